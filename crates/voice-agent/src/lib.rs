@@ -1,0 +1,1 @@
+//! The wires: everything between a `voice_core::Session` and the world.

@@ -1,0 +1,2 @@
+//! The `voice-agent` command.
+fn main() {}
