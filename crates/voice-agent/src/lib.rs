@@ -1,1 +1,17 @@
-//! The wires: everything between a `voice_core::Session` and the world.
+//! The wires: everything between a `voice_core` session and the world.
+
+pub mod audio;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod llm;
+pub mod model;
+pub mod store;
+pub mod stt;
+pub mod tasks;
+pub mod telemetry;
+pub mod tools;
+pub mod transport;
+pub mod tts;
+pub mod turn;
+pub mod vad;

@@ -1,0 +1,1 @@
+//! The second step of the corridor: frames, buffers, resampling.

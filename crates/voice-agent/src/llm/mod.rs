@@ -1,0 +1,1 @@
+//! The sixth step of the corridor: language models.

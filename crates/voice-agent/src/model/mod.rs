@@ -1,0 +1,3 @@
+//! Embedded models: the ONNX Runtime, the models' folder, and the pool that runs them.
+
+pub mod runtime;

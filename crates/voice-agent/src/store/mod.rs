@@ -1,0 +1,1 @@
+//! Where state lives: sessions, tasks, undo and tool intents, committed together.

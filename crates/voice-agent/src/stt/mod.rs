@@ -1,0 +1,1 @@
+//! The fourth step of the corridor: speech to text.

@@ -1,0 +1,1 @@
+//! The caller's tasks: the values, and the changes that can be made to them.

@@ -1,0 +1,1 @@
+//! The first step of the corridor: how a caller is connected.

@@ -1,0 +1,1 @@
+//! The eighth step of the corridor: text to speech.

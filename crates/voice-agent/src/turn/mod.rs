@@ -1,0 +1,1 @@
+//! The end-of-turn score (the decision itself is the core's).

@@ -1,0 +1,1 @@
+//! The third step of the corridor: voice activity detection.
