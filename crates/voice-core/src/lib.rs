@@ -3,6 +3,18 @@
 //! No socket, clock, environment or I/O inside: times are milliseconds since the session's start, and arrive as
 //! arguments. That is what makes a session something that can be saved, moved, replayed and simulated.
 
+pub mod agents;
 pub mod chat;
+pub mod config;
+pub mod consent;
+pub mod cost;
 pub mod ids;
+pub mod input;
+pub mod output;
 pub mod provider;
+pub mod snapshot;
+pub mod timeline;
+
+pub use config::CoreConfig;
+pub use input::Input;
+pub use output::{ClientEvent, Observation, Output};

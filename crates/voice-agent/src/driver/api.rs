@@ -1,0 +1,240 @@
+//! How the rest of the process talks to a session's task.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+use voice_core::ClientEvent;
+use voice_core::ids::{ConnectionId, SpeechId};
+use voice_core::input::HangUp;
+use voice_core::output::{AgentState, EndReason, Outcome};
+
+use crate::store::SessionDoc;
+use crate::tasks::Task;
+
+/// Milliseconds of one audio frame.
+pub const FRAME_MS: u64 = 20;
+
+/// What the session's task is told. Its queue is bounded; when it is full, audio frames are dropped (and counted), and
+/// everything else makes the sender close its connection.
+#[derive(Debug)]
+pub enum Command {
+    /// A transport leg. It replaces the one before, whose outbound gets [`Outbound::Close`] with 4001.
+    Attach {
+        /// The new leg, unique in the process.
+        connection: ConnectionId,
+        /// Whether audio flows on it.
+        voice: bool,
+        /// Where what it is to send goes. When full, the reader is too slow: the leg is dropped with 4003.
+        outbound: mpsc::Sender<Outbound>,
+    },
+    /// The leg is gone.
+    Detach {
+        /// The leg.
+        connection: ConnectionId,
+    },
+    /// One frame of caller audio: 16 kHz, [`FRAME_MS`].
+    Audio {
+        /// The leg; a replaced leg's frames are ignored.
+        connection: ConnectionId,
+        /// 320 samples.
+        frame: Box<[i16; 320]>,
+    },
+    /// What was really played.
+    Playout {
+        /// The leg.
+        connection: ConnectionId,
+        /// The speech.
+        speech: SpeechId,
+        /// Milliseconds from its start.
+        played_ms: u64,
+    },
+    /// The microphone was muted or opened.
+    Mute {
+        /// The leg.
+        connection: ConnectionId,
+        /// Whether frames stop.
+        muted: bool,
+    },
+    /// A typed message.
+    Text {
+        /// The message.
+        text: String,
+        /// Who waits for the answer; none on a socket.
+        answer: Option<oneshot::Sender<TextAnswer>>,
+    },
+    /// Recording was agreed to, or withdrawn.
+    Consent {
+        /// Whether it was agreed to.
+        recording: bool,
+    },
+    /// The caller's tasks were changed elsewhere.
+    TasksChanged {
+        /// The whole list.
+        tasks: Arc<Vec<Task>>,
+    },
+    /// Hang up.
+    HangUp {
+        /// By whom.
+        by: HangUp,
+    },
+    /// The session's JSON as it is now, in memory.
+    Describe {
+        /// Where to.
+        answer: oneshot::Sender<Box<SessionDoc>>,
+    },
+}
+
+/// The answer to `POST /api/sessions/{id}/messages`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct TextAnswer {
+    /// What the agent answered.
+    pub reply: String,
+    /// The agent that has the call now.
+    pub agent: String,
+    /// The tools that ran.
+    pub tool_calls: Vec<ToolCallReport>,
+    /// What the turn cost in US dollars.
+    pub cost_usd: f64,
+}
+
+/// One tool that ran in a turn.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ToolCallReport {
+    /// The tool.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: serde_json::Map<String, serde_json::Value>,
+    /// Its result.
+    pub result: serde_json::Value,
+}
+
+/// What a transport leg is to send.
+#[derive(Debug, Clone)]
+pub enum Outbound {
+    /// The first event of a leg.
+    Ready(Ready),
+    /// An event of the core.
+    Event(ClientEvent),
+    /// The frames that follow belong to this speech, from its start.
+    SpeechStarted {
+        /// The speech.
+        speech: SpeechId,
+        /// The reply it belongs to.
+        reply: voice_core::ids::ReplyId,
+    },
+    /// The frames that follow go on with this speech, from this position.
+    SpeechResumed {
+        /// The speech.
+        speech: SpeechId,
+        /// Milliseconds from its start.
+        from_ms: u64,
+    },
+    /// All frames of the speech were sent.
+    SpeechFinished {
+        /// The speech.
+        speech: SpeechId,
+        /// Its length in milliseconds.
+        duration_ms: u64,
+    },
+    /// One or more frames of agent audio: PCM16LE mono at 24 kHz, 960 bytes each.
+    Audio(Bytes),
+    /// Drop what is queued of this speech.
+    Clear {
+        /// The speech.
+        speech: SpeechId,
+    },
+    /// The whole task list.
+    Tasks(Arc<Vec<Task>>),
+    /// Close with this code; nothing follows.
+    Close {
+        /// docs/protocol.md, close codes.
+        code: u16,
+        /// A short word for logs and pages.
+        reason: &'static str,
+    },
+}
+
+/// What a new leg is told first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// The session.
+    pub session_id: String,
+    /// Whether the session was there before this leg.
+    pub resumed: bool,
+    /// The channel.
+    pub channel: String,
+    /// The agent that has the call.
+    pub agent: String,
+    /// Whether recording is on.
+    pub recording: bool,
+    /// Whether the microphone is muted.
+    pub muted: bool,
+}
+
+/// What can be seen of a running session from outside, without asking its task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionInfo {
+    /// What the agent is doing.
+    pub state: AgentState,
+    /// Whether a transport leg is there.
+    pub connected: bool,
+    /// The agent that has the call.
+    pub agent: String,
+    /// Turns so far.
+    pub turns: u32,
+    /// Milliseconds of the last turn's latency.
+    pub last_latency_ms: Option<u64>,
+    /// What was spent, in US dollars.
+    pub cost_usd: f64,
+    /// Set once: how and why the session ended.
+    pub ended: Option<(Outcome, EndReason)>,
+}
+
+/// Why a command was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The session's queue is full.
+    #[error("the session's queue is full")]
+    Full,
+    /// The session is over.
+    #[error("the session is over")]
+    Ended,
+}
+
+/// A running session, cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SessionHandle {
+    commands: mpsc::Sender<Command>,
+    info: watch::Receiver<SessionInfo>,
+}
+
+impl SessionHandle {
+    /// Ties the two ends together.
+    pub const fn new(commands: mpsc::Sender<Command>, info: watch::Receiver<SessionInfo>) -> Self {
+        Self { commands, info }
+    }
+
+    /// Tells the session something, without waiting.
+    ///
+    /// # Errors
+    /// [`SendError`] when its queue is full, or when it is over.
+    pub fn send(&self, command: Command) -> Result<(), SendError> {
+        self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SendError::Full,
+            mpsc::error::TrySendError::Closed(_) => SendError::Ended,
+        })
+    }
+
+    /// What can be seen of it now.
+    pub fn info(&self) -> SessionInfo {
+        self.info.borrow().clone()
+    }
+
+    /// Waits until the session is over.
+    pub async fn ended(&self) {
+        let mut info = self.info.clone();
+        // An error means that the task is gone, which is an end too.
+        let _gone = info.wait_for(|info| info.ended.is_some()).await;
+    }
+}

@@ -1,0 +1,167 @@
+//! Every limit and delay of a session, in milliseconds unless the name says otherwise.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cost::Prices;
+
+/// The greeting of a new session, as the contract has it.
+pub const GREETING: &str = "Hello! How can I help with your tasks today?";
+
+/// The core's settings. The shell fills them from its configuration; a log of inputs carries them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoreConfig {
+    /// What a new session says first; empty: the caller speaks first.
+    pub greeting: String,
+    /// Least silence that ends a turn: when the thought is surely complete.
+    pub endpointing_delay_ms: u64,
+    /// Most silence that a turn is kept open for: when the thought is surely not complete.
+    pub max_endpointing_delay_ms: u64,
+    /// Whether a reply is begun on a likely final transcript, before the turn is declared over.
+    pub preemptive: bool,
+    /// From this end-of-turn score on (in thousandths) a reply is begun before the turn is over.
+    pub preemptive_min_permille: u16,
+    /// Caller speech of this length over the agent's is an interruption, whatever the transcript says.
+    pub interruption_min_speech_ms: u64,
+    /// An utterance that is longer is not continued after a pause: another one is begun.
+    pub max_utterance_ms: u64,
+    /// Longest one may speak before what was understood so far is answered.
+    pub max_turn_ms: u64,
+    /// Longest wait for a final transcript after the caller paused.
+    pub stt_deadline_ms: u64,
+    /// Longest wait for the model's first useful token.
+    pub llm_first_deadline_ms: u64,
+    /// Longest gap in the model's stream.
+    pub llm_gap_deadline_ms: u64,
+    /// Longest wait for a tool.
+    pub tool_deadline_ms: u64,
+    /// Longest wait for the store before the call goes on from memory.
+    pub commit_deadline_ms: u64,
+    /// Longest wait for a chunk's first audio, and longest gap in it.
+    pub tts_deadline_ms: u64,
+    /// Grace after a speech should have been played to its end, before it is taken as played.
+    pub playout_grace_ms: u64,
+    /// Most requests to the model within one reply: a model that only calls tools is stopped.
+    pub max_llm_requests: u32,
+    /// Most tool calls within one reply.
+    pub max_tool_calls: u32,
+    /// Longest reply, in characters; the rest is not spoken.
+    pub max_reply_chars: usize,
+    /// Longest message or transcript, in characters; the rest is cut.
+    pub max_text_chars: usize,
+    /// Most typed messages that wait for their turn.
+    pub max_pending_texts: usize,
+    /// Most messages that history keeps; older ones are dropped.
+    pub max_history: usize,
+    /// Silence of both sides that ends the session.
+    pub idle_ms: u64,
+    /// Longest duration of a session.
+    pub max_session_ms: u64,
+    /// How long a lost caller may take to come back.
+    pub reconnect_ms: u64,
+    /// Longest time for the last words after the session is to end.
+    pub closing_ms: u64,
+    /// First delay before a failed save is tried again; it doubles up to thirty times this.
+    pub commit_retry_ms: u64,
+    /// What providers charge.
+    pub prices: Prices,
+}
+
+impl Default for CoreConfig {
+    fn default() -> Self {
+        Self {
+            greeting: GREETING.to_owned(),
+            endpointing_delay_ms: 300,
+            max_endpointing_delay_ms: 1_200,
+            preemptive: true,
+            preemptive_min_permille: 400,
+            interruption_min_speech_ms: 600,
+            max_utterance_ms: 9_000,
+            max_turn_ms: 60_000,
+            stt_deadline_ms: 3_000,
+            llm_first_deadline_ms: 4_000,
+            llm_gap_deadline_ms: 3_000,
+            tool_deadline_ms: 3_000,
+            commit_deadline_ms: 2_000,
+            tts_deadline_ms: 3_000,
+            playout_grace_ms: 2_000,
+            max_llm_requests: 6,
+            max_tool_calls: 16,
+            max_reply_chars: 2_000,
+            max_text_chars: 2_000,
+            max_pending_texts: 8,
+            max_history: 200,
+            idle_ms: 300_000,
+            max_session_ms: 1_800_000,
+            reconnect_ms: 120_000,
+            closing_ms: 10_000,
+            commit_retry_ms: 1_000,
+            prices: Prices::default(),
+        }
+    }
+}
+
+/// A setting that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub struct ConfigError {
+    /// The key.
+    pub key: &'static str,
+    /// What is wrong, and what would be right.
+    pub reason: String,
+}
+
+impl CoreConfig {
+    /// Checks that the settings can work together.
+    ///
+    /// # Errors
+    /// [`ConfigError`] that names the first key that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let at_least = [
+            ("max_utterance_ms", self.max_utterance_ms, 1_000),
+            ("max_turn_ms", self.max_turn_ms, self.max_utterance_ms),
+            ("max_endpointing_delay_ms", self.max_endpointing_delay_ms, self.endpointing_delay_ms),
+            ("stt_deadline_ms", self.stt_deadline_ms, 100),
+            ("llm_first_deadline_ms", self.llm_first_deadline_ms, 100),
+            ("llm_gap_deadline_ms", self.llm_gap_deadline_ms, 100),
+            ("tool_deadline_ms", self.tool_deadline_ms, 100),
+            ("commit_deadline_ms", self.commit_deadline_ms, 100),
+            ("tts_deadline_ms", self.tts_deadline_ms, 100),
+            ("playout_grace_ms", self.playout_grace_ms, 100),
+            ("max_llm_requests", u64::from(self.max_llm_requests), 2),
+            ("max_tool_calls", u64::from(self.max_tool_calls), 1),
+            ("max_reply_chars", self.max_reply_chars as u64, 100),
+            ("max_text_chars", self.max_text_chars as u64, 1),
+            ("max_pending_texts", self.max_pending_texts as u64, 1),
+            ("max_history", self.max_history as u64, 2),
+            ("idle_ms", self.idle_ms, 1_000),
+            ("max_session_ms", self.max_session_ms, 1_000),
+            ("closing_ms", self.closing_ms, 100),
+            ("commit_retry_ms", self.commit_retry_ms, 1),
+        ];
+        for (key, value, least) in at_least {
+            if value < least {
+                return Err(ConfigError { key, reason: format!("{value} is too small: at least {least} is needed") });
+            }
+        }
+        if self.preemptive_min_permille > 1_000 {
+            let reason = format!("{} is more than 1000 thousandths", self.preemptive_min_permille);
+            return Err(ConfigError { key: "preemptive_min_permille", reason });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_work_and_a_bad_value_names_its_key() {
+        assert_eq!(CoreConfig::default().validate(), Ok(()));
+        let config = CoreConfig { max_endpointing_delay_ms: 10, ..CoreConfig::default() };
+        let error = config.validate().unwrap_err();
+        assert_eq!(error.key, "max_endpointing_delay_ms");
+        assert!(error.to_string().contains("at least 300"));
+    }
+}

@@ -1,0 +1,405 @@
+//! Everything that a session can wish for.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::chat::{ChatContext, ToolCall};
+use crate::cost::NanoUsd;
+use crate::ids::{CommitId, LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId, UtteranceId};
+use crate::provider::{ProviderErrorKind, Stage};
+use crate::snapshot::Snapshot;
+use crate::timeline::{PauseCause, Stages};
+
+/// How a session ended: the contract's label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As the caller or an operator wanted.
+    Completed,
+    /// The caller was lost and did not come back.
+    Dropped,
+    /// We failed.
+    Error,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Completed, Self::Dropped, Self::Error];
+
+    /// The outcome as a metric label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Dropped => "dropped",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The agent said goodbye.
+    Goodbye,
+    /// The caller hung up.
+    HungUp,
+    /// An operator or the API ended it.
+    Operator,
+    /// Nobody said anything for too long.
+    Idle,
+    /// The longest duration is reached.
+    TooLong,
+    /// The caller's connection was lost and did not come back in time.
+    Lost,
+    /// Another instance has the session now.
+    TakenOver,
+    /// A defect of ours.
+    Failed,
+}
+
+/// What the agent is doing, as the caller's side shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// It waits for the caller.
+    Listening,
+    /// The caller has finished, the answer is being made.
+    Thinking,
+    /// It can be heard.
+    Speaking,
+}
+
+/// What the caller's side is to know: docs/protocol.md, event by event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientEvent {
+    /// What the agent is doing.
+    State {
+        /// The state.
+        state: AgentState,
+    },
+    /// The VAD's edges.
+    UserSpeaking {
+        /// Whether speech is heard.
+        speaking: bool,
+    },
+    /// What is understood so far.
+    Transcript {
+        /// The utterance; a later one with the same id replaces it.
+        utterance_id: UtteranceId,
+        /// The words.
+        text: String,
+        /// Nothing more will come for this utterance, unless the caller goes on with it.
+        r#final: bool,
+    },
+    /// A typed message was taken.
+    UserText {
+        /// The message.
+        text: String,
+    },
+    /// The words of the next stretch of the reply.
+    AgentText {
+        /// The reply.
+        reply_id: ReplyId,
+        /// Its speech.
+        speech_id: SpeechId,
+        /// The words; they append.
+        text: String,
+    },
+    /// After an interruption: what history keeps.
+    Heard {
+        /// The reply.
+        reply_id: ReplyId,
+        /// What was heard.
+        heard: String,
+        /// What was not.
+        unheard: String,
+    },
+    /// A tool ran and its change is committed.
+    ToolCall {
+        /// The tool.
+        name: String,
+        /// Its arguments.
+        arguments: Map<String, Value>,
+        /// Its result.
+        result: Value,
+    },
+    /// Another agent has the call.
+    Agent {
+        /// Its name.
+        agent: String,
+    },
+    /// Consent changed.
+    Recording {
+        /// Whether recording is on.
+        enabled: bool,
+    },
+    /// One finished turn.
+    Turn {
+        /// Which.
+        turn: TurnId,
+        /// Milliseconds from the caller's end of speech to the first agent audio; none for a typed turn.
+        latency_ms: Option<u64>,
+        /// Where they went.
+        stages: Stages,
+        /// The named cause, if it took over 800 ms.
+        cause: Option<PauseCause>,
+        /// What the turn cost in US dollars.
+        cost_usd: f64,
+    },
+    /// Voice failed; the text box goes on.
+    FallbackToText {
+        /// The contract's words.
+        message: String,
+    },
+    /// Something the caller did was refused; the session goes on.
+    Error {
+        /// A word for programs.
+        code: String,
+        /// A sentence for people: what to do.
+        message: String,
+    },
+    /// The session is over.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+/// What operations want to know. The shell turns each into a metric and a log line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Observation {
+    /// The caller has finished (a typed message counts too).
+    EndOfTurn {
+        /// The turn.
+        turn: TurnId,
+        /// Milliseconds of silence before it was decided; none for a typed turn.
+        endpointing_ms: Option<u64>,
+    },
+    /// End of speech → final transcript.
+    SttFinished {
+        /// Milliseconds.
+        duration_ms: u64,
+    },
+    /// Request → first useful token.
+    LlmStarted {
+        /// The request.
+        request: LlmRequestId,
+        /// Milliseconds.
+        ttft_ms: u64,
+    },
+    /// First text → first audio.
+    TtsStarted {
+        /// The speech.
+        speech: SpeechId,
+        /// Milliseconds.
+        ttfb_ms: u64,
+    },
+    /// A tool was computed.
+    ToolFinished {
+        /// Which.
+        name: String,
+        /// Milliseconds, its commit apart.
+        duration_ms: u64,
+        /// Whether it failed.
+        failed: bool,
+    },
+    /// The caller heard the first audio of an answer: the figure that a caller feels.
+    Latency {
+        /// The turn.
+        turn: TurnId,
+        /// Milliseconds from end of speech to the first audio leaving the server.
+        latency_ms: u64,
+        /// Where they went.
+        stages: Stages,
+        /// The named cause of a pause over 800 ms.
+        cause: Option<PauseCause>,
+    },
+    /// The caller cut in.
+    Interrupted {
+        /// The speech that was cut.
+        speech: SpeechId,
+        /// Milliseconds of it that were heard.
+        heard_ms: u64,
+    },
+    /// A cough: the speech goes on.
+    FalseInterruption {
+        /// The speech that was held.
+        speech: SpeechId,
+        /// Milliseconds for which it was silent.
+        held_ms: u64,
+    },
+    /// A reply was begun before the caller had finished, and thrown away.
+    SpeculationDiscarded {
+        /// The reply.
+        reply: ReplyId,
+        /// What it had cost.
+        wasted: NanoUsd,
+    },
+    /// A provider failed, or made no progress.
+    ProviderFailed {
+        /// The stage.
+        stage: Stage,
+        /// How.
+        kind: ProviderErrorKind,
+    },
+    /// A deadline ended a state that would have hung.
+    DeadlineMissed {
+        /// The state, a bounded label.
+        state: &'static str,
+    },
+    /// A turn is over.
+    TurnFinished {
+        /// Which.
+        turn: TurnId,
+        /// Echoed from `Text`.
+        message: Option<u64>,
+        /// What the caller heard or was shown.
+        reply: String,
+        /// The agent that has the call now.
+        agent: String,
+        /// What it cost.
+        cost: NanoUsd,
+    },
+    /// Another agent took over.
+    Handoff {
+        /// From.
+        from: String,
+        /// To.
+        to: String,
+    },
+    /// The store did not take the session's state.
+    CommitFailed {
+        /// The commit.
+        commit: CommitId,
+    },
+    /// Voice failed for good: the caller types.
+    FellBackToText,
+}
+
+/// A wish. Closed: everything a session can cause.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Begin to transcribe.
+    StartUtterance {
+        /// The new utterance.
+        utterance: UtteranceId,
+        /// When its speech began; take some audio before it too.
+        from_ms: u64,
+    },
+    /// The caller goes on: transcribe the same utterance further.
+    ContinueUtterance {
+        /// The utterance.
+        utterance: UtteranceId,
+    },
+    /// The caller paused: the final transcript and the end-of-turn score are wanted.
+    FinishUtterance {
+        /// The utterance.
+        utterance: UtteranceId,
+        /// Echo it in the answer.
+        revision: u32,
+        /// Where its speech ends.
+        until_ms: u64,
+    },
+    /// Nobody waits for this utterance any more: its audio can go.
+    DropUtterance {
+        /// The utterance.
+        utterance: UtteranceId,
+    },
+    /// Ask the language model.
+    RequestLlm {
+        /// Echo it with everything that comes.
+        request: LlmRequestId,
+        /// The reply that it is for.
+        reply: ReplyId,
+        /// The agent: its instructions and tools.
+        agent: &'static str,
+        /// The conversation.
+        chat: ChatContext,
+    },
+    /// Stop the model: whatever still comes is not taken.
+    CancelLlm {
+        /// The request.
+        request: LlmRequestId,
+    },
+    /// Compute a tool against the caller's tasks as they would be with this turn's earlier tools. Changes nothing yet.
+    RunTool {
+        /// The call.
+        call: ToolCall,
+    },
+    /// Forget what these tools would have changed: they will not be committed.
+    DropTools {
+        /// The calls.
+        calls: Vec<ToolCallId>,
+    },
+    /// Make speech.
+    Synthesize {
+        /// The speech.
+        speech: SpeechId,
+        /// The reply that it is for.
+        reply: ReplyId,
+        /// Chunks count from 0, in the order in which they are to be heard.
+        chunk: u32,
+        /// The words.
+        text: String,
+    },
+    /// The speech may be heard up to and including this chunk.
+    Play {
+        /// The speech.
+        speech: SpeechId,
+        /// The reply that it is for.
+        reply: ReplyId,
+        /// The last chunk that may be heard.
+        through_chunk: u32,
+        /// Whether that chunk is the speech's last.
+        last: bool,
+    },
+    /// Fall silent now, but keep the audio: the caller may only have coughed.
+    PausePlayout {
+        /// The speech.
+        speech: SpeechId,
+    },
+    /// Go on from this position.
+    ResumePlayout {
+        /// The speech.
+        speech: SpeechId,
+        /// Milliseconds from the speech's start.
+        from_ms: u64,
+    },
+    /// Fall silent now, stop its synthesis, and drop its audio.
+    DropSpeech {
+        /// The speech.
+        speech: SpeechId,
+    },
+    /// The speech was played to its end: its audio can go.
+    FinishSpeech {
+        /// The speech.
+        speech: SpeechId,
+    },
+    /// Save the session, with what these tools changed, in one atomic commit.
+    Commit {
+        /// Echo it in the answer.
+        commit: CommitId,
+        /// The turn.
+        turn: TurnId,
+        /// The tools whose changes belong to it.
+        tools: Vec<ToolCallId>,
+        /// What is saved.
+        snapshot: Box<Snapshot>,
+    },
+    /// Tell the caller's side.
+    Client(ClientEvent),
+    /// Tell operations.
+    Observe(Observation),
+    /// The session is over. Nothing follows.
+    End {
+        /// How.
+        outcome: Outcome,
+        /// Why.
+        reason: EndReason,
+    },
+}
