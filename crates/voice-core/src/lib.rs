@@ -5,16 +5,22 @@
 
 pub mod agents;
 pub mod chat;
+pub mod chunker;
 pub mod config;
 pub mod consent;
 pub mod cost;
 pub mod ids;
 pub mod input;
+pub mod log;
 pub mod output;
+pub mod phrases;
+pub mod playout;
 pub mod provider;
+pub mod session;
 pub mod snapshot;
 pub mod timeline;
 
 pub use config::CoreConfig;
 pub use input::Input;
 pub use output::{ClientEvent, Observation, Output};
+pub use session::Session;

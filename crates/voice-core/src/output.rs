@@ -170,7 +170,7 @@ pub enum ClientEvent {
 }
 
 /// What operations want to know. The shell turns each into a metric and a log line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Observation {
     /// The caller has finished (a typed message counts too).
@@ -252,16 +252,23 @@ pub enum Observation {
         /// The state, a bounded label.
         state: &'static str,
     },
-    /// A turn is over.
-    TurnFinished {
-        /// Which.
+    /// The answer is complete, and what it did is kept; it may still be being spoken.
+    Answered {
+        /// Which turn.
         turn: TurnId,
         /// Echoed from `Text`.
         message: Option<u64>,
-        /// What the caller heard or was shown.
+        /// The answer; when the caller cut it short, what was heard of it.
         reply: String,
         /// The agent that has the call now.
         agent: String,
+        /// What it cost so far.
+        cost: NanoUsd,
+    },
+    /// A turn is over: heard, or cut short.
+    TurnFinished {
+        /// Which.
+        turn: TurnId,
         /// What it cost.
         cost: NanoUsd,
     },
@@ -282,7 +289,8 @@ pub enum Observation {
 }
 
 /// A wish. Closed: everything a session can cause.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "output", rename_all = "snake_case")]
 pub enum Output {
     /// Begin to transcribe.
     StartUtterance {
@@ -358,6 +366,13 @@ pub enum Output {
         /// Whether that chunk is the speech's last.
         last: bool,
     },
+    /// These chunks will never be heard: stop their synthesis and drop their audio. Their numbers are not used again.
+    DropChunks {
+        /// The speech.
+        speech: SpeechId,
+        /// The first chunk that is dropped, with all after it.
+        from_chunk: u32,
+    },
     /// Fall silent now, but keep the audio: the caller may only have coughed.
     PausePlayout {
         /// The speech.
@@ -392,9 +407,15 @@ pub enum Output {
         snapshot: Box<Snapshot>,
     },
     /// Tell the caller's side.
-    Client(ClientEvent),
+    Client {
+        /// What.
+        event: ClientEvent,
+    },
     /// Tell operations.
-    Observe(Observation),
+    Observe {
+        /// What.
+        observation: Observation,
+    },
     /// The session is over. Nothing follows.
     End {
         /// How.

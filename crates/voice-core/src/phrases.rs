@@ -1,0 +1,130 @@
+//! The words that the session itself says, and the few that it recognises without any model.
+
+/// The greeting of a session that was lost and restored, as the contract has it.
+pub const RESTORED_GREETING: &str = "I'm back. We were discussing your task list. Where were we?";
+/// After "stop recording", as the contract has it.
+pub const RECORDING_STOPPED: &str = "Recording has been stopped for this call. How can I help you?";
+/// After "stop recording" when nothing was recorded.
+pub const NOT_RECORDING: &str = "This call isn't being recorded. How can I help you?";
+/// When voice failed in a browser, as the contract has it.
+pub const TEXT_FALLBACK: &str = "Voice is temporarily unavailable. You can type your request below.";
+/// When the language model failed twice and nothing was done.
+pub const APOLOGY: &str = "I'm sorry, something went wrong on my side. Please say that again.";
+/// When the language model failed after something was done.
+pub const APOLOGY_AFTER_CHANGE: &str = "That's done. I'm sorry, I can't say more just now.";
+/// When the language model broke off in mid-reply.
+pub const APOLOGY_CUT: &str = "I'm sorry, I lost my thread there.";
+/// When speech was heard but the STT failed.
+pub const NOT_HEARD: &str = "I'm sorry, I couldn't hear that. Could you say it again?";
+/// When the longest duration is reached.
+pub const TOO_LONG: &str = "We've reached the longest time for one call. Your tasks are saved. Goodbye.";
+
+/// What people say to show that they listen, without wanting the word.
+const BACKCHANNELS: [&str; 14] =
+    ["uh huh", "uhhuh", "mm hmm", "mmhmm", "mhm", "mm", "hmm", "hm", "ah", "oh", "uh", "um", "er", "right"];
+
+/// Ways to ask for the recording to stop.
+const STOP_RECORDING: [&str; 12] = [
+    "stop recording",
+    "stop the recording",
+    "stop record",
+    "stop recording me",
+    "stop recording this",
+    "stop recording this call",
+    "stop recording the call",
+    "turn off recording",
+    "turn off the recording",
+    "turn the recording off",
+    "don't record this",
+    "do not record this",
+];
+
+/// What may stand around such a request.
+const COURTESIES: [&str; 22] = [
+    "please", "can", "could", "would", "you", "now", "hey", "ok", "okay", "i", "want", "to", "just", "no", "wait",
+    "oh", "uh", "um", "thanks", "like", "thank", "sorry",
+];
+
+/// Lower case, words only, single spaces.
+pub fn normalise(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\'' | '’' => words.push('\''),
+            c if c.is_alphanumeric() => words.extend(c.to_lowercase()),
+            _ => {
+                if !words.ends_with(' ') && !words.is_empty() {
+                    words.push(' ');
+                }
+            }
+        }
+    }
+    words.trim_end().to_owned()
+}
+
+/// Whether this is only a sign of listening: "uh-huh".
+pub fn is_backchannel(text: &str) -> bool {
+    BACKCHANNELS.contains(&normalise(text).as_str())
+}
+
+/// Whether the caller asks for the recording to stop. Decided here, never by a model: only courtesies may stand around
+/// the request, so that "add a task to stop recording the show" is none.
+pub fn is_stop_recording(text: &str) -> bool {
+    let text = normalise(text);
+    STOP_RECORDING.iter().any(|phrase| {
+        text.match_indices(phrase).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + phrase.len()..]);
+            is_word_boundary(before, after) && courteous(before) && courteous(after)
+        })
+    })
+}
+
+fn is_word_boundary(before: &str, after: &str) -> bool {
+    (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '))
+}
+
+fn courteous(words: &str) -> bool {
+    words.split_whitespace().all(|word| COURTESIES.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stop_recording_is_heard_in_many_forms() {
+        for text in [
+            "Stop recording.",
+            "stop recording",
+            "Please, stop the recording!",
+            "Could you stop recording this call, please?",
+            "No, wait. Stop recording now.",
+            "I want you to turn off recording",
+            "Don't record this.",
+        ] {
+            assert!(is_stop_recording(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_title_that_holds_the_phrase_is_no_request() {
+        for text in [
+            "Add a task to stop recording the show",
+            "Remind me to stop recording podcasts",
+            "What did we stop recording?",
+            "stop recordings",
+            "unstop recording",
+            "",
+        ] {
+            assert!(!is_stop_recording(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_backchannel_is_no_answer() {
+        assert!(is_backchannel("Uh-huh."));
+        assert!(is_backchannel("Mm-hmm"));
+        assert!(!is_backchannel("yes"));
+        assert!(!is_backchannel("No, Friday."));
+    }
+}

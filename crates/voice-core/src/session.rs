@@ -1,0 +1,391 @@
+//! The call: told what happened and when, says what to do. The control flow of a session, on one page.
+//!
+//! The parts of its life stand in the modules below, one per question: `listen` (has the caller finished?), `answer`
+//! (what is the answer?), `speak` (what is heard of it?), `save` (what is kept?), `deadline` (what takes too long?).
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value};
+
+use crate::agents::{self, Agent};
+use crate::chat::ChatContext;
+use crate::config::CoreConfig;
+use crate::consent::{Consent, RecordingPermit};
+use crate::cost::{CostMeter, Usage};
+use crate::ids::ConnectionId;
+use crate::input::{HangUp, Input};
+use crate::output::{AgentState, ClientEvent, EndReason, Observation, Outcome, Output};
+use crate::phrases;
+use crate::snapshot::Counters;
+
+pub use save::Restored;
+
+mod answer;
+mod deadline;
+mod listen;
+mod reply;
+mod save;
+mod speak;
+#[cfg(test)]
+mod tests;
+
+use listen::Listening;
+use reply::Reply;
+use save::Saving;
+
+/// The transport leg that the caller is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Link {
+    connection: ConnectionId,
+    voice: bool,
+    since_ms: u64,
+}
+
+/// A typed message that waits until the one before is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PendingText {
+    text: String,
+    message: Option<u64>,
+}
+
+/// The session is to end as soon as its last state is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Closing {
+    outcome: Outcome,
+    reason: EndReason,
+    deadline_ms: u64,
+}
+
+/// A conversation. Pure: the same inputs at the same times give the same outputs.
+#[derive(Debug)]
+pub struct Session {
+    config: CoreConfig,
+    now_ms: u64,
+    out: VecDeque<Output>,
+    chat: ChatContext,
+    agent: &'static Agent,
+    counters: Counters,
+    consent: Consent,
+    cost: CostMeter,
+    extra: Map<String, Value>,
+    link: Option<Link>,
+    lost_since_ms: Option<u64>,
+    connected_before_ms: u64,
+    /// Said once, when the first leg comes.
+    greeting: Option<String>,
+    voice_broken: bool,
+    listening: Option<Listening>,
+    speaking_since_ms: Option<u64>,
+    too_long_said: bool,
+    reply: Option<Reply>,
+    pending_texts: VecDeque<PendingText>,
+    saving: Saving,
+    last_activity_ms: u64,
+    state: AgentState,
+    closing: Option<Closing>,
+    ended: bool,
+}
+
+impl Session {
+    /// A new session.
+    pub fn new(config: CoreConfig) -> Self {
+        let greeting = (!config.greeting.trim().is_empty()).then(|| config.greeting.clone());
+        Self {
+            config,
+            now_ms: 0,
+            out: VecDeque::new(),
+            chat: ChatContext::default(),
+            agent: agents::find(agents::TASK_AGENT),
+            counters: Counters::default(),
+            consent: Consent::default(),
+            cost: CostMeter::default(),
+            extra: Map::new(),
+            link: None,
+            lost_since_ms: None,
+            connected_before_ms: 0,
+            greeting,
+            voice_broken: false,
+            listening: None,
+            speaking_since_ms: None,
+            too_long_said: false,
+            reply: None,
+            pending_texts: VecDeque::new(),
+            saving: Saving::default(),
+            last_activity_ms: 0,
+            state: AgentState::Listening,
+            closing: None,
+            ended: false,
+        }
+    }
+
+    /// Tells the session what happened at `now_ms`, in milliseconds since its start. A time before the last one counts as
+    /// the last one. After the end nothing is taken.
+    pub fn handle_input(&mut self, now_ms: u64, input: Input) {
+        if self.ended {
+            return;
+        }
+        self.now_ms = self.now_ms.max(now_ms);
+        self.dispatch(input);
+        self.check_deadlines();
+        self.go_on();
+        self.announce_state();
+    }
+
+    /// The next wish, in the order in which they are to be carried out; none when all were taken.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When the session wants to be woken with `Tick`, in milliseconds since its start. Ask again after every input.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        if self.ended { None } else { self.next_deadline() }
+    }
+
+    /// The right to record, while there is consent. Borrow it for each frame.
+    pub const fn recording_permit(&self) -> Option<&RecordingPermit> {
+        self.consent.permit()
+    }
+
+    /// The agent that has the call.
+    pub fn current_agent(&self) -> &'static str {
+        self.reply.as_ref().filter(|reply| reply.confirmed).map_or(self.agent.name, |reply| reply.agent.name)
+    }
+
+    /// What the agent is doing.
+    pub const fn state(&self) -> AgentState {
+        self.state
+    }
+
+    /// Turns so far.
+    pub const fn turns(&self) -> u32 {
+        self.counters.turn
+    }
+
+    /// What was spent so far.
+    pub const fn cost(&self) -> &CostMeter {
+        &self.cost
+    }
+
+    /// Whether the session is over.
+    pub const fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether speech or an answer is under way: nothing that should be moved or cut now.
+    pub const fn is_busy(&self) -> bool {
+        self.reply.is_some() || self.listening.is_some()
+    }
+
+    fn dispatch(&mut self, input: Input) {
+        match input {
+            Input::Connected { connection, voice } => self.handle_connected(connection, voice),
+            Input::Disconnected { connection } => self.handle_disconnected(connection),
+            Input::StartOfSpeech { at_ms } => self.handle_start_of_speech(at_ms),
+            Input::EndOfSpeech { last_speech_ms } => self.handle_end_of_speech(last_speech_ms),
+            Input::InterimTranscript { utterance, text } => self.handle_interim(utterance, &text),
+            Input::FinalTranscript { utterance, revision, text } => self.handle_final(utterance, revision, &text),
+            Input::SttFailed { utterance, revision, kind } => self.handle_stt_failed(utterance, revision, kind),
+            Input::EndOfTurnScore { utterance, revision, permille } => self.handle_score(utterance, revision, permille),
+            Input::LlmText { request, text } => self.handle_llm_text(request, &text),
+            Input::LlmToolCall { request, name, arguments } => self.handle_llm_tool_call(request, name, arguments),
+            Input::LlmDone { request } => self.handle_llm_done(request),
+            Input::LlmFailed { request, kind } => self.handle_llm_failed(request, kind),
+            Input::ToolComputed { output, mutates } => self.handle_tool_computed(output, mutates),
+            Input::Committed { commit } => self.handle_committed(commit),
+            Input::CommitFailed { commit, error } => self.handle_commit_failed(commit, error),
+            Input::TtsAudio { speech, chunk, audio_ms } => self.handle_tts_audio(speech, chunk, audio_ms),
+            Input::TtsDone { speech, chunk, audio_ms, words } => self.handle_tts_done(speech, chunk, audio_ms, words),
+            Input::TtsFailed { speech, chunk, kind } => self.handle_tts_failed(speech, chunk, kind),
+            Input::FirstAudioOut { speech } => self.handle_first_audio_out(speech),
+            Input::PlayoutPosition { speech, played_ms } => self.handle_playout_position(speech, played_ms),
+            Input::Text { text, message } => self.handle_text(&text, message),
+            Input::Consent { recording } => self.handle_consent(recording),
+            Input::HangUp { by } => self.handle_hang_up(by),
+            Input::Used(usage) => self.handle_used(&usage),
+            Input::Tick => {}
+        }
+    }
+
+    /// Whatever has become possible now happens here, and only here.
+    fn go_on(&mut self) {
+        self.consider_end_of_turn();
+        self.advance_answer();
+        self.advance_speech();
+        self.take_pending_text();
+        self.advance_saving();
+        self.report_tools();
+        self.advance_closing();
+    }
+
+    fn handle_connected(&mut self, connection: ConnectionId, voice: bool) {
+        self.leave_link();
+        self.lost_since_ms = None;
+        self.last_activity_ms = self.now_ms;
+        self.link = Some(Link { connection, voice, since_ms: self.now_ms });
+        if voice {
+            self.voice_broken = false;
+        }
+        if let Some(greeting) = self.greeting.take() {
+            self.begin_scripted(&greeting);
+        } else {
+            self.resume_after_reconnect();
+        }
+    }
+
+    fn handle_disconnected(&mut self, connection: ConnectionId) {
+        if self.link.as_ref().is_none_or(|link| link.connection != connection) {
+            return;
+        }
+        self.leave_link();
+        self.lost_since_ms = Some(self.now_ms);
+        self.saving.mark_dirty();
+    }
+
+    /// The caller's audio ends here: what was being said is dropped, what was being heard waits.
+    fn leave_link(&mut self) {
+        if let Some(link) = self.link.take() {
+            self.connected_before_ms += self.now_ms - link.since_ms;
+            self.drop_listening();
+            self.hold_reply();
+        }
+    }
+
+    fn handle_consent(&mut self, recording: bool) {
+        if self.consent.set(recording) {
+            self.client(ClientEvent::Recording { enabled: recording });
+        }
+        self.saving.mark_dirty();
+    }
+
+    fn stop_recording(&mut self) {
+        if self.consent.stop() {
+            self.client(ClientEvent::Recording { enabled: false });
+            self.saving.mark_dirty();
+        }
+    }
+
+    fn handle_text(&mut self, text: &str, message: Option<u64>) {
+        if self.closing.is_some() {
+            return;
+        }
+        self.last_activity_ms = self.now_ms;
+        let text = cut(text.trim(), self.config.max_text_chars);
+        if self.pending_texts.len() >= self.config.max_pending_texts {
+            let message = "Too many messages are waiting for an answer. Please wait for one.".to_owned();
+            self.client(ClientEvent::Error { code: "too_many_messages".to_owned(), message });
+            return;
+        }
+        self.pending_texts.push_back(PendingText { text, message });
+    }
+
+    /// A typed message is its own end of turn. It cuts short what is being said, but never an answer in the making.
+    fn take_pending_text(&mut self) {
+        let in_the_making = self.reply.as_ref().is_some_and(|reply| reply.confirmed && !reply.is_answered());
+        let words_spoken = self.listening.as_ref().is_some_and(Listening::has_words);
+        if in_the_making || words_spoken || self.closing.is_some() {
+            return;
+        }
+        let Some(PendingText { text, message }) = self.pending_texts.pop_front() else { return };
+        self.drop_listening();
+        self.interrupt();
+        self.client(ClientEvent::UserText { text: text.clone() });
+        if phrases::is_stop_recording(&text) {
+            let was_on = self.consent.state().recording_enabled;
+            self.stop_recording();
+            self.answer_stop_recording(text, was_on, None, message);
+        } else {
+            self.begin_reply(text, None, message);
+        }
+        self.advance_answer();
+        self.advance_speech();
+    }
+
+    fn handle_hang_up(&mut self, by: HangUp) {
+        let reason = match by {
+            HangUp::Caller => EndReason::HungUp,
+            HangUp::Operator => EndReason::Operator,
+        };
+        self.close(Outcome::Completed, reason);
+    }
+
+    /// Stops everything; the session ends when its last state is saved, or cannot be.
+    fn close(&mut self, outcome: Outcome, reason: EndReason) {
+        if self.closing.is_some() {
+            return;
+        }
+        self.drop_listening();
+        self.interrupt();
+        self.pending_texts.clear();
+        self.saving.mark_dirty();
+        self.saving.try_now(self.now_ms);
+        let deadline_ms = self.now_ms + self.config.commit_deadline_ms;
+        self.closing = Some(Closing { outcome, reason, deadline_ms });
+    }
+
+    fn advance_closing(&mut self) {
+        let Some(closing) = self.closing else { return };
+        if self.reply.is_none() && (self.saving.is_clean() || self.now_ms >= closing.deadline_ms) {
+            self.end(closing.outcome, closing.reason);
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome, reason: EndReason) {
+        if self.ended {
+            return;
+        }
+        self.client(ClientEvent::Ended { outcome, reason });
+        self.push(Output::End { outcome, reason });
+        self.ended = true;
+    }
+
+    fn handle_used(&mut self, usage: &Usage) {
+        let cost = self.config.prices.price(usage);
+        self.cost.add(usage.stage, cost);
+        match (&mut self.reply, usage.reply) {
+            (Some(reply), Some(id)) if reply.id == id => reply.cost += cost,
+            // Of a reply that is gone: if it was thrown away unheard, so was this.
+            (_, Some(id)) if self.saving.was_discarded(id) => self.cost.wasted += cost,
+            (Some(reply), None) if reply.confirmed => reply.cost += cost,
+            _ => {}
+        }
+        self.saving.mark_stale();
+    }
+
+    /// How long a caller was connected so far, in milliseconds.
+    pub fn connected_ms(&self) -> u64 {
+        self.connected_before_ms + self.link.as_ref().map_or(0, |link| self.now_ms - link.since_ms)
+    }
+
+    fn announce_state(&mut self) {
+        let state = self.reply.as_ref().map_or(AgentState::Listening, Reply::state);
+        if state != self.state {
+            self.state = state;
+            self.client(ClientEvent::State { state });
+        }
+    }
+
+    /// Whether the agent can be heard on the caller's leg.
+    fn has_voice(&self) -> bool {
+        !self.voice_broken && self.link.as_ref().is_some_and(|link| link.voice)
+    }
+
+    /// `End` is the last wish: nothing follows it.
+    fn push(&mut self, output: Output) {
+        if !self.ended {
+            self.out.push_back(output);
+        }
+    }
+
+    fn client(&mut self, event: ClientEvent) {
+        self.push(Output::Client { event });
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        self.push(Output::Observe { observation });
+    }
+}
+
+/// At most `chars` characters.
+fn cut(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}

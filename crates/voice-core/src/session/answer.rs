@@ -1,0 +1,495 @@
+//! What is the answer? Requests to the model, its tools, and what happens when it fails.
+
+use serde_json::{Map, Value, json};
+
+use crate::agents;
+use crate::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
+use crate::ids::{LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId};
+use crate::output::{ClientEvent, EndReason, Observation, Output};
+use crate::phrases;
+use crate::provider::{ProviderErrorKind, Stage};
+use crate::timeline::{PauseCause, Timeline};
+
+use super::reply::{Reply, Request, RunningTool};
+use super::{Session, cut};
+
+impl Session {
+    fn new_reply(&mut self) -> Reply {
+        self.counters.reply += 1;
+        self.counters.speech += 1;
+        Reply::new(ReplyId(self.counters.reply), SpeechId(self.counters.speech), self.agent, self.now_ms)
+    }
+
+    /// The agent says this without being asked, or without asking a model.
+    pub(super) fn begin_scripted(&mut self, text: &str) {
+        let mut reply = self.new_reply();
+        reply.confirmed = true;
+        self.reply = Some(reply);
+        self.say(text);
+        self.finish_text();
+    }
+
+    /// The caller's turn is over: ask the model. A typed turn has no timeline.
+    pub(super) fn begin_reply(&mut self, text: String, spoken: Option<(TurnId, Timeline)>, message: Option<u64>) {
+        self.begin_confirmed(text, spoken, message);
+        self.request_llm();
+    }
+
+    /// The contract's answer to "stop recording": no model is asked.
+    pub(super) fn answer_stop_recording(
+        &mut self,
+        text: String,
+        was_on: bool,
+        spoken: Option<(TurnId, Timeline)>,
+        message: Option<u64>,
+    ) {
+        self.begin_confirmed(text, spoken, message);
+        self.say(if was_on { phrases::RECORDING_STOPPED } else { phrases::NOT_RECORDING });
+        self.finish_text();
+    }
+
+    fn begin_confirmed(&mut self, text: String, spoken: Option<(TurnId, Timeline)>, message: Option<u64>) {
+        let (turn, timeline) = match spoken {
+            Some((turn, timeline)) => (turn, Some(timeline)),
+            None => {
+                let turn = self.next_turn();
+                self.observe(Observation::EndOfTurn { turn, endpointing_ms: None });
+                (turn, None)
+            }
+        };
+        let mut reply = self.new_reply();
+        reply.turn = Some(turn);
+        reply.user_text = Some(text);
+        reply.confirmed = true;
+        reply.timeline = timeline;
+        reply.message = message;
+        self.reply = Some(reply);
+        self.saving.mark_dirty();
+    }
+
+    /// Begins an answer that may have to be thrown away.
+    pub(super) fn begin_speculation(&mut self, text: String) {
+        let mut reply = self.new_reply();
+        reply.user_text = Some(text);
+        self.reply = Some(reply);
+        self.request_llm();
+    }
+
+    /// The turn ended as expected: what was prepared may be heard and done.
+    pub(super) fn confirm_speculation(&mut self, turn: TurnId, timeline: Timeline) {
+        let Some(reply) = &mut self.reply else { return };
+        reply.turn = Some(turn);
+        reply.timeline = Some(timeline);
+        reply.confirmed = true;
+        self.saving.mark_dirty();
+    }
+
+    /// The turn did not end as expected.
+    pub(super) fn discard_speculation(&mut self) {
+        if self.reply.as_ref().is_some_and(|reply| !reply.confirmed) {
+            self.withdraw_reply();
+        }
+    }
+
+    /// Throws a reply away of which nothing was heard or done.
+    pub(super) fn withdraw_reply(&mut self) {
+        let Some(mut reply) = self.reply.take() else { return };
+        self.stop_producing(&mut reply);
+        self.cost.wasted += reply.cost;
+        self.saving.discarded(reply.id);
+        self.observe(Observation::SpeculationDiscarded { reply: reply.id, wasted: reply.cost });
+    }
+
+    /// Stops the model, the tools and the voice of a reply.
+    pub(super) fn stop_producing(&mut self, reply: &mut Reply) {
+        if let Some(request) = reply.request.take() {
+            self.push(Output::CancelLlm { request: request.id });
+        }
+        let in_flight = self.saving.tools_in_flight();
+        let mut calls: Vec<ToolCallId> = reply.staged.iter().copied().filter(|id| !in_flight.contains(id)).collect();
+        calls.extend(reply.running.take().map(|running| running.call.id));
+        if !calls.is_empty() {
+            self.push(Output::DropTools { calls });
+        }
+        self.push(Output::DropSpeech { speech: reply.speech.id });
+    }
+
+    /// Asks the model, with everything that was said and done so far.
+    fn request_llm(&mut self) {
+        let now_ms = self.now_ms;
+        let Some(reply) = &mut self.reply else { return };
+        if reply.requests_made >= self.config.max_llm_requests {
+            self.apologise();
+            return;
+        }
+        reply.requests_made += 1;
+        self.counters.request += 1;
+        let request = LlmRequestId(self.counters.request);
+        reply.request = Some(Request {
+            id: request,
+            asked_ms: now_ms,
+            progress_ms: now_ms,
+            started: false,
+            first_chunk: reply.speech.next_index,
+            text: String::new(),
+            wants_outputs: false,
+        });
+        let mut items = self.chat.items.clone();
+        items.extend(reply.user_text.clone().map(|text| ChatItem::User { text }));
+        items.extend(reply.draft.iter().cloned());
+        let output =
+            Output::RequestLlm { request, reply: reply.id, agent: reply.agent.name, chat: ChatContext { items } };
+        self.push(output);
+    }
+
+    /// The request of this id, with its progress noted; none when it was cancelled.
+    fn progress(&mut self, id: LlmRequestId) -> Option<(&mut Reply, Option<u64>)> {
+        let now_ms = self.now_ms;
+        let reply = self.reply.as_mut()?;
+        let request = reply.request.as_mut().filter(|request| request.id == id)?;
+        request.progress_ms = now_ms;
+        let first = !std::mem::replace(&mut request.started, true);
+        let ttft_ms = first.then(|| now_ms - request.asked_ms);
+        if first && let Some(timeline) = &mut reply.timeline {
+            timeline.advance(now_ms, PauseCause::Llm);
+        }
+        Some((reply, ttft_ms))
+    }
+
+    pub(super) fn handle_llm_text(&mut self, id: LlmRequestId, text: &str) {
+        let room = self.config.max_reply_chars;
+        let now_ms = self.now_ms;
+        if text.is_empty() {
+            return;
+        }
+        let Some((reply, ttft_ms)) = self.progress(id) else { return };
+        let text = cut(text, room.saturating_sub(reply.chars));
+        reply.chars += text.chars().count();
+        reply.first_text_ms.get_or_insert(now_ms);
+        if let Some(request) = &mut reply.request {
+            request.text.push_str(&text);
+        }
+        let pieces = reply.chunker.push(&text);
+        if let Some(ttft_ms) = ttft_ms {
+            self.observe(Observation::LlmStarted { request: id, ttft_ms });
+        }
+        for piece in pieces {
+            self.add_chunk(piece);
+        }
+    }
+
+    pub(super) fn handle_llm_tool_call(&mut self, id: LlmRequestId, name: String, arguments: Map<String, Value>) {
+        let (next, max_calls) = (ToolCallId(self.counters.call + 1), self.config.max_tool_calls);
+        let Some((reply, ttft_ms)) = self.progress(id) else { return };
+        reply.calls_made += 1;
+        let call = ToolCall { id: next, name, arguments };
+        let refused = reply.calls_made > max_calls;
+        if let Some(request) = &mut reply.request {
+            // A goodbye that was already said needs no further words.
+            request.wants_outputs |= call.name != agents::END_CALL_TOOL || request.text.trim().is_empty();
+            let said = std::mem::take(&mut request.text);
+            if !said.trim().is_empty() {
+                reply.draft.push(ChatItem::Assistant { text: said.trim().to_owned(), interrupted: false });
+            }
+        }
+        // The words before a call are spoken before it.
+        let piece = reply.chunker.flush();
+        reply.draft.push(ChatItem::ToolCall(call.clone()));
+        if refused {
+            reply.draft.push(failed_output(&call, "too many tool calls in one turn"));
+        } else {
+            reply.waiting_calls.push_back(call);
+        }
+        self.counters.call += 1;
+        if let Some(ttft_ms) = ttft_ms {
+            self.observe(Observation::LlmStarted { request: id, ttft_ms });
+        }
+        if let Some(piece) = piece {
+            self.add_chunk(piece);
+        }
+    }
+
+    pub(super) fn handle_llm_done(&mut self, id: LlmRequestId) {
+        let Some((reply, _)) = self.progress(id) else { return };
+        let Some(request) = reply.request.take() else { return };
+        if request.wants_outputs {
+            let piece = reply.chunker.flush();
+            reply.draft.extend(
+                Some(request.text.trim())
+                    .filter(|text| !text.is_empty())
+                    .map(|text| ChatItem::Assistant { text: text.to_owned(), interrupted: false }),
+            );
+            if let Some(piece) = piece {
+                self.add_chunk(piece);
+            }
+            self.ask_when_tools_are_done();
+        } else {
+            self.finish_text();
+        }
+    }
+
+    /// No more words will come. A reply without a word is a failure of the model: the caller is told so.
+    pub(super) fn finish_text(&mut self) {
+        let Some(reply) = &mut self.reply else { return };
+        if let Some(piece) = reply.chunker.flush() {
+            self.add_chunk(piece);
+        }
+        let Some(reply) = &mut self.reply else { return };
+        if reply.speech.chunks.is_empty() {
+            let text =
+                if reply.kept || !reply.staged.is_empty() { phrases::APOLOGY_AFTER_CHANGE } else { phrases::APOLOGY };
+            self.add_chunk(text.to_owned());
+        }
+        if let Some(reply) = &mut self.reply {
+            reply.text_done = true;
+        }
+    }
+
+    /// Runs the next tool; asks the model again when all have answered.
+    pub(super) fn advance_answer(&mut self) {
+        loop {
+            let now_ms = self.now_ms;
+            let Some(reply) = &mut self.reply else { return };
+            if reply.running.is_some() {
+                return;
+            }
+            let Some(call) = reply.waiting_calls.pop_front() else { return };
+            match call.name.as_str() {
+                agents::TRANSFER_TOOL => self.transfer(&call),
+                agents::END_CALL_TOOL => {
+                    reply.end_call = Some(EndReason::Goodbye);
+                    reply.draft.push(ok_output(&call, json!({"status": "ok"})));
+                }
+                _ => {
+                    reply.running = Some(RunningTool { call: call.clone(), since_ms: now_ms });
+                    self.push(Output::RunTool { call });
+                }
+            }
+            self.ask_when_tools_are_done();
+        }
+    }
+
+    fn transfer(&mut self, call: &ToolCall) {
+        let Some(reply) = &mut self.reply else { return };
+        let wanted = call.arguments.get("agent").and_then(Value::as_str).unwrap_or_default();
+        let from = reply.agent;
+        if !from.handoffs.contains(&wanted) {
+            let reason = format!("{} can hand over to {} only", from.name, from.handoffs.join(", "));
+            reply.draft.push(failed_output(call, &reason));
+            return;
+        }
+        reply.agent = agents::find(wanted);
+        reply.draft.push(ok_output(call, json!({"status": "ok", "agent": wanted})));
+        reply.draft.push(ChatItem::Handoff { from: from.name.to_owned(), to: wanted.to_owned() });
+    }
+
+    fn ask_when_tools_are_done(&mut self) {
+        let Some(reply) = &self.reply else { return };
+        let through = reply.request.is_none() && reply.running.is_none() && reply.waiting_calls.is_empty();
+        if through && !reply.text_done {
+            self.request_llm();
+        }
+    }
+
+    pub(super) fn handle_tool_computed(&mut self, output: ToolOutput, mutates: bool) {
+        let now_ms = self.now_ms;
+        let running = self.reply.as_ref().and_then(|reply| reply.running.as_ref());
+        let Some(since_ms) = running.filter(|running| running.call.id == output.id).map(|running| running.since_ms)
+        else {
+            // Of a reply that is gone, or too late.
+            self.push(Output::DropTools { calls: vec![output.id] });
+            return;
+        };
+        self.observe(Observation::ToolFinished {
+            name: output.name.clone(),
+            duration_ms: now_ms - since_ms,
+            failed: output.is_error,
+        });
+        self.take_output(output, mutates);
+    }
+
+    fn take_output(&mut self, output: ToolOutput, mutates: bool) {
+        let now_ms = self.now_ms;
+        let Some(reply) = &mut self.reply else { return };
+        reply.running = None;
+        if let Some(timeline) = &mut reply.timeline {
+            timeline.advance(now_ms, PauseCause::Tool);
+        }
+        if mutates {
+            reply.staged.push(output.id);
+            let gate = reply.speech.next_index;
+            reply.gate.get_or_insert(gate);
+        }
+        reply.draft.push(ChatItem::ToolOutput(output));
+        self.ask_when_tools_are_done();
+    }
+
+    /// The running tool took too long.
+    pub(super) fn fail_running_tool(&mut self) {
+        let running = self.reply.as_mut().and_then(|reply| reply.running.take());
+        let Some(running) = running else { return };
+        self.push(Output::DropTools { calls: vec![running.call.id] });
+        let name = running.call.name.clone();
+        self.observe(Observation::ToolFinished { name, duration_ms: self.now_ms - running.since_ms, failed: true });
+        if let ChatItem::ToolOutput(output) = failed_output(&running.call, "it took too long") {
+            self.take_output(output, false);
+        }
+    }
+
+    pub(super) fn handle_llm_failed(&mut self, id: LlmRequestId, kind: ProviderErrorKind) {
+        let Some(reply) = &mut self.reply else { return };
+        let Some(request) = reply.request.take_if(|request| request.id == id) else { return };
+        self.observe(Observation::ProviderFailed { stage: Stage::Llm, kind });
+        let Some(reply) = &mut self.reply else { return };
+        if let Some(timeline) = &mut reply.timeline {
+            timeline.advance(self.now_ms, PauseCause::Llm);
+        }
+        let from = request.first_chunk;
+        let heard = reply.speech.chunks.iter().any(|chunk| chunk.index >= from && chunk.permitted);
+        if heard || request.wants_outputs {
+            // Its words were heard or its tools are at work: asking again would say or do them twice.
+            if request.wants_outputs && !heard {
+                self.ask_when_tools_are_done();
+            } else {
+                reply.waiting_calls.clear();
+                reply.chunker.clear();
+                self.say(phrases::APOLOGY_CUT);
+                self.finish_text();
+            }
+            return;
+        }
+        self.drop_chunks(from);
+        match &mut self.reply {
+            Some(reply) if !reply.retried => {
+                reply.retried = true;
+                self.request_llm();
+            }
+            _ => self.apologise(),
+        }
+    }
+
+    /// The model does not answer: say so, and end the reply.
+    pub(super) fn apologise(&mut self) {
+        let Some(reply) = &mut self.reply else { return };
+        reply.chunker.clear();
+        let done = reply.kept || !reply.staged.is_empty();
+        self.say(if done { phrases::APOLOGY_AFTER_CHANGE } else { phrases::APOLOGY });
+        self.finish_text();
+    }
+
+    /// Adds our own words to the reply.
+    pub(super) fn say(&mut self, text: &str) {
+        let now_ms = self.now_ms;
+        let Some(reply) = &mut self.reply else { return };
+        reply.first_text_ms.get_or_insert(now_ms);
+        let mut pieces = reply.chunker.push(text);
+        pieces.extend(reply.chunker.flush());
+        for piece in pieces {
+            self.add_chunk(piece);
+        }
+    }
+
+    /// These tools were not kept: the model hears that they failed, and what it said of them is never heard.
+    pub(super) fn unstage(&mut self, calls: &[ToolCallId], reason: &str) {
+        let Some(reply) = &mut self.reply else { return };
+        reply.staged.retain(|id| !calls.contains(id));
+        fail_outputs(&mut reply.draft, calls, reason);
+        let Some(gate) = reply.gate.take() else { return };
+        if let Some(request) = reply.request.take() {
+            self.push(Output::CancelLlm { request: request.id });
+        }
+        self.drop_chunks(gate);
+        if let Some(reply) = &mut self.reply {
+            reply.chunker.clear();
+            reply.text_done = false;
+            reply.end_call = None;
+            reply.draft.retain(|item| !matches!(item, ChatItem::Assistant { .. }));
+        }
+        self.ask_when_tools_are_done();
+    }
+
+    /// The caller's tasks changed under the tools: the whole answer is made again.
+    pub(super) fn restart_reply(&mut self) {
+        let Some(mut reply) = self.reply.take() else { return };
+        self.stop_producing(&mut reply);
+        let mut fresh = self.new_reply();
+        fresh.turn = reply.turn;
+        fresh.user_text = reply.user_text;
+        fresh.confirmed = reply.confirmed;
+        fresh.message = reply.message;
+        fresh.timeline = reply.timeline;
+        fresh.requests_made = reply.requests_made;
+        fresh.hold = reply.hold;
+        fresh.cost = reply.cost;
+        self.reply = Some(fresh);
+        self.request_llm();
+    }
+
+    /// Tells about the tools of a confirmed reply that are computed, and kept if they change something.
+    pub(super) fn report_tools(&mut self) {
+        let Some(reply) = self.reply.as_ref().filter(|reply| reply.confirmed) else { return };
+        let fresh: Vec<(ToolCall, ToolOutput)> = tool_pairs(&reply.draft)
+            .filter(|(call, _)| !reply.staged.contains(&call.id) && !reply.reported.contains(&call.id))
+            .map(|(call, output)| (call.clone(), output.clone()))
+            .collect();
+        for (call, output) in fresh {
+            if let Some(reply) = &mut self.reply {
+                reply.reported.push(call.id);
+            }
+            self.report_tool(call, output);
+        }
+    }
+
+    pub(super) fn report_tool(&mut self, call: ToolCall, output: ToolOutput) {
+        if call.name == agents::TRANSFER_TOOL && !output.is_error {
+            let from =
+                self.reply.as_ref().map_or(self.agent.name, |reply| handed_over_by(&reply.draft, call.id)).to_owned();
+            let to = call.arguments.get("agent").and_then(Value::as_str).unwrap_or_default().to_owned();
+            self.client(ClientEvent::Agent { agent: to.clone() });
+            self.observe(Observation::Handoff { from, to });
+        }
+        self.client(ClientEvent::ToolCall { name: call.name, arguments: call.arguments, result: output.result });
+    }
+}
+
+/// The calls that were answered, with their answers.
+pub(super) fn tool_pairs(items: &[ChatItem]) -> impl Iterator<Item = (&ToolCall, &ToolOutput)> {
+    items.iter().filter_map(move |item| {
+        let ChatItem::ToolCall(call) = item else { return None };
+        let output = items.iter().find_map(|item| match item {
+            ChatItem::ToolOutput(output) if output.id == call.id => Some(output),
+            _ => None,
+        })?;
+        Some((call, output))
+    })
+}
+
+/// Who handed the call over with this tool call: the hand-off stands behind its output.
+fn handed_over_by(items: &[ChatItem], call: ToolCallId) -> &str {
+    let at = items.iter().position(|item| matches!(item, ChatItem::ToolOutput(output) if output.id == call));
+    match at.and_then(|at| items.get(at + 1)) {
+        Some(ChatItem::Handoff { from, .. }) => from,
+        _ => agents::TASK_AGENT,
+    }
+}
+
+fn ok_output(call: &ToolCall, result: Value) -> ChatItem {
+    ChatItem::ToolOutput(ToolOutput { id: call.id, name: call.name.clone(), result, is_error: false })
+}
+
+fn failed_output(call: &ToolCall, reason: &str) -> ChatItem {
+    let result = json!({"status": "failed", "reason": reason});
+    ChatItem::ToolOutput(ToolOutput { id: call.id, name: call.name.clone(), result, is_error: true })
+}
+
+/// Overwrites what these calls answered: they failed after all.
+pub(super) fn fail_outputs(items: &mut [ChatItem], calls: &[ToolCallId], reason: &str) {
+    for item in items {
+        if let ChatItem::ToolOutput(output) = item
+            && calls.contains(&output.id)
+        {
+            output.result = json!({"status": "failed", "reason": reason});
+            output.is_error = true;
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What takes too long? Every state that waits has a deadline; when it passes, the session goes on without.
+
+use crate::ids::{LlmRequestId, UtteranceId};
+use crate::output::{EndReason, Observation, Outcome};
+use crate::provider::ProviderErrorKind;
+
+use super::Session;
+use super::reply::Reply;
+
+impl Session {
+    /// The earliest of all deadlines.
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        [
+            self.end_of_turn_due_ms(),
+            self.stt_due().map(|(_, due_ms)| due_ms),
+            self.long_speech_due_ms(),
+            self.interruption_due_ms(),
+            self.llm_due().map(|(_, due_ms, _)| due_ms),
+            self.tool_due_ms(),
+            self.tts_due_ms(),
+            self.playout_due_ms(),
+            self.saving.deadline_ms(),
+            self.reconnect_due_ms(),
+            self.idle_due_ms(),
+            self.session_due_ms(),
+            self.closing.map(|closing| closing.deadline_ms),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Ends every state whose deadline has passed. (The end of a turn is no failure: `consider_end_of_turn`.)
+    pub(super) fn check_deadlines(&mut self) {
+        let now_ms = self.now_ms;
+        let passed = |due_ms: Option<u64>| due_ms.is_some_and(|due_ms| now_ms >= due_ms);
+        if let Some((utterance, due_ms)) = self.stt_due()
+            && now_ms >= due_ms
+        {
+            self.missed("stt");
+            self.give_up_transcript(utterance);
+        }
+        if passed(self.long_speech_due_ms()) {
+            self.missed("long_speech");
+            self.end_long_speech();
+        }
+        if passed(self.interruption_due_ms()) {
+            self.interrupt_by_speech();
+        }
+        if let Some((request, due_ms, kind)) = self.llm_due()
+            && now_ms >= due_ms
+        {
+            self.missed("llm");
+            self.push(crate::output::Output::CancelLlm { request });
+            self.handle_llm_failed(request, kind);
+        }
+        if passed(self.tool_due_ms()) {
+            self.missed("tool");
+            self.fail_running_tool();
+        }
+        if passed(self.tts_due_ms()) {
+            self.missed("tts");
+            self.fail_stalled_synthesis();
+        }
+        if passed(self.playout_due_ms()) {
+            self.missed("playout");
+            self.take_stalled_playout_as_heard();
+        }
+        if let Some(commit) = self.saving.overdue(now_ms) {
+            self.missed("commit");
+            self.handle_commit_failed(commit, crate::input::CommitError::Unavailable);
+        }
+        self.check_session_deadlines();
+    }
+
+    fn check_session_deadlines(&mut self) {
+        let now_ms = self.now_ms;
+        let passed = |due_ms: Option<u64>| due_ms.is_some_and(|due_ms| now_ms >= due_ms);
+        if passed(self.reconnect_due_ms()) {
+            self.close(Outcome::Dropped, EndReason::Lost);
+        }
+        if passed(self.idle_due_ms()) {
+            self.close(Outcome::Completed, EndReason::Idle);
+        }
+        if passed(self.session_due_ms()) {
+            if self.too_long_said {
+                self.close(Outcome::Completed, EndReason::TooLong);
+            } else {
+                self.end_long_session();
+            }
+        }
+    }
+
+    fn missed(&mut self, state: &'static str) {
+        self.observe(Observation::DeadlineMissed { state });
+    }
+
+    fn stt_due(&self) -> Option<(UtteranceId, u64)> {
+        let (utterance, since_ms) = self.listening.as_ref()?.awaited()?;
+        Some((utterance, since_ms + self.config.stt_deadline_ms))
+    }
+
+    fn long_speech_due_ms(&self) -> Option<u64> {
+        self.speaking_since_ms?;
+        Some(self.listening.as_ref()?.since_ms + self.config.max_turn_ms)
+    }
+
+    /// Speech over the agent's that lasts is an interruption, even before a word of it is understood.
+    fn interruption_due_ms(&self) -> Option<u64> {
+        let held = self.reply.as_ref().is_some_and(|reply| reply.confirmed && reply.hold.is_some());
+        Some(self.speaking_since_ms.filter(|_| held)? + self.config.interruption_min_speech_ms)
+    }
+
+    fn llm_due(&self) -> Option<(LlmRequestId, u64, ProviderErrorKind)> {
+        let request = self.reply.as_ref()?.request.as_ref()?;
+        if request.started {
+            Some((request.id, request.progress_ms + self.config.llm_gap_deadline_ms, ProviderErrorKind::Stalled))
+        } else {
+            Some((request.id, request.asked_ms + self.config.llm_first_deadline_ms, ProviderErrorKind::Timeout))
+        }
+    }
+
+    fn tool_due_ms(&self) -> Option<u64> {
+        Some(self.reply.as_ref()?.running.as_ref()?.since_ms + self.config.tool_deadline_ms)
+    }
+
+    fn tts_due_ms(&self) -> Option<u64> {
+        let reply = self.reply.as_ref().filter(|_| self.has_voice())?;
+        let waiting = reply.speech.chunks.iter().any(|chunk| chunk.asked && !chunk.done && !chunk.shown);
+        waiting.then_some(reply.tts_progress_ms + self.config.tts_deadline_ms)
+    }
+
+    /// What may be heard and was not: its own length, and some grace.
+    fn playout_due_ms(&self) -> Option<u64> {
+        let reply = self.reply.as_ref().filter(|reply| reply.confirmed && reply.hold.is_none() && self.has_voice())?;
+        let left_ms = unheard_ms(reply);
+        (left_ms > 0 && !reply.speech.is_heard())
+            .then_some(reply.playout_progress_ms + left_ms + self.config.playout_grace_ms)
+    }
+
+    fn reconnect_due_ms(&self) -> Option<u64> {
+        let lost_since_ms = self.lost_since_ms.filter(|_| self.closing.is_none())?;
+        Some(lost_since_ms + self.config.reconnect_ms)
+    }
+
+    fn idle_due_ms(&self) -> Option<u64> {
+        let busy = self.is_busy() || self.closing.is_some();
+        (!busy).then_some(self.last_activity_ms + self.config.idle_ms)
+    }
+
+    fn session_due_ms(&self) -> Option<u64> {
+        let link = self.link.as_ref().filter(|_| self.closing.is_none())?;
+        let due_ms = link.since_ms + self.config.max_session_ms.saturating_sub(self.connected_before_ms);
+        Some(if self.too_long_said { due_ms + self.config.closing_ms } else { due_ms })
+    }
+}
+
+fn unheard_ms(reply: &Reply) -> u64 {
+    reply.speech.permitted_ms().saturating_sub(reply.speech.played_ms)
+}

@@ -1,0 +1,358 @@
+//! Has the caller finished? VAD edges, transcripts and the end-of-turn score decide.
+
+use crate::ids::{TurnId, UtteranceId};
+use crate::output::{ClientEvent, Observation, Output};
+use crate::phrases;
+use crate::provider::{ProviderErrorKind, Stage};
+use crate::timeline::{PauseCause, Timeline};
+
+use super::{Session, cut};
+
+/// One stretch of caller speech.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Utterance {
+    id: UtteranceId,
+    revision: u32,
+    from_ms: u64,
+    interim: String,
+    /// Of the current revision.
+    final_text: Option<String>,
+    score: Option<u16>,
+    /// Since when the final transcript is waited for.
+    awaited_since_ms: Option<u64>,
+    failed: bool,
+}
+
+/// What the caller is saying: one turn in the making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listening {
+    utterances: Vec<Utterance>,
+    /// An unanswered beginning: the caller went on before anything of the answer was heard.
+    prefix: Option<(TurnId, String)>,
+    pub(super) since_ms: u64,
+    last_speech_ms: u64,
+    /// Recording was on when the caller asked to stop it.
+    stopped_recording: Option<bool>,
+}
+
+impl Listening {
+    /// The utterance whose final transcript is waited for, oldest first, and since when in milliseconds.
+    pub(super) fn awaited(&self) -> Option<(UtteranceId, u64)> {
+        self.utterances.iter().find_map(|utterance| Some((utterance.id, utterance.awaited_since_ms?)))
+    }
+
+    /// What is understood so far, without the unanswered beginning.
+    fn words(&self) -> String {
+        let parts =
+            self.utterances.iter().map(|utterance| utterance.final_text.as_deref().unwrap_or(&utterance.interim));
+        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether anything was understood.
+    pub(super) fn has_words(&self) -> bool {
+        !self.words().is_empty()
+    }
+
+    /// All that this turn says.
+    fn text(&self) -> String {
+        match &self.prefix {
+            Some((_, prefix)) if !self.words().is_empty() => format!("{prefix} {}", self.words()),
+            Some((_, prefix)) => prefix.clone(),
+            None => self.words(),
+        }
+    }
+
+    fn is_final(&self) -> bool {
+        self.utterances.iter().all(|utterance| utterance.final_text.is_some())
+    }
+
+    fn score(&self) -> Option<u16> {
+        self.utterances.last().and_then(|utterance| utterance.score)
+    }
+}
+
+impl Session {
+    pub(super) fn handle_start_of_speech(&mut self, at_ms: u64) {
+        if self.closing.is_some() || self.link.is_none() || self.speaking_since_ms.is_some() {
+            return;
+        }
+        let at_ms = at_ms.min(self.now_ms);
+        self.last_activity_ms = self.now_ms;
+        self.speaking_since_ms = Some(at_ms);
+        self.client(ClientEvent::UserSpeaking { speaking: true });
+        self.hold_reply();
+        self.begin_utterance(at_ms);
+    }
+
+    /// The caller goes on with the utterance after a short pause, or begins another one.
+    fn begin_utterance(&mut self, at_ms: u64) {
+        let longest = self.config.max_utterance_ms;
+        if let Some(listening) = &mut self.listening
+            && let Some(utterance) = listening.utterances.last_mut()
+            && at_ms.saturating_sub(utterance.from_ms) < longest
+            && !utterance.failed
+        {
+            utterance.final_text = None;
+            utterance.score = None;
+            utterance.awaited_since_ms = None;
+            let utterance = utterance.id;
+            self.push(Output::ContinueUtterance { utterance });
+            return;
+        }
+        self.counters.utterance += 1;
+        let id = UtteranceId(self.counters.utterance);
+        let utterance = Utterance {
+            id,
+            revision: 0,
+            from_ms: at_ms,
+            interim: String::new(),
+            final_text: None,
+            score: None,
+            awaited_since_ms: None,
+            failed: false,
+        };
+        match &mut self.listening {
+            Some(listening) => listening.utterances.push(utterance),
+            None => {
+                self.listening = Some(Listening {
+                    utterances: vec![utterance],
+                    prefix: None,
+                    since_ms: at_ms,
+                    last_speech_ms: at_ms,
+                    stopped_recording: None,
+                });
+            }
+        }
+        self.push(Output::StartUtterance { utterance: id, from_ms: at_ms });
+    }
+
+    pub(super) fn handle_end_of_speech(&mut self, last_speech_ms: u64) {
+        let Some(since_ms) = self.speaking_since_ms.take() else { return };
+        self.client(ClientEvent::UserSpeaking { speaking: false });
+        let now_ms = self.now_ms;
+        let Some(listening) = &mut self.listening else { return };
+        listening.last_speech_ms = last_speech_ms.clamp(since_ms, now_ms);
+        let Some(utterance) = listening.utterances.last_mut() else { return };
+        utterance.revision += 1;
+        utterance.awaited_since_ms = Some(now_ms);
+        let (id, revision, until_ms) = (utterance.id, utterance.revision, listening.last_speech_ms);
+        self.push(Output::FinishUtterance { utterance: id, revision, until_ms });
+    }
+
+    pub(super) fn handle_interim(&mut self, id: UtteranceId, text: &str) {
+        let text = cut(text.trim(), self.config.max_text_chars);
+        let Some(listening) = &mut self.listening else { return };
+        let Some(utterance) = listening.utterances.iter_mut().find(|utterance| utterance.id == id) else { return };
+        if utterance.final_text.is_some() || utterance.interim == text {
+            return;
+        }
+        utterance.interim.clone_from(&text);
+        self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: false });
+        self.heed_words();
+    }
+
+    pub(super) fn handle_final(&mut self, id: UtteranceId, revision: u32, text: &str) {
+        let text = cut(text.trim(), self.config.max_text_chars);
+        let now_ms = self.now_ms;
+        let Some(listening) = &mut self.listening else { return };
+        let waited_ms = now_ms - listening.last_speech_ms.min(now_ms);
+        let Some(utterance) = listening.utterances.iter_mut().find(|utterance| utterance.id == id) else { return };
+        if utterance.revision != revision || utterance.awaited_since_ms.is_none() {
+            return;
+        }
+        utterance.awaited_since_ms = None;
+        utterance.final_text = Some(text.clone());
+        self.observe(Observation::SttFinished { duration_ms: waited_ms });
+        self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: true });
+        self.heed_words();
+    }
+
+    pub(super) fn handle_stt_failed(&mut self, id: UtteranceId, revision: u32, kind: ProviderErrorKind) {
+        let Some(listening) = &mut self.listening else { return };
+        let Some(utterance) = listening.utterances.iter_mut().find(|utterance| utterance.id == id) else { return };
+        if utterance.revision != revision || utterance.awaited_since_ms.take().is_none() {
+            return;
+        }
+        // What was understood so far is the best there is; the caller is asked again when that is nothing.
+        utterance.failed = true;
+        utterance.final_text = Some(utterance.interim.clone());
+        self.observe(Observation::ProviderFailed { stage: Stage::Stt, kind });
+    }
+
+    /// The STT does not answer in time.
+    pub(super) fn give_up_transcript(&mut self, id: UtteranceId) {
+        let utterances = self.listening.as_ref().map(|listening| &listening.utterances);
+        let revision =
+            utterances.and_then(|all| all.iter().find(|utterance| utterance.id == id)).map(|one| one.revision);
+        if let Some(revision) = revision {
+            self.handle_stt_failed(id, revision, ProviderErrorKind::Timeout);
+        }
+    }
+
+    pub(super) fn handle_score(&mut self, id: UtteranceId, revision: u32, permille: u16) {
+        let Some(listening) = &mut self.listening else { return };
+        if let Some(utterance) = listening.utterances.iter_mut().find(|utterance| utterance.id == id)
+            && utterance.revision == revision
+        {
+            utterance.score = Some(permille.min(1_000));
+        }
+    }
+
+    /// Words over the agent's are an interruption, and "stop recording" takes effect in mid-sentence.
+    fn heed_words(&mut self) {
+        let Some(listening) = &self.listening else { return };
+        let words = listening.words();
+        if phrases::is_stop_recording(&words) && listening.stopped_recording.is_none() {
+            let was_on = self.consent.state().recording_enabled;
+            self.stop_recording();
+            if let Some(listening) = &mut self.listening {
+                listening.stopped_recording = Some(was_on);
+            }
+        }
+        if !words.is_empty() && !phrases::is_backchannel(&words) {
+            self.interrupt_by_speech();
+        }
+    }
+
+    /// A confirmed reply gives way to the caller. If nothing of it was heard or done, the caller simply went on.
+    pub(super) fn interrupt_by_speech(&mut self) {
+        let Some(reply) = self.reply.as_ref().filter(|reply| reply.confirmed) else { return };
+        let reopened = reply.reopens().then(|| (reply.turn, reply.user_text.clone().unwrap_or_default()));
+        match reopened {
+            Some((Some(turn), text)) => {
+                self.withdraw_reply();
+                if let Some(listening) = &mut self.listening {
+                    listening.prefix = Some((turn, text));
+                }
+            }
+            _ => self.interrupt(),
+        }
+    }
+
+    /// The heart of turn-taking: called after everything that happened.
+    pub(super) fn consider_end_of_turn(&mut self) {
+        let Some(listening) = &self.listening else { return };
+        if self.speaking_since_ms.is_some() || !listening.is_final() {
+            return;
+        }
+        let words = listening.words();
+        let failed = listening.utterances.iter().any(|utterance| utterance.failed);
+        let over_agent = self.reply.as_ref().is_some_and(|reply| reply.confirmed);
+        if over_agent || (words.is_empty() && listening.prefix.is_none()) {
+            // No word, or only a sign of listening while the agent has the floor (a real word has interrupted it by now).
+            self.drop_listening();
+            if failed && !over_agent {
+                self.begin_scripted(phrases::NOT_HEARD);
+            } else {
+                self.release_reply();
+            }
+            return;
+        }
+        let due_ms = self.end_of_turn_due_ms();
+        if due_ms.is_some_and(|due_ms| self.now_ms >= due_ms) {
+            self.end_turn();
+        } else {
+            self.begin_preemptively();
+        }
+    }
+
+    /// When the turn is over if the caller stays silent; none while something is still waited for.
+    pub(super) fn end_of_turn_due_ms(&self) -> Option<u64> {
+        let listening = self.listening.as_ref()?;
+        if self.speaking_since_ms.is_some() || !listening.is_final() {
+            return None;
+        }
+        Some(listening.last_speech_ms + self.endpointing_delay_ms(listening.score()))
+    }
+
+    /// The less likely the thought is complete, the longer the silence that ends it: linear from the least delay at 800
+    /// thousandths to the longest at 200. Without a score a third of the way.
+    fn endpointing_delay_ms(&self, score: Option<u16>) -> u64 {
+        const COMPLETE: u64 = 800;
+        const INCOMPLETE: u64 = 200;
+        let (least, most) = (self.config.endpointing_delay_ms, self.config.max_endpointing_delay_ms);
+        let range = most - least;
+        match score.map(u64::from) {
+            None => least + range / 3,
+            Some(score) => {
+                let missing = COMPLETE.saturating_sub(score).min(COMPLETE - INCOMPLETE);
+                least + range * missing / (COMPLETE - INCOMPLETE)
+            }
+        }
+    }
+
+    /// Begins the answer on a likely transcript while the silence still grows; it is not heard before the turn is over.
+    fn begin_preemptively(&mut self) {
+        let Some(listening) = &self.listening else { return };
+        let text = listening.text();
+        if let Some(reply) = &self.reply {
+            if reply.confirmed || reply.user_text.as_ref() == Some(&text) {
+                return;
+            }
+            self.discard_speculation();
+        }
+        let Some(listening) = &self.listening else { return };
+        let likely = listening.score().is_some_and(|score| score >= self.config.preemptive_min_permille);
+        if self.config.preemptive && likely && listening.stopped_recording.is_none() {
+            self.begin_speculation(text);
+        }
+    }
+
+    /// The caller has finished.
+    fn end_turn(&mut self) {
+        let due_ms = self.end_of_turn_due_ms();
+        let Some(listening) = self.listening.take() else { return };
+        self.drop_utterances(&listening);
+        let text = listening.text();
+        let mut timeline = Timeline::new(listening.last_speech_ms);
+        timeline.advance(due_ms.unwrap_or(self.now_ms).min(self.now_ms), PauseCause::Endpointing);
+        timeline.advance(self.now_ms, PauseCause::Stt);
+        let turn = match listening.prefix {
+            Some((turn, _)) => turn,
+            None => self.next_turn(),
+        };
+        let endpointing_ms = Some(self.now_ms - listening.last_speech_ms.min(self.now_ms));
+        self.observe(Observation::EndOfTurn { turn, endpointing_ms });
+        if let Some(was_on) = listening.stopped_recording.filter(|_| phrases::is_stop_recording(&text)) {
+            self.discard_speculation();
+            self.answer_stop_recording(text, was_on, Some((turn, timeline)), None);
+        } else if self.reply.as_ref().is_some_and(|reply| reply.user_text.as_ref() == Some(&text)) {
+            self.confirm_speculation(turn, timeline);
+        } else {
+            self.discard_speculation();
+            self.begin_reply(text, Some((turn, timeline)), None);
+        }
+    }
+
+    pub(super) fn next_turn(&mut self) -> TurnId {
+        self.counters.turn += 1;
+        TurnId(self.counters.turn)
+    }
+
+    /// What was being said is not taken further.
+    pub(super) fn drop_listening(&mut self) {
+        if self.speaking_since_ms.take().is_some() {
+            self.client(ClientEvent::UserSpeaking { speaking: false });
+        }
+        if let Some(listening) = self.listening.take() {
+            self.drop_utterances(&listening);
+            self.discard_speculation();
+        }
+    }
+
+    fn drop_utterances(&mut self, listening: &Listening) {
+        for utterance in &listening.utterances {
+            self.push(Output::DropUtterance { utterance: utterance.id });
+        }
+    }
+
+    /// One who speaks for too long is answered to what was understood so far.
+    pub(super) fn end_long_speech(&mut self) {
+        let now_ms = self.now_ms;
+        self.handle_end_of_speech(now_ms);
+        if let Some(listening) = &mut self.listening {
+            // The silence is not waited for: there is none.
+            listening.last_speech_ms = now_ms.saturating_sub(self.config.max_endpointing_delay_ms);
+        }
+    }
+}

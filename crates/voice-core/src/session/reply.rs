@@ -1,0 +1,188 @@
+//! One answer, from the first request to the model to its last heard word.
+
+use std::collections::VecDeque;
+
+use crate::agents::Agent;
+use crate::chat::{ChatItem, ToolCall};
+use crate::chunker::Chunker;
+use crate::cost::NanoUsd;
+use crate::ids::{LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId};
+use crate::output::{AgentState, EndReason};
+use crate::playout::Speech;
+use crate::timeline::{PauseCause, Stages, Timeline};
+
+/// A request to the model that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) id: LlmRequestId,
+    pub(super) asked_ms: u64,
+    pub(super) progress_ms: u64,
+    pub(super) started: bool,
+    /// The first chunk of the speech that came from this request, if it has any.
+    pub(super) first_chunk: u32,
+    /// What it said so far.
+    pub(super) text: String,
+    /// It called tools that it is to hear the outputs of.
+    pub(super) wants_outputs: bool,
+}
+
+/// A tool that is being computed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RunningTool {
+    pub(super) call: ToolCall,
+    pub(super) since_ms: u64,
+}
+
+/// The caller speaks, or is away: nothing of the reply is heard for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hold {
+    pub(super) since_ms: u64,
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reply {
+    pub(super) id: ReplyId,
+    /// Which turn it answers; none for what the agent says unasked, and before the turn is over.
+    pub(super) turn: Option<TurnId>,
+    /// What it answers; none for what the agent says unasked.
+    pub(super) user_text: Option<String>,
+    /// The turn is over: the reply may be heard, and its tools may be committed.
+    pub(super) confirmed: bool,
+    pub(super) message: Option<u64>,
+    pub(super) timeline: Option<Timeline>,
+    pub(super) agent: &'static Agent,
+    pub(super) request: Option<Request>,
+    pub(super) requests_made: u32,
+    pub(super) calls_made: u32,
+    pub(super) retried: bool,
+    /// Tool calls, outputs, hand-offs, and what was said between them.
+    pub(super) draft: Vec<ChatItem>,
+    pub(super) waiting_calls: VecDeque<ToolCall>,
+    pub(super) running: Option<RunningTool>,
+    /// Computed, and not yet in the store.
+    pub(super) staged: Vec<ToolCallId>,
+    /// Something it did is in the store, or on its way there.
+    pub(super) changed: bool,
+    /// Something it did is in the store.
+    pub(super) kept: bool,
+    /// Tools that the caller's side and operations were told about.
+    pub(super) reported: Vec<ToolCallId>,
+    pub(super) chunker: Chunker,
+    pub(super) chars: usize,
+    /// No more words will come.
+    pub(super) text_done: bool,
+    pub(super) speech: Speech,
+    /// From this chunk on nothing may be heard before the staged tools are in the store.
+    pub(super) gate: Option<u32>,
+    pub(super) first_text_ms: Option<u64>,
+    pub(super) first_audio_ms: Option<u64>,
+    pub(super) first_audio_out_ms: Option<u64>,
+    /// Since when the head of the speech's unfinished chunks is waited for.
+    pub(super) tts_progress_ms: u64,
+    pub(super) tts_failures: u32,
+    /// When the playout last moved, or had a reason to.
+    pub(super) playout_progress_ms: u64,
+    pub(super) hold: Option<Hold>,
+    /// `Play` with `last` was said.
+    pub(super) last_said: bool,
+    /// The session ends when this is heard.
+    pub(super) end_call: Option<EndReason>,
+    /// Latency in milliseconds, where it went, and the cause if it was over the budget.
+    pub(super) latency: Option<(u64, Stages, Option<PauseCause>)>,
+    pub(super) answer_said: bool,
+    pub(super) cost: NanoUsd,
+}
+
+impl Reply {
+    pub(super) fn new(id: ReplyId, speech: SpeechId, agent: &'static Agent, now_ms: u64) -> Self {
+        Self {
+            id,
+            turn: None,
+            user_text: None,
+            confirmed: false,
+            message: None,
+            timeline: None,
+            agent,
+            request: None,
+            requests_made: 0,
+            calls_made: 0,
+            retried: false,
+            draft: Vec::new(),
+            waiting_calls: VecDeque::new(),
+            running: None,
+            staged: Vec::new(),
+            changed: false,
+            kept: false,
+            reported: Vec::new(),
+            chunker: Chunker::default(),
+            chars: 0,
+            text_done: false,
+            speech: Speech::new(speech),
+            gate: None,
+            first_text_ms: None,
+            first_audio_ms: None,
+            first_audio_out_ms: None,
+            tts_progress_ms: now_ms,
+            tts_failures: 0,
+            playout_progress_ms: now_ms,
+            hold: None,
+            last_said: false,
+            end_call: None,
+            latency: None,
+            answer_said: false,
+            cost: NanoUsd::default(),
+        }
+    }
+
+    /// The model has said and done everything, and what it did is kept.
+    pub(super) fn is_answered(&self) -> bool {
+        self.text_done && self.staged.is_empty()
+    }
+
+    /// Whether the caller, going on to speak, goes on with the same turn: nothing of the answer was heard or done.
+    pub(super) fn reopens(&self) -> bool {
+        self.user_text.is_some()
+            && self.timeline.is_some()
+            && self.first_audio_out_ms.is_none()
+            && !self.changed
+            && self.speech.chunks.iter().all(|chunk| !chunk.shown)
+    }
+
+    /// Whether it has begun to be heard, and is not through.
+    pub(super) fn is_audible(&self) -> bool {
+        self.first_audio_out_ms.is_some() && self.hold.is_none()
+    }
+
+    pub(super) fn state(&self) -> AgentState {
+        match (self.confirmed, self.hold) {
+            (true, None) if self.is_audible() => AgentState::Speaking,
+            (true, None) => AgentState::Thinking,
+            _ => AgentState::Listening,
+        }
+    }
+
+    /// The calls and outputs of the draft that history keeps: those that are computed, and not merely staged, or that
+    /// are in this commit. What was said between them is part of the speech.
+    pub(super) fn kept_draft(&self, committing: &[ToolCallId]) -> Vec<ChatItem> {
+        let outputs: Vec<ToolCallId> = self
+            .draft
+            .iter()
+            .filter_map(|item| match item {
+                ChatItem::ToolOutput(output) => Some(output.id),
+                _ => None,
+            })
+            .collect();
+        let kept = |id: ToolCallId| outputs.contains(&id) && (!self.staged.contains(&id) || committing.contains(&id));
+        self.draft
+            .iter()
+            .filter(|item| match item {
+                ChatItem::ToolCall(call) => kept(call.id),
+                ChatItem::ToolOutput(output) => kept(output.id),
+                ChatItem::Handoff { .. } => true,
+                ChatItem::User { .. } | ChatItem::Assistant { .. } => false,
+            })
+            .cloned()
+            .collect()
+    }
+}

@@ -1,0 +1,316 @@
+//! What is kept? Commits to the store, and the snapshot that they save.
+
+use std::collections::VecDeque;
+
+use crate::agents;
+use crate::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
+use crate::config::CoreConfig;
+use crate::consent::Consent;
+use crate::ids::{CommitId, ReplyId, ToolCallId, TurnId};
+use crate::input::CommitError;
+use crate::output::{EndReason, Observation, Outcome, Output};
+use crate::phrases;
+use crate::snapshot::{Aside, Message, RestoreError, Role, SNAPSHOT_VERSION, Snapshot};
+use crate::timeline::PauseCause;
+
+use super::Session;
+use super::answer::{fail_outputs, tool_pairs};
+
+/// How many thrown-away replies are remembered, for what they still use.
+const DISCARDED_REMEMBERED: usize = 16;
+/// A failed save is tried again after at most this many times the first delay.
+const MAX_BACKOFF: u64 = 30;
+/// What the model hears about a tool whose change the store did not take.
+const NOT_SAVED: &str = "it could not be saved";
+
+/// How a session comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restored {
+    /// Its process was lost: the caller is told.
+    Lost,
+    /// It was moved on purpose: nobody says a word about it.
+    Moved,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct InFlight {
+    commit: CommitId,
+    tools: Vec<ToolCallId>,
+    deadline_ms: u64,
+}
+
+/// What is being saved, and what still has to be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Saving {
+    in_flight: Option<InFlight>,
+    dirty: bool,
+    /// Something small changed: it is saved with the next commit.
+    stale: bool,
+    retry_at_ms: u64,
+    failures: u32,
+    discarded: VecDeque<ReplyId>,
+}
+
+impl Saving {
+    pub(super) fn mark_dirty(&mut self) {
+        self.dirty = true;
+    }
+
+    pub(super) fn mark_stale(&mut self) {
+        self.stale = true;
+    }
+
+    /// Tries once more at once, whatever failed before.
+    pub(super) fn try_now(&mut self, now_ms: u64) {
+        self.dirty |= self.stale;
+        self.retry_at_ms = now_ms;
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.in_flight.is_none() && !self.dirty
+    }
+
+    pub(super) fn tools_in_flight(&self) -> &[ToolCallId] {
+        self.in_flight.as_ref().map_or(&[], |in_flight| &in_flight.tools)
+    }
+
+    pub(super) fn discarded(&mut self, reply: ReplyId) {
+        self.discarded.push_back(reply);
+        if self.discarded.len() > DISCARDED_REMEMBERED {
+            self.discarded.pop_front();
+        }
+    }
+
+    pub(super) fn was_discarded(&self, reply: ReplyId) -> bool {
+        self.discarded.contains(&reply)
+    }
+
+    /// When the store is given up, or asked again.
+    pub(super) fn deadline_ms(&self) -> Option<u64> {
+        match &self.in_flight {
+            Some(in_flight) => Some(in_flight.deadline_ms),
+            None => self.dirty.then_some(self.retry_at_ms),
+        }
+    }
+
+    /// The commit that the store does not answer.
+    pub(super) fn overdue(&self, now_ms: u64) -> Option<CommitId> {
+        self.in_flight.as_ref().filter(|in_flight| now_ms >= in_flight.deadline_ms).map(|in_flight| in_flight.commit)
+    }
+}
+
+impl Session {
+    /// Takes up a saved session.
+    ///
+    /// # Errors
+    /// [`RestoreError`] when a newer version saved it, or it contradicts itself.
+    pub fn restore(config: CoreConfig, snapshot: Snapshot, how: Restored) -> Result<Self, RestoreError> {
+        if snapshot.version > SNAPSHOT_VERSION {
+            return Err(RestoreError::Newer(snapshot.version));
+        }
+        if snapshot.asides.iter().any(|aside| aside.after > snapshot.history.len()) {
+            return Err(RestoreError::Broken("an item stands behind the end of the conversation"));
+        }
+        let mut session = Self::new(config);
+        let begun = !snapshot.history.is_empty();
+        session.greeting = match how {
+            Restored::Lost if begun => Some(phrases::RESTORED_GREETING.to_owned()),
+            Restored::Moved if begun => None,
+            _ => session.greeting,
+        };
+        session.chat = join_chat(snapshot.history, snapshot.asides, &snapshot.interrupted);
+        session.agent = agents::find(&snapshot.current_agent);
+        session.consent = Consent::restore(snapshot.consent);
+        session.counters = snapshot.counters;
+        session.cost = snapshot.cost;
+        session.connected_before_ms = snapshot.connected_ms;
+        session.extra = snapshot.extra;
+        Ok(session)
+    }
+
+    /// What would be saved now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_with(&[])
+    }
+
+    fn snapshot_with(&self, committing: &[ToolCallId]) -> Snapshot {
+        let mut items = self.chat.items.clone();
+        if let Some(reply) = self.reply.as_ref().filter(|reply| reply.confirmed) {
+            items.extend(reply.user_text.clone().map(|text| ChatItem::User { text }));
+            items.extend(reply.kept_draft(committing));
+            let (text, unheard) = reply.speech.split_heard();
+            if !text.is_empty() {
+                let interrupted = !unheard.is_empty() || !reply.text_done;
+                items.push(ChatItem::Assistant { text, interrupted });
+            }
+        }
+        let (history, asides, interrupted) = split_chat(items);
+        Snapshot {
+            version: SNAPSHOT_VERSION,
+            history,
+            current_agent: self.current_agent().to_owned(),
+            consent: self.consent.state(),
+            asides,
+            interrupted,
+            counters: self.counters,
+            cost: self.cost.clone(),
+            connected_ms: self.connected_ms(),
+            extra: self.extra.clone(),
+        }
+    }
+
+    /// Saves when something is to be saved and the store is free; what tools changed goes with it.
+    pub(super) fn advance_saving(&mut self) {
+        if self.saving.in_flight.is_some() {
+            return;
+        }
+        let tools = self.committable_tools();
+        let due = self.saving.dirty && self.now_ms >= self.saving.retry_at_ms;
+        if tools.is_empty() && !due {
+            return;
+        }
+        self.counters.commit += 1;
+        let commit = CommitId(self.counters.commit);
+        let snapshot = Box::new(self.snapshot_with(&tools));
+        let deadline_ms = self.now_ms + self.config.commit_deadline_ms;
+        if let Some(reply) = self.reply.as_mut().filter(|_| !tools.is_empty()) {
+            reply.changed = true;
+        }
+        self.saving.dirty = false;
+        self.saving.stale = false;
+        self.saving.in_flight = Some(InFlight { commit, tools: tools.clone(), deadline_ms });
+        self.push(Output::Commit { commit, turn: TurnId(self.counters.turn), tools, snapshot });
+    }
+
+    /// What the turn's tools would change, once the turn is over and all that were called together have answered.
+    fn committable_tools(&self) -> Vec<ToolCallId> {
+        let Some(reply) = self.reply.as_ref().filter(|reply| reply.confirmed) else { return Vec::new() };
+        let more_to_come = reply.running.is_some()
+            || !reply.waiting_calls.is_empty()
+            || reply.request.as_ref().is_some_and(|request| request.wants_outputs);
+        if more_to_come { Vec::new() } else { reply.staged.clone() }
+    }
+
+    pub(super) fn handle_committed(&mut self, commit: CommitId) {
+        let Some(done) = self.saving.in_flight.take_if(|in_flight| in_flight.commit == commit) else { return };
+        self.saving.failures = 0;
+        self.saving.retry_at_ms = self.now_ms;
+        if done.tools.is_empty() {
+            return;
+        }
+        let now_ms = self.now_ms;
+        match self.reply.as_mut().filter(|reply| reply.staged.iter().any(|id| done.tools.contains(id))) {
+            Some(reply) => {
+                reply.kept = true;
+                reply.staged.retain(|id| !done.tools.contains(id));
+                if reply.staged.is_empty() {
+                    reply.gate = None;
+                }
+                if let Some(timeline) = &mut reply.timeline {
+                    timeline.advance(now_ms, PauseCause::Tool);
+                }
+            }
+            None => self.report_late(&done.tools),
+        }
+        self.advance_speech();
+    }
+
+    /// The reply was cut short while its tools were being saved.
+    fn report_late(&mut self, tools: &[ToolCallId]) {
+        let pairs: Vec<(ToolCall, ToolOutput)> = tool_pairs(&self.chat.items)
+            .filter(|(call, _)| tools.contains(&call.id))
+            .map(|(call, output)| (call.clone(), output.clone()))
+            .collect();
+        for (call, output) in pairs {
+            self.report_tool(call, output);
+        }
+    }
+
+    pub(super) fn handle_commit_failed(&mut self, commit: CommitId, error: CommitError) {
+        let Some(failed) = self.saving.in_flight.take_if(|in_flight| in_flight.commit == commit) else { return };
+        self.saving.dirty = true;
+        self.observe(Observation::CommitFailed { commit });
+        if error == CommitError::Fenced {
+            self.give_up_ownership();
+            return;
+        }
+        self.saving.retry_at_ms = self.now_ms;
+        if error == CommitError::Unavailable {
+            let factor = 1u64.checked_shl(self.saving.failures).unwrap_or(MAX_BACKOFF).min(MAX_BACKOFF);
+            self.saving.retry_at_ms = self.now_ms + self.config.commit_retry_ms * factor;
+            self.saving.failures += 1;
+        }
+        if failed.tools.is_empty() {
+            return;
+        }
+        let staged = self.reply.as_ref().is_some_and(|reply| reply.staged.iter().any(|id| failed.tools.contains(id)));
+        if staged && error == CommitError::Conflict {
+            self.restart_reply();
+            return;
+        }
+        self.push(Output::DropTools { calls: failed.tools.clone() });
+        if staged {
+            if let Some(reply) = &mut self.reply {
+                reply.changed = reply.kept;
+            }
+            self.unstage(&failed.tools, NOT_SAVED);
+        } else {
+            fail_outputs(&mut self.chat.items, &failed.tools, NOT_SAVED);
+        }
+    }
+
+    /// Another instance has the session: nothing of ours may be heard or saved any more.
+    fn give_up_ownership(&mut self) {
+        self.drop_listening();
+        if let Some(mut reply) = self.reply.take() {
+            self.stop_producing(&mut reply);
+        }
+        self.end(Outcome::Dropped, EndReason::TakenOver);
+    }
+
+    /// Keeps history within its limit: the oldest messages go, and what stands between them.
+    pub(super) fn trim_history(&mut self) {
+        let is_message = |item: &ChatItem| matches!(item, ChatItem::User { .. } | ChatItem::Assistant { .. });
+        let messages = self.chat.items.iter().filter(|item| is_message(item)).count();
+        let excess = messages.saturating_sub(self.config.max_history);
+        if excess == 0 {
+            return;
+        }
+        let first_kept = self.chat.items.iter().enumerate().filter(|(_, item)| is_message(item)).nth(excess);
+        let at = first_kept.map_or(self.chat.items.len(), |(at, _)| at);
+        self.chat.items.drain(..at);
+    }
+}
+
+fn split_chat(items: Vec<ChatItem>) -> (Vec<Message>, Vec<Aside>, Vec<usize>) {
+    let (mut history, mut asides, mut cut_short) = (Vec::new(), Vec::new(), Vec::new());
+    for item in items {
+        match item {
+            ChatItem::User { text } => history.push(Message { role: Role::User, content: text }),
+            ChatItem::Assistant { text, interrupted } => {
+                if interrupted {
+                    cut_short.push(history.len());
+                }
+                history.push(Message { role: Role::Assistant, content: text });
+            }
+            item => asides.push(Aside { after: history.len(), item }),
+        }
+    }
+    (history, asides, cut_short)
+}
+
+fn join_chat(history: Vec<Message>, asides: Vec<Aside>, cut_short: &[usize]) -> ChatContext {
+    let mut items = Vec::with_capacity(history.len() + asides.len());
+    let mut asides = asides.into_iter().peekable();
+    for (at, message) in history.into_iter().enumerate() {
+        while let Some(aside) = asides.next_if(|aside| aside.after <= at) {
+            items.push(aside.item);
+        }
+        items.push(match message.role {
+            Role::User => ChatItem::User { text: message.content },
+            Role::Assistant => ChatItem::Assistant { text: message.content, interrupted: cut_short.contains(&at) },
+        });
+    }
+    items.extend(asides.map(|aside| aside.item));
+    ChatContext { items }
+}

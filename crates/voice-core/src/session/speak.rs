@@ -1,0 +1,387 @@
+//! What is heard of the answer? Chunks, permits, the heard-ledger, interruptions.
+
+use crate::chat::ChatItem;
+use crate::ids::{SpeechId, TurnId};
+use crate::input::WordTiming;
+use crate::output::{ClientEvent, EndReason, Observation, Outcome, Output};
+use crate::phrases;
+use crate::playout::Chunk;
+use crate::provider::{ProviderErrorKind, Stage};
+use crate::timeline::{PauseCause, Stages};
+
+use super::Session;
+use super::reply::{Hold, Reply};
+
+impl Session {
+    /// One more piece of the reply: its synthesis begins at once, heard it is only when it may be.
+    pub(super) fn add_chunk(&mut self, text: String) {
+        let voice = self.has_voice();
+        let now_ms = self.now_ms;
+        let Some(reply) = &mut self.reply else { return };
+        if reply.speech.chunks.iter().all(|chunk| chunk.done || !chunk.asked) {
+            reply.tts_progress_ms = now_ms;
+        }
+        let index = reply.speech.add(text);
+        if voice {
+            self.synthesize(index);
+        }
+    }
+
+    fn synthesize(&mut self, index: u32) {
+        let Some(reply) = &mut self.reply else { return };
+        let (speech, id) = (reply.speech.id, reply.id);
+        let Some(chunk) = reply.speech.chunk_mut(index) else { return };
+        chunk.asked = true;
+        let text = chunk.text.clone();
+        self.push(Output::Synthesize { speech, reply: id, chunk: index, text });
+    }
+
+    /// These pieces will never be heard.
+    pub(super) fn drop_chunks(&mut self, from_chunk: u32) -> Vec<Chunk> {
+        let Some(reply) = &mut self.reply else { return Vec::new() };
+        let dropped = reply.speech.drop_from(from_chunk);
+        if !dropped.is_empty() {
+            reply.last_said = false;
+            let speech = reply.speech.id;
+            self.push(Output::DropChunks { speech, from_chunk });
+        }
+        dropped
+    }
+
+    /// Lets be heard what may be heard, and ends the reply when all of it was.
+    pub(super) fn advance_speech(&mut self) {
+        let reachable = self.link.is_some();
+        let voice = self.has_voice();
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed) else { return };
+        if reply.hold.is_some() && reachable && self.listening.is_none() {
+            self.release_reply();
+        }
+        let Some(reply) = &mut self.reply else { return };
+        // A typed message over HTTP is answered without a leg.
+        if reply.hold.is_none() && (reachable || reply.message.is_some()) {
+            self.permit_chunks(voice);
+        }
+        self.say_answered();
+        let Some(reply) = &self.reply else { return };
+        let through = reply.is_answered() && reply.speech.chunks.iter().all(|chunk| chunk.permitted);
+        if through && reply.hold.is_none() && reply.speech.is_heard() {
+            self.finish_reply();
+        }
+    }
+
+    fn permit_chunks(&mut self, voice: bool) {
+        let now_ms = self.now_ms;
+        let Some(reply) = &mut self.reply else { return };
+        let (id, speech_id, gate) = (reply.id, reply.speech.id, reply.gate.unwrap_or(u32::MAX));
+        let mut captions = Vec::new();
+        let mut through_chunk = None;
+        for chunk in reply.speech.chunks.iter_mut().filter(|chunk| chunk.index < gate) {
+            if !chunk.permitted {
+                chunk.permitted = true;
+                reply.playout_progress_ms = now_ms;
+                if !std::mem::replace(&mut chunk.captioned, true) {
+                    captions.push(chunk.text.clone());
+                }
+                if voice && chunk.asked {
+                    through_chunk = Some(chunk.index);
+                }
+            }
+            chunk.shown |= !(voice && chunk.asked);
+        }
+        let last = reply.is_answered() && reply.gate.is_none();
+        let spoken =
+            reply.speech.chunks.iter().rev().find(|chunk| chunk.asked && !chunk.shown).map(|chunk| chunk.index);
+        if last && !reply.last_said {
+            through_chunk = through_chunk.or(spoken);
+        }
+        reply.last_said |= last;
+        for text in captions {
+            self.client(ClientEvent::AgentText { reply_id: id, speech_id, text });
+        }
+        if let Some(through_chunk) = through_chunk {
+            self.push(Output::Play { speech: speech_id, reply: id, through_chunk, last });
+        }
+    }
+
+    fn say_answered(&mut self) {
+        let Some(reply) = &mut self.reply else { return };
+        if !reply.is_answered() || reply.answer_said {
+            return;
+        }
+        reply.answer_said = true;
+        let (turn, text) = (reply.turn, reply.speech.text());
+        self.observe_answer(turn, text);
+    }
+
+    fn observe_answer(&mut self, turn: Option<TurnId>, text: String) {
+        let (Some(reply), Some(turn)) = (&self.reply, turn) else { return };
+        let (message, agent, cost) = (reply.message, reply.agent.name.to_owned(), reply.cost);
+        self.report_tools();
+        self.observe(Observation::Answered { turn, message, reply: text, agent, cost });
+    }
+
+    /// The caller speaks, or is away: silence at once, but nothing is lost yet.
+    pub(super) fn hold_reply(&mut self) {
+        let now_ms = self.now_ms;
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed && reply.hold.is_none()) else { return };
+        reply.hold = Some(Hold { since_ms: now_ms });
+        if reply.speech.chunks.iter().any(|chunk| chunk.permitted && !chunk.shown) {
+            let speech = reply.speech.id;
+            self.push(Output::PausePlayout { speech });
+        }
+    }
+
+    /// It was only a cough: go on where it stopped.
+    pub(super) fn release_reply(&mut self) {
+        let now_ms = self.now_ms;
+        if self.link.is_none() {
+            return;
+        }
+        let Some(reply) = &mut self.reply else { return };
+        let Some(hold) = reply.hold.take() else { return };
+        reply.playout_progress_ms = now_ms;
+        let (speech, from_ms) = (reply.speech.id, reply.speech.played_ms);
+        let audible = reply.first_audio_out_ms.is_some();
+        if reply.speech.chunks.iter().any(|chunk| chunk.permitted && !chunk.shown) {
+            self.push(Output::ResumePlayout { speech, from_ms });
+        }
+        if audible {
+            self.observe(Observation::FalseInterruption { speech, held_ms: now_ms - hold.since_ms });
+        }
+    }
+
+    /// The caller is back on another leg, in the same process: what was held goes on.
+    pub(super) fn resume_after_reconnect(&mut self) {
+        let voice = self.has_voice();
+        let Some(reply) = &mut self.reply else { return };
+        let speech = reply.speech.id;
+        if voice {
+            let missing: Vec<u32> = reply
+                .speech
+                .chunks
+                .iter()
+                .filter(|chunk| !chunk.asked && !chunk.shown)
+                .map(|chunk| chunk.index)
+                .collect();
+            if !missing.is_empty() {
+                reply.tts_progress_ms = self.now_ms;
+            }
+            for index in missing {
+                self.synthesize(index);
+            }
+        } else {
+            for chunk in reply.speech.chunks.iter_mut().filter(|chunk| chunk.permitted) {
+                chunk.shown = true;
+            }
+            self.push(Output::DropSpeech { speech });
+        }
+        self.release_reply();
+    }
+
+    pub(super) fn handle_tts_audio(&mut self, speech: SpeechId, index: u32, audio_ms: u64) {
+        let now_ms = self.now_ms;
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
+        let first = reply.first_audio_ms.is_none() && audio_ms > 0;
+        let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) else { return };
+        chunk.audio_ms = chunk.audio_ms.max(audio_ms);
+        reply.tts_progress_ms = now_ms;
+        if reply.speech.permitted_ms() > reply.speech.played_ms && reply.hold.is_none() {
+            reply.playout_progress_ms = now_ms;
+        }
+        if first {
+            reply.first_audio_ms = Some(now_ms);
+            if let Some(timeline) = &mut reply.timeline {
+                timeline.advance(now_ms, PauseCause::Tts);
+            }
+            let ttfb_ms = now_ms - reply.first_text_ms.unwrap_or(now_ms);
+            self.observe(Observation::TtsStarted { speech, ttfb_ms });
+        }
+    }
+
+    pub(super) fn handle_tts_done(&mut self, speech: SpeechId, index: u32, audio_ms: u64, words: Vec<WordTiming>) {
+        self.handle_tts_audio(speech, index, audio_ms);
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
+        if let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) {
+            chunk.done = true;
+            chunk.words = words;
+            reply.tts_progress_ms = self.now_ms;
+        }
+    }
+
+    /// The words that have no audio are tried once more; after that the caller reads them.
+    pub(super) fn handle_tts_failed(&mut self, speech: SpeechId, index: u32, kind: ProviderErrorKind) {
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
+        if reply.speech.chunk_mut(index).is_none_or(|chunk| chunk.done) {
+            return;
+        }
+        reply.tts_failures += 1;
+        let failures = reply.tts_failures;
+        self.observe(Observation::ProviderFailed { stage: Stage::Tts, kind });
+        if failures < 2 {
+            self.synthesize_again(index);
+        } else {
+            self.fall_back_to_text();
+        }
+    }
+
+    /// Replaces the pieces from this one on by new ones with the same words, as far as they have no audio.
+    fn synthesize_again(&mut self, index: u32) {
+        let now_ms = self.now_ms;
+        let Some(reply) = &mut self.reply else { return };
+        let rest = reply.speech.cut_off(index);
+        let captioned = reply.speech.chunk_mut(index).is_some_and(|chunk| chunk.captioned);
+        let from = if rest.is_some() { index + 1 } else { index };
+        let dropped = self.drop_chunks(from);
+        let Some(reply) = &mut self.reply else { return };
+        let first_new = reply.speech.next_index;
+        // A limit that stood at or behind the cut moves to the same words' new numbers.
+        let shift = u32::from(rest.as_ref().is_some_and(|rest| !rest.is_empty()));
+        let moved = |limit: u32| {
+            let before = dropped.iter().filter(|chunk| chunk.index < limit).count();
+            first_new + shift + u32::try_from(before).unwrap_or(u32::MAX)
+        };
+        reply.gate = reply.gate.map(|gate| if gate >= from { moved(gate) } else { gate });
+        if let Some(request) = &mut reply.request
+            && request.first_chunk >= from
+        {
+            request.first_chunk = moved(request.first_chunk);
+        }
+        reply.tts_progress_ms = now_ms;
+        reply.last_said = false;
+        let rest = rest.filter(|rest| !rest.is_empty()).map(|rest| (rest, captioned));
+        let again = dropped.into_iter().map(|chunk| (chunk.text, chunk.captioned));
+        for (text, captioned) in rest.into_iter().chain(again).collect::<Vec<_>>() {
+            let Some(reply) = &mut self.reply else { return };
+            let index = reply.speech.next_index;
+            self.add_chunk(text);
+            if let Some(chunk) = self.reply.as_mut().and_then(|reply| reply.speech.chunk_mut(index)) {
+                chunk.captioned = captioned;
+            }
+        }
+    }
+
+    /// Voice failed: the caller reads, and types.
+    fn fall_back_to_text(&mut self) {
+        self.voice_broken = true;
+        let Some(reply) = &mut self.reply else { return };
+        let speech = reply.speech.id;
+        for chunk in &mut reply.speech.chunks {
+            chunk.shown |= chunk.permitted;
+        }
+        self.push(Output::DropSpeech { speech });
+        self.client(ClientEvent::FallbackToText { message: phrases::TEXT_FALLBACK.to_owned() });
+        self.observe(Observation::FellBackToText);
+    }
+
+    /// The synthesis makes no progress.
+    pub(super) fn fail_stalled_synthesis(&mut self) {
+        let Some(reply) = &self.reply else { return };
+        let head = reply.speech.chunks.iter().find(|chunk| chunk.asked && !chunk.done && !chunk.shown);
+        let Some((index, started)) = head.map(|chunk| (chunk.index, chunk.audio_ms > 0)) else { return };
+        let kind = if started { ProviderErrorKind::Stalled } else { ProviderErrorKind::Timeout };
+        let speech = reply.speech.id;
+        self.handle_tts_failed(speech, index, kind);
+    }
+
+    pub(super) fn handle_first_audio_out(&mut self, speech: SpeechId) {
+        let now_ms = self.now_ms;
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech && reply.confirmed) else {
+            return;
+        };
+        if reply.first_audio_out_ms.is_some() {
+            return;
+        }
+        reply.first_audio_out_ms = Some(now_ms);
+        reply.playout_progress_ms = now_ms;
+        let closed = reply.timeline.as_mut().and_then(|timeline| timeline.close(now_ms));
+        reply.latency = closed;
+        if let (Some((latency_ms, stages, cause)), Some(turn)) = (closed, reply.turn) {
+            self.observe(Observation::Latency { turn, latency_ms, stages, cause });
+        }
+    }
+
+    pub(super) fn handle_playout_position(&mut self, speech: SpeechId, played_ms: u64) {
+        let now_ms = self.now_ms;
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
+        if reply.first_audio_out_ms.is_some() && reply.speech.played(played_ms) {
+            reply.playout_progress_ms = now_ms;
+        }
+    }
+
+    /// Nobody says how far the playout is: what may be heard is taken as heard.
+    pub(super) fn take_stalled_playout_as_heard(&mut self) {
+        if let Some(reply) = &mut self.reply {
+            reply.speech.played(u64::MAX);
+        }
+    }
+
+    /// The caller, or a typed message, cuts the reply short: history keeps what was heard.
+    pub(super) fn interrupt(&mut self) {
+        let Some(mut reply) = self.reply.take_if(|reply| reply.confirmed) else { return };
+        let (heard, unheard) = reply.speech.split_heard();
+        self.stop_producing(&mut reply);
+        let interrupted = !unheard.is_empty() || !reply.text_done;
+        if interrupted && reply.first_audio_out_ms.is_some() {
+            self.observe(Observation::Interrupted { speech: reply.speech.id, heard_ms: reply.speech.played_ms });
+        }
+        if !unheard.is_empty() {
+            self.client(ClientEvent::Heard { reply_id: reply.id, heard: heard.clone(), unheard });
+        }
+        self.settle(reply, heard, interrupted);
+    }
+
+    fn finish_reply(&mut self) {
+        let Some(reply) = self.reply.take() else { return };
+        if reply.speech.chunks.iter().any(|chunk| chunk.asked) {
+            self.push(Output::FinishSpeech { speech: reply.speech.id });
+        }
+        let text = reply.speech.text();
+        self.settle(reply, text, false);
+    }
+
+    /// The reply is over: what was said and done becomes history.
+    fn settle(&mut self, reply: Reply, heard: String, interrupted: bool) {
+        let in_flight = self.saving.tools_in_flight().to_vec();
+        let (turn, cost, end_call) = (reply.turn, reply.cost, reply.end_call);
+        if !reply.answer_said {
+            self.reply = Some(reply);
+            self.observe_answer(turn, heard.clone());
+        } else {
+            self.reply = Some(reply);
+            self.report_tools();
+        }
+        let Some(reply) = self.reply.take() else { return };
+        self.chat.items.extend(reply.user_text.clone().map(|text| ChatItem::User { text }));
+        self.chat.items.extend(reply.kept_draft(&in_flight));
+        if !heard.is_empty() {
+            self.chat.items.push(ChatItem::Assistant { text: heard, interrupted });
+        }
+        self.trim_history();
+        self.agent = reply.agent;
+        self.last_activity_ms = self.now_ms;
+        self.saving.mark_dirty();
+        if let Some(turn) = turn {
+            let (latency_ms, stages, cause) = match reply.latency {
+                Some((latency_ms, stages, cause)) => (Some(latency_ms), stages, cause),
+                None => (None, Stages::default(), None),
+            };
+            let cost_usd = cost.as_usd();
+            self.client(ClientEvent::Turn { turn, latency_ms, stages, cause, cost_usd });
+            self.observe(Observation::TurnFinished { turn, cost });
+        }
+        if let Some(reason) = end_call.filter(|_| !interrupted) {
+            self.close(Outcome::Completed, reason);
+        }
+    }
+
+    /// The longest duration is reached: a last sentence, then the end.
+    pub(super) fn end_long_session(&mut self) {
+        self.too_long_said = true;
+        self.drop_listening();
+        self.interrupt();
+        self.begin_scripted(phrases::TOO_LONG);
+        if let Some(reply) = &mut self.reply {
+            reply.end_call = Some(EndReason::TooLong);
+        }
+    }
+}

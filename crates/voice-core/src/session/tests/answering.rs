@@ -1,0 +1,214 @@
+use serde_json::json;
+
+use super::call::Call;
+use crate::chat::ChatItem;
+use crate::cost::{Quantity, Usage};
+use crate::ids::{ReplyId, ToolCallId};
+use crate::input::Input;
+use crate::output::{ClientEvent, EndReason, Observation, Output};
+use crate::provider::{ProviderErrorKind, Stage};
+use crate::session::Session;
+use crate::{CoreConfig, cost};
+
+#[test]
+fn a_tool_runs_before_the_turn_is_over_but_changes_nothing_until_then() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    call.llm_calls(2_205, "add_task", json!({"title": "Milk"}));
+    call.tool_answers(2_210, "add_task", true);
+    call.llm_says(2_215, "Added milk.");
+    call.tts_answers(2_260);
+    assert!(call.commits().iter().all(|(_, tools, _)| tools.is_empty()));
+    call.store_works = false;
+    call.until(2_300);
+    let (commit, tools, snapshot) = call.commits().pop().unwrap();
+    assert_eq!(tools, [ToolCallId(1)]);
+    assert_eq!(snapshot.history.len(), 1);
+    assert!(!call.has(|output| matches!(output, Output::Play { .. })), "nothing is claimed before it is kept");
+    call.at(2_304, Input::Committed { commit });
+    assert!(call.has(|output| matches!(output, Output::Play { last: true, .. })));
+    assert!(
+        call.events().iter().any(|event| matches!(event, ClientEvent::ToolCall { name, .. } if name == "add_task"))
+    );
+}
+
+#[test]
+fn what_the_store_does_not_take_is_never_claimed() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    call.llm_calls(2_205, "add_task", json!({"title": "Milk"}));
+    call.tool_answers(2_210, "add_task", true);
+    call.llm_says(2_215, "Added milk.");
+    call.tts_answers(2_260);
+    call.store_works = false;
+    call.until(2_300);
+    let (commit, ..) = call.commits().pop().unwrap();
+    call.at(2_310, Input::CommitFailed { commit, error: crate::input::CommitError::Unavailable });
+    assert!(call.has(|output| matches!(output, Output::DropTools { calls } if calls == &[ToolCallId(1)])));
+    let (_, _, chat) = call.request().unwrap();
+    let failed = chat.iter().any(|item| matches!(item, ChatItem::ToolOutput(output) if output.is_error));
+    assert!(failed, "the model is told");
+    call.llm_says(2_320, "I couldn't save that.");
+    call.tts_answers(2_350);
+    call.plays(2_360, 2_000);
+    assert_eq!(call.history(), ["user: Add milk", "agent: I couldn't save that."]);
+}
+
+#[test]
+fn a_conflict_makes_the_whole_answer_again() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Complete milk", 950);
+    call.llm_calls(2_205, "complete_task", json!({"title": "Milk"}));
+    call.tool_answers(2_210, "complete_task", true);
+    call.store_works = false;
+    call.until(2_300);
+    let (commit, ..) = call.commits().pop().unwrap();
+    call.at(2_310, Input::CommitFailed { commit, error: crate::input::CommitError::Conflict });
+    let (_, reply, chat) = call.request().unwrap();
+    assert_eq!((reply, chat.len()), (ReplyId(2), 1));
+}
+
+#[test]
+fn the_model_hears_what_its_tools_answered() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "How many tasks", 950);
+    call.llm_calls(2_310, "list_tasks", json!({}));
+    call.tool_answers(2_320, "list_tasks", false);
+    let (_, _, chat) = call.request().unwrap();
+    assert!(matches!(chat.as_slice(), [ChatItem::User { .. }, ChatItem::ToolCall(_), ChatItem::ToolOutput(_)]));
+}
+
+#[test]
+fn a_hand_off_changes_the_agent_and_is_kept_with_the_turn() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Let's review my tasks", 950);
+    call.llm_calls(2_310, "transfer_to_agent", json!({"agent": "ReviewAgent"}));
+    assert!(call.has(|output| matches!(output, Output::RequestLlm { agent: "ReviewAgent", .. })));
+    call.llm_says(2_320, "First: milk.");
+    call.tts_answers(2_350);
+    call.plays(2_360, 2_000);
+    assert_eq!(call.session.snapshot().current_agent, "ReviewAgent");
+    assert!(call.events().contains(&ClientEvent::Agent { agent: "ReviewAgent".into() }));
+    assert!(call.observations().contains(&Observation::Handoff { from: "TaskAgent".into(), to: "ReviewAgent".into() }));
+}
+
+#[test]
+fn an_agent_hands_over_only_to_whom_it_may() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Let me talk to sales", 950);
+    call.llm_calls(2_310, "transfer_to_agent", json!({"agent": "SalesAgent"}));
+    assert!(call.has(|output| matches!(output, Output::RequestLlm { agent: "TaskAgent", .. })));
+    let (_, _, chat) = call.request().unwrap();
+    assert!(matches!(chat.last(), Some(ChatItem::ToolOutput(output)) if output.is_error));
+}
+
+#[test]
+fn a_goodbye_ends_the_session_once_it_was_heard() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Goodbye", 950);
+    let request = call.request_id();
+    call.at(2_310, Input::LlmText { request, text: "Goodbye!".into() });
+    call.llm_calls(2_310, "end_call", json!({}));
+    assert_eq!(call.request_id(), request, "a goodbye that was said needs no further words");
+    call.tts_answers(2_350);
+    assert!(!call.has(|output| matches!(output, Output::End { .. })));
+    call.plays(2_360, 480);
+    assert!(call.has(|output| matches!(output, Output::End { reason: EndReason::Goodbye, .. })));
+}
+
+#[test]
+fn a_model_that_fails_is_asked_once_more_and_then_the_agent_apologises() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "List my tasks", 950);
+    let first = call.request_id();
+    call.at(2_310, Input::LlmFailed { request: first, kind: ProviderErrorKind::Unavailable });
+    let second = call.request_id();
+    assert!(second > first);
+    call.until(2_310 + 4_000);
+    assert!(call.has(|output| matches!(output, Output::CancelLlm { request } if *request == second)));
+    assert!(
+        call.has(|output| matches!(output, Output::Synthesize { text, .. } if text.contains("something went wrong")))
+    );
+}
+
+#[test]
+fn a_model_that_dribbles_off_is_cut_with_an_apology_when_it_was_heard() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "List my tasks", 950);
+    call.until(2_300);
+    let request = call.request_id();
+    call.at(2_310, Input::LlmText { request, text: "You have three tasks. The first".into() });
+    call.until(2_310 + 3_000);
+    assert!(call.has(|output| matches!(output, Output::Synthesize { text, .. } if text.contains("lost my thread"))));
+    assert_eq!(call.request_id(), request, "what was heard is not said twice");
+}
+
+#[test]
+fn a_model_that_says_nothing_is_no_silence() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "List my tasks", 950);
+    let request = call.request_id();
+    call.at(2_310, Input::LlmDone { request });
+    assert!(call.has(|output| matches!(output, Output::Synthesize { .. })));
+}
+
+#[test]
+fn a_model_that_only_calls_tools_is_stopped() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Hang up", 950);
+    for round in 0..20 {
+        if call.has(|output| matches!(output, Output::Synthesize { .. })) {
+            break;
+        }
+        call.llm_calls(2_310 + round, "list_tasks", json!({}));
+        call.tool_answers(2_310 + round, "list_tasks", false);
+    }
+    assert!(call.has(|output| matches!(output, Output::Synthesize { .. })));
+}
+
+#[test]
+fn a_tool_that_hangs_fails_and_its_late_answer_is_dropped() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    call.llm_calls(2_310, "add_task", json!({"title": "Milk"}));
+    call.until(2_310 + 3_000);
+    let (_, _, chat) = call.request().unwrap();
+    assert!(matches!(chat.last(), Some(ChatItem::ToolOutput(output)) if output.is_error));
+    call.tool_answers(5_500, "add_task", true);
+    assert!(matches!(call.log.last(), Some((_, Output::DropTools { .. }))));
+    assert!(call.commits().iter().all(|(_, tools, _)| tools.is_empty()));
+}
+
+#[test]
+fn messages_that_come_too_fast_are_answered_one_after_the_other() {
+    let mut call = Call::unconnected(Session::new(CoreConfig { greeting: String::new(), ..CoreConfig::default() }));
+    call.at(0, Input::Text { text: "Add milk".into(), message: Some(1) });
+    call.at(1, Input::Text { text: "Add eggs".into(), message: Some(2) });
+    call.llm_says(5, "Added milk.");
+    call.llm_says(9, "Added eggs.");
+    assert_eq!(call.history(), ["user: Add milk", "agent: Added milk.", "user: Add eggs", "agent: Added eggs."]);
+}
+
+#[test]
+fn what_was_spent_on_a_discarded_reply_is_wasted() {
+    let price = cost::Price { output_1k_tokens: 600_000, ..cost::Price::default() };
+    let prices = cost::Prices([("openai/gpt-4o-mini".to_owned(), price)].into());
+    let mut call = Call::with(CoreConfig { greeting: String::new(), prices, ..CoreConfig::default() });
+    let used = |reply| {
+        let quantity = Quantity::Tokens { input: 0, output: 1_000 };
+        Input::Used(Usage {
+            stage: Stage::Llm,
+            provider: "openai".into(),
+            model: "gpt-4o-mini".into(),
+            quantity,
+            reply: Some(reply),
+        })
+    };
+    call.speaks(1_000, 2_000, "Add milk", 700);
+    call.at(2_210, used(ReplyId(1)));
+    call.speaks(2_250, 3_000, "Add milk and eggs", 950);
+    call.at(3_300, used(ReplyId(1)));
+    call.at(3_310, used(ReplyId(2)));
+    assert_eq!(call.session.cost().llm, cost::NanoUsd(1_800_000));
+    assert_eq!(call.session.cost().wasted, cost::NanoUsd(1_200_000));
+}
