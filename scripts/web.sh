@@ -14,9 +14,12 @@ install() {
 }
 
 case "${1:-build}" in
-    install) install ;;
-    check) install && npm run --silent check ;;
-    test) install && npm test --silent ;;
-    build) install && npm run --silent build ;;
+    install | check | test | build) ;;
     *) complain "usage: scripts/web.sh install|check|test|build"; exit 64 ;;
+esac
+install
+case "${1:-build}" in
+    check) npm run --silent check ;;
+    test) npm test --silent ;;
+    build) npm run --silent build ;;
 esac
