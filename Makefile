@@ -1,0 +1,45 @@
+# The two that matter: `make run` and `make test`. Everything is safe to run again.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+SEEDS ?= 10000
+
+.PHONY: help setup models web build run test check sim bench fuzz clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup models web ## fetch the models, build, start; the server prints the address of the page
+	cargo run --release --locked --package voice-agent -- serve
+
+test: ## everything: lints, tests, browser, simulator; installs what it needs where it may
+	@scripts/test.sh
+
+check: ## the quick half of `make test`: format, lints, licences, spelling
+	@scripts/test.sh setup web-build fmt spelling size deny clippy walls
+
+setup: ## check the tools; install what is missing where that is allowed
+	@scripts/setup.sh run
+
+models: ## fetch and verify the models of the embedded voice (136 MB, once)
+	@scripts/models.py
+
+web: ## build the page into web/dist
+	@scripts/web.sh build
+
+build: setup web ## build the release binary
+	cargo build --release --locked --workspace
+
+sim: ## run the simulator (SEEDS=10000)
+	cargo run --release --locked --package voice-sim -- --seeds $(SEEDS)
+
+bench: setup models web ## run the benchmarks and print them with a description of the machine
+	cargo bench --locked --workspace
+
+fuzz: ## fuzz every parser that meets the network (FUZZ_SECONDS=60 each)
+	@scripts/fuzz.sh
+
+clean: ## remove what was built here; the models and tools in the cache folder stay
+	cargo clean
+	rm -rf web/dist web/node_modules

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The page: scripts/web.sh install|check|test|build. `build` installs first; the result is web/dist, which the binary embeds.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd web
+
+# The stamp is written last: an installation that was interrupted has none, and is done again from nothing.
+install() {
+    local state
+    state="$(node --version) $(sha256sum package-lock.json)"
+    if [[ "$(cat node_modules/.installed 2>/dev/null || true)" == "$state" ]]; then return; fi
+    npm ci --no-audit --no-fund
+    printf '%s' "$state" >node_modules/.installed
+}
+
+case "${1:-build}" in
+    install | check | test | build) ;;
+    *) complain "usage: scripts/web.sh install|check|test|build"; exit 64 ;;
+esac
+install
+case "${1:-build}" in
+    check) npm run --silent check ;;
+    test) npm test --silent ;;
+    build) npm run --silent build ;;
+esac
