@@ -81,9 +81,12 @@ pub(super) fn list_tasks(call: &ToolCall, list: &TaskList, now: DateTime) -> Res
     Ok(json!({"status": "ok", "total": found.len(), "offset": offset, "tasks": page}))
 }
 
+/// What tasks are sorted by.
+type Order = (bool, Reverse<Option<Timestamp>>, bool, Option<DateTime>, Reverse<Priority>, Timestamp);
+
 /// Open ones first: by due date (overdue is the earliest), then those that matter more, then the oldest. Of the done
 /// ones the last done first.
-fn order(task: &Task) -> (bool, Reverse<Option<Timestamp>>, bool, Option<DateTime>, Reverse<Priority>, Timestamp) {
+fn order(task: &Task) -> Order {
     let due = task.due.map(|due| due.sort_key());
     (!task.is_open(), Reverse(task.completed_at), due.is_none(), due, Reverse(task.priority), task.created_at)
 }

@@ -172,7 +172,14 @@ impl Phrase {
 fn split(raw: &str) -> Vec<String> {
     let folded: String =
         raw.chars().filter(|c| !matches!(c, '\'' | '’' | 'ʼ')).flat_map(char::to_lowercase).map(fold).collect();
-    folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    let mut words: Vec<String> =
+        folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    // "e-mail" and what a recogniser makes of it.
+    while let Some(at) = words.windows(2).position(|pair| pair[0] == "e" && pair[1].starts_with("mail")) {
+        words.remove(at);
+        words[at].insert(0, 'e');
+    }
+    words
 }
 
 /// The plain letter under the accents of western European names.
@@ -262,7 +269,10 @@ fn numbers_as_digits(words: Vec<String>) -> Vec<String> {
 
 /// A spoken number that may go on: "two" (hundred), "twenty" (three).
 struct Spoken {
-    value: u64,
+    /// The thousands that are complete.
+    thousands: u64,
+    /// What is below them.
+    rest: u64,
     /// What may still be added is smaller than this.
     room: u64,
 }
@@ -292,18 +302,18 @@ impl Spoken {
             "nineteen",
         ];
         const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-        if let Some(value) = (0_u64..).zip(SMALL).find_map(|(value, name)| (name == word).then_some(value)) {
-            return Some(Self { value, room: 0 });
+        if let Some(rest) = (0_u64..).zip(SMALL).find_map(|(value, name)| (name == word).then_some(value)) {
+            return Some(Self { thousands: 0, rest, room: 0 });
         }
         let tens = (2_u64..).zip(TENS).find_map(|(tens, name)| (name == word).then_some(tens * 10));
-        tens.map(|value| Self { value, room: 10 })
+        tens.map(|rest| Self { thousands: 0, rest, room: 10 })
     }
 
     /// Whether the word belongs to the same number, which it is added to then.
     fn goes_on(&mut self, word: &str, next: Option<&Self>) -> bool {
         match next {
-            Some(next) if next.value > 0 && next.value < self.room => {
-                self.value += next.value;
+            Some(next) if next.rest > 0 && next.rest < self.room => {
+                self.rest += next.rest;
                 self.room = next.room.min(self.room);
                 true
             }
@@ -314,18 +324,23 @@ impl Spoken {
 
     /// "two" + "hundred"; whether the word was one.
     fn scale(&mut self, word: &str) -> bool {
-        let (factor, room) = match word {
-            "hundred" if (1..100).contains(&self.value) => (100, 100),
-            "thousand" if (1..1000).contains(&self.value) => (1000, 1000),
+        match word {
+            "hundred" if (1..100).contains(&self.rest) => {
+                self.rest *= 100;
+                self.room = 100;
+            }
+            "thousand" if self.thousands == 0 && self.rest > 0 => {
+                self.thousands = self.rest * 1000;
+                self.rest = 0;
+                self.room = 1000;
+            }
             _ => return false,
-        };
-        self.value *= factor;
-        self.room = room;
+        }
         true
     }
 
     fn digits(&self) -> String {
-        self.value.to_string()
+        (self.thousands + self.rest).to_string()
     }
 }
 
