@@ -141,7 +141,9 @@ mod tests {
             let resampled = resample(&sine(440.0, from, 0.5), from, to).expect("sound rates");
             let ideal = sine(440.0, to, 0.5);
             assert!(resampled.len().abs_diff(ideal.len()) <= 1, "{from}: {} for {}", resampled.len(), ideal.len());
-            assert!(difference(&resampled, &ideal) < 0.01, "{from} → {to}: {}", difference(&resampled, &ideal));
+            // The resampler's delay is made up for in whole samples: half a sample of 440 Hz may remain.
+            let tolerance = std::f32::consts::PI * 440.0 / to as f32;
+            assert!(difference(&resampled, &ideal) < tolerance, "{from} → {to}: {}", difference(&resampled, &ideal));
         }
     }
 

@@ -169,17 +169,24 @@ fn the_gate_rests_in_silence_and_changes_no_edge() {
     let silero = silero();
     let mut gated = Detector::new(Arc::clone(&silero), VadConfig::default());
     let mut open = Detector::new(silero, VadConfig { gate_dbfs: f32::NEG_INFINITY, ..VadConfig::default() });
-    let mut rested = 0;
+    let (mut rested, mut differences) = (0, Vec::new());
     for frame in audio.chunks(320) {
         let before = gated.state.hidden_for_test();
         gated.handle_audio(frame);
         open.handle_audio(frame);
         rested += usize::from(gated.filled < 320 && gated.state.hidden_for_test() == before);
         assert_eq!(gated.poll_event(), open.poll_event());
-        assert!((gated.probability() - open.probability()).abs() < 0.15, "at {} ms", gated.stream_ms());
+        differences.push((gated.probability() - open.probability()).abs());
     }
     // Two silences of about 94 windows each, less the windows in which the network comes to rest.
     assert!((120..190).contains(&rested), "{rested}");
+    // The first two or three windows of speech differ by some 0.15; nothing else does.
+    let mean = differences.iter().sum::<f32>() / differences.len() as f32;
+    assert!(mean < 0.01, "{mean}");
+    let worst = differences.iter().copied().fold(0.0, f32::max);
+    assert!(worst < 0.2, "{worst}");
+    let far_off = differences.iter().filter(|difference| **difference > 0.05).count();
+    assert!(far_off <= 8, "{far_off} frames");
 }
 
 #[test]
