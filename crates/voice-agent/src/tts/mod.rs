@@ -1,1 +1,3 @@
 //! The eighth step of the corridor: text to speech.
+
+pub mod hibari;
