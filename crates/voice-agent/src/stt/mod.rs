@@ -1,1 +1,4 @@
 //! The fourth step of the corridor: speech to text.
+
+pub mod moonshine;
+pub mod segmenter;

@@ -1,0 +1,81 @@
+//! The model's text made fit for captions and for the task language.
+
+/// What the model writes, tidied: control characters and runs of spaces go, an exact repetition of the last words goes,
+/// the first letter is upper case, stray marks at the start go. Punctuation stays, for numbers and questions need it.
+pub(super) fn tidy(raw: &str) -> String {
+    let words: Vec<&str> = raw.split(|c: char| c.is_whitespace() || c.is_control() || c == '\u{fffd}').collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let kept = without_stutter(&words);
+    let joined = kept.join(" ");
+    let text = joined.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '$' | '"' | '\'' | '#' | '-'));
+    if !text.chars().any(char::is_alphanumeric) {
+        return String::new();
+    }
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Lower-case words without punctuation, for comparing. An apostrophe inside a word stays ("don't").
+pub(super) fn bare_words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
+}
+
+/// One word in lower case without the marks around it.
+pub(super) fn bare(word: &str) -> String {
+    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase().replace('\u{2019}', "'")
+}
+
+/// Drops what a decoder repeats: a group of two to eight words that follows itself, and a single word from its third time
+/// on ("no, no" is something people say, "the the the" is not).
+fn without_stutter<'w>(words: &[&'w str]) -> Vec<&'w str> {
+    let mut kept: Vec<&str> = Vec::with_capacity(words.len());
+    for &word in words {
+        kept.push(word);
+        for group in (2..=8).rev() {
+            if kept.len() >= 2 * group
+                && same(&kept[kept.len() - group..], &kept[kept.len() - 2 * group..kept.len() - group])
+            {
+                kept.truncate(kept.len() - group);
+            }
+        }
+        if kept.len() >= 3 && kept[kept.len() - 3..].windows(2).all(|pair| same(&pair[..1], &pair[1..])) {
+            kept.pop();
+        }
+    }
+    kept
+}
+
+fn same(a: &[&str], b: &[&str]) -> bool {
+    a.iter().zip(b).all(|(a, b)| bare(a) == bare(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_marks_and_case_are_tidied() {
+        assert_eq!(tidy("  ...add  buy milk\u{fffd} to my list. "), "Add buy milk to my list.");
+        assert_eq!(tidy("$5 for milk?"), "$5 for milk?");
+        assert_eq!(tidy("\u{e9}clair"), "\u{c9}clair");
+    }
+
+    #[test]
+    fn marks_alone_are_nothing() {
+        for raw in ["", " . ", "...", "\u{fffd}!"] {
+            assert_eq!(tidy(raw), "");
+        }
+    }
+
+    #[test]
+    fn repeated_words_are_dropped() {
+        assert_eq!(tidy("Add milk, add milk. Add milk to it"), "Add milk, to it");
+        assert_eq!(tidy("no no"), "No no");
+        assert_eq!(tidy("the the the the list"), "The the list");
+    }
+
+    #[test]
+    fn bare_words_keep_inner_apostrophes() {
+        assert_eq!(bare_words("Don\u{2019}t \u{2014} delete \"it\"!"), ["don't", "delete", "it"]);
+    }
+}
