@@ -1,1 +1,70 @@
 //! The sixth step of the corridor: language models.
+//!
+//! A model is told the conversation and the tools, and streams text and tool calls. When it called tools, it is
+//! asked again with their outputs in the conversation, until it answers with text alone.
+
+pub mod rules;
+
+use futures_util::stream::BoxStream;
+use serde_json::{Map, Value};
+use voice_core::chat::ChatContext;
+use voice_core::provider::ProviderErrorKind;
+
+/// One tool: its name and the JSON schema of its arguments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolSpec {
+    /// The name, as in [`voice_core::chat::ToolCall::name`].
+    pub name: &'static str,
+    /// What it does, for the model.
+    pub description: &'static str,
+    /// The arguments' JSON schema (an object).
+    pub parameters: Value,
+}
+
+/// One request to a language model.
+#[derive(Debug, Clone)]
+pub struct LlmRequest {
+    /// The agent that has the call (`TaskAgent`, `ReviewAgent`).
+    pub agent: String,
+    /// The agent's system prompt. The `rules` model has its own mind and does not read it.
+    pub instructions: String,
+    /// The conversation so far; its last item is what the caller said, or a tool's output.
+    pub chat: ChatContext,
+    /// The tools that the agent may call.
+    pub tools: Vec<ToolSpec>,
+    /// The time, in the caller's zone.
+    pub now: jiff::ZonedDateTime,
+    /// The titles of the caller's open tasks, by which spoken ones are understood.
+    pub titles: Vec<String>,
+}
+
+/// What a language model streams.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LlmEvent {
+    /// The next piece of what the agent says; pieces append to each other.
+    Text(String),
+    /// The model wants a tool called.
+    ToolCall {
+        /// The tool's name.
+        name: String,
+        /// The arguments, a JSON object.
+        arguments: Map<String, Value>,
+    },
+    /// The answer is complete; nothing follows.
+    Done {
+        /// Tokens read, as the provider bills them.
+        input_tokens: u64,
+        /// Tokens written, as the provider bills them.
+        output_tokens: u64,
+    },
+}
+
+/// A language model.
+pub trait Llm: Send + Sync {
+    /// The provider's label in metrics and logs.
+    fn provider(&self) -> &'static str;
+    /// The model's name as configured.
+    fn model(&self) -> &str;
+    /// Answers a request. Dropping the stream cancels it. A failure ends the stream.
+    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderErrorKind>>;
+}

@@ -1,0 +1,284 @@
+//! The task agent's answers: from what was meant to tool calls, or to words.
+
+use serde_json::{Map, Value, json};
+
+use super::answer::resolve;
+use super::dialogue::{self, TaskView, Turn};
+use super::normalise::{Utterance, normalise};
+use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
+use super::{Answer, LlmRequest, REVIEW_AGENT, TASK_AGENT, reply};
+
+/// What answering may look at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) request: &'a LlmRequest,
+    /// All turns; the last is being answered.
+    pub(crate) turns: &'a [Turn<'a>],
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn known(&self) -> Known<'a> {
+        Known { now: &self.request.now, titles: &self.request.titles }
+    }
+
+    /// The turn that is being answered.
+    pub(crate) fn current(&self) -> Option<&'a Turn<'a>> {
+        self.turns.last()
+    }
+
+    /// The turns before it.
+    pub(crate) fn history(&self) -> &'a [Turn<'a>] {
+        self.turns.split_last().map_or(&[], |(_, before)| before)
+    }
+
+    pub(crate) fn understand(&self, text: &str) -> (Utterance, Vec<Intent>) {
+        let utterance = normalise(text, self.known().now);
+        let intents = parse::parse(&utterance, self.known());
+        (utterance, intents)
+    }
+
+    /// Whether the agent has a tool. A request that lists none is taken to allow all.
+    pub(crate) fn has_tool(&self, name: &str) -> bool {
+        self.request.tools.is_empty() || self.request.tools.iter().any(|tool| tool.name == name)
+    }
+}
+
+/// The task agent's answer to the request.
+pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
+    let scene = Scene { request, turns };
+    let Some(current) = scene.current() else { return Answer::say(reply::OPENING) };
+    let only_handed_back = !current.calls.is_empty()
+        && current.calls.iter().all(|called| {
+            called.call.name == "transfer_to_agent" && called.argument("agent") == Some(TASK_AGENT) && called.status() == "ok"
+        });
+    if current.calls.is_empty() {
+        return first_round(&scene, current.user);
+    }
+    if only_handed_back {
+        return super::review::handed_back(&scene, current);
+    }
+    Answer::say(reply::phrase(&scene, current))
+}
+
+/// The answer to what the caller has just said.
+pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
+    let (utterance, intents) = scene.understand(user);
+    let intents = resolve(scene, &utterance, intents);
+    let mut answer = Answer::default();
+    for intent in &intents {
+        let step = carry_out(scene, &utterance, intent);
+        answer.calls.extend(step.calls);
+        if !step.text.is_empty() {
+            if !answer.text.is_empty() {
+                answer.text.push(' ');
+            }
+            answer.text.push_str(&step.text);
+        }
+    }
+    answer
+}
+
+pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Answer {
+    match intent {
+        Intent::Add(tasks) => Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() },
+        Intent::Offer(tasks) => offer(scene, tasks),
+        Intent::List(filter) => Answer::call("list_tasks", list_arguments(filter, dialogue::ASKED)),
+        Intent::Count(filter) => Answer::call("list_tasks", list_arguments(filter, 1)),
+        Intent::When(query) => when(scene, query),
+        Intent::Complete(targets) => each(scene, "complete_task", targets, &Map::new()),
+        Intent::CompleteAll => Answer::call("complete_task", object(json!({"all": true}))),
+        Intent::Reopen(target) => each(scene, "reopen_task", std::slice::from_ref(target), &Map::new()),
+        Intent::SetDue(target, due) => {
+            let due = due.map_or(Value::Null, |due| Value::String(due.to_argument()));
+            each(scene, "set_due", std::slice::from_ref(target), &object(json!({"due": due})))
+        }
+        Intent::SetPriority(target, priority) => {
+            each(scene, "set_priority", std::slice::from_ref(target), &object(json!({"priority": priority.as_str()})))
+        }
+        Intent::Rename(target, new) => each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new}))),
+        Intent::Delete(target) => each(scene, "delete_task", std::slice::from_ref(target), &Map::new()),
+        Intent::DeleteScope(scope) => Answer::call("delete_task", object(json!({"scope": scope}))),
+        Intent::Undo => Answer::call("undo", Map::new()),
+        Intent::Review => Answer::call("transfer_to_agent", object(json!({"agent": REVIEW_AGENT}))),
+        Intent::Goodbye => Answer { text: "Goodbye!".into(), ..Answer::call("end_call", Map::new()) },
+        Intent::Repeat => Answer::say(reply::repeat(scene.history())),
+        Intent::Incomplete(missing, inner) => Answer::say(ask_for(scene, *missing, inner)),
+        Intent::Again(name, arguments) => match tool_name(name) {
+            Some(name) => Answer::call(name, arguments.clone()),
+            None => Answer::say(reply::not_understood(scene, utterance)),
+        },
+        Intent::Kept => Answer::say("Okay, I left everything as it is."),
+        Intent::Enough => Answer::say("Okay. Anything else?"),
+        Intent::Hesitation => Answer::say("Take your time. What can I do for you?"),
+        Intent::Talk(talk) => Answer::say(reply::talk(*talk, scene)),
+        Intent::Date(due) => bare_date(scene, *due),
+        Intent::Yes => Answer::say("Okay. What would you like to do?"),
+        Intent::No | Intent::Cancel => Answer::say("Okay. Anything else?"),
+        Intent::More => Answer::say("There is no more to read just now. You can say, what's on my list?"),
+        Intent::Pick(_) | Intent::Correct(_) | Intent::Unknown => Answer::say(reply::not_understood(scene, utterance)),
+    }
+}
+
+/// The tool of this name, if it is one that can be called again.
+fn tool_name(name: &str) -> Option<&'static str> {
+    const TOOLS: [&str; 9] = [
+        "add_task", "list_tasks", "complete_task", "reopen_task", "set_due", "set_priority", "rename_task", "delete_task", "undo",
+    ];
+    TOOLS.into_iter().find(|tool| *tool == name)
+}
+
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn add_arguments(task: &NewTask) -> Map<String, Value> {
+    let mut arguments = object(json!({"title": task.title}));
+    if let Some(due) = task.due {
+        arguments.insert("due".into(), due.to_argument().into());
+    }
+    if let Some(priority) = task.priority {
+        arguments.insert("priority".into(), priority.as_str().into());
+    }
+    arguments
+}
+
+fn list_arguments(filter: &Filter, limit: usize) -> Map<String, Value> {
+    let mut arguments = object(json!({"status": filter.status.unwrap_or("open"), "limit": limit}));
+    if let Some(due) = &filter.due {
+        arguments.insert("due".into(), due.as_str().into());
+    }
+    if let Some(priority) = filter.priority {
+        arguments.insert("priority".into(), priority.as_str().into());
+    }
+    if let Some(query) = &filter.query {
+        arguments.insert("query".into(), query.as_str().into());
+    }
+    arguments
+}
+
+fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {
+    if let [task] = tasks {
+        let lower = task.title.to_lowercase();
+        if scene.request.titles.iter().any(|title| title.to_lowercase() == lower) {
+            return Answer::call("list_tasks", object(json!({"status": "open", "query": task.title, "limit": dialogue::ASKED})));
+        }
+    }
+    Answer::say(reply::offer(scene, tasks))
+}
+
+fn when(scene: &Scene<'_>, query: &str) -> Answer {
+    let words = super::normalise::tokenise(query);
+    match parse::target(&words) {
+        Some(Target::It) => match dialogue::focus(scene.history()).as_slice() {
+            [task] => Answer::say(reply::when_due(*task, scene)),
+            _ => Answer::say("Which task do you mean?"),
+        },
+        Some(Target::Title(title)) => {
+            Answer::call("list_tasks", object(json!({"status": "all", "query": title, "limit": dialogue::ASKED})))
+        }
+        _ => Answer::say("Which task do you mean?"),
+    }
+}
+
+/// One call for every task that the targets mean.
+fn each(scene: &Scene<'_>, name: &'static str, targets: &[Target], rest: &Map<String, Value>) -> Answer {
+    let mut answer = Answer::default();
+    for target in targets {
+        match locate(scene, target) {
+            Ok(keys) => {
+                for key in keys {
+                    let mut arguments = key;
+                    arguments.extend(rest.clone());
+                    answer.calls.push((name, arguments));
+                }
+            }
+            Err(question) => return Answer::say(question),
+        }
+    }
+    if answer.calls.is_empty() { Answer::say("Which task do you mean?") } else { answer }
+}
+
+/// Most tasks that one "them" changes.
+const MAX_TARGETS: usize = 10;
+
+fn by_id(task: &TaskView<'_>) -> Map<String, Value> {
+    let mut key = Map::new();
+    key.insert("id".into(), task.id.clone());
+    key
+}
+
+/// How a tool is told which task is meant; or the question to ask first.
+fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<String, Value>>, String> {
+    let history = scene.history();
+    match target {
+        Target::Title(title) => Ok(vec![object(json!({"title": title}))]),
+        Target::It => match dialogue::focus(history).as_slice() {
+            [] => Err("Which task do you mean? Please say its name.".into()),
+            [task] => Ok(vec![by_id(task)]),
+            several => Err(reply::which(several.iter().map(|task| task.title))),
+        },
+        Target::Them => {
+            let tasks = dialogue::focus(history);
+            if tasks.is_empty() {
+                return Err("Which tasks do you mean? Please say their names.".into());
+            }
+            Ok(tasks.iter().take(MAX_TARGETS).map(by_id).collect())
+        }
+        Target::Picked(picks) => {
+            let tasks = dialogue::counted(history);
+            let picked = choose(picks, &tasks);
+            if picked.is_empty() {
+                return Err(match tasks.len() {
+                    0 => "Which task do you mean? Please say its name.".into(),
+                    1 => format!("I only know of one just now: {}.", tasks[0].title),
+                    count => format!("There were only {count}. Which one do you mean?"),
+                });
+            }
+            Ok(picked.iter().map(by_id).collect())
+        }
+    }
+}
+
+/// The tasks that were picked; none if any of the picks does not exist.
+pub(crate) fn choose<'a>(picks: &[Pick], among: &[TaskView<'a>]) -> Vec<TaskView<'a>> {
+    let mut chosen = Vec::new();
+    for pick in picks {
+        match pick {
+            Pick::Nth(at) => match among.get(*at) {
+                Some(task) => chosen.push(*task),
+                None => return Vec::new(),
+            },
+            Pick::Last => chosen.extend(among.last().copied()),
+            Pick::Both => chosen.extend(among.iter().take(2).copied()),
+            Pick::All => chosen.extend(among.iter().take(MAX_TARGETS).copied()),
+        }
+    }
+    chosen
+}
+
+fn bare_date(scene: &Scene<'_>, due: super::dates::Due) -> Answer {
+    let spoken = super::dates::speak_due(due, &scene.request.now);
+    Answer::say(format!("What about {}? You can say, what's due {spoken}, or add a task for that day.", spoken.trim_start_matches("on ")))
+}
+
+fn ask_for(scene: &Scene<'_>, missing: Missing, inner: &Intent) -> String {
+    match (missing, inner) {
+        (Missing::Title, Intent::Add(_)) => "What should the task be called?".into(),
+        (Missing::Title, Intent::Delete(_)) => "Which task shall I delete?".into(),
+        (Missing::Title, Intent::Complete(_)) => "Which task have you done?".into(),
+        (Missing::Title, Intent::Reopen(_)) => "Which task shall I open again?".into(),
+        (Missing::Title, _) => "Which task do you mean?".into(),
+        (Missing::Date, Intent::SetDue(target, _)) => {
+            if let Err(question) = locate(scene, target) {
+                return question;
+            }
+            "To when?".into()
+        }
+        (Missing::Date, _) => "For when?".into(),
+        (Missing::NewTitle, _) => "What should it be called instead?".into(),
+        (Missing::Priority, _) => "High, normal or low?".into(),
+    }
+}

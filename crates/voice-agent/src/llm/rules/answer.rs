@@ -1,0 +1,273 @@
+//! Answers: what "yes", "the second one", "Friday" or "no, I meant …" refers to, found in the turns before.
+
+use serde_json::{Map, Value};
+
+use super::act::{Scene, choose};
+use super::dates;
+use super::dialogue::{self, Called, Pending, TaskView, Turn};
+use super::lexicon;
+use super::normalise::{Utterance, Word, norms, title};
+use super::parse::{self, Intent, Missing, Pick, Target};
+
+/// Replaces answers by the commands that they stand for.
+pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Intent>) -> Vec<Intent> {
+    let [intent] = intents.as_slice() else { return intents };
+    let Some(previous) = question_turn(scene) else {
+        return intents;
+    };
+    if let Some(found) = open_question(scene, previous, utterance, intent) {
+        return found;
+    }
+    if let Intent::Correct(words) = intent {
+        return correct(scene, previous, words).unwrap_or(intents);
+    }
+    if let (Intent::Date(due), Some(change)) = (intent, dialogue::last_change(previous))
+        && change.call.name != "delete_task"
+    {
+        return vec![Intent::SetDue(Target::It, Some(*due))];
+    }
+    intents
+}
+
+/// The turn whose question may be open: the one before, or the one before that if it only repeated or hesitated.
+fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
+    let history = scene.history();
+    let mut turns = history.iter().rev();
+    for _ in 0..3 {
+        let turn = turns.next()?;
+        if !turn.calls.is_empty() || turn.user.is_empty() {
+            return Some(turn);
+        }
+        let (_, intents) = scene.understand(turn.user);
+        let passing = matches!(intents.as_slice(), [Intent::Repeat | Intent::Hesitation | Intent::Talk(_)]);
+        if !passing {
+            return Some(turn);
+        }
+    }
+    None
+}
+
+fn open_question(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    if let Some(pending) = dialogue::pending(previous) {
+        return answer_pending(pending, utterance, intent);
+    }
+    if !previous.calls.is_empty() || !previous.reply.contains('?') {
+        return None;
+    }
+    // We asked in words only: what for, is found by understanding the caller's words again.
+    let (_, asked) = scene.understand(previous.user);
+    match asked.as_slice() {
+        [Intent::Offer(tasks)] => answer_offer(tasks, scene, utterance, intent),
+        [Intent::Incomplete(missing, inner)] => answer_missing(scene, *missing, inner, utterance, intent),
+        [asked] => answer_which(scene, asked, utterance, intent),
+        _ => None,
+    }
+}
+
+fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    match pending {
+        Pending::Confirm { name, arguments } => match intent {
+            Intent::Yes => Some(vec![Intent::Again(name.to_owned(), arguments)]),
+            Intent::Delete(Target::It | Target::Them) if name == "delete_task" => {
+                Some(vec![Intent::Again(name.to_owned(), arguments)])
+            }
+            Intent::No | Intent::Cancel => Some(vec![Intent::Kept]),
+            _ => None,
+        },
+        Pending::Choose { call, among } => {
+            let chosen = chosen(&among, utterance, intent);
+            if !chosen.is_empty() {
+                return Some(chosen.iter().map(|task| again_with(&call.name, &call.arguments, task)).collect());
+            }
+            match intent {
+                Intent::No | Intent::Cancel => Some(vec![Intent::Kept]),
+                _ => None,
+            }
+        }
+        Pending::More { arguments } => match intent {
+            Intent::Yes | Intent::More => Some(vec![Intent::Again("list_tasks".into(), arguments)]),
+            Intent::No | Intent::Cancel => Some(vec![Intent::Enough]),
+            _ => None,
+        },
+    }
+}
+
+/// The same call again, for one task.
+fn again_with(name: &str, arguments: &Map<String, Value>, task: &TaskView<'_>) -> Intent {
+    let mut arguments = arguments.clone();
+    arguments.remove("title");
+    arguments.remove("all");
+    arguments.insert("id".into(), task.id.clone());
+    Intent::Again(name.to_owned(), arguments)
+}
+
+/// Which of the offered tasks an answer means.
+fn chosen<'a>(among: &[TaskView<'a>], utterance: &Utterance, intent: &Intent) -> Vec<TaskView<'a>> {
+    match intent {
+        Intent::Yes => match among {
+            [only] => return vec![*only],
+            // "Yes" to "which one" answers nothing.
+            _ => return Vec::new(),
+        },
+        Intent::Pick(picks) => {
+            let fitting: Vec<Pick> = picks.clone();
+            return choose(&fitting, among);
+        }
+        _ => {}
+    }
+    let said: Vec<&str> = match intent {
+        Intent::Correct(words) => norms(words),
+        intent if intent.is_command() => return Vec::new(),
+        _ => norms(&utterance.words),
+    };
+    best_fit(&said, among)
+}
+
+/// The one task among these that the words fit better than all others.
+fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskView<'a>> {
+    // "Friday" may mean the one that is due on Friday; that is left to the title's words alone.
+    let words: Vec<&str> =
+        said.iter().copied().filter(|word| !matches!(*word, "the" | "one" | "task" | "with" | "about" | "i" | "mean" | "meant" | "no" | "yes")).collect();
+    if words.is_empty() {
+        return Vec::new();
+    }
+    let mut scored: Vec<(f64, &TaskView<'a>)> = among.iter().map(|task| (lexicon::fit(&words, task.title), task)).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    match scored.as_slice() {
+        [(first, task), (second, _), ..] if *first >= 0.5 && first > second => vec![**task],
+        [(first, task)] if *first >= 0.5 => vec![**task],
+        [(first, _), ..] if *first >= 0.99 => {
+            // Several fit wholly: the one with nothing more in its title.
+            let exact = |task: &&(f64, &TaskView<'a>)| task.1.title.to_lowercase() == words.join(" ");
+            scored.iter().find(exact).map(|(_, task)| vec![**task]).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn answer_offer(tasks: &[parse::NewTask], scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    let with_due = |due: dates::Due| {
+        let fill = |task: &parse::NewTask| parse::NewTask { due: Some(due), ..task.clone() };
+        vec![Intent::Add(tasks.iter().map(fill).collect())]
+    };
+    match intent {
+        Intent::Yes | Intent::Add(_) if *intent == Intent::Yes || utterance.words.len() <= 2 => Some(vec![Intent::Add(tasks.to_vec())]),
+        Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)) => Some(vec![Intent::Add(tasks.to_vec())]),
+        Intent::No | Intent::Cancel => Some(vec![Intent::Enough]),
+        Intent::Date(due) => Some(with_due(*due)),
+        _ => {
+            // "Yes, for Friday."
+            let words = norms(&utterance.words);
+            let yes = matches!(words.first(), Some(&"yes" | &"yeah" | &"sure" | &"yep" | &"okay" | &"ok"));
+            let due = yes.then(|| dates::parse(&words[1..], scene.known().now)).flatten()?;
+            Some(with_due(due))
+        }
+    }
+}
+
+fn answer_missing(scene: &Scene<'_>, missing: Missing, inner: &Intent, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    if matches!(intent, Intent::No | Intent::Cancel) {
+        return Some(vec![Intent::Enough]);
+    }
+    if matches!(intent, Intent::Hesitation | Intent::Repeat | Intent::Goodbye | Intent::Undo | Intent::Talk(_)) {
+        return None;
+    }
+    let words = &utterance.words;
+    let filled = match (missing, inner) {
+        (Missing::Title, Intent::Add(_)) => match intent {
+            // "Add a task" … "add a task to buy milk": the caller began again.
+            Intent::Add(_) | Intent::Incomplete(..) | Intent::List(_) | Intent::Count(_) | Intent::Review => return None,
+            _ => Intent::Add(parse::new_tasks(words, false, scene.known())),
+        },
+        (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(parse::target(words)?),
+        (Missing::Title, Intent::Complete(_)) if !intent.is_command() => Intent::Complete(vec![parse::target(words)?]),
+        (Missing::Title, Intent::Reopen(_)) if !intent.is_command() => Intent::Reopen(parse::target(words)?),
+        (Missing::Date, Intent::SetDue(target, _)) => {
+            let due = match intent {
+                Intent::Date(due) => *due,
+                _ => dates::parse(&norms(words), scene.known().now)?,
+            };
+            Intent::SetDue(target.clone(), Some(due))
+        }
+        (Missing::NewTitle, Intent::Rename(target, _)) if !matches!(intent, Intent::List(_)) => {
+            let new = match intent {
+                Intent::Rename(Target::It, new) => new.clone(),
+                _ => title(words),
+            };
+            Intent::Rename(target.clone(), new)
+        }
+        (Missing::Priority, Intent::SetPriority(target, _)) => {
+            Intent::SetPriority(target.clone(), parse::find_priority(&norms(words))?)
+        }
+        _ => return None,
+    };
+    Some(vec![filled])
+}
+
+/// "Which one: A or B?", asked in words because "it" could have been several.
+fn answer_which(scene: &Scene<'_>, asked: &Intent, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    let named = match intent {
+        Intent::Pick(picks) => Target::Picked(picks.clone()),
+        Intent::Cancel | Intent::No => return Some(vec![Intent::Enough]),
+        intent if intent.is_command() => return None,
+        Intent::Unknown | Intent::Offer(_) | Intent::Correct(_) => parse::target(&utterance.words)?,
+        _ => return None,
+    };
+    let unclear = |target: &Target| !matches!(target, Target::Title(_));
+    Some(vec![match asked {
+        Intent::Complete(targets) if targets.iter().all(unclear) => Intent::Complete(vec![named]),
+        Intent::Reopen(target) if unclear(target) => Intent::Reopen(named),
+        Intent::SetDue(target, due) if unclear(target) => Intent::SetDue(named, *due),
+        Intent::SetPriority(target, priority) if unclear(target) => Intent::SetPriority(named, *priority),
+        Intent::Rename(target, new) if unclear(target) => Intent::Rename(named, new.clone()),
+        Intent::Delete(target) if unclear(target) => Intent::Delete(named),
+        _ => return None,
+    }])
+    .filter(|_| scene.current().is_some())
+}
+
+/// "No, I meant Friday": corrects what the turn before did, or did not find.
+fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec<Intent>> {
+    let known = scene.known();
+    let norm = norms(words);
+    let due = dates::parse(&norm, known.now);
+    let priority = parse::find_priority(&norm);
+    let unfound = previous.calls.iter().rev().find(|called| matches!(called.status(), "not_found" | "ambiguous"));
+    if let (Some(called), None) = (unfound, due) {
+        return Some(vec![again_by_title(called, &title(words))]);
+    }
+    let Some(change) = dialogue::last_change(previous) else {
+        let listed = previous.calls.iter().rev().find(|called| called.call.name == "list_tasks")?;
+        let due = due?;
+        let mut arguments = listed.call.arguments.clone();
+        arguments.insert("due".into(), due.date.to_string().into());
+        arguments.remove("offset");
+        return Some(vec![Intent::Again("list_tasks".into(), arguments)]);
+    };
+    if let (Some(due), false) = (due, change.call.name == "delete_task") {
+        return Some(vec![Intent::SetDue(Target::It, Some(due))]);
+    }
+    if let (Some(priority), false) = (priority, change.call.name == "delete_task") {
+        return Some(vec![Intent::SetPriority(Target::It, priority)]);
+    }
+    match change.call.name.as_str() {
+        "add_task" | "rename_task" => {
+            let task = parse::new_tasks(words, false, known).into_iter().next()?;
+            let mut intents = vec![Intent::Rename(Target::It, task.title)];
+            if task.due.is_some() {
+                intents.push(Intent::SetDue(Target::It, task.due));
+            }
+            Some(intents)
+        }
+        // The wrong task was changed: take that back, and change the right one.
+        _ => Some(vec![Intent::Undo, again_by_title(&change, &title(words))]),
+    }
+}
+
+fn again_by_title(called: &Called<'_>, named: &str) -> Intent {
+    let mut arguments = called.call.arguments.clone();
+    arguments.remove("id");
+    arguments.remove("confirmed");
+    arguments.insert("title".into(), named.into());
+    Intent::Again(called.call.name.clone(), arguments)
+}

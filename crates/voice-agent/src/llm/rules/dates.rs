@@ -1,0 +1,184 @@
+//! Spoken dates and times, both ways: "next Tuesday at five" to a due date, and a due date to "on Friday".
+//!
+//! The conventions, where English leaves room:
+//! - a weekday's name means the next such day after today; said on that very day it means a week later, and with
+//!   "this" it means today;
+//! - "next Tuesday" means the Tuesday of the next calendar week (weeks start on Monday);
+//! - the end of the week is its Friday, at the weekend its Sunday; "next week" is its Monday; "the weekend" is its Saturday;
+//! - an hour without am or pm is in the afternoon from one to six, and otherwise in the morning unless that has passed;
+//! - morning is 9:00, noon 12:00, afternoon 15:00, the end of the day 17:00, evening 18:00, tonight 20:00;
+//! - a date without a year is the next one that comes; a local time that a clock change skips moves forward.
+
+mod day;
+mod number;
+mod speak;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use jiff::civil::{Date, Time};
+use jiff::{ToSpan, ZonedDateTime};
+
+pub(crate) use number::{cardinal, ordinal};
+pub use speak::{due_date, is_overdue, speak_date, speak_due, speak_time};
+
+/// When a task is due, in the caller's local time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// The day.
+    pub date: Date,
+    /// The time of day, if one was said.
+    pub time: Option<Time>,
+}
+
+impl Due {
+    /// As the tools take it: `2026-11-27` or `2026-11-27T17:00`.
+    pub fn to_argument(self) -> String {
+        match self.time {
+            None => self.date.to_string(),
+            Some(time) => format!("{}T{:02}:{:02}", self.date, time.hour(), time.minute()),
+        }
+    }
+}
+
+/// How strict to be about phrases that might not be dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// The words are expected to be a date.
+    Whole,
+    /// The words stand in a title: "the fifth", "sun" and "five" need a preposition before them.
+    InTitle,
+}
+
+/// Understands words (lower case, no punctuation) that are a date or time and nothing else.
+pub fn parse(words: &[&str], now: &ZonedDateTime) -> Option<Due> {
+    let words = words.strip_suffix(&["please"]).unwrap_or(words);
+    let (length, due) = parse_prefix(words, now, Mode::Whole)?;
+    (length == words.len()).then_some(due)
+}
+
+/// Finds a date at the end of the words: where it starts (with its preposition), and what it means.
+pub fn find_trailing(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)> {
+    (0..words.len()).find_map(|start| {
+        if start > 0 && matches!(words[start - 1], "every" | "each" | "of" | "the" | "last" | "this") {
+            return None;
+        }
+        let (length, due) = parse_prefix(&words[start..], now, Mode::InTitle)?;
+        (start + length == words.len()).then_some((start, due))
+    })
+}
+
+/// Finds a date at the start of the words: how many words it has, and what it means.
+pub fn find_leading(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)> {
+    parse_prefix(words, now, Mode::InTitle)
+}
+
+/// What has been understood so far of one phrase.
+#[derive(Debug, Default)]
+struct Parts {
+    date: Option<Date>,
+    time: Option<time::Clock>,
+    part: Option<time::DayPart>,
+    exact: Option<Due>,
+}
+
+fn parse_prefix(words: &[&str], now: &ZonedDateTime, mode: Mode) -> Option<(usize, Due)> {
+    let mut parts = Parts::default();
+    let mut at = 0;
+    let mut end = 0;
+    while at < words.len() {
+        let (skipped, preposition) = skip_prepositions(&words[at..]);
+        at += skipped;
+        let Some(length) = parse_part(&mut parts, &words[at..], preposition, now, mode) else { break };
+        at += length;
+        end = at;
+    }
+    let due = resolve(&parts, now)?;
+    (end > 0).then_some((end, due))
+}
+
+/// Skips "by", "due on", …; answers how many words, and the last of them.
+fn skip_prepositions<'a>(words: &[&'a str]) -> (usize, Option<&'a str>) {
+    let is_preposition = |word: &&&str| {
+        matches!(
+            **word,
+            "by" | "buy" | "on" | "for" | "at" | "before" | "until" | "till" | "to" | "due" | "around" | "about" | "from"
+        )
+    };
+    let count = words.iter().take(3).take_while(is_preposition).count();
+    (count, count.checked_sub(1).map(|last| words[last]))
+}
+
+/// Takes one part (a day, a time, a part of the day) and answers its length in words.
+fn parse_part(
+    parts: &mut Parts,
+    words: &[&str],
+    preposition: Option<&str>,
+    now: &ZonedDateTime,
+    mode: Mode,
+) -> Option<usize> {
+    if parts.exact.is_some() {
+        return None;
+    }
+    let lenient = mode == Mode::Whole || preposition.is_some_and(|word| word != "about" && word != "from");
+    if parts.date.is_none() && parts.time.is_none() && let Some((length, due)) = time::span_of_hours(words, now) {
+        parts.exact = Some(due);
+        return Some(length);
+    }
+    if parts.date.is_none() && let Some((length, date, part)) = day::parse(words, now, lenient) {
+        parts.date = Some(date);
+        parts.part = parts.part.or(part);
+        return Some(length);
+    }
+    if parts.time.is_none() {
+        let bare = matches!(preposition, Some("at" | "by" | "before" | "around" | "until" | "till"))
+            || (mode == Mode::Whole && preposition.is_none());
+        if let Some((length, clock)) = time::clock(words, bare, parts.date.is_some() || parts.part.is_some()) {
+            parts.time = Some(clock);
+            return Some(length);
+        }
+    }
+    if parts.part.is_none() && let Some((length, part)) = time::day_part(words, parts.date.is_some() || parts.time.is_some()) {
+        parts.part = Some(part);
+        return Some(length);
+    }
+    None
+}
+
+fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
+    if let Some(exact) = parts.exact {
+        return Some(exact);
+    }
+    let today = now.date();
+    let due = match (parts.date, parts.time) {
+        (date, Some(clock)) => {
+            let time = clock.resolve(parts.part, (date.is_none() || date == Some(today)).then(|| now.time()));
+            let date = match date {
+                Some(date) => date,
+                None if time > now.time() => today,
+                None => today.checked_add(1.day()).ok()?,
+            };
+            Due { date, time: Some(time) }
+        }
+        (Some(date), None) => Due { date, time: parts.part.map(time::DayPart::time) },
+        (None, None) => {
+            let time = parts.part?.time();
+            let date = if time > now.time() || parts.part == Some(time::DayPart::Tonight) {
+                today
+            } else {
+                today.checked_add(1.day()).ok()?
+            };
+            Due { date, time: Some(time) }
+        }
+    };
+    Some(skip_gap(due, now))
+}
+
+/// Moves a local time that the clock change skips forward by what it skips.
+fn skip_gap(due: Due, now: &ZonedDateTime) -> Due {
+    let Some(time) = due.time else { return due };
+    match due.date.to_datetime(time).to_zoned_datetime(now.time_zone().clone()) {
+        Ok(real) => Due { date: real.date(), time: Some(real.time()) },
+        Err(_) => due,
+    }
+}

@@ -1,0 +1,226 @@
+//! Phrases that name a time of day.
+
+use jiff::civil::Time;
+use jiff::{ToSpan, ZonedDateTime};
+
+use super::Due;
+use super::day::count;
+use super::number::cardinal;
+
+/// A part of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DayPart {
+    Morning,
+    Noon,
+    Afternoon,
+    EndOfDay,
+    Evening,
+    Tonight,
+    Midnight,
+}
+
+impl DayPart {
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "morning" => Some(Self::Morning),
+            "noon" | "midday" | "lunchtime" => Some(Self::Noon),
+            "afternoon" => Some(Self::Afternoon),
+            "evening" => Some(Self::Evening),
+            "night" => Some(Self::Tonight),
+            "midnight" => Some(Self::Midnight),
+            _ => None,
+        }
+    }
+
+    /// The time that it stands for.
+    pub(super) fn time(self) -> Time {
+        let (hour, minute) = match self {
+            Self::Morning => (9, 0),
+            Self::Noon => (12, 0),
+            Self::Afternoon => (15, 0),
+            Self::EndOfDay => (17, 0),
+            Self::Evening => (18, 0),
+            Self::Tonight => (20, 0),
+            Self::Midnight => (23, 59),
+        };
+        Time::constant(hour, minute, 0, 0)
+    }
+}
+
+/// An hour and minute, with what was said about the half of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Clock {
+    hour: i8,
+    minute: i8,
+    pm: Option<bool>,
+}
+
+impl Clock {
+    fn new(hour: i64, minute: i64, pm: Option<bool>) -> Option<Self> {
+        let valid = (0..24).contains(&hour) && (0..60).contains(&minute) && (pm.is_none() || (1..=12).contains(&hour));
+        if !valid {
+            return None;
+        }
+        Some(Self { hour: i8::try_from(hour).ok()?, minute: i8::try_from(minute).ok()?, pm })
+    }
+
+    /// The time it means. `now` is given if it is about today, where what has passed cannot be meant.
+    pub(super) fn resolve(self, part: Option<DayPart>, now: Option<Time>) -> Time {
+        let pm = self.pm.or(match part {
+            Some(DayPart::Morning) => Some(false),
+            Some(DayPart::Tonight) if self.hour == 12 => Some(false),
+            Some(_) => Some(true),
+            None => None,
+        });
+        let at = |hour: i8| Time::new(hour, self.minute, 0, 0).unwrap_or(Time::midnight());
+        match (self.hour, pm) {
+            (0 | 13.., _) => at(self.hour),
+            (12, Some(false)) => at(0),
+            (12, _) => at(12),
+            (hour, Some(true)) => at(hour + 12),
+            (hour, Some(false)) => at(hour),
+            (hour @ 1..=6, None) => at(hour + 12),
+            (hour, None) if now.is_some_and(|now| at(hour) <= now) => at(hour + 12),
+            (hour, None) => at(hour),
+        }
+    }
+}
+
+/// "in the morning" and the like, or a bare "morning" after a day or a time.
+pub(super) fn day_part(words: &[&str], after_day: bool) -> Option<(usize, DayPart)> {
+    match words {
+        ["in" | "during", "the", word @ ("morning" | "afternoon" | "evening"), ..] => {
+            DayPart::from_word(word).map(|part| (3, part))
+        }
+        ["at", "night", ..] => Some((2, DayPart::Tonight)),
+        [word @ ("noon" | "midday" | "midnight" | "lunchtime"), ..] => DayPart::from_word(word).map(|part| (1, part)),
+        ["first", "thing", ..] if after_day => Some((2, DayPart::Morning)),
+        [word, ..] if after_day => DayPart::from_word(word).map(|part| (1, part)),
+        _ => None,
+    }
+}
+
+fn half_of_day(words: &[&str]) -> Option<(usize, bool)> {
+    match words {
+        ["am", ..] => Some((1, false)),
+        ["pm", ..] => Some((1, true)),
+        ["a", "m", ..] => Some((2, false)),
+        ["p", "m", ..] => Some((2, true)),
+        _ => None,
+    }
+}
+
+/// A time on the clock. `bare`: a plain number is one ("at five"); `day_said`: the phrase has a day already.
+pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize, Clock)> {
+    digital(words)
+        .or_else(|| past_and_to(words))
+        .or_else(|| {
+            let (length, hour) = cardinal(words)?;
+            let after = words.get(length..)?;
+            if let Some((half, pm)) = half_of_day(after) {
+                return Some((length + half, Clock::new(hour, 0, Some(pm))?));
+            }
+            if matches!(after.first(), Some(&"o'clock" | &"oclock")) {
+                let (half, pm) = half_of_day(&after[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
+                return Some((length + 1 + half, Clock::new(hour, 0, pm)?));
+            }
+            // "five thirty", "seven forty five"; "oh five" is rare enough to leave out.
+            if (1..=12).contains(&hour)
+                && let Some((more, minute)) = cardinal(after)
+                && (10..60).contains(&minute)
+            {
+                let half = words.get(length + more..).and_then(half_of_day);
+                if bare || half.is_some() {
+                    let (half, pm) = half.map_or((0, None), |(half, pm)| (half, Some(pm)));
+                    return Some((length + more + half, Clock::new(hour, minute, pm)?));
+                }
+            }
+            let unit = after.first().is_some_and(|word| {
+                matches!(word.trim_end_matches('s'), "day" | "week" | "month" | "hour" | "minute" | "year" | "of" | "task")
+            });
+            let one_word = length == 1 && (1..=12).contains(&hour);
+            (bare && one_word && !unit && (day_said || !after.first().is_some_and(|word| *word == "one")))
+                .then_some((1, Clock::new(hour, 0, None)?))
+        })
+}
+
+/// "5:30", "17:00", "5pm", "5:30pm", with a separate am or pm after it.
+fn digital(words: &[&str]) -> Option<(usize, Clock)> {
+    let word = *words.first()?;
+    let digits = word.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let pm = match &word[digits.len()..] {
+        "" => None,
+        "am" | "a" => Some(false),
+        "pm" | "p" => Some(true),
+        _ => return None,
+    };
+    let (hour, minute) = match digits.split_once([':', '.']) {
+        Some((hour, minute)) if minute.len() == 2 => (hour, Some(minute)),
+        Some(_) => return None,
+        None => (digits, None),
+    };
+    if minute.is_none() && pm.is_none() {
+        return None;
+    }
+    let hour = hour.parse().ok()?;
+    let minute = minute.map_or(Some(0), |minute| minute.parse().ok())?;
+    if pm.is_some() {
+        return Some((1, Clock::new(hour, minute, pm)?));
+    }
+    let (half, pm) = half_of_day(&words[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
+    Some((1 + half, Clock::new(hour, minute, pm)?))
+}
+
+/// "half past five", "quarter to six", "ten past seven".
+fn past_and_to(words: &[&str]) -> Option<(usize, Clock)> {
+    let skip = usize::from(words.first() == Some(&"a"));
+    let (length, minutes) = match words.get(skip..)? {
+        ["half", ..] => (1, 30),
+        ["quarter", ..] => (1, 15),
+        // Other numbers are more likely pages and scores than minutes ("chapters two to three").
+        rest => cardinal(rest).filter(|(_, minutes)| matches!(minutes, 5 | 10 | 20 | 25))?,
+    };
+    let at = skip + length;
+    let past = match words.get(at)? {
+        &"past" => true,
+        &"to" if minutes < 30 => false,
+        _ => return None,
+    };
+    let (hours, hour) = cardinal(words.get(at + 1..)?)?;
+    if !(1..=12).contains(&hour) || !(1..60).contains(&minutes) {
+        return None;
+    }
+    let end = at + 1 + hours;
+    let (half, pm) = words.get(end..).and_then(half_of_day).map_or((0, None), |(half, pm)| (half, Some(pm)));
+    let clock = if past {
+        Clock::new(hour, minutes, pm)?
+    } else {
+        Clock::new(if hour == 1 { 12 } else { hour - 1 }, 60 - minutes, pm)?
+    };
+    Some((end + half, clock))
+}
+
+/// "in an hour", "in twenty minutes", "in half an hour": to the minute, through clock changes.
+pub(super) fn span_of_hours(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)> {
+    let lead = usize::from(matches!(words.first(), Some(&"in" | &"within")));
+    let rest = words.get(lead..)?;
+    let (length, minutes) = match rest {
+        ["half", "an", "hour", ..] => (3, 30),
+        ["an", "hour", "and", "a", "half", ..] => (5, 90),
+        _ => {
+            let (length, amount) = count(rest)?;
+            match rest.get(length)?.trim_end_matches('s') {
+                "hour" => (length + 1, amount.checked_mul(60)?),
+                "minute" | "min" => (length + 1, amount),
+                _ => return None,
+            }
+        }
+    };
+    let from_now = rest.get(length..).is_some_and(|after| after.starts_with(&["from", "now"]));
+    if lead == 0 && !from_now {
+        return None;
+    }
+    let then = now.checked_add(minutes.minutes()).ok()?;
+    let time = Time::new(then.hour(), then.minute(), 0, 0).ok()?;
+    Some((lead + length + if from_now { 2 } else { 0 }, Due { date: then.date(), time: Some(time) }))
+}

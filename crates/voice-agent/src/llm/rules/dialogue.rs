@@ -1,0 +1,238 @@
+//! The state of the dialogue, read from the conversation: the model keeps none of its own.
+
+use serde_json::{Map, Value};
+use voice_core::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
+
+/// One exchange: what the caller said, the tools that were called for it, and what was said in reply.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Turn<'a> {
+    /// The caller's words; empty for what came before the first of them.
+    pub(crate) user: &'a str,
+    /// The calls, with their outputs as far as they are there.
+    pub(crate) calls: Vec<Called<'a>>,
+    /// What the caller heard.
+    pub(crate) reply: String,
+    /// The agent that took over in this turn, if one did.
+    pub(crate) handed_to: Option<&'a str>,
+}
+
+/// A tool's call and its output.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Called<'a> {
+    pub(crate) call: &'a ToolCall,
+    pub(crate) output: Option<&'a ToolOutput>,
+}
+
+impl<'a> Called<'a> {
+    /// The output's `status`; "failed" for a failed call, empty while there is none.
+    pub(crate) fn status(&self) -> &'a str {
+        match self.output {
+            Some(output) if output.is_error => "failed",
+            Some(output) => output.result.get("status").and_then(Value::as_str).unwrap_or("failed"),
+            None => "",
+        }
+    }
+
+    /// A field of the output.
+    pub(crate) fn field(&self, name: &str) -> Option<&'a Value> {
+        self.output?.result.get(name)
+    }
+
+    /// A task in the output.
+    pub(crate) fn task(&self) -> Option<TaskView<'a>> {
+        self.field("task").and_then(TaskView::read)
+    }
+
+    /// A list of tasks in the output.
+    pub(crate) fn tasks(&self, name: &str) -> Vec<TaskView<'a>> {
+        self.field(name).and_then(Value::as_array).map(|list| list.iter().filter_map(TaskView::read).collect()).unwrap_or_default()
+    }
+
+    /// A text among the call's arguments.
+    pub(crate) fn argument(&self, name: &str) -> Option<&'a str> {
+        self.call.arguments.get(name).and_then(Value::as_str)
+    }
+}
+
+/// A task as a tool's output tells it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TaskView<'a> {
+    pub(crate) id: &'a Value,
+    pub(crate) title: &'a str,
+    pub(crate) due: Option<&'a str>,
+    pub(crate) done: bool,
+    pub(crate) priority: &'a str,
+}
+
+impl<'a> TaskView<'a> {
+    fn read(value: &'a Value) -> Option<Self> {
+        let text = |name: &str| value.get(name).and_then(Value::as_str);
+        Some(Self {
+            id: value.get("id")?,
+            title: text("title")?,
+            due: text("due"),
+            done: text("status") == Some("done"),
+            priority: text("priority").unwrap_or("normal"),
+        })
+    }
+}
+
+/// The conversation in turns, oldest first; the last one is being answered.
+pub(crate) fn turns(chat: &ChatContext) -> Vec<Turn<'_>> {
+    let mut turns = vec![Turn::default()];
+    for item in &chat.items {
+        if let ChatItem::User { text } = item {
+            turns.push(Turn { user: text, ..Turn::default() });
+            continue;
+        }
+        let Some(turn) = turns.last_mut() else { continue };
+        match item {
+            ChatItem::User { .. } => {}
+            ChatItem::Assistant { text, .. } => {
+                if !turn.reply.is_empty() {
+                    turn.reply.push(' ');
+                }
+                turn.reply.push_str(text.trim());
+            }
+            ChatItem::ToolCall(call) => turn.calls.push(Called { call, output: None }),
+            ChatItem::ToolOutput(output) => attach(turn, output),
+            ChatItem::Handoff { to, .. } => turn.handed_to = Some(to),
+        }
+    }
+    turns
+}
+
+fn attach<'a>(turn: &mut Turn<'a>, output: &'a ToolOutput) {
+    let waiting = |called: &&mut Called<'a>| called.output.is_none() && called.call.id == output.id;
+    if let Some(called) = turn.calls.iter_mut().find(waiting) {
+        called.output = Some(output);
+    }
+}
+
+/// What the caller was asked, or may answer to, in the turn before.
+#[derive(Debug, Clone)]
+pub(crate) enum Pending<'a> {
+    /// "Shall I delete …?": the call, and the arguments that carry it out.
+    Confirm { name: &'a str, arguments: Map<String, Value> },
+    /// "Which one?": the call, and what it may have meant.
+    Choose { call: &'a ToolCall, among: Vec<TaskView<'a>> },
+    /// "Shall I go on?": the list's arguments with the offset of its next page.
+    More { arguments: Map<String, Value> },
+}
+
+/// How many tasks of a long list are spoken at once.
+pub(crate) const SPOKEN: usize = 3;
+/// How many are asked for: one more, so that four are not cut into three and one.
+pub(crate) const ASKED: usize = 4;
+
+/// How many tasks of one answered page are spoken.
+pub(crate) fn spoken_of(total: usize, offset: usize, on_page: usize) -> usize {
+    let left = total.saturating_sub(offset);
+    if left <= ASKED { on_page.min(left) } else { on_page.min(SPOKEN) }
+}
+
+/// The question that a turn left open.
+pub(crate) fn pending<'a>(turn: &Turn<'a>) -> Option<Pending<'a>> {
+    // What nobody heard was not asked.
+    if turn.reply.is_empty() {
+        return None;
+    }
+    turn.calls.iter().rev().find_map(|called| {
+        let call = called.call;
+        match called.status() {
+            "needs_confirmation" => {
+                let mut arguments = call.arguments.clone();
+                if let Some(task) = called.task() {
+                    arguments.remove("title");
+                    arguments.insert("id".into(), task.id.clone());
+                }
+                arguments.insert("confirmed".into(), Value::Bool(true));
+                Some(Pending::Confirm { name: &call.name, arguments })
+            }
+            "ambiguous" => Some(Pending::Choose { call, among: called.tasks("candidates") }),
+            "not_found" => {
+                let among = called.tasks("suggestions");
+                (!among.is_empty()).then_some(Pending::Choose { call, among })
+            }
+            "ok" if call.name == "list_tasks" => {
+                let total = number(called.field("total"))?;
+                let offset = number(called.field("offset")).unwrap_or(0);
+                let next = offset + spoken_of(total, offset, called.tasks("tasks").len());
+                if next >= total || next == offset {
+                    return None;
+                }
+                let mut arguments = call.arguments.clone();
+                arguments.insert("offset".into(), Value::from(next));
+                Some(Pending::More { arguments })
+            }
+            _ => None,
+        }
+    })
+}
+
+/// A count in a tool's output.
+pub(crate) fn number(value: Option<&Value>) -> Option<usize> {
+    value.and_then(Value::as_u64).and_then(|value| usize::try_from(value).ok())
+}
+
+/// The tasks that were spoken of last, in the order in which they were named. Empty if none were.
+pub(crate) fn focus<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
+    turns.iter().rev().find_map(mentioned).unwrap_or_default()
+}
+
+fn mentioned<'a>(turn: &Turn<'a>) -> Option<Vec<TaskView<'a>>> {
+    let mut found: Vec<TaskView<'a>> = Vec::new();
+    for called in &turn.calls {
+        let listed = match called.status() {
+            "ok" => {
+                let tasks = called.tasks("tasks");
+                let count = spoken_of(
+                    number(called.field("total")).unwrap_or(tasks.len()),
+                    number(called.field("offset")).unwrap_or(0),
+                    tasks.len(),
+                );
+                tasks.into_iter().take(count).collect()
+            }
+            "ambiguous" => called.tasks("candidates"),
+            "not_found" => called.tasks("suggestions"),
+            "deleted" => Vec::new(),
+            _ => called.task().into_iter().collect(),
+        };
+        for task in listed {
+            if !found.iter().any(|known| known.id == task.id) {
+                found.push(task);
+            }
+        }
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+/// The list that ordinals count in: all tasks that were listed page by page up to now, else the focus.
+pub(crate) fn counted<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
+    let Some(at) = turns.iter().rposition(|turn| mentioned(turn).is_some()) else { return Vec::new() };
+    let last = focus(turns);
+    let offset = turns[at].calls.iter().find_map(|called| number(called.field("offset"))).unwrap_or(0);
+    if offset == 0 {
+        return last;
+    }
+    let mut all = counted(&turns[..at]);
+    if all.len() != offset {
+        return last;
+    }
+    all.extend(last);
+    all
+}
+
+/// Whether the call changes tasks, so that it can be undone.
+pub(crate) fn changes(name: &str) -> bool {
+    matches!(name, "add_task" | "complete_task" | "reopen_task" | "set_due" | "set_priority" | "rename_task" | "delete_task")
+}
+
+/// The last call of a turn that changed something.
+pub(crate) fn last_change<'a>(turn: &Turn<'a>) -> Option<Called<'a>> {
+    let changed = |called: &&Called<'_>| {
+        changes(&called.call.name)
+            && matches!(called.status(), "added" | "completed" | "reopened" | "updated" | "renamed" | "deleted")
+    };
+    turn.calls.iter().rev().find(changed).copied()
+}

@@ -1,0 +1,157 @@
+//! The words of the task language: verbs, their sounds, and what they can mean.
+
+use std::sync::LazyLock;
+
+use rphonetic::DoubleMetaphone;
+
+/// Verbs that begin a thing to do.
+const ACTIONS: &str = "accept adjust analyse analyze announce answer apply approve arrange ask assemble attend back \
+    bake bring build buy calculate call cancel catch change charge check choose clean clear close collect comb compare \
+    complete confirm contact cook copy create cut debug decide decline decorate defrost delete deliver deploy describe \
+    dig discuss do donate download draft draw drive drop dust edit email empty enroll enter evaluate exercise explain \
+    extend feed fetch figure file fill find finish fix fold follow forward freeze fry gather get give go grab greet \
+    grill grow hand hang hide hire hoover improve inspect install interview investigate invite invoice iron join \
+    journal jog keep kill learn leave lend let listen load lock look lose mail make measure meet mend merge message \
+    migrate mop move mow negotiate notify oil open order organise organize pack paint park pay peel phone pick plan \
+    plant play polish post practice practise pray prepare present print process pump purchase push put rake read \
+    rebook recharge recycle refactor refill refund register rehearse release remove renew renovate rent repair replace \
+    reply report request rescan research reserve reset respond restart restock restore return review rewrite ring run \
+    save scan schedule scrub sell send set sew share shave shine ship shop shovel sign skype sort speak start stop \
+    store study submit subscribe sweep swim take talk tape teach tell test text thank throw tidy train transfer \
+    translate treat trim try turn unpack unsubscribe update upgrade upload vacuum verify visit volunteer wake walk \
+    wash watch water wax weed weigh wipe wrap write zip";
+
+/// Those that are as likely a thing: they begin a task only in front of an article or the like.
+const NOUN_LIKE: &str = "back bake book change charge check comb copy cut dig draft draw drive drop dust edit exercise \
+    file fry get go grill hand hire iron journal kill lock look mail message mop oil order pack paint park peel phone plan \
+    plant play polish post practice present print process pump purchase push rake release rent repair reply report \
+    request research return review ring run save scan sew share shop sign sort start stop store study swim tape test \
+    text train transfer treat trim turn update upgrade visit walk wash watch water wax weed wrap zip milk";
+
+const PAST: [(&str, &str); 62] = [
+    ("ate", "eat"), ("baked", "bake"), ("bought", "buy"), ("brought", "bring"), ("built", "build"), ("called", "call"),
+    ("cancelled", "cancel"), ("canceled", "cancel"), ("caught", "catch"), ("chose", "choose"), ("cut", "cut"),
+    ("did", "do"), ("done", "do"), ("drew", "draw"), ("dropped", "drop"), ("drove", "drive"), ("fed", "feed"),
+    ("found", "find"), ("fixed", "fix"), ("gave", "give"), ("got", "get"), ("gotten", "get"), ("hung", "hang"),
+    ("hoovered", "hoover"), ("kept", "keep"), ("left", "leave"), ("lent", "lend"), ("made", "make"), ("met", "meet"),
+    ("mowed", "mow"), ("ordered", "order"), ("paid", "pay"), ("planned", "plan"), ("put", "put"), ("ran", "run"),
+    ("read", "read"), ("replied", "reply"), ("rang", "ring"), ("said", "say"), ("sent", "send"), ("sold", "sell"),
+    ("set", "set"), ("shipped", "ship"), ("shopped", "shop"), ("spoke", "speak"), ("stopped", "stop"),
+    ("studied", "study"), ("submitted", "submit"), ("swam", "swim"), ("swept", "sweep"), ("taught", "teach"),
+    ("threw", "throw"), ("tidied", "tidy"), ("told", "tell"), ("took", "take"), ("tried", "try"), ("walked", "walk"),
+    ("went", "go"), ("woke", "wake"), ("wrapped", "wrap"), ("written", "write"), ("wrote", "write"),
+];
+
+/// Words that begin a command to us, by which a mangled first word is mended.
+const COMMANDS: [&str; 21] = [
+    "add", "complete", "create", "delete", "finish", "list", "mark", "move", "remind", "remove", "rename", "reopen",
+    "reschedule", "review", "set", "show", "undo", "postpone", "cross", "repeat", "change",
+];
+
+/// Whether the word is in a list of words.
+fn listed(list: &str, word: &str) -> bool {
+    list.split_ascii_whitespace().any(|entry| entry == word)
+}
+
+/// Whether the words begin with something one does: "buy milk", "book a table", not "book club".
+pub(crate) fn starts_action(words: &[&str]) -> bool {
+    let Some(first) = words.first() else { return false };
+    let noun_like = listed(NOUN_LIKE, first);
+    if !noun_like {
+        return listed(ACTIONS, first) && words.len() >= 2;
+    }
+    let object = |word: &&str| {
+        matches!(
+            *word,
+            "a" | "an" | "the" | "my" | "your" | "our" | "his" | "her" | "their" | "some" | "this" | "that" | "for"
+                | "to" | "up" | "out" | "with" | "off" | "in" | "on" | "two" | "three" | "all" | "new" | "more"
+        )
+    };
+    words.get(1).is_some_and(object)
+}
+
+/// Whether the words begin with a verb at all, however likely it is a noun.
+pub(crate) fn starts_verb(words: &[&str]) -> bool {
+    words.first().is_some_and(|word| listed(ACTIONS, word) || listed(NOUN_LIKE, word))
+}
+
+/// Whether the words begin with one of the verbs that only make sense as a command to us.
+pub(crate) fn starts_command(words: &[&str]) -> bool {
+    match words {
+        ["add" | "delete" | "remove" | "remind" | "mark" | "rename" | "undo" | "list" | "show" | "reopen" | "complete", ..] => true,
+        ["cross", "off", ..] | ["what's", ..] | ["what", "is" | "are" | "do", ..] | ["how", "many", ..] => true,
+        _ => false,
+    }
+}
+
+/// The plain form of a verb in the past: "bought" is "buy". None if it is none.
+pub(crate) fn present_of(word: &str) -> Option<String> {
+    if let Some((_, base)) = PAST.iter().find(|(past, _)| *past == word) {
+        return Some((*base).to_owned());
+    }
+    let stem = word.strip_suffix("ed")?;
+    let with_e = word.strip_suffix('d')?;
+    [stem, with_e].into_iter().find(|base| listed(ACTIONS, base) || listed(NOUN_LIKE, base)).map(str::to_owned)
+}
+
+static METAPHONE: LazyLock<DoubleMetaphone> = LazyLock::new(DoubleMetaphone::default);
+
+/// How a word sounds. Words with letters beyond ASCII sound like themselves.
+pub(crate) fn sound(word: &str) -> String {
+    let plain: String = word.chars().filter(char::is_ascii_alphanumeric).collect();
+    if plain.is_empty() || plain.len() < word.len() / 2 || plain.chars().all(|letter| letter.is_ascii_digit()) {
+        return word.to_owned();
+    }
+    METAPHONE.double_metaphone(&plain).primary()
+}
+
+
+/// The command verb that a word sounds like, if it is none itself: "ad" is "add", "compleat" is "complete".
+pub(crate) fn command_by_sound(word: &str) -> Option<&'static str> {
+    if COMMANDS.contains(&word) || word.len() < 2 {
+        return None;
+    }
+    let code = sound(word);
+    COMMANDS
+        .iter()
+        .filter(|command| {
+            let near = strsim::normalized_damerau_levenshtein(command, word);
+            near >= 0.72 || (near >= 0.5 && sound(command) == code)
+        })
+        .max_by(|a, b| {
+            let score = |command: &str| strsim::normalized_damerau_levenshtein(command, word);
+            score(a).total_cmp(&score(b))
+        })
+        .copied()
+}
+
+/// Words that say nothing about which task is meant.
+fn is_small(word: &str) -> bool {
+    matches!(
+        word,
+        "a" | "an" | "the" | "my" | "to" | "of" | "for" | "and" | "on" | "in" | "at" | "task" | "it" | "that" | "one" | "with"
+    )
+}
+
+/// How well the words fit a title, 0 to 1: the share of the words that mean something, and occur or sound in the title.
+pub(crate) fn fit(words: &[&str], title: &str) -> f64 {
+    let lower = title.to_lowercase();
+    let entries: Vec<&str> = lower.split(|letter: char| !letter.is_alphanumeric() && letter != '\'').collect();
+    let sounds: Vec<String> = entries.iter().map(|entry| sound(entry)).collect();
+    let meaningful: Vec<&&str> = words.iter().filter(|word| !is_small(word)).collect();
+    if meaningful.is_empty() {
+        return 0.0;
+    }
+    let found = meaningful.iter().filter(|word| entries.contains(**word) || sounds.contains(&sound(word))).count();
+    found as f64 / meaningful.len() as f64
+}
+
+/// The title among these that the words name, if they clearly name one.
+pub(crate) fn known_title<'a>(words: &[&str], titles: &'a [String]) -> Option<&'a str> {
+    let joined = words.join(" ");
+    if let Some(exact) = titles.iter().find(|title| title.to_lowercase() == joined) {
+        return Some(exact);
+    }
+    let scored = titles.iter().map(|title| (fit(words, title), title)).filter(|(fit, _)| *fit >= 0.99);
+    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, title)| title.as_str())
+}

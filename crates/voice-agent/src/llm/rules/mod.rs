@@ -1,0 +1,92 @@
+//! The embedded language model: a deterministic parser of the task language behind the `Llm` trait.
+//!
+//! It is no language model and does not pretend to be one: it understands what people say to a task list, says
+//! honestly what it did not understand, and answers in microseconds. It is a pure function of the request: what "yes"
+//! or "the second one" refers to is read from the conversation, so a session that moved to another server goes on.
+
+mod act;
+mod answer;
+pub mod dates;
+mod dialogue;
+mod lexicon;
+mod normalise;
+mod parse;
+mod reply;
+mod review;
+#[cfg(test)]
+mod tests;
+
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use serde_json::{Map, Value};
+use voice_core::chat::ChatItem;
+use voice_core::provider::ProviderErrorKind;
+
+use super::{Llm, LlmEvent, LlmRequest};
+
+/// The agent that has all tools.
+pub(crate) const TASK_AGENT: &str = "TaskAgent";
+/// The agent that goes through the open tasks one by one.
+pub(crate) const REVIEW_AGENT: &str = "ReviewAgent";
+
+/// The embedded language model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RulesLlm;
+
+impl Llm for RulesLlm {
+    fn provider(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn model(&self) -> &str {
+        "rules"
+    }
+
+    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderErrorKind>> {
+        stream::iter(respond(&request).into_iter().map(Ok)).boxed()
+    }
+}
+
+/// What one answer consists of, before it is cut into events.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    pub(crate) calls: Vec<(&'static str, Map<String, Value>)>,
+}
+
+impl Answer {
+    pub(crate) fn say(text: impl Into<String>) -> Self {
+        Self { text: text.into(), calls: Vec::new() }
+    }
+
+    pub(crate) fn call(name: &'static str, arguments: Map<String, Value>) -> Self {
+        Self { text: String::new(), calls: vec![(name, arguments)] }
+    }
+}
+
+/// Answers a request: with tool calls if the caller has just asked for something, else with what the tools answered,
+/// in short spoken English. There is always a text or a tool call, and `Done` is the last event. Tokens are not counted:
+/// there are none.
+pub fn respond(request: &LlmRequest) -> Vec<LlmEvent> {
+    let answer = answer(request);
+    let mut events: Vec<LlmEvent> = reply::sentences(&answer.text).into_iter().map(LlmEvent::Text).collect();
+    let named = |(name, arguments): (&str, Map<String, Value>)| LlmEvent::ToolCall { name: name.to_owned(), arguments };
+    events.extend(answer.calls.into_iter().map(named));
+    if events.is_empty() {
+        events.push(LlmEvent::Text(reply::NOT_UNDERSTOOD_AT_ALL.to_owned()));
+    }
+    events.push(LlmEvent::Done { input_tokens: 0, output_tokens: 0 });
+    events
+}
+
+fn answer(request: &LlmRequest) -> Answer {
+    let turns = dialogue::turns(&request.chat);
+    let has_spoken = request.chat.items.iter().any(|item| matches!(item, ChatItem::User { .. }));
+    if !has_spoken {
+        return Answer::say(reply::OPENING);
+    }
+    if request.agent == REVIEW_AGENT {
+        return review::answer(request, &turns);
+    }
+    act::answer(request, &turns)
+}

@@ -1,0 +1,270 @@
+//! From what the recogniser (or a keyboard) gave to words that can be matched: fillers and stutters removed,
+//! self-repairs carried out, and the caller's own spelling kept beside every word.
+
+use jiff::ZonedDateTime;
+
+use super::dates;
+use super::lexicon;
+
+/// Longest text that is looked at, in words; the rest of a longer one is dropped.
+const MAX_WORDS: usize = 200;
+
+/// One word, as it was written and as it is matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Word {
+    /// As written, without the punctuation around it.
+    pub(crate) raw: String,
+    /// Punctuation in front of it, such as an opening bracket.
+    pub(crate) lead: String,
+    /// Punctuation after it.
+    pub(crate) trail: String,
+    /// Lower case, without punctuation.
+    pub(crate) norm: String,
+    /// It stands between quotation marks.
+    pub(crate) quoted: bool,
+}
+
+impl Word {
+    /// Whether a sentence ends after it.
+    pub(crate) fn ends_sentence(&self) -> bool {
+        self.trail.contains(['.', '!', '?', ';', ':'])
+    }
+
+    /// Whether there is any pause in writing after it.
+    pub(crate) fn pauses(&self) -> bool {
+        self.ends_sentence() || self.trail.contains([',', '–', '—', '-', '…'])
+    }
+}
+
+/// Words that can be matched as one string, with the way back from byte offsets to words.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Utterance {
+    /// The words.
+    pub(crate) words: Vec<Word>,
+    /// Their `norm`s, joined with single spaces.
+    pub(crate) text: String,
+}
+
+impl Utterance {
+    pub(crate) fn new(words: Vec<Word>) -> Self {
+        let text = norms(&words).join(" ");
+        Self { words, text }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// The words of a byte range of `text`.
+    pub(crate) fn slice(&self, start: usize, end: usize) -> &[Word] {
+        let before = self.text[..start].split_whitespace().count();
+        let count = self.text[start..end].split_whitespace().count();
+        &self.words[before..before + count]
+    }
+
+    /// The part of it from this word on.
+    pub(crate) fn from_word(&self, at: usize) -> Self {
+        Self::new(self.words.get(at..).unwrap_or_default().to_vec())
+    }
+}
+
+/// The matched forms of the words.
+pub(crate) fn norms(words: &[Word]) -> Vec<&str> {
+    words.iter().map(|word| word.norm.as_str()).collect()
+}
+
+/// Splits a text into words.
+pub(crate) fn tokenise(text: &str) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    let mut in_quotes = false;
+    for chunk in text.split_whitespace().take(MAX_WORDS) {
+        let is_core = |letter: char| letter.is_alphanumeric() || matches!(letter, '&' | '+' | '#' | '@' | '€' | '$' | '£' | '%');
+        let Some(start) = chunk.find(is_core) else {
+            if chunk.contains(['"', '“', '”']) {
+                in_quotes = !in_quotes;
+            }
+            if let Some(last) = words.last_mut() {
+                last.trail.push_str(chunk);
+            }
+            continue;
+        };
+        let end = chunk.rfind(is_core).map_or(chunk.len(), |at| at + chunk[at..].chars().next().map_or(1, char::len_utf8));
+        let (lead, raw, trail) = (&chunk[..start], &chunk[start..end], &chunk[end..]);
+        // "'tis" and "Jones'" lose their apostrophe only in the matched form.
+        if lead.contains(['"', '“']) {
+            in_quotes = true;
+        }
+        let norm = normal_form(raw);
+        words.push(Word { raw: raw.into(), lead: lead.into(), trail: trail.into(), norm, quoted: in_quotes });
+        if trail.contains(['"', '”']) {
+            in_quotes = false;
+        }
+    }
+    words
+}
+
+fn normal_form(raw: &str) -> String {
+    let lower = raw.to_lowercase().replace(['’', '‘', '`'], "'");
+    let dotless = lower.replace('.', "");
+    // "p.m" (its last point is punctuation) is "pm"; "17.30" and "v2.1" keep theirs.
+    if dotless.chars().all(char::is_alphabetic) && dotless.chars().count() <= 3 { dotless } else { lower }
+}
+
+/// Everything that is done to what the caller said before it is matched.
+pub(crate) fn normalise(text: &str, now: &ZonedDateTime) -> Utterance {
+    let words = remove_fillers(tokenise(text));
+    let words = repair(words, now);
+    Utterance::new(words)
+}
+
+fn is_filler(norm: &str) -> bool {
+    matches!(norm, "um" | "uh" | "uhm" | "umm" | "uhh" | "er" | "erm" | "err" | "hmm" | "hm" | "mm" | "mmm" | "ah" | "eh")
+}
+
+/// Removes "um" and "uh", "you know" and "like" between commas, and words said twice.
+fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
+    let mut kept: Vec<Word> = Vec::with_capacity(words.len());
+    for word in words {
+        let quoted = word.quoted;
+        if !quoted && is_filler(&word.norm) {
+            continue;
+        }
+        if !quoted && word.norm == "like" && word.trail.contains(',') && kept.last().is_none_or(Word::pauses) {
+            continue;
+        }
+        let stutter = matches!(
+            word.norm.as_str(),
+            "a" | "the" | "to" | "my" | "i" | "add" | "and" | "it" | "is" | "in" | "on" | "for" | "i'm" | "delete" | "mark"
+        );
+        if !quoted && stutter && kept.last().is_some_and(|last| last.norm == word.norm) {
+            continue;
+        }
+        kept.push(word);
+    }
+    let filler_pair = |pair: &[Word]| pair[0].norm == "you" && pair[1].norm == "know" && pair[1].pauses();
+    while let Some(at) = kept.windows(2).position(filler_pair) {
+        kept.drain(at..at + 2);
+    }
+    kept
+}
+
+/// Phrases by which a speaker takes back what was just said, longest first.
+const REPAIRS: [&[&str]; 15] = [
+    &["no", "wait", "sorry"],
+    &["no", "sorry", "i", "mean"],
+    &["no", "i", "mean"],
+    &["sorry", "i", "mean"],
+    &["i", "mean"],
+    &["no", "wait"],
+    &["know", "wait"],
+    &["wait", "no"],
+    &["oh", "wait"],
+    &["oh", "no"],
+    &["scratch", "that"],
+    &["strike", "that"],
+    &["no", "sorry"],
+    &["sorry", "no"],
+    &["or", "rather"],
+];
+
+fn find_repair(words: &[Word]) -> Option<(usize, usize)> {
+    (0..words.len()).rev().find_map(|at| {
+        if words[at].quoted {
+            return None;
+        }
+        let repair = REPAIRS.iter().find(|phrase| {
+            words.len() >= at + phrase.len()
+                && phrase.iter().zip(&words[at..]).all(|(expected, word)| word.norm == *expected)
+        });
+        if let Some(phrase) = repair {
+            return Some((at, phrase.len()));
+        }
+        // "for Thursday, no, Friday": a "no" between pauses. "sorry" and "actually" likewise.
+        let hinge = at > 0 && matches!(words[at].norm.as_str(), "no" | "sorry" | "actually" | "wait");
+        (hinge && words[at - 1].pauses() && words[at].pauses()).then_some((at, 1))
+    })
+}
+
+/// Carries out self-repairs: "add buy milk, no wait, buy bread" is "add buy bread".
+fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
+    for _ in 0..4 {
+        let Some((at, length)) = find_repair(&words) else { break };
+        let after: Vec<Word> = words[at + length..].to_vec();
+        let before: Vec<Word> = words[..at].to_vec();
+        if before.is_empty() {
+            // "no, I meant Friday" corrects the turn before, and is not ours; "no wait, …" just starts again.
+            if length == 1 || after.is_empty() || words[0].norm == "no" && words.get(1).is_some_and(|word| word.norm == "i") {
+                break;
+            }
+            words = after;
+        } else if after.is_empty() {
+            // "add buy milk, no wait": something was taken back, and nothing put in its place.
+            let answer = matches!(before[0].norm.as_str(), "no" | "yes" | "wait");
+            words = if answer { before } else { tokenise("cancel") };
+            break;
+        } else {
+            words = splice(before, after, now);
+        }
+    }
+    words
+}
+
+fn splice(before: Vec<Word>, after: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
+    if lexicon::starts_command(&norms(&after)) {
+        return after;
+    }
+    let after_norms = norms(&after);
+    let stripped = usize::from(matches!(after_norms[0], "for" | "on" | "by" | "at"));
+    if dates::parse(&after_norms[stripped..], now).is_some()
+        && let Some((start, _)) = dates::find_trailing(&norms(&before), now)
+    {
+        // The preposition of the first attempt serves the second: "by Thursday, no, Friday".
+        let keep = usize::from(stripped == 0 && matches!(before[start].norm.as_str(), "by" | "on" | "for" | "until" | "to"));
+        return before[..start + keep].iter().cloned().chain(after).collect();
+    }
+    let same = before.iter().rposition(|word| word.norm == after[0].norm && word.norm != "to");
+    // The second attempt restarts at a word of the first, or replaces as many words as it has.
+    let cut = same.filter(|at| *at > 0).unwrap_or_else(|| before.len().saturating_sub(after.len()).max(1));
+    before[..cut].iter().cloned().chain(after).collect()
+}
+
+/// The words as a title: as the caller put them, with only a leading capital and the last punctuation tidied.
+pub(crate) fn title(words: &[Word]) -> String {
+    let mut title = String::new();
+    for (at, word) in words.iter().enumerate() {
+        if at > 0 {
+            title.push(' ');
+        }
+        let quotes: &[char] = &['"', '“', '”'];
+        title.push_str(word.lead.trim_matches(quotes));
+        title.push_str(&word.raw);
+        title.push_str(&word.trail.replace(quotes, ""));
+    }
+    let trimmed = title.trim_matches(|letter: char| {
+        letter.is_whitespace() || matches!(letter, '.' | ',' | '!' | '?' | ';' | ':' | '…' | '-' | '–' | '—')
+    });
+    let trimmed = if trimmed.ends_with(')') && !trimmed.contains('(') { trimmed.trim_end_matches(')') } else { trimmed };
+    capitalised(&shortened(trimmed, 200))
+}
+
+fn capitalised(text: &str) -> String {
+    let first_word = text.split_whitespace().next().unwrap_or_default();
+    // "iPhone" and "eBay" are spelt as they are.
+    if first_word.chars().skip(1).any(char::is_uppercase) {
+        return text.to_owned();
+    }
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The text cut at a word so that it has at most this many characters.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(most).collect();
+    match cut.rsplit_once(' ') {
+        Some((words, _)) if words.chars().count() > most / 2 => words.to_owned(),
+        _ => cut,
+    }
+}

@@ -1,0 +1,217 @@
+//! Adding tasks, in the many ways in which people say it.
+
+use std::sync::LazyLock;
+
+use super::super::dates;
+use super::super::lexicon;
+use super::super::normalise::{Utterance, Word, norms, title};
+use super::change::{leading_priority, trailing_priority};
+use super::rule::{Match, Rule, first_match, rules};
+use super::{Intent, Known, Missing, NewTask, joined_titles};
+
+/// With a word that says clearly that a task is to be added; whatever follows is its title.
+static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    rules(&[
+        // "at attack to …", "and a task to …": how "add a task to …" is misheard.
+        (
+            r"(?:i want to |i'd like to |i would like to |i need to |let's |let me )?{ADD} {ME}(?P<n>a|an|another|one|the|this|that|my|some|two|to|three|four|several|these|the following|a couple of|a few|new|uh)? ?(?:new |other |more |quick )?(?P<p>urgent |important |high priority |low priority |high-priority |low-priority |top priority |very important )?(?:new )?{TASK}(?: on my list| to my list| to the list| in my list)?(?: for me)?(?P<link> (?:to|two|too|called|named|titled|that says|saying|which says|for|of|about|which is|that i need to|that i have to|is|reading))?(?: (?P<t>.+))?",
+            |found| marked(found),
+        ),
+        (r"(?:a |another |one more )?(?:new|another|next|one more) (?P<p>urgent |important |high priority |low priority )?{TASK}(?: (?:to|called|named|is|for|about))?(?: (?P<t>.+))?", |found| marked(found)),
+        (r"(?:please )?(?:remind|reminds|re mind|remained|rewind|remember) (?:me|us)(?: again)?(?: (?:to|too|two|about|of|that i (?:need|have|should|must) to|that i (?:need|have)|that))? (?P<t>.+)", |found| marked(found)),
+        (r"(?:remind|reminds) (?:me|us)(?: to)?", |_| Some(missing_title())),
+        (r"(?:set|make|create|add|give me) (?:a |an )?(?P<p>urgent |important )?(?:reminder|remainder|alarm)(?: for me)?(?: (?:to|about|for))? (?P<t>.+)", |found| marked(found)),
+        (r"(?:reminder|to-?do|todo|task|a task|note to self|note|memo)(?: (?:to|is))? (?P<t>.+)", |found| {
+            let first = found.words("t").first().map_or("", |word| word.norm.as_str());
+            let noun = matches!(first, "list" | "is" | "number" | "one" | "two" | "three" | "due" | "done" | "was");
+            if noun { None } else { marked(found) }
+        }),
+        (r"(?:don't|do not|never) let me forget (?:to |about |that i (?:need|have) to )?(?P<t>.+)", |found| marked(found)),
+        (r"(?:add|at|ad|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:on|onto|to|in|into|at|down on|two) {MY} {LIST}(?P<rest> .+)?", |found| {
+            let named = found.text("t");
+            if matches!(named, "it" | "that" | "this") {
+                return None;
+            }
+            let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
+            Some(build(&words, false, None, found.known))
+        }),
+    ])
+});
+
+/// Without the word "task": these come after the commands that they could be mistaken for.
+static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    rules(&[
+        (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
+        (r"(?:add|create|make|put|ad)", |_| Some(missing_title())),
+        (r"(?:at|had|and|edit) (?P<t>.+)", |found| {
+            lexicon::starts_action(&norms(found.words("t"))).then(|| marked(found)).flatten()
+        }),
+        (r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |remember to |not forget to |make sure (?:to|i) )?(?P<t>.+)", |found| needed(found)),
+        (r"(?:i've|we've) (?:also |still )?got to (?P<t>.+)", |found| needed(found)),
+        (r"i(?:'m| am) (?:supposed|going|planning) to (?P<t>.+)", |found| needed(found)),
+        (r"(?:i'd like|i want|i would like|i wanna|i plan|i'm planning|let's|let me|we want|we'd like) (?:to )?(?P<t>.+)", |found| wanted(found)),
+        (r"(?:i )?(?:mustn't|must not|can't|shouldn't|cannot|don't want to) forget (?:to |about |that i (?:need|have) to )?(?P<t>.+)", |found| marked(found)),
+        (r"(?:don't|do not) forget (?:to|about|that i (?:need|have) to) (?P<t>.+)", |found| marked(found)),
+        (r"(?P<t>(?:don't|do not) forget .+)", |found| marked(found)),
+        (r"remember (?:to|that i (?:need|have) to|about)? ?(?P<t>.+)", |found| marked(found)),
+        (r"(?:please )?make sure (?:to|i|that i|we|that we) (?P<t>.+)", |found| marked(found)),
+        (r"(?:write down|note down|jot down|take a note|make a note|note|write|take down)(?: that i (?:need|have) to| of| to| that)? (?P<t>.+)", |found| marked(found)),
+    ])
+});
+
+pub(super) fn parse_marked(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    first_match(&MARKED, utterance, known)
+}
+
+pub(super) fn parse_soft(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    first_match(&SOFT, utterance, known)
+}
+
+/// "Buy milk tomorrow": only something to do, so we ask.
+pub(super) fn parse_bare(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let words = norms(&utterance.words);
+    if words.len() > 16 || !lexicon::starts_action(&words) {
+        return None;
+    }
+    match build(&utterance.words, false, None, known) {
+        Intent::Add(tasks) => Some(Intent::Offer(tasks)),
+        _ => None,
+    }
+}
+
+fn missing_title() -> Intent {
+    Intent::Incomplete(Missing::Title, Box::new(Intent::Add(Vec::new())))
+}
+
+fn marked(found: &Match<'_>) -> Option<Intent> {
+    let number = found.text("n");
+    let several = matches!(number, "two" | "three" | "four" | "several" | "these" | "the following" | "a couple of" | "a few" | "some");
+    let words = found.words("t");
+    // "add a task" may end in a dangling "to".
+    if words.is_empty() || (words.len() == 1 && matches!(words[0].norm.as_str(), "to" | "called" | "for" | "that")) {
+        return Some(missing_title());
+    }
+    let mut lead = found.text("p").trim().to_owned();
+    if lead.is_empty() && found.text("link").trim() == "for" {
+        lead = String::new();
+    }
+    Some(build(words, several, Some(lead.as_str()).filter(|lead| !lead.is_empty()), found.known))
+}
+
+/// "I need to …": a task, unless it is said of the list or of the call itself.
+fn needed(found: &Match<'_>) -> Option<Intent> {
+    let text = found.text("t");
+    let words = norms(found.words("t"));
+    if matches!(words.first(), Some(&"see" | &"hear" | &"know" | &"help" | &"a" | &"some" | &"no" | &"nothing" | &"any" | &"that" | &"it")) {
+        return None;
+    }
+    if matches!(text, "go" | "go now" | "leave" | "run" | "think" | "stop" | "do" | "do today") {
+        return None;
+    }
+    // "I have three tasks" states, and does not ask for anything.
+    if !lexicon::starts_verb(&words) && !found.text("t").contains(' ') {
+        return None;
+    }
+    marked(found)
+}
+
+/// "I want to …": a command to us, or something to do, which we offer to add.
+fn wanted(found: &Match<'_>) -> Option<Intent> {
+    let rest = Utterance::new(found.words("t").to_vec());
+    match super::parse_exact(&rest, found.known) {
+        Intent::Unknown if lexicon::starts_verb(&norms(&rest.words)) => match build(&rest.words, false, None, found.known) {
+            Intent::Add(tasks) => Some(Intent::Offer(tasks)),
+            other => Some(other),
+        },
+        Intent::Unknown | Intent::Talk(_) => None,
+        intent => Some(intent),
+    }
+}
+
+fn build(words: &[Word], several: bool, lead: Option<&str>, known: Known<'_>) -> Intent {
+    let tasks = new_tasks(words, several, known);
+    if tasks.is_empty() {
+        return missing_title();
+    }
+    let priority = lead.map(|lead| if lead.contains("low") { super::Priority::Low } else { super::Priority::High });
+    let with_lead = |task: NewTask| NewTask { priority: task.priority.or(priority), ..task };
+    Intent::Add(tasks.into_iter().map(with_lead).collect())
+}
+
+/// Most tasks from one sentence.
+const MAX_TASKS: usize = 8;
+
+/// The tasks that these words describe, each with its date and priority taken out of its title.
+pub(crate) fn new_tasks(words: &[Word], several: bool, known: Known<'_>) -> Vec<NewTask> {
+    let parts = joined_titles(words, several, known);
+    let parts = if parts.len() > MAX_TASKS { vec![words] } else { parts };
+    let mut tasks: Vec<NewTask> = parts.iter().filter_map(|part| new_task(part, known)).collect();
+    // "buy milk and call John tomorrow" means both.
+    if let [first @ .., last] = tasks.as_mut_slice()
+        && first.iter().all(|task| task.due.is_none())
+    {
+        for task in first {
+            task.due = last.due;
+        }
+    }
+    tasks
+}
+
+fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
+    let mut words = words;
+    let (mut due, mut priority) = (None, None);
+    if let Some((length, found)) = leading_priority(&norms(words))
+        && length < words.len()
+    {
+        priority = Some(found);
+        words = &words[length..];
+    }
+    // Date and priority may follow each other in any order.
+    for _ in 0..3 {
+        let norm = norms(words);
+        if due.is_none()
+            && let Some((start, found)) = dates::find_trailing(&norm, known.now)
+            && !words[start..].iter().any(|word| word.quoted)
+        {
+            due = Some(found);
+            words = without_dangling(&words[..start]);
+        } else if priority.is_none()
+            && let Some((start, found)) = trailing_priority(words)
+        {
+            priority = Some(found);
+            words = without_dangling(&words[..start]);
+        } else {
+            break;
+        }
+    }
+    let norm = norms(words);
+    if due.is_none()
+        && let Some((length, found)) = dates::find_leading(&norm, known.now)
+        && length < words.len()
+        && !words[0].quoted
+    {
+        due = Some(found);
+        words = &words[length..];
+    }
+    while words.len() > 1 && matches!(words[0].norm.as_str(), "to" | "that" | "called") && !words[0].quoted {
+        words = &words[1..];
+    }
+    if words.len() > 2 && words[0].norm == "i" && matches!(words[1].norm.as_str(), "need" | "have") && words[2].norm == "to" {
+        words = &words[3..];
+    }
+    let title = title(words);
+    (!title.is_empty()).then_some(NewTask { title, due, priority })
+}
+
+/// Without "and it's", "which is" that a date or a priority left behind.
+fn without_dangling(words: &[Word]) -> &[Word] {
+    let mut words = words;
+    while let [rest @ .., last] = words
+        && !last.quoted
+        && matches!(last.norm.as_str(), "and" | "it's" | "is" | "which" | "that's" | "due" | "it" | "make" | "with" | "as" | "mark" | "be" | "should" | "deadline")
+        && !rest.is_empty()
+    {
+        words = rest;
+    }
+    words
+}

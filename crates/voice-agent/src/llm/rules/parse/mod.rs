@@ -1,0 +1,237 @@
+//! What the caller wants, from the words alone. What "it" or "yes" refers to is found out later (`answer`, `act`).
+
+mod add;
+mod change;
+mod list;
+mod rule;
+mod small;
+mod split;
+mod target;
+
+use jiff::ZonedDateTime;
+use serde_json::{Map, Value};
+
+use super::dates::{self, Due};
+use super::lexicon;
+use super::normalise::{Utterance, Word, norms};
+
+pub(crate) use add::new_tasks;
+pub(crate) use change::{find_priority, trailing_priority};
+pub(crate) use small::pick;
+pub(crate) use split::joined_titles;
+pub(crate) use target::{Target, target};
+
+/// How much a task matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Priority {
+    Low,
+    Normal,
+    High,
+}
+
+impl Priority {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
+/// A task to be added.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NewTask {
+    pub(crate) title: String,
+    pub(crate) due: Option<Due>,
+    pub(crate) priority: Option<Priority>,
+}
+
+/// Which tasks a list is about.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Filter {
+    pub(crate) status: Option<&'static str>,
+    pub(crate) due: Option<String>,
+    pub(crate) priority: Option<Priority>,
+    pub(crate) query: Option<String>,
+}
+
+/// Which one of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pick {
+    /// Counted from 0.
+    Nth(usize),
+    Last,
+    Both,
+    All,
+}
+
+/// A subject that is answered in a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Talk {
+    Hello,
+    Thanks,
+    Help,
+    HowAreYou,
+    Who,
+    Recording,
+    Joke,
+    Time,
+    Date,
+    Praise,
+    Sorry,
+    Love,
+    Weather,
+    Wait,
+    Hearing,
+    OffTopic,
+}
+
+/// What is missing from a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Title,
+    Date,
+    NewTitle,
+    Priority,
+}
+
+/// What the caller wants.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Intent {
+    Add(Vec<NewTask>),
+    /// Something to do, without a word that it is to be added.
+    Offer(Vec<NewTask>),
+    List(Filter),
+    Count(Filter),
+    /// "When is … due?"
+    When(String),
+    Complete(Vec<Target>),
+    CompleteAll,
+    Reopen(Target),
+    SetDue(Target, Option<Due>),
+    SetPriority(Target, Priority),
+    Rename(Target, String),
+    Delete(Target),
+    DeleteScope(&'static str),
+    Undo,
+    Review,
+    Goodbye,
+    Repeat,
+    Yes,
+    No,
+    Cancel,
+    More,
+    Pick(Vec<Pick>),
+    /// "No, I meant …": the words that correct the turn before.
+    Correct(Vec<Word>),
+    /// A bare date or priority: an answer, or a correction.
+    Date(Due),
+    Talk(Talk),
+    Incomplete(Missing, Box<Intent>),
+    /// A call made again, with an answer put in.
+    Again(String, Map<String, Value>),
+    /// Nothing is to be destroyed, or none of those was meant.
+    Kept,
+    /// No more of that.
+    Enough,
+    /// Only "um", or nothing.
+    Hesitation,
+    Unknown,
+}
+
+impl Intent {
+    /// Whether it is a command of its own, and not an answer to what we asked.
+    pub(crate) fn is_command(&self) -> bool {
+        !matches!(
+            self,
+            Self::Yes | Self::No | Self::Cancel | Self::More | Self::Pick(_) | Self::Correct(_) | Self::Date(_)
+                | Self::Hesitation | Self::Unknown | Self::Offer(_) | Self::Talk(_) | Self::Repeat
+        )
+    }
+}
+
+/// What parsing may know besides the words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) now: &'a ZonedDateTime,
+    pub(crate) titles: &'a [String],
+}
+
+/// Most commands in one breath.
+const MAX_COMMANDS: usize = 5;
+
+/// Understands what was said: one intent, or several commands in one breath.
+pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
+    if utterance.is_empty() {
+        return vec![Intent::Hesitation];
+    }
+    let clauses = split::commands(utterance, known);
+    if (2..=MAX_COMMANDS).contains(&clauses.len()) {
+        return clauses;
+    }
+    vec![parse_one(utterance, known)]
+}
+
+/// Understands one command.
+pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
+    let plain = small::without_courtesies(utterance);
+    let first = parse_exact(&plain, known);
+    if first != Intent::Unknown {
+        return first;
+    }
+    by_sound(&plain, known).unwrap_or(Intent::Unknown)
+}
+
+fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
+    if utterance.is_empty() {
+        return Intent::Hesitation;
+    }
+    small::parse(utterance, known)
+        .or_else(|| add::parse_marked(utterance, known))
+        .or_else(|| list::parse(utterance, known))
+        .or_else(|| change::parse(utterance, known))
+        .or_else(|| add::parse_soft(utterance, known))
+        .or_else(|| dated(utterance, known))
+        .or_else(|| change::parse_statement(utterance, known))
+        .or_else(|| small::parse_talk(utterance))
+        .or_else(|| add::parse_bare(utterance, known))
+        .unwrap_or(Intent::Unknown)
+}
+
+/// "Tomorrow I need to …": a date in front of a command.
+fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let words = norms(&utterance.words);
+    if let Some(due) = dates::parse(&words, known.now) {
+        return Some(Intent::Date(due));
+    }
+    let (length, due) = dates::find_leading(&words, known.now)?;
+    let rest = utterance.from_word(length);
+    let fill = |mut tasks: Vec<NewTask>| {
+        for task in &mut tasks {
+            task.due = task.due.or(Some(due));
+        }
+        tasks
+    };
+    match parse_exact(&small::without_courtesies(&rest), known) {
+        Intent::Add(tasks) => Some(Intent::Add(fill(tasks))),
+        Intent::Offer(tasks) => Some(Intent::Offer(fill(tasks))),
+        _ => None,
+    }
+}
+
+/// Tries again with the first word, or the first two, mended by sound.
+fn by_sound(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    for at in 0..utterance.words.len().min(2) {
+        let Some(command) = lexicon::command_by_sound(&utterance.words[at].norm) else { continue };
+        let mut words = utterance.words.clone();
+        words[at].norm = command.to_owned();
+        let mended = Utterance::new(words).from_word(at);
+        let intent = parse_exact(&mended, known);
+        // What was not clearly heard is not to end a call, and not to be taken for a bare task.
+        if intent.is_command() && intent != Intent::Goodbye {
+            return Some(intent);
+        }
+    }
+    None
+}

@@ -1,0 +1,138 @@
+//! Several commands, or several tasks, in one breath.
+
+use super::super::dates;
+use super::super::lexicon;
+use super::super::normalise::{Utterance, Word, norms};
+use super::{Intent, Known, parse_one};
+
+fn starts_any(words: &[&str], phrases: &[&[&str]]) -> bool {
+    phrases.iter().any(|phrase| words.starts_with(phrase))
+}
+
+/// Whether these words open a command that cannot be the second half of a title.
+fn opens_command(words: &[&str]) -> bool {
+    starts_any(
+        words,
+        &[
+            &["add"], &["remind", "me"], &["mark"], &["cross"], &["tick"], &["check", "off"], &["undo"], &["what's"],
+            &["what", "is"], &["what", "do"], &["show", "me"], &["how", "many"], &["list", "my"], &["read", "me"],
+            &["i've", "done"], &["i've", "finished"], &["i", "finished"], &["i", "also", "need", "to"], &["i", "need", "to"],
+            &["i", "have", "to"], &["make", "it"], &["make", "that"], &["rename"], &["set"], &["move"], &["delete"],
+            &["remove"], &["complete"], &["reopen"], &["put"], &["don't", "let", "me", "forget"], &["goodbye"], &["bye"],
+            &["change"], &["postpone"], &["push"], &["reschedule"], &["that's", "all"], &["cancel"],
+        ],
+    )
+}
+
+/// The positions after which a clause may begin: (end of the clause before, start of the next).
+fn seams(words: &[Word]) -> Vec<(usize, usize)> {
+    let mut seams = Vec::new();
+    let mut at = 1;
+    while at < words.len() {
+        if words[at].quoted || words[at - 1].quoted && !words[at - 1].trail.contains(['"', '”']) {
+            at += 1;
+            continue;
+        }
+        let mut start = at;
+        while start < words.len() && matches!(words[start].norm.as_str(), "and" | "then" | "also" | "plus" | "please" | "oh" | "afterwards") {
+            start += 1;
+        }
+        if (start > at || words[at - 1].pauses()) && start < words.len() {
+            seams.push((at, start));
+        }
+        at = start.max(at) + 1;
+    }
+    seams
+}
+
+/// The commands that the words hold, if they are two or more and each is understood; else nothing.
+pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
+    let words = &utterance.words;
+    let mut clauses: Vec<(usize, usize)> = Vec::new();
+    let mut from = 0;
+    for (end, start) in seams(words) {
+        if start <= from || end <= from {
+            continue;
+        }
+        let rest = norms(&words[start..]);
+        if !opens_command(&rest) {
+            continue;
+        }
+        let after_sentence = words[end - 1].ends_sentence();
+        let before = parse_one(&Utterance::new(words[from..end].to_vec()), known);
+        if !before.is_command() {
+            continue;
+        }
+        // "add a task to call Bob and delete old backups" is two titles: only "add", "mark … as done" and the like are
+        // commands in the middle of a sentence that adds.
+        let adding = matches!(before, Intent::Add(_)) && !after_sentence;
+        let strong = starts_any(&rest, &[&["add"], &["remind"], &["mark"], &["undo"], &["what's"], &["show"], &["i've"], &["i"], &["make", "it"], &["make", "that"], &["how"]]);
+        if adding && !strong {
+            continue;
+        }
+        clauses.push((from, end));
+        from = start;
+    }
+    if clauses.is_empty() {
+        return Vec::new();
+    }
+    clauses.push((from, words.len()));
+    let intents: Vec<Intent> =
+        clauses.iter().map(|(start, end)| parse_one(&Utterance::new(words[*start..*end].to_vec()), known)).collect();
+    let tag = |intent: &Intent| intent.is_command();
+    if intents.iter().all(tag) { intents } else { Vec::new() }
+}
+
+/// Splits what is to be added into the titles it joins: "buy milk and call John" is two, "buy salt and pepper" is one.
+/// `several`: the caller said that there are several.
+pub(crate) fn joined_titles<'a>(words: &'a [Word], several: bool, known: Known<'_>) -> Vec<&'a [Word]> {
+    let mut parts: Vec<&[Word]> = Vec::new();
+    let mut from = 0;
+    for (end, start) in seams(words) {
+        if end <= from {
+            continue;
+        }
+        let before = &words[from..end];
+        let rest = &words[start..];
+        let conjunction = start > end;
+        if separates(before, rest, conjunction, several, known) {
+            parts.push(before);
+            from = start;
+            if from < words.len() && words[from].norm == "to" {
+                from += 1;
+            }
+        }
+    }
+    parts.push(&words[from..]);
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, known: Known<'_>) -> bool {
+    let rest_norms = norms(rest);
+    let before_norms = norms(before);
+    let rest_norms = match rest_norms.as_slice() {
+        ["to" | "i", "need" | "have", "to", tail @ ..] | ["to", tail @ ..] => tail.to_vec(),
+        all => all.to_vec(),
+    };
+    if rest_norms.is_empty() {
+        return false;
+    }
+    if several {
+        return conjunction || before.last().is_some_and(Word::pauses);
+    }
+    // A date is no task: "buy milk, tomorrow".
+    if dates::parse(&rest_norms, known.now).is_some() {
+        return false;
+    }
+    // "read and sign the contract", "go to the shop and buy milk" are one thing.
+    let lone_verb = before_norms.len() == 1 && lexicon::starts_verb(&before_norms);
+    let errand = matches!(before_norms.first(), Some(&"go" | &"come" | &"try" | &"drive" | &"stop" | &"sit" | &"run"));
+    let depends = matches!(rest_norms.first(), Some(&"ask" | &"tell" | &"discuss" | &"see" | &"say" | &"talk" | &"let" | &"try" | &"thank"));
+    let refers = rest_norms.iter().take(4).any(|word| matches!(*word, "it" | "them" | "him" | "her"))
+        && !before_norms.iter().any(|word| matches!(*word, "it" | "them" | "him" | "her"));
+    if lone_verb || errand || depends || refers {
+        return false;
+    }
+    lexicon::starts_action(&rest_norms) && (lexicon::starts_verb(&before_norms) || before_norms.len() >= 2)
+}

@@ -1,0 +1,82 @@
+//! Which task is meant.
+
+use super::super::normalise::{Word, norms, title};
+use super::Pick;
+
+/// Which task a command is about.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Target {
+    /// The words by which the caller names it.
+    Title(String),
+    /// "it", "that one": the one that was spoken of last.
+    It,
+    /// "them": all that were spoken of last.
+    Them,
+    /// "the second one" of those that were listed last.
+    Picked(Vec<Pick>),
+}
+
+/// Understands the words that name a task. None if there are none.
+pub(crate) fn target(words: &[Word]) -> Option<Target> {
+    let words = stripped(words);
+    if words.is_empty() {
+        return None;
+    }
+    let norm = norms(words);
+    let joined = norm.join(" ");
+    match joined.as_str() {
+        "it" | "that" | "this" | "that one" | "this one" | "the last one" | "last one" | "that task" | "this task" | "the task"
+        | "the one" | "the last task" | "the last one i added" | "the one i just added" | "the task i just added" | "eat" | "the same"
+        | "the same one" | "what i just added" | "that last one" | "this last one" | "the new one" | "the new task" | "that thing"
+        | "the most recent one" | "one" | "that item" | "him" | "her" => {
+            return Some(Target::It);
+        }
+        "them" | "those" | "these" | "both" | "both of them" | "all of them" | "those two" | "them both" | "them all"
+        | "both tasks" | "these two" | "those tasks" | "all of those" | "these tasks" | "all those" | "all three" | "all three of them" => {
+            return Some(Target::Them);
+        }
+        _ => {}
+    }
+    if let Some(picks) = super::pick(&joined) {
+        return Some(Target::Picked(picks));
+    }
+    let title = title(words);
+    (!title.is_empty()).then_some(Target::Title(title))
+}
+
+/// The words without what only says that they are about a task.
+pub(super) fn strip_task(words: &[Word]) -> &[Word] {
+    stripped(words)
+}
+
+/// Without "the task called …" in front and "… task" behind.
+fn stripped(words: &[Word]) -> &[Word] {
+    let mut words = words;
+    if words.len() == 1 && words[0].quoted {
+        return words;
+    }
+    let norm = norms(words);
+    let article = usize::from(matches!(norm.first(), Some(&"the" | &"my" | &"that" | &"this" | &"a" | &"our")));
+    if matches!(norm.get(article), Some(&"task" | &"item" | &"reminder" | &"todo" | &"to-do" | &"one" | &"entry")) {
+        let linking = matches!(
+            norm.get(article + 1),
+            Some(&"called" | &"named" | &"to" | &"about" | &"for" | &"with" | &"of" | &"titled" | &"saying" | &"that's")
+        );
+        let digit = norm.get(article + 1).is_some_and(|word| super::super::dates::cardinal(&[word]).is_some()) && norm.len() == article + 2;
+        if linking && norm.len() > article + 2 {
+            words = &words[article + 2..];
+        } else if norm.len() > article + 1 && article == 1 && !digit {
+            words = &words[article + 1..];
+        }
+        return words;
+    }
+    if let [first, .., last] = norm.as_slice()
+        && norm.len() >= 3
+        && matches!(*first, "the" | "my" | "that" | "this")
+        && matches!(*last, "task" | "item" | "reminder" | "one" | "todo" | "to-do" | "entry")
+        && super::pick(&norm.join(" ")).is_none()
+    {
+        return &words[1..words.len() - 1];
+    }
+    words
+}

@@ -1,0 +1,177 @@
+//! What is said after a change, or instead of one.
+
+use serde_json::Value;
+
+use super::super::act::Scene;
+use super::super::dialogue::{Called, TaskView, number};
+use super::{due_words, join, spoken, which, with_due};
+
+/// After one change.
+pub(super) fn one(scene: &Scene<'_>, called: &Called<'_>) -> String {
+    let Some(task) = called.task() else { return without_task(called) };
+    let title = spoken(task.title);
+    match (called.status(), called.call.name.as_str()) {
+        ("added", _) => {
+            let due = due_words(task.due, scene).map(|due| format!(", due {due}")).unwrap_or_default();
+            let priority = match task.priority {
+                "high" => ", with high priority",
+                "low" => ", with low priority",
+                _ => "",
+            };
+            format!("Okay, I've added {title}{due}{priority}.")
+        }
+        ("exists", _) => format!("You already have {} on your list.", with_due(task, scene)),
+        ("completed", _) => format!("Great, {title} is done."),
+        ("reopened", _) => format!("Okay, {title} is open again."),
+        ("updated", "set_priority") => format!("Okay, {title} now has {} priority.", task.priority),
+        ("updated", _) => match due_words(task.due, scene) {
+            Some(due) => format!("Okay, {title} is now due {due}."),
+            None => format!("Okay, {title} has no due date any more."),
+        },
+        ("renamed", _) => match called.field("old_title").and_then(Value::as_str) {
+            Some(old) => format!("Okay, {} is now called {title}.", spoken(old)),
+            None => format!("Okay, it is now called {title}."),
+        },
+        ("deleted", _) => format!("Okay, I've deleted {title}."),
+        ("already", name) => already(name, task, scene),
+        _ => "Sorry, something went wrong there. Please check your list.".into(),
+    }
+}
+
+fn without_task(called: &Called<'_>) -> String {
+    let count = number(called.field("count"));
+    match (called.status(), count) {
+        ("completed" | "deleted" | "already", Some(0)) => "There was nothing to do: no such tasks are on your list.".into(),
+        ("completed", Some(1)) => "Great, that one task is done.".into(),
+        ("completed", Some(count)) => format!("Great, all {count} tasks are done."),
+        ("completed", None) => "Great, everything is done.".into(),
+        ("deleted", Some(1)) => "Okay, I've deleted one task.".into(),
+        ("deleted", Some(count)) => format!("Okay, I've deleted {count} tasks."),
+        ("deleted", None) => "Okay, I've deleted them.".into(),
+        ("already", _) => "That is how it is already.".into(),
+        _ => "Sorry, something went wrong there. Please check your list.".into(),
+    }
+}
+
+fn already(name: &str, task: TaskView<'_>, scene: &Scene<'_>) -> String {
+    let title = spoken(task.title);
+    match name {
+        "complete_task" => format!("{title} is done already."),
+        "reopen_task" => format!("{title} is still open."),
+        "set_priority" => format!("{title} has {} priority already.", task.priority),
+        "set_due" => match due_words(task.due, scene) {
+            Some(due) => format!("{title} is due {due} already."),
+            None => format!("{title} has no due date."),
+        },
+        "rename_task" => format!("It is called {title} already."),
+        _ => format!("{title} is like that already."),
+    }
+}
+
+/// After the same change to several tasks.
+pub(super) fn several(scene: &Scene<'_>, calls: &[&Called<'_>]) -> String {
+    let tasks: Vec<TaskView<'_>> = calls.iter().filter_map(|called| called.task()).collect();
+    if tasks.is_empty() {
+        return without_task(calls[0]);
+    }
+    let titles: Vec<String> = tasks.iter().map(|task| spoken(task.title)).collect();
+    let names = join(&titles, "and");
+    let same_due = tasks.windows(2).all(|pair| pair[0].due == pair[1].due);
+    match (calls[0].status(), calls[0].call.name.as_str()) {
+        ("added", _) if same_due => match due_words(tasks[0].due, scene) {
+            Some(due) => format!("Okay, I've added {names}, all due {due}.").replace(", all due", if tasks.len() == 2 { ", both due" } else { ", all due" }),
+            None => format!("Okay, I've added {names}."),
+        },
+        ("added", _) => {
+            let named: Vec<String> = tasks.iter().map(|task| with_due(*task, scene)).collect();
+            format!("Okay, I've added {}.", join(&named, "and"))
+        }
+        ("exists", _) => format!("You already have {names}."),
+        ("completed", _) => format!("Great, {names} are done."),
+        ("reopened", _) => format!("Okay, {names} are open again."),
+        ("updated", "set_priority") => format!("Okay, {names} now have {} priority.", tasks[0].priority),
+        ("updated", _) => match due_words(tasks[0].due, scene) {
+            Some(due) => format!("Okay, {names} are now due {due}."),
+            None => format!("Okay, {names} have no due date any more."),
+        },
+        ("deleted", _) => format!("Okay, I've deleted {names}."),
+        ("already", _) => format!("{names} are like that already."),
+        _ => calls.iter().map(|called| one(scene, called)).collect::<Vec<String>>().join(" "),
+    }
+}
+
+/// The words by which the task was looked for.
+fn sought<'a>(called: &Called<'a>) -> String {
+    let query = called.field("query").and_then(Value::as_str).or_else(|| called.argument("title"));
+    query.map_or_else(|| "that task".into(), spoken)
+}
+
+pub(super) fn not_found(called: &Called<'_>) -> String {
+    let sought = sought(called);
+    let near = called.tasks("suggestions");
+    match near.as_slice() {
+        [] => format!("I couldn't find {sought} on your list."),
+        [task] => format!("I couldn't find {sought}. Did you mean {}?", spoken(task.title)),
+        tasks => {
+            let titles: Vec<String> = tasks.iter().take(3).map(|task| spoken(task.title)).collect();
+            format!("I couldn't find {sought}. Did you mean {}?", join(&titles, "or"))
+        }
+    }
+}
+
+pub(super) fn ambiguous(scene: &Scene<'_>, called: &Called<'_>) -> String {
+    let candidates = called.tasks("candidates");
+    // Tasks with the same title are told apart by when they are due.
+    let same = candidates.windows(2).any(|pair| pair[0].title.eq_ignore_ascii_case(pair[1].title));
+    if same && candidates.len() <= 4 {
+        let named: Vec<String> = candidates.iter().map(|task| with_due(*task, scene)).collect();
+        return format!("Which one do you mean: {}?", join(&named, "or"));
+    }
+    which(candidates.iter().map(|task| task.title))
+}
+
+pub(super) fn needs_confirmation(scene: &Scene<'_>, called: &Called<'_>) -> String {
+    if let Some(task) = called.task() {
+        return format!("Shall I really delete {}?", with_due(task, scene));
+    }
+    let scope = called.argument("scope");
+    match (number(called.field("count")), scope) {
+        (Some(1), Some("done")) => "Shall I really delete the one task that is done?".into(),
+        (Some(1), _) => "Shall I really delete the only task on your list?".into(),
+        (Some(count), Some("done")) => format!("Shall I really delete the {count} tasks that are done?"),
+        (Some(count), _) if called.call.name == "complete_task" => format!("Shall I really mark all {count} tasks as done?"),
+        (Some(count), _) => format!("Shall I really delete all {count} tasks?"),
+        (None, _) => "Are you sure?".into(),
+    }
+}
+
+pub(super) fn undone(scene: &Scene<'_>, called: &Called<'_>) -> String {
+    let action = called.field("action").and_then(Value::as_str).unwrap_or_default();
+    let Some(task) = called.task() else { return "Okay, I've taken that back.".into() };
+    let title = spoken(task.title);
+    if action.contains("add") {
+        return format!("Okay, I've taken {title} off your list again.");
+    }
+    if action.contains("complete") {
+        return format!("Okay, {title} is open again.");
+    }
+    if action.contains("reopen") {
+        return format!("Okay, {title} is done again.");
+    }
+    if action.contains("delete") {
+        return format!("Okay, {title} is back on your list.");
+    }
+    if action.contains("rename") {
+        return format!("Okay, it is called {title} again.");
+    }
+    if action.contains("priority") {
+        return format!("Okay, {title} has {} priority again.", task.priority);
+    }
+    if action.contains("due") {
+        return match due_words(task.due, scene) {
+            Some(due) => format!("Okay, {title} is due {due} again."),
+            None => format!("Okay, {title} has no due date again."),
+        };
+    }
+    format!("Okay, I've taken back the last change of {title}.")
+}

@@ -1,0 +1,73 @@
+//! Everything that is said without a tool: small talk, help, and what was not understood.
+
+use super::super::act::Scene;
+use super::super::dates;
+use super::super::dialogue::Turn;
+use super::super::normalise::{Utterance, shortened, title};
+use super::super::parse::Talk;
+use super::OPENING;
+
+/// How the replies to what was not understood begin; by these the next one knows that it is not the first.
+const LOST: [&str; 4] = ["I heard", "I still don't get", "Let's try it differently", "Sorry, I didn't get"];
+
+/// A sentence in answer to small talk, and the way back to the tasks.
+pub(crate) fn talk(talk: Talk, scene: &Scene<'_>) -> String {
+    let now = &scene.request.now;
+    match talk {
+        Talk::Hello => "Hello! What can I do for you?".into(),
+        Talk::Thanks => "You're welcome. Anything else?".into(),
+        Talk::Help => help(scene),
+        Talk::HowAreYou => "I'm fine, thanks for asking. What's on your mind for your list?".into(),
+        Talk::Who => "I'm a voice assistant, a machine that keeps your task list. What shall I do for you?".into(),
+        Talk::Recording => "If you agreed to it, this call may be recorded. Say stop recording at any time, and it stops at once.".into(),
+        Talk::Joke => "I only know one: a list with nothing on it. Shall we work on yours?".into(),
+        Talk::Time => format!("It's {}. Anything for your list?", dates::speak_time(now.time())),
+        Talk::Date => format!("Today is {}. Anything for your list?", now.strftime("%A, %B %-d")),
+        Talk::Praise => "Glad to hear it. Anything else for your list?".into(),
+        Talk::Sorry => "I'm sorry about that. If I got something wrong, say undo that, or tell me again in other words.".into(),
+        Talk::Love => "That's kind of you. Is there anything else for your list?".into(),
+        Talk::Weather => "I can't look outside, I only keep your tasks. Shall I add something to your list?".into(),
+        Talk::Wait => "Take your time, I'm here.".into(),
+        Talk::Hearing => "Yes, I can hear you. What can I do for you?".into(),
+        Talk::OffTopic => "That is beyond me, I only keep your tasks. You can ask, what's on my list?".into(),
+    }
+}
+
+fn help(scene: &Scene<'_>) -> String {
+    let again = scene.history().last().is_some_and(|turn| turn.reply.starts_with("You can add"));
+    if again {
+        return "You can also say, move call John to Friday, make it urgent, rename it, delete it, or undo that. \
+                Let's review my tasks goes through them one by one."
+            .into();
+    }
+    "You can add, list, complete, move or delete tasks. Try, add a task to call John by Friday, \
+     what's due today, or I've done call John."
+        .into()
+}
+
+/// What was said last, again.
+pub(crate) fn repeat(history: &[Turn<'_>]) -> String {
+    let last = history.iter().rev().map(|turn| turn.reply.trim()).find(|reply| !reply.is_empty());
+    let Some(last) = last else { return OPENING.into() };
+    let last = last.strip_prefix("I said: ").unwrap_or(last);
+    format!("I said: {last}")
+}
+
+/// Honest about what was not understood: what was heard, and what can be said; something else every time.
+pub(crate) fn not_understood(scene: &Scene<'_>, utterance: &Utterance) -> String {
+    let lost = scene
+        .history()
+        .iter()
+        .rev()
+        .take_while(|turn| LOST.iter().any(|beginning| turn.reply.starts_with(beginning)))
+        .count();
+    let heard = shortened(&title(&utterance.words), 60);
+    match lost % 3 {
+        0 if heard.is_empty() => super::NOT_UNDERSTOOD_AT_ALL.into(),
+        0 => format!("I heard: {heard}. I'm not sure what to do with that. You can say, add a task to, and then what it is."),
+        1 => "I still don't get it, sorry. To hear your list, say, what's on my list. To mark something as done, say, I've done, \
+              and the task's name."
+            .into(),
+        _ => "Let's try it differently: you can also type it in the text box, or say help for what I understand.".into(),
+    }
+}
