@@ -138,11 +138,11 @@ describe("the connection", () => {
   });
 
   it("keeps the reason of `ended` when the close follows", () => {
-    const state = run(
-      live(),
-      { type: "ended", outcome: "completed", reason: "the caller said goodbye" },
-      { type: "over", reason: "gone", detail: "" } satisfies Action,
-    );
+    const state = run(live(), { type: "ended", outcome: "completed", reason: "the caller said goodbye" }, {
+      type: "over",
+      reason: "gone",
+      detail: "",
+    } satisfies Action);
     expect(state.phase).toEqual({ name: "over", reason: "ended", detail: "the caller said goodbye" });
     expect(state.recording).toBe(false);
   });
@@ -163,7 +163,13 @@ describe("the voice", () => {
 
   it("keeps the last twenty turns, newest first, each once", () => {
     const turns = Array.from({ length: 25 }, (_, i) => ({ type: "turn", turn: i + 1, latency_ms: 500, stages: {} }));
-    const state = run(live(), ...turns, { type: "turn", turn: 25, latency_ms: 900, stages: { llm: 400 }, cause: "llm" });
+    const state = run(live(), ...turns, {
+      type: "turn",
+      turn: 25,
+      latency_ms: 900,
+      stages: { llm: 400 },
+      cause: "llm",
+    });
     expect(state.turns).toHaveLength(20);
     expect(state.turns[0]).toMatchObject({ turn: 25, latency_ms: 900, cause: "llm", stages: { llm: 400, stt: 0 } });
   });
