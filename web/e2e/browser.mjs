@@ -1,0 +1,67 @@
+// Debian's Chromium under playwright-core, with a WAV as its microphone, ended for certain.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { readWav, silence, writeWav } from "./wav.mjs";
+
+const QUIET = [
+  "--no-sandbox",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-default-apps",
+  "--disable-sync",
+  "--disable-domain-reliability",
+  "--no-first-run",
+  "--no-default-browser-check",
+  "--metrics-recording-only",
+  "--autoplay-policy=document-user-activation-required",
+];
+
+/**
+ * Starts Chromium. `microphone` is { wav, leadMs }: a WAV file that the microphone plays once, after so much silence.
+ * `close` ends the browser and removes what was made for it; call it in a finally block. Should this process die
+ * before, Chromium ends by itself, because its debugging pipe closes.
+ */
+export async function openBrowser({
+  microphone = null,
+  executable = process.env.CHROMIUM ?? "/usr/bin/chromium",
+} = {}) {
+  const scratch = mkdtempSync(join(tmpdir(), "voice-agent-browser-"));
+  const args = [...QUIET, "--use-fake-device-for-media-stream"];
+  if (microphone !== null) {
+    const { samples, rate } = readWav(microphone.wav);
+    const file = join(scratch, "microphone.wav");
+    const parts = [silence(rate, microphone.leadMs), samples, silence(rate, 10_000)];
+    writeFileSync(file, writeWav(parts, rate));
+    args.push(`--use-file-for-fake-audio-capture=${file}%noloop`);
+  }
+  let browser;
+  try {
+    browser = await chromium.launch({ executablePath: executable, headless: true, args });
+  } catch (error) {
+    rmSync(scratch, { recursive: true, force: true });
+    throw error;
+  }
+  return {
+    browser,
+    async close() {
+      await browser.close().catch(() => undefined);
+      rmSync(scratch, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Throws once a promise takes longer than `ms`. */
+export async function within(ms, what, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

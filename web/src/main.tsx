@@ -1,0 +1,23 @@
+import { render } from "preact";
+import "@fontsource-variable/figtree/wght.css";
+import "./styles/base.css";
+import "./styles/layout.css";
+import "./styles/conversation.css";
+import "./styles/tasks.css";
+import { SessionController } from "./session/controller";
+import { App } from "./ui/app";
+
+async function begin(root: HTMLElement): Promise<void> {
+  let controller: SessionController;
+  // The hook lets a browser test read the state and hear what was played; without ?test=1 it is not even loaded.
+  if (new URLSearchParams(location.search).get("test") === "1") {
+    controller = (await import("./test-hook")).controllerWithHook();
+  } else {
+    controller = new SessionController();
+  }
+  render(<App controller={controller} />, root);
+  await controller.restore();
+}
+
+const root = document.getElementById("app");
+if (root !== null) void begin(root);

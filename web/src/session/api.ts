@@ -1,0 +1,160 @@
+import { decodeTask, decodeTasks, isFields, type Task } from "./protocol";
+
+/** A session and the secret that opens it. */
+export interface Credentials {
+  sessionId: string;
+  token: string;
+}
+
+export interface CreatedSession extends Credentials {
+  resumed: boolean;
+  greeting: string;
+}
+
+export interface HistoryLine {
+  role: string;
+  content: string;
+}
+
+export interface Reply {
+  reply: string;
+  agent: string;
+  toolCalls: { name: string; arguments: unknown; result: unknown }[];
+}
+
+/** The fields of a task that a person can change. */
+export interface TaskFields {
+  title?: string;
+  status?: Task["status"];
+  due?: string | null;
+  priority?: Task["priority"];
+}
+
+/** A call that was answered with an error (`status` above 0) or not at all (`status` 0). */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    /** From `Retry-After`, in seconds. */
+    readonly retryAfterS: number | null = null,
+  ) {
+    super(message);
+  }
+
+  get unreachable(): boolean {
+    return this.status === 0 || this.status === 502 || this.status === 504;
+  }
+}
+
+const TIMEOUT_MS = 15_000;
+/** A reply by text may wait for a language model. */
+const REPLY_TIMEOUT_MS = 45_000;
+
+async function problemOf(response: Response): Promise<ApiError> {
+  let message = `The server answered ${response.status}.`;
+  try {
+    const problem: unknown = await response.json();
+    if (isFields(problem)) message = String(problem.detail ?? problem.title ?? message);
+  } catch {
+    // A proxy's error page is no JSON; the status alone says enough.
+  }
+  const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
+  return new ApiError(response.status, message, Number.isFinite(seconds) ? seconds : null);
+}
+
+async function call(method: string, path: string, token: string | null, body?: unknown, timeoutMs = TIMEOUT_MS) {
+  const headers: Record<string, string> = { accept: "application/json" };
+  if (token !== null) headers.authorization = `Bearer ${token}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: AbortSignal.timeout(timeoutMs),
+      cache: "no-store",
+    });
+  } catch {
+    throw new ApiError(0, "The server cannot be reached.");
+  }
+  if (!response.ok) throw await problemOf(response);
+  if (response.status === 204) return null;
+  try {
+    return (await response.json()) as unknown;
+  } catch {
+    throw new ApiError(response.status, "The server's answer could not be read.");
+  }
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return isFields(value) ? value : {};
+}
+
+const sessionPath = (sessionId: string) => `/api/sessions/${encodeURIComponent(sessionId)}`;
+
+/** The HTTP calls of the server, each throwing `ApiError`. */
+export const api = {
+  /** A new session, or the one that the credentials open. */
+  async createSession(recording: boolean | null, resume: Credentials | null): Promise<CreatedSession> {
+    const body = {
+      channel: "browser",
+      time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      ...(recording === null ? {} : { recording_consent: recording }),
+      ...(resume === null ? {} : { session_id: resume.sessionId, token: resume.token }),
+    };
+    const answer = fieldsOf(await call("POST", "/api/sessions", null, body));
+    if (typeof answer.session_id !== "string" || typeof answer.token !== "string") {
+      throw new ApiError(201, "The server's answer names no session.");
+    }
+    return {
+      sessionId: answer.session_id,
+      token: answer.token,
+      resumed: answer.resumed === true,
+      greeting: typeof answer.greeting === "string" ? answer.greeting : "",
+    };
+  },
+
+  async history(session: Credentials): Promise<HistoryLine[]> {
+    const answer = fieldsOf(await call("GET", sessionPath(session.sessionId), session.token));
+    const lines = Array.isArray(answer.conversation_history) ? answer.conversation_history : [];
+    return lines.filter(isFields).map((line) => ({ role: String(line.role), content: String(line.content ?? "") }));
+  },
+
+  async sendText(session: Credentials, text: string): Promise<Reply> {
+    const path = `${sessionPath(session.sessionId)}/messages`;
+    const answer = fieldsOf(await call("POST", path, session.token, { text }, REPLY_TIMEOUT_MS));
+    const calls = Array.isArray(answer.tool_calls) ? answer.tool_calls.filter(isFields) : [];
+    return {
+      reply: String(answer.reply ?? ""),
+      agent: String(answer.agent ?? ""),
+      toolCalls: calls.map((tool) => ({ name: String(tool.name), arguments: tool.arguments, result: tool.result })),
+    };
+  },
+
+  async endSession(session: Credentials): Promise<void> {
+    await call("DELETE", sessionPath(session.sessionId), session.token);
+  },
+
+  async tasks(session: Credentials): Promise<Task[]> {
+    return decodeTasks(await call("GET", "/api/tasks", session.token));
+  },
+
+  async addTask(session: Credentials, fields: TaskFields): Promise<Task> {
+    return taskOf(await call("POST", "/api/tasks", session.token, fields));
+  },
+
+  async changeTask(session: Credentials, id: string, fields: TaskFields): Promise<Task> {
+    return taskOf(await call("PATCH", `/api/tasks/${encodeURIComponent(id)}`, session.token, fields));
+  },
+
+  async deleteTask(session: Credentials, id: string): Promise<void> {
+    await call("DELETE", `/api/tasks/${encodeURIComponent(id)}`, session.token);
+  },
+};
+
+function taskOf(value: unknown): Task {
+  const task = decodeTask(value);
+  if (task === null) throw new ApiError(200, "The server's answer is no task.");
+  return task;
+}

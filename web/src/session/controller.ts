@@ -1,0 +1,280 @@
+import { ApiError, api, type CreatedSession, type Credentials } from "./api";
+import type { OverReason } from "./close-codes";
+import { LinkKeeper } from "./link-keeper";
+import type { ServerEvent } from "./protocol";
+import { type Mode, storage } from "./storage";
+import { Store } from "./store";
+import { TaskDesk } from "./task-desk";
+import { Voice, type VoiceEvents } from "./voice";
+
+/** How long a goodbye may take before the session is ended by HTTP, in ms. */
+const GOODBYE_MS = 1_500;
+/** What a full server that names no time is given, in s. */
+const RETRY_AFTER_S = 10;
+
+/** One conversation on this page: everything that a button, the server or the network sets in motion. */
+export class SessionController {
+  readonly store = new Store();
+  readonly voice: Voice;
+  readonly tasks: TaskDesk;
+  private readonly link: LinkKeeper;
+  private session: Credentials | null = null;
+  private greeting = "";
+  private fullTimer: ReturnType<typeof setTimeout> | undefined;
+  /** A change of consent that could not be told yet. */
+  private pendingRecording: boolean | null = null;
+
+  constructor(onTap?: VoiceEvents["onTap"]) {
+    this.voice = new Voice(this.store, {
+      onFrame: (pcm) => this.handleCaptured(pcm),
+      onPlayed: (speechId, playedMs) =>
+        void this.link.send({ type: "playout", speech_id: speechId, played_ms: playedMs }),
+      onTap,
+    });
+    this.link = new LinkKeeper({
+      credentials: () => this.session,
+      onEvent: (event) => this.handleEvent(event),
+      onFrame: (pcm) => this.voice.out.frame(pcm),
+      onRtt: (rttMs) => this.store.dispatch({ type: "rtt", rttMs }),
+      onLink: (link) => {
+        if (link.name !== "connecting") this.voice.out.connectionLost();
+        this.store.dispatch({ type: "link", link });
+        if (link.name === "text_only") this.showGreeting();
+      },
+      onOver: (reason, detail) => this.finish(reason, detail),
+      onFull: (error) => this.handleFull(error),
+      resume: () => this.resume(),
+    });
+    this.tasks = new TaskDesk(this.store, () => this.session);
+    window.addEventListener("online", () => this.link.retryNow());
+  }
+
+  get droppedFrames(): number {
+    return this.link.droppedFrames;
+  }
+
+  /** Goes on with the session of before a reload, if this tab has one. */
+  async restore(): Promise<void> {
+    const kept = storage.load();
+    if (kept === null) return;
+    this.session = kept;
+    this.store.dispatch({ type: "starting", mode: kept.mode });
+    await this.begin(kept.mode);
+  }
+
+  /** The caller has chosen: this is the consent, and the touch of the page that lets sound and microphone begin. */
+  async start(mode: Mode): Promise<void> {
+    this.session = null;
+    this.store.dispatch({ type: "starting", mode });
+    await this.begin(mode);
+  }
+
+  /** Tries again after `full` or `refused`. */
+  async retry(): Promise<void> {
+    clearTimeout(this.fullTimer);
+    const { mode, phase } = this.store.state;
+    if (phase.name === "full" || phase.name === "refused") await this.openSession(mode);
+  }
+
+  /** Back to the dialog: a new conversation needs a new consent. */
+  again(): void {
+    this.leave();
+    storage.clear();
+    this.session = null;
+    this.store.dispatch({ type: "reset" });
+  }
+
+  /** Takes the session back from another tab, or opens it again after a fault of the protocol. */
+  async takeBack(): Promise<void> {
+    const { mode, recording } = this.store.state;
+    this.store.dispatch({ type: "session_open", recording, restored: false });
+    this.link.open();
+    if (mode !== "type") await this.voice.open();
+    this.tellMuted();
+  }
+
+  /** Hangs up. */
+  async end(): Promise<void> {
+    const session = this.session;
+    const told = this.link.send({ type: "end" });
+    if (told) await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
+    if (session === null || this.store.state.phase.name === "over") return;
+    try {
+      await api.endSession(session);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      // The server ends a session that nobody comes back to by itself; the caller need not wait for it.
+    }
+    this.finish("ended", "");
+  }
+
+  setMuted(muted: boolean): void {
+    this.voice.setMuted(muted);
+    this.store.dispatch({ type: "muted", muted });
+    this.tellMuted();
+  }
+
+  setRecording(recording: boolean): void {
+    if (!this.link.send({ type: "consent", recording })) this.pendingRecording = recording;
+    // Shown at once when it is withdrawn; agreed to only when the server says that it records.
+    if (!recording) this.store.dispatch({ type: "server", event: { type: "recording", enabled: false } });
+  }
+
+  /** Turns the microphone on in mid-conversation, or tries again after a refusal. */
+  async openMicrophone(): Promise<void> {
+    await this.voice.open();
+    this.tellMuted();
+  }
+
+  async unblockSound(): Promise<void> {
+    await this.voice.unblock();
+  }
+
+  reconnectNow(): void {
+    this.link.retryNow();
+  }
+
+  /** Sends a typed message by the socket, or by HTTP without one; false when it could not be sent. */
+  async sendText(text: string): Promise<boolean> {
+    if (this.link.send({ type: "text", text })) return true;
+    const session = this.session;
+    if (session === null) return false;
+    this.store.dispatch({ type: "sending", sending: true });
+    try {
+      const { reply } = await api.sendText(session, text);
+      this.store.dispatch({ type: "said", who: "you", text });
+      this.store.dispatch({ type: "said", who: "agent", text: reply });
+      await this.tasks.refresh();
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.store.dispatch({ type: "notice", notice: `Your message could not be sent. ${error.message}` });
+      return false;
+    } finally {
+      this.store.dispatch({ type: "sending", sending: false });
+    }
+  }
+
+  private async begin(mode: Mode): Promise<void> {
+    // The microphone comes first: the permission is asked for while the person expects it, and nobody is greeted
+    // who still looks for the right button.
+    if (mode !== "type") await this.voice.open();
+    await this.openSession(mode);
+  }
+
+  private async openSession(mode: Mode): Promise<void> {
+    const resuming = this.session;
+    try {
+      const opened = await api.createSession(resuming === null ? mode === "record" : null, resuming);
+      if (resuming !== null && opened.resumed) await this.loadHistory(opened);
+      this.adopt(opened, mode);
+      this.link.open();
+      await this.tasks.refresh();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.handleRefused(error, resuming !== null);
+    }
+  }
+
+  private async loadHistory(session: Credentials): Promise<void> {
+    try {
+      this.store.dispatch({ type: "history", lines: await api.history(session) });
+    } catch (error) {
+      // The conversation goes on without its beginning on the screen.
+      if (!(error instanceof ApiError)) throw error;
+    }
+  }
+
+  private handleRefused(error: ApiError, resuming: boolean): void {
+    if (error.status === 503 || error.status === 429) {
+      this.handleFull(error);
+    } else if (resuming && (error.status === 401 || error.status === 404)) {
+      this.again();
+      this.store.dispatch({ type: "notice", notice: "Your last conversation has ended. This is a new one." });
+    } else {
+      this.leave();
+      this.store.dispatch({ type: "refused", status: error.status, message: error.message });
+    }
+  }
+
+  private adopt(opened: CreatedSession, mode: Mode): void {
+    this.session = { sessionId: opened.sessionId, token: opened.token };
+    this.greeting = opened.greeting;
+    storage.save({ ...this.session, mode });
+    const recording = opened.resumed ? this.store.state.recording : mode === "record";
+    this.store.dispatch({ type: "session_open", recording, restored: opened.resumed });
+  }
+
+  /** The connection's way back into a session that the server no longer has in memory. */
+  private async resume(): Promise<void> {
+    const mode = this.store.state.mode;
+    const opened = await api.createSession(null, this.session);
+    if (!opened.resumed) {
+      const { microphone } = this.store.state;
+      this.store.dispatch({ type: "starting", mode });
+      this.store.dispatch({ type: "microphone", microphone });
+      this.store.dispatch({ type: "notice", notice: "The earlier conversation could not be restored." });
+    }
+    this.adopt(opened, mode);
+    await this.tasks.refresh();
+  }
+
+  private handleFull(error: ApiError): void {
+    this.link.stop();
+    clearTimeout(this.fullTimer);
+    const retryAtMs = Date.now() + (error.retryAfterS ?? RETRY_AFTER_S) * 1000;
+    this.store.dispatch({ type: "full", retryAtMs, message: error.message });
+    this.fullTimer = setTimeout(() => void this.retry(), retryAtMs - Date.now());
+  }
+
+  private handleCaptured(pcm: Int16Array): void {
+    if (!this.store.state.muted) this.link.sendFrame(pcm);
+  }
+
+  private handleEvent(event: ServerEvent): void {
+    const out = this.voice.out;
+    if (event.type === "speech_started") out.start(event.speech_id, 0);
+    else if (event.type === "speech_resumed") out.start(event.speech_id, event.from_ms);
+    else if (event.type === "speech_finished") out.finish(event.speech_id, event.duration_ms);
+    else if (event.type === "clear") out.clear(event.speech_id);
+    this.store.dispatch({ type: "server", event });
+    if (event.type === "ready") this.handleReady();
+    else if (event.type === "ended") this.finish("ended", event.reason);
+  }
+
+  private handleReady(): void {
+    this.tellMuted();
+    if (this.pendingRecording === null) return;
+    this.link.send({ type: "consent", recording: this.pendingRecording });
+    this.pendingRecording = null;
+  }
+
+  /** The server knows whether frames will come: without a microphone none do. */
+  private tellMuted(): void {
+    const { muted, microphone } = this.store.state;
+    this.link.send({ type: "mute", muted: muted || microphone !== "on" });
+  }
+
+  private showGreeting(): void {
+    if (this.store.state.lines.length > 0 || this.greeting === "") return;
+    this.store.dispatch({ type: "said", who: "agent", text: this.greeting });
+  }
+
+  private finish(reason: OverReason, detail: string): void {
+    this.leave();
+    // A session that another tab holds, or that a fault of ours cut off, can be taken back; the others are no more.
+    if (reason !== "taken" && reason !== "protocol") {
+      storage.clear();
+      this.session = null;
+    }
+    this.store.dispatch({ type: "over", reason, detail });
+  }
+
+  private leave(): void {
+    clearTimeout(this.fullTimer);
+    this.link.stop();
+    this.pendingRecording = null;
+    this.tasks.dismissUndo();
+    void this.voice.close();
+  }
+}

@@ -1,0 +1,181 @@
+import { describe, expect, it } from "vitest";
+import { decodeEvent, type ServerEvent, type Task } from "./protocol";
+import { type Action, reduce } from "./reducer";
+import { initialState, type SessionState } from "./state";
+
+/** Runs a call sheet: server events as the wire would bring them, or actions of the page. */
+function run(state: SessionState, ...steps: (Action | Record<string, unknown>)[]): SessionState {
+  return steps.reduce<SessionState>((now, step) => {
+    const event = decodeEvent(JSON.stringify(step));
+    return reduce(now, event === null ? (step as Action) : { type: "server", event });
+  }, state);
+}
+
+const live = (): SessionState =>
+  run(
+    initialState(),
+    { type: "starting", mode: "talk" } satisfies Action,
+    { type: "session_open", recording: false, restored: false } satisfies Action,
+  );
+
+const server = (event: ServerEvent): Action => ({ type: "server", event });
+
+const task = (id: string, title: string, status: Task["status"] = "open"): Task => ({
+  id,
+  title,
+  status,
+  due: null,
+  priority: "normal",
+  created_at: "2026-01-01T00:00:00Z",
+  completed_at: null,
+});
+
+describe("captions", () => {
+  it("replaces interim words by what was understood in the end", () => {
+    const state = run(
+      live(),
+      { type: "transcript", utterance_id: 1, text: "add a", final: false },
+      { type: "transcript", utterance_id: 1, text: "Add a task.", final: true },
+    );
+    expect(state.lines).toMatchObject([{ who: "you", text: "Add a task.", interim: false }]);
+  });
+
+  it("takes interim words away when nothing was said after all", () => {
+    const state = run(
+      live(),
+      { type: "transcript", utterance_id: 1, text: "uh", final: false },
+      { type: "transcript", utterance_id: 1, text: "", final: true },
+      { type: "transcript", utterance_id: 2, text: " ", final: false },
+    );
+    expect(state.lines).toEqual([]);
+  });
+
+  it("appends the stretches of a reply to one caption and keeps replies apart", () => {
+    const state = run(
+      live(),
+      { type: "agent_text", reply_id: 1, speech_id: 1, text: "You have three tasks." },
+      { type: "agent_text", reply_id: 1, speech_id: 2, text: "The first is milk." },
+      { type: "agent_text", reply_id: 2, speech_id: 3, text: "Done." },
+    );
+    expect(state.lines.map((line) => line.text)).toEqual(["You have three tasks. The first is milk.", "Done."]);
+  });
+
+  it("tells heard and unheard words apart after an interruption", () => {
+    const state = run(
+      live(),
+      { type: "agent_text", reply_id: 1, speech_id: 1, text: "You have three tasks. The first is milk." },
+      { type: "heard", reply_id: 1, heard: "You have three", unheard: "tasks. The first is milk." },
+      { type: "agent_text", reply_id: 2, speech_id: 2, text: "Sure." },
+      { type: "heard", reply_id: 2, heard: "Sure.", unheard: "" },
+    );
+    expect(state.lines).toMatchObject([
+      { text: "You have three", unheard: "tasks. The first is milk." },
+      { text: "Sure.", unheard: null },
+    ]);
+  });
+
+  it("does not take a reply of a restored session for an old line with the same id", () => {
+    const state = run(
+      live(),
+      { type: "agent_text", reply_id: 3, speech_id: 1, text: "Lost" },
+      { type: "transcript", utterance_id: 4, text: "half", final: false },
+      { type: "session_open", recording: false, restored: true } satisfies Action,
+      { type: "agent_text", reply_id: 3, speech_id: 1, text: "I'm back." },
+    );
+    expect(state.lines.map((line) => line.text)).toEqual(["Lost", "I'm back."]);
+    expect(new Set(state.lines.map((line) => line.key)).size).toBe(2);
+  });
+
+  it("shows the history of a resumed session once, without tools and empty lines", () => {
+    const lines = [
+      { role: "assistant", content: "Hello!" },
+      { role: "tool", content: "{}" },
+      { role: "user", content: "Add milk" },
+      { role: "assistant", content: "" },
+    ];
+    const state = run(live(), { type: "history", lines }, { type: "history", lines });
+    expect(state.lines.map(({ who, text }) => [who, text])).toEqual([
+      ["agent", "Hello!"],
+      ["you", "Add milk"],
+    ]);
+  });
+});
+
+describe("tasks", () => {
+  it("points out what changed, but not the first list", () => {
+    const first = run(live(), { type: "tasks", tasks: [task("1", "Milk")] });
+    expect(first.changed).toEqual([]);
+    const second = run(first, { type: "tasks", tasks: [task("1", "Milk"), task("2", "Salt")] });
+    expect(second.changed).toEqual(["2"]);
+    const third = run(second, { type: "tasks", tasks: [task("1", "Milk", "done"), task("2", "Salt")] });
+    expect(third.changed).toEqual(["1"]);
+  });
+
+  it("takes a task that was saved by hand, old or new, and lets one go", () => {
+    const state = run(
+      live(),
+      { type: "tasks", tasks: [task("1", "Milk")] } satisfies Action,
+      { type: "task_saved", task: task("2", "Salt") } satisfies Action,
+      { type: "task_saved", task: task("1", "Oat milk") } satisfies Action,
+      { type: "task_gone", id: "2" } satisfies Action,
+    );
+    expect(state.tasks.map((one) => one.title)).toEqual(["Oat milk"]);
+  });
+});
+
+describe("the connection", () => {
+  it("forgets half-understood words and speaking when it is lost, and keeps the conversation", () => {
+    const state = run(
+      live(),
+      { type: "agent_text", reply_id: 1, speech_id: 1, text: "Hello!" },
+      { type: "user_speaking", speaking: true },
+      { type: "transcript", utterance_id: 1, text: "add a", final: false },
+      { type: "state", state: "thinking" },
+      { type: "link", link: { name: "waiting", attempt: 0, why: "dropped", retryAtMs: 5 } } satisfies Action,
+    );
+    expect(state).toMatchObject({ userSpeaking: false, agentState: "listening", phase: { name: "live" } });
+    expect(state.lines.map((line) => line.text)).toEqual(["Hello!"]);
+  });
+
+  it("keeps the reason of `ended` when the close follows", () => {
+    const state = run(live(), { type: "ended", outcome: "completed", reason: "the caller said goodbye" }, {
+      type: "over",
+      reason: "gone",
+      detail: "",
+    } satisfies Action);
+    expect(state.phase).toEqual({ name: "over", reason: "ended", detail: "the caller said goodbye" });
+    expect(state.recording).toBe(false);
+  });
+
+  it("begins anew with nothing of the old session but the chosen mode", () => {
+    const state = run(live(), { type: "agent_text", reply_id: 1, speech_id: 1, text: "Hi" }, { type: "reset" });
+    expect(state).toEqual({ ...initialState(), mode: "talk" });
+  });
+});
+
+describe("the voice", () => {
+  it("falls back to text, and takes the notice away when speech comes again", () => {
+    const failed = run(live(), { type: "fallback_to_text", message: "Voice is temporarily unavailable." });
+    expect(failed.fallback).toBe("Voice is temporarily unavailable.");
+    const back = reduce(failed, server({ type: "speech_started", speech_id: 1, reply_id: 1 }));
+    expect(back.fallback).toBeNull();
+  });
+
+  it("keeps the last twenty turns, newest first, each once", () => {
+    const turns = Array.from({ length: 25 }, (_, i) => ({ type: "turn", turn: i + 1, latency_ms: 500, stages: {} }));
+    const state = run(live(), ...turns, {
+      type: "turn",
+      turn: 25,
+      latency_ms: 900,
+      stages: { llm: 400 },
+      cause: "llm",
+    });
+    expect(state.turns).toHaveLength(20);
+    expect(state.turns[0]).toMatchObject({ turn: 25, latency_ms: 900, cause: "llm", stages: { llm: 400, stt: 0 } });
+  });
+
+  it("shows an error of the server and goes on", () => {
+    const state = run(live(), { type: "error", code: "text_too_long", message: "That message is too long." });
+    expect(state).toMatchObject({ notice: "That message is too long.", phase: { name: "live" } });
+  });
+});

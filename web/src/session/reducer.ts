@@ -1,0 +1,216 @@
+import type { HistoryLine } from "./api";
+import type { OverReason } from "./close-codes";
+import type { ServerEvent, Task } from "./protocol";
+import {
+  initialState,
+  LINES_KEPT,
+  type Line,
+  type Link,
+  type Microphone,
+  type SessionState,
+  TURNS_KEPT,
+  type Undo,
+} from "./state";
+import type { Mode } from "./storage";
+
+/** Everything that can happen to the page. */
+export type Action =
+  | { type: "server"; event: ServerEvent }
+  | { type: "reset" }
+  | { type: "starting"; mode: Mode }
+  | { type: "session_open"; recording: boolean; restored: boolean }
+  | { type: "full"; retryAtMs: number; message: string }
+  | { type: "refused"; status: number; message: string }
+  | { type: "over"; reason: OverReason; detail: string }
+  | { type: "link"; link: Link }
+  | { type: "microphone"; microphone: Microphone }
+  | { type: "muted"; muted: boolean }
+  | { type: "sound_blocked"; blocked: boolean }
+  | { type: "history"; lines: HistoryLine[] }
+  | { type: "said"; who: Line["who"]; text: string }
+  | { type: "sending"; sending: boolean }
+  | { type: "rtt"; rttMs: number }
+  | { type: "tasks"; tasks: Task[] }
+  | { type: "task_saved"; task: Task }
+  | { type: "task_gone"; id: string }
+  | { type: "notice"; notice: string | null }
+  | { type: "undo"; undo: Undo | null };
+
+/** What the page shows after something happened. Pure: the same state and action always give the same state. */
+export function reduce(state: SessionState, action: Action): SessionState {
+  switch (action.type) {
+    case "server":
+      return handleServer(state, action.event);
+    case "reset":
+      return { ...initialState(), mode: state.mode };
+    case "starting":
+      return { ...initialState(), mode: action.mode, phase: { name: "starting" } };
+    case "session_open":
+      return handleOpen(state, action.recording, action.restored);
+    case "full":
+      return { ...quiet(state), phase: { name: "full", retryAtMs: action.retryAtMs, message: action.message } };
+    case "refused":
+      return { ...quiet(state), phase: { name: "refused", status: action.status, message: action.message } };
+    case "over":
+      return handleOver(state, action.reason, action.detail);
+    case "link":
+      return handleLink(state, action.link);
+    case "microphone":
+      return { ...state, microphone: action.microphone };
+    case "muted":
+      return { ...state, muted: action.muted, userSpeaking: false };
+    case "sound_blocked":
+      return { ...state, soundBlocked: action.blocked };
+    case "history":
+      return handleHistory(state, action.lines);
+    case "said":
+      return addLine(state, { who: action.who, text: action.text });
+    case "sending":
+      return { ...state, sending: action.sending, agentState: action.sending ? "thinking" : "listening" };
+    case "rtt":
+      return { ...state, rttMs: action.rttMs };
+    case "tasks":
+      return withTasks(state, action.tasks);
+    case "task_saved":
+      return withTasks(state, upsert(state.tasks, action.task));
+    case "task_gone":
+      return withTasks(
+        state,
+        state.tasks.filter((task) => task.id !== action.id),
+      );
+    case "notice":
+      return { ...state, notice: action.notice };
+    case "undo":
+      return { ...state, undo: action.undo };
+  }
+}
+
+function handleServer(state: SessionState, event: ServerEvent): SessionState {
+  switch (event.type) {
+    case "ready":
+      return { ...state, agent: event.agent, recording: event.recording, link: { name: "open" } };
+    case "state":
+      return { ...state, agentState: event.state };
+    case "user_speaking":
+      return { ...state, userSpeaking: event.speaking };
+    case "transcript":
+      return withTranscript(state, event);
+    case "user_text":
+      return addLine(state, { who: "you", text: event.text });
+    case "agent_text":
+      return withAgentText(state, event.reply_id, event.text);
+    case "heard":
+      return withHeard(state, event.reply_id, event.heard, event.unheard);
+    case "tasks":
+      return withTasks(state, event.tasks);
+    case "agent":
+      return { ...state, agent: event.agent };
+    case "recording":
+      return { ...state, recording: event.enabled };
+    case "turn": {
+      const { type: _, ...turn } = event;
+      return { ...state, turns: [turn, ...state.turns.filter((old) => old.turn !== turn.turn)].slice(0, TURNS_KEPT) };
+    }
+    case "fallback_to_text":
+      return { ...state, fallback: event.message, agentState: "listening" };
+    case "error":
+      return { ...state, notice: event.message || event.code };
+    case "ended":
+      return handleOver(state, "ended", event.reason);
+    case "speech_started":
+    case "speech_resumed":
+      // Speech that comes again says that the voice is back.
+      return state.fallback === null ? state : { ...state, fallback: null };
+    case "speech_finished":
+    case "clear":
+    case "tool_call":
+    case "pong":
+      return state;
+  }
+}
+
+function handleOpen(state: SessionState, recording: boolean, restored: boolean): SessionState {
+  // A restored session counts on from its last saved turn: ids of a turn that was lost may come again, and must not
+  // be taken for the old lines.
+  const settle = (line: Line, i: number): Line => ({ ...line, key: `past-${state.nextKey}-${i}`, replyId: null });
+  const lines = restored ? state.lines.filter((line) => !line.interim).map(settle) : state.lines;
+  return { ...state, phase: { name: "live" }, recording, lines, nextKey: state.nextKey + 1 };
+}
+
+/** Nothing moves any more: no half-understood words, nobody speaking. */
+function quiet(state: SessionState): SessionState {
+  return {
+    ...state,
+    lines: state.lines.filter((line) => !line.interim),
+    agentState: "listening",
+    userSpeaking: false,
+    sending: false,
+  };
+}
+
+function handleOver(state: SessionState, reason: OverReason, detail: string): SessionState {
+  // The close that follows `ended` brings no better reason, and must not wipe the first.
+  if (state.phase.name === "over") return state;
+  const link: Link = { name: "idle" };
+  return { ...quiet(state), phase: { name: "over", reason, detail }, link, recording: false, undo: null };
+}
+
+function handleLink(state: SessionState, link: Link): SessionState {
+  if (link.name === "open" || link.name === "connecting") return { ...state, link };
+  return { ...quiet(state), link, sending: state.sending, rttMs: null };
+}
+
+function handleHistory(state: SessionState, history: HistoryLine[]): SessionState {
+  if (state.lines.length > 0) return state;
+  const spoken = history.filter((line) => line.content !== "" && (line.role === "user" || line.role === "assistant"));
+  return spoken
+    .slice(-LINES_KEPT)
+    .reduce((next, line) => addLine(next, { who: line.role === "user" ? "you" : "agent", text: line.content }), state);
+}
+
+function addLine(state: SessionState, line: Pick<Line, "who" | "text"> & Partial<Line>): SessionState {
+  if (line.text.trim() === "") return state;
+  const full: Line = { key: `line-${state.nextKey}`, interim: false, unheard: null, replyId: null, ...line };
+  return { ...state, nextKey: state.nextKey + 1, lines: [...state.lines, full].slice(-LINES_KEPT) };
+}
+
+function withTranscript(state: SessionState, event: Extract<ServerEvent, { type: "transcript" }>): SessionState {
+  const key = `utterance-${event.utterance_id}`;
+  const known = state.lines.some((line) => line.key === key);
+  if (event.text.trim() === "") {
+    // Nothing was said after all (a cough): the interim words go.
+    return known ? { ...state, lines: state.lines.filter((line) => line.key !== key) } : state;
+  }
+  if (!known) return addLine(state, { who: "you", key, text: event.text, interim: !event.final });
+  const replace = (line: Line) => (line.key === key ? { ...line, text: event.text, interim: !event.final } : line);
+  return { ...state, lines: state.lines.map(replace) };
+}
+
+function joinWords(before: string, after: string): string {
+  return before === "" || /\s$/.test(before) || /^\s/.test(after) ? before + after : `${before} ${after}`;
+}
+
+function withAgentText(state: SessionState, replyId: number, text: string): SessionState {
+  const known = state.lines.some((line) => line.replyId === replyId);
+  if (!known) return addLine(state, { who: "agent", text, replyId });
+  const append = (line: Line) => (line.replyId === replyId ? { ...line, text: joinWords(line.text, text) } : line);
+  return { ...state, lines: state.lines.map(append) };
+}
+
+function withHeard(state: SessionState, replyId: number, heard: string, unheard: string): SessionState {
+  const cut = unheard.trim() === "" ? null : unheard;
+  const split = (line: Line) => (line.replyId === replyId ? { ...line, text: heard, unheard: cut } : line);
+  return { ...state, lines: state.lines.map(split) };
+}
+
+function upsert(tasks: Task[], task: Task): Task[] {
+  const known = tasks.some((old) => old.id === task.id);
+  return known ? tasks.map((old) => (old.id === task.id ? task : old)) : [...tasks, task];
+}
+
+function withTasks(state: SessionState, tasks: Task[]): SessionState {
+  const before = new Map(state.tasks.map((task) => [task.id, JSON.stringify(task)]));
+  const fresh = tasks.filter((task) => before.get(task.id) !== JSON.stringify(task)).map((task) => task.id);
+  // The first list is no news: only what changes before the caller's eyes is pointed out.
+  return { ...state, tasks, tasksLoaded: true, changed: state.tasksLoaded ? fresh : [] };
+}

@@ -1,0 +1,104 @@
+import type { MicrophoneFailure } from "../audio/engine";
+import type { OverReason } from "./close-codes";
+import type { AgentState, Task, Turn } from "./protocol";
+import type { Mode } from "./storage";
+
+/** One paragraph of the conversation. */
+export interface Line {
+  /** Unique on the page, and stable: a list key. */
+  key: string;
+  who: "you" | "agent";
+  text: string;
+  /** Still being understood: it may change. */
+  interim: boolean;
+  /** What an interruption cut off; null while nothing was. */
+  unheard: string | null;
+  replyId: number | null;
+}
+
+export type Phase =
+  /** The dialog: nothing runs, no microphone was asked for. */
+  | { name: "consent" }
+  | { name: "starting" }
+  | { name: "live" }
+  /** The server is full or draining. */
+  | { name: "full"; retryAtMs: number; message: string }
+  /** The session could not be opened for another reason. */
+  | { name: "refused"; status: number; message: string }
+  | { name: "over"; reason: OverReason; detail: string };
+
+/** The voice connection; the session may be alive without one. */
+export type Link =
+  | { name: "idle" }
+  | { name: "connecting" }
+  | { name: "open" }
+  | { name: "waiting"; attempt: number; why: "dropped" | "restarting" | "slow"; retryAtMs: number }
+  /** The API answers but WebSockets do not come through: typing goes on. */
+  | { name: "text_only" };
+
+export type Microphone = "off" | "asking" | "on" | MicrophoneFailure;
+
+export interface Undo {
+  label: string;
+  token: number;
+}
+
+export interface SessionState {
+  phase: Phase;
+  mode: Mode;
+  link: Link;
+  microphone: Microphone;
+  muted: boolean;
+  recording: boolean;
+  agent: string;
+  agentState: AgentState;
+  userSpeaking: boolean;
+  /** The browser holds sound back until the page is touched. */
+  soundBlocked: boolean;
+  /** What the server said when voice failed. */
+  fallback: string | null;
+  lines: Line[];
+  tasks: Task[];
+  tasksLoaded: boolean;
+  /** Tasks that changed with the last list, to be shown for a moment. */
+  changed: string[];
+  /** The latest turns, newest first. */
+  turns: Turn[];
+  rttMs: number | null;
+  notice: string | null;
+  undo: Undo | null;
+  /** A message by HTTP is on its way. */
+  sending: boolean;
+  nextKey: number;
+}
+
+/** Turns that the timeline keeps. */
+export const TURNS_KEPT = 20;
+/** Lines that the page keeps; the server has them all. */
+export const LINES_KEPT = 400;
+
+export function initialState(): SessionState {
+  return {
+    phase: { name: "consent" },
+    mode: "record",
+    link: { name: "idle" },
+    microphone: "off",
+    muted: false,
+    recording: false,
+    agent: "",
+    agentState: "listening",
+    userSpeaking: false,
+    soundBlocked: false,
+    fallback: null,
+    lines: [],
+    tasks: [],
+    tasksLoaded: false,
+    changed: [],
+    turns: [],
+    rttMs: null,
+    notice: null,
+    undo: null,
+    sending: false,
+    nextKey: 1,
+  };
+}

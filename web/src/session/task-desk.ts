@@ -1,0 +1,105 @@
+import { ApiError, api, type Credentials, type TaskFields } from "./api";
+import type { Task } from "./protocol";
+import type { Store } from "./store";
+
+/** How long an undo is offered, in ms. */
+const UNDO_FOR_MS = 15_000;
+
+type Step = (session: Credentials) => Promise<void>;
+
+function fieldsOf(task: Task): Required<TaskFields> {
+  return { title: task.title, status: task.status, due: task.due, priority: task.priority };
+}
+
+/** Tasks changed by hand, through the HTTP API, each change with its way back. */
+export class TaskDesk {
+  private inverse: Step | null = null;
+  private token = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly store: Store,
+    private readonly credentials: () => Credentials | null,
+  ) {}
+
+  /** The list as the server has it; a failure is shown, the old list stays. */
+  async refresh(): Promise<void> {
+    await this.run(async (session) => this.store.dispatch({ type: "tasks", tasks: await api.tasks(session) }));
+  }
+
+  async add(title: string): Promise<boolean> {
+    return this.run(async (session) => {
+      const task = await api.addTask(session, { title });
+      this.store.dispatch({ type: "task_saved", task });
+      this.offerUndo(`Added “${task.title}”`, (now) => this.drop(now, task.id));
+    });
+  }
+
+  async change(task: Task, fields: TaskFields, label: string): Promise<boolean> {
+    return this.run(async (session) => {
+      await this.patch(session, task.id, fields);
+      const before = fieldsOf(task);
+      const back = Object.fromEntries(
+        Object.keys(fields).map((key) => [key, before[key as keyof TaskFields]]),
+      ) as TaskFields;
+      this.offerUndo(label, (now) => this.patch(now, task.id, back));
+    });
+  }
+
+  async remove(task: Task): Promise<boolean> {
+    return this.run(async (session) => {
+      await this.drop(session, task.id);
+      this.offerUndo(`Deleted “${task.title}”`, (now) => this.restore(now, task));
+    });
+  }
+
+  /** Takes the last change by hand back. */
+  async undo(): Promise<boolean> {
+    const inverse = this.inverse;
+    if (inverse === null) return false;
+    this.dismissUndo();
+    return this.run(inverse);
+  }
+
+  dismissUndo(): void {
+    this.inverse = null;
+    clearTimeout(this.timer);
+    this.store.dispatch({ type: "undo", undo: null });
+  }
+
+  private async patch(session: Credentials, id: string, fields: TaskFields): Promise<void> {
+    this.store.dispatch({ type: "task_saved", task: await api.changeTask(session, id, fields) });
+  }
+
+  private async drop(session: Credentials, id: string): Promise<void> {
+    await api.deleteTask(session, id);
+    this.store.dispatch({ type: "task_gone", id });
+  }
+
+  private async restore(session: Credentials, old: Task): Promise<void> {
+    const { title, due, priority } = fieldsOf(old);
+    let task = await api.addTask(session, { title, priority, ...(due === null ? {} : { due }) });
+    if (old.status === "done") task = await api.changeTask(session, task.id, { status: "done" });
+    this.store.dispatch({ type: "task_saved", task });
+  }
+
+  private offerUndo(label: string, inverse: Step): void {
+    clearTimeout(this.timer);
+    this.inverse = inverse;
+    this.store.dispatch({ type: "undo", undo: { label, token: ++this.token } });
+    this.timer = setTimeout(() => this.dismissUndo(), UNDO_FOR_MS);
+  }
+
+  private async run(step: Step): Promise<boolean> {
+    const session = this.credentials();
+    if (session === null) return false;
+    try {
+      await step(session);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.store.dispatch({ type: "notice", notice: `The task list could not be changed. ${error.message}` });
+      return false;
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import { useCallback, useEffect, useState } from "preact/hooks";
+import type { SessionController } from "../session/controller";
+import type { SessionState } from "../session/state";
+import { Banners } from "./banners";
+import { Captions } from "./captions";
+import { Composer } from "./composer";
+import { ConsentDialog } from "./consent-dialog";
+import { Icon } from "./icons";
+import { Presence } from "./presence";
+import { FullScreen, OverScreen, RefusedScreen } from "./screens";
+import { Tasks } from "./tasks";
+import { Timeline } from "./timeline";
+import { useSession } from "./use-state";
+
+type View = "talk" | "tasks";
+
+export function App({ controller }: { controller: SessionController }) {
+  const state = useSession(controller.store);
+  const [view, setView] = useState<View>("talk");
+  const { phase } = state;
+  return (
+    <div class="page" data-testid="page" data-phase={phase.name} data-link={state.link.name}>
+      <Header controller={controller} state={state} />
+      <ViewSwitch view={view} onView={setView} state={state} />
+      <main class={`columns view-${view}`}>
+        <section class="talk" aria-label="Talk">
+          <Banners controller={controller} state={state} />
+          {phase.name === "over" && <OverScreen phase={phase} controller={controller} />}
+          {phase.name === "full" && <FullScreen phase={phase} controller={controller} />}
+          {phase.name === "refused" && <RefusedScreen phase={phase} controller={controller} />}
+          {(phase.name === "live" || phase.name === "starting" || phase.name === "consent") && (
+            <Talk controller={controller} state={state} />
+          )}
+        </section>
+        <aside class="side" aria-label="Tasks and timing">
+          <Tasks desk={controller.tasks} state={state} />
+          <Timeline turns={state.turns} />
+        </aside>
+      </main>
+      {phase.name === "consent" && (
+        <ConsentDialog notice={state.notice} onChoose={(mode) => void controller.start(mode)} />
+      )}
+    </div>
+  );
+}
+
+function Talk({ controller, state }: { controller: SessionController; state: SessionState }) {
+  const levels = useCallback(() => controller.voice.levels, [controller]);
+  return (
+    <>
+      <Presence state={state} levels={levels} />
+      <Captions lines={state.lines} onExample={(text) => void controller.sendText(text)} />
+      <Composer controller={controller} state={state} />
+    </>
+  );
+}
+
+function Header({ controller, state }: { controller: SessionController; state: SessionState }) {
+  const live = state.phase.name === "live";
+  return (
+    <header class="top">
+      <div class="brand">
+        <img src="/icon.svg" width="28" height="28" alt="" />
+        <span>Task Manager</span>
+      </div>
+      <div class="top-right">
+        {live && state.rttMs !== null && (
+          <span class="rtt numeric" title="Time to the server and back" data-testid="rtt">
+            {state.rttMs} ms
+          </span>
+        )}
+        {live && state.mode !== "type" && <RecordingSign controller={controller} recording={state.recording} />}
+        {live && (
+          <button type="button" class="button button-end" data-testid="end" onClick={() => void controller.end()}>
+            <Icon name="hangup" size={18} />
+            End
+          </button>
+        )}
+      </div>
+    </header>
+  );
+}
+
+/** Always in sight while it records, and its own off switch. */
+function RecordingSign({ controller, recording }: { controller: SessionController; recording: boolean }) {
+  return (
+    <button
+      type="button"
+      class={recording ? "recording recording-on" : "recording"}
+      data-testid="recording"
+      data-recording={recording}
+      aria-pressed={recording}
+      aria-label={recording ? "Recording. Press to stop recording" : "Not recording. Press to record"}
+      onClick={() => controller.setRecording(!recording)}
+    >
+      <span class="recording-dot" aria-hidden="true" />
+      <span class="recording-word">{recording ? "Recording" : "Not recorded"}</span>
+      {recording && <span class="recording-act">Stop</span>}
+    </button>
+  );
+}
+
+/** On a phone's width the two columns take turns; a change of the list behind the scenes shows as a mark. */
+function ViewSwitch({ view, onView, state }: { view: View; onView(view: View): void; state: SessionState }) {
+  const open = state.tasks.filter((task) => task.status === "open").length;
+  const [seen, setSeen] = useState(state.tasks);
+  useEffect(() => {
+    if (view === "tasks" || state.changed.length === 0) setSeen(state.tasks);
+  }, [view, state.tasks, state.changed]);
+  const fresh = seen !== state.tasks;
+  return (
+    <nav class="switch" aria-label="View">
+      <button type="button" aria-pressed={view === "talk"} onClick={() => onView("talk")} data-testid="view-talk">
+        Talk
+      </button>
+      <button type="button" aria-pressed={view === "tasks"} onClick={() => onView("tasks")} data-testid="view-tasks">
+        Tasks <span class="numeric">{open}</span>
+        {fresh && <span class="fresh" role="img" aria-label="changed" />}
+      </button>
+    </nav>
+  );
+}

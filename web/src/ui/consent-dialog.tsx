@@ -1,0 +1,94 @@
+import { useEffect, useRef } from "preact/hooks";
+import type { Mode } from "../session/storage";
+import { Icon, type IconName } from "./icons";
+
+interface Choice {
+  mode: Mode;
+  icon: IconName;
+  title: string;
+  detail: string;
+}
+
+/** Three honest choices, none of them dressed up as the right one. */
+const CHOICES: Choice[] = [
+  {
+    mode: "record",
+    icon: "record",
+    title: "Talk, and record the call",
+    detail: "The audio is kept for quality and training. Say “stop recording”, or press the sign, at any time.",
+  },
+  {
+    mode: "talk",
+    icon: "microphone",
+    title: "Talk without recording",
+    detail: "Your voice is only listened to, to answer you. No audio is kept.",
+  },
+  {
+    mode: "type",
+    icon: "keyboard",
+    title: "Type only",
+    detail: "The microphone stays off, and the answers are silent.",
+  },
+];
+
+interface Props {
+  notice: string | null;
+  onChoose(mode: Mode): void;
+}
+
+/** Asked before the browser is asked for the microphone; without an answer nothing runs. */
+export function ConsentDialog({ notice, onChoose }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    dialog.current?.showModal();
+    // On the heading and not on a choice: Return must not record somebody by accident.
+    heading.current?.focus();
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class="consent"
+      data-testid="consent-dialog"
+      aria-labelledby="consent-title"
+      aria-describedby="consent-lead"
+      onCancel={(event) => event.preventDefault()}
+    >
+      {notice !== null && (
+        <p class="consent-notice" data-testid="consent-notice" role="status">
+          {notice}
+        </p>
+      )}
+      <h1 id="consent-title" ref={heading} tabIndex={-1}>
+        Talk to your task list
+      </h1>
+      <p id="consent-lead" class="consent-lead">
+        Say what needs doing and it lands on your list. First, choose how you want to take part.
+      </p>
+      <ul class="choices">
+        {CHOICES.map((choice) => (
+          <li key={choice.mode}>
+            <button
+              type="button"
+              class="choice"
+              data-testid={`consent-${choice.mode}`}
+              onClick={() => onChoose(choice.mode)}
+            >
+              <span class="choice-icon">
+                <Icon name={choice.icon} size={22} />
+              </span>
+              <span class="choice-text">
+                <span class="choice-title">{choice.title}</span>
+                <span class="choice-detail">{choice.detail}</span>
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      <p class="consent-foot">
+        If you talk, your browser asks for the microphone next. What is said is kept as text with your session, so that
+        a broken connection does not lose the thread.
+      </p>
+    </dialog>
+  );
+}

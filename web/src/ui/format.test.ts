@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import type { Task } from "../session/protocol";
+import { arrange, formatCost, formatDue, formatMs } from "./format";
+
+const NOW = new Date(2026, 10, 23, 14, 30);
+
+describe("formatDue", () => {
+  it.each([
+    ["2026-11-23", "Today", "soon"],
+    ["2026-11-24", "Tomorrow", "soon"],
+    ["2026-11-22", "Yesterday", "overdue"],
+    ["2026-11-27", "Friday", "later"],
+  ])("says %s as %s", (due, text, tone) => {
+    expect(formatDue(due, NOW)).toEqual({ text, tone });
+  });
+
+  it("names the date when it is far, and the year when it is another", () => {
+    expect(formatDue("2026-12-24", NOW)?.text).toMatch(/24/);
+    expect(formatDue("2026-12-24", NOW)?.text).not.toMatch(/2026/);
+    expect(formatDue("2027-01-05", NOW)?.text).toMatch(/2027/);
+  });
+
+  it("adds the time, and knows that this morning has passed", () => {
+    expect(formatDue("2026-11-23T09:00", NOW)).toMatchObject({ tone: "overdue" });
+    expect(formatDue("2026-11-23T17:00", NOW)?.text).toMatch(/^Today, .*(17|5):00/);
+  });
+
+  it("does not scold about what is done, and survives nonsense", () => {
+    expect(formatDue("2026-11-01", NOW, true)?.tone).toBe("later");
+    expect(formatDue("soonish", NOW)).toBeNull();
+  });
+});
+
+describe("numbers", () => {
+  it("shows milliseconds and money", () => {
+    expect([formatMs(640.4), formatMs(1_250)]).toEqual(["640 ms", "1.25 s"]);
+    expect([formatCost(0), formatCost(0.00001), formatCost(0.0139)]).toEqual(["free", "< $0.0001", "$0.0139"]);
+  });
+});
+
+describe("arrange", () => {
+  it("keeps the order of open tasks and puts the latest done first", () => {
+    const task = (id: string, completed_at: string | null): Task => ({
+      id,
+      title: id,
+      status: completed_at === null ? "open" : "done",
+      due: null,
+      priority: "normal",
+      created_at: "",
+      completed_at,
+    });
+    const { open, done } = arrange([
+      task("b", null),
+      task("x", "2026-01-01"),
+      task("a", null),
+      task("y", "2026-01-02"),
+    ]);
+    expect(open.map((one) => one.id)).toEqual(["b", "a"]);
+    expect(done.map((one) => one.id)).toEqual(["y", "x"]);
+  });
+});

@@ -1,0 +1,70 @@
+import type { Stage, Task } from "../session/protocol";
+
+/** How a due date is shown, and whether it has passed. */
+export interface Due {
+  text: string;
+  tone: "overdue" | "soon" | "later";
+}
+
+const DAY_MS = 86_400_000;
+
+/** Midnight of a day as UTC, so that days can be subtracted whatever the summer time does. */
+function dayNumber(year: number, month: number, day: number): number {
+  return Date.UTC(year, month, day) / DAY_MS;
+}
+
+function locale(): string {
+  const language = typeof navigator === "undefined" ? "en" : navigator.language;
+  return language.startsWith("en") ? language : "en-GB";
+}
+
+/** An ISO date ("2026-11-27") or date-time as a person says it, seen from `now`. */
+export function formatDue(due: string, now: Date, done = false): Due | null {
+  const dateOnly = /^\d{4}-\d{2}-\d{2}$/.test(due);
+  const date = new Date(dateOnly ? `${due}T00:00` : due);
+  if (Number.isNaN(date.getTime())) return null;
+  const today = dayNumber(now.getFullYear(), now.getMonth(), now.getDate());
+  const days = dayNumber(date.getFullYear(), date.getMonth(), date.getDate()) - today;
+  const time = dateOnly ? "" : `, ${date.toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit" })}`;
+  const passed = dateOnly ? days < 0 : date.getTime() < now.getTime();
+  const tone = done ? "later" : passed ? "overdue" : days <= 1 ? "soon" : "later";
+  return { text: dayName(days, date, now) + time, tone };
+}
+
+function dayName(days: number, date: Date, now: Date): string {
+  if (days === 0) return "Today";
+  if (days === 1) return "Tomorrow";
+  if (days === -1) return "Yesterday";
+  if (days > 1 && days < 7) return date.toLocaleDateString(locale(), { weekday: "long" });
+  const year = date.getFullYear() === now.getFullYear() ? {} : { year: "numeric" as const };
+  return date.toLocaleDateString(locale(), { weekday: "short", day: "numeric", month: "short", ...year });
+}
+
+/** Milliseconds as the timeline shows them. */
+export function formatMs(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
+}
+
+/** A turn's cost: fractions of a cent matter. */
+export function formatCost(usd: number): string {
+  if (usd === 0) return "free";
+  return usd < 0.0001 ? "< $0.0001" : `$${usd.toFixed(4)}`;
+}
+
+export const STAGE_NAMES: Record<Stage, string> = {
+  endpointing: "end of turn",
+  stt: "hearing",
+  llm: "thinking",
+  tool: "task list",
+  tts: "voice",
+  network: "network",
+  playout: "playout",
+};
+
+/** Open tasks in the server's order ("the second one" must be the second), then the done ones, latest first. */
+export function arrange(tasks: Task[]): { open: Task[]; done: Task[] } {
+  const open = tasks.filter((task) => task.status === "open");
+  const done = tasks.filter((task) => task.status === "done");
+  done.sort((a, b) => (b.completed_at ?? "").localeCompare(a.completed_at ?? ""));
+  return { open, done };
+}

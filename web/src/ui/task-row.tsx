@@ -1,0 +1,176 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { TaskFields } from "../session/api";
+import type { Task } from "../session/protocol";
+import type { TaskDesk } from "../session/task-desk";
+import { formatDue } from "./format";
+import { Icon } from "./icons";
+
+interface Props {
+  task: Task;
+  desk: TaskDesk;
+  /** It has just changed: shown for a moment. */
+  changed: boolean;
+  usable: boolean;
+  /** The row is about to go: the focus needs another place. */
+  onGone(): void;
+}
+
+export function TaskRow({ task, desk, changed, usable, onGone }: Props) {
+  const [editing, setEditing] = useState(false);
+  const editButton = useRef<HTMLButtonElement>(null);
+  const wasEditing = useRef(false);
+  useEffect(() => {
+    if (wasEditing.current && !editing) editButton.current?.focus();
+    wasEditing.current = editing;
+  }, [editing]);
+  if (editing) return <TaskEditor task={task} desk={desk} onClose={() => setEditing(false)} />;
+  const done = task.status === "done";
+  const due = task.due === null ? null : formatDue(task.due, new Date(), done);
+  const toggle = () => {
+    const status = done ? "open" : "done";
+    void desk.change(task, { status }, `${done ? "Reopened" : "Completed"} “${task.title}”`);
+  };
+  const remove = () => {
+    onGone();
+    void desk.remove(task);
+  };
+  return (
+    <li
+      class={`task${done ? " task-done" : ""}${changed ? " task-changed" : ""}`}
+      data-testid="task"
+      data-task-id={task.id}
+      data-status={task.status}
+    >
+      <input
+        type="checkbox"
+        class="tick"
+        data-testid="task-toggle"
+        aria-label={`Done: ${task.title}`}
+        checked={done}
+        disabled={!usable}
+        onChange={toggle}
+      />
+      <div class="task-body">
+        <span class="task-title" data-testid="task-title">
+          {task.title}
+        </span>
+        {(due !== null || task.priority !== "normal") && (
+          <span class="task-meta">
+            {due !== null && (
+              <span class={`due due-${due.tone}`} data-testid="task-due" data-due={task.due}>
+                <Icon name="calendar" size={14} />
+                {due.tone === "overdue" && <span class="visually-hidden">Overdue: </span>}
+                {due.text}
+              </span>
+            )}
+            {task.priority !== "normal" && (
+              <span class={`priority priority-${task.priority}`} data-testid="task-priority">
+                {task.priority === "high" ? "High priority" : "Low priority"}
+              </span>
+            )}
+          </span>
+        )}
+      </div>
+      <div class="task-actions">
+        <button
+          type="button"
+          class="quiet-icon"
+          ref={editButton}
+          data-testid="task-edit"
+          aria-label={`Edit: ${task.title}`}
+          disabled={!usable}
+          onClick={() => setEditing(true)}
+        >
+          <Icon name="pencil" size={17} />
+        </button>
+        <button
+          type="button"
+          class="quiet-icon"
+          data-testid="task-delete"
+          aria-label={`Delete: ${task.title}`}
+          disabled={!usable}
+          onClick={remove}
+        >
+          <Icon name="trash" size={17} />
+        </button>
+      </div>
+    </li>
+  );
+}
+
+/** A date-time as the browser's field wants it: local, to the minute. */
+function localDateTime(due: string): string {
+  const date = new Date(due);
+  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 16);
+}
+
+function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClose(): void }) {
+  const timed = task.due !== null && task.due.length > 10;
+  const before = task.due === null ? "" : timed ? localDateTime(task.due) : task.due;
+  const [title, setTitle] = useState(task.title);
+  const [due, setDue] = useState(before);
+  const [priority, setPriority] = useState(task.priority);
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.select(), []);
+  const save = async (event: Event) => {
+    event.preventDefault();
+    const fields: TaskFields = {};
+    if (title.trim() !== "" && title.trim() !== task.title) fields.title = title.trim();
+    // A time of day goes back with the caller's offset: the field itself knows none.
+    if (due !== before) fields.due = due === "" ? null : timed ? new Date(due).toISOString() : due;
+    if (priority !== task.priority) fields.priority = priority;
+    if (Object.keys(fields).length === 0 || (await desk.change(task, fields, `Changed “${task.title}”`))) onClose();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Escape") onClose();
+  };
+  return (
+    <li class="task task-editing" data-testid="task-editor">
+      <form onSubmit={save} onKeyDown={onKeyDown}>
+        <label>
+          <span>Title</span>
+          <input
+            ref={field}
+            type="text"
+            data-testid="edit-title"
+            maxLength={200}
+            value={title}
+            onInput={(event) => setTitle(event.currentTarget.value)}
+          />
+        </label>
+        <div class="edit-row">
+          <label>
+            <span>Due</span>
+            <input
+              type={timed ? "datetime-local" : "date"}
+              data-testid="edit-due"
+              value={due}
+              onInput={(event) => setDue(event.currentTarget.value)}
+            />
+          </label>
+          <label>
+            <span>Priority</span>
+            <select
+              data-testid="edit-priority"
+              value={priority}
+              onChange={(event) => setPriority(event.currentTarget.value as Task["priority"])}
+            >
+              <option value="low">Low</option>
+              <option value="normal">Normal</option>
+              <option value="high">High</option>
+            </select>
+          </label>
+        </div>
+        <div class="edit-actions">
+          <button type="submit" class="button button-primary button-small" data-testid="edit-save">
+            Save
+          </button>
+          <button type="button" class="button button-small" onClick={onClose}>
+            Cancel
+          </button>
+        </div>
+      </form>
+    </li>
+  );
+}

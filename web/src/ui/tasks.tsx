@@ -1,0 +1,115 @@
+import { useRef, useState } from "preact/hooks";
+import type { Task } from "../session/protocol";
+import type { SessionState, Undo } from "../session/state";
+import type { TaskDesk } from "../session/task-desk";
+import { arrange } from "./format";
+import { Icon } from "./icons";
+import { TaskRow } from "./task-row";
+
+/** The list as it is on the server, changing while one speaks, and changed by hand. */
+export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) {
+  const adder = useRef<HTMLInputElement>(null);
+  const { open, done } = arrange(state.tasks);
+  const usable = state.phase.name === "live";
+  const row = (task: Task) => (
+    <TaskRow
+      key={task.id}
+      task={task}
+      desk={desk}
+      changed={state.changed.includes(task.id)}
+      usable={usable}
+      onGone={() => adder.current?.focus()}
+    />
+  );
+  return (
+    <section class="panel tasks" aria-labelledby="tasks-title">
+      <header class="panel-head">
+        <h2 id="tasks-title">Tasks</h2>
+        <span class="count" data-testid="task-count">
+          {open.length} open
+        </span>
+      </header>
+      <AddTask desk={desk} usable={usable} field={adder} />
+      <div class="tasks-scroll">
+        <ul class="task-list" data-testid="task-list" aria-label="Open tasks">
+          {open.map(row)}
+        </ul>
+        {open.length === 0 && (
+          <p class="empty" data-testid="tasks-empty">
+            {state.tasksLoaded ? "Nothing to do. Say or type what comes next." : "Your tasks appear here."}
+          </p>
+        )}
+        {done.length > 0 && (
+          <details class="done">
+            <summary>
+              Done <span class="numeric">{done.length}</span>
+            </summary>
+            <ul class="task-list" data-testid="done-list" aria-label="Done tasks">
+              {done.map(row)}
+            </ul>
+          </details>
+        )}
+      </div>
+      {state.undo !== null && <UndoBar key={state.undo.token} undo={state.undo} desk={desk} />}
+    </section>
+  );
+}
+
+interface AddProps {
+  desk: TaskDesk;
+  usable: boolean;
+  field: { current: HTMLInputElement | null };
+}
+
+function AddTask({ desk, usable, field }: AddProps) {
+  const [title, setTitle] = useState("");
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const wanted = title.trim();
+    if (wanted === "") return;
+    setTitle("");
+    if (!(await desk.add(wanted))) setTitle((typed) => (typed === "" ? wanted : typed));
+  };
+  return (
+    <form class="add-task" onSubmit={submit}>
+      <label class="visually-hidden" for="new-task">
+        New task
+      </label>
+      <Icon name="plus" size={18} />
+      <input
+        id="new-task"
+        ref={field}
+        data-testid="task-add-input"
+        type="text"
+        autocomplete="off"
+        maxLength={200}
+        placeholder="Add a task"
+        value={title}
+        disabled={!usable}
+        onInput={(event) => setTitle(event.currentTarget.value)}
+      />
+      <button
+        type="submit"
+        class="button button-small"
+        data-testid="task-add"
+        disabled={!usable || title.trim() === ""}
+      >
+        Add
+      </button>
+    </form>
+  );
+}
+
+function UndoBar({ undo, desk }: { undo: Undo; desk: TaskDesk }) {
+  return (
+    <div class="undo" role="status" data-testid="undo-bar">
+      <span class="undo-label">{undo.label}</span>
+      <button type="button" class="link-button" data-testid="undo" onClick={() => void desk.undo()}>
+        Undo
+      </button>
+      <button type="button" class="quiet-icon" aria-label="Dismiss" onClick={() => desk.dismissUndo()}>
+        <Icon name="close" size={16} />
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,24 @@
+import { useEffect, useState } from "preact/hooks";
+import type { SessionState } from "../session/state";
+import type { Store } from "../session/store";
+
+/** The page's state, drawn again after every change. */
+export function useSession(store: Store): SessionState {
+  const [state, setState] = useState(store.state);
+  useEffect(() => {
+    setState(store.state);
+    return store.subscribe(() => setState(store.state));
+  }, [store]);
+  return state;
+}
+
+/** Seconds until a moment (`Date.now()` time), counted down on the screen. */
+export function useCountdown(untilMs: number): number {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    setNow(Date.now());
+    const timer = setInterval(() => setNow(Date.now()), 500);
+    return () => clearInterval(timer);
+  }, [untilMs]);
+  return Math.max(0, Math.ceil((untilMs - now) / 1000));
+}
