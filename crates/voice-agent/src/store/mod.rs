@@ -1,1 +1,210 @@
 //! Where state lives: sessions, tasks, undo and tool intents, committed together.
+//!
+//! A turn is one atomic [`Commit`]: what its tool changed and the history that says so are saved together or not at
+//! all, under the key `session + turn + call`. That is what makes a tool run exactly once, whatever dies when.
+//!
+//! A session has one owner. Every [`Store::claim_session`] raises its fence, and a commit with an older fence is
+//! refused, so that a process that was thought dead cannot overwrite its successor.
+
+mod clock;
+mod doc;
+mod error;
+mod id;
+mod watch;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use doc::{Channel, ConversationItem, MAX_DOC_BYTES, Role, SessionDoc};
+pub use error::StoreError;
+pub use id::{InstanceId, SessionId, UserId};
+pub use watch::{TaskEvents, TasksChanged};
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use voice_core::ids::{ToolCallId, TurnId};
+
+use crate::tasks::{TaskChange, TaskList, UndoEffect, UndoEntry};
+
+/// A session is forgotten this long after its last activity.
+pub const SESSION_TTL: Duration = Duration::from_secs(3600);
+/// A hand-over's context is forgotten this long after it was put down.
+pub const HANDOVER_TTL: Duration = Duration::from_secs(300);
+/// An instance whose heartbeat is older than this is dead.
+pub const HEARTBEAT_TTL: Duration = Duration::from_secs(2);
+
+/// What a store's method gives back.
+pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// A session as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredSession {
+    /// The contract's JSON.
+    pub doc: SessionDoc,
+    /// SHA-256 of the session's token; compare in constant time.
+    pub token_hash: [u8; 32],
+    /// The number of the present owner; greater than every earlier one.
+    pub fence: u64,
+    /// The instance that the present owner lives on.
+    pub owner: InstanceId,
+    /// The session is over; it can be read until it expires, and neither claimed nor committed to.
+    pub ended: bool,
+}
+
+/// One atomic save of a session, with what a tool changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The session as it is after the turn, or after the tool.
+    pub doc: SessionDoc,
+    /// The owner's fence.
+    pub fence: u64,
+    /// The turn that is being saved.
+    pub turn: TurnId,
+    /// What a tool of this turn did.
+    pub tool: Option<ToolCommit>,
+}
+
+/// What a tool did, as [`crate::tools::execute`] said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolCommit {
+    /// The call; with session and turn, the key under which it happens exactly once.
+    pub call: ToolCallId,
+    /// Whose tasks.
+    pub user_id: UserId,
+    /// The [`TaskList::rev`] that the tool read.
+    pub tasks_rev: u64,
+    /// What changes.
+    pub changes: Vec<TaskChange>,
+    /// What it does to the undo journal.
+    pub undo: UndoEffect,
+    /// What the tool answered; given back if the same call is committed again.
+    pub output: Value,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CommitOutcome {
+    /// All of it is saved.
+    Committed {
+        /// The user's tasks' revision after it; without a tool, `None`.
+        tasks_rev: Option<u64>,
+    },
+    /// The same `session + turn + call` was committed before, and nothing was saved now. Go on with this output: put
+    /// it into the history instead of the new one and commit without the tool.
+    AlreadyApplied {
+        /// What the tool answered the first time.
+        output: Value,
+    },
+    /// The user's tasks changed after the tool read them; nothing was saved. Read them and run the tool again.
+    Conflict,
+    /// The session has a newer owner; nothing was saved. Let it go.
+    Fenced,
+}
+
+/// A user's tasks with the undo journal: what a tool reads. Both belong to the same revision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserTasks {
+    /// The tasks.
+    pub list: TaskList,
+    /// The undo journal, newest last.
+    pub undo: Vec<UndoEntry>,
+}
+
+/// What became of a change outside a session's turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeOutcome {
+    /// Saved.
+    Changed {
+        /// The tasks' revision after it.
+        tasks_rev: u64,
+    },
+    /// The tasks changed meanwhile; nothing was saved. Read them and decide again.
+    Conflict,
+}
+
+/// How the store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreHealth {
+    /// `sqlite` or `redis`.
+    pub kind: &'static str,
+    /// Why it is not well; `None` when it is.
+    pub trouble: Option<String>,
+    /// Writes that wait.
+    pub queued: usize,
+}
+
+/// The one store. Every method is atomic. A session that expired is as one that never was: `NotFound`.
+///
+/// A method fails fast with [`StoreError::Unavailable`] rather than waiting for long; whatever it answers with an
+/// `Ok` is on disk and survives the death of the process.
+pub trait Store: Send + Sync + 'static {
+    /// Makes a new session, owned by `instance`, and gives back its fence. [`StoreError::Exists`] if the id is taken.
+    fn create_session(&self, doc: SessionDoc, token_hash: [u8; 32], instance: InstanceId) -> StoreFuture<'_, u64>;
+
+    /// Reads a session without becoming its owner; `None` if there is none or it expired.
+    fn load_session(&self, id: SessionId) -> StoreFuture<'_, Option<StoredSession>>;
+
+    /// Becomes the session's owner and reads it, in one step: what is read is the last that any earlier owner saved.
+    /// [`StoreError::NotFound`] and [`StoreError::Ended`] if there is nothing to own.
+    fn claim_session(&self, id: SessionId, instance: InstanceId) -> StoreFuture<'_, StoredSession>;
+
+    /// Saves a turn. Renews the session's time to live.
+    fn commit(&self, commit: Commit) -> StoreFuture<'_, CommitOutcome>;
+
+    /// Renews the session's time to live, for its owner: a call in which nobody spoke for long is not over.
+    fn extend_session(&self, id: SessionId, fence: u64) -> StoreFuture<'_, ()>;
+
+    /// Marks the session as over. It stays readable until it expires. Its owner gives his `fence`
+    /// ([`StoreError::Fenced`] if he is not that any more); the caller who ends it by HTTP gives none.
+    fn end_session(&self, id: SessionId, fence: Option<u64>) -> StoreFuture<'_, ()>;
+
+    /// Forgets the session, its tool intents and its hand-over at once; whether there was one.
+    fn delete_session(&self, id: SessionId) -> StoreFuture<'_, bool>;
+
+    /// The sessions that are alive: not ended, not expired.
+    fn live_sessions(&self) -> StoreFuture<'_, Vec<LiveSession>>;
+
+    /// Forgets what expired: sessions, hand-overs, heartbeats. Gives back the sessions that went.
+    fn sweep(&self) -> StoreFuture<'_, Vec<SessionId>>;
+
+    /// Puts down what the next owner needs for a planned hand-over; lives [`HANDOVER_TTL`].
+    fn put_handover(&self, id: SessionId, fence: u64, context: Value) -> StoreFuture<'_, ()>;
+
+    /// Takes the hand-over's context, once.
+    fn take_handover(&self, id: SessionId) -> StoreFuture<'_, Option<Value>>;
+
+    /// The user's tasks; an empty list for a user who has none.
+    fn tasks(&self, user: UserId) -> StoreFuture<'_, UserTasks>;
+
+    /// Changes the user's tasks outside a turn. With `expected_rev` only if they did not change since.
+    fn change_tasks(
+        &self,
+        user: UserId,
+        expected_rev: Option<u64>,
+        changes: Vec<TaskChange>,
+        undo: UndoEffect,
+    ) -> StoreFuture<'_, ChangeOutcome>;
+
+    /// Says that the instance lives, for `ttl` from now.
+    fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()>;
+
+    /// Whether the instance's last heartbeat still counts.
+    fn instance_alive(&self, instance: InstanceId) -> StoreFuture<'_, bool>;
+
+    /// Every change of anybody's tasks from now on, whichever way it came about (in this process).
+    fn task_events(&self) -> TaskEvents;
+
+    /// Tries a write, and says how the store is.
+    fn health(&self) -> BoxFuture<'_, StoreHealth>;
+}
+
+/// A session in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Its owner's instance.
+    pub owner: InstanceId,
+    /// Its fence.
+    pub fence: u64,
+}

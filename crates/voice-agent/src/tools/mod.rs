@@ -1,1 +1,36 @@
 //! What the agents can do: the tools' schemas and their pure execution over a task list.
+//!
+//! A tool never touches the store: it reads the list that the session holds and says what should change. The store
+//! commits that together with the turn's history, or refuses because the list changed meanwhile, and then the tool
+//! is simply run again.
+
+mod spec;
+
+pub use spec::{REVIEW_AGENT, TASK_AGENT, ToolSpec, specs_for};
+
+use jiff::ZonedDateTime;
+use serde_json::Value;
+
+use crate::tasks::{TaskChange, TaskId, UndoEffect};
+
+/// What a tool may know besides its arguments and the tasks.
+#[derive(Debug, Clone)]
+pub struct ToolContext {
+    /// The time, in the user's time zone: "today" is his.
+    pub now: ZonedDateTime,
+    /// The id that a new task gets. One is enough: a call makes at most one task.
+    pub new_id: TaskId,
+}
+
+/// What a tool answered and what it wants to change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolRun {
+    /// A JSON object with `status`.
+    pub output: Value,
+    /// Whether the call was at fault (as opposed to answering "not found"); nothing changes then.
+    pub is_error: bool,
+    /// What changes, in order.
+    pub changes: Vec<TaskChange>,
+    /// What it does to the undo journal.
+    pub undo: UndoEffect,
+}

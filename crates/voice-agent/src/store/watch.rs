@@ -1,0 +1,58 @@
+//! Who wants to know that a user's tasks changed.
+
+use tokio::sync::broadcast;
+
+use super::UserId;
+
+/// How many changes a slow listener may be behind before he is told to read afresh.
+const BACKLOG: usize = 256;
+
+/// A user's tasks changed; read them to see how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TasksChanged {
+    /// Whose.
+    pub user_id: UserId,
+    /// The revision they have now.
+    pub tasks_rev: u64,
+}
+
+/// The changes of everybody's tasks, as they are committed.
+#[derive(Debug)]
+pub struct TaskEvents(broadcast::Receiver<TasksChanged>);
+
+impl TaskEvents {
+    /// Waits until the tasks of `user` change. `Some(rev)` is the new revision; `None` that the store is gone. A
+    /// listener who is far behind is told of a change that may not be one: with revision 0.
+    pub async fn changed(&mut self, user: &UserId) -> Option<u64> {
+        loop {
+            match self.0.recv().await {
+                Ok(change) if change.user_id == *user => return Some(change.tasks_rev),
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => return Some(0),
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+/// The sending side, which a store holds.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskNews(broadcast::Sender<TasksChanged>);
+
+impl TaskNews {
+    /// News without a listener yet.
+    pub(crate) fn new() -> Self {
+        Self(broadcast::channel(BACKLOG).0)
+    }
+
+    /// A new listener.
+    pub(crate) fn listen(&self) -> TaskEvents {
+        TaskEvents(self.0.subscribe())
+    }
+
+    /// Tells the listeners, if there are any.
+    pub(crate) fn tell(&self, user_id: &UserId, tasks_rev: u64) {
+        // An error only says that nobody listens.
+        let _listeners = self.0.send(TasksChanged { user_id: user_id.clone(), tasks_rev });
+    }
+}

@@ -1,0 +1,188 @@
+//! The tools as a language model is told of them.
+
+use serde_json::{Value, json};
+
+/// The agent that every session starts with: it has all tools.
+pub const TASK_AGENT: &str = "TaskAgent";
+/// The agent that goes through what is there: everything but adding.
+pub const REVIEW_AGENT: &str = "ReviewAgent";
+
+/// One tool: its name and the JSON schema of its arguments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolSpec {
+    /// The name, as in [`voice_core::chat::ToolCall::name`].
+    pub name: &'static str,
+    /// What it does, for the model.
+    pub description: &'static str,
+    /// The arguments' JSON schema (an object).
+    pub parameters: Value,
+}
+
+/// The tools of an agent, in the order in which a model should see them; none for an agent that does not exist.
+pub fn specs_for(agent: &str) -> Vec<ToolSpec> {
+    let all = match agent {
+        TASK_AGENT => true,
+        REVIEW_AGENT => false,
+        _ => return Vec::new(),
+    };
+    let mut specs = Vec::new();
+    if all {
+        specs.push(add_task());
+    }
+    specs.extend([list_tasks(), complete_task(), reopen_task(), set_due(), set_priority(), rename_task()]);
+    specs.extend([delete_task(), undo(), transfer_to_agent(agent), end_call()]);
+    specs
+}
+
+fn object(properties: Value, required: &[&str]) -> Value {
+    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+fn title() -> Value {
+    json!({"type": "string", "description": "The task's title, or the words by which the caller names it."})
+}
+
+fn id() -> Value {
+    json!({"type": "string", "description": "The task's id, from an earlier result. Surer than the title."})
+}
+
+fn due() -> Value {
+    json!({
+        "type": ["string", "null"],
+        "description": "A local date like 2026-11-27 or date and time like 2026-11-27T17:00. Null for no due date.",
+    })
+}
+
+fn priority() -> Value {
+    json!({"type": "string", "enum": ["low", "normal", "high"]})
+}
+
+fn add_task() -> ToolSpec {
+    ToolSpec {
+        name: "add_task",
+        description: "Adds a task. Answers 'exists' and adds nothing if an open task has the same title.",
+        parameters: object(
+            json!({
+                "title": {"type": "string", "description": "What is to be done, without the due date.", "maxLength": 200},
+                "due": due(),
+                "priority": priority(),
+            }),
+            &["title"],
+        ),
+    }
+}
+
+fn list_tasks() -> ToolSpec {
+    ToolSpec {
+        name: "list_tasks",
+        description: "Lists or counts the caller's tasks: what is due first, then what matters most. 'total' counts \
+                      all that fit; 'tasks' holds one page of them.",
+        parameters: object(
+            json!({
+                "status": {"type": "string", "enum": ["open", "done", "all"], "description": "Default: open."},
+                "due": {
+                    "type": "string",
+                    "description": "today, tomorrow, this_week, overdue, none (no due date) or a date like 2026-11-27.",
+                },
+                "priority": priority(),
+                "query": {"type": "string", "description": "Only tasks whose title has these words."},
+                "offset": {"type": "integer", "minimum": 0, "description": "How many to pass over. Default: 0."},
+                "limit": {"type": "integer", "minimum": 1, "maximum": 100, "description": "Most to answer. Default: 20."},
+            }),
+            &[],
+        ),
+    }
+}
+
+fn complete_task() -> ToolSpec {
+    ToolSpec {
+        name: "complete_task",
+        description: "Marks a task as done, or all open tasks with 'all'. Give title, id or all.",
+        parameters: object(
+            json!({"title": title(), "id": id(), "all": {"type": "boolean", "description": "Complete every open task."}}),
+            &[],
+        ),
+    }
+}
+
+fn reopen_task() -> ToolSpec {
+    ToolSpec {
+        name: "reopen_task",
+        description: "Marks a done task as open again. Give title or id.",
+        parameters: object(json!({"title": title(), "id": id()}), &[]),
+    }
+}
+
+fn set_due() -> ToolSpec {
+    ToolSpec {
+        name: "set_due",
+        description: "Sets when a task is due, or removes its due date with null. Give title or id.",
+        parameters: object(json!({"title": title(), "id": id(), "due": due()}), &["due"]),
+    }
+}
+
+fn set_priority() -> ToolSpec {
+    ToolSpec {
+        name: "set_priority",
+        description: "Sets a task's priority. Give title or id.",
+        parameters: object(json!({"title": title(), "id": id(), "priority": priority()}), &["priority"]),
+    }
+}
+
+fn rename_task() -> ToolSpec {
+    ToolSpec {
+        name: "rename_task",
+        description: "Gives a task a new title. Give title (the present one) or id.",
+        parameters: object(
+            json!({
+                "title": title(),
+                "id": id(),
+                "new_title": {"type": "string", "description": "The whole new title.", "maxLength": 200},
+            }),
+            &["new_title"],
+        ),
+    }
+}
+
+fn delete_task() -> ToolSpec {
+    ToolSpec {
+        name: "delete_task",
+        description: "Deletes a task (title or id) or several (scope). Answers 'needs_confirmation' first: ask the \
+                      caller, and call again with confirmed only after a clear yes.",
+        parameters: object(
+            json!({
+                "title": title(),
+                "id": id(),
+                "scope": {"type": "string", "enum": ["done", "all"], "description": "All done tasks, or every task."},
+                "confirmed": {"type": "boolean", "description": "The caller said yes to deleting exactly this."},
+            }),
+            &[],
+        ),
+    }
+}
+
+fn undo() -> ToolSpec {
+    ToolSpec {
+        name: "undo",
+        description: "Takes back the last change of the caller's tasks. Can be called again for the one before.",
+        parameters: object(json!({}), &[]),
+    }
+}
+
+fn transfer_to_agent(from: &str) -> ToolSpec {
+    let (target, description) = if from == TASK_AGENT {
+        (REVIEW_AGENT, "Hands the call to the agent that goes through the tasks one by one with the caller.")
+    } else {
+        (TASK_AGENT, "Hands the call back to the agent that adds and keeps tasks.")
+    };
+    let agent = json!({"type": "string", "enum": [target]});
+    ToolSpec { name: "transfer_to_agent", description, parameters: object(json!({"agent": agent}), &["agent"]) }
+}
+
+fn end_call() -> ToolSpec {
+    ToolSpec {
+        name: "end_call",
+        description: "Ends the call, after the caller said goodbye.",
+        parameters: object(json!({}), &[]),
+    }
+}
