@@ -3,7 +3,7 @@
 pub mod audio;
 pub mod cli;
 pub mod config;
-// pub mod driver;
+pub mod driver;
 pub mod http;
 pub mod llm;
 pub mod model;

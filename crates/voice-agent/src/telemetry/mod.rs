@@ -1,1 +1,17 @@
-//! Metrics, events, logs and traces.
+//! Watching it: metrics, log lines and traces, from one place.
+//!
+//! Nothing else touches a metric: [`Events`] has a function for everything that happens, which writes the log line
+//! and moves the metric together.
+
+mod events;
+mod exposition;
+mod logging;
+mod metrics;
+mod pii;
+mod traces;
+
+pub use events::{Events, SessionEnd, SessionLabels};
+pub use logging::{LogError, start as start_logging};
+pub use metrics::Metrics;
+pub use pii::Pii;
+pub use traces::{SessionTrace, TraceError, Traces};

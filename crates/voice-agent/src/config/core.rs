@@ -1,0 +1,67 @@
+//! The core's settings out of ours.
+
+use voice_core::CoreConfig;
+
+use super::Config;
+
+/// The core's keys whose names differ from ours, for error messages.
+const NAMES: &[(&str, &str)] = &[
+    ("endpointing_delay_ms", "endpointing.delay_ms"),
+    ("max_endpointing_delay_ms", "endpointing.max_delay_ms"),
+    ("preemptive_min_permille", "endpointing.preemptive_min_permille"),
+    ("max_utterance_ms", "endpointing.max_utterance_ms"),
+    ("max_turn_ms", "endpointing.max_turn_ms"),
+    ("stt_deadline_ms", "deadline.stt_ms"),
+    ("llm_first_deadline_ms", "deadline.llm_first_ms"),
+    ("llm_gap_deadline_ms", "deadline.llm_gap_ms"),
+    ("tool_deadline_ms", "deadline.tool_ms"),
+    ("commit_deadline_ms", "deadline.commit_ms"),
+    ("commit_retry_ms", "deadline.commit_retry_ms"),
+    ("tts_deadline_ms", "deadline.tts_ms"),
+    ("playout_grace_ms", "deadline.playout_grace_ms"),
+    ("max_session_ms", "session.max_ms"),
+];
+
+/// Our key of a core's key.
+pub(super) fn key_of(core_key: &str) -> String {
+    NAMES
+        .iter()
+        .find(|(core, _)| *core == core_key)
+        .map_or_else(|| format!("session.{core_key}"), |(_, ours)| (*ours).to_owned())
+}
+
+impl Config {
+    /// The settings of a session.
+    pub fn core(&self) -> CoreConfig {
+        let Self { session, endpointing, interruption, deadline, .. } = self;
+        CoreConfig {
+            greeting: self.greeting.clone(),
+            endpointing_delay_ms: endpointing.delay_ms,
+            max_endpointing_delay_ms: endpointing.max_delay_ms,
+            preemptive: endpointing.preemptive,
+            preemptive_min_permille: endpointing.preemptive_min_permille,
+            interruption_min_speech_ms: interruption.min_speech_ms,
+            max_utterance_ms: endpointing.max_utterance_ms,
+            max_turn_ms: endpointing.max_turn_ms,
+            stt_deadline_ms: deadline.stt_ms,
+            llm_first_deadline_ms: deadline.llm_first_ms,
+            llm_gap_deadline_ms: deadline.llm_gap_ms,
+            tool_deadline_ms: deadline.tool_ms,
+            commit_deadline_ms: deadline.commit_ms,
+            tts_deadline_ms: deadline.tts_ms,
+            playout_grace_ms: deadline.playout_grace_ms,
+            max_llm_requests: session.max_llm_requests,
+            max_tool_calls: session.max_tool_calls,
+            max_reply_chars: session.max_reply_chars,
+            max_text_chars: session.max_text_chars,
+            max_pending_texts: session.max_pending_texts,
+            max_history: session.max_history,
+            idle_ms: session.idle_ms,
+            max_session_ms: session.max_ms,
+            reconnect_ms: session.reconnect_ms,
+            closing_ms: session.closing_ms,
+            commit_retry_ms: deadline.commit_retry_ms,
+            prices: self.prices.clone(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! From a file and an environment to settings that can work.
+
+use std::path::{Path, PathBuf};
+
+use toml::Table;
+use voice_core::cost::Prices;
+
+use super::env::{Env, keys, overlay, variable_of};
+use super::{Config, ConfigError, Secret, Secrets, validate};
+
+/// The price list that is built in.
+const PRICES: &str = include_str!("../../../../config/prices.toml");
+
+/// Settings that can work, and what an operator should know about them.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// Sentences for the log.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the file (none: the defaults), puts the environment over it, and checks everything.
+///
+/// # Errors
+/// [`ConfigError`] that names the key, its value and what would be right.
+pub fn load(file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
+    let text = match file {
+        None => String::new(),
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::new(path.display().to_string(), format!("cannot be read: {error}")))?,
+    };
+    let mut config = parse(&text, file, env)?;
+    config.secrets = Secrets::read(|variable| read_secret(variable, env))?;
+    config.prices = read_prices(&config.prices_file)?;
+    if config.models_dir.as_os_str().is_empty() {
+        config.models_dir = default_models_dir(env)?;
+    }
+    validate::refuse_unserved(&config, env)?;
+    validate::check(&config)?;
+    let warnings = validate::warnings(&config, env);
+    Ok(Loaded { config, warnings })
+}
+
+/// The settings of a file's text with the environment over it, unchecked.
+pub(super) fn parse(text: &str, file: Option<&Path>, env: &Env) -> Result<Config, ConfigError> {
+    let name = file.map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
+    let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
+        // The message shows the line and points at the place.
+        ConfigError::new(&name, format!("is not TOML: {error}"))
+    })?;
+    refuse_secrets(&table)?;
+    // Once by itself, for messages that show the line of the file.
+    let _alone: Config = toml::from_str(text).map_err(|error| ConfigError::new(&name, error.to_string()))?;
+    let defaults = Table::try_from(Config::default())
+        .map_err(|error| ConfigError::new("the defaults", format!("cannot be written as TOML: {error}")))?;
+    overlay(&mut table, &defaults, env)?;
+    table.try_into().map_err(|error: toml::de::Error| {
+        let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        ConfigError::new("the environment", message)
+    })
+}
+
+/// A file is copied, mailed and committed; a secret in it is soon none.
+fn refuse_secrets(table: &Table) -> Result<(), ConfigError> {
+    for (key, _) in keys(table) {
+        let variable = variable_of(&key);
+        let bare = variable.strip_prefix("SECRETS_").unwrap_or(&variable);
+        if let Some(secret) = Secrets::VARIABLES.iter().chain(validate::LATER_SECRETS).find(|name| **name == bare) {
+            let reason = format!(
+                "is a secret and does not belong in the file: set the environment variable {secret}, or {secret}_FILE \
+                 to the path of a file that holds it"
+            );
+            return Err(ConfigError::new(key, reason));
+        }
+    }
+    Ok(())
+}
+
+fn read_secret(variable: &'static str, env: &Env) -> Result<Option<Secret>, ConfigError> {
+    let file_variable = format!("{variable}_FILE");
+    match (env.get_filled(variable), env.get_filled(&file_variable)) {
+        (Some(_), Some(_)) => {
+            Err(ConfigError::new(variable, format!("is set, and so is {file_variable}: set one of them")))
+        }
+        (Some(value), None) => Ok(Some(Secret::new(value))),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::new(&file_variable, format!("{path:?} cannot be read: {error}")))?;
+            // Editors and `echo` end a file with a newline that is not part of the secret.
+            let text = text.trim_end_matches(['\r', '\n']);
+            if text.is_empty() {
+                return Err(ConfigError::new(file_variable, format!("{path:?} is empty")));
+            }
+            Ok(Some(Secret::new(text)))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn read_prices(file: &Path) -> Result<Prices, ConfigError> {
+    let built_in = file.as_os_str().is_empty();
+    let text = if built_in {
+        PRICES.to_owned()
+    } else {
+        std::fs::read_to_string(file)
+            .map_err(|error| ConfigError::new("prices_file", format!("{} cannot be read: {error}", file.display())))?
+    };
+    toml::from_str(&text).map_err(|error| ConfigError::new("prices_file", format!("{}: {error}", file.display())))
+}
+
+fn default_models_dir(env: &Env) -> Result<PathBuf, ConfigError> {
+    let cache = env.get_filled("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| env.get_filled("HOME").map(|home| Path::new(home).join(".cache")));
+    cache.map(|cache| cache.join("voice-agent/models")).ok_or_else(|| {
+        ConfigError::new(
+            "models_dir",
+            "is empty, and neither XDG_CACHE_HOME nor HOME says where a cache is: set MODELS_DIR",
+        )
+    })
+}

@@ -1,0 +1,56 @@
+//! What must not be seen.
+
+use std::fmt;
+
+/// A text that `Debug` does not show. It is revealed explicitly, where it is used.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+macro_rules! secrets {
+    ($($(#[$doc:meta])* $field:ident: $variable:literal,)*) => {
+        /// Every secret that this version uses.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct Secrets {
+            $($(#[$doc])* pub $field: Option<Secret>,)*
+        }
+
+        impl Secrets {
+            /// Their variables; each may also be given as a path in `{variable}_FILE`.
+            pub const VARIABLES: &'static [&'static str] = &[$($variable,)*];
+
+            /// Fills them from where `read` finds a variable's value.
+            pub(super) fn read<E>(mut read: impl FnMut(&'static str) -> Result<Option<Secret>, E>) -> Result<Self, E> {
+                Ok(Self { $($field: read($variable)?,)* })
+            }
+        }
+    };
+}
+
+secrets! {
+    /// Verifies callers' tokens with the HS algorithms.
+    jwt_secret: "AUTH_JWT_SECRET",
+    /// The operator's token.
+    admin_token: "ADMIN_TOKEN",
+    /// The auditor's token.
+    auditor_token: "AUDITOR_TOKEN",
+    /// The privacy officer's token.
+    privacy_token: "PRIVACY_TOKEN",
+}

@@ -1,0 +1,268 @@
+//! One struct per section of the file. Times are milliseconds, sizes bytes, unless the name says otherwise.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use voice_core::CoreConfig;
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    )*};
+}
+
+sections! {
+    /// The callers' port.
+    Http {
+        /// Where it listens.
+        addr: ListenAddr = ListenAddr(SocketAddr::from(([127, 0, 0, 1], 8080))),
+        /// Longest time for a request's head, a WebSocket's handshake included.
+        handshake_timeout_ms: u64 = 10_000,
+        /// Longest time for a request and its answer.
+        request_timeout_ms: u64 = 30_000,
+        /// Most connections at once; further ones wait in the system's queue.
+        max_connections: usize = 2_048,
+    }
+
+    /// The operators' port: `/metrics`.
+    Metrics {
+        /// Where it listens.
+        addr: ListenAddr = ListenAddr(SocketAddr::from(([127, 0, 0, 1], 9090))),
+    }
+
+    /// Who a browser's caller is.
+    Auth {
+        /// Whether callers say who they are, or prove it.
+        mode: AuthMode = AuthMode::None,
+        /// With `mode = "none"`: serve callers on any address, not only on a loopback one.
+        none_ok: bool = false,
+        /// Where the issuer's public keys are; for the asymmetric algorithms.
+        jwks_url: String = String::new(),
+        /// For how long the public keys are kept.
+        jwks_cache_ms: u64 = 600_000,
+        /// The one algorithm that is accepted.
+        jwt_algorithm: JwtAlgorithm = JwtAlgorithm::HS256,
+        /// The only `iss` that is accepted.
+        jwt_issuer: String = String::new(),
+        /// The only `aud` that is accepted.
+        jwt_audience: String = String::new(),
+    }
+
+    /// How much is taken from outside.
+    Limits {
+        /// Most live sessions; more are answered 503 with `Retry-After`.
+        max_sessions: usize = 200,
+        /// What `Retry-After` says, in seconds.
+        retry_after_s: u64 = 5,
+        /// Largest body of a request, in bytes.
+        max_body_bytes: usize = 65_536,
+        /// Largest text message on a socket, in bytes.
+        max_message_bytes: usize = 8_192,
+        /// Messages per second that a connection may send in the long run: audio takes 50.
+        messages_per_second: u32 = 120,
+        /// Messages that it may send at once: what a network that stood still delivers together.
+        message_burst: u32 = 600,
+        /// Events and audio that wait for one connection; when full, the reader is too slow.
+        outbound_queue: usize = 256,
+        /// What waits for one session's task.
+        command_queue: usize = 256,
+        /// Longest wait for a connection to take one message.
+        write_timeout_ms: u64 = 5_000,
+        /// The system's send buffer of a connection, in bytes: what a slow reader may have waiting unseen.
+        send_buffer_bytes: usize = 131_072,
+        /// How often a connection is pinged.
+        ping_interval_ms: u64 = 15_000,
+        /// A connection that is silent for this long is lost.
+        connection_silence_ms: u64 = 40_000,
+    }
+
+    /// One session's limits.
+    Session {
+        /// Silence of both sides that ends it.
+        idle_ms: u64 = core().idle_ms,
+        /// Its longest duration.
+        max_ms: u64 = core().max_session_ms,
+        /// How long a lost caller may take to come back.
+        reconnect_ms: u64 = core().reconnect_ms,
+        /// Longest time for the last words.
+        closing_ms: u64 = core().closing_ms,
+        /// Longest message or transcript, in characters.
+        max_text_chars: usize = core().max_text_chars,
+        /// Most typed messages that wait for their turn.
+        max_pending_texts: usize = core().max_pending_texts,
+        /// Most messages that history keeps.
+        max_history: usize = core().max_history,
+        /// Longest reply, in characters.
+        max_reply_chars: usize = core().max_reply_chars,
+        /// Most requests to the model within one reply.
+        max_llm_requests: u32 = core().max_llm_requests,
+        /// Most tool calls within one reply.
+        max_tool_calls: u32 = core().max_tool_calls,
+    }
+
+    /// When a turn is over.
+    Endpointing {
+        /// Least silence that ends a turn.
+        delay_ms: u64 = core().endpointing_delay_ms,
+        /// Most silence that a turn is kept open for.
+        max_delay_ms: u64 = core().max_endpointing_delay_ms,
+        /// Whether a reply is begun before the turn is declared over.
+        preemptive: bool = core().preemptive,
+        /// From this end-of-turn score on, in thousandths.
+        preemptive_min_permille: u16 = core().preemptive_min_permille,
+        /// An utterance that is longer is not continued after a pause.
+        max_utterance_ms: u64 = core().max_utterance_ms,
+        /// Longest one may speak before what was understood so far is answered.
+        max_turn_ms: u64 = core().max_turn_ms,
+    }
+
+    /// When the agent falls silent.
+    Interruption {
+        /// Caller speech of this length over the agent's is an interruption.
+        min_speech_ms: u64 = core().interruption_min_speech_ms,
+    }
+
+    /// How long each stage may take.
+    Deadline {
+        /// For a final transcript after the caller paused.
+        stt_ms: u64 = core().stt_deadline_ms,
+        /// For the model's first useful token.
+        llm_first_ms: u64 = core().llm_first_deadline_ms,
+        /// For the next one.
+        llm_gap_ms: u64 = core().llm_gap_deadline_ms,
+        /// For a tool.
+        tool_ms: u64 = core().tool_deadline_ms,
+        /// For the store, before the call goes on from memory.
+        commit_ms: u64 = core().commit_deadline_ms,
+        /// First delay before a failed save is tried again.
+        commit_retry_ms: u64 = core().commit_retry_ms,
+        /// For a chunk's first audio, and for the next of it.
+        tts_ms: u64 = core().tts_deadline_ms,
+        /// After a speech should have been played to its end.
+        playout_grace_ms: u64 = core().playout_grace_ms,
+    }
+
+    /// A stage's providers.
+    Chain {
+        /// In the order in which they are tried.
+        chain: Vec<String> = vec!["embedded".to_owned()],
+    }
+
+    /// The log, on standard error.
+    Log {
+        /// `error`, `warn`, `info`, `debug`, `trace`, or a filter like `info,voice_agent=debug`.
+        level: String = "info".to_owned(),
+        /// How a line looks.
+        format: LogFormat = LogFormat::Auto,
+    }
+
+    /// OpenTelemetry traces.
+    Otel {
+        /// An OTLP/HTTP collector, like `http://127.0.0.1:4318`; empty: no traces.
+        exporter_otlp_endpoint: String = String::new(),
+        /// The service's name in traces.
+        service_name: String = "voice-agent".to_owned(),
+        /// Most spans that wait for the exporter; more are dropped.
+        queue: usize = 2_048,
+    }
+
+    /// The sessions' inputs, for `voice-agent replay`. They hold what callers said.
+    InputLog {
+        /// The folder, a file per session; empty: none is written.
+        dir: std::path::PathBuf = std::path::PathBuf::new(),
+    }
+
+    /// The end of the process.
+    Shutdown {
+        /// How long live sessions may go on after SIGTERM.
+        grace_ms: u64 = 20_000,
+    }
+}
+
+fn core() -> CoreConfig {
+    CoreConfig::default()
+}
+
+/// Whether callers say who they are, or prove it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// A `user_id` in the request is believed.
+    None,
+    /// A bearer token with `exp`, issuer and audience; the user is its `sub`.
+    Jwt,
+}
+
+/// A signature algorithm of JSON Web Tokens.
+#[expect(clippy::upper_case_acronyms, reason = "these are the algorithms' registered names")]
+#[expect(missing_docs, reason = "RFC 7518 and RFC 8037 define them by name")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JwtAlgorithm {
+    HS256,
+    HS384,
+    HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    ES256,
+    ES384,
+    #[serde(rename = "EdDSA")]
+    EdDSA,
+}
+
+impl JwtAlgorithm {
+    /// Whether it needs the shared secret (as opposed to a public key).
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// An IP address and a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenAddr(pub SocketAddr);
+
+impl fmt::Display for ListenAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for ListenAddr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ListenAddr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| {
+            serde::de::Error::custom(format_args!("{text:?} is not an IP address and a port, like 127.0.0.1:8080"))
+        })
+    }
+}

@@ -1,0 +1,161 @@
+use std::collections::BTreeSet;
+use std::io::Write as _;
+
+use toml::Table;
+
+use super::env::{keys, variable_of};
+use super::load::parse;
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../../config/example.toml");
+
+fn env<const N: usize>(pairs: [(&str, &str); N]) -> Env {
+    let mut all = vec![("HOME", "/home/somebody")];
+    all.extend(pairs);
+    let pairs: [(&str, &str); 8] = std::array::from_fn(|i| all.get(i).copied().unwrap_or(("UNUSED", "")));
+    Env::from(pairs)
+}
+
+fn refused<const N: usize>(pairs: [(&str, &str); N]) -> String {
+    load(None, &env(pairs)).unwrap_err().to_string()
+}
+
+#[test]
+fn the_example_has_every_key_with_its_default() {
+    let parsed = parse(EXAMPLE, None, &Env::default()).unwrap();
+    assert_eq!(parsed, Config::default());
+
+    let listed = |table: &Table| keys(table).into_iter().map(|(key, _)| key).collect::<BTreeSet<_>>();
+    let defaults = Table::try_from(Config::default()).unwrap();
+    assert_eq!(listed(&EXAMPLE.parse().unwrap()), listed(&defaults));
+}
+
+#[test]
+fn every_key_has_a_variable_of_its_own_that_overrides_it() {
+    let defaults = Table::try_from(Config::default()).unwrap();
+    let variables: Vec<String> = keys(&defaults).iter().map(|(key, _)| variable_of(key)).collect();
+    assert_eq!(variables.iter().collect::<BTreeSet<_>>().len(), variables.len(), "two keys share a variable");
+    for name in [
+        "HTTP_ADDR",
+        "METRICS_ADDR",
+        "PUBLIC_URL",
+        "DATA_DIR",
+        "MODELS_DIR",
+        "REGION",
+        "AUTH",
+        "AUTH_NONE_OK",
+        "AUTH_JWKS_URL",
+        "STT_CHAIN",
+        "LLM_CHAIN",
+        "TTS_CHAIN",
+        "ENDPOINTING_DELAY_MS",
+        "INTERRUPTION_MIN_SPEECH_MS",
+        "GREETING",
+        "LOG_LEVEL",
+        "LOG_FORMAT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "INPUT_LOG_DIR",
+    ] {
+        assert!(variables.iter().any(|variable| variable == name), "{name}");
+    }
+
+    let loaded = load(
+        None,
+        &env([
+            ("HTTP_ADDR", "0.0.0.0:8080"),
+            ("ENDPOINTING_DELAY_MS", "450"),
+            ("AUTH_NONE_OK", "true"),
+            ("GREETING", ""),
+            ("STT_CHAIN", " embedded "),
+        ]),
+    )
+    .unwrap();
+    let core = loaded.config.core();
+    assert_eq!((core.endpointing_delay_ms, core.greeting.as_str()), (450, ""));
+    assert_eq!(loaded.config.http.addr.to_string(), "0.0.0.0:8080");
+    assert_eq!(loaded.config.models_dir, PathBuf::from("/home/somebody/.cache/voice-agent/models"));
+    assert!(loaded.config.auth.none_ok);
+}
+
+#[test]
+fn the_defaults_are_the_cores_own() {
+    let config = Config::default();
+    assert_eq!(config.core(), voice_core::CoreConfig::default());
+    let mission = load(None, &env([])).unwrap().config.core().prices;
+    assert_eq!(mission.0["deepgram/nova-3"].audio_minute, 7_700_000);
+    assert_eq!(mission.0["openai/gpt-4o-mini"].output_1k_tokens, 600_000);
+}
+
+#[test]
+fn an_error_names_the_key_the_value_and_what_would_be_right() {
+    let cases = [
+        (refused([("LIMITS_MAX_SESSIONS", "many")]), ["limits.max_sessions", "\"many\"", "LIMITS_MAX_SESSIONS"]),
+        (refused([("LIMITS_MAX_SESSIONS", "0")]), ["limits.max_sessions", "0 is out of range", "1 to"]),
+        (refused([("HTTP_ADDR", "here")]), ["http.addr", "\"here\"", "127.0.0.1:8080"]),
+        (refused([("AUTH", "basic")]), ["auth.mode", "basic", "jwt"]),
+        (refused([("AUTH_NONE_OK", "maybe")]), ["auth.none_ok", "\"maybe\"", "true"]),
+        (refused([("PUBLIC_URL", "voice.example.com")]), ["public_url", "\"voice.example.com\"", "https://"]),
+        (refused([("ENDPOINTING_MAX_DELAY_MS", "10")]), ["endpointing.max_delay_ms", "10 is too small", "300"]),
+        (refused([("LOG_LEVEL", "a=b=c")]), ["log.level", "a=b=c", "filter"]),
+        (refused([("REDIS_URL", "redis://voice-redis")]), ["REDIS_URL", "embedded store", "DATA_DIR"]),
+        (refused([("STT_CHAIN", "deepgram,embedded")]), ["stt.chain", "\"deepgram\"", "embedded"]),
+        (refused([("TTS_CHAIN", "siri")]), ["tts.chain", "is not a provider", "embedded"]),
+        (refused([("AUTH", "jwt")]), ["auth.jwt_issuer", "is empty", "iss"]),
+        (refused([("ADMIN_TOKEN", "short")]), ["ADMIN_TOKEN", "16", "openssl"]),
+    ];
+    for (message, parts) in cases {
+        for part in parts {
+            assert!(message.contains(part), "{message:?} does not say {part:?}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_key_and_broken_toml_are_shown_with_their_line() {
+    let unknown = parse("[limits]\nmax_session = 3\n", None, &Env::default()).unwrap_err().to_string();
+    assert!(unknown.contains("max_session") && unknown.contains("line 2"), "{unknown}");
+    let broken = parse("[limits\n", None, &Env::default()).unwrap_err().to_string();
+    assert!(broken.contains("not TOML") && broken.contains("line 1"), "{broken}");
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_never_shown() {
+    for text in ["admin_token = \"hunter2\"", "[auth]\njwt_secret = \"hunter2\"", "[openai]\napi_key = \"hunter2\""] {
+        let message = parse(text, None, &Env::default()).unwrap_err().to_string();
+        assert!(message.contains("does not belong in the file") && message.contains("_FILE"), "{message}");
+        assert!(!message.contains("hunter2"));
+    }
+    let loaded = load(None, &env([("ADMIN_TOKEN", "hunter2hunter2hunter2")])).unwrap();
+    assert_eq!(loaded.config.secrets.admin_token.as_ref().unwrap().reveal(), "hunter2hunter2hunter2");
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_secret_may_be_in_a_file_of_its_own() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "0123456789abcdef").unwrap();
+    let path = file.path().to_str().unwrap();
+    let loaded = load(None, &env([("ADMIN_TOKEN_FILE", path)])).unwrap();
+    assert_eq!(loaded.config.secrets.admin_token, Some(Secret::new("0123456789abcdef")));
+    let both = refused([("ADMIN_TOKEN_FILE", path), ("ADMIN_TOKEN", "0123456789abcdef")]);
+    assert!(both.contains("ADMIN_TOKEN_FILE"), "{both}");
+    assert!(refused([("ADMIN_TOKEN_FILE", "/nonexistent/x")]).contains("cannot be read"));
+}
+
+#[test]
+fn what_has_no_effect_yet_is_said() {
+    let loaded = load(
+        None,
+        &env([
+            ("OPENAI_API_KEY", "sk"),
+            ("LIVEKIT_URL", "ws://x"),
+            ("RECORDING_ENABLED", "true"),
+            ("HTTP_ADDR", "0.0.0.0:1"),
+        ]),
+    )
+    .unwrap();
+    for part in ["OPENAI_API_KEY", "LIVEKIT_URL", "RECORDING_ENABLED", "AUTH_NONE_OK", "PUBLIC_URL"] {
+        assert!(loaded.warnings.iter().any(|warning| warning.contains(part)), "{part}: {:?}", loaded.warnings);
+    }
+    assert_eq!(load(None, &env([])).unwrap().warnings, Vec::<String>::new());
+}

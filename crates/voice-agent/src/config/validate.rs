@@ -1,0 +1,193 @@
+//! What is checked before a port opens.
+
+use super::core::key_of;
+use super::{AuthMode, Config, ConfigError, Env};
+
+/// The secrets of parts that this version does not have yet; they do not belong in a file either.
+pub(super) const LATER_SECRETS: &[&str] = &[
+    "REDIS_URL",
+    "DEEPGRAM_API_KEY",
+    "OPENAI_API_KEY",
+    "CARTESIA_API_KEY",
+    "ELEVENLABS_API_KEY",
+    "LIVEKIT_API_KEY",
+    "LIVEKIT_API_SECRET",
+    "TWILIO_AUTH_TOKEN",
+    "PAGERDUTY_ROUTING_KEY",
+    "RECORDING_MASTER_KEY",
+];
+
+/// The providers that the contract names and this version cannot serve.
+const LATER_PROVIDERS: &[&str] = &["deepgram", "whisper", "openai", "cartesia", "elevenlabs"];
+
+/// What is set and would change what the server does, but has no effect yet.
+const LATER_VARIABLES: &[(&str, &str)] = &[
+    ("DEEPGRAM_API_KEY", "this version transcribes with the embedded model only; the key is not used"),
+    ("OPENAI_API_KEY", "this version answers with the embedded model only; the key is not used"),
+    ("CARTESIA_API_KEY", "this version speaks with the embedded model only; the key is not used"),
+    ("ELEVENLABS_API_KEY", "this version speaks with the embedded model only; the key is not used"),
+    ("LIVEKIT_URL", "this version has no LiveKit channel; callers reach it with a browser only"),
+    ("TWILIO_ACCOUNT_SID", "this version has no phone channel; callers reach it with a browser only"),
+    ("PAGERDUTY_ROUTING_KEY", "this version pages nobody; alert on its metrics"),
+];
+
+/// Refuses what would be silently lost: a store or a provider that somebody counts on.
+pub(super) fn refuse_unserved(config: &Config, env: &Env) -> Result<(), ConfigError> {
+    if env.get_filled("REDIS_URL").or_else(|| env.get_filled("REDIS_URL_FILE")).is_some() {
+        return Err(ConfigError::new(
+            "REDIS_URL",
+            "is set, and this version keeps its state in the embedded store only: state would not be where you expect \
+             it. Unset REDIS_URL, and set DATA_DIR to a folder that survives a restart",
+        ));
+    }
+    for (key, chain) in
+        [("stt.chain", &config.stt.chain), ("llm.chain", &config.llm.chain), ("tts.chain", &config.tts.chain)]
+    {
+        if chain.is_empty() {
+            return Err(ConfigError::new(key, "names no provider: \"embedded\" is the one of this version"));
+        }
+        for provider in chain.iter().filter(|provider| *provider != "embedded") {
+            let why = if LATER_PROVIDERS.contains(&provider.as_str()) {
+                "is not served by this version yet"
+            } else {
+                "is not a provider"
+            };
+            return Err(ConfigError::new(key, format!("{provider:?} {why}: use \"embedded\"")));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the settings can work, each and together.
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    config.core().validate().map_err(|error| ConfigError::new(key_of(error.key), error.reason))?;
+    check_ranges(config)?;
+    check_url("public_url", &config.public_url)?;
+    check_url("otel.exporter_otlp_endpoint", &config.otel.exporter_otlp_endpoint)?;
+    check_url("auth.jwks_url", &config.auth.jwks_url)?;
+    if config.greeting.chars().count() > 500 {
+        return Err(ConfigError::new("greeting", "has more than 500 characters: a caller would not wait for its end"));
+    }
+    if config.data_dir.as_os_str().is_empty() {
+        return Err(ConfigError::new("data_dir", "is empty: name a folder"));
+    }
+    tracing_subscriber::EnvFilter::try_new(&config.log.level)
+        .map_err(|error| ConfigError::new("log.level", format!("{:?} is no filter: {error}", config.log.level)))?;
+    check_auth(config)
+}
+
+fn check_ranges(config: &Config) -> Result<(), ConfigError> {
+    let limits = &config.limits;
+    let ranges = [
+        ("http.handshake_timeout_ms", config.http.handshake_timeout_ms, 100, 300_000),
+        ("http.request_timeout_ms", config.http.request_timeout_ms, 1_000, 300_000),
+        ("http.max_connections", config.http.max_connections as u64, 1, 1_000_000),
+        ("auth.jwks_cache_ms", config.auth.jwks_cache_ms, 10_000, 86_400_000),
+        ("limits.max_sessions", limits.max_sessions as u64, 1, 100_000),
+        ("limits.retry_after_s", limits.retry_after_s, 1, 3_600),
+        ("limits.max_body_bytes", limits.max_body_bytes as u64, 1_024, 16_777_216),
+        ("limits.max_message_bytes", limits.max_message_bytes as u64, 1_024, 1_048_576),
+        ("limits.messages_per_second", u64::from(limits.messages_per_second), 60, 10_000),
+        ("limits.message_burst", u64::from(limits.message_burst), 60, 100_000),
+        ("limits.outbound_queue", limits.outbound_queue as u64, 32, 65_536),
+        ("limits.command_queue", limits.command_queue as u64, 32, 65_536),
+        ("limits.write_timeout_ms", limits.write_timeout_ms, 10, 60_000),
+        ("limits.send_buffer_bytes", limits.send_buffer_bytes as u64, 4_096, 16_777_216),
+        ("limits.ping_interval_ms", limits.ping_interval_ms, 1_000, 300_000),
+        ("limits.connection_silence_ms", limits.connection_silence_ms, limits.ping_interval_ms + 1_000, 600_000),
+        ("otel.queue", config.otel.queue as u64, 512, 1_000_000),
+        ("shutdown.grace_ms", config.shutdown.grace_ms, 0, 3_600_000),
+    ];
+    for (key, value, least, most) in ranges {
+        if !(least..=most).contains(&value) {
+            return Err(ConfigError::new(key, format!("{value} is out of range: {least} to {most} work")));
+        }
+    }
+    Ok(())
+}
+
+fn check_url(key: &str, url: &str) -> Result<(), ConfigError> {
+    if url.is_empty() {
+        return Ok(());
+    }
+    let parsed = url.parse::<axum::http::Uri>().ok();
+    let good = parsed.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
+    if good {
+        Ok(())
+    } else {
+        Err(ConfigError::new(key, format!("{url:?} is not a URL like https://voice.example.com")))
+    }
+}
+
+fn check_auth(config: &Config) -> Result<(), ConfigError> {
+    let auth = &config.auth;
+    for (name, token) in [
+        ("ADMIN_TOKEN", &config.secrets.admin_token),
+        ("AUDITOR_TOKEN", &config.secrets.auditor_token),
+        ("PRIVACY_TOKEN", &config.secrets.privacy_token),
+    ] {
+        if token.as_ref().is_some_and(|token| token.reveal().len() < 16) {
+            return Err(ConfigError::new(
+                name,
+                "has fewer than 16 characters: `openssl rand -base64 32` makes a good one",
+            ));
+        }
+    }
+    if auth.mode == AuthMode::None {
+        return Ok(());
+    }
+    if auth.jwt_issuer.is_empty() {
+        return Err(ConfigError::new("auth.jwt_issuer", "is empty: AUTH=jwt needs the `iss` that tokens must have"));
+    }
+    if auth.jwt_audience.is_empty() {
+        return Err(ConfigError::new("auth.jwt_audience", "is empty: AUTH=jwt needs the `aud` that tokens must have"));
+    }
+    match (auth.jwt_algorithm.is_symmetric(), &config.secrets.jwt_secret) {
+        (true, None) => Err(ConfigError::new(
+            "AUTH_JWT_SECRET",
+            format!("is not set: auth.jwt_algorithm = {:?} needs it", auth.jwt_algorithm),
+        )),
+        (true, Some(secret)) if secret.reveal().len() < 32 => {
+            Err(ConfigError::new("AUTH_JWT_SECRET", "has fewer than 32 bytes: it could be guessed from one token"))
+        }
+        (false, _) if auth.jwks_url.is_empty() => Err(ConfigError::new(
+            "auth.jwks_url",
+            format!("is empty: auth.jwt_algorithm = {:?} needs the issuer's public keys", auth.jwt_algorithm),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What works, but perhaps not as somebody thinks.
+pub(super) fn warnings(config: &Config, env: &Env) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (variable, why) in LATER_VARIABLES {
+        if env.get_filled(variable).or_else(|| env.get_filled(&format!("{variable}_FILE"))).is_some() {
+            warnings.push(format!("{variable} is set: {why}"));
+        }
+    }
+    if env.get_filled("RECORDING_ENABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        warnings
+            .push("RECORDING_ENABLED is true: this version records nothing, whatever a caller agrees to".to_owned());
+    }
+    let loopback = config.http.addr.0.ip().is_loopback();
+    if config.auth.mode == AuthMode::None && !loopback {
+        warnings.push(if config.auth.none_ok {
+            "AUTH is none and AUTH_NONE_OK is true: whoever reaches the server may be any user".to_owned()
+        } else {
+            format!(
+                "AUTH is none and {} is not a loopback address: callers' requests are answered 401. Set AUTH=jwt, or \
+                 AUTH_NONE_OK=true to believe everybody",
+                config.http.addr
+            )
+        });
+    }
+    if !loopback && config.public_url.is_empty() {
+        warnings
+            .push("PUBLIC_URL is not set: pages and requests with another Host than loopback are refused".to_owned());
+    }
+    if !config.input_log.dir.as_os_str().is_empty() {
+        warnings.push("INPUT_LOG_DIR is set: what callers say is written there in clear".to_owned());
+    }
+    warnings
+}

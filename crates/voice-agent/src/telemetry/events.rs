@@ -1,0 +1,392 @@
+//! Everything that happens, as one function each: the log line and the metric together.
+//!
+//! Labels are bounded words, never an id; what a caller said is in neither.
+
+use tracing::{debug, error, info, warn};
+use voice_core::Observation;
+use voice_core::cost::{NanoUsd, Usage};
+use voice_core::output::{EndReason, Outcome};
+use voice_core::provider::{ProviderErrorKind, Stage};
+use voice_core::timeline::{PauseCause, Stages};
+
+use super::Metrics;
+use super::metrics::{
+    ByCause, ByChannel, ByCode, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByRoute,
+    BySpend, ByStage, ByStageError, ByState, ByTool, ByToolOutcome,
+};
+
+/// What a session's metrics and log lines are labelled with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionLabels {
+    /// The session; in log lines only.
+    pub session_id: String,
+    /// `browser`, `phone` or `screen_share`.
+    pub channel: &'static str,
+    /// The provider that transcribes.
+    pub stt_provider: String,
+    /// The language model, as configured.
+    pub llm_model: String,
+    /// The language model's provider.
+    pub llm_provider: String,
+    /// The provider that speaks.
+    pub tts_provider: String,
+}
+
+impl SessionLabels {
+    /// The labels of a session that the embedded models serve.
+    pub fn embedded(session_id: impl Into<String>, channel: &'static str, llm_model: &str) -> Self {
+        let embedded = || "embedded".to_owned();
+        Self {
+            session_id: session_id.into(),
+            channel,
+            stt_provider: embedded(),
+            llm_model: llm_model.to_owned(),
+            llm_provider: embedded(),
+            tts_provider: embedded(),
+        }
+    }
+
+    fn provider(&self, stage: Stage) -> String {
+        match stage {
+            Stage::Stt => self.stt_provider.clone(),
+            Stage::Llm => self.llm_provider.clone(),
+            Stage::Tts => self.tts_provider.clone(),
+        }
+    }
+
+    fn by_channel(&self) -> ByChannel {
+        ByChannel { channel: self.channel.to_owned() }
+    }
+}
+
+/// How a session ended, for its log line and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionEnd {
+    /// How.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: EndReason,
+    /// Milliseconds from its start in this process.
+    pub duration_ms: u64,
+    /// Milliseconds for which a caller was connected, over its whole life.
+    pub connected_ms: u64,
+    /// What it cost, over its whole life.
+    pub cost: NanoUsd,
+}
+
+/// The one way to tell operations something.
+#[derive(Debug)]
+pub struct Events {
+    metrics: Metrics,
+}
+
+/// Milliseconds as the seconds that a histogram takes.
+fn seconds(ms: u64) -> f64 {
+    // Exact for any duration that a process could live.
+    ms as f64 / 1_000.0
+}
+
+impl Events {
+    /// Events that move these metrics.
+    pub const fn new(metrics: Metrics) -> Self {
+        Self { metrics }
+    }
+
+    /// The metrics, for whoever serves them.
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// A session began, or was restored from the store.
+    pub fn session_started(&self, session: &str, channel: &'static str, restored: bool) {
+        let kind = if restored { "restored" } else { "new" };
+        self.metrics.sessions_started.get_or_create(&ByKind { kind: kind.to_owned() }).inc();
+        info!(session, channel, restored, "session started");
+    }
+
+    /// How many sessions live here now.
+    pub fn sessions_live(&self, count: usize) {
+        self.metrics.active_sessions.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A session is over. Once per session and process.
+    pub fn session_ended(&self, labels: &SessionLabels, end: SessionEnd) {
+        let by_outcome = ByOutcome { channel: labels.channel.to_owned(), outcome: end.outcome.as_str().to_owned() };
+        self.metrics.session_duration.get_or_create(&by_outcome).observe(seconds(end.duration_ms));
+        self.metrics.cost_per_call.get_or_create(&labels.by_channel()).observe(end.cost.as_usd());
+        self.metrics.connected.get_or_create(&labels.by_channel()).inc_by(end.connected_ms);
+        let SessionEnd { outcome, reason, duration_ms, cost, .. } = end;
+        let outcome = outcome.as_str();
+        info!(session = labels.session_id, channel = labels.channel, outcome, ?reason, duration_ms, cost_usd = %cost,
+            "session ended");
+    }
+
+    /// A session was not taken: `full`, `draining`, `starting` or `store`.
+    pub fn session_rejected(&self, reason: &'static str) {
+        self.metrics.sessions_rejected.get_or_create(&ByReason { reason: reason.to_owned() }).inc();
+        warn!(reason, "session rejected");
+    }
+
+    /// What the core wants operations to know.
+    pub fn observe(&self, observation: &Observation, labels: &SessionLabels) {
+        let session = labels.session_id.as_str();
+        match observation {
+            Observation::EndOfTurn { turn, endpointing_ms } => {
+                self.metrics.turns.get_or_create(&labels.by_channel()).inc();
+                debug!(session, %turn, endpointing_ms, "end of turn");
+            }
+            Observation::SttFinished { duration_ms } => {
+                let by_provider = ByProvider { provider: labels.stt_provider.clone() };
+                self.metrics.stt_duration.get_or_create(&by_provider).observe(seconds(*duration_ms));
+                debug!(session, duration_ms, "transcribed");
+            }
+            Observation::LlmStarted { request, ttft_ms } => {
+                let by_model = ByModel { model: labels.llm_model.clone() };
+                self.metrics.llm_duration.get_or_create(&by_model).observe(seconds(*ttft_ms));
+                debug!(session, %request, ttft_ms, "the model began");
+            }
+            Observation::TtsStarted { speech, ttfb_ms } => {
+                let by_provider = ByProvider { provider: labels.tts_provider.clone() };
+                self.metrics.tts_duration.get_or_create(&by_provider).observe(seconds(*ttfb_ms));
+                debug!(session, %speech, ttfb_ms, "synthesis began");
+            }
+            Observation::ToolFinished { name, duration_ms, failed } => {
+                self.tool_finished(session, name, *duration_ms, *failed);
+            }
+            Observation::Latency { turn, latency_ms, stages, cause } => {
+                self.metrics.latency.get_or_create(&labels.by_channel()).observe(seconds(*latency_ms));
+                self.stages(stages, *cause);
+                info!(session, %turn, latency_ms, cause = cause.map(PauseCause::as_str), ?stages, "answered");
+            }
+            Observation::TurnFinished { turn, agent, cost, .. } => {
+                info!(session, %turn, agent, cost_usd = %cost, "turn finished");
+            }
+            Observation::Handoff { from, to } => {
+                self.metrics.handoffs.inc();
+                info!(session, from, to, "handed off");
+            }
+            _ => self.observe_trouble(observation, labels),
+        }
+    }
+
+    /// The observations that are not a turn's ordinary course.
+    fn observe_trouble(&self, observation: &Observation, labels: &SessionLabels) {
+        let session = labels.session_id.as_str();
+        match observation {
+            Observation::Interrupted { speech, heard_ms } => {
+                self.metrics.interruptions.get_or_create(&ByKind { kind: "real".to_owned() }).inc();
+                info!(session, %speech, heard_ms, "interrupted");
+            }
+            Observation::FalseInterruption { speech, held_ms } => {
+                self.metrics.interruptions.get_or_create(&ByKind { kind: "false".to_owned() }).inc();
+                info!(session, %speech, held_ms, "false interruption");
+            }
+            Observation::SpeculationDiscarded { reply, wasted } => {
+                self.metrics.speculation_discarded.inc();
+                self.metrics.speculation_wasted.inc_by(wasted.0);
+                debug!(session, %reply, wasted_usd = %wasted, "a preemptive reply was thrown away");
+            }
+            Observation::ProviderFailed { stage, kind } => {
+                self.provider_failed(session, *stage, &labels.provider(*stage), *kind);
+            }
+            Observation::DeadlineMissed { state } => {
+                self.metrics.deadlines_missed.get_or_create(&ByState { state: (*state).to_owned() }).inc();
+                warn!(session, state, "a deadline ended a state that would have hung");
+            }
+            Observation::CommitFailed { commit } => {
+                self.metrics.store_errors.inc();
+                error!(session, %commit, "the session could not be saved; it goes on from memory");
+            }
+            Observation::FellBackToText => {
+                self.metrics.text_fallbacks.get_or_create(&labels.by_channel()).inc();
+                error!(session, "voice failed; the caller was asked to type");
+            }
+            // Every other one is a turn's ordinary course.
+            _ => {}
+        }
+    }
+
+    fn stages(&self, stages: &Stages, cause: Option<PauseCause>) {
+        for stage in PauseCause::ALL {
+            let by_stage = ByStage { stage: stage.as_str().to_owned() };
+            self.metrics.turn_stage.get_or_create(&by_stage).observe(seconds(stages.get(stage)));
+        }
+        if let Some(cause) = cause {
+            self.metrics.pauses.get_or_create(&ByCause { cause: cause.as_str().to_owned() }).inc();
+        }
+    }
+
+    fn tool_finished(&self, session: &str, name: &str, duration_ms: u64, failed: bool) {
+        // A model may call a tool that there is not; its invention must not become a label.
+        let by_tool = ByTool { tool: name.to_owned() };
+        let known = self.metrics.tool_duration.get(&by_tool).is_some();
+        let tool = if known { name.to_owned() } else { "unknown".to_owned() };
+        self.metrics.tool_duration.get_or_create(&ByTool { tool: tool.clone() }).observe(seconds(duration_ms));
+        let outcome = if failed { "failed" } else { "ok" };
+        let labels = ByToolOutcome { tool: tool.clone(), outcome: outcome.to_owned() };
+        self.metrics.tool_calls.get_or_create(&labels).inc();
+        info!(session, tool, duration_ms, outcome, "tool finished");
+    }
+
+    fn provider_failed(&self, session: &str, stage: Stage, provider: &str, kind: ProviderErrorKind) {
+        let (provider, error_type) = (provider.to_owned(), kind.as_str().to_owned());
+        warn!(session, stage = stage.as_str(), provider, error_type, "a provider failed");
+        if stage == Stage::Stt {
+            let labels = ByError { provider: provider.clone(), error_type: error_type.clone() };
+            self.metrics.transcription_errors.get_or_create(&labels).inc();
+        }
+        let labels = ByStageError { stage: stage.as_str().to_owned(), provider, error_type };
+        self.metrics.provider_errors.get_or_create(&labels).inc();
+    }
+
+    /// A stage moved on to the next provider (for the language model: the next model).
+    pub fn failed_over(&self, stage: Stage, from: &str, to: &str, reason: ProviderErrorKind) {
+        let labels = ByFailover { from: from.to_owned(), to: to.to_owned(), reason: reason.as_str().to_owned() };
+        self.metrics.failovers(stage).get_or_create(&labels).inc();
+        warn!(stage = stage.as_str(), from, to, reason = reason.as_str(), "failed over");
+    }
+
+    /// Something was used that costs. `wasted`: it was for a reply that was thrown away unheard.
+    pub fn spent(&self, usage: &Usage, cost: NanoUsd, wasted: bool) {
+        let labels = BySpend {
+            stage: usage.stage.as_str().to_owned(),
+            provider: usage.provider.clone(),
+            wasted: wasted.to_string(),
+        };
+        self.metrics.spend.get_or_create(&labels).inc_by(cost.0);
+    }
+
+    /// The store took a commit.
+    pub fn store_committed(&self, duration: std::time::Duration) {
+        self.metrics.store_commit.observe(duration.as_secs_f64());
+    }
+
+    /// The store refused, or did not answer. Commits are counted by [`Events::observe`].
+    pub fn store_failed(&self, operation: &'static str, reason: &dyn std::fmt::Display) {
+        self.metrics.store_errors.inc();
+        error!(operation, %reason, "the store failed");
+    }
+
+    /// A connection carries a session.
+    pub fn connection_opened(&self, session: &str, connection: u64) {
+        self.metrics.connections.inc();
+        info!(session, connection, "connected");
+    }
+
+    /// A connection is closed, with this close code (1006: it was lost).
+    pub fn connection_closed(&self, session: &str, connection: u64, code: u16, reason: &str) {
+        self.metrics.connections.dec();
+        self.metrics.connections_closed.get_or_create(&ByCode { code: code.to_string() }).inc();
+        info!(session, connection, code, reason, "disconnected");
+    }
+
+    /// Frames of caller audio were not taken: `queue_full`, `muted` or `old_connection`.
+    pub fn frames_dropped(&self, reason: &'static str, count: u64) {
+        self.metrics.frames_dropped.get_or_create(&ByReason { reason: reason.to_owned() }).inc_by(count);
+    }
+
+    /// Frames of agent audio left later than they were due.
+    pub fn frames_late(&self, count: u64) {
+        self.metrics.frames_late.inc_by(count);
+    }
+
+    /// How many requests wait for a model.
+    pub fn model_queue(&self, model: &'static str, depth: usize) {
+        let labels = ByModel { model: model.to_owned() };
+        self.metrics.model_queue.get_or_create(&labels).set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
+    /// A request's turn has come at a model.
+    pub fn model_waited(&self, model: &'static str, waited: std::time::Duration) {
+        self.metrics.model_wait.get_or_create(&ByModel { model: model.to_owned() }).observe(waited.as_secs_f64());
+    }
+
+    /// The HTTP port answered. `route` is the route's pattern.
+    pub fn http_answered(&self, method: &str, route: &str, status: u16, duration: std::time::Duration) {
+        let class = format!("{}xx", status / 100);
+        self.metrics.http_responses.get_or_create(&ByRoute { route: route.to_owned(), status: class }).inc();
+        debug!(method, route, status, duration_us = duration.as_micros(), "answered");
+    }
+
+    /// Whether the instance takes sessions, and how many of its parts are in trouble.
+    pub fn readiness(&self, ready: bool, troubles: usize) {
+        self.metrics.ready.set(i64::from(ready));
+        self.metrics.degraded.set(i64::try_from(troubles).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use voice_core::cost::Quantity;
+    use voice_core::ids::{ReplyId, SpeechId, TurnId};
+
+    use super::*;
+
+    fn after(observations: &[Observation]) -> String {
+        let events = Events::new(Metrics::new("rules", &["add_task"]));
+        let labels = SessionLabels::embedded("s", "browser", "rules");
+        for observation in observations {
+            events.observe(observation, &labels);
+        }
+        events.metrics().exposition().unwrap()
+    }
+
+    #[test]
+    fn every_observation_moves_its_metric() {
+        let stages = Stages { llm: 700, stt: 200, ..Stages::default() };
+        let text = after(&[
+            Observation::SttFinished { duration_ms: 200 },
+            Observation::Latency { turn: TurnId(1), latency_ms: 900, stages, cause: Some(PauseCause::Llm) },
+            Observation::ProviderFailed { stage: Stage::Stt, kind: ProviderErrorKind::Timeout },
+            Observation::SpeculationDiscarded { reply: ReplyId(1), wasted: NanoUsd(7) },
+            Observation::FalseInterruption { speech: SpeechId(1), held_ms: 200 },
+            Observation::ToolFinished { name: "add_task".to_owned(), duration_ms: 1, failed: false },
+            Observation::ToolFinished { name: "drop_database".to_owned(), duration_ms: 1, failed: true },
+            Observation::DeadlineMissed { state: "llm_first" },
+        ]);
+        for line in [
+            "voice_stt_duration_seconds_count{provider=\"embedded\"} 1",
+            "voice_latency_seconds_sum{channel=\"browser\"} 0.9",
+            "voice_latency_seconds_bucket{le=\"0.8\",channel=\"browser\"} 0",
+            "voice_turn_stage_seconds_sum{stage=\"llm\"} 0.7",
+            "voice_pauses_total{cause=\"llm\"} 1",
+            "voice_transcription_errors_total{provider=\"embedded\",error_type=\"timeout\"} 1",
+            "voice_provider_errors_total{stage=\"stt\",provider=\"embedded\",error_type=\"timeout\"} 1",
+            "voice_speculation_discarded_total 1",
+            "voice_speculation_wasted_nanousd_total 7",
+            "voice_interruptions_total{kind=\"false\"} 1",
+            "voice_tool_calls_total{tool=\"add_task\",outcome=\"ok\"} 1",
+            "voice_tool_calls_total{tool=\"unknown\",outcome=\"failed\"} 1",
+            "voice_deadlines_missed_total{state=\"llm_first\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
+        }
+        assert!(!text.contains("drop_database"));
+    }
+
+    #[test]
+    fn a_sessions_end_is_booked_once_with_its_cost() {
+        let events = Events::new(Metrics::new("rules", &[]));
+        let labels = SessionLabels::embedded("s", "browser", "rules");
+        let usage = Usage {
+            stage: Stage::Tts,
+            provider: "embedded".to_owned(),
+            model: "hibari".to_owned(),
+            quantity: Quantity::AudioMs(1),
+            reply: None,
+        };
+        events.spent(&usage, NanoUsd(5), true);
+        let (outcome, reason) = (Outcome::Completed, EndReason::Goodbye);
+        let cost = NanoUsd(13_920_500);
+        events.session_ended(&labels, SessionEnd { outcome, reason, duration_ms: 61_000, connected_ms: 60_000, cost });
+        let text = events.metrics().exposition().unwrap();
+        for line in [
+            "voice_spend_nanousd_total{stage=\"tts\",provider=\"embedded\",wasted=\"true\"} 5",
+            "voice_session_duration_seconds_sum{channel=\"browser\",outcome=\"completed\"} 61.0",
+            "voice_cost_per_call_usd_sum{channel=\"browser\"} 0.0139205",
+            "voice_connected_milliseconds_total{channel=\"browser\"} 60000",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no line {line:?}");
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Every metric. The doc comments are the help texts.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
+use voice_core::output::Outcome;
+use voice_core::provider::{ProviderErrorKind, Stage};
+use voice_core::timeline::PauseCause;
+
+use super::exposition;
+
+macro_rules! labels {
+    ($($name:ident { $($label:ident),* })*) => {$(
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+        pub(super) struct $name {
+            $(pub(super) $label: String,)*
+        }
+    )*};
+}
+
+labels! {
+    ByChannel { channel }
+    ByProvider { provider }
+    ByModel { model }
+    ByError { provider, error_type }
+    ByOutcome { channel, outcome }
+    ByFailover { from, to, reason }
+    ByStage { stage }
+    ByCause { cause }
+    ByKind { kind }
+    ByTool { tool }
+    ByToolOutcome { tool, outcome }
+    ByState { state }
+    ByStageError { stage, provider, error_type }
+    BySpend { stage, provider, wasted }
+    ByReason { reason }
+    ByCode { code }
+    ByVersion { version }
+    ByRoute { route, status }
+}
+
+type Counts<L> = Family<L, Counter<u64, AtomicU64>>;
+type Seconds<L> = Family<L, Histogram, fn() -> Histogram>;
+
+macro_rules! metrics {
+    ($($(#[doc = $help:literal])* $field:ident: $type:ty = $make:expr, $name:literal;)*) => {
+        /// Every metric of the server, with its registry.
+        pub struct Metrics {
+            registry: Registry,
+            $($(#[doc = $help])* pub(super) $field: $type,)*
+        }
+
+        impl Metrics {
+            fn register() -> Self {
+                let mut registry = Registry::default();
+                $(
+                    let $field: $type = $make;
+                    registry.register($name, help(&[$($help),*]), $field.clone());
+                )*
+                Self { registry, $($field,)* }
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Seconds from the caller's end of speech to the first agent audio leaving the server
+    latency: Seconds<ByChannel> = seconds(|| histogram(&LATENCY)), "voice_latency_seconds";
+    /// Seconds from the caller's end of speech to the final transcript
+    stt_duration: Seconds<ByProvider> = seconds(|| histogram(&STT)), "voice_stt_duration_seconds";
+    /// Seconds from the request to the model's first useful token
+    llm_duration: Seconds<ByModel> = seconds(|| histogram(&LLM)), "voice_llm_duration_seconds";
+    /// Seconds from the first text to the first audio
+    tts_duration: Seconds<ByProvider> = seconds(|| histogram(&TTS)), "voice_tts_duration_seconds";
+    /// US dollars that one call cost
+    cost_per_call: Seconds<ByChannel> = seconds(|| histogram(&COST)), "voice_cost_per_call_usd";
+    /// Utterances that could not be transcribed
+    transcription_errors: Counts<ByError> = Family::default(), "voice_transcription_errors";
+    /// Seconds that a session lasted, by how it ended
+    session_duration: Seconds<ByOutcome> = seconds(|| histogram(&SESSION)), "voice_session_duration_seconds";
+    /// Sessions that are live on this instance
+    active_sessions: Gauge = Gauge::default(), "voice_agent_active_sessions";
+    /// Times that speech to text moved on to the next provider
+    stt_failovers: Counts<ByFailover> = Family::default(), "voice_stt_failovers";
+    /// Times that the language model moved on to the next provider
+    llm_failovers: Counts<ByFailover> = Family::default(), "voice_llm_failovers";
+    /// Times that text to speech moved on to the next provider
+    tts_failovers: Counts<ByFailover> = Family::default(), "voice_tts_failovers";
+    /// Seconds of a turn's latency by what the caller waited for
+    turn_stage: Seconds<ByStage> = seconds(|| histogram(&STAGE)), "voice_turn_stage_seconds";
+    /// Turns with a pause over 800 ms, by what most of it was waited for
+    pauses: Counts<ByCause> = Family::default(), "voice_pauses";
+    /// Times that the caller cut in (real), or only coughed (false)
+    interruptions: Counts<ByKind> = Family::default(), "voice_interruptions";
+    /// Replies that were begun before the caller had finished, and thrown away unheard
+    speculation_discarded: Counter = Counter::default(), "voice_speculation_discarded";
+    /// Nano-dollars that replies which were thrown away had cost
+    speculation_wasted: Counter = Counter::default(), "voice_speculation_wasted_nanousd";
+    /// Seconds that a tool took, its commit apart
+    tool_duration: Seconds<ByTool> = seconds(|| histogram(&STAGE)), "voice_tool_duration_seconds";
+    /// Tool calls by how they went
+    tool_calls: Counts<ByToolOutcome> = Family::default(), "voice_tool_calls";
+    /// Times that a deadline ended a state that would have hung
+    deadlines_missed: Counts<ByState> = Family::default(), "voice_deadlines_missed";
+    /// Failures of providers
+    provider_errors: Counts<ByStageError> = Family::default(), "voice_provider_errors";
+    /// Nano-dollars that were spent
+    spend: Counts<BySpend> = Family::default(), "voice_spend_nanousd";
+    /// Milliseconds that callers were connected; with the spend, the cost per minute
+    connected: Counts<ByChannel> = Family::default(), "voice_connected_milliseconds";
+    /// Turns, spoken and typed
+    turns: Counts<ByChannel> = Family::default(), "voice_turns";
+    /// Times that one agent handed the call to another
+    handoffs: Counter = Counter::default(), "voice_handoffs";
+    /// Times that voice failed and the caller was asked to type
+    text_fallbacks: Counts<ByChannel> = Family::default(), "voice_text_fallbacks";
+    /// Seconds that the store took for a commit
+    store_commit: Histogram = histogram(&STORE), "voice_store_commit_seconds";
+    /// Operations that the store refused or did not answer
+    store_errors: Counter = Counter::default(), "voice_store_errors";
+    /// Sessions that were not taken
+    sessions_rejected: Counts<ByReason> = Family::default(), "voice_sessions_rejected";
+    /// Sessions that were begun, or restored from the store
+    sessions_started: Counts<ByKind> = Family::default(), "voice_sessions_started";
+    /// Connections that were closed, by close code
+    connections_closed: Counts<ByCode> = Family::default(), "voice_connections_closed";
+    /// Connections that carry a session now
+    connections: Gauge = Gauge::default(), "voice_connections";
+    /// Frames of caller audio that were not taken
+    frames_dropped: Counts<ByReason> = Family::default(), "voice_audio_frames_dropped";
+    /// Frames of agent audio that left later than they were due
+    frames_late: Counter = Counter::default(), "voice_audio_late_frames";
+    /// Requests that wait for a model
+    model_queue: Family<ByModel, Gauge> = Family::default(), "voice_model_queue_depth";
+    /// Seconds that a request waited for its model
+    model_wait: Seconds<ByModel> = seconds(|| histogram(&STORE)), "voice_model_wait_seconds";
+    /// Answers of the HTTP port, by route and status class
+    http_responses: Counts<ByRoute> = Family::default(), "voice_http_responses";
+    /// 1 while the instance takes sessions, 0 while it starts or drains
+    ready: Gauge<i64, AtomicI64> = Gauge::default(), "voice_ready";
+    /// Parts of the instance that are in trouble
+    degraded: Gauge<i64, AtomicI64> = Gauge::default(), "voice_degraded_parts";
+    /// 1, with the version that runs
+    build_info: Family<ByVersion, Gauge> = Family::default(), "voice_build_info";
+}
+
+const LATENCY: [f64; 10] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.5, 2.0];
+const STT: [f64; 7] = [0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0];
+const LLM: [f64; 8] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 2.0];
+const TTS: [f64; 7] = [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5];
+const COST: [f64; 8] = [0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2];
+const SESSION: [f64; 7] = [30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0];
+const STAGE: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 2.0];
+const STORE: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
+
+/// The contract's channels.
+pub(super) const CHANNELS: [&str; 3] = ["browser", "phone", "screen_share"];
+/// Why a session is not taken.
+pub(super) const REJECTIONS: [&str; 4] = ["full", "draining", "starting", "store"];
+/// The contract's failovers, and back to our own models.
+const FAILOVERS: [(Stage, &str, &str); 6] = [
+    (Stage::Stt, "deepgram", "whisper"),
+    (Stage::Stt, "whisper", "embedded"),
+    (Stage::Llm, "gpt-4o-mini", "gpt-3.5-turbo"),
+    (Stage::Llm, "gpt-3.5-turbo", "embedded"),
+    (Stage::Tts, "cartesia", "elevenlabs"),
+    (Stage::Tts, "elevenlabs", "embedded"),
+];
+
+fn histogram(buckets: &[f64]) -> Histogram {
+    Histogram::new(buckets.iter().copied())
+}
+
+fn seconds<L: Clone + Eq + std::hash::Hash>(make: fn() -> Histogram) -> Seconds<L> {
+    Family::new_with_constructor(make)
+}
+
+/// A doc comment as a help text.
+fn help(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// Makes the series of a label set, so that it is there with a zero before anything happens: a rate over a series that
+/// begins with a one misses its first event.
+fn touch<L: Clone + Eq + std::hash::Hash, M: Metric, C: prometheus_client::metrics::family::MetricConstructor<M>>(
+    family: &Family<L, M, C>,
+    labels: &L,
+) {
+    drop(family.get_or_create(labels));
+}
+
+impl Metrics {
+    /// Registers every metric. `model` is the language model's label; `tools` are the tools' names.
+    pub fn new(model: &str, tools: &[&str]) -> Self {
+        let metrics = Self::register();
+        metrics.make_contract_series(model);
+        metrics.make_own_series(tools);
+        metrics
+    }
+
+    fn make_contract_series(&self, model: &str) {
+        let embedded = ByProvider { provider: "embedded".to_owned() };
+        touch(&self.stt_duration, &embedded);
+        touch(&self.tts_duration, &embedded);
+        touch(&self.llm_duration, &ByModel { model: model.to_owned() });
+        for channel in CHANNELS.map(str::to_owned) {
+            let by_channel = ByChannel { channel: channel.clone() };
+            touch(&self.latency, &by_channel);
+            touch(&self.cost_per_call, &by_channel);
+            touch(&self.connected, &by_channel);
+            touch(&self.turns, &by_channel);
+            touch(&self.text_fallbacks, &by_channel);
+            for outcome in Outcome::ALL {
+                let labels = ByOutcome { channel: channel.clone(), outcome: outcome.as_str().to_owned() };
+                touch(&self.session_duration, &labels);
+            }
+        }
+        for kind in ProviderErrorKind::ALL.map(|kind| kind.as_str().to_owned()) {
+            touch(&self.transcription_errors, &ByError { provider: "embedded".to_owned(), error_type: kind.clone() });
+            for stage in [Stage::Stt, Stage::Llm, Stage::Tts] {
+                let provider = "embedded".to_owned();
+                let labels = ByStageError { stage: stage.as_str().to_owned(), provider, error_type: kind.clone() };
+                touch(&self.provider_errors, &labels);
+            }
+            for (stage, from, to) in FAILOVERS {
+                let labels = ByFailover { from: from.to_owned(), to: to.to_owned(), reason: kind.clone() };
+                touch(self.failovers(stage), &labels);
+            }
+        }
+    }
+
+    fn make_own_series(&self, tools: &[&str]) {
+        for cause in PauseCause::ALL.map(|cause| cause.as_str().to_owned()) {
+            touch(&self.turn_stage, &ByStage { stage: cause.clone() });
+            touch(&self.pauses, &ByCause { cause });
+        }
+        for kind in ["real", "false"].map(str::to_owned) {
+            touch(&self.interruptions, &ByKind { kind });
+        }
+        for kind in ["new", "restored"].map(str::to_owned) {
+            touch(&self.sessions_started, &ByKind { kind });
+        }
+        for tool in tools.iter().map(|tool| (*tool).to_owned()) {
+            touch(&self.tool_duration, &ByTool { tool: tool.clone() });
+            for outcome in ["ok", "failed"].map(str::to_owned) {
+                touch(&self.tool_calls, &ByToolOutcome { tool: tool.clone(), outcome });
+            }
+        }
+        for stage in [Stage::Stt, Stage::Llm, Stage::Tts] {
+            for wasted in ["false", "true"].map(str::to_owned) {
+                let (stage, provider) = (stage.as_str().to_owned(), "embedded".to_owned());
+                touch(&self.spend, &BySpend { stage, provider, wasted });
+            }
+        }
+        for reason in REJECTIONS.map(str::to_owned) {
+            touch(&self.sessions_rejected, &ByReason { reason });
+        }
+        for code in [1000_u16, 1001, 1006, 1009, 4000, 4001, 4002, 4003, 4004, 4005, 4006] {
+            touch(&self.connections_closed, &ByCode { code: code.to_string() });
+        }
+        for reason in ["queue_full", "muted", "old_connection"].map(str::to_owned) {
+            touch(&self.frames_dropped, &ByReason { reason });
+        }
+        self.build_info.get_or_create(&ByVersion { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
+    }
+
+    /// The stage's failover counter.
+    pub(super) const fn failovers(&self, stage: Stage) -> &Counts<ByFailover> {
+        match stage {
+            Stage::Stt => &self.stt_failovers,
+            Stage::Llm => &self.llm_failovers,
+            Stage::Tts => &self.tts_failovers,
+        }
+    }
+
+    /// The `Content-Type` of [`Metrics::exposition`].
+    pub const CONTENT_TYPE: &'static str = exposition::CONTENT_TYPE;
+
+    /// What Prometheus scrapes.
+    ///
+    /// # Errors
+    /// Only if the library fails to write to a string.
+    pub fn exposition(&self) -> Result<String, fmt::Error> {
+        exposition::exposition(&self.registry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Metrics;
+
+    const CONTRACT: &[(&str, &str, &[&str], &str)] = &[
+        ("voice_latency_seconds", "histogram", &["channel"], "0.2 0.3 0.4 0.5 0.6 0.7 0.8 1.0 1.5 2.0"),
+        ("voice_stt_duration_seconds", "histogram", &["provider"], "0.05 0.1 0.15 0.2 0.3 0.5 1.0"),
+        ("voice_llm_duration_seconds", "histogram", &["model"], "0.1 0.2 0.3 0.4 0.5 0.7 1.0 2.0"),
+        ("voice_tts_duration_seconds", "histogram", &["provider"], "0.02 0.05 0.1 0.15 0.2 0.3 0.5"),
+        ("voice_cost_per_call_usd", "histogram", &["channel"], "0.01 0.02 0.03 0.05 0.07 0.1 0.15 0.2"),
+        ("voice_transcription_errors_total", "counter", &["provider", "error_type"], ""),
+        (
+            "voice_session_duration_seconds",
+            "histogram",
+            &["channel", "outcome"],
+            "30.0 60.0 120.0 300.0 600.0 1200.0 1800.0",
+        ),
+        ("voice_agent_active_sessions", "gauge", &[], ""),
+        ("voice_stt_failovers_total", "counter", &["from", "to", "reason"], ""),
+        ("voice_llm_failovers_total", "counter", &["from", "to", "reason"], ""),
+        ("voice_tts_failovers_total", "counter", &["from", "to", "reason"], ""),
+        ("voice_pauses_total", "counter", &["cause"], ""),
+        ("voice_spend_nanousd_total", "counter", &["stage", "provider", "wasted"], ""),
+        ("voice_tool_calls_total", "counter", &["tool", "outcome"], ""),
+        ("voice_connections_closed_total", "counter", &["code"], ""),
+        ("voice_build_info", "gauge", &["version"], ""),
+    ];
+
+    #[test]
+    fn every_metric_of_the_contract_is_there_before_the_first_call() {
+        let text = Metrics::new("rules", &["add_task"]).exposition().unwrap();
+        for (name, kind, labels, buckets) in CONTRACT {
+            assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "no TYPE of {name}");
+            assert!(text.contains(&format!("# HELP {name} ")), "no HELP of {name}");
+            let sample = if *kind == "histogram" { format!("{name}_bucket") } else { (*name).to_owned() };
+            let line = text
+                .lines()
+                .find(|line| line.strip_prefix(&sample).is_some_and(|rest| rest.starts_with(['{', ' '])))
+                .unwrap_or_else(|| panic!("no sample of {name}"));
+            for label in *labels {
+                assert!(line.contains(&format!("{label}=\"")), "{name} has no label {label}: {line}");
+            }
+            let series = line.split("le=").next().unwrap();
+            let found: Vec<&str> = text
+                .lines()
+                .filter(|line| line.starts_with(series) && line.contains("le=\""))
+                .filter_map(|line| line.split("le=\"").nth(1)?.split('"').next())
+                .filter(|bound| *bound != "+Inf")
+                .collect();
+            if *kind == "histogram" {
+                let all: Vec<&str> = buckets.split(' ').collect();
+                assert!(found.starts_with(&all), "{name}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_counter_and_only_a_counter_ends_in_total() {
+        let text = Metrics::new("rules", &["add_task"]).exposition().unwrap();
+        assert!(!text.contains("# EOF") && !text.contains("# UNIT"));
+        for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let (name, kind) = line.split_once(' ').unwrap();
+            assert!(name.starts_with("voice_"), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == "counter", "{name} is a {kind}");
+        }
+    }
+}
