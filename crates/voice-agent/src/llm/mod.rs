@@ -7,19 +7,10 @@ pub mod rules;
 
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
+
+use crate::tools::ToolSpec;
 use voice_core::chat::ChatContext;
 use voice_core::provider::ProviderErrorKind;
-
-/// One tool: its name and the JSON schema of its arguments.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ToolSpec {
-    /// The name, as in [`voice_core::chat::ToolCall::name`].
-    pub name: &'static str,
-    /// What it does, for the model.
-    pub description: &'static str,
-    /// The arguments' JSON schema (an object).
-    pub parameters: Value,
-}
 
 /// One request to a language model.
 #[derive(Debug, Clone)]

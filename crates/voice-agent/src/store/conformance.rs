@@ -110,7 +110,7 @@ fn add(call: u64, tasks_rev: u64, task: &Task) -> ToolCommit {
 }
 
 fn turn(doc: SessionDoc, fence: u64, turn: u32, tool: Option<ToolCommit>) -> Commit {
-    Commit { doc, fence, turn: TurnId(turn), tool }
+    Commit { doc, fence, turn: TurnId(turn), tools: tool.into_iter().collect() }
 }
 
 async fn titles(store: &Arc<dyn Store>, user: &UserId) -> Vec<String> {

@@ -56,7 +56,7 @@ pub struct StoredSession {
     pub ended: bool,
 }
 
-/// One atomic save of a session, with what a tool changed.
+/// One atomic save of a session, with what its tools changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
     /// The session as it is after the turn, or after the tool.
@@ -65,8 +65,8 @@ pub struct Commit {
     pub fence: u64,
     /// The turn that is being saved.
     pub turn: TurnId,
-    /// What a tool of this turn did.
-    pub tool: Option<ToolCommit>,
+    /// What the tools of this turn did, in the order in which they ran.
+    pub tools: Vec<ToolCommit>,
 }
 
 /// What a tool did, as [`crate::tools::execute`] said.
@@ -76,7 +76,7 @@ pub struct ToolCommit {
     pub call: ToolCallId,
     /// Whose tasks.
     pub user_id: UserId,
-    /// The [`TaskList::rev`] that the tool read.
+    /// The [`TaskList::rev`] that the turn's first tool read; the later ones read what the one before them leaves.
     pub tasks_rev: u64,
     /// What changes.
     pub changes: Vec<TaskChange>,

@@ -158,8 +158,11 @@ impl Events {
                 self.stages(stages, *cause);
                 info!(session, %turn, latency_ms, cause = cause.map(PauseCause::as_str), ?stages, "answered");
             }
-            Observation::TurnFinished { turn, agent, cost, .. } => {
-                info!(session, %turn, agent, cost_usd = %cost, "turn finished");
+            Observation::Answered { turn, agent, .. } => {
+                info!(session, %turn, agent, "reply is complete");
+            }
+            Observation::TurnFinished { turn, cost } => {
+                info!(session, %turn, cost_usd = %cost, "turn finished");
             }
             Observation::Handoff { from, to } => {
                 self.metrics.handoffs.inc();

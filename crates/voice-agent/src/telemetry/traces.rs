@@ -172,9 +172,11 @@ impl Open {
                     span.set_attribute(KeyValue::new("voice.pause_cause", cause.as_str()));
                 }
             }
-            Observation::TurnFinished { agent, cost, .. } => {
+            Observation::Answered { agent, .. } => {
+                self.innermost().span().set_attribute(KeyValue::new("voice.agent", agent.clone()));
+            }
+            Observation::TurnFinished { cost, .. } => {
                 let span = self.innermost().span();
-                span.set_attribute(KeyValue::new("voice.agent", agent.clone()));
                 span.set_attribute(KeyValue::new("voice.cost_usd", cost.as_usd()));
                 self.end_turn(now_ms);
             }
@@ -311,16 +313,7 @@ mod tests {
             (1_300, Observation::EndOfTurn { turn, endpointing_ms: Some(300) }),
             (1_400, Observation::TtsStarted { speech: SpeechId(1), ttfb_ms: 90 }),
             (1_500, Observation::Interrupted { speech: SpeechId(1), heard_ms: 80 }),
-            (
-                1_600,
-                Observation::TurnFinished {
-                    turn,
-                    message: None,
-                    reply: "said".to_owned(),
-                    agent: "TaskAgent".to_owned(),
-                    cost: NanoUsd(1),
-                },
-            ),
+            (1_600, Observation::TurnFinished { turn, cost: NanoUsd(1) }),
         ] {
             trace.observe(&observation, now_ms);
         }

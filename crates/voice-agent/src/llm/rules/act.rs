@@ -49,7 +49,9 @@ pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
     let Some(current) = scene.current() else { return Answer::say(reply::OPENING) };
     let only_handed_back = !current.calls.is_empty()
         && current.calls.iter().all(|called| {
-            called.call.name == "transfer_to_agent" && called.argument("agent") == Some(TASK_AGENT) && called.status() == "ok"
+            called.call.name == "transfer_to_agent"
+                && called.argument("agent") == Some(TASK_AGENT)
+                && called.status() == "ok"
         });
     if current.calls.is_empty() {
         return first_round(&scene, current.user);
@@ -80,7 +82,9 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
 
 pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Answer {
     match intent {
-        Intent::Add(tasks) => Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() },
+        Intent::Add(tasks) => {
+            Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() }
+        }
         Intent::Offer(tasks) => offer(scene, tasks),
         Intent::List(filter) => Answer::call("list_tasks", list_arguments(filter, dialogue::ASKED)),
         Intent::Count(filter) => Answer::call("list_tasks", list_arguments(filter, 1)),
@@ -95,7 +99,9 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::SetPriority(target, priority) => {
             each(scene, "set_priority", std::slice::from_ref(target), &object(json!({"priority": priority.as_str()})))
         }
-        Intent::Rename(target, new) => each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new}))),
+        Intent::Rename(target, new) => {
+            each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new})))
+        }
         Intent::Delete(target) => each(scene, "delete_task", std::slice::from_ref(target), &Map::new()),
         Intent::DeleteScope(scope) => Answer::call("delete_task", object(json!({"scope": scope}))),
         Intent::Undo => Answer::call("undo", Map::new()),
@@ -122,7 +128,15 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
 /// The tool of this name, if it is one that can be called again.
 fn tool_name(name: &str) -> Option<&'static str> {
     const TOOLS: [&str; 9] = [
-        "add_task", "list_tasks", "complete_task", "reopen_task", "set_due", "set_priority", "rename_task", "delete_task", "undo",
+        "add_task",
+        "list_tasks",
+        "complete_task",
+        "reopen_task",
+        "set_due",
+        "set_priority",
+        "rename_task",
+        "delete_task",
+        "undo",
     ];
     TOOLS.into_iter().find(|tool| *tool == name)
 }
@@ -163,7 +177,10 @@ fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {
     if let [task] = tasks {
         let lower = task.title.to_lowercase();
         if scene.request.titles.iter().any(|title| title.to_lowercase() == lower) {
-            return Answer::call("list_tasks", object(json!({"status": "open", "query": task.title, "limit": dialogue::ASKED})));
+            return Answer::call(
+                "list_tasks",
+                object(json!({"status": "open", "query": task.title, "limit": dialogue::ASKED})),
+            );
         }
     }
     Answer::say(reply::offer(scene, tasks))
@@ -261,7 +278,10 @@ pub(crate) fn choose<'a>(picks: &[Pick], among: &[TaskView<'a>]) -> Vec<TaskView
 
 fn bare_date(scene: &Scene<'_>, due: super::dates::Due) -> Answer {
     let spoken = super::dates::speak_due(due, &scene.request.now);
-    Answer::say(format!("What about {}? You can say, what's due {spoken}, or add a task for that day.", spoken.trim_start_matches("on ")))
+    Answer::say(format!(
+        "What about {}? You can say, what's due {spoken}, or add a task for that day.",
+        spoken.trim_start_matches("on ")
+    ))
 }
 
 fn ask_for(scene: &Scene<'_>, missing: Missing, inner: &Intent) -> String {

@@ -38,7 +38,11 @@ pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
     let Some(current) = scene.current() else { return Answer::say(reply::OPENING) };
     let review = started_at(turns).map(|at| &turns[at..]);
     let Some(review) = review else { return begin() };
-    if current.calls.iter().any(|called| called.call.name == "transfer_to_agent" && called.argument("agent") == Some(TASK_AGENT)) {
+    if current
+        .calls
+        .iter()
+        .any(|called| called.call.name == "transfer_to_agent" && called.argument("agent") == Some(TASK_AGENT))
+    {
         return Answer::say(summary(review));
     }
     if !current.calls.is_empty() {
@@ -55,16 +59,29 @@ fn begin() -> Answer {
 /// The turn in which the present review's list was read.
 fn started_at(turns: &[Turn<'_>]) -> Option<usize> {
     turns.iter().rposition(|turn| {
-        let transferred = turn.calls.iter().any(|called| called.call.name == "transfer_to_agent" && called.argument("agent") != Some(TASK_AGENT));
-        let whole = |called: &Called<'_>| called.call.name == "list_tasks" && called.argument("status") == Some("open") && called.argument("due").is_none()
-            && called.call.arguments.get("limit").and_then(serde_json::Value::as_u64) == Some(MOST as u64);
+        let transferred = turn
+            .calls
+            .iter()
+            .any(|called| called.call.name == "transfer_to_agent" && called.argument("agent") != Some(TASK_AGENT));
+        let whole = |called: &Called<'_>| {
+            called.call.name == "list_tasks"
+                && called.argument("status") == Some("open")
+                && called.argument("due").is_none()
+                && called.call.arguments.get("limit").and_then(serde_json::Value::as_u64) == Some(MOST as u64)
+        };
         let listed = turn.calls.iter().any(whole);
         transferred && listed || (listed && !transferred)
     })
 }
 
 fn list_of<'a>(review: &[Turn<'a>]) -> Option<Called<'a>> {
-    review.first()?.calls.iter().rev().find(|called| called.call.name == "list_tasks" && called.output.is_some()).copied()
+    review
+        .first()?
+        .calls
+        .iter()
+        .rev()
+        .find(|called| called.call.name == "list_tasks" && called.output.is_some())
+        .copied()
 }
 
 /// Walks the decisions since the review began.
@@ -76,7 +93,8 @@ fn progress<'a>(scene: &Scene<'_>, review: &[Turn<'a>]) -> Progress<'a> {
         let settled = turn.calls.iter().any(|called| settles(called, *task));
         let answered = turn.calls.is_empty() && !turn.reply.is_empty() && {
             let kept = decide(scene, *task, turn.user) == Decision::Keep;
-            let spared = pending(&review[index - 1]).is_some() && matches!(understood(scene, turn.user), Intent::No | Intent::Cancel);
+            let spared = pending(&review[index - 1]).is_some()
+                && matches!(understood(scene, turn.user), Intent::No | Intent::Cancel);
             kept || spared
         };
         if settled || answered {
@@ -130,23 +148,105 @@ fn hand_back() -> Answer {
 /// What was decided about this task.
 fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decision {
     let utterance = super::normalise::normalise(user, scene.known().now);
-    let text = utterance.text.trim_start_matches("okay ").trim_start_matches("ok ").trim_end_matches(" please").to_owned();
+    let text =
+        utterance.text.trim_start_matches("okay ").trim_start_matches("ok ").trim_end_matches(" please").to_owned();
     let words: Vec<&str> = text.split(' ').collect();
     let keep = matches!(
         text.as_str(),
-        "keep" | "keep it" | "yes keep it" | "keep that" | "keep this" | "yes" | "yeah" | "yep" | "leave it" | "leave it as it is" | "leave that" | "next"
-            | "next one" | "the next one" | "skip" | "skip it" | "skip that" | "skip this one" | "pass" | "fine" | "that's fine" | "ok" | "okay" | "still open"
-            | "not yet" | "no" | "no not yet" | "nope" | "no keep it" | "it stays" | "stays" | "as is" | "leave it open" | "keep it open" | "keep that one" | "move on"
-            | "go on" | "continue" | "sure" | "later" | "no change" | "nothing" | "keep it as it is" | "it's fine" | "still to do" | "no leave it" | "sip" | "keep this one" | "not done" | "not done yet" | "it's not done" | "no it's not done" | "deep it" | "heap it"
+        "keep"
+            | "keep it"
+            | "yes keep it"
+            | "keep that"
+            | "keep this"
+            | "yes"
+            | "yeah"
+            | "yep"
+            | "leave it"
+            | "leave it as it is"
+            | "leave that"
+            | "next"
+            | "next one"
+            | "the next one"
+            | "skip"
+            | "skip it"
+            | "skip that"
+            | "skip this one"
+            | "pass"
+            | "fine"
+            | "that's fine"
+            | "ok"
+            | "okay"
+            | "still open"
+            | "not yet"
+            | "no"
+            | "no not yet"
+            | "nope"
+            | "no keep it"
+            | "it stays"
+            | "stays"
+            | "as is"
+            | "leave it open"
+            | "keep it open"
+            | "keep that one"
+            | "move on"
+            | "go on"
+            | "continue"
+            | "sure"
+            | "later"
+            | "no change"
+            | "nothing"
+            | "keep it as it is"
+            | "it's fine"
+            | "still to do"
+            | "no leave it"
+            | "sip"
+            | "keep this one"
+            | "not done"
+            | "not done yet"
+            | "it's not done"
+            | "no it's not done"
+            | "deep it"
+            | "heap it"
     );
     if keep {
         return Decision::Keep;
     }
     let stop = matches!(
         text.as_str(),
-        "that's enough" | "enough" | "stop" | "stop it" | "stop the review" | "that's all" | "that's it" | "i'm done" | "we're done" | "quit" | "exit" | "cancel" | "end"
-            | "end review" | "end the review" | "finish the review" | "no more" | "that's enough for now" | "enough for today" | "that's enough for today" | "stop here" | "let's stop"
-            | "let's stop here" | "go back" | "never mind" | "that's enough thanks" | "that's enough thank you" | "that will do" | "i've had enough" | "thank you that's enough" | "thanks that's enough" | "back" | "that is enough" | "enough now"
+        "that's enough"
+            | "enough"
+            | "stop"
+            | "stop it"
+            | "stop the review"
+            | "that's all"
+            | "that's it"
+            | "i'm done"
+            | "we're done"
+            | "quit"
+            | "exit"
+            | "cancel"
+            | "end"
+            | "end review"
+            | "end the review"
+            | "finish the review"
+            | "no more"
+            | "that's enough for now"
+            | "enough for today"
+            | "that's enough for today"
+            | "stop here"
+            | "let's stop"
+            | "let's stop here"
+            | "go back"
+            | "never mind"
+            | "that's enough thanks"
+            | "that's enough thank you"
+            | "that will do"
+            | "i've had enough"
+            | "thank you that's enough"
+            | "thanks that's enough"
+            | "back"
+            | "that is enough"
+            | "enough now"
     );
     if stop {
         return Decision::Stop;
@@ -154,18 +254,91 @@ fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decision {
     let key = || Map::from_iter([("id".to_owned(), task.id.clone())]);
     let done = matches!(
         text.as_str(),
-        "done" | "it's done" | "that's done" | "yes it's done" | "yes done" | "it is done" | "finished" | "i've done it" | "i did it" | "i did that" | "i've done that" | "complete"
-            | "completed" | "mark it done" | "mark it as done" | "that one's done" | "i finished it" | "i finished that" | "already done" | "it's finished" | "done already" | "check" | "cross it off" | "did it"
-            | "yes i did" | "i did" | "that is done" | "mark that as done" | "complete it" | "yes i did that" | "yes i've done it" | "dun" | "that's finished" | "it's already done" | "i've already done it" | "i've already done that" | "mark as done" | "check it off" | "tick it off"
+        "done"
+            | "it's done"
+            | "that's done"
+            | "yes it's done"
+            | "yes done"
+            | "it is done"
+            | "finished"
+            | "i've done it"
+            | "i did it"
+            | "i did that"
+            | "i've done that"
+            | "complete"
+            | "completed"
+            | "mark it done"
+            | "mark it as done"
+            | "that one's done"
+            | "i finished it"
+            | "i finished that"
+            | "already done"
+            | "it's finished"
+            | "done already"
+            | "check"
+            | "cross it off"
+            | "did it"
+            | "yes i did"
+            | "i did"
+            | "that is done"
+            | "mark that as done"
+            | "complete it"
+            | "yes i did that"
+            | "yes i've done it"
+            | "dun"
+            | "that's finished"
+            | "it's already done"
+            | "i've already done it"
+            | "i've already done that"
+            | "mark as done"
+            | "check it off"
+            | "tick it off"
     );
     if done {
         return Decision::Say("complete_task", key());
     }
-    let delete = matches!(text.as_str(), "delete" | "remove" | "drop" | "drop it" | "throw it away" | "get rid of it" | "delete this" | "delete this one" | "not needed" | "not needed anymore" | "don't need it" | "i don't need it anymore" | "i don't need that anymore");
+    let delete = matches!(
+        text.as_str(),
+        "delete"
+            | "remove"
+            | "drop"
+            | "drop it"
+            | "throw it away"
+            | "get rid of it"
+            | "delete this"
+            | "delete this one"
+            | "not needed"
+            | "not needed anymore"
+            | "don't need it"
+            | "i don't need it anymore"
+            | "i don't need that anymore"
+    );
     if delete {
         return Decision::Say("delete_task", key());
     }
-    let trimmed: Vec<&str> = words.iter().copied().skip_while(|word| matches!(*word, "no" | "move" | "it" | "yes" | "let's" | "say" | "do" | "make" | "push" | "postpone" | "that" | "i'll" | "put" | "off" | "one")).collect();
+    let trimmed: Vec<&str> = words
+        .iter()
+        .copied()
+        .skip_while(|word| {
+            matches!(
+                *word,
+                "no" | "move"
+                    | "it"
+                    | "yes"
+                    | "let's"
+                    | "say"
+                    | "do"
+                    | "make"
+                    | "push"
+                    | "postpone"
+                    | "that"
+                    | "i'll"
+                    | "put"
+                    | "off"
+                    | "one"
+            )
+        })
+        .collect();
     if let Some(due) = dates::parse(&trimmed, scene.known().now) {
         let mut arguments = key();
         arguments.insert("due".into(), due.to_argument().into());
@@ -192,7 +365,9 @@ fn about_it(intent: &Intent, key: impl Fn() -> Map<String, serde_json::Value>) -
         Intent::SetDue(Target::It, due) => {
             Decision::Say("set_due", with("due", due.map_or(serde_json::Value::Null, |due| due.to_argument().into())))
         }
-        Intent::SetPriority(Target::It, priority) => Decision::Say("set_priority", with("priority", priority.as_str().into())),
+        Intent::SetPriority(Target::It, priority) => {
+            Decision::Say("set_priority", with("priority", priority.as_str().into()))
+        }
         Intent::Rename(Target::It, new) => Decision::Say("rename_task", with("new_title", new.as_str().into())),
         _ => Decision::Other,
     }
@@ -206,7 +381,14 @@ fn other(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
     let again = format!("Keep {}, or is it done?", reply::spoken(task.title));
     match intents.as_slice() {
         // This agent cannot add or list: the other one takes the call back and does it.
-        [Intent::Add(_) | Intent::List(_) | Intent::Count(_) | Intent::When(_) | Intent::CompleteAll | Intent::DeleteScope(_)] => hand_back(),
+        [
+            Intent::Add(_)
+            | Intent::List(_)
+            | Intent::Count(_)
+            | Intent::When(_)
+            | Intent::CompleteAll
+            | Intent::DeleteScope(_),
+        ] => hand_back(),
         [Intent::Goodbye] => carry_out(scene, &utterance, &Intent::Goodbye),
         [Intent::Review] => Answer::say(again),
         [Intent::Talk(talk)] => {
@@ -225,7 +407,9 @@ fn other(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
 fn lost(utterance: &Utterance, again: &str, scene: &Scene<'_>) -> Answer {
     let before = scene.history().last().is_some_and(|turn| turn.reply.starts_with("I heard"));
     if before || utterance.is_empty() || norms(&utterance.words).is_empty() {
-        return Answer::say("For each task you can say keep, done, delete, or a day like tomorrow. To stop, say that's enough.");
+        return Answer::say(
+            "For each task you can say keep, done, delete, or a day like tomorrow. To stop, say that's enough.",
+        );
     }
     Answer::say(format!("I heard: {}. {again}", super::normalise::shortened(&title(&utterance.words), 50)))
 }
@@ -250,13 +434,19 @@ fn after_tools(scene: &Scene<'_>, review: &[Turn<'_>], current: &Turn<'_>) -> An
     let before = progress(scene, &review[..review.len() - 1]);
     let now = progress(scene, review);
     let said = reply::phrase(scene, current);
-    if current.calls.iter().any(|called| called.call.name == "end_call") || pending(&Turn { reply: said.clone(), ..current.clone() }).is_some() {
+    if current.calls.iter().any(|called| called.call.name == "end_call")
+        || pending(&Turn { reply: said.clone(), ..current.clone() }).is_some()
+    {
         return Answer::say(said);
     }
     match now.tasks.get(now.at) {
         Some(task) if now.at != before.at => {
             let last = now.at + 1 == now.tasks.len();
-            Answer::say(format!("{said} {}: {}. Keep it?", if last { "The last one" } else { "Next" }, reply::with_due(*task, scene)))
+            Answer::say(format!(
+                "{said} {}: {}. Keep it?",
+                if last { "The last one" } else { "Next" },
+                reply::with_due(*task, scene)
+            ))
         }
         Some(task) => Answer::say(format!("{said} Keep {}?", reply::spoken(task.title))),
         // The other agent sums up, with what was said of the last task in front.
@@ -271,7 +461,10 @@ fn first_question(scene: &Scene<'_>, listed: &Called<'_>) -> Answer {
     let tasks = listed.tasks("tasks");
     match tasks.as_slice() {
         [] => hand_back(),
-        [only] => Answer::say(format!("There is one open task: {}. Keep it, done, or another day?", reply::with_due(*only, scene))),
+        [only] => Answer::say(format!(
+            "There is one open task: {}. Keep it, done, or another day?",
+            reply::with_due(*only, scene)
+        )),
         [first, ..] => Answer::say(format!(
             "Let's go through your {} open tasks. First: {}. Keep it, done, or another day?",
             tasks.len(),
@@ -310,7 +503,15 @@ pub(crate) fn handed_back(scene: &Scene<'_>, current: &Turn<'_>) -> Answer {
     // Handed back because of a command that the review could not carry out: carry it out.
     let (_, intents) = scene.understand(current.user);
     let command = |intent: &Intent| {
-        matches!(intent, Intent::Add(_) | Intent::List(_) | Intent::Count(_) | Intent::When(_) | Intent::CompleteAll | Intent::DeleteScope(_))
+        matches!(
+            intent,
+            Intent::Add(_)
+                | Intent::List(_)
+                | Intent::Count(_)
+                | Intent::When(_)
+                | Intent::CompleteAll
+                | Intent::DeleteScope(_)
+        )
     };
     if review.len() > 1 && (intents.len() > 1 || intents.iter().any(command)) {
         return super::act::first_round(scene, current.user);

@@ -133,7 +133,7 @@ impl Store for SqliteStore {
             let outcome = session::commit(&tx, &commit, now)?;
             tx.commit()?;
             // Told from here, so that it is told even if the caller has stopped waiting.
-            if let (CommitOutcome::Committed { tasks_rev: Some(rev) }, Some(tool)) = (&outcome, &commit.tool)
+            if let (CommitOutcome::Committed { tasks_rev: Some(rev) }, Some(tool)) = (&outcome, commit.tools.first())
                 && *rev != tool.tasks_rev
             {
                 news.tell(&tool.user_id, *rev);

@@ -113,11 +113,13 @@ pub(super) fn commit(tx: &Transaction<'_>, commit: &Commit, now: Timestamp) -> R
         Standing::Ended => return Err(StoreError::Ended(id.to_string())),
     }
     let mut tasks_rev = None;
-    if let Some(tool) = &commit.tool {
+    for tool in &commit.tools {
         if let Some(output) = applied(tx, id, commit.turn, tool.call)? {
             return Ok(CommitOutcome::AlreadyApplied { output });
         }
-        match task::change(tx, &tool.user_id, Some(tool.tasks_rev), &tool.changes, &tool.undo)? {
+        // Each tool was computed on the list as the one before leaves it.
+        let expected = tasks_rev.unwrap_or(tool.tasks_rev);
+        match task::change(tx, &tool.user_id, Some(expected), &tool.changes, &tool.undo)? {
             ChangeOutcome::Conflict => return Ok(CommitOutcome::Conflict),
             ChangeOutcome::Changed { tasks_rev: rev } => tasks_rev = Some(rev),
         }

@@ -167,7 +167,8 @@ async fn a_full_disk_is_said_and_space_makes_it_well_again() {
         })
     };
     limit(2).await.unwrap();
-    let turn = |n: u32, size: usize| Commit { doc: doc(size), fence, turn: voice_core::ids::TurnId(n), tool: None };
+    let turn =
+        |n: u32, size: usize| Commit { doc: doc(size), fence, turn: voice_core::ids::TurnId(n), tools: Vec::new() };
     let full = store.commit(turn(1, 100_000)).await;
     assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
     let kept = store.load_session(SessionId::new("s1")).await.unwrap().unwrap();

@@ -228,7 +228,17 @@ fn weekday_phrase(words: &[&str], today: Date, lenient: bool) -> Option<(usize, 
 
 fn month(word: &str) -> Option<i8> {
     const NAMES: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
         "december",
     ];
     let near = |name: &&str| **name == *word || (word.len() >= 6 && strsim::osa_distance(word, name) <= 1);

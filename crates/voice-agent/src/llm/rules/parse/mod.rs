@@ -145,8 +145,18 @@ impl Intent {
     pub(crate) fn is_command(&self) -> bool {
         !matches!(
             self,
-            Self::Yes | Self::No | Self::Cancel | Self::More | Self::Pick(_) | Self::Correct(_) | Self::Date(_)
-                | Self::Hesitation | Self::Unknown | Self::Offer(_) | Self::Talk(_) | Self::Repeat
+            Self::Yes
+                | Self::No
+                | Self::Cancel
+                | Self::More
+                | Self::Pick(_)
+                | Self::Correct(_)
+                | Self::Date(_)
+                | Self::Hesitation
+                | Self::Unknown
+                | Self::Offer(_)
+                | Self::Talk(_)
+                | Self::Repeat
         )
     }
 }

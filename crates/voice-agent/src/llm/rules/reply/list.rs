@@ -128,9 +128,18 @@ fn found(scene: &Scene<'_>, query: &str, tasks: &[TaskView<'_>], total: usize) -
         [task] if task.done => format!("{} is done.", spoken(task.title)),
         [task] => format!("You have that on your list. {}", when_due(*task, scene)),
         several => {
-            let names: Vec<String> = several.iter().take(4).map(|task| {
-                if task.done { format!("{}, which is done", spoken(task.title)) } else { with_due(*task, scene) }
-            }).collect();
+            let names: Vec<String> =
+                several
+                    .iter()
+                    .take(4)
+                    .map(|task| {
+                        if task.done {
+                            format!("{}, which is done", spoken(task.title))
+                        } else {
+                            with_due(*task, scene)
+                        }
+                    })
+                    .collect();
             format!("I found {total}: {}.", join(&names, "and"))
         }
     }

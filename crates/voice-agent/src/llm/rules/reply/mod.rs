@@ -40,7 +40,9 @@ pub(crate) fn sentences(text: &str) -> Vec<String> {
 fn sentence_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let ends = |at: &usize| {
-        matches!(bytes[*at], b'.' | b'!' | b'?') && bytes.get(at + 1) == Some(&b' ') && bytes.get(at + 2).is_some_and(|next| !next.is_ascii_lowercase())
+        matches!(bytes[*at], b'.' | b'!' | b'?')
+            && bytes.get(at + 1) == Some(&b' ')
+            && bytes.get(at + 2).is_some_and(|next| !next.is_ascii_lowercase())
     };
     (0..bytes.len()).find(ends).map(|at| at + 2)
 }
@@ -75,7 +77,11 @@ pub(crate) fn join(items: &[String], last: &str) -> String {
 pub(crate) fn which<'a>(titles: impl Iterator<Item = &'a str>) -> String {
     let titles: Vec<String> = titles.map(spoken).collect();
     if titles.len() > 4 {
-        return format!("There are {} of those. Which one do you mean: {}, or another?", titles.len(), titles[..3].join(", "));
+        return format!(
+            "There are {} of those. Which one do you mean: {}, or another?",
+            titles.len(),
+            titles[..3].join(", ")
+        );
     }
     format!("Which one do you mean: {}?", join(&titles, "or"))
 }
@@ -132,7 +138,9 @@ pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
     let mut at = 0;
     while at < answered.len() {
         // What was done to several tasks in the same way is one sentence.
-        let alike = |called: &&&Called<'_>| called.status() == answered[at].status() && called.call.name == answered[at].call.name;
+        let alike = |called: &&&Called<'_>| {
+            called.status() == answered[at].status() && called.call.name == answered[at].call.name
+        };
         let length = answered[at..].iter().take_while(alike).count();
         parts.push(group(scene, turn, &answered[at..at + length]));
         at += length;
