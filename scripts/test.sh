@@ -51,11 +51,22 @@ report() {
             else
                 failed=$((failed + 1))
                 summary+=("FAILED   $name  ${took} s  ${log#"$ROOT"/}")
-                tail -n 80 "$log"
+                excerpt "$log"
                 say "    FAILED (exit code $code), ${took} s; the whole log: ${log#"$ROOT"/}"
             fi
             ;;
     esac
+}
+
+# The head and the tail of a failed step's log: the cause stands at either end.
+excerpt() {
+    if [[ "$(wc -l <"$1")" -le 100 ]]; then
+        cat "$1"
+    else
+        head -n 30 "$1"
+        say "    […]"
+        tail -n 70 "$1"
+    fi
 }
 
 # step NAME FUNCTION: runs it in a shell of its own, so that a failing command ends the step and nothing else.
