@@ -1,0 +1,153 @@
+//! The session's state as the contract's JSON, and back.
+//!
+//! The contract's own fields say what they say there; what the core needs beyond them is `context.voice_core`.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use voice_core::consent::ConsentState;
+use voice_core::snapshot::{Message, Role, SNAPSHOT_VERSION, Snapshot};
+
+use crate::store::{ConversationItem, Role as StoredRole, SessionDoc};
+
+/// The key of `context` below which the core's own state stands.
+const CORE: &str = "voice_core";
+/// The keys of `context` that are written anew with every save.
+const OURS: [&str; 4] = [CORE, "cost", "recording_announced", "recording_enabled"];
+
+/// Lays a snapshot out in the session's document.
+pub fn write(doc: &mut SessionDoc, snapshot: &Snapshot, now: jiff::Timestamp) {
+    doc.conversation_history = snapshot.history.iter().map(stored).collect();
+    doc.current_agent.clone_from(&snapshot.current_agent);
+    doc.last_activity = now;
+    let mut context = snapshot.extra.clone();
+    context.insert("recording_announced".to_owned(), snapshot.consent.recording_announced.into());
+    context.insert("recording_enabled".to_owned(), snapshot.consent.recording_enabled.into());
+    context.insert("cost".to_owned(), snapshot.cost.to_json(snapshot.connected_ms));
+    context.insert(
+        CORE.to_owned(),
+        json!({
+            "version": snapshot.version,
+            "asides": snapshot.asides,
+            "interrupted": snapshot.interrupted,
+            "counters": snapshot.counters,
+            "cost": snapshot.cost,
+            "connected_ms": snapshot.connected_ms,
+        }),
+    );
+    doc.context = context;
+}
+
+fn stored(message: &Message) -> ConversationItem {
+    let role = match message.role {
+        Role::User => StoredRole::User,
+        Role::Assistant => StoredRole::Assistant,
+    };
+    ConversationItem { role, content: message.content.clone() }
+}
+
+/// Reads the snapshot out of a document. What another version wrote and this one cannot read is left out and logged: the
+/// conversation, consent and the counters matter more than a perfect memory of tool calls.
+pub fn read(doc: &SessionDoc) -> Snapshot {
+    let core = doc.context.get(CORE).and_then(Value::as_object).cloned().unwrap_or_default();
+    let session = doc.session_id.as_str();
+    if core.get("version").and_then(Value::as_u64).is_some_and(|version| version > u64::from(SNAPSHOT_VERSION)) {
+        tracing::warn!(session, "a newer version saved this session; what it added is not read");
+    }
+    let history: Vec<Message> = doc.conversation_history.iter().map(message).collect();
+    let flag = |key: &str| doc.context.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let mut asides: Vec<voice_core::snapshot::Aside> = part(&core, "asides", session);
+    asides.retain(|aside| aside.after <= history.len());
+    let mut extra = doc.context.clone();
+    extra.retain(|key, _| !OURS.contains(&key.as_str()));
+    Snapshot {
+        version: SNAPSHOT_VERSION,
+        history,
+        current_agent: doc.current_agent.clone(),
+        consent: ConsentState {
+            recording_announced: flag("recording_announced"),
+            recording_enabled: flag("recording_enabled"),
+        },
+        asides,
+        interrupted: part(&core, "interrupted", session),
+        counters: part(&core, "counters", session),
+        cost: part(&core, "cost", session),
+        connected_ms: part(&core, "connected_ms", session),
+        extra,
+    }
+}
+
+fn message(item: &ConversationItem) -> Message {
+    let role = match item.role {
+        StoredRole::User => Role::User,
+        StoredRole::Assistant => Role::Assistant,
+    };
+    Message { role, content: item.content.clone() }
+}
+
+fn part<T: DeserializeOwned + Default>(core: &Map<String, Value>, key: &str, session: &str) -> T {
+    let Some(value) = core.get(key) else { return T::default() };
+    T::deserialize(value).unwrap_or_else(|error| {
+        tracing::warn!(session, key, %error, "a part of the saved session cannot be read and is left out");
+        T::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use voice_core::chat::{ChatItem, ToolCall};
+    use voice_core::cost::{CostMeter, NanoUsd};
+    use voice_core::ids::ToolCallId;
+    use voice_core::snapshot::{Aside, Counters};
+
+    use super::*;
+    use crate::store::{Channel, SessionId, UserId};
+
+    fn doc() -> SessionDoc {
+        SessionDoc {
+            session_id: SessionId::new("sess_abc"),
+            user_id: UserId::new("user_1"),
+            channel: Channel::Browser,
+            conversation_history: Vec::new(),
+            current_agent: "TaskAgent".to_owned(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            last_activity: jiff::Timestamp::UNIX_EPOCH,
+            context: Map::from_iter([("time_zone".to_owned(), json!("Europe/Berlin"))]),
+        }
+    }
+
+    fn snapshot() -> Snapshot {
+        let call = ToolCall { id: ToolCallId(3), name: "add_task".to_owned(), arguments: Map::new() };
+        Snapshot {
+            version: SNAPSHOT_VERSION,
+            history: vec![Message { role: Role::User, content: "Add milk".to_owned() }],
+            current_agent: "ReviewAgent".to_owned(),
+            consent: ConsentState { recording_announced: true, recording_enabled: false },
+            asides: vec![Aside { after: 1, item: ChatItem::ToolCall(call) }],
+            interrupted: vec![],
+            counters: Counters { turn: 4, ..Counters::default() },
+            cost: CostMeter { stt: NanoUsd(77), ..CostMeter::default() },
+            connected_ms: 61_000,
+            extra: Map::from_iter([("time_zone".to_owned(), json!("Europe/Berlin"))]),
+        }
+    }
+
+    #[test]
+    fn a_document_gives_back_the_snapshot_that_it_was_made_of() {
+        let mut doc = doc();
+        write(&mut doc, &snapshot(), jiff::Timestamp::UNIX_EPOCH);
+        let json = doc.to_json().unwrap();
+        assert_eq!(read(&SessionDoc::from_json(&json).unwrap()), snapshot());
+        assert_eq!(doc.context["cost"]["stt_usd"], 77e-9);
+        assert_eq!(doc.context["recording_enabled"], false);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_out_and_the_rest_is_kept() {
+        let mut doc = doc();
+        write(&mut doc, &snapshot(), jiff::Timestamp::UNIX_EPOCH);
+        doc.context[CORE]["asides"] = json!([{"after": 1, "item": {"kind": "hologram"}}]);
+        doc.context[CORE]["version"] = json!(99);
+        let read = read(&doc);
+        assert_eq!((read.asides.len(), read.counters.turn, read.history.len()), (0, 4, 1));
+    }
+}

@@ -1,0 +1,179 @@
+//! What the caller says: the VAD, the audio that transcription may still need, and when to ask for an interim transcript.
+//!
+//! Pure: audio and times in, edges and stretches of audio out. Times are session milliseconds; inside, the audio stream
+//! has a clock of its own, which only audio moves.
+
+use std::sync::Arc;
+
+use voice_core::Input;
+use voice_core::ids::UtteranceId;
+
+use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES_16K};
+use crate::audio::ring::AudioRing;
+use crate::turn::smart_turn::HEARD_MS;
+use crate::vad::{Detector, Silero, VadConfig, VadEvent};
+
+/// Audio before the first frame with speech in it that is transcribed too, in milliseconds: onsets are quiet.
+const PRE_ROLL_MS: u64 = 300;
+/// Audio after the last frame with speech in it that is transcribed too, in milliseconds.
+const TAIL_MS: u64 = 100;
+/// What is kept while nobody speaks, in milliseconds.
+const IDLE_KEPT_MS: u64 = 600;
+/// The most that is kept, in milliseconds: the longest utterance, its pre-roll, and room for a pause.
+const RING_MS: u64 = 14_000;
+/// New audio between two interim transcripts, in milliseconds.
+const INTERIM_EVERY_MS: u64 = 400;
+/// When frames stop coming in mid-speech for this long, the speech has ended, in milliseconds.
+const STALL_MS: u64 = 400;
+
+/// An utterance that is being listened to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Current {
+    utterance: UtteranceId,
+    /// Stream milliseconds.
+    from_ms: u64,
+    next_interim_ms: u64,
+    interim_under_way: bool,
+}
+
+/// A caller's ears, so to speak: one for each transport leg.
+#[derive(Debug)]
+pub struct Ears {
+    detector: Detector,
+    ring: AudioRing,
+    current: Option<Current>,
+    /// Session time minus stream time, in milliseconds.
+    offset_ms: i64,
+    last_frame_ms: u64,
+}
+
+impl Ears {
+    /// Ears for a stream that begins now.
+    pub fn new(silero: Arc<Silero>, config: VadConfig) -> Self {
+        Self {
+            detector: Detector::new(silero, config),
+            ring: AudioRing::new(RING_MS),
+            current: None,
+            offset_ms: 0,
+            last_frame_ms: 0,
+        }
+    }
+
+    /// Takes a frame that came at `now_ms`; what the VAD heard in it is for the core.
+    pub fn hear(&mut self, now_ms: u64, frame: &[i16]) -> Vec<Input> {
+        self.last_frame_ms = now_ms;
+        self.detector.handle_audio(frame);
+        self.ring.push(frame);
+        self.offset_ms = signed(now_ms) - signed(self.detector.stream_ms());
+        self.edges()
+    }
+
+    /// The microphone is muted, or frames have stopped coming in mid-speech: what was being said has ended.
+    pub fn fall_silent(&mut self) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        let silence = [0; FRAME_SAMPLES_16K];
+        // The detector hears the end of speech within a known time; the bound is for one that never would.
+        for _ in 0..(1_000 / FRAME_MS) {
+            if !self.detector.is_speech() {
+                break;
+            }
+            self.detector.handle_audio(&silence);
+            self.ring.push(&silence);
+            self.offset_ms -= signed(FRAME_MS);
+            inputs.extend(self.edges());
+        }
+        inputs
+    }
+
+    /// When to see whether frames have stopped coming, in session milliseconds.
+    pub fn stall_due_ms(&self) -> Option<u64> {
+        self.detector.is_speech().then_some(self.last_frame_ms + STALL_MS)
+    }
+
+    fn edges(&mut self) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        while let Some(event) = self.detector.poll_event() {
+            inputs.push(match event {
+                VadEvent::StartOfSpeech { at_ms } => Input::StartOfSpeech { at_ms: self.to_session(at_ms) },
+                VadEvent::EndOfSpeech { last_speech_ms } => {
+                    Input::EndOfSpeech { last_speech_ms: self.to_session(last_speech_ms) }
+                }
+            });
+        }
+        inputs
+    }
+
+    /// The core begins an utterance.
+    pub fn start(&mut self, utterance: UtteranceId, from_ms: u64) {
+        let from_ms = self.to_stream(from_ms).saturating_sub(PRE_ROLL_MS);
+        let next_interim_ms = from_ms + PRE_ROLL_MS + INTERIM_EVERY_MS;
+        self.current = Some(Current { utterance, from_ms, next_interim_ms, interim_under_way: false });
+    }
+
+    /// The audio of an utterance as far as it goes; none when it is not the current one. `until_ms` is where its speech ends.
+    pub fn finish(&mut self, utterance: UtteranceId, until_ms: u64) -> Option<Vec<i16>> {
+        let current = self.current.filter(|current| current.utterance == utterance)?;
+        let until_ms = self.to_stream(until_ms) + TAIL_MS;
+        Some(self.ring.range(current.from_ms, until_ms))
+    }
+
+    /// The audio that the end-of-turn score is made from.
+    pub fn last_seconds(&self) -> Vec<i16> {
+        let kept_from = self.current.map_or(self.ring.begin_ms(), |current| current.from_ms);
+        let end_ms = self.ring.end_ms();
+        self.ring.range(kept_from.max(end_ms.saturating_sub(HEARD_MS)), end_ms)
+    }
+
+    /// The core needs this utterance no longer.
+    pub fn forget(&mut self, utterance: UtteranceId) {
+        self.current.take_if(|current| current.utterance == utterance);
+    }
+
+    /// The audio for an interim transcript, when one is due.
+    pub fn poll_interim(&mut self) -> Option<(UtteranceId, Vec<i16>)> {
+        let end_ms = self.ring.end_ms();
+        let speaking = self.detector.is_speech();
+        let current = self.current.as_mut()?;
+        if !speaking || current.interim_under_way || end_ms < current.next_interim_ms {
+            return None;
+        }
+        current.interim_under_way = true;
+        current.next_interim_ms = end_ms + INTERIM_EVERY_MS;
+        Some((current.utterance, self.ring.range(current.from_ms, end_ms)))
+    }
+
+    /// An interim transcript came, or failed, after `took_ms`: slow ones are asked for less often.
+    pub fn end_interim(&mut self, utterance: UtteranceId, took_ms: u64) {
+        let end_ms = self.ring.end_ms();
+        if let Some(current) = self.current.as_mut().filter(|current| current.utterance == utterance) {
+            current.interim_under_way = false;
+            current.next_interim_ms = current.next_interim_ms.max(end_ms + 2 * took_ms);
+        }
+    }
+
+    /// Gives back the memory of audio that nobody will ask for.
+    pub fn tidy(&mut self) {
+        let keep_from = match self.current {
+            Some(current) => current.from_ms,
+            None => self.ring.end_ms().saturating_sub(IDLE_KEPT_MS),
+        };
+        self.ring.forget_before(keep_from);
+    }
+
+    /// Bytes of audio that are kept.
+    pub fn buffered_bytes(&self) -> usize {
+        self.ring.allocated_bytes()
+    }
+
+    fn to_session(&self, stream_ms: u64) -> u64 {
+        u64::try_from(signed(stream_ms) + self.offset_ms).unwrap_or(0)
+    }
+
+    fn to_stream(&self, session_ms: u64) -> u64 {
+        u64::try_from(signed(session_ms) - self.offset_ms).unwrap_or(0)
+    }
+}
+
+fn signed(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}

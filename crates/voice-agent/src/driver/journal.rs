@@ -1,0 +1,99 @@
+//! The log of a session's inputs, for `voice-agent replay`. It holds what callers say: it is off unless a folder is
+//! configured.
+
+use std::path::{Path, PathBuf};
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+use voice_core::log::{Digest, Entry, Header};
+use voice_core::{Input, Output};
+
+/// Lines that may wait for the disk; when they are more, the log ends, and says so.
+const QUEUE: usize = 1_024;
+/// The most that one log may hold, in bytes.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// One session's log.
+#[derive(Debug)]
+pub struct Journal {
+    lines: Option<mpsc::Sender<Vec<u8>>>,
+    digest: Digest,
+    session: String,
+}
+
+impl Journal {
+    /// Begins a log in this folder, or none.
+    pub fn begin(folder: Option<&Path>, session: &str, header: &Header) -> Self {
+        let mut journal = Self { lines: None, digest: Digest::default(), session: session.to_owned() };
+        if let Some(folder) = folder {
+            let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
+            let path = folder.join(format!("{session}-{now}.jsonl"));
+            let (sender, receiver) = mpsc::channel(QUEUE);
+            tokio::spawn(write(path, receiver));
+            journal.lines = Some(sender);
+            journal.line(header);
+        }
+        journal
+    }
+
+    /// Whether anything is written: otherwise inputs need not be kept for it.
+    pub const fn is_on(&self) -> bool {
+        self.lines.is_some()
+    }
+
+    /// Takes an output that the last input caused.
+    pub fn output(&mut self, output: &Output) {
+        if self.is_on()
+            && let Err(error) = self.digest.add(output)
+        {
+            tracing::error!(session = self.session, %error, "an output cannot be logged; the log ends here");
+            self.lines = None;
+        }
+    }
+
+    /// Takes an input, after its outputs.
+    pub fn input(&mut self, at_ms: u64, input: Input) {
+        let digest = self.digest.value();
+        self.line(&Entry { at_ms, input, digest });
+    }
+
+    fn line(&mut self, line: &impl serde::Serialize) {
+        let Some(lines) = &self.lines else { return };
+        let sent = serde_json::to_vec(line).map_err(|error| error.to_string()).and_then(|mut bytes| {
+            bytes.push(b'\n');
+            lines.try_send(bytes).map_err(|_| "the disk is too slow, or refuses".to_owned())
+        });
+        if let Err(reason) = sent {
+            tracing::warn!(session = self.session, reason, "the log of inputs ends here");
+            self.lines = None;
+        }
+    }
+}
+
+async fn write(path: PathBuf, lines: mpsc::Receiver<Vec<u8>>) {
+    if let Err(error) = write_all(&path, lines).await {
+        tracing::warn!(path = %path.display(), %error, "the log of inputs cannot be written");
+    }
+}
+
+async fn write_all(path: &Path, mut lines: mpsc::Receiver<Vec<u8>>) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    // Transcripts stand in it: nobody else on the machine is to read them.
+    let file = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await?;
+    let mut file = tokio::io::BufWriter::new(file);
+    let mut bytes = 0;
+    while let Some(line) = lines.recv().await {
+        bytes += line.len();
+        if bytes > MAX_BYTES {
+            tracing::warn!(path = %path.display(), "the log of inputs is full");
+            break;
+        }
+        file.write_all(&line).await?;
+        if lines.is_empty() {
+            file.flush().await?;
+        }
+    }
+    file.flush().await
+}

@@ -1,0 +1,409 @@
+//! What the caller hears: the audio of the speech that may be heard, paced.
+//!
+//! Pure but for the aborting of synthesis: it is told the time, and says what is to leave.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use tokio::task::AbortHandle;
+use voice_core::ids::{ReplyId, SpeechId};
+
+use super::api::Outbound;
+use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES_24K, SAMPLES_PER_MS_24K};
+
+/// Audio leaves at most this long before it is due, in milliseconds: enough for a slow network, little to take back.
+pub const LEAD_MS: u64 = 400;
+/// When the lead has shrunk to this, more leaves.
+const REFILL_MS: u64 = 200;
+
+#[derive(Debug)]
+struct ChunkAudio {
+    index: u32,
+    pcm: Vec<i16>,
+    done: bool,
+}
+
+/// One speech.
+#[derive(Debug)]
+struct Voice {
+    id: SpeechId,
+    reply: ReplyId,
+    chunks: Vec<ChunkAudio>,
+    texts: VecDeque<(u32, String)>,
+    synthesis: Option<(u32, AbortHandle)>,
+    through_chunk: Option<u32>,
+    last: bool,
+    playing: bool,
+    announced: bool,
+    finished: bool,
+    /// Samples that have left.
+    sent: usize,
+    /// When what has left will have been played, in session milliseconds.
+    sent_until_ms: u64,
+    /// It waits for audio to be made, not for its time.
+    starved: bool,
+}
+
+impl Voice {
+    fn abort(&mut self) {
+        self.texts.clear();
+        if let Some((_, synthesis)) = self.synthesis.take() {
+            synthesis.abort();
+        }
+    }
+
+    /// Samples that may leave, and whether the speech ends with them.
+    fn permitted(&self) -> (usize, bool) {
+        let mut samples = 0;
+        for chunk in &self.chunks {
+            if self.through_chunk.is_none_or(|through| chunk.index > through) {
+                return (samples, false);
+            }
+            samples += chunk.pcm.len();
+            if !chunk.done {
+                return (samples, false);
+            }
+        }
+        let whole = self.texts.is_empty() && self.synthesis.is_none();
+        (samples, self.last && whole)
+    }
+
+    /// The samples from `from` on, up to `count` of them.
+    fn samples(&self, from: usize, count: usize) -> impl Iterator<Item = i16> {
+        self.chunks.iter().flat_map(|chunk| chunk.pcm.iter().copied()).skip(from).take(count)
+    }
+}
+
+/// What happened while audio left.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Pumped {
+    /// The first frame of this speech has left.
+    pub first: Option<SpeechId>,
+    /// Frames that left after their time though their audio was there.
+    pub late: u64,
+}
+
+/// The agent's mouth: one speech at a time.
+#[derive(Debug, Default)]
+pub struct Mouth {
+    voice: Option<Voice>,
+}
+
+impl Mouth {
+    /// A text is to be spoken. A new speech takes the place of the one before.
+    pub fn add_text(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, text: String) {
+        if self.voice.as_ref().is_none_or(|voice| voice.id != speech) {
+            self.drop_speech_now();
+            self.voice = Some(Voice {
+                id: speech,
+                reply,
+                chunks: Vec::new(),
+                texts: VecDeque::new(),
+                synthesis: None,
+                through_chunk: None,
+                last: false,
+                playing: false,
+                announced: false,
+                finished: false,
+                sent: 0,
+                sent_until_ms: 0,
+                starved: true,
+            });
+        }
+        if let Some(voice) = &mut self.voice {
+            voice.texts.push_back((chunk, text));
+        }
+    }
+
+    /// The next text to be made into audio, when none is being made.
+    pub fn next_text(&mut self) -> Option<(SpeechId, ReplyId, u32, String)> {
+        let voice = self.voice.as_mut().filter(|voice| voice.synthesis.is_none())?;
+        let (chunk, text) = voice.texts.pop_front()?;
+        voice.chunks.push(ChunkAudio { index: chunk, pcm: Vec::new(), done: false });
+        Some((voice.id, voice.reply, chunk, text))
+    }
+
+    /// The synthesis of the text that `next_text` gave has begun.
+    pub fn begin_synthesis(&mut self, chunk: u32, synthesis: AbortHandle) {
+        if let Some(voice) = &mut self.voice {
+            voice.synthesis = Some((chunk, synthesis));
+        }
+    }
+
+    /// Audio came. Answers the milliseconds of the chunk so far; none when nobody wants it any more.
+    pub fn add_audio(&mut self, speech: SpeechId, chunk: u32, pcm: &[i16]) -> Option<u64> {
+        let chunk = self.chunk_mut(speech, chunk)?;
+        chunk.pcm.extend_from_slice(pcm);
+        Some(chunk.pcm.len() as u64 / SAMPLES_PER_MS_24K)
+    }
+
+    /// A chunk's audio is complete, or broke off. Answers its milliseconds.
+    pub fn end_audio(&mut self, speech: SpeechId, index: u32) -> Option<u64> {
+        let chunk = self.chunk_mut(speech, index)?;
+        chunk.done = true;
+        let audio_ms = chunk.pcm.len() as u64 / SAMPLES_PER_MS_24K;
+        if let Some(voice) = &mut self.voice {
+            voice.synthesis.take_if(|(chunk, _)| *chunk == index);
+        }
+        Some(audio_ms)
+    }
+
+    fn chunk_mut(&mut self, speech: SpeechId, index: u32) -> Option<&mut ChunkAudio> {
+        let voice = self.voice.as_mut().filter(|voice| voice.id == speech)?;
+        voice.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.done)
+    }
+
+    /// The reply that a speech is for.
+    pub fn reply_of(&self, speech: SpeechId) -> Option<ReplyId> {
+        self.voice.as_ref().filter(|voice| voice.id == speech).map(|voice| voice.reply)
+    }
+
+    /// The speech may be heard up to this chunk.
+    pub fn play(&mut self, now_ms: u64, speech: SpeechId, through_chunk: u32, last: bool) {
+        let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
+        voice.through_chunk = Some(voice.through_chunk.map_or(through_chunk, |before| before.max(through_chunk)));
+        voice.last = last;
+        if !voice.playing {
+            voice.playing = true;
+            voice.sent_until_ms = now_ms;
+            voice.starved = true;
+        }
+    }
+
+    /// Silence now; the audio is kept.
+    pub fn pause(&mut self, speech: SpeechId, out: &mut Vec<Outbound>) {
+        let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech && voice.playing) else { return };
+        voice.playing = false;
+        if voice.announced {
+            out.push(Outbound::Clear { speech });
+        }
+    }
+
+    /// Go on from this position.
+    pub fn resume(&mut self, now_ms: u64, speech: SpeechId, from_ms: u64, out: &mut Vec<Outbound>) {
+        let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
+        voice.playing = true;
+        voice.starved = true;
+        voice.finished = false;
+        voice.sent_until_ms = now_ms;
+        if voice.announced {
+            voice.sent = usize::try_from(from_ms * SAMPLES_PER_MS_24K).unwrap_or(usize::MAX).min(voice.permitted().0);
+            out.push(Outbound::SpeechResumed { speech, from_ms });
+        }
+    }
+
+    /// These chunks will never be heard.
+    pub fn drop_chunks(&mut self, speech: SpeechId, from_chunk: u32) {
+        let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
+        voice.texts.retain(|(chunk, _)| *chunk < from_chunk);
+        voice.chunks.retain(|chunk| chunk.index < from_chunk);
+        if let Some((_, synthesis)) = voice.synthesis.take_if(|(chunk, _)| *chunk >= from_chunk) {
+            synthesis.abort();
+        }
+        voice.last = false;
+    }
+
+    /// The speech is over, heard or not.
+    pub fn drop_speech(&mut self, speech: SpeechId, out: &mut Vec<Outbound>) {
+        if self.voice.as_ref().is_some_and(|voice| voice.id == speech) {
+            if self.voice.as_ref().is_some_and(|voice| voice.announced) {
+                out.push(Outbound::Clear { speech });
+            }
+            self.drop_speech_now();
+        }
+    }
+
+    /// The speech was heard to its end: its audio goes.
+    pub fn finish_speech(&mut self, speech: SpeechId) {
+        if self.voice.as_ref().is_some_and(|voice| voice.id == speech) {
+            self.drop_speech_now();
+        }
+    }
+
+    /// Everything goes.
+    pub fn drop_speech_now(&mut self) {
+        if let Some(mut voice) = self.voice.take() {
+            voice.abort();
+        }
+    }
+
+    /// Lets leave what is due.
+    pub fn pump(&mut self, now_ms: u64, out: &mut Vec<Outbound>) -> Pumped {
+        let mut pumped = Pumped::default();
+        let Some(voice) = self.voice.as_mut().filter(|voice| voice.playing && !voice.finished) else { return pumped };
+        let (permitted, ends) = voice.permitted();
+        let late_by_ms = now_ms.saturating_sub(voice.sent_until_ms);
+        let wanted = frames_due(voice.sent_until_ms.max(now_ms), now_ms);
+        let left = permitted.saturating_sub(voice.sent);
+        let whole = left / FRAME_SAMPLES_24K + usize::from(ends && !left.is_multiple_of(FRAME_SAMPLES_24K));
+        let frames = wanted.min(whole);
+        if frames > 0 {
+            if !voice.announced {
+                voice.announced = true;
+                pumped.first = Some(voice.id);
+                out.push(Outbound::SpeechStarted { speech: voice.id, reply: voice.reply });
+            }
+            if !voice.starved && late_by_ms > 0 {
+                pumped.late = late_by_ms.div_ceil(FRAME_MS).min(frames as u64);
+            }
+            out.push(Outbound::Audio(encode(voice, frames)));
+            voice.sent = (voice.sent + frames * FRAME_SAMPLES_24K).min(permitted);
+            voice.sent_until_ms = voice.sent_until_ms.max(now_ms) + frames as u64 * FRAME_MS;
+        }
+        voice.starved = frames == whole;
+        if ends && voice.sent == permitted {
+            voice.finished = true;
+            if voice.announced {
+                let duration_ms = permitted as u64 / SAMPLES_PER_MS_24K;
+                out.push(Outbound::SpeechFinished { speech: voice.id, duration_ms });
+            }
+        }
+        pumped
+    }
+
+    /// When to pump again, in session milliseconds; none when only new audio or a new permit can change anything.
+    pub fn next_pump_ms(&self) -> Option<u64> {
+        let voice = self.voice.as_ref().filter(|voice| voice.playing && !voice.finished && !voice.starved)?;
+        Some(voice.sent_until_ms.saturating_sub(REFILL_MS))
+    }
+
+    /// Bytes of audio that are kept.
+    pub fn buffered_bytes(&self) -> usize {
+        self.voice.iter().flat_map(|voice| &voice.chunks).map(|chunk| chunk.pcm.len() * size_of::<i16>()).sum()
+    }
+}
+
+/// How many frames fill the lead up.
+fn frames_due(sent_until_ms: u64, now_ms: u64) -> usize {
+    let lead_ms = sent_until_ms.saturating_sub(now_ms);
+    usize::try_from(LEAD_MS.saturating_sub(lead_ms) / FRAME_MS).unwrap_or(0)
+}
+
+/// Whole frames of PCM16LE; the last one of a speech is padded with silence.
+fn encode(voice: &Voice, frames: usize) -> Bytes {
+    let samples = frames * FRAME_SAMPLES_24K;
+    let mut bytes = Vec::with_capacity(samples * size_of::<i16>());
+    for sample in voice.samples(voice.sent, samples) {
+        bytes.extend_from_slice(&sample.to_le_bytes());
+    }
+    bytes.resize(samples * size_of::<i16>(), 0);
+    bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEECH: SpeechId = SpeechId(1);
+
+    fn mouth(chunks: &[(u32, usize)]) -> Mouth {
+        let mut mouth = Mouth::default();
+        for (index, samples) in chunks {
+            mouth.add_text(SPEECH, ReplyId(1), *index, "words".to_owned());
+            let (.., chunk, _) = mouth.next_text().unwrap();
+            mouth.add_audio(SPEECH, chunk, &vec![7; *samples]).unwrap();
+            mouth.end_audio(SPEECH, chunk).unwrap();
+        }
+        mouth
+    }
+
+    fn bytes(out: &[Outbound]) -> usize {
+        out.iter().map(|one| if let Outbound::Audio(bytes) = one { bytes.len() } else { 0 }).sum()
+    }
+
+    #[test]
+    fn nothing_leaves_before_it_may_be_heard() {
+        let mut mouth = mouth(&[(0, 24_000)]);
+        let mut out = Vec::new();
+        assert_eq!(mouth.pump(0, &mut out), Pumped::default());
+        mouth.play(10, SPEECH, 0, true);
+        assert_eq!(mouth.pump(10, &mut out).first, Some(SPEECH));
+        assert_eq!(bytes(&out), 20 * 960);
+    }
+
+    #[test]
+    fn a_second_of_speech_takes_a_second_and_no_frame_is_late() {
+        let mut mouth = mouth(&[(0, 20_000), (1, 4_100)]);
+        mouth.play(0, SPEECH, 1, true);
+        let (mut out, mut late) = (Vec::new(), 0);
+        let mut now_ms = 0;
+        late += mouth.pump(now_ms, &mut out).late;
+        while let Some(next_ms) = mouth.next_pump_ms() {
+            assert!(next_ms > now_ms);
+            now_ms = next_ms;
+            late += mouth.pump(now_ms, &mut out).late;
+        }
+        assert_eq!((late, bytes(&out), now_ms), (0, 51 * 960, 800));
+        assert!(matches!(out.last(), Some(Outbound::SpeechFinished { duration_ms: 1_004, .. })));
+    }
+
+    #[test]
+    fn a_frame_that_leaves_after_its_time_is_counted() {
+        let mut mouth = mouth(&[(0, 48_000)]);
+        mouth.play(0, SPEECH, 0, true);
+        let mut out = Vec::new();
+        mouth.pump(0, &mut out);
+        assert_eq!(mouth.pump(430, &mut out).late, 2);
+    }
+
+    #[test]
+    fn waiting_for_audio_is_not_being_late() {
+        let mut mouth = Mouth::default();
+        mouth.add_text(SPEECH, ReplyId(1), 0, "words".to_owned());
+        mouth.next_text().unwrap();
+        mouth.play(0, SPEECH, 0, true);
+        mouth.add_audio(SPEECH, 0, &[7; 960]).unwrap();
+        let mut out = Vec::new();
+        mouth.pump(0, &mut out);
+        assert_eq!(mouth.next_pump_ms(), None);
+        mouth.add_audio(SPEECH, 0, &[7; 960]).unwrap();
+        assert_eq!(mouth.pump(900, &mut out).late, 0);
+        assert_eq!(bytes(&out), 4 * 960);
+    }
+
+    #[test]
+    fn a_pause_clears_and_a_resume_goes_on_where_the_caller_was() {
+        let mut mouth = mouth(&[(0, 48_000)]);
+        mouth.play(0, SPEECH, 0, true);
+        let mut out = Vec::new();
+        mouth.pump(0, &mut out);
+        mouth.pause(SPEECH, &mut out);
+        assert!(matches!(out.last(), Some(Outbound::Clear { .. })));
+        out.clear();
+        mouth.pump(100, &mut out);
+        assert!(out.is_empty());
+        mouth.resume(500, SPEECH, 120, &mut out);
+        mouth.pump(500, &mut out);
+        assert!(matches!(out.first(), Some(Outbound::SpeechResumed { from_ms: 120, .. })));
+        let mut rest = Vec::new();
+        let mut now_ms = 500;
+        while let Some(next_ms) = mouth.next_pump_ms() {
+            now_ms = now_ms.max(next_ms);
+            mouth.pump(now_ms, &mut rest);
+        }
+        assert_eq!(bytes(&out) + bytes(&rest), (2_000 - 120) / 20 * 960);
+    }
+
+    #[test]
+    fn dropped_chunks_are_never_heard() {
+        let mut mouth = mouth(&[(0, 4_800), (1, 4_800)]);
+        mouth.play(0, SPEECH, 0, false);
+        let mut out = Vec::new();
+        mouth.pump(0, &mut out);
+        assert_eq!(bytes(&out), 10 * 960);
+        mouth.drop_chunks(SPEECH, 1);
+        mouth.play(50, SPEECH, 5, true);
+        mouth.pump(50, &mut out);
+        assert_eq!(bytes(&out), 10 * 960);
+        assert!(matches!(out.last(), Some(Outbound::SpeechFinished { duration_ms: 200, .. })));
+    }
+
+    #[test]
+    fn late_audio_of_another_speech_is_not_taken() {
+        let mut mouth = mouth(&[(0, 480)]);
+        assert_eq!(mouth.add_audio(SpeechId(9), 0, &[1]), None);
+        assert_eq!(mouth.add_audio(SPEECH, 0, &[1]), None, "a chunk that is complete takes no more");
+        mouth.drop_speech(SPEECH, &mut Vec::new());
+        assert_eq!(mouth.buffered_bytes(), 0);
+    }
+}

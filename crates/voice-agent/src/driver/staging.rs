@@ -1,0 +1,147 @@
+//! What this turn's tools would change: computed on a copy, committed by the store, or forgotten.
+
+use std::sync::Arc;
+
+use voice_core::chat::{ToolCall, ToolOutput};
+use voice_core::ids::ToolCallId;
+
+use crate::store::{ToolCommit, UserId, UserTasks};
+use crate::tasks::{Task, TaskId};
+use crate::tools::{self, ToolContext};
+
+/// The caller's tasks as this session sees them.
+#[derive(Debug)]
+pub struct Staging {
+    user: UserId,
+    /// As the store has them.
+    base: UserTasks,
+    staged: Vec<ToolCommit>,
+    titles: Arc<Vec<String>>,
+}
+
+impl Staging {
+    /// A session's view of its user's tasks.
+    pub fn new(user: UserId, base: UserTasks) -> Self {
+        let titles = Arc::new(titles_of(&base));
+        Self { user, base, staged: Vec::new(), titles }
+    }
+
+    /// The titles of the open tasks.
+    pub fn titles(&self) -> Arc<Vec<String>> {
+        Arc::clone(&self.titles)
+    }
+
+    /// Whether tools of this turn wait to be committed: then they are the truth, not the store.
+    pub fn is_staged(&self) -> bool {
+        !self.staged.is_empty()
+    }
+
+    /// What the store has now.
+    pub fn set_base(&mut self, base: UserTasks) {
+        self.titles = Arc::new(titles_of(&base));
+        self.base = base;
+    }
+
+    /// All tasks as the store has them.
+    pub fn tasks(&self) -> Arc<Vec<Task>> {
+        Arc::new(self.base.list.tasks.clone())
+    }
+
+    /// Computes a tool on the tasks as the turn's earlier tools leave them. Says what it answers, and whether a commit
+    /// would change anything.
+    pub fn run(&mut self, call: &ToolCall, now: jiff::ZonedDateTime, new_id: TaskId) -> (ToolOutput, bool) {
+        let seen = self.seen();
+        let run = tools::execute(call, &seen.list, &seen.undo, &ToolContext { now, new_id });
+        let mutates = !run.changes.is_empty();
+        if mutates {
+            let commit = ToolCommit {
+                call: call.id,
+                user_id: self.user.clone(),
+                tasks_rev: self.base.list.rev,
+                changes: run.changes.clone(),
+                undo: run.undo.clone(),
+                output: run.output.clone(),
+            };
+            self.staged.push(commit);
+        }
+        (run.into_output(call), mutates)
+    }
+
+    /// The tasks with everything that is staged.
+    fn seen(&self) -> UserTasks {
+        let mut seen = self.base.clone();
+        for commit in &self.staged {
+            if let Err(error) = seen.list.apply(&commit.changes) {
+                // The store will refuse it as a conflict, and the turn is made again.
+                tracing::warn!(%error, "a staged change does not fit the tasks any more");
+            }
+            commit.undo.apply(&mut seen.undo);
+        }
+        seen
+    }
+
+    /// What the store is to commit for these calls.
+    pub fn commits(&self, calls: &[ToolCallId]) -> Vec<ToolCommit> {
+        self.staged.iter().filter(|commit| calls.contains(&commit.call)).cloned().collect()
+    }
+
+    /// The store has them: they are part of the base now.
+    pub fn committed(&mut self, calls: &[ToolCallId], tasks_rev: Option<u64>) {
+        for commit in self.staged.extract_if(.., |commit| calls.contains(&commit.call)) {
+            if let Err(error) = self.base.list.apply(&commit.changes) {
+                tracing::warn!(%error, "a committed change does not fit the tasks in memory; they are read anew");
+            }
+            commit.undo.apply(&mut self.base.undo);
+        }
+        if let Some(rev) = tasks_rev {
+            self.base.list.rev = rev;
+        }
+        self.titles = Arc::new(titles_of(&self.base));
+    }
+
+    /// They will not be committed.
+    pub fn forget(&mut self, calls: &[ToolCallId]) {
+        self.staged.retain(|commit| !calls.contains(&commit.call));
+    }
+}
+
+fn titles_of(tasks: &UserTasks) -> Vec<String> {
+    tasks.list.open().map(|task| task.title.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn call(id: u64, name: &str, arguments: serde_json::Value) -> ToolCall {
+        ToolCall { id: ToolCallId(id), name: name.to_owned(), arguments: arguments.as_object().cloned().unwrap() }
+    }
+
+    fn run(staging: &mut Staging, id: u64, name: &str, arguments: serde_json::Value) -> (ToolOutput, bool) {
+        let now = "2026-11-23T10:00:00+01:00[Europe/Berlin]".parse().unwrap();
+        staging.run(&call(id, name, arguments), now, TaskId::random().unwrap())
+    }
+
+    #[test]
+    fn a_tool_sees_what_the_one_before_would_change_and_the_store_sees_nothing_yet() {
+        let mut staging = Staging::new(UserId::new("user_1"), UserTasks::default());
+        assert!(run(&mut staging, 1, "add_task", json!({"title": "Buy milk"})).1);
+        let (output, mutates) = run(&mut staging, 2, "list_tasks", json!({}));
+        assert_eq!((output.result["total"].as_u64(), mutates), (Some(1), false));
+        assert!(staging.tasks().is_empty());
+        staging.committed(&[ToolCallId(1)], Some(5));
+        assert_eq!((staging.tasks().len(), staging.titles().as_slice()), (1, &["Buy milk".to_owned()][..]));
+        assert!(!staging.is_staged());
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_seen_again() {
+        let mut staging = Staging::new(UserId::new("user_1"), UserTasks::default());
+        run(&mut staging, 1, "add_task", json!({"title": "Buy milk"}));
+        staging.forget(&[ToolCallId(1)]);
+        assert_eq!(staging.commits(&[ToolCallId(1)]), []);
+        assert_eq!(run(&mut staging, 2, "list_tasks", json!({})).0.result["total"], 0);
+    }
+}

@@ -1,0 +1,361 @@
+//! Carrying out what the core wishes for, and taking what comes of it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use voice_core::agents;
+use voice_core::chat::{ChatContext, ToolCall};
+use voice_core::cost::{Quantity, Usage};
+use voice_core::ids::{CommitId, LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId, UtteranceId};
+use voice_core::input::{CommitError, WordTiming};
+use voice_core::provider::{ProviderErrorKind, Stage};
+use voice_core::snapshot::Snapshot;
+use voice_core::{Input, Output};
+
+use super::api::Outbound;
+use super::{Done, Driver, ScoreParts, doc};
+use crate::audio::frame::SAMPLES_PER_MS_16K;
+use crate::llm::{LlmEvent, LlmRequest};
+use crate::store::{Commit, CommitOutcome, StoreError, UserTasks};
+use crate::stt::Wanted;
+use crate::tasks::TaskId;
+use crate::tools;
+use crate::tts::TtsEvent;
+use crate::turn::text;
+
+impl Driver {
+    pub(super) fn carry_out(&mut self, now_ms: u64, output: Output) {
+        let mut out = Vec::new();
+        match output {
+            Output::StartUtterance { utterance, from_ms } => self.ears.start(utterance, from_ms),
+            // The caller goes on: what was asked for the shorter audio is of no use.
+            Output::ContinueUtterance { utterance } => self.stop_transcribing(utterance),
+            Output::FinishUtterance { utterance, revision, until_ms } => self.transcribe(utterance, revision, until_ms),
+            Output::DropUtterance { utterance } => {
+                self.stop_transcribing(utterance);
+                self.ears.forget(utterance);
+            }
+            Output::RequestLlm { request, reply, agent, chat } => self.ask_model(request, reply, agent, chat),
+            Output::CancelLlm { request } => {
+                if let Some((abort, _)) = self.models.remove(&request) {
+                    abort.abort();
+                }
+            }
+            Output::RunTool { call } => self.run_tool(call),
+            Output::DropTools { calls } => self.staging.forget(&calls),
+            Output::Synthesize { speech, reply, chunk, text } => self.mouth.add_text(speech, reply, chunk, text),
+            Output::Play { speech, through_chunk, last, .. } => self.mouth.play(now_ms, speech, through_chunk, last),
+            Output::DropChunks { speech, from_chunk } => self.mouth.drop_chunks(speech, from_chunk),
+            Output::PausePlayout { speech } => self.mouth.pause(speech, &mut out),
+            Output::ResumePlayout { speech, from_ms } => self.mouth.resume(now_ms, speech, from_ms, &mut out),
+            Output::DropSpeech { speech } => self.mouth.drop_speech(speech, &mut out),
+            Output::FinishSpeech { speech } => self.mouth.finish_speech(speech),
+            Output::Commit { commit, turn, tools, snapshot } => self.commit(commit, turn, tools, &snapshot),
+            Output::Client { event } => self.tell_client(event),
+            Output::Observe { observation } => self.observe(now_ms, &observation),
+            Output::End { outcome, reason } => self.end = Some((outcome, reason)),
+        }
+        self.send_all(out);
+    }
+
+    /// Runs a request beside the loop; its answer comes back through the queue.
+    fn spawn(&self, work: impl Future<Output = Done> + Send + 'static) -> AbortHandle {
+        let sender = self.done_sender.clone();
+        self.deps
+            .tracker
+            .spawn(async move {
+                // The session may have ended: then nobody waits.
+                let _gone = sender.send(work.await).await;
+            })
+            .abort_handle()
+    }
+
+    fn transcribe(&mut self, utterance: UtteranceId, revision: u32, until_ms: u64) {
+        let Some(pcm) = self.ears.finish(utterance, until_ms) else {
+            let kind = ProviderErrorKind::Unavailable;
+            self.pending.push_back(Input::SttFailed { utterance, revision, kind });
+            return;
+        };
+        let audio_ms = pcm.len() as u64 / SAMPLES_PER_MS_16K;
+        let text = self.deps.providers.stt.transcribe(pcm, Wanted::Final, self.staging.titles());
+        let work = async move { Done::Final { utterance, revision, audio_ms, text: text.await } };
+        let mut aborts = vec![self.spawn(work)];
+        self.score = ScoreParts { utterance, revision, ..ScoreParts::default() };
+        if let Some(scorer) = &self.deps.providers.scorer {
+            let acoustic = scorer.score(self.ears.last_seconds());
+            aborts.push(self.spawn(async move { Done::Score { utterance, revision, acoustic: acoustic.await } }));
+        }
+        self.transcriptions.entry(utterance).or_default().extend(aborts);
+    }
+
+    fn stop_transcribing(&mut self, utterance: UtteranceId) {
+        for abort in self.transcriptions.remove(&utterance).unwrap_or_default() {
+            abort.abort();
+        }
+    }
+
+    /// While the caller speaks, what is understood so far is asked for now and then.
+    pub(super) fn listen_on(&mut self) {
+        let Some((utterance, pcm)) = self.ears.poll_interim() else { return };
+        let text = self.deps.providers.stt.transcribe(pcm, Wanted::Interim, self.staging.titles());
+        let began = Instant::now();
+        let work = async move {
+            let text = text.await;
+            let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            Done::Interim { utterance, text, took_ms }
+        };
+        let abort = self.spawn(work);
+        self.transcriptions.entry(utterance).or_default().push(abort);
+    }
+
+    fn ask_model(&mut self, request: LlmRequestId, reply: ReplyId, agent: &'static str, chat: ChatContext) {
+        let request_body = LlmRequest {
+            agent: agent.to_owned(),
+            instructions: agents::find(agent).instructions.to_owned(),
+            chat,
+            tools: tools::specs_for(agent),
+            now: self.local_now(),
+            titles: self.staging.titles().to_vec(),
+        };
+        let stream = self.deps.providers.llm.stream(request_body);
+        let sender = self.done_sender.clone();
+        let abort = self.deps.tracker.spawn(follow_model(request, stream, sender)).abort_handle();
+        self.models.insert(request, (abort, reply));
+    }
+
+    fn local_now(&self) -> jiff::ZonedDateTime {
+        jiff::Timestamp::now().to_zoned(self.time_zone.clone())
+    }
+
+    /// A tool reads the tasks as they are in the store now, or as this turn's tools before it leave them.
+    fn run_tool(&mut self, call: ToolCall) {
+        if self.staging.is_staged() {
+            self.compute_tool(&call);
+            return;
+        }
+        let tasks = self.deps.store.tasks(self.doc.user_id.clone());
+        // Its deadline is the core's; it is never aborted, because reading changes nothing.
+        let _abort = self.spawn(async move { Done::Tasks { call, tasks: tasks.await } });
+    }
+
+    fn compute_tool(&mut self, call: &ToolCall) {
+        match TaskId::random() {
+            Ok(new_id) => {
+                let (output, mutates) = self.staging.run(call, self.local_now(), new_id);
+                self.pending.push_back(Input::ToolComputed { output, mutates });
+            }
+            Err(error) => {
+                let reason = format!("no id for a task: {error}");
+                self.pending.push_back(failed_tool(call, &reason));
+            }
+        }
+    }
+
+    fn commit(&mut self, commit: CommitId, turn: TurnId, calls: Vec<ToolCallId>, snapshot: &Snapshot) {
+        doc::write(&mut self.doc, snapshot, jiff::Timestamp::now());
+        let tools = self.staging.commits(&calls);
+        let work = self.deps.store.commit(Commit { doc: self.doc.clone(), fence: self.fence, turn, tools });
+        let began = Instant::now();
+        // Never aborted: what it saves is wanted even if the session has ended meanwhile.
+        let _abort = self.spawn(async move {
+            let outcome = work.await;
+            Done::Commit { commit, calls, outcome, took: began.elapsed() }
+        });
+    }
+
+    /// Gives the voice its next text when it has none in hand.
+    pub(super) fn speak_next(&mut self) {
+        let Some((speech, _, chunk, text)) = self.mouth.next_text() else { return };
+        let stream = self.deps.providers.tts.synthesize(text);
+        let sender = self.done_sender.clone();
+        let abort = self.deps.tracker.spawn(follow_voice(speech, chunk, stream, sender)).abort_handle();
+        self.mouth.begin_synthesis(chunk, abort);
+    }
+
+    pub(super) fn take_done(&mut self, done: Done) {
+        match done {
+            Done::Core(input) => self.pending.push_back(input),
+            Done::Interim { utterance, text, took_ms } => {
+                self.ears.end_interim(utterance, took_ms);
+                // An interim transcript that failed is only not shown; the final one reports its failures.
+                if let Ok(text) = text {
+                    self.pending.push_back(Input::InterimTranscript { utterance, text });
+                }
+            }
+            Done::Final { utterance, revision, audio_ms, text } => self.take_final(utterance, revision, audio_ms, text),
+            Done::Score { utterance, revision, acoustic } => {
+                if self.score.utterance == utterance && self.score.revision == revision {
+                    self.score.acoustic = acoustic.ok();
+                    self.give_score();
+                }
+            }
+            Done::LlmUsed { request, input_tokens, output_tokens } => {
+                let reply = self.models.remove(&request).map(|(_, reply)| reply);
+                let quantity = Quantity::Tokens { input: input_tokens, output: output_tokens };
+                let llm = Arc::clone(&self.deps.providers.llm);
+                self.use_up(Stage::Llm, llm.provider(), llm.model(), quantity, reply);
+            }
+            Done::Audio { speech, chunk, pcm } => {
+                if let Some(audio_ms) = self.mouth.add_audio(speech, chunk, &pcm) {
+                    self.pending.push_back(Input::TtsAudio { speech, chunk, audio_ms });
+                }
+            }
+            Done::AudioDone { speech, chunk, words } => self.end_chunk(speech, chunk, words),
+            Done::AudioFailed { speech, chunk, kind } => {
+                if self.mouth.end_audio(speech, chunk).is_some() {
+                    self.pending.push_back(Input::TtsFailed { speech, chunk, kind });
+                }
+            }
+            Done::Tasks { call, tasks } => self.take_tasks(&call, tasks),
+            Done::Commit { commit, calls, outcome, took } => self.take_commit(commit, &calls, outcome, took),
+        }
+    }
+
+    fn take_final(
+        &mut self,
+        utterance: UtteranceId,
+        revision: u32,
+        audio_ms: u64,
+        text: Result<String, ProviderErrorKind>,
+    ) {
+        let stt = Arc::clone(&self.deps.providers.stt);
+        self.use_up(Stage::Stt, stt.provider(), stt.model(), Quantity::AudioMs(audio_ms), None);
+        match text {
+            Ok(text) => {
+                if self.score.utterance == utterance && self.score.revision == revision {
+                    self.score.text = Some(text.clone());
+                    self.give_score();
+                }
+                self.pending.push_back(Input::FinalTranscript { utterance, revision, text });
+            }
+            Err(kind) => self.pending.push_back(Input::SttFailed { utterance, revision, kind }),
+        }
+    }
+
+    /// The score needs both the sound and the words.
+    fn give_score(&mut self) {
+        let ScoreParts { utterance, revision, acoustic: Some(acoustic), text: Some(text) } = &self.score else {
+            return;
+        };
+        let probability = text::combine(*acoustic, text).clamp(0.0, 1.0);
+        // At most 1000: the cast is exact enough for a score.
+        let permille = (probability * 1_000.0).round() as u16;
+        self.pending.push_back(Input::EndOfTurnScore { utterance: *utterance, revision: *revision, permille });
+    }
+
+    fn end_chunk(&mut self, speech: SpeechId, chunk: u32, words: Vec<WordTiming>) {
+        let Some(audio_ms) = self.mouth.end_audio(speech, chunk) else { return };
+        let tts = Arc::clone(&self.deps.providers.tts);
+        let reply = self.mouth.reply_of(speech);
+        self.use_up(Stage::Tts, tts.provider(), tts.model(), Quantity::AudioMs(audio_ms), reply);
+        self.pending.push_back(Input::TtsDone { speech, chunk, audio_ms, words });
+    }
+
+    fn use_up(&mut self, stage: Stage, provider: &str, model: &str, quantity: Quantity, reply: Option<ReplyId>) {
+        let usage = Usage { stage, provider: provider.to_owned(), model: model.to_owned(), quantity, reply };
+        self.deps.events.spent(&usage, self.deps.core.prices.price(&usage), false);
+        self.pending.push_back(Input::Used(usage));
+    }
+
+    fn take_tasks(&mut self, call: &ToolCall, tasks: Result<UserTasks, StoreError>) {
+        match tasks {
+            Ok(tasks) => {
+                if !self.staging.is_staged() {
+                    self.staging.set_base(tasks);
+                }
+                self.compute_tool(call);
+            }
+            Err(error) => {
+                self.deps.events.store_failed("tasks", &error);
+                self.pending.push_back(failed_tool(call, "the task list cannot be reached just now"));
+            }
+        }
+    }
+
+    fn take_commit(
+        &mut self,
+        commit: CommitId,
+        calls: &[ToolCallId],
+        outcome: Result<CommitOutcome, StoreError>,
+        took: std::time::Duration,
+    ) {
+        let input = match outcome {
+            Ok(CommitOutcome::Committed { tasks_rev }) => {
+                self.deps.events.store_committed(took);
+                self.take_committed(calls, tasks_rev);
+                Input::Committed { commit }
+            }
+            // The same call was committed before: its effect is there, once.
+            Ok(CommitOutcome::AlreadyApplied { .. }) => Input::Committed { commit },
+            Ok(CommitOutcome::Conflict) => Input::CommitFailed { commit, error: CommitError::Conflict },
+            Ok(CommitOutcome::Fenced) => Input::CommitFailed { commit, error: CommitError::Fenced },
+            Err(error) => {
+                self.deps.events.store_failed("commit", &error);
+                let error = match error {
+                    StoreError::Fenced(_) | StoreError::Ended(_) => CommitError::Fenced,
+                    _ => CommitError::Unavailable,
+                };
+                Input::CommitFailed { commit, error }
+            }
+        };
+        self.pending.push_back(input);
+    }
+
+    fn take_committed(&mut self, calls: &[ToolCallId], tasks_rev: Option<u64>) {
+        if !calls.is_empty() {
+            self.staging.committed(calls, tasks_rev);
+            self.send(Outbound::Tasks(self.staging.tasks()));
+        }
+    }
+}
+
+fn failed_tool(call: &ToolCall, reason: &str) -> Input {
+    let result = serde_json::json!({"status": "failed", "reason": reason});
+    let output = voice_core::chat::ToolOutput { id: call.id, name: call.name.clone(), result, is_error: true };
+    Input::ToolComputed { output, mutates: false }
+}
+
+type LlmStream = futures_util::stream::BoxStream<'static, Result<LlmEvent, ProviderErrorKind>>;
+type TtsStream = futures_util::stream::BoxStream<'static, Result<TtsEvent, ProviderErrorKind>>;
+
+/// A stream that ends without its last event has broken off.
+async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc::Sender<Done>) {
+    loop {
+        let (done, last) = match stream.next().await {
+            Some(Ok(LlmEvent::Text(text))) => (Done::Core(Input::LlmText { request, text }), false),
+            Some(Ok(LlmEvent::ToolCall { name, arguments })) => {
+                (Done::Core(Input::LlmToolCall { request, name, arguments }), false)
+            }
+            Some(Ok(LlmEvent::Done { input_tokens, output_tokens })) => {
+                let used = Done::LlmUsed { request, input_tokens, output_tokens };
+                if sender.send(used).await.is_err() {
+                    return;
+                }
+                (Done::Core(Input::LlmDone { request }), true)
+            }
+            Some(Err(kind)) => (Done::Core(Input::LlmFailed { request, kind }), true),
+            None => (Done::Core(Input::LlmFailed { request, kind: ProviderErrorKind::Disconnected }), true),
+        };
+        if sender.send(done).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+async fn follow_voice(speech: SpeechId, chunk: u32, mut stream: TtsStream, sender: mpsc::Sender<Done>) {
+    loop {
+        let (done, last) = match stream.next().await {
+            Some(Ok(TtsEvent::Audio(pcm))) => (Done::Audio { speech, chunk, pcm }, false),
+            Some(Ok(TtsEvent::Done { words })) => (Done::AudioDone { speech, chunk, words }, true),
+            Some(Err(kind)) => (Done::AudioFailed { speech, chunk, kind }, true),
+            None => (Done::AudioFailed { speech, chunk, kind: ProviderErrorKind::Disconnected }, true),
+        };
+        if sender.send(done).await.is_err() || last {
+            return;
+        }
+    }
+}
