@@ -179,8 +179,7 @@ fn edits_are_refused_with_a_reason() {
     let missing = patch_task(&list, &id(9), &patch(json!({"title": "x"})), now());
     assert_eq!(missing, Err(EditError::NotFound));
     assert_eq!(delete_task(&list, &id(9)), Err(EditError::NotFound));
-    let mut full = TaskList::default();
-    full.tasks = vec![list.tasks[0].clone(); MAX_TASKS];
+    let full = TaskList { rev: 1, tasks: vec![list.tasks[0].clone(); MAX_TASKS] };
     assert_eq!(create_task(&full, &new(json!({"title": "x"})), id(2), now()), Err(EditError::TooMany));
 }
 
