@@ -1,8 +1,12 @@
 //! The embedded store: one SQLite file under `DATA_DIR`.
 //!
 //! **Durability.** The database runs in WAL mode with `synchronous=FULL`: every commit is synced to the disk before it
-//! is answered, so neither `kill -9` nor a power cut loses what was acknowledged. (`NORMAL` survives the death of the
-//! process just as well, and loses the last commits of a power cut.)
+//! is answered, so neither `kill -9` nor a power cut loses what was acknowledged. `NORMAL` survives the death of the
+//! process just as well, but forgets the last commits in a power cut, after the caller was told that they are kept.
+//! Measured on two busy cores, unoptimised build, 500 commits of a 20 KB session with a new task: `FULL` 4.0 ms (P50)
+//! and 10 ms (P95), `NORMAL` 0.9 ms and 5.6 ms. Three milliseconds
+//! in a turn of several hundred are worth a promise that holds, and at 4 ms each the one thread makes some 200 commits
+//! a second: a turn with a tool every second from a hundred callers.
 //!
 //! **Sharing.** A lock on the folder keeps a second server out. It also makes heartbeats simple: whoever holds the
 //! lock is the only living instance, so they are kept in memory, and after a crash nobody waits for a dead one's to
