@@ -53,7 +53,7 @@ pub fn read(doc: &SessionDoc) -> Snapshot {
     if core.get("version").and_then(Value::as_u64).is_some_and(|version| version > u64::from(SNAPSHOT_VERSION)) {
         tracing::warn!(session, "a newer version saved this session; what it added is not read");
     }
-    let history: Vec<Message> = doc.conversation_history.iter().map(message).collect();
+    let history: Vec<Message> = doc.conversation_history.iter().filter_map(message).collect();
     let flag = |key: &str| doc.context.get(key).and_then(Value::as_bool).unwrap_or(false);
     let mut asides: Vec<voice_core::snapshot::Aside> = part(&core, "asides", session);
     asides.retain(|aside| aside.after <= history.len());
@@ -76,12 +76,14 @@ pub fn read(doc: &SessionDoc) -> Snapshot {
     }
 }
 
-fn message(item: &ConversationItem) -> Message {
+/// Only what was said aloud is a message of ours; another writer may have put more there.
+fn message(item: &ConversationItem) -> Option<Message> {
     let role = match item.role {
         StoredRole::User => Role::User,
         StoredRole::Assistant => Role::Assistant,
+        StoredRole::System | StoredRole::Tool => return None,
     };
-    Message { role, content: item.content.clone() }
+    Some(Message { role, content: item.content.clone() })
 }
 
 fn part<T: DeserializeOwned + Default>(core: &Map<String, Value>, key: &str, session: &str) -> T {

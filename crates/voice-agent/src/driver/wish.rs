@@ -128,7 +128,7 @@ impl Driver {
     }
 
     fn local_now(&self) -> jiff::ZonedDateTime {
-        jiff::Timestamp::now().to_zoned(self.time_zone.clone())
+        jiff::Timestamp::now().to_zoned_datetime(self.time_zone.clone())
     }
 
     /// A tool reads the tasks as they are in the store now, or as this turn's tools before it leave them.
@@ -137,9 +137,9 @@ impl Driver {
             self.compute_tool(&call);
             return;
         }
-        let tasks = self.deps.store.tasks(self.doc.user_id.clone());
+        let (store, user) = (Arc::clone(&self.deps.store), self.doc.user_id.clone());
         // Its deadline is the core's; it is never aborted, because reading changes nothing.
-        let _abort = self.spawn(async move { Done::Tasks { call, tasks: tasks.await } });
+        let _abort = self.spawn(async move { Done::Tasks { call, tasks: store.tasks(user).await } });
     }
 
     fn compute_tool(&mut self, call: &ToolCall) {
@@ -158,11 +158,12 @@ impl Driver {
     fn commit(&mut self, commit: CommitId, turn: TurnId, calls: Vec<ToolCallId>, snapshot: &Snapshot) {
         doc::write(&mut self.doc, snapshot, jiff::Timestamp::now());
         let tools = self.staging.commits(&calls);
-        let work = self.deps.store.commit(Commit { doc: self.doc.clone(), fence: self.fence, turn, tools });
+        let store = Arc::clone(&self.deps.store);
+        let what = Commit { doc: self.doc.clone(), fence: self.fence, turn, tools };
         let began = Instant::now();
         // Never aborted: what it saves is wanted even if the session has ended meanwhile.
         let _abort = self.spawn(async move {
-            let outcome = work.await;
+            let outcome = store.commit(what).await;
             Done::Commit { commit, calls, outcome, took: began.elapsed() }
         });
     }

@@ -100,5 +100,70 @@ impl SessionDoc {
 /// A moment with or without its `Z`: the mission's own writer leaves it out and means UTC.
 fn utc<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse::<Timestamp>().or_else(|_| format!("{text}Z").parse()).map_err(serde::de::Error::custom)
+    text.parse::<Timestamp>().or_else(|_| format!("{text}Z").parse()).map_err(|error| {
+        let why = format!("{text:?} is no time in UTC: {error}");
+        serde::de::Error::custom(why)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn contract() -> Value {
+        json!({
+            "session_id": "sess_abc123",
+            "user_id": "phone:+15551234567",
+            "channel": "phone",
+            "conversation_history": [
+                {"role": "user", "content": "Add a task to review the proposal"},
+                {"role": "assistant", "content": "I've added 'Review the proposal' to your tasks."},
+            ],
+            "current_agent": "TaskAgent",
+            "created_at": "2026-11-25T13:30:00Z",
+            "last_activity": "2026-11-25T13:31:00.5Z",
+            "context": {"recording_enabled": false, "phone_number": "+15551234567"},
+        })
+    }
+
+    #[test]
+    fn the_document_is_the_contracts() {
+        let doc = SessionDoc::from_json(&contract().to_string()).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&doc.to_json().unwrap()).unwrap(), contract());
+        assert_eq!((doc.channel, doc.channel.as_str()), (Channel::Phone, "phone"));
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_utc() {
+        let mut json = contract();
+        json["created_at"] = json!("2026-11-25T13:30:00.123456");
+        let doc = SessionDoc::from_json(&json.to_string()).unwrap();
+        assert_eq!(doc.created_at.to_string(), "2026-11-25T13:30:00.123456Z");
+    }
+
+    #[test]
+    fn what_is_missing_unknown_or_of_the_wrong_kind_is_refused_by_name() {
+        for field in contract().as_object().unwrap().keys() {
+            let mut json = contract();
+            json.as_object_mut().unwrap().remove(field);
+            let error = SessionDoc::from_json(&json.to_string()).unwrap_err();
+            assert!(error.to_string().contains(field), "{field}: {error}");
+        }
+        let faults = [
+            ("surprise", json!(1), "surprise"),
+            ("channel", json!("fax"), "fax"),
+            ("created_at", json!("yesterday"), "yesterday"),
+            ("conversation_history", json!([{"role": "ghost", "content": ""}]), "ghost"),
+            ("conversation_history", json!([{"role": "user", "content": "", "at": 1}]), "at"),
+            ("context", json!([]), "map"),
+        ];
+        for (field, value, named) in faults {
+            let mut json = contract();
+            json[field] = value;
+            let error = SessionDoc::from_json(&json.to_string()).unwrap_err();
+            assert!(matches!(&error, StoreError::Corrupt(why) if why.contains(named)), "{field}: {error}");
+        }
+    }
 }

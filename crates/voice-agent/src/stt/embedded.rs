@@ -16,7 +16,6 @@ use crate::telemetry::Events;
 pub const MODEL: &str = "moonshine-tiny-en";
 
 /// Moonshine, shared by all sessions.
-#[derive(Debug)]
 pub struct EmbeddedStt {
     pool: Arc<ModelPool<Moonshine>>,
     events: Arc<Events>,

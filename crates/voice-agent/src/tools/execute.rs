@@ -59,7 +59,7 @@ fn add_task(call: &ToolCall, list: &TaskList, ctx: &ToolContext) -> Run {
     let args = Args::new(&call.arguments, &["title", "due", "priority"])?;
     let title = args.new_title("title")?;
     let (due, priority) = (args.due()?, args.priority()?.unwrap_or_default());
-    if let Some(task) = list.open().find(|task| matching::same_title(&task.title, &title)) {
+    if let Some(task) = matching::same_title(&title, list.open()) {
         return Ok(answer(json!({"status": "exists", "task": task})));
     }
     if list.tasks.len() >= MAX_TASKS {

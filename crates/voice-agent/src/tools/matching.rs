@@ -7,7 +7,7 @@
 
 use crate::tasks::Task;
 
-use super::words::{Phrase, Word};
+use super::words::{Phrase, Word, title_key};
 
 /// A title covers the query from here on.
 const MATCH: f64 = 0.74;
@@ -61,11 +61,10 @@ pub fn search<'a>(query: &str, tasks: impl IntoIterator<Item = &'a Task>) -> Vec
     found.into_iter().filter(|found| found.score >= MATCH).map(|found| found.task).collect()
 }
 
-/// Whether two titles are the same, up to case, punctuation and the way numbers are written.
-pub fn same_title(a: &str, b: &str) -> bool {
-    let key = Phrase::new(a).key;
-    // Titles of signs alone have no words to compare.
-    if key.is_empty() { a.trim() == b.trim() } else { key == Phrase::new(b).key }
+/// The first task with this very title, up to case, punctuation and the way numbers are written.
+pub fn same_title<'a>(title: &str, tasks: impl IntoIterator<Item = &'a Task>) -> Option<&'a Task> {
+    let key = title_key(title);
+    tasks.into_iter().find(|task| title_key(&task.title) == key)
 }
 
 struct Ranking<'a> {
@@ -107,23 +106,25 @@ fn rank<'a>(query: &str, tasks: impl IntoIterator<Item = &'a Task>) -> Ranking<'
 }
 
 fn compare<'a>(query: &Phrase, title: &Phrase, task: &'a Task) -> Found<'a> {
-    let of_query = coverage(&query.words, &title.words);
-    let of_title = coverage(&title.words, &query.words);
+    let likeness: Vec<Vec<f64>> =
+        query.words.iter().map(|word| title.words.iter().map(|other| word.likeness(other)).collect()).collect();
+    let of_query = coverage(&query.words, title.words.len(), |word, other| likeness[word][other]);
+    let of_title = coverage(&title.words, query.words.len(), |word, other| likeness[other][word]);
     let (of_query, of_title) =
         if query.sounds_like(title) { (of_query.max(0.95), of_title.max(0.95)) } else { (of_query, of_title) };
     Found { task, score: 0.8 * of_query + 0.2 * of_title, of_query, of_title }
 }
 
-/// How much of `words` is found in `others`, 0 to 1, by weight; each of the others serves once.
-fn coverage(words: &[Word], others: &[Word]) -> f64 {
-    let mut free: Vec<&Word> = others.iter().collect();
+/// How much of `words` is found among as many `others`, 0 to 1, by weight; each of the others serves once.
+fn coverage(words: &[Word], others: usize, likeness: impl Fn(usize, usize) -> f64) -> f64 {
+    let mut free: Vec<usize> = (0..others).collect();
     let (mut found, mut total) = (0.0, 0.0);
-    for word in words {
+    for (at, word) in words.iter().enumerate() {
         total += word.weight();
-        let best = free.iter().enumerate().map(|(at, other)| (at, word.likeness(other)));
-        if let Some((at, likeness)) = best.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, likeness)| *likeness > 0.0) {
-            found += word.weight() * likeness;
-            free.swap_remove(at);
+        let best = free.iter().enumerate().map(|(place, other)| (place, likeness(at, *other)));
+        if let Some((place, value)) = best.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, value)| *value > 0.0) {
+            found += word.weight() * value;
+            free.swap_remove(place);
         }
     }
     if total > 0.0 { found / total } else { 0.0 }

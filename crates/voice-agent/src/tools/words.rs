@@ -1,5 +1,7 @@
 //! Titles as words: folded, without fillers, numbers as digits, and what each word sounds like.
 
+use std::cell::OnceCell;
+
 use rphonetic::DoubleMetaphone;
 
 /// Words that never tell one task from another.
@@ -40,6 +42,9 @@ const SAME: &[&[&str]] = &[
     &["child", "children", "kid"],
 ];
 
+/// The primary and the alternate code of a sound; empty for digits and other scripts.
+type Codes = [String; 2];
+
 /// One word of a title or of a query.
 #[derive(Debug, Clone)]
 pub(super) struct Word {
@@ -47,15 +52,18 @@ pub(super) struct Word {
     pub(super) text: String,
     /// The form that plurals, tenses and synonyms share.
     stem: String,
-    /// What it sounds like: the primary and the alternate code; empty for digits and other scripts.
-    codes: [String; 2],
+    /// What it sounds like, once somebody asked: coding is the dearest part of a comparison.
+    codes: OnceCell<Codes>,
 }
 
 impl Word {
     fn new(text: String) -> Self {
         let stem = stem(&text);
-        let codes = sound_of(&text);
-        Self { text, stem, codes }
+        Self { text, stem, codes: OnceCell::new() }
+    }
+
+    fn codes(&self) -> &Codes {
+        self.codes.get_or_init(|| sound_of(&self.text))
     }
 
     /// How much the word tells.
@@ -83,27 +91,34 @@ impl Word {
     }
 
     fn sound_likeness(&self, other: &Self) -> f64 {
+        // Spelling is looked at first because it is cheap, and without some likeness there the sound never counts.
         let spelling = strsim::jaro_winkler(&self.text, &other.text);
-        let same = self.codes.iter().any(|code| !code.is_empty() && other.codes.contains(code));
-        if same {
+        if spelling < 0.5 {
+            return 0.0;
+        }
+        let (ours, theirs) = (self.codes(), other.codes());
+        if ours.iter().any(|code| !code.is_empty() && theirs.contains(code)) {
             // A one-consonant code ("buy", "pay", "be") says little: the spelling must be close as well.
-            let needed = if self.codes[0].len() < 2 { 0.75 } else { 0.5 };
-            if spelling < needed {
+            if ours[0].len() < 2 && spelling < 0.75 {
                 return 0.0;
             }
             let heard = 0.75 + 0.2 * spelling;
             return if differ_in_voice(&self.text, &other.text) { heard * 0.75 } else { heard };
         }
-        let codes = strsim::normalized_levenshtein(&self.codes[0], &other.codes[0]);
-        let letters = strsim::normalized_levenshtein(&self.text, &other.text);
-        let long = self.codes[0].len().min(other.codes[0].len()) >= 4;
-        if long && codes >= 0.75 && letters >= 0.6 { 0.8 } else { 0.0 }
+        let long = ours[0].len().min(theirs[0].len()) >= 4;
+        let near = long
+            && strsim::normalized_levenshtein(&ours[0], &theirs[0]) >= 0.75
+            && strsim::normalized_levenshtein(&self.text, &other.text) >= 0.6;
+        if near { 0.8 } else { 0.0 }
     }
 
     fn spelling_likeness(&self, other: &Self) -> f64 {
         let shorter = self.text.chars().count().min(other.text.chars().count());
+        if shorter < 5 {
+            return 0.0;
+        }
         let spelling = strsim::normalized_damerau_levenshtein(&self.text, &other.text);
-        if shorter >= 5 && spelling >= 0.8 { spelling * 0.9 } else { 0.0 }
+        if spelling >= 0.8 { spelling * 0.9 } else { 0.0 }
     }
 }
 
@@ -128,8 +143,8 @@ pub(super) struct Phrase {
     pub(super) key: String,
     /// The words that tell something.
     pub(super) words: Vec<Word>,
-    /// What the whole sounds like, words run together; empty if it has digits or another script.
-    sound: String,
+    /// What the whole sounds like, words run together, once somebody asked.
+    sound: OnceCell<Codes>,
     /// All letters, run together.
     letters: String,
 }
@@ -138,13 +153,12 @@ impl Phrase {
     pub(super) fn new(raw: &str) -> Self {
         let spoken = split(raw);
         let letters = spoken.concat();
-        let sound = sound_of(&letters)[0].clone();
         let numbered = numbers_as_digits(spoken);
         let key = numbered.join(" ");
         let telling: Vec<String> =
             numbered.iter().filter(|word| !STOP_WORDS.contains(&word.as_str())).cloned().collect();
         let kept = if telling.is_empty() { numbered } else { telling };
-        Self { key, words: kept.into_iter().map(Word::new).collect(), sound, letters }
+        Self { key, words: kept.into_iter().map(Word::new).collect(), sound: OnceCell::new(), letters }
     }
 
     /// Leaves out "the … one", "the … task" unless a title has that word, or nothing would be left.
@@ -162,10 +176,25 @@ impl Phrase {
 
     /// Whether both sound the same from end to end, wherever the recogniser put the spaces.
     pub(super) fn sounds_like(&self, other: &Self) -> bool {
-        self.sound.len() >= 3
-            && self.sound == other.sound
-            && strsim::normalized_levenshtein(&self.letters, &other.letters) >= 0.7
+        let (longer, shorter) =
+            (self.letters.len().max(other.letters.len()), self.letters.len().min(other.letters.len()));
+        // The lengths alone rule most titles out.
+        if shorter * 10 < longer * 7 || strsim::normalized_levenshtein(&self.letters, &other.letters) < 0.7 {
+            return false;
+        }
+        self.sound()[0].len() >= 3 && self.sound()[0] == other.sound()[0]
     }
+
+    fn sound(&self) -> &Codes {
+        self.sound.get_or_init(|| sound_of(&self.letters))
+    }
+}
+
+/// What makes two titles the same: all words in order, without case, accents and punctuation, numbers as digits. A title
+/// of signs alone has no words, and is itself.
+pub(super) fn title_key(raw: &str) -> String {
+    let key = numbers_as_digits(split(raw)).join(" ");
+    if key.is_empty() { raw.trim().to_owned() } else { key }
 }
 
 /// Lower-case words without accents, apostrophes and punctuation.
@@ -201,7 +230,7 @@ fn fold(c: char) -> char {
 }
 
 /// Double metaphone of a word of ASCII letters; the coder cuts strings at bytes and must see nothing else.
-fn sound_of(text: &str) -> [String; 2] {
+fn sound_of(text: &str) -> Codes {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return [String::new(), String::new()];
     }

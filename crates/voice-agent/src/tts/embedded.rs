@@ -17,7 +17,6 @@ use crate::telemetry::Events;
 pub const MODEL: &str = "hibari";
 
 /// hibari, shared by all sessions.
-#[derive(Debug)]
 pub struct EmbeddedTts {
     pool: Arc<ModelPool<Hibari>>,
     events: Arc<Events>,

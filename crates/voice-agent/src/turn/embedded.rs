@@ -13,7 +13,6 @@ use crate::model::{RunOutcome, outcome};
 use crate::telemetry::Events;
 
 /// smart-turn, shared by all sessions.
-#[derive(Debug)]
 pub struct EmbeddedScorer {
     pool: Arc<ModelPool<SmartTurn>>,
     events: Arc<Events>,

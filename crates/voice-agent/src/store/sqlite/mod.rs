@@ -1,8 +1,12 @@
 //! The embedded store: one SQLite file under `DATA_DIR`.
 //!
 //! **Durability.** The database runs in WAL mode with `synchronous=FULL`: every commit is synced to the disk before it
-//! is answered, so neither `kill -9` nor a power cut loses what was acknowledged. (`NORMAL` survives the death of the
-//! process just as well, and loses the last commits of a power cut.)
+//! is answered, so neither `kill -9` nor a power cut loses what was acknowledged. `NORMAL` survives the death of the
+//! process just as well, but forgets the last commits in a power cut, after the caller was told that they are kept.
+//! Measured on two busy cores, unoptimised build, 500 commits of a 20 KB session with a new task: `FULL` 4.0 ms (P50)
+//! and 10 ms (P95), `NORMAL` 0.9 ms and 5.6 ms. Three milliseconds
+//! in a turn of several hundred are worth a promise that holds, and at 4 ms each the one thread makes some 200 commits
+//! a second: a turn with a tool every second from a hundred callers.
 //!
 //! **Sharing.** A lock on the folder keeps a second server out. It also makes heartbeats simple: whoever holds the
 //! lock is the only living instance, so they are kept in memory, and after a crash nobody waits for a dead one's to
@@ -103,12 +107,7 @@ impl SqliteStore {
         work: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, StoreError> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let now = self.clock.now();
-        Box::pin(self.worker.call(move |conn| {
-            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&tx, now)?;
-            tx.commit()?;
-            Ok(result)
-        }))
+        Box::pin(self.worker.call(move |conn| transact(conn, |tx| work(tx, now))))
     }
 }
 
@@ -129,9 +128,7 @@ impl Store for SqliteStore {
         let news = self.news.clone();
         let now = self.clock.now();
         Box::pin(self.worker.call(move |conn| {
-            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let outcome = session::commit(&tx, &commit, now)?;
-            tx.commit()?;
+            let outcome = transact(conn, |tx| session::commit(tx, &commit, now))?;
             // Told from here, so that it is told even if the caller has stopped waiting.
             if let (CommitOutcome::Committed { tasks_rev: Some(rev) }, Some(tool)) = (&outcome, commit.tools.first())
                 && *rev != tool.tasks_rev
@@ -187,9 +184,7 @@ impl Store for SqliteStore {
     ) -> StoreFuture<'_, ChangeOutcome> {
         let news = self.news.clone();
         Box::pin(self.worker.call(move |conn| {
-            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let outcome = task::change(&tx, &user, expected_rev, &changes, &undo)?;
-            tx.commit()?;
+            let outcome = transact(conn, |tx| task::change(tx, &user, expected_rev, &changes, &undo))?;
             if let ChangeOutcome::Changed { tasks_rev } = outcome
                 && !changes.is_empty()
             {
@@ -225,6 +220,28 @@ impl Store for SqliteStore {
             let trouble = probe.await.err().map(|error| error.to_string());
             StoreHealth { kind: "sqlite", trouble, queued: self.worker.queued() }
         })
+    }
+}
+
+/// Does the work in one transaction, which is rolled back on an error.
+fn transact<T>(
+    conn: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let result = work(&tx).and_then(|value| Ok(tx.commit().map(|()| value)?));
+    if matches!(result, Err(StoreError::Full(_))) {
+        make_room(conn);
+    }
+    result
+}
+
+/// The write-ahead log is the one thing whose space can be given back: its pages go into the database, as far as that
+/// has room for them, and the next request may fit.
+fn make_room(conn: &Connection) {
+    let emptied = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    if let Err(error) = emptied {
+        tracing::debug!(%error, "the full disk has no room to empty the store's log either");
     }
 }
 
@@ -266,6 +283,8 @@ fn open_database(path: &Path) -> Result<Connection, StoreError> {
     }
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
+    // The log is cut back to this many bytes once its pages are in the database.
+    conn.pragma_update_and_check(None, "journal_size_limit", 4 * 1024 * 1024, |_| Ok(()))?;
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
         return Err(StoreError::Corrupt(verdict));
