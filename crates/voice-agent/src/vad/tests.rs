@@ -213,7 +213,8 @@ fn a_short_gap_is_silence_and_a_long_one_ends_the_speech() {
 fn the_level_follows_the_audio() {
     let mut detector = detector();
     assert_eq!(detector.level_dbfs(), f32::NEG_INFINITY);
-    let tone: Vec<i16> = (0..16_000).map(|n| ((n as f32 * 0.17).sin() * 3_276.8 * 1.4142) as i16).collect();
+    let tone: Vec<i16> =
+        (0..16_000).map(|n| ((n as f32 * 0.17).sin() * 3_276.8 * std::f32::consts::SQRT_2) as i16).collect();
     detector.handle_audio(&tone);
     assert!((detector.level_dbfs() - -20.0).abs() < 0.5, "{}", detector.level_dbfs());
     detector.handle_audio(&noise(64, 10));
