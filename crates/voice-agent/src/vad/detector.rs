@@ -8,8 +8,9 @@ use crate::audio::frame::{SAMPLES_PER_MS_16K, dbfs, rms};
 
 /// The length of a window in ms.
 const WINDOW_MS: u64 = WINDOW_SAMPLES as u64 / SAMPLES_PER_MS_16K;
-/// Quiet windows that the network must have heard, and found to be no speech, before it may rest.
-const SETTLED_WINDOWS: u32 = 16;
+/// Quiet windows (1.5 s) that the network must have heard, and found to be no speech, before it may rest. Its state
+/// drifts on slowly after that: enough to tell the next start of speech a window sooner or later, no more.
+const SETTLED_WINDOWS: u32 = 48;
 /// The highest probability at which the network may rest.
 const SETTLED_PROBABILITY: f32 = 0.1;
 /// A gap up to this long is heard as silence; a longer one begins a new stream for the network.
@@ -92,8 +93,8 @@ enum Phase {
 /// Voice activity detection of one 16 kHz audio stream, in about 5 kB.
 ///
 /// **The energy gate.** Most of a call is one side being silent, and on a clean line silence is (nearly) digital. Once the network
-/// has heard [`SETTLED_WINDOWS`] such windows in a row and calls them no speech, its state has come to rest (with constant input
-/// the LSTM runs to a fixed point), and further quiet windows are not shown to it: its memory stays as it is, as if that
+/// has heard [`SETTLED_WINDOWS`] such windows in a row and calls them no speech, its state has come to rest (nearly: with
+/// constant input the LSTM runs towards a fixed point), and further quiet windows are not shown to it: its memory stays as it is, as if that
 /// last moment of silence were as long as it really was. Only its 64 samples of context move on, so the first window
 /// above the gate is computed with the true samples before it. Nothing is gated while speech is on or beginning.
 ///
