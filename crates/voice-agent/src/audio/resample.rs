@@ -39,7 +39,7 @@ pub fn read_wav(path: &Path, rate: u32) -> Result<Vec<i16>, WavError> {
     let samples: Vec<f32> = match spec.sample_format {
         hound::SampleFormat::Float => reader.into_samples::<f32>().collect::<Result<_, _>>()?,
         hound::SampleFormat::Int => {
-            let full_scale = (1u64 << (spec.bits_per_sample - 1)) as f32;
+            let full_scale = 2f32.powi(i32::from(spec.bits_per_sample) - 1);
             let scaled = |sample: Result<i32, hound::Error>| sample.map(|sample| sample as f32 / full_scale);
             reader.into_samples::<i32>().map(scaled).collect::<Result<_, _>>()?
         }

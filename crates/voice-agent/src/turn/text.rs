@@ -23,19 +23,18 @@ pub enum TextHint {
 
 /// No sentence ends on these.
 const UNFINISHED_WORDS: &[&str] = &[
-    "a", "an", "and", "because", "but", "called", "cause", "can", "could", "each", "er", "erm", "every", "from",
-    "gonna", "he's", "hm", "hmm", "i", "i'd", "i'll", "i'm", "i've", "if", "into", "it's", "its", "let's", "mhm", "my",
-    "named", "nor", "of", "or", "our", "per", "she's", "should", "so", "than", "that's", "the", "their", "there's",
-    "they're", "titled", "uh", "uhm", "um", "umm", "unless", "until", "wanna", "we'll", "we're", "what's", "whether",
-    "which", "while", "whose", "you're", "your",
+    "a", "an", "and", "because", "but", "called", "cause", "er", "erm", "every", "gonna", "he's", "hm", "hmm", "i",
+    "i'd", "i'll", "i'm", "i've", "if", "into", "it's", "its", "let's", "my", "named", "nor", "of", "or", "our", "per",
+    "she's", "than", "that's", "the", "their", "there's", "they're", "titled", "uh", "uhm", "um", "umm", "unless",
+    "until", "wanna", "we'll", "we're", "what's", "whether", "which", "while", "whose", "you're", "your",
 ];
 
 /// Sentences end on these now and then.
 const DOUBTFUL_WORDS: &[&str] = &[
-    "about", "after", "also", "am", "are", "as", "at", "be", "before", "between", "by", "during", "for", "had", "has",
-    "have", "her", "his", "in", "is", "just", "like", "may", "might", "must", "next", "on", "please", "shall", "some",
-    "then", "these", "this", "those", "through", "till", "to", "toward", "under", "was", "well", "were", "when",
-    "where", "will", "with", "without", "would",
+    "about", "after", "also", "am", "are", "as", "at", "be", "before", "between", "by", "can", "could", "during",
+    "each", "for", "from", "had", "has", "have", "her", "his", "in", "is", "just", "like", "may", "might", "must",
+    "next", "on", "shall", "should", "so", "some", "then", "through", "till", "to", "toward", "under", "was", "well",
+    "were", "when", "where", "will", "with", "without", "would",
 ];
 
 /// Endings of several words that call for more.
@@ -171,7 +170,7 @@ pub fn hint(transcript: &str) -> TextHint {
     if voice_stays_up || ends_open || is(BEGINNINGS, &text) || is(UNFINISHED_WORDS, last) {
         return TextHint::Unfinished;
     }
-    if is(DOUBTFUL_WORDS, last) && text != "yes please" {
+    if is(DOUBTFUL_WORDS, last) {
         return TextHint::Doubtful;
     }
     let mut command = words.iter().skip_while(|word| is(POLITENESS, word));
@@ -249,6 +248,8 @@ mod tests {
             "What are my tasks for today",
             "Please mark it as done",
             "Okay, move it to Monday.",
+            "Delete the second one, please.",
+            "Delete this",
         ] {
             assert_eq!(hint(text), TextHint::Command, "{text}");
         }

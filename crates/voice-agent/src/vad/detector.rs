@@ -8,14 +8,23 @@ use crate::audio::frame::{SAMPLES_PER_MS_16K, dbfs, rms};
 
 /// The length of a window in ms.
 const WINDOW_MS: u64 = WINDOW_SAMPLES as u64 / SAMPLES_PER_MS_16K;
-/// Quiet windows that the network must have heard, and found to be no speech, before it may rest.
-const SETTLED_WINDOWS: u32 = 16;
+/// Quiet windows (1.5 s) that the network must have heard, and found to be no speech, before it may rest. Its state
+/// drifts on slowly after that: enough to tell the next start of speech a window sooner or later, no more.
+const SETTLED_WINDOWS: u32 = 48;
 /// The highest probability at which the network may rest.
 const SETTLED_PROBABILITY: f32 = 0.1;
 /// A gap up to this long is heard as silence; a longer one begins a new stream for the network.
 const SHORT_GAP_MS: u64 = 256;
 /// How much of the last level remains after a window of quieter audio.
 const LEVEL_DECAY: f32 = 0.8;
+/// How much of the noise's level remains after each further window without speech.
+const NOISE_LEVEL_DECAY: f32 = 0.9;
+/// A window this little above the noise before the speech has no speech in it.
+const ABOVE_NOISE_DB: f32 = 4.0;
+/// Noise nearer to the speech than this is not told from it by its level.
+const LEAST_CONTRAST_DB: f32 = 14.0;
+/// Levels below this are one to the smoothing.
+const LEAST_DBFS: f32 = -100.0;
 /// How much of the speech's own level remains after each further window of it.
 const SPEECH_LEVEL_DECAY: f32 = 0.9;
 
@@ -24,9 +33,11 @@ const SPEECH_LEVEL_DECAY: f32 = 0.9;
 pub struct VadConfig {
     /// A window is the beginning of speech from this probability on.
     pub start_threshold: f32,
+    /// From this probability on, a window of the beginning counts twice towards `min_speech_ms`.
+    pub sure_threshold: f32,
     /// Speech goes on while the probability stays at or above this.
     pub end_threshold: f32,
-    /// Speech that must be heard before its start is told; a click is shorter.
+    /// Speech that must be heard before its start is told: two windows, or a sure one.
     pub min_speech_ms: u64,
     /// Silence that must be heard before the end of speech is told.
     pub min_silence_ms: u64,
@@ -40,6 +51,7 @@ impl Default for VadConfig {
     fn default() -> Self {
         Self {
             start_threshold: 0.5,
+            sure_threshold: 0.8,
             end_threshold: 0.35,
             min_speech_ms: 64,
             min_silence_ms: 128,
@@ -81,14 +93,15 @@ enum Phase {
 /// Voice activity detection of one 16 kHz audio stream, in about 5 kB.
 ///
 /// **The energy gate.** Most of a call is one side being silent, and on a clean line silence is (nearly) digital. Once the network
-/// has heard [`SETTLED_WINDOWS`] such windows in a row and calls them no speech, its state has come to rest (with constant input
-/// the LSTM runs to a fixed point), and further quiet windows are not shown to it: its memory stays as it is, as if that
+/// has heard [`SETTLED_WINDOWS`] such windows in a row and calls them no speech, its state has come to rest (nearly: with
+/// constant input the LSTM runs towards a fixed point), and further quiet windows are not shown to it: its memory stays as it is, as if that
 /// last moment of silence were as long as it really was. Only its 64 samples of context move on, so the first window
 /// above the gate is computed with the true samples before it. Nothing is gated while speech is on or beginning.
 ///
 /// **The release.** The network's probability lags behind the end of speech by two windows or so. Where the line is clean,
 /// the level tells the end better: a window far below the speech (35 dB; a voiceless ending is some 20 to 30 dB below
-/// a vowel) counts as silence. On a noisy line that never happens, and the probability decides alone.
+/// a vowel), or no louder than the noise before it, counts as silence. Where noise is nearly as loud as the speech
+/// the probability decides alone.
 #[derive(Debug)]
 pub struct Detector {
     silero: Arc<Silero>,
@@ -103,6 +116,7 @@ pub struct Detector {
     probability: f32,
     quiet_windows: u32,
     level_dbfs: f32,
+    noise_level_dbfs: f32,
     speech_level_dbfs: f32,
     events: VecDeque<VadEvent>,
 }
@@ -121,6 +135,7 @@ impl Detector {
             probability: 0.0,
             quiet_windows: 0,
             level_dbfs: f32::NEG_INFINITY,
+            noise_level_dbfs: LEAST_DBFS,
             speech_level_dbfs: f32::NEG_INFINITY,
             events: VecDeque::with_capacity(2),
         }
@@ -217,13 +232,19 @@ impl Detector {
         let starts = self.probability >= self.config.start_threshold;
         let goes_on = self.probability >= self.config.end_threshold;
         self.phase = match self.phase {
-            Phase::Silence if starts => self.onset(began_ms, WINDOW_MS, window_dbfs),
-            Phase::Silence => Phase::Silence,
+            Phase::Silence if starts => self.onset(began_ms, 0, window_dbfs),
+            Phase::Silence => {
+                if self.probability < SETTLED_PROBABILITY {
+                    let share = (window_dbfs.max(LEAST_DBFS) - self.noise_level_dbfs) * (1.0 - NOISE_LEVEL_DECAY);
+                    self.noise_level_dbfs += share;
+                }
+                Phase::Silence
+            }
             // Between the thresholds an onset neither grows nor is given up.
-            Phase::Onset { at_ms, heard_ms } if starts => self.onset(at_ms, heard_ms + WINDOW_MS, window_dbfs),
+            Phase::Onset { at_ms, heard_ms } if starts => self.onset(at_ms, heard_ms, window_dbfs),
             Phase::Onset { at_ms, heard_ms } if goes_on => Phase::Onset { at_ms, heard_ms },
             Phase::Onset { .. } => Phase::Silence,
-            Phase::Speech { .. } if goes_on && window_dbfs > self.speech_level_dbfs - self.config.release_db => {
+            Phase::Speech { .. } if goes_on && window_dbfs > self.release_dbfs() => {
                 self.speech_level_dbfs = fall(self.speech_level_dbfs, window_dbfs, SPEECH_LEVEL_DECAY);
                 Phase::Speech { last_speech_ms: ended_ms }
             }
@@ -235,14 +256,23 @@ impl Detector {
         };
     }
 
-    /// Speech since `at_ms`: tells it once enough of it was heard.
-    fn onset(&mut self, at_ms: u64, heard_ms: u64, window_dbfs: f32) -> Phase {
+    /// The level below which a window has no speech in it, whatever the network says.
+    fn release_dbfs(&self) -> f32 {
+        let below_speech = self.speech_level_dbfs - self.config.release_db;
+        let above_noise = self.noise_level_dbfs + ABOVE_NOISE_DB;
+        below_speech.max(above_noise.min(self.speech_level_dbfs - LEAST_CONTRAST_DB))
+    }
+
+    /// One more window of speech since `at_ms`: tells it once enough was heard.
+    fn onset(&mut self, at_ms: u64, heard_before_ms: u64, window_dbfs: f32) -> Phase {
+        let sure = self.probability >= self.config.sure_threshold;
+        let heard_ms = heard_before_ms + if sure { 2 * WINDOW_MS } else { WINDOW_MS };
         if heard_ms < self.config.min_speech_ms {
             return Phase::Onset { at_ms, heard_ms };
         }
         self.events.push_back(VadEvent::StartOfSpeech { at_ms });
         self.speech_level_dbfs = window_dbfs;
-        Phase::Speech { last_speech_ms: (self.position) / SAMPLES_PER_MS_16K }
+        Phase::Speech { last_speech_ms: self.position / SAMPLES_PER_MS_16K }
     }
 }
 
