@@ -1,9 +1,9 @@
 //! Word error rate and CPU time of the embedded recogniser over folders of recordings.
 //!
-//! `cargo run --release -p voice-agent --example stt_eval -- [--list] FOLDER...`
+//! `cargo run --release -p voice-agent --example stt_eval -- [--list] [--beam=N] FOLDER...`
 //!
 //! A folder holds `NAME.wav` (16 kHz, mono, 16 bit) with `NAME.txt` (what is said) beside it and, if the caller's task
-//! titles are to be known, `titles.list` (one a line). `--list` prints every error. Times are CPU time of this process, so
+//! titles are to be known, `titles.list` (one a line). `--list` prints every error with the hypotheses. `--beam` is 4 unless given. Times are CPU time of this process, so
 //! that other work on the machine does not count.
 
 use std::path::{Path, PathBuf};
@@ -29,12 +29,13 @@ struct Tally {
 fn main() -> Result<()> {
     let (flags, folders): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
     if folders.is_empty() {
-        bail!("usage: stt_eval [--list] FOLDER...");
+        bail!("usage: stt_eval [--list] [--beam=N] FOLDER...");
     }
     let list = flags.iter().any(|flag| flag == "--list");
+    let beam = flags.iter().find_map(|flag| flag.strip_prefix("--beam=")).map_or(Ok(4), str::parse)?;
     let mut recogniser = Moonshine::load(&Runtime::load(&default_models_dir())?)?;
     let mut report = String::from(
-        "folder                         greedy   beam 4    +bias  +titles | CPU ms a clip (greedy, beam)\n",
+        "folder                         greedy     beam    +bias  +titles | CPU ms a clip (greedy, beam)\n",
     );
     for folder in folders.iter().map(PathBuf::from) {
         let clips = clips(&folder)?;
@@ -44,9 +45,9 @@ fn main() -> Result<()> {
         let off = Bias::off();
         let ways = [
             DecodeOptions::partial(&off),
-            DecodeOptions::final_result(&off),
-            DecodeOptions::final_result(&phrases),
-            DecodeOptions::final_result(&titles),
+            DecodeOptions { beam, ..DecodeOptions::final_result(&off) },
+            DecodeOptions { beam, ..DecodeOptions::final_result(&phrases) },
+            DecodeOptions { beam, ..DecodeOptions::final_result(&titles) },
         ];
         let mut tallies = Vec::new();
         for (index, way) in ways.iter().enumerate() {
@@ -118,7 +119,7 @@ fn run(
     Ok(tally)
 }
 
-/// CPU time of this process so far, in milliseconds (a tick of `/proc` is 10 ms: only sums mean something).
+/// CPU time of the main thread so far, on which the networks run, in milliseconds (`schedstat` counts nanoseconds).
 fn cpu_ms() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/schedstat")?;
     let nanos: f64 = stat.split(' ').next().context("schedstat")?.parse()?;

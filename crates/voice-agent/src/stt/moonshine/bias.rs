@@ -38,6 +38,20 @@ struct Known {
     part: bool,
 }
 
+/// What phrases begin with, letter by letter, for utterances that are not complete yet.
+static BEGINNINGS: LazyLock<HashMap<String, Known>> = LazyLock::new(|| {
+    let mut beginnings: HashMap<String, Known> = HashMap::new();
+    for (phrase, kinds) in &INVENTORY.0 {
+        for (end, _) in phrase.char_indices().skip(1).chain([(phrase.len(), ' ')]) {
+            let known = beginnings.entry(phrase[..end].trim_end().to_owned()).or_default();
+            known.whole |= kinds.whole;
+            known.opening |= kinds.opening;
+            known.part |= kinds.part;
+        }
+    }
+    beginnings
+});
+
 /// The static inventory, and how many words its longest phrase has.
 static INVENTORY: LazyLock<(HashMap<&'static str, Known>, usize)> = LazyLock::new(|| {
     let mut known: HashMap<&'static str, Known> = HashMap::new();
@@ -79,31 +93,48 @@ impl Bias {
             return (text.to_owned(), 0.0);
         }
         let (text, repairs) = self.repair(text);
-        let nats = self.nats(&bare_words(&text)) - REPAIR_NATS * repairs as f32;
+        let nats = self.nats(&bare_words(&text), true) - REPAIR_NATS * repairs as f32;
         (text, nats)
     }
 
+    /// How many nats an utterance earns that may not be `ended`: what is a beginning of a phrase or title counts as far as it
+    /// goes, the last word by half, for it may go on.
+    pub(super) fn promise(&self, text: &str, ended: bool) -> f32 {
+        if self.off { 0.0 } else { self.nats(&bare_words(text), ended) }
+    }
+
     /// The most nats that a choice of non-overlapping phrases gives.
-    fn nats(&self, words: &[String]) -> f32 {
+    fn nats(&self, words: &[String], ended: bool) -> f32 {
         let (known, longest) = &*INVENTORY;
         let start = words.iter().take_while(|word| LEADS.contains(&word.as_str())).count();
         let mut best = vec![0.0_f32; words.len() + 1];
         for from in (0..words.len()).rev() {
             best[from] = best[from + 1];
+            let place = Place { first: from == 0 || from == start, whole_from_here: from <= start };
+            let mut span = String::new();
             for length in 1..=(*longest).min(words.len() - from) {
-                let Some(kinds) = known.get(words[from..from + length].join(" ").as_str()) else { continue };
-                let all = from <= start && from + length == words.len();
-                let rate = match kinds {
-                    Known { whole: true, .. } if all => WHOLE_NATS,
-                    Known { opening: true, .. } if from == start || from == 0 => OPENING_NATS,
-                    Known { part: true, .. } => PART_NATS,
-                    _ => continue,
-                };
-                best[from] = best[from].max(rate * length as f32 + best[from + length]);
+                if length > 1 {
+                    span.push(' ');
+                }
+                span.push_str(&words[from + length - 1]);
+                let last = from + length == words.len();
+                if let Some(rate) = known.get(span.as_str()).and_then(|kinds| place.rate(*kinds, last)) {
+                    best[from] = best[from].max(rate * length as f32 + best[from + length]);
+                }
+                if !last || ended {
+                    continue;
+                }
+                if let Some(rate) = BEGINNINGS.get(&span).and_then(|kinds| place.rate(*kinds, true)) {
+                    best[from] = best[from].max(rate * (length as f32 - 0.5));
+                }
             }
-            for title in self.titles.iter().filter(|title| title.begins(&words[from..])) {
+            for title in &self.titles {
                 let length = title.sounds.len();
-                best[from] = best[from].max(TITLE_NATS * length as f32 + best[from + length]);
+                if title.begins(&words[from..]) {
+                    best[from] = best[from].max(TITLE_NATS * length as f32 + best[from + length]);
+                } else if !ended && title.may_become(&words[from..]) {
+                    best[from] = best[from].max(TITLE_NATS * ((words.len() - from) as f32 - 0.5));
+                }
             }
         }
         best[0]
@@ -132,6 +163,25 @@ impl Bias {
     }
 }
 
+/// Where in an utterance a phrase stands.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    first: bool,
+    whole_from_here: bool,
+}
+
+impl Place {
+    /// Nats for a word of a phrase at this place; `last` when the utterance ends with the phrase.
+    fn rate(self, known: Known, last: bool) -> Option<f32> {
+        match known {
+            Known { whole: true, .. } if self.whole_from_here && last => Some(WHOLE_NATS),
+            Known { opening: true, .. } if self.first => Some(OPENING_NATS),
+            Known { part: true, .. } => Some(PART_NATS),
+            _ => None,
+        }
+    }
+}
+
 impl Title {
     fn new(title: &str) -> Option<Self> {
         let trimmed = title.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
@@ -144,6 +194,14 @@ impl Title {
     /// Whether the words begin with this title.
     fn begins(&self, words: &[String]) -> bool {
         words.len() >= self.sounds.len() && self.sounds.iter().zip(words).all(|(sound, word)| sound.word == *word)
+    }
+
+    /// Whether the words are a beginning of this title, the last one perhaps cut off.
+    fn may_become(&self, words: &[String]) -> bool {
+        let Some((last, before)) = words.split_last() else { return false };
+        self.sounds.len() >= words.len()
+            && self.sounds.iter().zip(before).all(|(sound, word)| sound.word == *word)
+            && self.sounds[before.len()].word.starts_with(last.as_str())
     }
 
     /// Whether the words are this title but for words that sound alike. At least half of the title's letters must be in words
@@ -237,7 +295,7 @@ mod tests {
 
     #[test]
     fn phrases_do_not_overlap() {
-        let nats = Bias::default().nats(&bare_words("due tomorrow morning"));
+        let nats = Bias::default().nats(&bare_words("due tomorrow morning"), true);
         assert!((nats - 2.0 * PART_NATS).abs() < 1e-6, "{nats}");
     }
 

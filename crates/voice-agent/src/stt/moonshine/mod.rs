@@ -134,7 +134,13 @@ impl Moonshine {
         // Two more than the rate allows: a short "yes, please." has its full stop and its end besides.
         let most_tokens = (seconds * options.max_tokens_per_second) as usize + 2;
         let audio = self.networks.encode(&self.samples)?;
-        let mut steps = NetworkSteps { networks: &mut self.networks, audio, past: None };
+        let mut steps = NetworkSteps {
+            networks: &mut self.networks,
+            tokenizer: &self.tokenizer,
+            bias: options.bias,
+            audio,
+            past: None,
+        };
         let sequences = search(&mut steps, options.beam, most_tokens)?;
         Ok(self.weigh(&sequences, options))
     }
@@ -171,6 +177,8 @@ impl Moonshine {
 /// The networks as the search sees them.
 struct NetworkSteps<'n> {
     networks: &'n mut Networks,
+    tokenizer: &'n Tokenizer,
+    bias: &'n Bias,
     audio: Audio,
     past: Option<Past>,
 }
@@ -185,6 +193,10 @@ impl Steps for NetworkSteps<'_> {
     fn step(&mut self, parents: &[usize], tokens: &[i64], keep: usize) -> Result<Vec<Vec<Candidate>>, ModelError> {
         let past = self.past.as_mut().ok_or_else(|| ModelError::Runtime("a step before the first".to_owned()))?;
         self.networks.step(&self.audio, past, parents, tokens, |logits| best_of_rows(logits, keep))
+    }
+
+    fn promise(&self, tokens: &[i64], ended: bool) -> f32 {
+        self.bias.promise(&self.tokenizer.decode(tokens), ended)
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) trait Steps {
     /// # Errors
     /// [`ModelError`] when the decoder fails.
     fn step(&mut self, parents: &[usize], tokens: &[i64], keep: usize) -> Result<Vec<Vec<Candidate>>, ModelError>;
+    /// How many nats a sequence deserves beyond its log-probability, as far as it goes; `ended` when its end token is there.
+    fn promise(&self, tokens: &[i64], ended: bool) -> f32;
 }
 
 /// A token that may come next.
@@ -64,6 +66,8 @@ impl Sequence {
 struct Beam {
     tokens: Vec<i64>,
     log_prob: f32,
+    /// Log-probability and promise.
+    value: f32,
 }
 
 /// Searches with `width` beams (1 is greedy) for at most `most_tokens` tokens. Answers at least one sequence, the best
@@ -73,14 +77,27 @@ struct Beam {
 /// [`ModelError`] when the decoder fails.
 pub(super) fn search(decoder: &mut impl Steps, width: usize, most_tokens: usize) -> Result<Vec<Sequence>, ModelError> {
     let width = width.max(1);
-    // Greedy follows the best token only; a beam needs spare candidates for those that end or repeat themselves.
-    let keep = if width == 1 { 1 } else { width + 2 };
+    // Greedy follows the best token only; a beam needs spare candidates for those that end, repeat themselves or promise
+    // more than their probability.
+    let keep = if width == 1 { 1 } else { 3 * width };
     let mut finished = Vec::new();
-    let mut beams = vec![Beam { tokens: Vec::new(), log_prob: 0.0 }];
+    let mut beams = vec![Beam { tokens: Vec::new(), log_prob: 0.0, value: 0.0 }];
     let mut candidates = vec![decoder.begin(keep)?];
+    let mut best_value = f32::NEG_INFINITY;
     loop {
-        let (parents, next) = advance(&beams, &candidates, width, &mut finished);
-        if next.is_empty() || settled(&finished, &next) || next[0].tokens.len() >= most_tokens {
+        let (ended, live) = extend(&beams, &candidates);
+        for Extension { parent, log_prob, .. } in ended {
+            let tokens = beams[parent].tokens.clone();
+            best_value = best_value.max(log_prob + decoder.promise(&tokens, true));
+            finished.push(Sequence { tokens, log_prob, complete: true });
+        }
+        let (parents, next) = choose(decoder, &beams, live, width);
+        let live_value = next.iter().map(|beam| beam.value).fold(f32::NEG_INFINITY, f32::max);
+        let settled = live_value < best_value - SETTLED_NATS;
+        // Greedy is over at the first end token.
+        let over = settled || width == 1 && !finished.is_empty();
+        let full = next.first().is_none_or(|beam| beam.tokens.len() >= most_tokens);
+        if over || full {
             let cut = if next.is_empty() { beams } else { next };
             return Ok(ranked(finished, cut, width));
         }
@@ -90,43 +107,47 @@ pub(super) fn search(decoder: &mut impl Steps, width: usize, most_tokens: usize)
     }
 }
 
-/// Puts ended sequences into `finished`; answers the best `width` live beams and the places of their parents.
-fn advance(
-    beams: &[Beam],
-    candidates: &[Vec<Candidate>],
-    width: usize,
-    finished: &mut Vec<Sequence>,
-) -> (Vec<usize>, Vec<Beam>) {
-    let mut all: Vec<(usize, i64, f32)> = beams
-        .iter()
-        .zip(candidates)
-        .enumerate()
-        .flat_map(|(parent, (beam, row))| row.iter().map(move |c| (parent, c.token, beam.log_prob + c.log_prob)))
-        .collect();
-    all.sort_by(|a, b| b.2.total_cmp(&a.2));
-    let mut parents = Vec::with_capacity(width);
-    let mut next: Vec<Beam> = Vec::with_capacity(width);
-    for (parent, token, log_prob) in all {
-        if token == END {
-            finished.push(Sequence { tokens: beams[parent].tokens.clone(), log_prob, complete: true });
-            continue;
-        }
-        if next.len() == width || next.first().is_some_and(|best| log_prob < best.log_prob - PRUNE_NATS) {
-            continue;
-        }
-        let mut tokens = beams[parent].tokens.clone();
-        tokens.push(token);
-        if !loops(&tokens) {
-            parents.push(parent);
-            next.push(Beam { tokens, log_prob });
-        }
-    }
-    (parents, next)
+/// A beam and a token that may follow it.
+#[derive(Debug, Clone, Copy)]
+struct Extension {
+    parent: usize,
+    token: i64,
+    log_prob: f32,
 }
 
-fn settled(finished: &[Sequence], live: &[Beam]) -> bool {
-    let best_finished = finished.iter().map(|sequence| sequence.log_prob).fold(f32::NEG_INFINITY, f32::max);
-    live.first().is_none_or(|best| best.log_prob < best_finished - SETTLED_NATS)
+/// The extensions of all beams that end, and those that go on (most likely first).
+fn extend(beams: &[Beam], candidates: &[Vec<Candidate>]) -> (Vec<Extension>, Vec<Extension>) {
+    let rows = beams.iter().zip(candidates).enumerate();
+    let all = rows.flat_map(|(parent, (beam, row))| {
+        row.iter().map(move |c| Extension { parent, token: c.token, log_prob: beam.log_prob + c.log_prob })
+    });
+    let (ended, mut live): (Vec<_>, Vec<_>) = all.partition(|extension| extension.token == END);
+    live.sort_by(|a, b| b.log_prob.total_cmp(&a.log_prob));
+    (ended, live)
+}
+
+/// The next beams and the places of their parents: half of them the most likely, the others those that promise most. So the
+/// bias can find a reading that is not among the model's first few, and cannot crowd out what was really said.
+fn choose(decoder: &impl Steps, beams: &[Beam], live: Vec<Extension>, width: usize) -> (Vec<usize>, Vec<Beam>) {
+    let floor = live.first().map_or(f32::NEG_INFINITY, |best| best.log_prob) - PRUNE_NATS;
+    let mut next: Vec<(usize, Beam)> = live
+        .into_iter()
+        .take_while(|extension| extension.log_prob >= floor)
+        .map(|Extension { parent, token, log_prob }| {
+            let tokens = [&beams[parent].tokens[..], &[token]].concat();
+            (parent, Beam { tokens, log_prob, value: log_prob })
+        })
+        .filter(|(_, beam)| !loops(&beam.tokens))
+        .collect();
+    if width > 1 {
+        for (_, beam) in &mut next {
+            beam.value += decoder.promise(&beam.tokens, false);
+        }
+    }
+    let likely = width.div_ceil(2).min(next.len());
+    next[likely..].sort_by(|a, b| b.1.value.total_cmp(&a.1.value));
+    next.truncate(width);
+    next.into_iter().unzip()
 }
 
 /// The best `width × 2` finished sequences; where none finished, the live ones as they were cut off.
@@ -193,11 +214,16 @@ mod tests {
     struct Table {
         rows: Vec<(Vec<i64>, Vec<(i64, f32)>)>,
         said: Vec<Vec<i64>>,
+        promises: Vec<(Vec<i64>, f32)>,
     }
 
     impl Table {
         fn new(rows: &[(&[i64], &[(i64, f32)])]) -> Self {
-            Self { rows: rows.iter().map(|(said, next)| (said.to_vec(), next.to_vec())).collect(), said: Vec::new() }
+            Self {
+                rows: rows.iter().map(|(said, next)| (said.to_vec(), next.to_vec())).collect(),
+                said: Vec::new(),
+                promises: Vec::new(),
+            }
         }
 
         fn after(&self, said: &[i64], keep: usize) -> Vec<Candidate> {
@@ -211,6 +237,10 @@ mod tests {
         fn begin(&mut self, keep: usize) -> Result<Vec<Candidate>, ModelError> {
             self.said = vec![Vec::new()];
             Ok(self.after(&[], keep))
+        }
+
+        fn promise(&self, tokens: &[i64], _ended: bool) -> f32 {
+            self.promises.iter().find(|(known, _)| tokens.starts_with(known)).map_or(0.0, |(_, nats)| *nats)
         }
 
         fn step(&mut self, parents: &[usize], tokens: &[i64], keep: usize) -> Result<Vec<Vec<Candidate>>, ModelError> {
@@ -246,9 +276,24 @@ mod tests {
     }
 
     #[test]
+    fn a_promise_keeps_an_unlikely_beginning_alive() {
+        let rows: [(&[i64], &[(i64, f32)]); 1] = [(&[], &[(10, 0.4), (11, 0.3), (12, 0.2), (13, 0.05)])];
+        let mut table = Table::new(&rows);
+        let found = search(&mut table, 2, 20).expect("found");
+        assert!(found.iter().all(|sequence| sequence.tokens != [13]), "{found:?}");
+        table.promises = vec![(vec![13], 3.0)];
+        let found = search(&mut table, 2, 20).expect("found");
+        assert!(found.iter().any(|sequence| sequence.tokens == [13]), "{found:?}");
+        assert_eq!(found[0].tokens, [10], "the order is the model's own");
+    }
+
+    #[test]
     fn a_decoder_that_repeats_itself_is_stopped() {
         struct Parrot;
         impl Steps for Parrot {
+            fn promise(&self, _: &[i64], _: bool) -> f32 {
+                0.0
+            }
             fn begin(&mut self, _keep: usize) -> Result<Vec<Candidate>, ModelError> {
                 Ok(vec![Candidate { token: 7, log_prob: -0.1 }])
             }
@@ -266,6 +311,9 @@ mod tests {
     fn the_number_of_tokens_is_limited() {
         struct Counter(i64);
         impl Steps for Counter {
+            fn promise(&self, _: &[i64], _: bool) -> f32 {
+                0.0
+            }
             fn begin(&mut self, _keep: usize) -> Result<Vec<Candidate>, ModelError> {
                 Ok(vec![Candidate { token: 100, log_prob: -0.1 }])
             }
