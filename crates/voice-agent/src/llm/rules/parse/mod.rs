@@ -16,7 +16,7 @@ use super::lexicon;
 use super::normalise::{Utterance, Word, norms};
 
 pub(crate) use add::new_tasks;
-pub(crate) use change::{find_priority, trailing_priority};
+pub(crate) use change::find_priority;
 pub(crate) use small::pick;
 pub(crate) use split::joined_titles;
 pub(crate) use target::{Target, target};
