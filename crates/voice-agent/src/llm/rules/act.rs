@@ -47,14 +47,13 @@ impl<'a> Scene<'a> {
 pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
     let scene = Scene { request, turns };
     let Some(current) = scene.current() else { return Answer::say(reply::OPENING) };
-    let only_handed_back = !current.calls.is_empty()
-        && current.calls.iter().all(|called| {
-            called.call.name == "transfer_to_agent" && called.argument("agent") == Some(TASK_AGENT) && called.status() == "ok"
-        });
+    let handed_back = current.calls.last().is_some_and(|called| {
+        called.call.name == "transfer_to_agent" && called.argument("agent") == Some(TASK_AGENT) && called.status() == "ok"
+    });
     if current.calls.is_empty() {
         return first_round(&scene, current.user);
     }
-    if only_handed_back {
+    if handed_back {
         return super::review::handed_back(&scene, current);
     }
     Answer::say(reply::phrase(&scene, current))

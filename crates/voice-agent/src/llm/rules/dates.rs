@@ -132,7 +132,7 @@ fn parse_part(
     }
     if parts.time.is_none() {
         let bare = matches!(preposition, Some("at" | "by" | "before" | "around" | "until" | "till"))
-            || (mode == Mode::Whole && preposition.is_none());
+            || (mode == Mode::Whole && preposition.is_none() && (parts.date.is_some() || words.len() == 1));
         if let Some((length, clock)) = time::clock(words, bare, parts.date.is_some() || parts.part.is_some()) {
             parts.time = Some(clock);
             return Some(length);

@@ -79,6 +79,7 @@ pub(crate) fn starts_verb(words: &[&str]) -> bool {
 pub(crate) fn starts_command(words: &[&str]) -> bool {
     match words {
         ["add" | "delete" | "remove" | "remind" | "mark" | "rename" | "undo" | "list" | "show" | "reopen" | "complete", ..] => true,
+        ["move" | "make" | "set" | "put" | "change" | "call", "it" | "that" | "this", ..] => true,
         ["cross", "off", ..] | ["what's", ..] | ["what", "is" | "are" | "do", ..] | ["how", "many", ..] => true,
         _ => false,
     }

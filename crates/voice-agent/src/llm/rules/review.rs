@@ -315,5 +315,8 @@ pub(crate) fn handed_back(scene: &Scene<'_>, current: &Turn<'_>) -> Answer {
     if review.len() > 1 && (intents.len() > 1 || intents.iter().any(command)) {
         return super::act::first_round(scene, current.user);
     }
-    Answer::say(summary(review))
+    // What was done to the last task comes first.
+    let changed = current.calls.iter().any(|called| super::dialogue::changes(&called.call.name));
+    let said = if changed { format!("{} ", reply::phrase(scene, current)) } else { String::new() };
+    Answer::say(format!("{said}{}", summary(review)))
 }

@@ -175,10 +175,10 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
         {
             due = Some(found);
             words = without_dangling(&words[..start]);
-        } else if priority.is_none()
-            && let Some((start, found)) = trailing_priority(words)
+        } else if let Some((start, found)) = trailing_priority(words)
+            && start > 0
         {
-            priority = Some(found);
+            priority = priority.or(Some(found));
             words = without_dangling(&words[..start]);
         } else {
             break;

@@ -22,6 +22,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:get rid of|take off|throw away|drop|take|throw out|cancel|forget about|ditch|kick) (?P<t>.+?) (?:from|off|of|off of) {MY} {LIST}", |found| delete(found)),
         (r"(?:get rid of|drop|take off|throw away|forget about|cancel|scratch) (?P<t>.+)", |found| deletes_known(found)),
         (r"(?:delete|remove|erase)", |_| Some(incomplete(Missing::Title, Intent::Delete(Target::It)))),
+        // Open again.
+        (r"(?:re-?open|unmark|uncheck|untick|un-?complete|restore|reactivate|re open|un cross|uncross|bring back|reactive) (?P<t>.+?)(?: again)?", |found| reopen(found)),
+        (r"(?:mark|set|make|put) (?P<t>.+?) (?:as |to |back to |back on )?(?:not done|undone|open|open again|incomplete|unfinished|not finished|to-?do again|my list|the list|not complete|not completed)", |found| reopen(found)),
+        (r"(?P<t>.+?) (?:is|are|was)(?: actually)?(?: not|n't)(?: actually| really)? {DONE}(?: yet| after all)?|(?P<u>.+?) (?:isn't|wasn't|aren't)(?: actually| really)? {DONE}(?: yet| after all)?|i (?:haven't|didn't|have not|did not)(?: actually| really)? (?:done|do|finished|finish|completed|complete) (?P<v>.+?)(?: yet| after all)?", |found| {
+            let words = ["t", "u", "v"].into_iter().map(|group| found.words(group)).find(|words| !words.is_empty())?;
+            target(words).map(Intent::Reopen)
+        }),
+        (r"re-?open", |_| Some(incomplete(Missing::Title, Intent::Reopen(Target::It)))),
         // Done.
         (r"(?:mark|mar|set|make|check|tick|put|market|marked|count|call|declare) (?:off )?(?P<t>.+?) (?:off )?(?:as |is |has |to be |us |is as |to |ass )?(?:being )?(?:been )?{DONE}(?: (?:please|now|off))?", |found| complete(found)),
         (r"(?:mark|set|check|tick) (?:as )?{DONE} (?P<t>.+)", |found| complete(found)),
@@ -35,14 +43,6 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             (known || whole || pointed).then(|| complete(found)).flatten()
         }),
         (r"(?:complete|finish|mark|check off|cross off)(?: a| the| my)?(?: task)?", |_| Some(incomplete(Missing::Title, Intent::Complete(Vec::new())))),
-        // Open again.
-        (r"(?:re-?open|unmark|uncheck|untick|un-?complete|restore|reactivate|re open|un cross|uncross|bring back|reactive) (?P<t>.+?)(?: again)?", |found| reopen(found)),
-        (r"(?:mark|set|make|put) (?P<t>.+?) (?:as |to |back to |back on )?(?:not done|undone|open|open again|incomplete|unfinished|not finished|to-?do again|my list|the list|not complete|not completed)", |found| reopen(found)),
-        (r"(?P<t>.+?) (?:is|are|was)(?: actually)?(?: not|n't)(?: actually| really)? {DONE}(?: yet| after all)?|(?P<u>.+?) (?:isn't|wasn't|aren't)(?: actually| really)? {DONE}(?: yet| after all)?|i (?:haven't|didn't|have not|did not)(?: actually| really)? (?:done|do|finished|finish|completed|complete) (?P<v>.+?)(?: yet| after all)?", |found| {
-            let words = ["t", "u", "v"].into_iter().map(|group| found.words(group)).find(|words| !words.is_empty())?;
-            target(words).map(Intent::Reopen)
-        }),
-        (r"re-?open", |_| Some(incomplete(Missing::Title, Intent::Reopen(Target::It)))),
         // Renaming.
         (r"(?:rename|re name|retitle|relabel|re-name) (?P<t>.+?) (?:to|two|too|into|as) (?P<n>.+)", |found| rename(found)),
         (r"(?:rename|retitle|re name) (?P<t>.+)", |found| Some(incomplete(Missing::NewTitle, Intent::Rename(target(found.words("t"))?, String::new())))),
@@ -81,11 +81,11 @@ static STATEMENTS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (r"(?:{I}(?: just| already| now| also| finally)*|just|already) (?:done|finished|completed|did|been done|taken care of|took care of|dealt with|handled|through|sorted|crossed off)(?: with| doing| off)? (?P<t>.+?)(?: already| now| today| just now)?", |found| complete(found)),
         (r"(?:finished|completed|done|done with|finished with|did|taken care of|dun)(?: doing)? (?P<t>.+)", |found| complete(found)),
-        (r"(?P<t>.+?)(?: is|'s| are| was| has been| have been| got| has|'s been)(?: now| already| all| finally)* (?:{DONE}|taken care of|sorted|crossed off|over|off my list)(?: now| already| too)?", |found| complete(found)),
         (r"(?P<t>(?:it's|that's|this is|they're|those are))(?: now| already| all)* (?:{DONE}|taken care of|sorted)(?: now| already| too)?", |found| {
             let them = matches!(found.text("t"), "they're" | "those are");
             Some(Intent::Complete(vec![if them { Target::Them } else { Target::It }]))
         }),
+        (r"(?P<t>.+?)(?: is| are| was| has been| have been| got| has)(?: now| already| all| finally)* (?:{DONE}|taken care of|sorted|crossed off|over|off my list)(?: now| already| too)?", |found| complete(found)),
         (r"(?P<t>.+) (?:done|finished|completed)", |found| {
             lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some().then(|| complete(found)).flatten()
         }),
@@ -205,16 +205,22 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
     let words = found.words("x");
     let norm = norms(words);
     // "Make that Thursday" may be a correction, and is a new date either way.
+    let verb = found.utterance_text().split(' ').next().unwrap_or_default();
     if let Some((start, due)) = dates::find_trailing(&norm, found.known.now).or_else(|| by_a_while(&norm, found.known)) {
-        let named = if start == 0 { Target::It } else { target(without_tail(&words[..start]))? };
-        return Some(Intent::SetDue(named, Some(due)));
+        let named_words = without_tail(&words[..start]);
+        let named = if start == 0 { Target::It } else { target(named_words)? };
+        // "Make a cake tomorrow" and "put out the trash tonight" are things to do; "… to tomorrow", "… due tomorrow" are not.
+        let linked = matches!(norm[start], "to" | "due" | "until" | "till") || matches!(norm.get(start.wrapping_sub(1)), Some(&"be" | &"due" | &"to"));
+        let postponing = matches!(verb, "postpone" | "reschedule" | "snooze" | "defer" | "delay");
+        let pointed = !matches!(named, Target::Title(_));
+        let known = lexicon::known_title(&norms(named_words), found.known.titles).is_some();
+        return (linked || postponing || pointed || known).then_some(Intent::SetDue(named, Some(due)));
     }
     if let Some((start, priority)) = trailing_priority(words) {
         let named = if start == 0 { Target::It } else { target(without_tail(&words[..start]))? };
         return Some(Intent::SetPriority(named, priority));
     }
     let moving = ["move", "postpone", "reschedule", "delay", "push", "snooze", "defer", "shift"];
-    let verb = found.utterance_text().split(' ').next().unwrap_or_default();
     if !moving.contains(&verb) {
         return None;
     }

@@ -103,18 +103,19 @@ fn filter(text: &str, known: Known<'_>) -> Filter {
     } else {
         None
     };
-    Filter { status, due: if status == Some("done") { None } else { due(text, known) }, priority, query: about(text) }
+    Filter { status, due: if status == Some("done") { None } else { due(text, known) }, priority, query: about(text, known) }
 }
 
 /// "… about the garden", "… with John".
-fn about(text: &str) -> Option<String> {
+fn about(text: &str, known: Known<'_>) -> Option<String> {
     let (_, what) = text.split_once(" about ").or_else(|| text.split_once(" mention ")).or_else(|| text.split_once(" related to "))?;
     let what = what.trim_start_matches("the ").trim_start_matches("my ");
-    (!what.is_empty() && !matches!(what, "tasks" | "list" | "today" | "tomorrow")).then(|| what.to_owned())
+    let dated = dates::parse(&what.split(' ').collect::<Vec<_>>(), known.now).is_some();
+    (!what.is_empty() && !dated && !matches!(what, "tasks" | "list" | "today" | "tomorrow")).then(|| what.to_owned())
 }
 
 fn due(text: &str, known: Known<'_>) -> Option<String> {
-    if text.contains("overdue") || text.contains("over due") || text.contains("late") && !text.contains("later") || text.contains("past due") {
+    if text.contains("overdue") || text.contains("over due") || text.split(' ').any(|word| word == "late") || text.contains("past due") {
         return Some("overdue".into());
     }
     if text.contains("this week") || text.contains("my week") || text.contains("the week") {

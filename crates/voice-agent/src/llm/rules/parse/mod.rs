@@ -175,6 +175,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
 
 /// Understands one command.
 pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
+    if let Some(talk) = small::parse_whole_talk(utterance) {
+        return talk;
+    }
     let plain = small::without_courtesies(utterance);
     let first = parse_exact(&plain, known);
     if first != Intent::Unknown {
@@ -229,7 +232,7 @@ fn by_sound(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         let mended = Utterance::new(words).from_word(at);
         let intent = parse_exact(&mended, known);
         // What was not clearly heard is not to end a call, and not to be taken for a bare task.
-        if intent.is_command() && intent != Intent::Goodbye {
+        if intent.is_command() && !matches!(intent, Intent::Goodbye | Intent::Incomplete(..)) {
             return Some(intent);
         }
     }

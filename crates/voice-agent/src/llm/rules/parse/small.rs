@@ -96,7 +96,7 @@ fn trailing_courtesy(words: &[Word]) -> Option<usize> {
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:yes|yeah|yep|yup|yah|ya|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|delete it|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|you can|it is|yeah|remove it|mark it))*",
+            r"(?:yes|yeah|yep|yup|yah|ya|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|you can|it is|yeah|remove it|mark it))*",
             |_| Some(Intent::Yes),
         ),
         (
@@ -104,7 +104,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::No),
         ),
         (
-            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|never mine|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that))(?: (?:thanks|thank you|then|please|for now))*",
+            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|never mine|that's enough|enough|that will do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that))(?: (?:thanks|thank you|then|please|for now))*",
             |_| Some(Intent::Cancel),
         ),
         (
@@ -139,12 +139,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:thank you|thanks|thank you very much|thanks a lot) (?:and |that's all |that is all |that's it |that was all |that'll be all |for your help )*(?:good ?bye|bye|bye bye|that's all|that is all|that'll be all|see you|have a (?:good|nice|great) day|that's it)",
             |_| Some(Intent::Goodbye),
         ),
-        (r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|it was|it's|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say|make it|make that) (?P<what>.+)", |found| {
+        (r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|it was|it's|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)", |found| {
             let what = found.words("what").to_vec();
             let first = found.text("what").split(' ').next().unwrap_or_default();
             // "I want to …" and "it's done" are no corrections.
             let other = matches!(first, "to" | "done" | "finished" | "a" | "my" | "you" | "the" | "urgent" | "complete" | "completed" | "not");
             (!other || found.text("what").len() > 300).then_some(Intent::Correct(what))
+        }),
+        (r"(?:no|nope|wait|actually|sorry|oh)(?: no| sorry| wait| actually)* (?:make|make it|move|change) (?:it|that one|that|this one|this) (?:to |for |on )?(?P<what>.+)", |found| {
+            Some(Intent::Correct(found.words("what").to_vec()))
         }),
         (r"(?:no|nope|not that|wait|actually|sorry)(?: no| sorry| wait| actually)* (?:i (?:meant|mean|said|was talking about) )?(?P<what>(?:the|my) .+)", |found| {
             Some(Intent::Correct(found.words("what").to_vec()))
@@ -156,6 +159,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         }),
     ])
 });
+
+/// Small talk that its first words do not make a courtesy: "hi there", "can you hear me".
+pub(super) fn parse_whole_talk(utterance: &Utterance) -> Option<Intent> {
+    let talk = parse_talk(utterance)?;
+    // These are looked for anywhere in a sentence, and come after the commands that may contain them.
+    let loose = matches!(talk, Intent::Talk(Talk::OffTopic | Talk::Recording | Talk::Weather));
+    (!loose && utterance.words.len() <= 8).then_some(talk)
+}
 
 /// Answers, farewells and the like.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
@@ -182,7 +193,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"i (?:love|like) (?:you|this|it|that)(?: .*)?|will you marry me|you're (?:sweet|funny|cute|kind).*", |_| Some(Intent::Talk(Talk::Love))),
         (r".*\b(?:weather|rain|raining|snow|sunny|temperature|forecast)\b.*", |_| Some(Intent::Talk(Talk::Weather))),
         (r"(?:wait|hold on|hang on|one moment|just a moment|one second|just a second|a moment|give me a (?:second|moment|minute|sec)|wait a (?:second|moment|minute|sec)|one sec|hold on a (?:second|minute|sec)|let me think|let me see|i'm thinking)(?: .{0,20})?", |_| Some(Intent::Talk(Talk::Wait))),
-        (r"(?:can you hear me|do you hear me|are you (?:still )?there|hello are you there|is anyone there|is anybody there|testing|test|testing testing|can you hear me now|hello can you hear me|you there|are you listening|test test|one two three)(?: .{0,20})?", |_| Some(Intent::Talk(Talk::Hearing))),
+        (r"(?:can you hear me|do you hear me|are you (?:still )?there|hello are you there|is anyone there|is anybody there|testing|test|testing testing|can you hear me now|hello can you hear me|you there|are you listening|test test|one two three)(?: now| me| please| test| there| okay| hello)*", |_| Some(Intent::Talk(Talk::Hearing))),
         (r"(?:who|what|where|why|how|when|which) (?:is|are|was|were|do|does|did|can|should|would|will|many|much|old|far|tall|long|won|invented|wrote)\b.*|(?:what's|who's|where's|how's|why's) .+|(?:do|did|are|is|will|should|would|could) (?:you|i|we|it|there) .+", |_| Some(Intent::Talk(Talk::OffTopic))),
         (r"(?:i'm|i am|i feel|i'm feeling) (?:so |very |really |a bit |a little |just |kind of )*(?:tired|bored|sad|happy|stressed|sick|hungry|busy|exhausted|overwhelmed|lonely|good|fine|okay|great|well)(?: .*)?", |_| Some(Intent::Talk(Talk::HowAreYou))),
     ])

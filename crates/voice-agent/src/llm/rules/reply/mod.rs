@@ -127,7 +127,9 @@ pub(crate) fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> String {
 
 /// Says what the tools answered in this turn.
 pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
-    let answered: Vec<&Called<'_>> = turn.calls.iter().filter(|called| called.output.is_some()).collect();
+    // A hand-off is not spoken of when there is anything else to say.
+    let silent = |called: &Called<'_>| called.call.name == "transfer_to_agent" && called.status() == "ok" && turn.calls.len() > 1;
+    let answered: Vec<&Called<'_>> = turn.calls.iter().filter(|called| called.output.is_some() && !silent(called)).collect();
     let mut parts: Vec<String> = Vec::new();
     let mut at = 0;
     while at < answered.len() {
