@@ -81,8 +81,8 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
     match intent {
         Intent::Add(tasks) => Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() },
         Intent::Offer(tasks) => offer(scene, tasks),
-        Intent::List(filter) => Answer::call("list_tasks", list_arguments(filter, dialogue::ASKED)),
-        Intent::Count(filter) => Answer::call("list_tasks", list_arguments(filter, 1)),
+        Intent::List(filter) => list(filter, dialogue::ASKED),
+        Intent::Count(filter) => list(filter, dialogue::COUNTED),
         Intent::When(query) => when(scene, query),
         Intent::Complete(targets) => each(scene, "complete_task", targets, &Map::new()),
         Intent::CompleteAll => Answer::call("complete_task", object(json!({"all": true}))),
@@ -95,9 +95,14 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             each(scene, "set_priority", std::slice::from_ref(target), &object(json!({"priority": priority.as_str()})))
         }
         Intent::Rename(target, new) => each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new}))),
-        Intent::Delete(target) => each(scene, "delete_task", std::slice::from_ref(target), &Map::new()),
+        Intent::Delete(targets) => each(scene, "delete_task", targets, &Map::new()),
         Intent::DeleteScope(scope) => Answer::call("delete_task", object(json!({"scope": scope}))),
         Intent::Undo => Answer::call("undo", Map::new()),
+        Intent::AddThat => add_that(scene),
+        Intent::Last => match dialogue::focus(scene.history()).last() {
+            Some(task) => Answer::say(format!("The last one was {}.", reply::with_due(*task, scene))),
+            None => Answer::say("There was nothing yet. You can say, what's on my list?"),
+        },
         Intent::Review => Answer::call("transfer_to_agent", object(json!({"agent": REVIEW_AGENT}))),
         Intent::Goodbye => Answer { text: "Goodbye!".into(), ..Answer::call("end_call", Map::new()) },
         Intent::Repeat => Answer::say(reply::repeat(scene.history())),
@@ -156,6 +161,26 @@ fn list_arguments(filter: &Filter, limit: usize) -> Map<String, Value> {
         arguments.insert("query".into(), query.as_str().into());
     }
     arguments
+}
+
+fn list(filter: &Filter, limit: usize) -> Answer {
+    if filter.days.is_empty() {
+        return Answer::call("list_tasks", list_arguments(filter, limit));
+    }
+    let on_day = |day: &jiff::civil::Date| {
+        let mut arguments = list_arguments(filter, limit);
+        arguments.insert("due".into(), day.to_string().into());
+        ("list_tasks", arguments)
+    };
+    Answer { text: String::new(), calls: filter.days.iter().map(on_day).collect() }
+}
+
+/// "Add that": only what was just deleted can be meant here; what was offered is an answer.
+fn add_that(scene: &Scene<'_>) -> Answer {
+    match scene.history().last().and_then(dialogue::last_change) {
+        Some(change) if change.call.name == "delete_task" => Answer::call("undo", Map::new()),
+        _ => Answer::say("What should the task be called?"),
+    }
 }
 
 fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {

@@ -66,11 +66,9 @@ fn open_question(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance, 
 
 fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
     match pending {
-        Pending::Confirm { name, arguments } => match intent {
-            Intent::Yes => Some(vec![Intent::Again(name.to_owned(), arguments)]),
-            Intent::Delete(Target::It | Target::Them) if name == "delete_task" => {
-                Some(vec![Intent::Again(name.to_owned(), arguments)])
-            }
+        Pending::Confirm(calls) => match intent {
+            Intent::Yes => Some(again(calls)),
+            Intent::Delete(targets) if matches!(targets.as_slice(), [Target::It | Target::Them]) => Some(again(calls)),
             Intent::No | Intent::Cancel => Some(vec![Intent::Kept]),
             _ => None,
         },
@@ -90,6 +88,10 @@ fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) 
             _ => None,
         },
     }
+}
+
+fn again(calls: Vec<(&str, Map<String, Value>)>) -> Vec<Intent> {
+    calls.into_iter().map(|(name, arguments)| Intent::Again(name.to_owned(), arguments)).collect()
 }
 
 /// The same call again, for one task.
@@ -151,7 +153,7 @@ fn answer_offer(tasks: &[parse::NewTask], scene: &Scene<'_>, utterance: &Utteran
         vec![Intent::Add(tasks.iter().map(fill).collect())]
     };
     match intent {
-        Intent::Yes | Intent::Add(_) if *intent == Intent::Yes || utterance.words.len() <= 2 => Some(vec![Intent::Add(tasks.to_vec())]),
+        Intent::Yes | Intent::AddThat => Some(vec![Intent::Add(tasks.to_vec())]),
         Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)) => Some(vec![Intent::Add(tasks.to_vec())]),
         Intent::No | Intent::Cancel => Some(vec![Intent::Enough]),
         Intent::Date(due) => Some(with_due(*due)),
@@ -179,7 +181,7 @@ fn answer_missing(scene: &Scene<'_>, missing: Missing, inner: &Intent, utterance
             Intent::Add(_) | Intent::Incomplete(..) | Intent::List(_) | Intent::Count(_) | Intent::Review => return None,
             _ => Intent::Add(parse::new_tasks(words, false, scene.known())),
         },
-        (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(parse::target(words)?),
+        (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(vec![parse::target(words)?]),
         (Missing::Title, Intent::Complete(_)) if !intent.is_command() => Intent::Complete(vec![parse::target(words)?]),
         (Missing::Title, Intent::Reopen(_)) if !intent.is_command() => Intent::Reopen(parse::target(words)?),
         (Missing::Date, Intent::SetDue(target, _)) => {
@@ -220,7 +222,7 @@ fn answer_which(scene: &Scene<'_>, asked: &Intent, utterance: &Utterance, intent
         Intent::SetDue(target, due) if unclear(target) => Intent::SetDue(named, *due),
         Intent::SetPriority(target, priority) if unclear(target) => Intent::SetPriority(named, *priority),
         Intent::Rename(target, new) if unclear(target) => Intent::Rename(named, new.clone()),
-        Intent::Delete(target) if unclear(target) => Intent::Delete(named),
+        Intent::Delete(targets) if targets.iter().all(unclear) => Intent::Delete(vec![named]),
         _ => return None,
     }])
     .filter(|_| scene.current().is_some())

@@ -188,7 +188,7 @@ fn about_it(intent: &Intent, key: impl Fn() -> Map<String, serde_json::Value>) -
     };
     match intent {
         Intent::Complete(targets) if targets.as_slice() == [Target::It] => Decision::Say("complete_task", key()),
-        Intent::Delete(Target::It) => Decision::Say("delete_task", key()),
+        Intent::Delete(targets) if targets.as_slice() == [Target::It] => Decision::Say("delete_task", key()),
         Intent::SetDue(Target::It, due) => {
             Decision::Say("set_due", with("due", due.map_or(serde_json::Value::Null, |due| due.to_argument().into())))
         }

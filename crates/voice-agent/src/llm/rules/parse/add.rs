@@ -14,7 +14,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         // "at attack to …", "and a task to …": how "add a task to …" is misheard.
         (
-            r"(?:i want to |i'd like to |i would like to |i need to |let's |let me )?{ADD} {ME}(?P<n>a|an|another|one|the|this|that|my|some|two|to|three|four|several|these|the following|a couple of|a few|new|uh)? ?(?:new |other |more |quick )?(?P<p>urgent |important |high priority |low priority |high-priority |low-priority |top priority |very important )?(?:new )?{TASK}(?: on my list| to my list| to the list| in my list)?(?: for me)?(?P<link> (?:to|two|too|called|named|titled|that says|saying|which says|for|of|about|which is|that i need to|that i have to|is|reading))?(?: (?P<t>.+))?",
+            r"(?:i want to |i'd like to |i would like to |i need to |let's |let me )?{ADD} {ME}(?P<n>a|an|another|one|the|this|that|my|some|two|to|three|four|several|these|the following|a couple of|a few|new|uh)? ?(?:new |other |more |quick )?(?P<p>urgent |important |high priority |low priority |high-priority |low-priority |top priority |very important )?(?:new )?{TASK}(?: on my list| to my list| to the list| in my list| on there| in there| on the list| on it)?(?: for me)?(?P<link> (?:to|two|too|called|named|titled|that says|saying|which says|for|of|about|which is|that i need to|that i have to|is|reading))?(?: (?P<t>.+))?",
             |found| marked(found),
         ),
         (r"(?:a |another |one more )?(?:new|another|next|one more) (?P<p>urgent |important |high priority |low priority )?{TASK}(?: (?:to|called|named|is|for|about))?(?: (?P<t>.+))?", |found| marked(found)),
@@ -41,6 +41,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 /// Without the word "task": these come after the commands that they could be mistaken for.
 static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
+        (r"(?:add|put|at) (?:it|that|this|them|those)(?: one| task| again| back| too| to my list| to the list| on my list| on the list| back on)*", |_| Some(Intent::AddThat)),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
         (r"(?:add|create|make|put|ad)", |_| Some(missing_title())),
         (r"(?:at|had|and|edit) (?P<t>.+)", |found| {

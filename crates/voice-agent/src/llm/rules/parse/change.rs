@@ -21,13 +21,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?", |found| delete(found)),
         (r"(?:get rid of|take off|throw away|drop|take|throw out|cancel|forget about|ditch|kick) (?P<t>.+?) (?:from|off|of|off of) {MY} {LIST}", |found| delete(found)),
         (r"(?:get rid of|drop|take off|throw away|forget about|cancel|scratch) (?P<t>.+)", |found| deletes_known(found)),
-        (r"(?:delete|remove|erase)", |_| Some(incomplete(Missing::Title, Intent::Delete(Target::It)))),
+        (r"(?:delete|remove|erase)", |_| Some(incomplete(Missing::Title, Intent::Delete(Vec::new())))),
         // Open again.
         (r"(?:re-?open|unmark|uncheck|untick|un-?complete|restore|reactivate|re open|un cross|uncross|bring back|reactive) (?P<t>.+?)(?: again)?", |found| reopen(found)),
         (r"(?:mark|set|make|put) (?P<t>.+?) (?:as |to |back to |back on )?(?:not done|undone|open|open again|incomplete|unfinished|not finished|to-?do again|my list|the list|not complete|not completed)", |found| reopen(found)),
         (r"(?P<t>.+?) (?:is|are|was)(?: actually)?(?: not|n't)(?: actually| really)? {DONE}(?: yet| after all)?|(?P<u>.+?) (?:isn't|wasn't|aren't)(?: actually| really)? {DONE}(?: yet| after all)?|i (?:haven't|didn't|have not|did not)(?: actually| really)? (?:done|do|finished|finish|completed|complete) (?P<v>.+?)(?: yet| after all)?", |found| {
             let words = ["t", "u", "v"].into_iter().map(|group| found.words(group)).find(|words| !words.is_empty())?;
             target(words).map(Intent::Reopen)
+        }),
+        (r"i (?:haven't|have not|didn't|did not|never)(?: actually| really)? (?P<v>[a-z]+) (?P<t>.+?)(?: yet| after all)?", |found| {
+            let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
+            let named = format!("{base} {}", title(found.words("t")));
+            lexicon::starts_verb(&[base.as_str()]).then_some(Intent::Reopen(Target::Title(named)))
         }),
         (r"re-?open", |_| Some(incomplete(Missing::Title, Intent::Reopen(Target::It)))),
         // Done.
@@ -85,6 +90,9 @@ static STATEMENTS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             let them = matches!(found.text("t"), "they're" | "those are");
             Some(Intent::Complete(vec![if them { Target::Them } else { Target::It }]))
         }),
+        (r"(?P<t>.+?) (?:is|are|was) (?:{DONE}) and so (?:is|are|was) (?P<u>.+)", |found| {
+            Some(Intent::Complete(vec![target(found.words("t"))?, target(found.words("u"))?]))
+        }),
         (r"(?P<t>.+?)(?: is| are| was| has been| have been| got| has)(?: now| already| all| finally)* (?:{DONE}|taken care of|sorted|crossed off|over|off my list)(?: now| already| too)?", |found| complete(found)),
         (r"(?P<t>.+) (?:done|finished|completed)", |found| {
             lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some().then(|| complete(found)).flatten()
@@ -132,7 +140,10 @@ fn no_due(found: &Match<'_>) -> Intent {
 }
 
 fn delete(found: &Match<'_>) -> Option<Intent> {
-    target(found.words("t")).map(Intent::Delete)
+    let words = found.words("t");
+    let parts = each_known(words, found.known).filter(|_| lexicon::known_title(&norms(words), found.known.titles).is_none());
+    let targets: Vec<Target> = parts.unwrap_or_else(|| vec![words]).into_iter().filter_map(target).collect();
+    (!targets.is_empty()).then_some(Intent::Delete(targets))
 }
 
 /// "Cancel the dentist": a command only if there is such a task.
@@ -141,7 +152,11 @@ fn deletes_known(found: &Match<'_>) -> Option<Intent> {
     let known = !matches!(target, Target::Title(_)) || lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
     // "cancel the gym membership" may itself be the title of a task.
     let whole = lexicon::known_title(&norms(found.all_words()), found.known.titles).is_some();
-    (known && !whole).then_some(Intent::Delete(target))
+    let several = each_known(found.words("t"), found.known).is_some();
+    if several {
+        return delete(found);
+    }
+    (known && !whole).then_some(Intent::Delete(vec![target]))
 }
 
 fn complete(found: &Match<'_>) -> Option<Intent> {

@@ -2,13 +2,18 @@
 
 use std::sync::LazyLock;
 
+use jiff::ToSpan;
+
 use super::super::dates;
+use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title};
-use super::rule::{Rule, first_match, rules};
+use super::rule::{Match, Rule, first_match, rules};
 use super::{Filter, Intent, Known, Priority};
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
+        (r"(?:did|have|had) (?:i|we) (?:already |ever |really )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| yet| now)?", |found| asked_whether(found)),
+        (r"(?:when's|when are|when's my) (?:the |my )?(?P<t>.+?)(?: due)?", |found| Some(Intent::When(title(found.words("t"))))),
         (r"(?:when|what time|by when) (?:is|are|was|do i have to|must i|should i|do i need to|does|did i say) (?:the |my )?(?P<t>.+?)(?: due| need to be done| be done| to be done| supposed to be done)?", |found| {
             Some(Intent::When(title(found.words("t"))))
         }),
@@ -70,6 +75,23 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     first_match(&RULES, utterance, known)
 }
 
+/// "Did I pay the bill?" asks for a task, done or not.
+fn asked_whether(found: &Match<'_>) -> Option<Intent> {
+    let verb = found.text("v");
+    if matches!(verb, "add" | "put" | "got" | "anything" | "have" | "say" | "any" | "a" | "to" | "get") {
+        return None;
+    }
+    if matches!(verb, "do" | "done" | "finish" | "finished" | "complete" | "completed") {
+        return Some(query(found.words("t")));
+    }
+    let base = lexicon::present_of(verb).or_else(|| lexicon::starts_verb(&[verb]).then(|| verb.to_owned()))?;
+    Some(Intent::List(Filter {
+        status: Some("all"),
+        query: Some(format!("{base} {}", title(found.words("t")).to_lowercase())),
+        ..Filter::default()
+    }))
+}
+
 fn query(words: &[Word]) -> Intent {
     Intent::List(Filter { status: Some("all"), query: Some(title(words)), ..Filter::default() })
 }
@@ -103,7 +125,10 @@ fn filter(text: &str, known: Known<'_>) -> Filter {
     } else {
         None
     };
-    Filter { status, due: if status == Some("done") { None } else { due(text, known) }, priority, query: about(text, known) }
+    let open = status != Some("done");
+    let days = if open { several_days(text, known) } else { Vec::new() };
+    let due = if open && days.is_empty() { due(text, known) } else { None };
+    Filter { status, due, priority, query: about(text, known), days }
 }
 
 /// "… about the garden", "… with John".
@@ -112,6 +137,24 @@ fn about(text: &str, known: Known<'_>) -> Option<String> {
     let what = what.trim_start_matches("the ").trim_start_matches("my ");
     let dated = dates::parse(&what.split(' ').collect::<Vec<_>>(), known.now).is_some();
     (!what.is_empty() && !dated && !matches!(what, "tasks" | "list" | "today" | "tomorrow")).then(|| what.to_owned())
+}
+
+/// The days of "next week" and "this weekend".
+fn several_days(text: &str, known: Known<'_>) -> Vec<jiff::civil::Date> {
+    let today = known.now.date();
+    let monday = i64::from(7 - today.weekday().to_monday_zero_offset());
+    let (from, count) = if text.contains("next week") && !text.contains("next weekend") {
+        (monday, 7)
+    } else if text.contains("next weekend") {
+        (monday + 5, 2)
+    } else if text.contains("weekend") {
+        ((monday - 2).max(0), 2)
+    } else if text.contains("next few days") || text.contains("coming days") || text.contains("next couple of days") {
+        (0, 4)
+    } else {
+        return Vec::new();
+    };
+    (from..from + count).filter_map(|ahead| today.checked_add(ahead.days()).ok()).collect()
 }
 
 fn due(text: &str, known: Known<'_>) -> Option<String> {
@@ -134,6 +177,12 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
         (length > 0 && due.date >= known.now.date()).then_some(due)
     })?;
     let today = known.now.date();
+    // "by Friday" includes the days before it.
+    let sunday = today.checked_add(i64::from(6 - today.weekday().to_monday_zero_offset()).days()).ok()?;
+    let until = ["by", "before", "until", "till"].iter().any(|word| words.contains(word));
+    if until && found.date > today && found.date <= sunday {
+        return Some("this_week".into());
+    }
     Some(match found.date {
         date if date == today => "today".into(),
         date if today.tomorrow().is_ok_and(|tomorrow| tomorrow == date) => "tomorrow".into(),

@@ -54,6 +54,8 @@ pub(crate) struct Filter {
     pub(crate) due: Option<String>,
     pub(crate) priority: Option<Priority>,
     pub(crate) query: Option<String>,
+    /// Several days, where the tool knows no word for them ("next week").
+    pub(crate) days: Vec<jiff::civil::Date>,
 }
 
 /// Which one of several.
@@ -112,9 +114,13 @@ pub(crate) enum Intent {
     SetDue(Target, Option<Due>),
     SetPriority(Target, Priority),
     Rename(Target, String),
-    Delete(Target),
+    Delete(Vec<Target>),
     DeleteScope(&'static str),
     Undo,
+    /// "Add that": what was offered, or what was just deleted.
+    AddThat,
+    /// "What did I just add?"
+    Last,
     Review,
     Goodbye,
     Repeat,
@@ -146,7 +152,7 @@ impl Intent {
         !matches!(
             self,
             Self::Yes | Self::No | Self::Cancel | Self::More | Self::Pick(_) | Self::Correct(_) | Self::Date(_)
-                | Self::Hesitation | Self::Unknown | Self::Offer(_) | Self::Talk(_) | Self::Repeat
+                | Self::Hesitation | Self::Unknown | Self::Offer(_) | Self::Talk(_) | Self::Repeat | Self::AddThat | Self::Last
         )
     }
 }
@@ -182,6 +188,13 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     let first = parse_exact(&plain, known);
     if first != Intent::Unknown {
         return first;
+    }
+    // "Actually, make it urgent": an interjection in front of a command.
+    if plain.words.len() > 2 && matches!(plain.words[0].norm.as_str(), "actually" | "no" | "wait" | "sorry" | "oops" | "yes" | "but" | "again") {
+        let rest = parse_exact(&small::without_courtesies(&plain.from_word(1)), known);
+        if rest.is_command() {
+            return rest;
+        }
     }
     by_sound(&plain, known).unwrap_or(Intent::Unknown)
 }

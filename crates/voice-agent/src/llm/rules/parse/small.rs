@@ -59,10 +59,10 @@ const LEADING: [&[&str]; 40] = [
     &["and", "then"],
     &["and", "also"],
     &["great"],
-    &["thanks"],
+    &["oops"],
 ];
 
-const TRAILING: [&[&str]; 6] = [&["please"], &["thanks"], &["thank", "you"], &["will", "you"], &["would", "you"], &["ok"]];
+const TRAILING: [&[&str]; 8] = [&["actually"], &["instead"], &["please"], &["thanks"], &["thank", "you"], &["will", "you"], &["would", "you"], &["ok"]];
 
 fn starts_with(words: &[Word], phrase: &[&str]) -> bool {
     words.len() > phrase.len() && phrase.iter().zip(words).all(|(expected, word)| word.norm == *expected)
@@ -127,6 +127,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::Review)
             },
         ),
+        (r"what (?:did|have) (?:i|you|we) (?:just )?(?:add|added|change|changed)(?: just now| last)?|what did (?:i|you|we) just (?:add|change|do)|what(?:'s| was| is) the (?:last|latest|newest) (?:thing|task|one|item)(?: (?:that )?(?:i|you|we) (?:just )?(?:added|changed|did))?|what was that task(?: again)?", |_| Some(Intent::Last)),
         (
             r"(?:let's |let us |start |do |begin |can we do )+(?:a |the |my )?(?:task |list |daily |weekly |quick )*review",
             |_| Some(Intent::Review),
@@ -135,6 +136,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night))*)",
             |_| Some(Intent::Goodbye),
         ),
+        (r"(?:thank|thanks|okay|ok|great|perfect|alright|no|cool|well|that's|awesome|nice|good|excellent|for|very)\b.{0,60} (?:good ?bye|bye|bye bye|see you (?:later|tomorrow|soon))", |_| Some(Intent::Goodbye)),
         (
             r"(?:thank you|thanks|thank you very much|thanks a lot) (?:and |that's all |that is all |that's it |that was all |that'll be all |for your help )*(?:good ?bye|bye|bye bye|that's all|that is all|that'll be all|see you|have a (?:good|nice|great) day|that's it)",
             |_| Some(Intent::Goodbye),

@@ -148,11 +148,13 @@ fn group(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
     let called = calls[0];
     match (called.status(), called.call.name.as_str()) {
         ("failed", name) => failed(name),
+        ("ok", "list_tasks") if calls.len() > 1 => list::over_days(scene, turn, calls),
         ("ok", "list_tasks") => list::list(scene, turn, called),
         ("ok", "transfer_to_agent") => "Let's go through your tasks. Ready?".into(),
         ("ok", "end_call") => "Talk to you soon.".into(),
         ("not_found", _) => change::not_found(called),
         ("ambiguous", _) => change::ambiguous(scene, called),
+        ("needs_confirmation", _) if calls.len() > 1 => change::confirm_several(calls),
         ("needs_confirmation", _) => change::needs_confirmation(scene, called),
         ("undone", _) => change::undone(scene, called),
         ("nothing_to_undo", _) => "There is nothing to undo.".into(),

@@ -2,6 +2,7 @@
 
 mod fake_list;
 mod properties;
+mod scratch;
 
 use jiff::ZonedDateTime;
 use regex::RegexBuilder;
