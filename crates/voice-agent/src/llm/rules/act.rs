@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::answer::resolve;
+use super::dates;
 use super::dialogue::{self, TaskView, Turn};
 use super::normalise::{Utterance, normalise};
 use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
@@ -88,6 +89,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::CompleteAll => Answer::call("complete_task", object(json!({"all": true}))),
         Intent::Reopen(target) => each(scene, "reopen_task", std::slice::from_ref(target), &Map::new()),
         Intent::SetDue(target, due) => {
+            let due = due.map(|due| on_its_day(scene, target, due));
             let due = due.map_or(Value::Null, |due| Value::String(due.to_argument()));
             each(scene, "set_due", std::slice::from_ref(target), &object(json!({"due": due})))
         }
@@ -97,7 +99,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::Rename(target, new) => each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new}))),
         Intent::Delete(targets) => each(scene, "delete_task", targets, &Map::new()),
         Intent::DeleteScope(scope) => Answer::call("delete_task", object(json!({"scope": scope}))),
-        Intent::Undo => Answer::call("undo", Map::new()),
+        Intent::Undo => undo(scene),
         Intent::AddThat => add_that(scene),
         Intent::Last => match dialogue::focus(scene.history()).last() {
             Some(task) => Answer::say(format!("The last one was {}.", reply::with_due(*task, scene))),
@@ -163,6 +165,23 @@ fn list_arguments(filter: &Filter, limit: usize) -> Map<String, Value> {
     arguments
 }
 
+/// "At six thirty" keeps the day that the task has.
+fn on_its_day(scene: &Scene<'_>, target: &Target, due: dates::Due) -> dates::Due {
+    let focus = dialogue::focus(scene.history());
+    let (Target::It, [task], false) = (target, focus.as_slice(), due.day_said) else { return due };
+    match task.due.and_then(|text| dates::due_date(text, &scene.request.now)) {
+        Some(before) if before.date >= scene.request.now.date() => dates::Due { date: before.date, ..due },
+        _ => due,
+    }
+}
+
+/// What one breath changed is taken back in one breath.
+fn undo(scene: &Scene<'_>) -> Answer {
+    let changed = scene.history().last().map_or(0, |turn| dialogue::changes_of(turn).count());
+    let steps = changed.clamp(1, MAX_TARGETS);
+    Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
+}
+
 fn list(filter: &Filter, limit: usize) -> Answer {
     if filter.days.is_empty() {
         return Answer::call("list_tasks", list_arguments(filter, limit));
@@ -178,7 +197,7 @@ fn list(filter: &Filter, limit: usize) -> Answer {
 /// "Add that": only what was just deleted can be meant here; what was offered is an answer.
 fn add_that(scene: &Scene<'_>) -> Answer {
     match scene.history().last().and_then(dialogue::last_change) {
-        Some(change) if change.call.name == "delete_task" => Answer::call("undo", Map::new()),
+        Some(change) if change.call.name == "delete_task" => undo(scene),
         _ => Answer::say("What should the task be called?"),
     }
 }
@@ -283,8 +302,8 @@ pub(crate) fn choose<'a>(picks: &[Pick], among: &[TaskView<'a>]) -> Vec<TaskView
     chosen
 }
 
-fn bare_date(scene: &Scene<'_>, due: super::dates::Due) -> Answer {
-    let spoken = super::dates::speak_due(due, &scene.request.now);
+fn bare_date(scene: &Scene<'_>, due: dates::Due) -> Answer {
+    let spoken = dates::speak_due(due, &scene.request.now);
     Answer::say(format!("What about {}? You can say, what's due {spoken}, or add a task for that day.", spoken.trim_start_matches("on ")))
 }
 

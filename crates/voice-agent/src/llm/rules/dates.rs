@@ -29,6 +29,8 @@ pub struct Due {
     pub date: Date,
     /// The time of day, if one was said.
     pub time: Option<Time>,
+    /// Whether the day was said, and not only a time that implies one.
+    pub day_said: bool,
 }
 
 impl Due {
@@ -158,9 +160,9 @@ fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
                 None if time > now.time() => today,
                 None => today.checked_add(1.day()).ok()?,
             };
-            Due { date, time: Some(time) }
+            Due { date, time: Some(time), day_said: parts.date.is_some() }
         }
-        (Some(date), None) => Due { date, time: parts.part.map(time::DayPart::time) },
+        (Some(date), None) => Due { date, time: parts.part.map(time::DayPart::time), day_said: true },
         (None, None) => {
             let time = parts.part?.time();
             let date = if time > now.time() || parts.part == Some(time::DayPart::Tonight) {
@@ -168,7 +170,7 @@ fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
             } else {
                 today.checked_add(1.day()).ok()?
             };
-            Due { date, time: Some(time) }
+            Due { date, time: Some(time), day_said: false }
         }
     };
     Some(skip_gap(due, now))
@@ -178,7 +180,7 @@ fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
 fn skip_gap(due: Due, now: &ZonedDateTime) -> Due {
     let Some(time) = due.time else { return due };
     match due.date.to_datetime(time).to_zoned_datetime(now.time_zone().clone()) {
-        Ok(real) => Due { date: real.date(), time: Some(real.time()) },
+        Ok(real) => Due { date: real.date(), time: Some(real.time()), ..due },
         Err(_) => due,
     }
 }

@@ -244,9 +244,13 @@ pub(crate) fn changes(name: &str) -> bool {
 
 /// The last call of a turn that changed something.
 pub(crate) fn last_change<'a>(turn: &Turn<'a>) -> Option<Called<'a>> {
-    let changed = |called: &&Called<'_>| {
+    changes_of(turn).last().copied()
+}
+
+/// The calls of a turn that changed something.
+pub(crate) fn changes_of<'t, 'a>(turn: &'t Turn<'a>) -> impl Iterator<Item = &'t Called<'a>> {
+    turn.calls.iter().filter(|called| {
         changes(&called.call.name)
             && matches!(called.status(), "added" | "completed" | "reopened" | "updated" | "renamed" | "deleted")
-    };
-    turn.calls.iter().rev().find(changed).copied()
+    })
 }

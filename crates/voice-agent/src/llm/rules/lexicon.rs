@@ -23,7 +23,7 @@ const ACTIONS: &str = "accept adjust analyse analyze announce answer apply appro
 
 /// Those that are as likely a thing: they begin a task only in front of an article or the like.
 const NOUN_LIKE: &str = "back bake book change charge check comb copy cut dig draft draw drive drop dust edit exercise \
-    file fry get go grill hand hire iron journal kill lock look mail message mop oil order pack paint park peel phone plan \
+    file fry go grill hand hire iron journal kill lock look mail message mop oil order pack paint park peel phone plan \
     plant play polish post practice present print process pump purchase push rake release rent repair reply report \
     request research return review ring run save scan sew share shop sign sort start stop store study swim tape test \
     text train transfer treat trim turn update upgrade visit walk wash watch water wax weed wrap zip milk";

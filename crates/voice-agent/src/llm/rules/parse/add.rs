@@ -49,7 +49,15 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         }),
         (r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |remember to |not forget to |make sure (?:to|i) )?(?P<t>.+)", |found| needed(found)),
         (r"(?:i've|we've) (?:also |still )?got to (?P<t>.+)", |found| needed(found)),
-        (r"i(?:'m| am) (?:supposed|going|planning) to (?P<t>.+)", |found| needed(found)),
+        (r"i(?:'m| am) (?:supposed|going|planning) to (?P<t>.+)", |found| {
+            lexicon::starts_verb(&norms(found.words("t"))).then(|| needed(found)).flatten()
+        }),
+        (r"(?:i've got|i have got|i have|there's|there is|we've got|we have) (?P<t>(?:a|an|my|the|our) .+)", |found| {
+            dates::find_trailing(&norms(found.words("t")), found.known.now).and_then(|_| marked(found))
+        }),
+        (r"(?:we're|we are|i'm|i am|i've|we've) (?:almost |nearly )?(?:out of|running out of|running low on|low on|run out of) (?P<t>.+)", |found| {
+            Some(Intent::Offer(vec![NewTask { title: format!("Buy {}", title(found.words("t")).to_lowercase()), due: None, priority: None }]))
+        }),
         (r"(?:i'd like|i want|i would like|i wanna|i plan|i'm planning|let's|let me|we want|we'd like) (?:to )?(?P<t>.+)", |found| wanted(found)),
         (r"(?:i )?(?:mustn't|must not|can't|shouldn't|cannot|don't want to) forget (?:to |about |that i (?:need|have) to )?(?P<t>.+)", |found| marked(found)),
         (r"(?:don't|do not) forget (?:to|about|that i (?:need|have) to) (?P<t>.+)", |found| marked(found)),

@@ -21,6 +21,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?", |found| delete(found)),
         (r"(?:get rid of|take off|throw away|drop|take|throw out|cancel|forget about|ditch|kick) (?P<t>.+?) (?:from|off|of|off of) {MY} {LIST}", |found| delete(found)),
         (r"(?:get rid of|drop|take off|throw away|forget about|cancel|scratch) (?P<t>.+)", |found| deletes_known(found)),
+        (r"(?:i|we) (?:don't|do not|no longer) (?:need|have|want)(?: to)? (?P<t>.+?)(?: any ?more| any longer)?", |found| deletes_known(found)),
         (r"(?:delete|remove|erase)", |_| Some(incomplete(Missing::Title, Intent::Delete(Vec::new())))),
         // Open again.
         (r"(?:re-?open|unmark|uncheck|untick|un-?complete|restore|reactivate|re open|un cross|uncross|bring back|reactive) (?P<t>.+?)(?: again)?", |found| reopen(found)),
@@ -85,7 +86,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 static STATEMENTS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (r"(?:{I}(?: just| already| now| also| finally)*|just|already) (?:done|finished|completed|did|been done|taken care of|took care of|dealt with|handled|through|sorted|crossed off)(?: with| doing| off)? (?P<t>.+?)(?: already| now| today| just now)?", |found| complete(found)),
-        (r"(?:finished|completed|done|done with|finished with|did|taken care of|dun)(?: doing)? (?P<t>.+)", |found| complete(found)),
+        (r"(?:finished|completed|done|did|taken care of|dun)(?: with| doing)? (?P<t>.+)", |found| complete(found)),
+        (r"(?P<t>.+?) (?:is|are|has been|have been|was|were|got) (?:all |already |now )*(?P<v>[a-z]+)(?: now| already)?", |found| {
+            let base = lexicon::present_of(found.text("v"))?;
+            let mut norm = vec![base.as_str()];
+            norm.extend(norms(found.words("t")));
+            let named = lexicon::known_title(&norm, found.known.titles)?;
+            Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
+        }),
         (r"(?P<t>(?:it's|that's|this is|they're|those are))(?: now| already| all)* (?:{DONE}|taken care of|sorted)(?: now| already| too)?", |found| {
             let them = matches!(found.text("t"), "they're" | "those are");
             Some(Intent::Complete(vec![if them { Target::Them } else { Target::It }]))

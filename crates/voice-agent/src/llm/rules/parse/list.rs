@@ -43,7 +43,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:give me |what's )(?:an? |the )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks", |found| {
             Some(Intent::List(filter(found.utterance_text(), found.known)))
         }),
-        (r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what have i got(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?", |found| {
+        (r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what have i got(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?", |found| {
             Some(Intent::List(filter(found.utterance_text(), found.known)))
         }),
         (r"(?:what's|what is|what are|what|which|what else|which ones|which of|show|list|lists|read|read out|tell|give|display|repeat|see|hear|do i have|have i|is there|is|are|are there|any|anything|something|got anything|have i got|let me (?:see|hear|have)|i (?:want|need|would like|'d like) to (?:see|hear|know)|i'd like to (?:see|hear|know)|i want|lift|least|check|look at|open|view|go over|summarize|summarise|so what|and what|do we have)(?: .*)", |found| {
@@ -58,6 +58,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 return None;
             }
             (about || dated || (question && text.split(' ').count() <= 2 && text.starts_with("any"))).then(|| Intent::List(filter(text, found.known)))
+        }),
+        (r"(?:and |but )?what about (?P<t>.+)", |found| {
+            let known = lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
+            known.then(|| Intent::When(title(found.words("t"))))
         }),
         (r"(?:and |what about |how about |and what about )(?P<d>.+)", |found| {
             let words = norms(found.words("d"));

@@ -19,7 +19,7 @@ pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
     if words.len() == utterance.words.len() { utterance.clone() } else { Utterance::new(words.to_vec()) }
 }
 
-const LEADING: [&[&str]; 40] = [
+const LEADING: [&[&str]; 41] = [
     &["can", "you", "please"],
     &["could", "you", "please"],
     &["would", "you", "please"],
@@ -59,6 +59,7 @@ const LEADING: [&[&str]; 40] = [
     &["and", "then"],
     &["and", "also"],
     &["great"],
+    &["let", "me", "know"],
     &["oops"],
 ];
 
@@ -108,7 +109,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Cancel),
         ),
         (
-            r"(?:go on|keep going|continue|carry on|more|next|next ones|tell me more|and then|what else|the rest|read the rest|read on|show me more|and the rest|the others|what about the rest|go on please|the next ones?|read more|yes go on|what are the others)",
+            r"(?:go on|keep going|continue|carry on|more|next|next ones|tell me more|and then|what else|the rest|read the rest|read on|show me more|and the rest|the others|what about the rest|go on please|the next ones?|read more|yes go on|what are the others|is there (?:anything|something|any) (?:else|more)|anything else|any more)",
             |_| Some(Intent::More),
         ),
         (
@@ -184,7 +185,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:thanks|thank you|thank you very much|thanks a lot|thank you so much|many thanks|cheers|much appreciated|i appreciate it|thanks for (?:that|your help|the help)|thank you for .+)(?: (?:thanks|thank you|so much|very much|again))*", |_| Some(Intent::Talk(Talk::Thanks))),
         (r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things) .+|how can you help(?: me)?|what can i say to you|options|instructions|who can help|can you help me|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly))*", |_| Some(Intent::Talk(Talk::Help))),
         (r"(?:how are you|how are you doing|how's it going|how is it going|what's up|how do you do|are you okay|how have you been|how you doing)(?: .*)?", |_| Some(Intent::Talk(Talk::HowAreYou))),
-        (r"(?:who are you|what are you|what's your name|what is your name|are you (?:a )?(?:human|robot|real|real person|person|machine|bot|an ai|ai|alive|chat ?gpt|computer|siri|alexa)|who am i (?:talking|speaking) to|who is this|who made you|do you have a name|is this a (?:robot|human|real person))(?: .*)?", |_| Some(Intent::Talk(Talk::Who))),
+        (r"(?:tell me (?:something )?about you(?:rself)?|who are you|what are you|what's your name|what is your name|are you (?:a )?(?:human|robot|real|real person|person|machine|bot|an ai|ai|alive|chat ?gpt|computer|siri|alexa)|who am i (?:talking|speaking) to|who is this|who made you|do you have a name|is this a (?:robot|human|real person))(?: .*)?", |_| Some(Intent::Talk(Talk::Who))),
         (r".*\b(?:recording|recorded|record) ?(?:me|this|us|the call|this call)?(?: right)?(?: now)?", |_| Some(Intent::Talk(Talk::Recording))),
         (r".*\b(?:being recorded|stop recording|is this (?:call )?recorded|recording)\b.*", |_| Some(Intent::Talk(Talk::Recording))),
         (r"(?:tell|sing|say|read) (?:me |us )?(?:a |another |some )?(?:joke|jokes|story|song|poem|something funny|something).*|make me laugh|sing.*", |_| Some(Intent::Talk(Talk::Joke))),
@@ -194,7 +195,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:you're |you are |this is |that's |it's |you )?(?:so |really |very |such |just |a )*(?:stupid|useless|dumb|terrible|awful|bad|annoying|wrong again|suck|sucks|rubbish|an idiot|idiot|shit|crap|not helpful|not working|hopeless)(?: .*)?|(?:this |it )?(?:doesn't|does not|isn't|is not) (?:work|working)|you (?:don't|do not|didn't) understand(?: me)?|that's not what i (?:said|meant|wanted)|(?:fuck|damn|shut up).*|i hate you.*|i'm (?:angry|frustrated|annoyed).*", |_| Some(Intent::Talk(Talk::Sorry))),
         (r"i (?:love|like) (?:you|this|it|that)(?: .*)?|will you marry me|you're (?:sweet|funny|cute|kind).*", |_| Some(Intent::Talk(Talk::Love))),
         (r".*\b(?:weather|rain|raining|snow|sunny|temperature|forecast)\b.*", |_| Some(Intent::Talk(Talk::Weather))),
-        (r"(?:wait|hold on|hang on|one moment|just a moment|one second|just a second|a moment|give me a (?:second|moment|minute|sec)|wait a (?:second|moment|minute|sec)|one sec|hold on a (?:second|minute|sec)|let me think|let me see|i'm thinking)(?: .{0,20})?", |_| Some(Intent::Talk(Talk::Wait))),
+        (r"(?:wait|hold on|hang on|one moment|just a moment|one second|just a second|a moment|give me a (?:second|moment|minute|sec)|wait a (?:second|moment|minute|sec)|one sec|hold on a (?:second|minute|sec)|let me think|let me see|i'm thinking)(?: please| for a (?:second|moment|minute)| about it| a (?:second|moment|minute)| let me think)*", |_| Some(Intent::Talk(Talk::Wait))),
         (r"(?:can you hear me|do you hear me|are you (?:still )?there|hello are you there|is anyone there|is anybody there|testing|test|testing testing|can you hear me now|hello can you hear me|you there|are you listening|test test|one two three)(?: now| me| please| test| there| okay| hello)*", |_| Some(Intent::Talk(Talk::Hearing))),
         (r"(?:who|what|where|why|how|when|which) (?:is|are|was|were|do|does|did|can|should|would|will|many|much|old|far|tall|long|won|invented|wrote)\b.*|(?:what's|who's|where's|how's|why's) .+|(?:do|did|are|is|will|should|would|could) (?:you|i|we|it|there) .+", |_| Some(Intent::Talk(Talk::OffTopic))),
         (r"(?:i'm|i am|i feel|i'm feeling) (?:so |very |really |a bit |a little |just |kind of )*(?:tired|bored|sad|happy|stressed|sick|hungry|busy|exhausted|overwhelmed|lonely|good|fine|okay|great|well)(?: .*)?", |_| Some(Intent::Talk(Talk::HowAreYou))),

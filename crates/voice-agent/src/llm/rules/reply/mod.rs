@@ -156,7 +156,7 @@ fn group(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
         ("ambiguous", _) => change::ambiguous(scene, called),
         ("needs_confirmation", _) if calls.len() > 1 => change::confirm_several(calls),
         ("needs_confirmation", _) => change::needs_confirmation(scene, called),
-        ("undone", _) => change::undone(scene, called),
+        ("undone", _) => calls.iter().map(|called| change::undone(scene, called)).collect::<Vec<String>>().join(" "),
         ("nothing_to_undo", _) => "There is nothing to undo.".into(),
         (_, _) if calls.len() > 1 => change::several(scene, calls),
         (_, _) => change::one(scene, called),
