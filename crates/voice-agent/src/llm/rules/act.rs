@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::answer::resolve;
+use super::dates;
 use super::dialogue::{self, TaskView, Turn};
 use super::normalise::{Utterance, normalise};
 use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
@@ -47,16 +48,13 @@ impl<'a> Scene<'a> {
 pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
     let scene = Scene { request, turns };
     let Some(current) = scene.current() else { return Answer::say(reply::OPENING) };
-    let only_handed_back = !current.calls.is_empty()
-        && current.calls.iter().all(|called| {
-            called.call.name == "transfer_to_agent"
-                && called.argument("agent") == Some(TASK_AGENT)
-                && called.status() == "ok"
-        });
+    let handed_back = current.calls.last().is_some_and(|called| {
+        called.call.name == "transfer_to_agent" && called.argument("agent") == Some(TASK_AGENT) && called.status() == "ok"
+    });
     if current.calls.is_empty() {
         return first_round(&scene, current.user);
     }
-    if only_handed_back {
+    if handed_back {
         return super::review::handed_back(&scene, current);
     }
     Answer::say(reply::phrase(&scene, current))
@@ -82,29 +80,31 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
 
 pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Answer {
     match intent {
-        Intent::Add(tasks) => {
-            Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() }
-        }
+        Intent::Add(tasks) => Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() },
         Intent::Offer(tasks) => offer(scene, tasks),
-        Intent::List(filter) => Answer::call("list_tasks", list_arguments(filter, dialogue::ASKED)),
-        Intent::Count(filter) => Answer::call("list_tasks", list_arguments(filter, 1)),
+        Intent::List(filter) => list(filter, dialogue::ASKED),
+        Intent::Count(filter) => list(filter, dialogue::COUNTED),
         Intent::When(query) => when(scene, query),
         Intent::Complete(targets) => each(scene, "complete_task", targets, &Map::new()),
         Intent::CompleteAll => Answer::call("complete_task", object(json!({"all": true}))),
         Intent::Reopen(target) => each(scene, "reopen_task", std::slice::from_ref(target), &Map::new()),
         Intent::SetDue(target, due) => {
+            let due = due.map(|due| on_its_day(scene, target, due));
             let due = due.map_or(Value::Null, |due| Value::String(due.to_argument()));
             each(scene, "set_due", std::slice::from_ref(target), &object(json!({"due": due})))
         }
         Intent::SetPriority(target, priority) => {
             each(scene, "set_priority", std::slice::from_ref(target), &object(json!({"priority": priority.as_str()})))
         }
-        Intent::Rename(target, new) => {
-            each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new})))
-        }
-        Intent::Delete(target) => each(scene, "delete_task", std::slice::from_ref(target), &Map::new()),
+        Intent::Rename(target, new) => each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new}))),
+        Intent::Delete(targets) => each(scene, "delete_task", targets, &Map::new()),
         Intent::DeleteScope(scope) => Answer::call("delete_task", object(json!({"scope": scope}))),
-        Intent::Undo => Answer::call("undo", Map::new()),
+        Intent::Undo => undo(scene),
+        Intent::AddThat => add_that(scene),
+        Intent::Last => match dialogue::focus(scene.history()).last() {
+            Some(task) => Answer::say(format!("The last one was {}.", reply::with_due(*task, scene))),
+            None => Answer::say("There was nothing yet. You can say, what's on my list?"),
+        },
         Intent::Review => Answer::call("transfer_to_agent", object(json!({"agent": REVIEW_AGENT}))),
         Intent::Goodbye => Answer { text: "Goodbye!".into(), ..Answer::call("end_call", Map::new()) },
         Intent::Repeat => Answer::say(reply::repeat(scene.history())),
@@ -128,15 +128,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
 /// The tool of this name, if it is one that can be called again.
 fn tool_name(name: &str) -> Option<&'static str> {
     const TOOLS: [&str; 9] = [
-        "add_task",
-        "list_tasks",
-        "complete_task",
-        "reopen_task",
-        "set_due",
-        "set_priority",
-        "rename_task",
-        "delete_task",
-        "undo",
+        "add_task", "list_tasks", "complete_task", "reopen_task", "set_due", "set_priority", "rename_task", "delete_task", "undo",
     ];
     TOOLS.into_iter().find(|tool| *tool == name)
 }
@@ -173,14 +165,48 @@ fn list_arguments(filter: &Filter, limit: usize) -> Map<String, Value> {
     arguments
 }
 
+/// "At six thirty" keeps the day that the task has.
+fn on_its_day(scene: &Scene<'_>, target: &Target, due: dates::Due) -> dates::Due {
+    let focus = dialogue::focus(scene.history());
+    let (Target::It, [task], false) = (target, focus.as_slice(), due.day_said) else { return due };
+    match task.due.and_then(|text| dates::due_date(text, &scene.request.now)) {
+        Some(before) if before.date >= scene.request.now.date() => dates::Due { date: before.date, ..due },
+        _ => due,
+    }
+}
+
+/// What one breath changed is taken back in one breath.
+fn undo(scene: &Scene<'_>) -> Answer {
+    let changed = scene.history().last().map_or(0, |turn| dialogue::changes_of(turn).count());
+    let steps = changed.clamp(1, MAX_TARGETS);
+    Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
+}
+
+fn list(filter: &Filter, limit: usize) -> Answer {
+    if filter.days.is_empty() {
+        return Answer::call("list_tasks", list_arguments(filter, limit));
+    }
+    let on_day = |day: &jiff::civil::Date| {
+        let mut arguments = list_arguments(filter, limit);
+        arguments.insert("due".into(), day.to_string().into());
+        ("list_tasks", arguments)
+    };
+    Answer { text: String::new(), calls: filter.days.iter().map(on_day).collect() }
+}
+
+/// "Add that": only what was just deleted can be meant here; what was offered is an answer.
+fn add_that(scene: &Scene<'_>) -> Answer {
+    match scene.history().last().and_then(dialogue::last_change) {
+        Some(change) if change.call.name == "delete_task" => undo(scene),
+        _ => Answer::say("What should the task be called?"),
+    }
+}
+
 fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {
     if let [task] = tasks {
         let lower = task.title.to_lowercase();
         if scene.request.titles.iter().any(|title| title.to_lowercase() == lower) {
-            return Answer::call(
-                "list_tasks",
-                object(json!({"status": "open", "query": task.title, "limit": dialogue::ASKED})),
-            );
+            return Answer::call("list_tasks", object(json!({"status": "open", "query": task.title, "limit": dialogue::ASKED})));
         }
     }
     Answer::say(reply::offer(scene, tasks))
@@ -276,12 +302,9 @@ pub(crate) fn choose<'a>(picks: &[Pick], among: &[TaskView<'a>]) -> Vec<TaskView
     chosen
 }
 
-fn bare_date(scene: &Scene<'_>, due: super::dates::Due) -> Answer {
-    let spoken = super::dates::speak_due(due, &scene.request.now);
-    Answer::say(format!(
-        "What about {}? You can say, what's due {spoken}, or add a task for that day.",
-        spoken.trim_start_matches("on ")
-    ))
+fn bare_date(scene: &Scene<'_>, due: dates::Due) -> Answer {
+    let spoken = dates::speak_due(due, &scene.request.now);
+    Answer::say(format!("What about {}? You can say, what's due {spoken}, or add a task for that day.", spoken.trim_start_matches("on ")))
 }
 
 fn ask_for(scene: &Scene<'_>, missing: Missing, inner: &Intent) -> String {

@@ -47,12 +47,7 @@ fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
     None
 }
 
-fn open_question(
-    scene: &Scene<'_>,
-    previous: &Turn<'_>,
-    utterance: &Utterance,
-    intent: &Intent,
-) -> Option<Vec<Intent>> {
+fn open_question(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
     if let Some(pending) = dialogue::pending(previous) {
         return answer_pending(pending, utterance, intent);
     }
@@ -71,11 +66,9 @@ fn open_question(
 
 fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
     match pending {
-        Pending::Confirm { name, arguments } => match intent {
-            Intent::Yes => Some(vec![Intent::Again(name.to_owned(), arguments)]),
-            Intent::Delete(Target::It | Target::Them) if name == "delete_task" => {
-                Some(vec![Intent::Again(name.to_owned(), arguments)])
-            }
+        Pending::Confirm(calls) => match intent {
+            Intent::Yes => Some(again(calls)),
+            Intent::Delete(targets) if matches!(targets.as_slice(), [Target::It | Target::Them]) => Some(again(calls)),
             Intent::No | Intent::Cancel => Some(vec![Intent::Kept]),
             _ => None,
         },
@@ -95,6 +88,10 @@ fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) 
             _ => None,
         },
     }
+}
+
+fn again(calls: Vec<(&str, Map<String, Value>)>) -> Vec<Intent> {
+    calls.into_iter().map(|(name, arguments)| Intent::Again(name.to_owned(), arguments)).collect()
 }
 
 /// The same call again, for one task.
@@ -131,18 +128,12 @@ fn chosen<'a>(among: &[TaskView<'a>], utterance: &Utterance, intent: &Intent) ->
 /// The one task among these that the words fit better than all others.
 fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskView<'a>> {
     // "Friday" may mean the one that is due on Friday; that is left to the title's words alone.
-    let words: Vec<&str> = said
-        .iter()
-        .copied()
-        .filter(|word| {
-            !matches!(*word, "the" | "one" | "task" | "with" | "about" | "i" | "mean" | "meant" | "no" | "yes")
-        })
-        .collect();
+    let words: Vec<&str> =
+        said.iter().copied().filter(|word| !matches!(*word, "the" | "one" | "task" | "with" | "about" | "i" | "mean" | "meant" | "no" | "yes")).collect();
     if words.is_empty() {
         return Vec::new();
     }
-    let mut scored: Vec<(f64, &TaskView<'a>)> =
-        among.iter().map(|task| (lexicon::fit(&words, task.title), task)).collect();
+    let mut scored: Vec<(f64, &TaskView<'a>)> = among.iter().map(|task| (lexicon::fit(&words, task.title), task)).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     match scored.as_slice() {
         [(first, task), (second, _), ..] if *first >= 0.5 && first > second => vec![**task],
@@ -156,23 +147,14 @@ fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskView<'a>> {
     }
 }
 
-fn answer_offer(
-    tasks: &[parse::NewTask],
-    scene: &Scene<'_>,
-    utterance: &Utterance,
-    intent: &Intent,
-) -> Option<Vec<Intent>> {
+fn answer_offer(tasks: &[parse::NewTask], scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
     let with_due = |due: dates::Due| {
         let fill = |task: &parse::NewTask| parse::NewTask { due: Some(due), ..task.clone() };
         vec![Intent::Add(tasks.iter().map(fill).collect())]
     };
     match intent {
-        Intent::Yes | Intent::Add(_) if *intent == Intent::Yes || utterance.words.len() <= 2 => {
-            Some(vec![Intent::Add(tasks.to_vec())])
-        }
-        Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)) => {
-            Some(vec![Intent::Add(tasks.to_vec())])
-        }
+        Intent::Yes | Intent::AddThat => Some(vec![Intent::Add(tasks.to_vec())]),
+        Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)) => Some(vec![Intent::Add(tasks.to_vec())]),
         Intent::No | Intent::Cancel => Some(vec![Intent::Enough]),
         Intent::Date(due) => Some(with_due(*due)),
         _ => {
@@ -185,13 +167,7 @@ fn answer_offer(
     }
 }
 
-fn answer_missing(
-    scene: &Scene<'_>,
-    missing: Missing,
-    inner: &Intent,
-    utterance: &Utterance,
-    intent: &Intent,
-) -> Option<Vec<Intent>> {
+fn answer_missing(scene: &Scene<'_>, missing: Missing, inner: &Intent, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
     if matches!(intent, Intent::No | Intent::Cancel) {
         return Some(vec![Intent::Enough]);
     }
@@ -202,12 +178,10 @@ fn answer_missing(
     let filled = match (missing, inner) {
         (Missing::Title, Intent::Add(_)) => match intent {
             // "Add a task" … "add a task to buy milk": the caller began again.
-            Intent::Add(_) | Intent::Incomplete(..) | Intent::List(_) | Intent::Count(_) | Intent::Review => {
-                return None;
-            }
+            Intent::Add(_) | Intent::Incomplete(..) | Intent::List(_) | Intent::Count(_) | Intent::Review => return None,
             _ => Intent::Add(parse::new_tasks(words, false, scene.known())),
         },
-        (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(parse::target(words)?),
+        (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(vec![parse::target(words)?]),
         (Missing::Title, Intent::Complete(_)) if !intent.is_command() => Intent::Complete(vec![parse::target(words)?]),
         (Missing::Title, Intent::Reopen(_)) if !intent.is_command() => Intent::Reopen(parse::target(words)?),
         (Missing::Date, Intent::SetDue(target, _)) => {
@@ -248,7 +222,7 @@ fn answer_which(scene: &Scene<'_>, asked: &Intent, utterance: &Utterance, intent
         Intent::SetDue(target, due) if unclear(target) => Intent::SetDue(named, *due),
         Intent::SetPriority(target, priority) if unclear(target) => Intent::SetPriority(named, *priority),
         Intent::Rename(target, new) if unclear(target) => Intent::Rename(named, new.clone()),
-        Intent::Delete(target) if unclear(target) => Intent::Delete(named),
+        Intent::Delete(targets) if targets.iter().all(unclear) => Intent::Delete(vec![named]),
         _ => return None,
     }])
     .filter(|_| scene.current().is_some())

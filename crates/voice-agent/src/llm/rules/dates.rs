@@ -29,6 +29,8 @@ pub struct Due {
     pub date: Date,
     /// The time of day, if one was said.
     pub time: Option<Time>,
+    /// Whether the day was said, and not only a time that implies one.
+    pub day_said: bool,
 }
 
 impl Due {
@@ -148,7 +150,7 @@ fn parse_part(
     }
     if parts.time.is_none() {
         let bare = matches!(preposition, Some("at" | "by" | "before" | "around" | "until" | "till"))
-            || (mode == Mode::Whole && preposition.is_none());
+            || (mode == Mode::Whole && preposition.is_none() && (parts.date.is_some() || words.len() == 1));
         if let Some((length, clock)) = time::clock(words, bare, parts.date.is_some() || parts.part.is_some()) {
             parts.time = Some(clock);
             return Some(length);
@@ -176,9 +178,9 @@ fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
                 None if time > now.time() => today,
                 None => today.checked_add(1.day()).ok()?,
             };
-            Due { date, time: Some(time) }
+            Due { date, time: Some(time), day_said: parts.date.is_some() }
         }
-        (Some(date), None) => Due { date, time: parts.part.map(time::DayPart::time) },
+        (Some(date), None) => Due { date, time: parts.part.map(time::DayPart::time), day_said: true },
         (None, None) => {
             let time = parts.part?.time();
             let date = if time > now.time() || parts.part == Some(time::DayPart::Tonight) {
@@ -186,7 +188,7 @@ fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
             } else {
                 today.checked_add(1.day()).ok()?
             };
-            Due { date, time: Some(time) }
+            Due { date, time: Some(time), day_said: false }
         }
     };
     Some(skip_gap(due, now))
@@ -196,7 +198,7 @@ fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
 fn skip_gap(due: Due, now: &ZonedDateTime) -> Due {
     let Some(time) = due.time else { return due };
     match due.date.to_datetime(time).to_zoned_datetime(now.time_zone().clone()) {
-        Ok(real) => Due { date: real.date(), time: Some(real.time()) },
+        Ok(real) => Due { date: real.date(), time: Some(real.time()), ..due },
         Err(_) => due,
     }
 }

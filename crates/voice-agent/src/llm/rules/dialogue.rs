@@ -116,7 +116,7 @@ fn attach<'a>(turn: &mut Turn<'a>, output: &'a ToolOutput) {
 #[derive(Debug, Clone)]
 pub(crate) enum Pending<'a> {
     /// "Shall I delete …?": the call, and the arguments that carry it out.
-    Confirm { name: &'a str, arguments: Map<String, Value> },
+    Confirm(Vec<(&'a str, Map<String, Value>)>),
     /// "Which one?": the call, and what it may have meant.
     Choose { call: &'a ToolCall, among: Vec<TaskView<'a>> },
     /// "Shall I go on?": the list's arguments with the offset of its next page.
@@ -127,6 +127,8 @@ pub(crate) enum Pending<'a> {
 pub(crate) const SPOKEN: usize = 3;
 /// How many are asked for: one more, so that four are not cut into three and one.
 pub(crate) const ASKED: usize = 4;
+/// How many are asked for when only their number matters; the tool answers at least one.
+pub(crate) const COUNTED: usize = 1;
 
 /// How many tasks of one answered page are spoken.
 pub(crate) fn spoken_of(total: usize, offset: usize, on_page: usize) -> usize {
@@ -140,18 +142,14 @@ pub(crate) fn pending<'a>(turn: &Turn<'a>) -> Option<Pending<'a>> {
     if turn.reply.is_empty() {
         return None;
     }
+    let unconfirmed = turn.calls.iter().filter(|called| called.status() == "needs_confirmation");
+    let confirmed: Vec<(&str, Map<String, Value>)> = unconfirmed.map(confirmed).collect();
+    if !confirmed.is_empty() {
+        return Some(Pending::Confirm(confirmed));
+    }
     turn.calls.iter().rev().find_map(|called| {
         let call = called.call;
         match called.status() {
-            "needs_confirmation" => {
-                let mut arguments = call.arguments.clone();
-                if let Some(task) = called.task() {
-                    arguments.remove("title");
-                    arguments.insert("id".into(), task.id.clone());
-                }
-                arguments.insert("confirmed".into(), Value::Bool(true));
-                Some(Pending::Confirm { name: &call.name, arguments })
-            }
             "ambiguous" => Some(Pending::Choose { call, among: called.tasks("candidates") }),
             "not_found" => {
                 let among = called.tasks("suggestions");
@@ -160,17 +158,33 @@ pub(crate) fn pending<'a>(turn: &Turn<'a>) -> Option<Pending<'a>> {
             "ok" if call.name == "list_tasks" => {
                 let total = number(called.field("total"))?;
                 let offset = number(called.field("offset")).unwrap_or(0);
+                let mut arguments = call.arguments.clone();
+                if number(arguments.get("limit")) == Some(COUNTED) {
+                    // They were counted, and none was read.
+                    arguments.insert("limit".into(), Value::from(ASKED));
+                    return (total > 0).then_some(Pending::More { arguments });
+                }
                 let next = offset + spoken_of(total, offset, called.tasks("tasks").len());
                 if next >= total || next == offset {
                     return None;
                 }
-                let mut arguments = call.arguments.clone();
                 arguments.insert("offset".into(), Value::from(next));
                 Some(Pending::More { arguments })
             }
             _ => None,
         }
     })
+}
+
+/// The call that carries out what had to be confirmed: for exactly that task.
+fn confirmed<'a>(called: &Called<'a>) -> (&'a str, Map<String, Value>) {
+    let mut arguments = called.call.arguments.clone();
+    if let Some(task) = called.task() {
+        arguments.remove("title");
+        arguments.insert("id".into(), task.id.clone());
+    }
+    arguments.insert("confirmed".into(), Value::Bool(true));
+    (&called.call.name, arguments)
 }
 
 /// A count in a tool's output.
@@ -236,9 +250,13 @@ pub(crate) fn changes(name: &str) -> bool {
 
 /// The last call of a turn that changed something.
 pub(crate) fn last_change<'a>(turn: &Turn<'a>) -> Option<Called<'a>> {
-    let changed = |called: &&Called<'_>| {
+    changes_of(turn).last().copied()
+}
+
+/// The calls of a turn that changed something.
+pub(crate) fn changes_of<'t, 'a>(turn: &'t Turn<'a>) -> impl Iterator<Item = &'t Called<'a>> {
+    turn.calls.iter().filter(|called| {
         changes(&called.call.name)
             && matches!(called.status(), "added" | "completed" | "reopened" | "updated" | "renamed" | "deleted")
-    };
-    turn.calls.iter().rev().find(changed).copied()
+    })
 }

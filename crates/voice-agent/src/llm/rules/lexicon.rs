@@ -23,99 +23,29 @@ const ACTIONS: &str = "accept adjust analyse analyze announce answer apply appro
 
 /// Those that are as likely a thing: they begin a task only in front of an article or the like.
 const NOUN_LIKE: &str = "back bake book change charge check comb copy cut dig draft draw drive drop dust edit exercise \
-    file fry get go grill hand hire iron journal kill lock look mail message mop oil order pack paint park peel phone plan \
+    file fry go grill hand hire iron journal kill lock look mail message mop oil order pack paint park peel phone plan \
     plant play polish post practice present print process pump purchase push rake release rent repair reply report \
     request research return review ring run save scan sew share shop sign sort start stop store study swim tape test \
     text train transfer treat trim turn update upgrade visit walk wash watch water wax weed wrap zip milk";
 
 const PAST: [(&str, &str); 62] = [
-    ("ate", "eat"),
-    ("baked", "bake"),
-    ("bought", "buy"),
-    ("brought", "bring"),
-    ("built", "build"),
-    ("called", "call"),
-    ("cancelled", "cancel"),
-    ("canceled", "cancel"),
-    ("caught", "catch"),
-    ("chose", "choose"),
-    ("cut", "cut"),
-    ("did", "do"),
-    ("done", "do"),
-    ("drew", "draw"),
-    ("dropped", "drop"),
-    ("drove", "drive"),
-    ("fed", "feed"),
-    ("found", "find"),
-    ("fixed", "fix"),
-    ("gave", "give"),
-    ("got", "get"),
-    ("gotten", "get"),
-    ("hung", "hang"),
-    ("hoovered", "hoover"),
-    ("kept", "keep"),
-    ("left", "leave"),
-    ("lent", "lend"),
-    ("made", "make"),
-    ("met", "meet"),
-    ("mowed", "mow"),
-    ("ordered", "order"),
-    ("paid", "pay"),
-    ("planned", "plan"),
-    ("put", "put"),
-    ("ran", "run"),
-    ("read", "read"),
-    ("replied", "reply"),
-    ("rang", "ring"),
-    ("said", "say"),
-    ("sent", "send"),
-    ("sold", "sell"),
-    ("set", "set"),
-    ("shipped", "ship"),
-    ("shopped", "shop"),
-    ("spoke", "speak"),
-    ("stopped", "stop"),
-    ("studied", "study"),
-    ("submitted", "submit"),
-    ("swam", "swim"),
-    ("swept", "sweep"),
-    ("taught", "teach"),
-    ("threw", "throw"),
-    ("tidied", "tidy"),
-    ("told", "tell"),
-    ("took", "take"),
-    ("tried", "try"),
-    ("walked", "walk"),
-    ("went", "go"),
-    ("woke", "wake"),
-    ("wrapped", "wrap"),
-    ("written", "write"),
-    ("wrote", "write"),
+    ("ate", "eat"), ("baked", "bake"), ("bought", "buy"), ("brought", "bring"), ("built", "build"), ("called", "call"),
+    ("cancelled", "cancel"), ("canceled", "cancel"), ("caught", "catch"), ("chose", "choose"), ("cut", "cut"),
+    ("did", "do"), ("done", "do"), ("drew", "draw"), ("dropped", "drop"), ("drove", "drive"), ("fed", "feed"),
+    ("found", "find"), ("fixed", "fix"), ("gave", "give"), ("got", "get"), ("gotten", "get"), ("hung", "hang"),
+    ("hoovered", "hoover"), ("kept", "keep"), ("left", "leave"), ("lent", "lend"), ("made", "make"), ("met", "meet"),
+    ("mowed", "mow"), ("ordered", "order"), ("paid", "pay"), ("planned", "plan"), ("put", "put"), ("ran", "run"),
+    ("read", "read"), ("replied", "reply"), ("rang", "ring"), ("said", "say"), ("sent", "send"), ("sold", "sell"),
+    ("set", "set"), ("shipped", "ship"), ("shopped", "shop"), ("spoke", "speak"), ("stopped", "stop"),
+    ("studied", "study"), ("submitted", "submit"), ("swam", "swim"), ("swept", "sweep"), ("taught", "teach"),
+    ("threw", "throw"), ("tidied", "tidy"), ("told", "tell"), ("took", "take"), ("tried", "try"), ("walked", "walk"),
+    ("went", "go"), ("woke", "wake"), ("wrapped", "wrap"), ("written", "write"), ("wrote", "write"),
 ];
 
 /// Words that begin a command to us, by which a mangled first word is mended.
 const COMMANDS: [&str; 21] = [
-    "add",
-    "complete",
-    "create",
-    "delete",
-    "finish",
-    "list",
-    "mark",
-    "move",
-    "remind",
-    "remove",
-    "rename",
-    "reopen",
-    "reschedule",
-    "review",
-    "set",
-    "show",
-    "undo",
-    "postpone",
-    "cross",
-    "repeat",
-    "change",
+    "add", "complete", "create", "delete", "finish", "list", "mark", "move", "remind", "remove", "rename", "reopen",
+    "reschedule", "review", "set", "show", "undo", "postpone", "cross", "repeat", "change",
 ];
 
 /// Whether the word is in a list of words.
@@ -133,30 +63,8 @@ pub(crate) fn starts_action(words: &[&str]) -> bool {
     let object = |word: &&str| {
         matches!(
             *word,
-            "a" | "an"
-                | "the"
-                | "my"
-                | "your"
-                | "our"
-                | "his"
-                | "her"
-                | "their"
-                | "some"
-                | "this"
-                | "that"
-                | "for"
-                | "to"
-                | "up"
-                | "out"
-                | "with"
-                | "off"
-                | "in"
-                | "on"
-                | "two"
-                | "three"
-                | "all"
-                | "new"
-                | "more"
+            "a" | "an" | "the" | "my" | "your" | "our" | "his" | "her" | "their" | "some" | "this" | "that" | "for"
+                | "to" | "up" | "out" | "with" | "off" | "in" | "on" | "two" | "three" | "all" | "new" | "more"
         )
     };
     words.get(1).is_some_and(object)
@@ -170,11 +78,8 @@ pub(crate) fn starts_verb(words: &[&str]) -> bool {
 /// Whether the words begin with one of the verbs that only make sense as a command to us.
 pub(crate) fn starts_command(words: &[&str]) -> bool {
     match words {
-        [
-            "add" | "delete" | "remove" | "remind" | "mark" | "rename" | "undo" | "list" | "show" | "reopen"
-            | "complete",
-            ..,
-        ] => true,
+        ["add" | "delete" | "remove" | "remind" | "mark" | "rename" | "undo" | "list" | "show" | "reopen" | "complete", ..] => true,
+        ["move" | "make" | "set" | "put" | "change" | "call", "it" | "that" | "this", ..] => true,
         ["cross", "off", ..] | ["what's", ..] | ["what", "is" | "are" | "do", ..] | ["how", "many", ..] => true,
         _ => false,
     }
@@ -201,6 +106,7 @@ pub(crate) fn sound(word: &str) -> String {
     METAPHONE.double_metaphone(&plain).primary()
 }
 
+
 /// The command verb that a word sounds like, if it is none itself: "ad" is "add", "compleat" is "complete".
 pub(crate) fn command_by_sound(word: &str) -> Option<&'static str> {
     if COMMANDS.contains(&word) || word.len() < 2 {
@@ -224,21 +130,7 @@ pub(crate) fn command_by_sound(word: &str) -> Option<&'static str> {
 fn is_small(word: &str) -> bool {
     matches!(
         word,
-        "a" | "an"
-            | "the"
-            | "my"
-            | "to"
-            | "of"
-            | "for"
-            | "and"
-            | "on"
-            | "in"
-            | "at"
-            | "task"
-            | "it"
-            | "that"
-            | "one"
-            | "with"
+        "a" | "an" | "the" | "my" | "to" | "of" | "for" | "and" | "on" | "in" | "at" | "task" | "it" | "that" | "one" | "with"
     )
 }
 

@@ -361,7 +361,7 @@ fn about_it(intent: &Intent, key: impl Fn() -> Map<String, serde_json::Value>) -
     };
     match intent {
         Intent::Complete(targets) if targets.as_slice() == [Target::It] => Decision::Say("complete_task", key()),
-        Intent::Delete(Target::It) => Decision::Say("delete_task", key()),
+        Intent::Delete(targets) if targets.as_slice() == [Target::It] => Decision::Say("delete_task", key()),
         Intent::SetDue(Target::It, due) => {
             Decision::Say("set_due", with("due", due.map_or(serde_json::Value::Null, |due| due.to_argument().into())))
         }
@@ -516,5 +516,8 @@ pub(crate) fn handed_back(scene: &Scene<'_>, current: &Turn<'_>) -> Answer {
     if review.len() > 1 && (intents.len() > 1 || intents.iter().any(command)) {
         return super::act::first_round(scene, current.user);
     }
-    Answer::say(summary(review))
+    // What was done to the last task comes first.
+    let changed = current.calls.iter().any(|called| super::dialogue::changes(&called.call.name));
+    let said = if changed { format!("{} ", reply::phrase(scene, current)) } else { String::new() };
+    Answer::say(format!("{said}{}", summary(review)))
 }

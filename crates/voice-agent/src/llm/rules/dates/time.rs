@@ -220,5 +220,5 @@ pub(super) fn span_of_hours(words: &[&str], now: &ZonedDateTime) -> Option<(usiz
     }
     let then = now.checked_add(minutes.minutes()).ok()?;
     let time = Time::new(then.hour(), then.minute(), 0, 0).ok()?;
-    Some((lead + length + if from_now { 2 } else { 0 }, Due { date: then.date(), time: Some(time) }))
+    Some((lead + length + if from_now { 2 } else { 0 }, Due { date: then.date(), time: Some(time), day_said: true }))
 }

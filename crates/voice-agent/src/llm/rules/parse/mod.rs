@@ -16,7 +16,7 @@ use super::lexicon;
 use super::normalise::{Utterance, Word, norms};
 
 pub(crate) use add::new_tasks;
-pub(crate) use change::{find_priority, trailing_priority};
+pub(crate) use change::find_priority;
 pub(crate) use small::pick;
 pub(crate) use split::joined_titles;
 pub(crate) use target::{Target, target};
@@ -54,6 +54,8 @@ pub(crate) struct Filter {
     pub(crate) due: Option<String>,
     pub(crate) priority: Option<Priority>,
     pub(crate) query: Option<String>,
+    /// Several days, where the tool knows no word for them ("next week").
+    pub(crate) days: Vec<jiff::civil::Date>,
 }
 
 /// Which one of several.
@@ -112,9 +114,13 @@ pub(crate) enum Intent {
     SetDue(Target, Option<Due>),
     SetPriority(Target, Priority),
     Rename(Target, String),
-    Delete(Target),
+    Delete(Vec<Target>),
     DeleteScope(&'static str),
     Undo,
+    /// "Add that": what was offered, or what was just deleted.
+    AddThat,
+    /// "What did I just add?"
+    Last,
     Review,
     Goodbye,
     Repeat,
@@ -145,18 +151,8 @@ impl Intent {
     pub(crate) fn is_command(&self) -> bool {
         !matches!(
             self,
-            Self::Yes
-                | Self::No
-                | Self::Cancel
-                | Self::More
-                | Self::Pick(_)
-                | Self::Correct(_)
-                | Self::Date(_)
-                | Self::Hesitation
-                | Self::Unknown
-                | Self::Offer(_)
-                | Self::Talk(_)
-                | Self::Repeat
+            Self::Yes | Self::No | Self::Cancel | Self::More | Self::Pick(_) | Self::Correct(_) | Self::Date(_)
+                | Self::Hesitation | Self::Unknown | Self::Offer(_) | Self::Talk(_) | Self::Repeat | Self::AddThat | Self::Last
         )
     }
 }
@@ -185,10 +181,20 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
 
 /// Understands one command.
 pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
+    if let Some(talk) = small::parse_whole_talk(utterance) {
+        return talk;
+    }
     let plain = small::without_courtesies(utterance);
     let first = parse_exact(&plain, known);
     if first != Intent::Unknown {
         return first;
+    }
+    // "Actually, make it urgent": an interjection in front of a command.
+    if plain.words.len() > 2 && matches!(plain.words[0].norm.as_str(), "actually" | "no" | "wait" | "sorry" | "oops" | "yes" | "but" | "again") {
+        let rest = parse_exact(&small::without_courtesies(&plain.from_word(1)), known);
+        if rest.is_command() {
+            return rest;
+        }
     }
     by_sound(&plain, known).unwrap_or(Intent::Unknown)
 }
@@ -239,7 +245,7 @@ fn by_sound(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         let mended = Utterance::new(words).from_word(at);
         let intent = parse_exact(&mended, known);
         // What was not clearly heard is not to end a call, and not to be taken for a bare task.
-        if intent.is_command() && intent != Intent::Goodbye {
+        if intent.is_command() && !matches!(intent, Intent::Goodbye | Intent::Incomplete(..)) {
             return Some(intent);
         }
     }

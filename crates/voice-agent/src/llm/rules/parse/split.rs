@@ -130,6 +130,8 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     let intents: Vec<Intent> =
         clauses.iter().map(|(start, end)| parse_one(&Utterance::new(words[*start..*end].to_vec()), known)).collect();
     let tag = |intent: &Intent| intent.is_command();
+    let mut intents = intents;
+    intents.dedup();
     if intents.iter().all(tag) { intents } else { Vec::new() }
 }
 

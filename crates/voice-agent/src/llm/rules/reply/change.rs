@@ -150,8 +150,20 @@ pub(super) fn needs_confirmation(scene: &Scene<'_>, called: &Called<'_>) -> Stri
     }
 }
 
+/// Before several are deleted at once.
+pub(super) fn confirm_several(calls: &[&Called<'_>]) -> String {
+    let titles: Vec<String> = calls.iter().filter_map(|called| called.task()).map(|task| spoken(task.title)).collect();
+    if titles.is_empty() {
+        return "Are you sure?".into();
+    }
+    format!("Shall I really delete {}?", join(&titles, "and"))
+}
+
 pub(super) fn undone(scene: &Scene<'_>, called: &Called<'_>) -> String {
     let action = called.field("action").and_then(Value::as_str).unwrap_or_default();
+    if let Some(count) = number(called.field("count")).filter(|count| *count > 1) {
+        return format!("Okay, I've taken that back for {count} tasks.");
+    }
     let Some(task) = called.task() else { return "Okay, I've taken that back.".into() };
     let title = spoken(task.title);
     if action.contains("add") {

@@ -121,6 +121,28 @@ fn counted(scene: &Scene<'_>, called: &Called<'_>, total: usize) -> String {
     }
 }
 
+/// What was asked for over several days, in one call each.
+pub(super) fn over_days(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
+    let (_, intents) = scene.understand(turn.user);
+    let counts = intents.iter().any(|intent| matches!(intent, Intent::Count(_)));
+    let total: usize = calls.iter().filter_map(|called| number(called.field("total"))).fold(0, usize::saturating_add);
+    let when = match calls.len() {
+        2 => "at the weekend",
+        4 => "in the next few days",
+        _ => "next week",
+    };
+    let names: Vec<String> = calls.iter().flat_map(|called| called.tasks("tasks")).map(|task| with_due(task, scene)).collect();
+    let noun = if total == 1 { "task" } else { "tasks" };
+    match (total, counts) {
+        (0, _) => format!("You have nothing due {when}."),
+        (1, true) => format!("You have one task due {when}."),
+        (_, true) => format!("You have {total} {noun} due {when}."),
+        (1, false) => format!("You have one task due {when}: {}.", join(&names, "and")),
+        _ if names.len() > 4 => format!("You have {total} {noun} due {when}. The first three are {}.", join(&names[..3], "and")),
+        _ => format!("You have {total} {noun} due {when}: {}.", join(&names, "and")),
+    }
+}
+
 /// What was found for words in titles: also the answer to "when is … due?" and "is … done?".
 fn found(scene: &Scene<'_>, query: &str, tasks: &[TaskView<'_>], total: usize) -> String {
     match tasks {

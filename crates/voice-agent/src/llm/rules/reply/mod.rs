@@ -133,7 +133,9 @@ pub(crate) fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> String {
 
 /// Says what the tools answered in this turn.
 pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
-    let answered: Vec<&Called<'_>> = turn.calls.iter().filter(|called| called.output.is_some()).collect();
+    // A hand-off is not spoken of when there is anything else to say.
+    let silent = |called: &Called<'_>| called.call.name == "transfer_to_agent" && called.status() == "ok" && turn.calls.len() > 1;
+    let answered: Vec<&Called<'_>> = turn.calls.iter().filter(|called| called.output.is_some() && !silent(called)).collect();
     let mut parts: Vec<String> = Vec::new();
     let mut at = 0;
     while at < answered.len() {
@@ -154,13 +156,15 @@ fn group(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
     let called = calls[0];
     match (called.status(), called.call.name.as_str()) {
         ("failed", name) => failed(name),
+        ("ok", "list_tasks") if calls.len() > 1 => list::over_days(scene, turn, calls),
         ("ok", "list_tasks") => list::list(scene, turn, called),
         ("ok", "transfer_to_agent") => "Let's go through your tasks. Ready?".into(),
         ("ok", "end_call") => "Talk to you soon.".into(),
         ("not_found", _) => change::not_found(called),
         ("ambiguous", _) => change::ambiguous(scene, called),
+        ("needs_confirmation", _) if calls.len() > 1 => change::confirm_several(calls),
         ("needs_confirmation", _) => change::needs_confirmation(scene, called),
-        ("undone", _) => change::undone(scene, called),
+        ("undone", _) => calls.iter().map(|called| change::undone(scene, called)).collect::<Vec<String>>().join(" "),
         ("nothing_to_undo", _) => "There is nothing to undo.".into(),
         (_, _) if calls.len() > 1 => change::several(scene, calls),
         (_, _) => change::one(scene, called),
