@@ -25,9 +25,9 @@ const POLICY =
 const SAID = "Add a task to review the proposal by Friday.";
 
 class Problem extends Error {
-  constructor(status, detail, headers = {}) {
+  constructor(status, detail, headers = {}, code = "refused") {
     super(detail);
-    Object.assign(this, { status, headers });
+    Object.assign(this, { status, headers, code });
   }
 }
 
@@ -98,7 +98,8 @@ class World {
   }
 
   openSession(body) {
-    if (this.faults.full) throw new Problem(503, "Every line is in use right now.", { "retry-after": "30" });
+    if (this.faults.full)
+      throw new Problem(503, "As many calls as this server takes are going on.", { "retry-after": "30" }, "full");
     if (body.session_id !== undefined) {
       const known = this.sessions.get(body.session_id);
       if (known === undefined) throw new Problem(404, "There is no such session.");
@@ -230,7 +231,7 @@ async function handle(world, request, response) {
     const status = error instanceof Problem ? error.status : 500;
     const headers = error instanceof Problem ? error.headers : {};
     response.writeHead(status, { "content-type": "application/problem+json", ...headers });
-    return response.end(JSON.stringify({ status, title: "Refused", detail: error.message }));
+    return response.end(JSON.stringify({ status, title: "Refused", code: error.code, detail: error.message }));
   }
 }
 

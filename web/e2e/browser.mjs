@@ -19,6 +19,13 @@ const QUIET = [
   "--autoplay-policy=document-user-activation-required",
 ];
 
+const open = new Set();
+
+/** Ends every browser that is still open, for a process that is about to leave. */
+export async function closeBrowsers() {
+  await Promise.all([...open].map((close) => close()));
+}
+
 /**
  * Starts Chromium. `microphone` is { wav, leadMs }: a WAV file that the microphone plays once, after so much silence.
  * `close` ends the browser and removes what was made for it; call it in a finally block. Should this process die
@@ -44,13 +51,13 @@ export async function openBrowser({
     rmSync(scratch, { recursive: true, force: true });
     throw error;
   }
-  return {
-    browser,
-    async close() {
-      await browser.close().catch(() => undefined);
-      rmSync(scratch, { recursive: true, force: true });
-    },
+  const close = async () => {
+    open.delete(close);
+    await browser.close().catch(() => undefined);
+    rmSync(scratch, { recursive: true, force: true });
   };
+  open.add(close);
+  return { browser, close };
 }
 
 /** Throws once a promise takes longer than `ms`. */

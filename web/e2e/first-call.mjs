@@ -6,7 +6,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { openBrowser, within } from "./browser.mjs";
+import { closeBrowsers, openBrowser, within } from "./browser.mjs";
 import { writeWav } from "./wav.mjs";
 
 const env = process.env;
@@ -49,13 +49,13 @@ async function until(page, what, test) {
   }
 }
 
-/** Waits until the agent has spoken and then kept silent for a second. */
+/** Waits until the agent has been neither thinking nor speaking for a second: what its caption says was spoken. */
 async function untilSilent(page, what) {
-  await until(page, `${what}: the agent speaks`, (now) => now.agentState === "speaking");
-  for (let quiet = 0; quiet < 10; ) {
-    const now = await until(page, what, (one) => one.agentState === "listening");
+  for (let quiet = 0; quiet < 10; quiet++) {
     await page.waitForTimeout(100);
-    quiet = now.agentState === "listening" && (await state(page)).agentState === "listening" ? quiet + 1 : 0;
+    if ((await state(page)).agentState === "listening") continue;
+    await until(page, what, (now) => now.agentState === "listening");
+    quiet = 0;
   }
 }
 
@@ -148,7 +148,7 @@ async function survive(page, restarted) {
     agentWords(now, before).replaceAll("’", "'").includes(options.expectBack),
   );
   result.back = agentWords(back, before);
-  await untilSilent(page, "the words of the return are over").catch(() => undefined);
+  await untilSilent(page, "the words of the return are over");
   done("back");
   await picture(page, "5-back");
 }
@@ -218,6 +218,8 @@ async function main() {
     result.ok = false;
     result.error = error instanceof Error ? error.message : String(error);
   }
+  // A call that took too long still has its browser.
+  await within(10_000, "closing the browser", closeBrowsers()).catch(() => undefined);
   input.close();
   await new Promise((resolve) => process.stdout.write(`${JSON.stringify(result)}\n`, resolve));
   process.exit(result.ok ? 0 : 1);

@@ -6,6 +6,9 @@ export interface Credentials {
   token: string;
 }
 
+/** How to begin: a new conversation with its consent, or one that was there. */
+export type Begin = { resume: null; recording: boolean; userId: string | null } | { resume: Credentials };
+
 export interface CreatedSession extends Credentials {
   resumed: boolean;
   greeting: string;
@@ -37,6 +40,8 @@ export class ApiError extends Error {
     message: string,
     /** From `Retry-After`, in seconds. */
     readonly retryAfterS: number | null = null,
+    /** The problem's word for programs, as `full`. */
+    readonly code = "",
   ) {
     super(message);
   }
@@ -52,14 +57,18 @@ const REPLY_TIMEOUT_MS = 45_000;
 
 async function problemOf(response: Response): Promise<ApiError> {
   let message = `The server answered ${response.status}.`;
+  let code = "";
   try {
     const problem: unknown = await response.json();
-    if (isFields(problem)) message = String(problem.detail ?? problem.title ?? message);
+    if (isFields(problem)) {
+      message = String(problem.detail ?? problem.title ?? message);
+      code = String(problem.code ?? "");
+    }
   } catch {
     // A proxy's error page is no JSON; the status alone says enough.
   }
   const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
-  return new ApiError(response.status, message, Number.isFinite(seconds) ? seconds : null);
+  return new ApiError(response.status, message, Number.isFinite(seconds) ? seconds : null, code);
 }
 
 async function call(method: string, path: string, token: string | null, body?: unknown, timeoutMs = TIMEOUT_MS) {
@@ -96,12 +105,15 @@ const sessionPath = (sessionId: string) => `/api/sessions/${encodeURIComponent(s
 /** The HTTP calls of the server, each throwing `ApiError`. */
 export const api = {
   /** A new session, or the one that the credentials open. */
-  async createSession(recording: boolean | null, resume: Credentials | null): Promise<CreatedSession> {
+  async createSession(begin: Begin): Promise<CreatedSession> {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     const body = {
       channel: "browser",
-      time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-      ...(recording === null ? {} : { recording_consent: recording }),
-      ...(resume === null ? {} : { session_id: resume.sessionId, token: resume.token }),
+      // Some systems know no zone and say so with this name, which is none.
+      ...(zone === undefined || zone === "Etc/Unknown" ? {} : { time_zone: zone }),
+      ...(begin.resume === null
+        ? { recording_consent: begin.recording, ...(begin.userId === null ? {} : { user_id: begin.userId }) }
+        : { session_id: begin.resume.sessionId, token: begin.resume.token }),
     };
     const answer = fieldsOf(await call("POST", "/api/sessions", null, body));
     if (typeof answer.session_id !== "string" || typeof answer.token !== "string") {

@@ -87,7 +87,7 @@ export class SessionController {
   /** Takes the session back from another tab, or opens it again after a fault of the protocol. */
   async takeBack(): Promise<void> {
     const { mode, recording } = this.store.state;
-    this.store.dispatch({ type: "session_open", recording, restored: false });
+    this.store.dispatch({ type: "session_open", recording });
     this.link.open();
     if (mode !== "type") await this.voice.open();
     this.tellMuted();
@@ -165,7 +165,11 @@ export class SessionController {
   private async openSession(mode: Mode): Promise<void> {
     const resuming = this.session;
     try {
-      const opened = await api.createSession(resuming === null ? mode === "record" : null, resuming);
+      const opened = await api.createSession(
+        resuming === null
+          ? { resume: null, recording: mode === "record", userId: storage.userId() }
+          : { resume: resuming },
+      );
       if (resuming !== null && opened.resumed) await this.loadHistory(opened);
       this.adopt(opened, mode);
       this.link.open();
@@ -202,13 +206,14 @@ export class SessionController {
     this.greeting = opened.greeting;
     storage.save({ ...this.session, mode });
     const recording = opened.resumed ? this.store.state.recording : mode === "record";
-    this.store.dispatch({ type: "session_open", recording, restored: opened.resumed });
+    this.store.dispatch({ type: "session_open", recording });
   }
 
   /** The connection's way back into a session that the server no longer has in memory. */
   private async resume(): Promise<void> {
     const mode = this.store.state.mode;
-    const opened = await api.createSession(null, this.session);
+    if (this.session === null) return;
+    const opened = await api.createSession({ resume: this.session });
     if (!opened.resumed) {
       const { microphone } = this.store.state;
       this.store.dispatch({ type: "starting", mode });
@@ -223,7 +228,7 @@ export class SessionController {
     this.link.stop();
     clearTimeout(this.fullTimer);
     const retryAtMs = Date.now() + (error.retryAfterS ?? RETRY_AFTER_S) * 1000;
-    this.store.dispatch({ type: "full", retryAtMs, message: error.message });
+    this.store.dispatch({ type: "full", retryAtMs, message: error.message, busy: error.code === "full" });
     this.fullTimer = setTimeout(() => void this.retry(), retryAtMs - Date.now());
   }
 

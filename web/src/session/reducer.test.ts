@@ -15,7 +15,7 @@ const live = (): SessionState =>
   run(
     initialState(),
     { type: "starting", mode: "talk" } satisfies Action,
-    { type: "session_open", recording: false, restored: false } satisfies Action,
+    { type: "session_open", recording: false } satisfies Action,
   );
 
 const server = (event: ServerEvent): Action => ({ type: "server", event });
@@ -79,7 +79,7 @@ describe("captions", () => {
       live(),
       { type: "agent_text", reply_id: 3, speech_id: 1, text: "Lost" },
       { type: "transcript", utterance_id: 4, text: "half", final: false },
-      { type: "session_open", recording: false, restored: true } satisfies Action,
+      { type: "ready", session_id: "s", resumed: true, agent: "TaskAgent", recording: false, muted: false },
       { type: "agent_text", reply_id: 3, speech_id: 1, text: "I'm back." },
     );
     expect(state.lines.map((line) => line.text)).toEqual(["Lost", "I'm back."]);

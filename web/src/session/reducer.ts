@@ -18,8 +18,8 @@ export type Action =
   | { type: "server"; event: ServerEvent }
   | { type: "reset" }
   | { type: "starting"; mode: Mode }
-  | { type: "session_open"; recording: boolean; restored: boolean }
-  | { type: "full"; retryAtMs: number; message: string }
+  | { type: "session_open"; recording: boolean }
+  | { type: "full"; retryAtMs: number; message: string; busy: boolean }
   | { type: "refused"; status: number; message: string }
   | { type: "over"; reason: OverReason; detail: string }
   | { type: "link"; link: Link }
@@ -46,9 +46,9 @@ export function reduce(state: SessionState, action: Action): SessionState {
     case "starting":
       return { ...initialState(), mode: action.mode, phase: { name: "starting" } };
     case "session_open":
-      return handleOpen(state, action.recording, action.restored);
+      return { ...state, phase: { name: "live" }, recording: action.recording };
     case "full":
-      return { ...quiet(state), phase: { name: "full", retryAtMs: action.retryAtMs, message: action.message } };
+      return handleFull(state, action);
     case "refused":
       return { ...quiet(state), phase: { name: "refused", status: action.status, message: action.message } };
     case "over":
@@ -88,7 +88,7 @@ export function reduce(state: SessionState, action: Action): SessionState {
 function handleServer(state: SessionState, event: ServerEvent): SessionState {
   switch (event.type) {
     case "ready":
-      return { ...state, agent: event.agent, recording: event.recording, link: { name: "open" } };
+      return handleReady(state, event);
     case "state":
       return { ...state, agentState: event.state };
     case "user_speaking":
@@ -129,12 +129,27 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
   }
 }
 
-function handleOpen(state: SessionState, recording: boolean, restored: boolean): SessionState {
-  // A restored session counts on from its last saved turn: ids of a turn that was lost may come again, and must not
-  // be taken for the old lines.
+function handleFull(
+  state: SessionState,
+  { retryAtMs, message, busy }: Extract<Action, { type: "full" }>,
+): SessionState {
+  return { ...quiet(state), phase: { name: "full", retryAtMs, message, busy } };
+}
+
+/**
+ * A connection is there. A session that was restored counts on from its last saved turn: ids of a turn that was lost
+ * may come again, and must not be taken for the old lines.
+ */
+function handleReady(state: SessionState, ready: Extract<ServerEvent, { type: "ready" }>): SessionState {
   const settle = (line: Line, i: number): Line => ({ ...line, key: `past-${state.nextKey}-${i}`, replyId: null });
-  const lines = restored ? state.lines.filter((line) => !line.interim).map(settle) : state.lines;
-  return { ...state, phase: { name: "live" }, recording, lines, nextKey: state.nextKey + 1 };
+  return {
+    ...state,
+    agent: ready.agent,
+    recording: ready.recording,
+    link: { name: "open" },
+    lines: state.lines.filter((line) => !line.interim).map(settle),
+    nextKey: state.nextKey + 1,
+  };
 }
 
 /** Nothing moves any more: no half-understood words, nobody speaking. */
@@ -211,6 +226,7 @@ function upsert(tasks: Task[], task: Task): Task[] {
 function withTasks(state: SessionState, tasks: Task[]): SessionState {
   const before = new Map(state.tasks.map((task) => [task.id, JSON.stringify(task)]));
   const fresh = tasks.filter((task) => before.get(task.id) !== JSON.stringify(task)).map((task) => task.id);
-  // The first list is no news: only what changes before the caller's eyes is pointed out.
-  return { ...state, tasks, tasksLoaded: true, changed: state.tasksLoaded ? fresh : [] };
+  // The first list is no news, nor is another list altogether: only what changes before the caller's eyes is pointed out.
+  const news = state.tasksLoaded && (fresh.length <= 3 || fresh.length < tasks.length);
+  return { ...state, tasks, tasksLoaded: true, changed: news ? fresh : [] };
 }

@@ -21,8 +21,8 @@ export type Phase =
   | { name: "consent" }
   | { name: "starting" }
   | { name: "live" }
-  /** The server is full or draining. */
-  | { name: "full"; retryAtMs: number; message: string }
+  /** The server takes nobody just now: it is full (`busy`), draining, or in trouble. */
+  | { name: "full"; retryAtMs: number; message: string; busy: boolean }
   /** The session could not be opened for another reason. */
   | { name: "refused"; status: number; message: string }
   | { name: "over"; reason: OverReason; detail: string };

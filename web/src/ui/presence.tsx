@@ -11,7 +11,7 @@ export function moodOf(state: SessionState): Mood {
   if (state.link.name === "waiting") return "away";
   if (state.link.name === "connecting") return "connecting";
   if (state.agentState !== "listening") return state.agentState;
-  if (state.microphone !== "on") return "typing";
+  if (state.microphone !== "on" || state.fallback !== null) return "typing";
   if (state.muted) return "muted";
   return state.userSpeaking ? "hearing" : "listening";
 }
@@ -49,9 +49,10 @@ export function Presence({ state, levels }: { state: SessionState; levels: () =>
     frame = requestAnimationFrame(draw);
     return () => cancelAnimationFrame(frame);
   }, [levels, mood]);
+  const fresh = !state.lines.some((line) => line.who === "you");
   const [word, hint] = asking ? ["Waiting for you", "Allow the microphone in your browser"] : WORDS[mood];
   return (
-    <section class="presence" aria-label="Agent">
+    <section class={fresh ? "presence presence-large" : "presence"} aria-label="Agent">
       <div class={`figure figure-${mood}`} ref={figure} aria-hidden="true">
         <span class="figure-halo" />
         <span class="figure-ring" />

@@ -96,7 +96,7 @@ export function FullScreen({
   return (
     <Screen
       name="full"
-      title="All lines are busy"
+      title={phase.busy ? "All lines are busy" : "Back in a moment"}
       primary={{ label: "Try now", run: () => void controller.retry() }}
       secondary={{ label: "Give up", run: () => controller.again() }}
     >

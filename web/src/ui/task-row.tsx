@@ -98,16 +98,9 @@ export function TaskRow({ task, desk, changed, usable, onGone }: Props) {
   );
 }
 
-/** A date-time as the browser's field wants it: local, to the minute. */
-function localDateTime(due: string): string {
-  const date = new Date(due);
-  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
-  return local.toISOString().slice(0, 16);
-}
-
 function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClose(): void }) {
   const timed = task.due !== null && task.due.length > 10;
-  const before = task.due === null ? "" : timed ? localDateTime(task.due) : task.due;
+  const before = task.due ?? "";
   const [title, setTitle] = useState(task.title);
   const [due, setDue] = useState(before);
   const [priority, setPriority] = useState(task.priority);
@@ -117,8 +110,8 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
     event.preventDefault();
     const fields: TaskFields = {};
     if (title.trim() !== "" && title.trim() !== task.title) fields.title = title.trim();
-    // A time of day goes back with the caller's offset: the field itself knows none.
-    if (due !== before) fields.due = due === "" ? null : timed ? new Date(due).toISOString() : due;
+    // The server's dates have no time zone, and the field's neither: both mean the caller's own day and hour.
+    if (due !== before) fields.due = due === "" ? null : due;
     if (priority !== task.priority) fields.priority = priority;
     if (Object.keys(fields).length === 0 || (await desk.change(task, fields, `Changed “${task.title}”`))) onClose();
   };
