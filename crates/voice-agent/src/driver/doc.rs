@@ -15,7 +15,7 @@ const CORE: &str = "voice_core";
 const OURS: [&str; 4] = [CORE, "cost", "recording_announced", "recording_enabled"];
 
 /// Lays a snapshot out in the session's document.
-pub fn write(doc: &mut SessionDoc, snapshot: &Snapshot, now: jiff::Timestamp) {
+pub(super) fn write(doc: &mut SessionDoc, snapshot: &Snapshot, now: jiff::Timestamp) {
     doc.conversation_history = snapshot.history.iter().map(stored).collect();
     doc.current_agent.clone_from(&snapshot.current_agent);
     doc.last_activity = now;
@@ -47,7 +47,7 @@ fn stored(message: &Message) -> ConversationItem {
 
 /// Reads the snapshot out of a document. What another version wrote and this one cannot read is left out and logged: the
 /// conversation, consent and the counters matter more than a perfect memory of tool calls.
-pub fn read(doc: &SessionDoc) -> Snapshot {
+pub(super) fn read(doc: &SessionDoc) -> Snapshot {
     let core = doc.context.get(CORE).and_then(Value::as_object).cloned().unwrap_or_default();
     let session = doc.session_id.as_str();
     if core.get("version").and_then(Value::as_u64).is_some_and(|version| version > u64::from(SNAPSHOT_VERSION)) {

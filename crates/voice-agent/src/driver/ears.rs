@@ -38,7 +38,7 @@ struct Current {
 
 /// A caller's ears, so to speak: one for each transport leg.
 #[derive(Debug)]
-pub struct Ears {
+pub(super) struct Ears {
     detector: Detector,
     ring: AudioRing,
     current: Option<Current>,
@@ -49,7 +49,7 @@ pub struct Ears {
 
 impl Ears {
     /// Ears for a stream that begins now.
-    pub fn new(silero: Arc<Silero>, config: VadConfig) -> Self {
+    pub(super) fn new(silero: Arc<Silero>, config: VadConfig) -> Self {
         Self {
             detector: Detector::new(silero, config),
             ring: AudioRing::new(RING_MS),
@@ -60,7 +60,7 @@ impl Ears {
     }
 
     /// Takes a frame that came at `now_ms`; what the VAD heard in it is for the core.
-    pub fn hear(&mut self, now_ms: u64, frame: &[i16]) -> Vec<Input> {
+    pub(super) fn hear(&mut self, now_ms: u64, frame: &[i16]) -> Vec<Input> {
         self.last_frame_ms = now_ms;
         self.detector.handle_audio(frame);
         self.ring.push(frame);
@@ -69,7 +69,7 @@ impl Ears {
     }
 
     /// The microphone is muted, or frames have stopped coming in mid-speech: what was being said has ended.
-    pub fn fall_silent(&mut self) -> Vec<Input> {
+    pub(super) fn fall_silent(&mut self) -> Vec<Input> {
         let mut inputs = Vec::new();
         let silence = [0; FRAME_SAMPLES_16K];
         // The detector hears the end of speech within a known time; the bound is for one that never would.
@@ -86,7 +86,7 @@ impl Ears {
     }
 
     /// When to see whether frames have stopped coming, in session milliseconds.
-    pub fn stall_due_ms(&self) -> Option<u64> {
+    pub(super) fn stall_due_ms(&self) -> Option<u64> {
         self.detector.is_speech().then_some(self.last_frame_ms + STALL_MS)
     }
 
@@ -104,33 +104,33 @@ impl Ears {
     }
 
     /// The core begins an utterance.
-    pub fn start(&mut self, utterance: UtteranceId, from_ms: u64) {
+    pub(super) fn start(&mut self, utterance: UtteranceId, from_ms: u64) {
         let from_ms = self.to_stream(from_ms).saturating_sub(PRE_ROLL_MS);
         let next_interim_ms = from_ms + PRE_ROLL_MS + INTERIM_EVERY_MS;
         self.current = Some(Current { utterance, from_ms, next_interim_ms, interim_under_way: false });
     }
 
     /// The audio of an utterance as far as it goes; none when it is not the current one. `until_ms` is where its speech ends.
-    pub fn finish(&mut self, utterance: UtteranceId, until_ms: u64) -> Option<Vec<i16>> {
+    pub(super) fn finish(&mut self, utterance: UtteranceId, until_ms: u64) -> Option<Vec<i16>> {
         let current = self.current.filter(|current| current.utterance == utterance)?;
         let until_ms = self.to_stream(until_ms) + TAIL_MS;
         Some(self.ring.range(current.from_ms, until_ms))
     }
 
     /// The audio that the end-of-turn score is made from.
-    pub fn last_seconds(&self) -> Vec<i16> {
+    pub(super) fn last_seconds(&self) -> Vec<i16> {
         let kept_from = self.current.map_or(self.ring.begin_ms(), |current| current.from_ms);
         let end_ms = self.ring.end_ms();
         self.ring.range(kept_from.max(end_ms.saturating_sub(HEARD_MS)), end_ms)
     }
 
     /// The core needs this utterance no longer.
-    pub fn forget(&mut self, utterance: UtteranceId) {
+    pub(super) fn forget(&mut self, utterance: UtteranceId) {
         self.current.take_if(|current| current.utterance == utterance);
     }
 
     /// The audio for an interim transcript, when one is due.
-    pub fn poll_interim(&mut self) -> Option<(UtteranceId, Vec<i16>)> {
+    pub(super) fn poll_interim(&mut self) -> Option<(UtteranceId, Vec<i16>)> {
         let end_ms = self.ring.end_ms();
         let speaking = self.detector.is_speech();
         let current = self.current.as_mut()?;
@@ -143,7 +143,7 @@ impl Ears {
     }
 
     /// An interim transcript came, or failed, after `took_ms`: slow ones are asked for less often.
-    pub fn end_interim(&mut self, utterance: UtteranceId, took_ms: u64) {
+    pub(super) fn end_interim(&mut self, utterance: UtteranceId, took_ms: u64) {
         let end_ms = self.ring.end_ms();
         if let Some(current) = self.current.as_mut().filter(|current| current.utterance == utterance) {
             current.interim_under_way = false;
@@ -152,7 +152,7 @@ impl Ears {
     }
 
     /// Gives back the memory of audio that nobody will ask for.
-    pub fn tidy(&mut self) {
+    pub(super) fn tidy(&mut self) {
         let keep_from = match self.current {
             Some(current) => current.from_ms,
             None => self.ring.end_ms().saturating_sub(IDLE_KEPT_MS),
@@ -161,7 +161,7 @@ impl Ears {
     }
 
     /// Bytes of audio that are kept.
-    pub fn buffered_bytes(&self) -> usize {
+    pub(super) fn buffered_bytes(&self) -> usize {
         self.ring.allocated_bytes()
     }
 

@@ -15,7 +15,7 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// One session's log.
 #[derive(Debug)]
-pub struct Journal {
+pub(super) struct Journal {
     lines: Option<mpsc::Sender<Vec<u8>>>,
     digest: Digest,
     session: String,
@@ -23,7 +23,7 @@ pub struct Journal {
 
 impl Journal {
     /// Begins a log in this folder, or none.
-    pub fn begin(folder: Option<&Path>, session: &str, header: &Header) -> Self {
+    pub(super) fn begin(folder: Option<&Path>, session: &str, header: &Header) -> Self {
         let mut journal = Self { lines: None, digest: Digest::default(), session: session.to_owned() };
         if let Some(folder) = folder {
             let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
@@ -37,12 +37,12 @@ impl Journal {
     }
 
     /// Whether anything is written: otherwise inputs need not be kept for it.
-    pub const fn is_on(&self) -> bool {
+    pub(super) const fn is_on(&self) -> bool {
         self.lines.is_some()
     }
 
     /// Takes an output that the last input caused.
-    pub fn output(&mut self, output: &Output) {
+    pub(super) fn output(&mut self, output: &Output) {
         if self.is_on()
             && let Err(error) = self.digest.add(output)
         {
@@ -52,7 +52,7 @@ impl Journal {
     }
 
     /// Takes an input, after its outputs.
-    pub fn input(&mut self, at_ms: u64, input: Input) {
+    pub(super) fn input(&mut self, at_ms: u64, input: Input) {
         let digest = self.digest.value();
         self.line(&Entry { at_ms, input, digest });
     }

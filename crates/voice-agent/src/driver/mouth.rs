@@ -12,7 +12,7 @@ use super::api::Outbound;
 use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES_24K, SAMPLES_PER_MS_24K};
 
 /// Audio leaves at most this long before it is due, in milliseconds: enough for a slow network, little to take back.
-pub const LEAD_MS: u64 = 400;
+pub(super) const LEAD_MS: u64 = 400;
 /// When the lead has shrunk to this, more leaves.
 const REFILL_MS: u64 = 200;
 
@@ -76,22 +76,22 @@ impl Voice {
 
 /// What happened while audio left.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Pumped {
+pub(super) struct Pumped {
     /// The first frame of this speech has left.
-    pub first: Option<SpeechId>,
+    pub(super) first: Option<SpeechId>,
     /// Frames that left after their time though their audio was there.
-    pub late: u64,
+    pub(super) late: u64,
 }
 
 /// The agent's mouth: one speech at a time.
 #[derive(Debug, Default)]
-pub struct Mouth {
+pub(super) struct Mouth {
     voice: Option<Voice>,
 }
 
 impl Mouth {
     /// A text is to be spoken. A new speech takes the place of the one before.
-    pub fn add_text(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, text: String) {
+    pub(super) fn add_text(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, text: String) {
         if self.voice.as_ref().is_none_or(|voice| voice.id != speech) {
             self.drop_speech_now();
             self.voice = Some(Voice {
@@ -116,7 +116,7 @@ impl Mouth {
     }
 
     /// The next text to be made into audio, when none is being made.
-    pub fn next_text(&mut self) -> Option<(SpeechId, ReplyId, u32, String)> {
+    pub(super) fn next_text(&mut self) -> Option<(SpeechId, ReplyId, u32, String)> {
         let voice = self.voice.as_mut().filter(|voice| voice.synthesis.is_none())?;
         let (chunk, text) = voice.texts.pop_front()?;
         voice.chunks.push(ChunkAudio { index: chunk, pcm: Vec::new(), done: false });
@@ -124,21 +124,21 @@ impl Mouth {
     }
 
     /// The synthesis of the text that `next_text` gave has begun.
-    pub fn begin_synthesis(&mut self, chunk: u32, synthesis: AbortHandle) {
+    pub(super) fn begin_synthesis(&mut self, chunk: u32, synthesis: AbortHandle) {
         if let Some(voice) = &mut self.voice {
             voice.synthesis = Some((chunk, synthesis));
         }
     }
 
     /// Audio came. Answers the milliseconds of the chunk so far; none when nobody wants it any more.
-    pub fn add_audio(&mut self, speech: SpeechId, chunk: u32, pcm: &[i16]) -> Option<u64> {
+    pub(super) fn add_audio(&mut self, speech: SpeechId, chunk: u32, pcm: &[i16]) -> Option<u64> {
         let chunk = self.chunk_mut(speech, chunk)?;
         chunk.pcm.extend_from_slice(pcm);
         Some(chunk.pcm.len() as u64 / SAMPLES_PER_MS_24K)
     }
 
     /// A chunk's audio is complete, or broke off. Answers its milliseconds.
-    pub fn end_audio(&mut self, speech: SpeechId, index: u32) -> Option<u64> {
+    pub(super) fn end_audio(&mut self, speech: SpeechId, index: u32) -> Option<u64> {
         let chunk = self.chunk_mut(speech, index)?;
         chunk.done = true;
         let audio_ms = chunk.pcm.len() as u64 / SAMPLES_PER_MS_24K;
@@ -154,12 +154,12 @@ impl Mouth {
     }
 
     /// The reply that a speech is for.
-    pub fn reply_of(&self, speech: SpeechId) -> Option<ReplyId> {
+    pub(super) fn reply_of(&self, speech: SpeechId) -> Option<ReplyId> {
         self.voice.as_ref().filter(|voice| voice.id == speech).map(|voice| voice.reply)
     }
 
     /// The speech may be heard up to this chunk.
-    pub fn play(&mut self, now_ms: u64, speech: SpeechId, through_chunk: u32, last: bool) {
+    pub(super) fn play(&mut self, now_ms: u64, speech: SpeechId, through_chunk: u32, last: bool) {
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
         voice.through_chunk = Some(voice.through_chunk.map_or(through_chunk, |before| before.max(through_chunk)));
         voice.last = last;
@@ -171,7 +171,7 @@ impl Mouth {
     }
 
     /// Silence now; the audio is kept.
-    pub fn pause(&mut self, speech: SpeechId, out: &mut Vec<Outbound>) {
+    pub(super) fn pause(&mut self, speech: SpeechId, out: &mut Vec<Outbound>) {
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech && voice.playing) else { return };
         voice.playing = false;
         if voice.announced {
@@ -180,7 +180,7 @@ impl Mouth {
     }
 
     /// Go on from this position.
-    pub fn resume(&mut self, now_ms: u64, speech: SpeechId, from_ms: u64, out: &mut Vec<Outbound>) {
+    pub(super) fn resume(&mut self, now_ms: u64, speech: SpeechId, from_ms: u64, out: &mut Vec<Outbound>) {
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
         voice.playing = true;
         voice.starved = true;
@@ -193,7 +193,7 @@ impl Mouth {
     }
 
     /// These chunks will never be heard.
-    pub fn drop_chunks(&mut self, speech: SpeechId, from_chunk: u32) {
+    pub(super) fn drop_chunks(&mut self, speech: SpeechId, from_chunk: u32) {
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
         voice.texts.retain(|(chunk, _)| *chunk < from_chunk);
         voice.chunks.retain(|chunk| chunk.index < from_chunk);
@@ -204,7 +204,7 @@ impl Mouth {
     }
 
     /// The speech is over, heard or not.
-    pub fn drop_speech(&mut self, speech: SpeechId, out: &mut Vec<Outbound>) {
+    pub(super) fn drop_speech(&mut self, speech: SpeechId, out: &mut Vec<Outbound>) {
         if self.voice.as_ref().is_some_and(|voice| voice.id == speech) {
             if self.voice.as_ref().is_some_and(|voice| voice.announced) {
                 out.push(Outbound::Clear { speech });
@@ -214,21 +214,21 @@ impl Mouth {
     }
 
     /// The speech was heard to its end: its audio goes.
-    pub fn finish_speech(&mut self, speech: SpeechId) {
+    pub(super) fn finish_speech(&mut self, speech: SpeechId) {
         if self.voice.as_ref().is_some_and(|voice| voice.id == speech) {
             self.drop_speech_now();
         }
     }
 
     /// Everything goes.
-    pub fn drop_speech_now(&mut self) {
+    pub(super) fn drop_speech_now(&mut self) {
         if let Some(mut voice) = self.voice.take() {
             voice.abort();
         }
     }
 
     /// Lets leave what is due.
-    pub fn pump(&mut self, now_ms: u64, out: &mut Vec<Outbound>) -> Pumped {
+    pub(super) fn pump(&mut self, now_ms: u64, out: &mut Vec<Outbound>) -> Pumped {
         let mut pumped = Pumped::default();
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.playing && !voice.finished) else { return pumped };
         let (permitted, ends) = voice.permitted();
@@ -262,13 +262,13 @@ impl Mouth {
     }
 
     /// When to pump again, in session milliseconds; none when only new audio or a new permit can change anything.
-    pub fn next_pump_ms(&self) -> Option<u64> {
+    pub(super) fn next_pump_ms(&self) -> Option<u64> {
         let voice = self.voice.as_ref().filter(|voice| voice.playing && !voice.finished && !voice.starved)?;
         Some(voice.sent_until_ms.saturating_sub(REFILL_MS))
     }
 
     /// Bytes of audio that are kept.
-    pub fn buffered_bytes(&self) -> usize {
+    pub(super) fn buffered_bytes(&self) -> usize {
         self.voice.iter().flat_map(|voice| &voice.chunks).map(|chunk| chunk.pcm.len() * size_of::<i16>()).sum()
     }
 }

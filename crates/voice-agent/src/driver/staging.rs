@@ -11,7 +11,7 @@ use crate::tools::{self, ToolContext};
 
 /// The caller's tasks as this session sees them.
 #[derive(Debug)]
-pub struct Staging {
+pub(super) struct Staging {
     user: UserId,
     /// As the store has them.
     base: UserTasks,
@@ -21,35 +21,35 @@ pub struct Staging {
 
 impl Staging {
     /// A session's view of its user's tasks.
-    pub fn new(user: UserId, base: UserTasks) -> Self {
+    pub(super) fn new(user: UserId, base: UserTasks) -> Self {
         let titles = Arc::new(titles_of(&base));
         Self { user, base, staged: Vec::new(), titles }
     }
 
     /// The titles of the open tasks.
-    pub fn titles(&self) -> Arc<Vec<String>> {
+    pub(super) fn titles(&self) -> Arc<Vec<String>> {
         Arc::clone(&self.titles)
     }
 
     /// Whether tools of this turn wait to be committed: then they are the truth, not the store.
-    pub fn is_staged(&self) -> bool {
+    pub(super) fn is_staged(&self) -> bool {
         !self.staged.is_empty()
     }
 
     /// What the store has now.
-    pub fn set_base(&mut self, base: UserTasks) {
+    pub(super) fn set_base(&mut self, base: UserTasks) {
         self.titles = Arc::new(titles_of(&base));
         self.base = base;
     }
 
     /// All tasks as the store has them.
-    pub fn tasks(&self) -> Arc<Vec<Task>> {
+    pub(super) fn tasks(&self) -> Arc<Vec<Task>> {
         Arc::new(self.base.list.tasks.clone())
     }
 
     /// Computes a tool on the tasks as the turn's earlier tools leave them. Says what it answers, and whether a commit
     /// would change anything.
-    pub fn run(&mut self, call: &ToolCall, now: jiff::ZonedDateTime, new_id: TaskId) -> (ToolOutput, bool) {
+    pub(super) fn run(&mut self, call: &ToolCall, now: jiff::ZonedDateTime, new_id: TaskId) -> (ToolOutput, bool) {
         let seen = self.seen();
         let run = tools::execute(call, &seen.list, &seen.undo, &ToolContext { now, new_id });
         let mutates = !run.changes.is_empty();
@@ -81,12 +81,12 @@ impl Staging {
     }
 
     /// What the store is to commit for these calls.
-    pub fn commits(&self, calls: &[ToolCallId]) -> Vec<ToolCommit> {
+    pub(super) fn commits(&self, calls: &[ToolCallId]) -> Vec<ToolCommit> {
         self.staged.iter().filter(|commit| calls.contains(&commit.call)).cloned().collect()
     }
 
     /// The store has them: they are part of the base now.
-    pub fn committed(&mut self, calls: &[ToolCallId], tasks_rev: Option<u64>) {
+    pub(super) fn committed(&mut self, calls: &[ToolCallId], tasks_rev: Option<u64>) {
         for commit in self.staged.extract_if(.., |commit| calls.contains(&commit.call)) {
             if let Err(error) = self.base.list.apply(&commit.changes) {
                 tracing::warn!(%error, "a committed change does not fit the tasks in memory; they are read anew");
@@ -100,7 +100,7 @@ impl Staging {
     }
 
     /// They will not be committed.
-    pub fn forget(&mut self, calls: &[ToolCallId]) {
+    pub(super) fn forget(&mut self, calls: &[ToolCallId]) {
         self.staged.retain(|commit| !calls.contains(&commit.call));
     }
 }
