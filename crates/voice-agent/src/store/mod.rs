@@ -10,12 +10,17 @@ mod clock;
 mod doc;
 mod error;
 mod id;
+mod sqlite;
 mod watch;
+
+#[cfg(test)]
+mod conformance;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use doc::{Channel, ConversationItem, MAX_DOC_BYTES, Role, SessionDoc};
 pub use error::StoreError;
 pub use id::{InstanceId, SessionId, UserId};
+pub use sqlite::{SqliteOptions, SqliteStore};
 pub use watch::{TaskEvents, TasksChanged};
 
 use std::time::Duration;

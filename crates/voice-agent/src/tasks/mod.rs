@@ -116,3 +116,6 @@ pub fn stamp(now: Timestamp) -> Timestamp {
     // Truncation of a value that is in range stays in range.
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
+
+#[cfg(test)]
+mod tests;

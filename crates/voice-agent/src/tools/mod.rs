@@ -4,12 +4,19 @@
 //! commits that together with the turn's history, or refuses because the list changed meanwhile, and then the tool
 //! is simply run again.
 
+mod args;
+mod execute;
+mod listing;
+pub mod matching;
 mod spec;
+mod words;
 
+pub use execute::execute;
 pub use spec::{REVIEW_AGENT, TASK_AGENT, ToolSpec, specs_for};
 
 use jiff::ZonedDateTime;
 use serde_json::Value;
+use voice_core::chat::{ToolCall, ToolOutput};
 
 use crate::tasks::{TaskChange, TaskId, UndoEffect};
 
@@ -34,3 +41,13 @@ pub struct ToolRun {
     /// What it does to the undo journal.
     pub undo: UndoEffect,
 }
+
+impl ToolRun {
+    /// The answer to `call`, for the conversation.
+    pub fn into_output(self, call: &ToolCall) -> ToolOutput {
+        ToolOutput { id: call.id, name: call.name.clone(), result: self.output, is_error: self.is_error }
+    }
+}
+
+#[cfg(test)]
+mod tests;
