@@ -91,7 +91,10 @@ pub struct App {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("instance", &self.instance).field("sessions", &self.sessions).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("instance", &self.instance)
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
     }
 }
 

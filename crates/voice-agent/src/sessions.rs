@@ -187,8 +187,7 @@ impl Sessions {
         let slot = self.reserve()?;
         let token = Token::random()?;
         let doc = self.first_doc(token.session().clone(), &new);
-        let created =
-            self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
+        let created = self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
         let fence = created.inspect_err(|error| self.store_failed("create_session", error))?;
         let start = Start { doc, fence, resumed: false, time_zone: new.time_zone };
         Ok((token.clone(), self.start(start, token.hash(), slot)))
@@ -209,8 +208,7 @@ impl Sessions {
             Found::Stored(stored) => stored,
         };
         let slot = self.reserve()?;
-        let claimed =
-            self.parts.store.claim_session(stored.doc.session_id, self.parts.instance.clone()).await;
+        let claimed = self.parts.store.claim_session(stored.doc.session_id, self.parts.instance.clone()).await;
         let StoredSession { doc, token_hash, fence, .. } =
             claimed.inspect_err(|error| self.store_failed("claim_session", error))?;
         let time_zone = time_zone.unwrap_or_else(|| saved_time_zone(&doc.context));
@@ -243,7 +241,9 @@ impl Sessions {
         if let Some(live) = live {
             match live.handle.send(Command::HangUp { by: HangUp::Operator }) {
                 Ok(()) => return Ok(()),
-                Err(SendError::Full) => return Err(StoreError::Unavailable("the session is too busy".to_owned()).into()),
+                Err(SendError::Full) => {
+                    return Err(StoreError::Unavailable("the session is too busy".to_owned()).into());
+                }
                 Err(SendError::Ended) => {}
             }
         }

@@ -30,7 +30,9 @@ fn check(app: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
 pub(super) async fn sessions(State(app): State<Shared>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
     check(&app, &headers)?;
     let sessions: Vec<Value> = app.sessions.list().iter().map(describe).collect();
-    Ok(Json(json!({"sessions": sessions, "max_sessions": app.config.limits.max_sessions, "readiness": app.readiness.report()})))
+    Ok(Json(
+        json!({"sessions": sessions, "max_sessions": app.config.limits.max_sessions, "readiness": app.readiness.report()}),
+    ))
 }
 
 fn describe(live: &Live) -> Value {

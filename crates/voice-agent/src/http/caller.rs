@@ -92,7 +92,7 @@ fn is_port(text: &str) -> bool {
 ///
 /// # Errors
 /// The 401 that says what to set.
-pub fn check_open(config: &Config) -> Result<(), Problem> {
+pub(super) fn check_open(config: &Config) -> Result<(), Problem> {
     let open = config.auth.none_ok || config.http.addr.0.ip().is_loopback();
     if config.auth.mode == AuthMode::Jwt || open {
         return Ok(());
@@ -107,7 +107,7 @@ pub fn check_open(config: &Config) -> Result<(), Problem> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_user_id(user_id: &str) -> Result<Pii<String>, &'static str> {
+pub(super) fn check_user_id(user_id: &str) -> Result<Pii<String>, &'static str> {
     if user_id.is_empty() || user_id.chars().count() > MAX_USER_ID {
         return Err("must have 1 to 128 characters");
     }
@@ -121,7 +121,7 @@ pub fn check_user_id(user_id: &str) -> Result<Pii<String>, &'static str> {
 }
 
 /// The bearer token of a request.
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -31,7 +31,8 @@ pub(super) async fn limit_time(State(app): State<Shared>, request: Request, next
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            let detail = format!("No answer within {} ms. The request may still have had its effect.", limit.as_millis());
+            let detail =
+                format!("No answer within {} ms. The request may still have had its effect.", limit.as_millis());
             Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).into_response()
         }
     }

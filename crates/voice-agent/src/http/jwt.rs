@@ -93,7 +93,7 @@ impl Verifier {
     pub async fn user(&self, token: &str) -> Result<String, JwtError> {
         let header = decode_header(token)?;
         if header.alg != self.algorithm {
-            return Err(jsonwebtoken::errors::ErrorKind::InvalidAlgorithm.into());
+            return Err(jsonwebtoken::errors::Error::from(jsonwebtoken::errors::ErrorKind::InvalidAlgorithm).into());
         }
         let claims = match &self.keys {
             Keys::Shared(key) => decode::<Claims>(token, key, &self.validation)?.claims,

@@ -47,7 +47,13 @@ impl Problem {
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let sentences: Vec<String> = errors
             .iter()
-            .map(|error| if error.field.is_empty() { error.message.clone() } else { format!("{} {}", error.field, error.message) })
+            .map(|error| {
+                if error.field.is_empty() {
+                    error.message.clone()
+                } else {
+                    format!("{} {}", error.field, error.message)
+                }
+            })
             .collect();
         let detail = sentences.join("; ");
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", detail) }

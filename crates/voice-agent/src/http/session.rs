@@ -164,7 +164,9 @@ pub(super) fn session_problem(app: &Shared, error: SessionError) -> Problem {
         SessionError::Full => {
             Problem::unavailable("full", "As many calls as this server takes are going on.", retry_after_s)
         }
-        SessionError::Held(_) => Problem::unavailable("not_ready", "This server takes no new sessions now.", retry_after_s),
+        SessionError::Held(_) => {
+            Problem::unavailable("not_ready", "This server takes no new sessions now.", retry_after_s)
+        }
         SessionError::Store(error) => {
             app.readiness.degrade("store", error.to_string());
             Problem::unavailable("store", "The store does not work now; nothing was changed.", retry_after_s)
@@ -240,7 +242,11 @@ pub(super) async fn message(
         SendError::Ended => Problem::not_found("session_ended", "The session has ended."),
     })?;
     let answered = asked.await.map_err(|_| {
-        Problem::new(StatusCode::CONFLICT, "not_answered", "The session ended, or had too many messages, before it answered.")
+        Problem::new(
+            StatusCode::CONFLICT,
+            "not_answered",
+            "The session ended, or had too many messages, before it answered.",
+        )
     })?;
     Ok(JsonAnswer(answered))
 }

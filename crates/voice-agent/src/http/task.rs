@@ -12,9 +12,7 @@ use super::problem::Problem;
 use super::session::{session_problem, session_token};
 use crate::app::Shared;
 use crate::store::{ChangeOutcome, StoreError, UserId};
-use crate::tasks::{
-    Edit, EditError, NewTask, Task, TaskId, TaskList, TaskPatch, create_task, delete_task, patch_task,
-};
+use crate::tasks::{Edit, EditError, NewTask, Task, TaskId, TaskList, TaskPatch, create_task, delete_task, patch_task};
 
 /// How often an edit is tried when the tasks change under it.
 const ATTEMPTS: usize = 5;

@@ -88,7 +88,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Whether two secrets are equal, in constant time; of their lengths too.
-pub fn same_secret(given: &str, expected: &Secret) -> bool {
+pub(super) fn same_secret(given: &str, expected: &Secret) -> bool {
     Sha256::digest(given).as_slice().ct_eq(Sha256::digest(expected.reveal()).as_slice()).into()
 }
 

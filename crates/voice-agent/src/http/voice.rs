@@ -58,8 +58,12 @@ fn session_problem_unknown() -> Problem {
 }
 
 fn not_a_socket() -> Problem {
-    Problem::new(StatusCode::UPGRADE_REQUIRED, "not_a_websocket", "This path is a WebSocket of the protocol voice-agent.v1.")
-        .with(header::UPGRADE, HeaderValue::from_static("websocket"))
+    Problem::new(
+        StatusCode::UPGRADE_REQUIRED,
+        "not_a_websocket",
+        "This path is a WebSocket of the protocol voice-agent.v1.",
+    )
+    .with(header::UPGRADE, HeaderValue::from_static("websocket"))
 }
 
 /// The token among the offered subprotocols: a browser can send no other header, and a URL is logged on its way.

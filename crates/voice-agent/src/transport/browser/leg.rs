@@ -160,7 +160,12 @@ impl Leg {
         }
     }
 
-    async fn write(&self, sink: &mut Sink, mut inbox: mpsc::Receiver<Outbound>, mut own: mpsc::Receiver<Message>) -> End {
+    async fn write(
+        &self,
+        sink: &mut Sink,
+        mut inbox: mpsc::Receiver<Outbound>,
+        mut own: mpsc::Receiver<Message>,
+    ) -> End {
         let mut pings = interval(Duration::from_millis(self.limits.ping_interval_ms));
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -160,10 +160,7 @@ fn ready_event(ready: &Ready) -> Value {
 
 fn audio(bytes: &Bytes) -> Vec<Message> {
     let whole = bytes.len() - bytes.len() % AGENT_FRAME_BYTES;
-    (0..whole)
-        .step_by(AGENT_FRAME_BYTES)
-        .map(|at| Message::Binary(bytes.slice(at..at + AGENT_FRAME_BYTES)))
-        .collect()
+    (0..whole).step_by(AGENT_FRAME_BYTES).map(|at| Message::Binary(bytes.slice(at..at + AGENT_FRAME_BYTES))).collect()
 }
 
 /// The answer to `ping`.
