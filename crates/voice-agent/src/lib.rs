@@ -1,12 +1,16 @@
 //! The wires: everything between a `voice_core` session and the world.
 
+pub mod app;
 pub mod audio;
 pub mod cli;
 pub mod config;
 pub mod driver;
+pub mod embedded;
 pub mod http;
 pub mod llm;
 pub mod model;
+pub mod readiness;
+pub mod sessions;
 pub mod store;
 pub mod stt;
 pub mod tasks;

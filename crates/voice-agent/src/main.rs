@@ -1,2 +1,7 @@
 //! The `voice-agent` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    voice_agent::cli::run()
+}

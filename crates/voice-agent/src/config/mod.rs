@@ -16,7 +16,7 @@ pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
     Auth, AuthMode, Chain, Deadline, Endpointing, Http, InputLog, Interruption, JwtAlgorithm, Limits, ListenAddr, Log,
-    LogFormat, Metrics, Otel, Session, Shutdown,
+    LogFormat, Metrics, Model, Otel, Session, Shutdown,
 };
 
 use std::path::PathBuf;
@@ -61,6 +61,8 @@ pub struct Config {
     pub llm: Chain,
     /// Text to speech.
     pub tts: Chain,
+    /// The embedded models.
+    pub model: Model,
     /// The log.
     pub log: Log,
     /// Traces.
@@ -97,6 +99,7 @@ impl Default for Config {
             stt: Chain::default(),
             llm: Chain::default(),
             tts: Chain::default(),
+            model: Model::default(),
             log: Log::default(),
             otel: Otel::default(),
             input_log: InputLog::default(),

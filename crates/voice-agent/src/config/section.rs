@@ -160,6 +160,18 @@ sections! {
         chain: Vec<String> = vec!["embedded".to_owned()],
     }
 
+    /// The embedded models: threads, with a model each, and how much may wait for them.
+    Model {
+        /// Threads that transcribe.
+        stt_workers: usize = 2,
+        /// Threads that score whether a caller has finished.
+        turn_workers: usize = 1,
+        /// Threads that speak.
+        tts_workers: usize = 1,
+        /// Requests that may wait for a kind of model; further ones are refused at once.
+        queue: usize = 64,
+    }
+
     /// The log, on standard error.
     Log {
         /// `error`, `warn`, `info`, `debug`, `trace`, or a filter like `info,voice_agent=debug`.

@@ -95,6 +95,10 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("limits.send_buffer_bytes", limits.send_buffer_bytes as u64, 4_096, 16_777_216),
         ("limits.ping_interval_ms", limits.ping_interval_ms, 1_000, 300_000),
         ("limits.connection_silence_ms", limits.connection_silence_ms, limits.ping_interval_ms + 1_000, 600_000),
+        ("model.stt_workers", config.model.stt_workers as u64, 1, 64),
+        ("model.turn_workers", config.model.turn_workers as u64, 1, 64),
+        ("model.tts_workers", config.model.tts_workers as u64, 1, 64),
+        ("model.queue", config.model.queue as u64, 1, 65_536),
         ("otel.queue", config.otel.queue as u64, 512, 1_000_000),
         ("shutdown.grace_ms", config.shutdown.grace_ms, 0, 3_600_000),
     ];

@@ -231,6 +231,11 @@ impl SessionHandle {
         self.info.borrow().clone()
     }
 
+    /// Whether its task is gone.
+    pub fn is_gone(&self) -> bool {
+        self.commands.is_closed()
+    }
+
     /// Waits until the session is over.
     pub async fn ended(&self) {
         let mut info = self.info.clone();

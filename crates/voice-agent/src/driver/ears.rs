@@ -160,11 +160,6 @@ impl Ears {
         self.ring.forget_before(keep_from);
     }
 
-    /// Bytes of audio that are kept.
-    pub(super) fn buffered_bytes(&self) -> usize {
-        self.ring.allocated_bytes()
-    }
-
     fn to_session(&self, stream_ms: u64) -> u64 {
         u64::try_from(signed(stream_ms) + self.offset_ms).unwrap_or(0)
     }

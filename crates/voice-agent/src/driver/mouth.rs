@@ -268,6 +268,7 @@ impl Mouth {
     }
 
     /// Bytes of audio that are kept.
+    #[cfg(test)]
     pub(super) fn buffered_bytes(&self) -> usize {
         self.voice.iter().flat_map(|voice| &voice.chunks).map(|chunk| chunk.pcm.len() * size_of::<i16>()).sum()
     }

@@ -1,1 +1,26 @@
-//! HTTP on 8080: the API, the page, health, and what a caller may.
+//! The callers' port (page, API, voice, health) and the operators' port (metrics).
+
+mod admin;
+mod body;
+mod caller;
+mod guard;
+mod health;
+mod jwt;
+mod page;
+mod problem;
+mod router;
+mod serve;
+mod session;
+mod task;
+mod token;
+mod voice;
+
+pub use caller::Origins;
+pub use jwt::{JwtError, Verifier};
+pub use problem::Problem;
+pub use router::{ROUTES, metrics_router, router};
+pub use serve::{Door, serve};
+pub use token::{Token, random_hex};
+
+/// The API's description, as `GET /api/openapi.json` answers it.
+pub const OPENAPI: &str = include_str!("../../openapi.json");

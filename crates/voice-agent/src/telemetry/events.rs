@@ -12,7 +12,7 @@ use voice_core::timeline::{PauseCause, Stages};
 use super::Metrics;
 use super::metrics::{
     ByCause, ByChannel, ByCode, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByRoute,
-    BySpend, ByStage, ByStageError, ByState, ByTool, ByToolOutcome,
+    BySpend, ByStage, ByStageError, ByState, ByTool, ByToolOutcome, CLOSE_CODES,
 };
 
 /// What a session's metrics and log lines are labelled with.
@@ -279,7 +279,8 @@ impl Events {
     /// A connection is closed, with this close code (1006: it was lost).
     pub fn connection_closed(&self, session: &str, connection: u64, code: u16, reason: &str) {
         self.metrics.connections.dec();
-        self.metrics.connections_closed.get_or_create(&ByCode { code: code.to_string() }).inc();
+        let label = if CLOSE_CODES.contains(&code) { code.to_string() } else { "other".to_owned() };
+        self.metrics.connections_closed.get_or_create(&ByCode { code: label }).inc();
         info!(session, connection, code, reason, "disconnected");
     }
 

@@ -1,1 +1,3 @@
-//! The first step of the corridor: how a caller is connected.
+//! How callers reach a session.
+
+pub mod browser;

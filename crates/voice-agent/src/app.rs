@@ -1,0 +1,221 @@
+//! The server: what it is made of, how it starts and how it stops.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{AuthMode, Config};
+use crate::http::{Door, JwtError, Origins, Verifier, metrics_router, router, serve};
+use crate::readiness::{Hold, Readiness};
+use crate::sessions::{self, Sessions, SpawnSession};
+use crate::store::{Clock, InstanceId, Store};
+use crate::telemetry::Events;
+
+mod upkeep;
+
+/// Connections of the operators' port at most; Prometheus needs one or two.
+const METRICS_CONNECTIONS: usize = 64;
+/// After the sockets are closed, how long answers that are on their way may take.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A port cannot be had.
+    #[error("{key} = {addr}: {error}")]
+    Bind {
+        /// The setting.
+        key: &'static str,
+        /// The address.
+        addr: SocketAddr,
+        /// The system's word.
+        error: io::Error,
+    },
+    /// Callers' tokens cannot be verified.
+    #[error(transparent)]
+    Auth(#[from] JwtError),
+    /// The operating system gave no randomness.
+    #[error("no randomness for the instance's id: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// What an application is made of.
+pub struct Parts {
+    /// The settings, checked.
+    pub config: Config,
+    /// Where state lives.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics and log.
+    pub events: Arc<Events>,
+    /// This process.
+    pub instance: InstanceId,
+    /// Starts a session's task.
+    pub spawn: SpawnSession,
+}
+
+/// What every request can reach.
+pub type Shared = Arc<App>;
+
+/// The application.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// Where state lives.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics and log.
+    pub events: Arc<Events>,
+    /// Whether sessions are taken.
+    pub readiness: Arc<Readiness>,
+    /// The live sessions.
+    pub sessions: Sessions,
+    /// The Hosts and Origins that are ours.
+    pub origins: Origins,
+    /// Verifies callers' tokens, where callers are not believed.
+    pub verifier: Option<Verifier>,
+    /// Cancelled when sockets are to close.
+    pub going_away: CancellationToken,
+    /// The sockets.
+    pub connections: TaskTracker,
+    instance: InstanceId,
+    next_connection: AtomicU64,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("instance", &self.instance)
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Puts the parts together. It is not ready until [`Server::ready`].
+    ///
+    /// # Errors
+    /// [`AppError::Auth`].
+    pub fn new(parts: Parts) -> Result<Shared, AppError> {
+        let Parts { config, store, clock, events, instance, spawn } = parts;
+        let readiness = Arc::new(Readiness::starting(Arc::clone(&events)));
+        let verifier = match config.auth.mode {
+            AuthMode::None => None,
+            AuthMode::Jwt => Some(Verifier::new(&config.auth, config.secrets.jwt_secret.as_ref())?),
+        };
+        let registry = sessions::Parts {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            events: Arc::clone(&events),
+            readiness: Arc::clone(&readiness),
+            instance: instance.clone(),
+            spawn,
+        };
+        Ok(Arc::new(Self {
+            sessions: Sessions::new(registry, config.limits.max_sessions),
+            origins: Origins::new(&config.public_url),
+            verifier,
+            going_away: CancellationToken::new(),
+            connections: TaskTracker::new(),
+            next_connection: AtomicU64::new(1),
+            config,
+            store,
+            clock,
+            events,
+            readiness,
+            instance,
+        }))
+    }
+
+    /// A connection's number, unique in the process.
+    pub fn next_connection(&self) -> u64 {
+        self.next_connection.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    app: Shared,
+    http_addr: SocketAddr,
+    metrics_addr: SocketAddr,
+    stop: CancellationToken,
+    ports: TaskTracker,
+}
+
+impl Server {
+    /// Opens both ports and begins to answer: health says that it is starting.
+    ///
+    /// # Errors
+    /// [`AppError::Bind`].
+    pub fn start(app: Shared) -> Result<Self, AppError> {
+        let config = &app.config;
+        let head = Duration::from_millis(config.http.handshake_timeout_ms);
+        let send_buffer = config.limits.send_buffer_bytes;
+        let bind = |key, addr: SocketAddr, connections| {
+            let failed = |error| AppError::Bind { key, addr, error };
+            let door = Door::bind(addr, send_buffer, connections, head).map_err(failed)?;
+            let bound = door.local_addr().map_err(failed)?;
+            Ok::<_, AppError>((door, bound))
+        };
+        let (http_door, http_addr) = bind("http.addr", config.http.addr.0, config.http.max_connections)?;
+        let (metrics_door, metrics_addr) = bind("metrics.addr", config.metrics.addr.0, METRICS_CONNECTIONS)?;
+        let (stop, ports) = (CancellationToken::new(), TaskTracker::new());
+        ports.spawn(serve(http_door, router(Arc::clone(&app)), stop.clone()));
+        ports.spawn(serve(metrics_door, metrics_router(Arc::clone(&app)), stop.clone()));
+        upkeep::start(&app, &stop, &ports);
+        tracing::info!(%http_addr, %metrics_addr, instance = %app.instance, "listening");
+        Ok(Self { app, http_addr, metrics_addr, stop, ports })
+    }
+
+    /// Everything is up: sessions are taken from now on.
+    pub fn ready(&self) {
+        self.app.readiness.release(Hold::Starting);
+        tracing::info!("ready");
+    }
+
+    /// The application.
+    pub const fn app(&self) -> &Shared {
+        &self.app
+    }
+
+    /// Where callers are answered.
+    pub const fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Where operators are answered.
+    pub const fn metrics_addr(&self) -> SocketAddr {
+        self.metrics_addr
+    }
+
+    /// Goes down in order: no new sessions, a time of grace for the live ones, then every socket is closed with 1001.
+    /// Sessions are saved after every turn, so whoever comes back elsewhere goes on there.
+    pub async fn shutdown(self) {
+        let grace = Duration::from_millis(self.app.config.shutdown.grace_ms);
+        self.app.readiness.hold(Hold::Draining);
+        let connections = &self.app.connections;
+        connections.close();
+        tracing::info!(live = self.app.sessions.count(), grace_ms = grace.as_millis(), "draining");
+        if tokio::time::timeout(grace, connections.wait()).await.is_err() {
+            tracing::info!(left = connections.len(), "the time of grace is over");
+        }
+        self.app.going_away.cancel();
+        if tokio::time::timeout(LAST_ANSWERS, connections.wait()).await.is_err() {
+            tracing::warn!(left = connections.len(), "connections that did not close");
+        }
+        self.stop.cancel();
+        self.ports.close();
+        if tokio::time::timeout(LAST_ANSWERS, self.ports.wait()).await.is_err() {
+            tracing::warn!("requests that did not end");
+        }
+        tracing::info!("stopped");
+    }
+}

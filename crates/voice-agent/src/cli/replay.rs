@@ -1,0 +1,116 @@
+//! `voice-agent replay`: a session's log of inputs, run through the core again.
+
+use std::io::{BufRead as _, BufReader, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use voice_core::log::{Digest, Entry, Header, LOG_VERSION};
+use voice_core::{Input, Output};
+
+use super::fail;
+
+/// Arguments of `replay`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The log, as a server with `INPUT_LOG_DIR` writes it.
+    file: PathBuf,
+    /// Print each input and output as a line of JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print only where the replay differs, if it does.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    match replay(args, &mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // A reader that has seen enough closes the pipe.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => fail(1, format!("{}: {error:#}", args.file.display())),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Replays and prints. A digest that differs is an error that names the line and the time.
+fn replay(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
+    let file = std::fs::File::open(&args.file).context("cannot be read")?;
+    let mut lines = BufReader::new(file).lines().enumerate();
+    let Some((_, first)) = lines.next() else { bail!("is empty") };
+    let header: Header = serde_json::from_str(&first?).context("line 1 is no header of a session's log")?;
+    if header.version > LOG_VERSION {
+        bail!("is of form {}; this version reads up to {LOG_VERSION}", header.version);
+    }
+    let mut session = header.begin()?;
+    let mut digest = Digest::default();
+    let mut inputs = 0;
+    for (at, line) in lines {
+        let entry: Entry = match serde_json::from_str(&line?) {
+            Ok(entry) => entry,
+            // The last line of a killed process may be cut off.
+            Err(error) if error.is_eof() => break,
+            Err(error) => return Err(error).with_context(|| format!("line {} is no input", at + 1)),
+        };
+        inputs += 1;
+        if !args.quiet {
+            print_input(args, entry.at_ms, &entry.input, out)?;
+        }
+        session.handle_input(entry.at_ms, entry.input);
+        while let Some(output) = session.poll_output() {
+            digest.add(&output)?;
+            if !args.quiet {
+                print_output(args, entry.at_ms, &output, out)?;
+            }
+        }
+        if digest.value() != entry.digest {
+            bail!("line {}, {} ms: the session behaves differently from then on", at + 1, entry.at_ms);
+        }
+    }
+    if !args.json {
+        writeln!(out, "{inputs} inputs replayed, bit for bit the same")?;
+    }
+    Ok(())
+}
+
+fn print_input(args: &Args, at_ms: u64, input: &Input, out: &mut impl Write) -> anyhow::Result<()> {
+    if args.json {
+        writeln!(out, "{}", serde_json::json!({"at_ms": at_ms, "in": input}))?;
+    } else if !matches!(input, Input::Tick | Input::PlayoutPosition { .. } | Input::TtsAudio { .. }) {
+        writeln!(out, "{} → {}", clock(at_ms), brief(&serde_json::to_value(input)?, "input"))?;
+    }
+    Ok(())
+}
+
+fn print_output(args: &Args, at_ms: u64, output: &Output, out: &mut impl Write) -> anyhow::Result<()> {
+    if args.json {
+        writeln!(out, "{}", serde_json::json!({"at_ms": at_ms, "out": output}))?;
+        return Ok(());
+    }
+    let mut value = serde_json::to_value(output)?;
+    // What is long and stands elsewhere in the timeline already.
+    for key in ["chat", "snapshot"] {
+        if let Some(object) = value.as_object_mut() {
+            object.remove(key);
+        }
+    }
+    writeln!(out, "{}   ← {}", clock(at_ms), brief(&value, "output"))?;
+    Ok(())
+}
+
+/// Seconds since the session's start.
+fn clock(at_ms: u64) -> String {
+    format!("{:>6}.{:03}", at_ms / 1_000, at_ms % 1_000)
+}
+
+/// The name of a thing, and its fields.
+fn brief(value: &serde_json::Value, tag: &str) -> String {
+    let Some(object) = value.as_object() else { return value.to_string() };
+    let name = object.get(tag).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let fields: Vec<String> =
+        object.iter().filter(|(key, _)| *key != tag).map(|(key, value)| format!("{key}={value}")).collect();
+    format!("{name} {}", fields.join(" ")).trim_end().to_owned()
+}

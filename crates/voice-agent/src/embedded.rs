@@ -1,0 +1,44 @@
+//! The embedded voice: what serves every stage when no key is set, and behind every other provider as the last rung.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Model as Settings;
+use crate::driver::Providers;
+use crate::llm::rules::RulesLlm;
+use crate::model::pool::{ModelPool, PoolConfig};
+use crate::model::runtime::{ModelError, Runtime};
+use crate::stt::embedded::EmbeddedStt;
+use crate::stt::moonshine::Moonshine;
+use crate::telemetry::Events;
+use crate::tts::embedded::EmbeddedTts;
+use crate::tts::hibari::{Hibari, Reader};
+use crate::turn::embedded::EmbeddedScorer;
+use crate::turn::smart_turn::SmartTurn;
+use crate::vad::Silero;
+
+/// The voice's pace; 1 is its own.
+const SPEED: f32 = 1.0;
+
+/// Loads all embedded models and starts their threads. Blocks for about a second: call it off the runtime.
+///
+/// # Errors
+/// [`ModelError`] that names the file and what to do.
+pub fn load(models_dir: &Path, settings: &Settings, events: &Arc<Events>) -> Result<Providers, ModelError> {
+    let runtime = Runtime::load(models_dir)?;
+    let vad = Silero::load(models_dir)?;
+    let pool = |name, workers| PoolConfig { name, workers, queue_limit: settings.queue };
+    let ears = runtime.clone();
+    let stt = ModelPool::start(pool("moonshine", settings.stt_workers), move || Moonshine::load(&ears))?;
+    let judge = runtime.clone();
+    let turn = ModelPool::start(pool("smart_turn", settings.turn_workers), move || SmartTurn::load(&judge))?;
+    let reader = Arc::new(Reader::load(models_dir)?);
+    let tts = ModelPool::start(pool("hibari", settings.tts_workers), move || Hibari::load_shared(&runtime, &reader))?;
+    Ok(Providers {
+        stt: Arc::new(EmbeddedStt::new(Arc::new(stt), Arc::clone(events))),
+        scorer: Some(Arc::new(EmbeddedScorer::new(Arc::new(turn), Arc::clone(events)))),
+        llm: Arc::new(RulesLlm),
+        tts: Arc::new(EmbeddedTts::new(Arc::new(tts), Arc::clone(events), SPEED)),
+        vad,
+    })
+}

@@ -1,0 +1,225 @@
+//! Callers' JSON Web Tokens: a pinned algorithm, `exp`, issuer and audience; the user is the `sub`.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use crate::config::{Auth, JwtAlgorithm, Secret};
+
+/// Least time between two fetches of the public keys: a flood of tokens with unknown keys must not become one of
+/// fetches.
+const LEAST_FETCH_GAP: Duration = Duration::from_secs(10);
+/// Most bytes of a key set.
+const MAX_JWKS_BYTES: usize = 256 * 1024;
+
+/// Why a token is not good. A caller is told none of it.
+#[derive(Debug, thiserror::Error)]
+pub enum JwtError {
+    /// Wrong, expired, or not for us.
+    #[error("the token is not valid: {0}")]
+    Token(#[from] jsonwebtoken::errors::Error),
+    /// Its key is not among the issuer's.
+    #[error("the token's key {0:?} is not among the issuer's")]
+    UnknownKey(Option<String>),
+    /// The issuer's keys cannot be had.
+    #[error("the issuer's keys cannot be fetched: {0}")]
+    Keys(String),
+}
+
+#[derive(Debug, Deserialize)]
+struct Claims {
+    sub: String,
+}
+
+/// Verifies callers' tokens.
+pub struct Verifier {
+    algorithm: Algorithm,
+    validation: Validation,
+    keys: Keys,
+}
+
+enum Keys {
+    Shared(DecodingKey),
+    Fetched { url: String, keep: Duration, client: reqwest::Client, cache: Mutex<Cache> },
+}
+
+#[derive(Default)]
+struct Cache {
+    keys: Option<JwkSet>,
+    fetched: Option<Instant>,
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verifier").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// A verifier with these settings, which were checked.
+    ///
+    /// # Errors
+    /// When there can be no HTTP client.
+    pub fn new(settings: &Auth, secret: Option<&Secret>) -> Result<Self, JwtError> {
+        let algorithm = algorithm(settings.jwt_algorithm);
+        let mut validation = Validation::new(algorithm);
+        validation.set_issuer(&[&settings.jwt_issuer]);
+        validation.set_audience(&[&settings.jwt_audience]);
+        validation.validate_nbf = true;
+        validation.required_spec_claims = HashSet::from(["exp", "iss", "aud", "sub"].map(str::to_owned));
+        let keys = match secret.filter(|_| settings.jwt_algorithm.is_symmetric()) {
+            Some(secret) => Keys::Shared(DecodingKey::from_secret(secret.reveal().as_bytes())),
+            None => Keys::Fetched {
+                url: settings.jwks_url.clone(),
+                keep: Duration::from_millis(settings.jwks_cache_ms),
+                client: reqwest::Client::builder()
+                    .timeout(Duration::from_secs(5))
+                    .build()
+                    .map_err(|error| JwtError::Keys(error.to_string()))?,
+                cache: Mutex::default(),
+            },
+        };
+        Ok(Self { algorithm, validation, keys })
+    }
+
+    /// The user whose token this is.
+    ///
+    /// # Errors
+    /// [`JwtError`]; the log's business, not the caller's.
+    pub async fn user(&self, token: &str) -> Result<String, JwtError> {
+        let header = decode_header(token)?;
+        if header.alg != self.algorithm {
+            return Err(jsonwebtoken::errors::Error::from(jsonwebtoken::errors::ErrorKind::InvalidAlgorithm).into());
+        }
+        let claims = match &self.keys {
+            Keys::Shared(key) => decode::<Claims>(token, key, &self.validation)?.claims,
+            Keys::Fetched { .. } => {
+                let key = self.public_key(header.kid.as_deref()).await?;
+                decode::<Claims>(token, &key, &self.validation)?.claims
+            }
+        };
+        Ok(claims.sub)
+    }
+
+    async fn public_key(&self, kid: Option<&str>) -> Result<DecodingKey, JwtError> {
+        let Keys::Fetched { url, keep, client, cache } = &self.keys else {
+            return Err(JwtError::UnknownKey(kid.map(str::to_owned)));
+        };
+        let mut cache = cache.lock().await;
+        let fresh = cache.fetched.is_some_and(|at| at.elapsed() < *keep);
+        let known = cache.keys.as_ref().and_then(|keys| find(keys, kid));
+        if let Some(key) = known.as_ref().filter(|_| fresh) {
+            return Ok(key.clone());
+        }
+        if cache.fetched.is_none_or(|at| at.elapsed() >= LEAST_FETCH_GAP) {
+            cache.fetched = Some(Instant::now());
+            match fetch(client, url).await {
+                Ok(keys) => cache.keys = Some(keys),
+                // An issuer that is down for a while does not lock everybody out.
+                Err(error) if known.is_some() => tracing::warn!(%error, "the issuer's keys are kept for longer"),
+                Err(error) => return Err(error),
+            }
+        }
+        let key = cache.keys.as_ref().and_then(|keys| find(keys, kid));
+        key.ok_or_else(|| JwtError::UnknownKey(kid.map(str::to_owned)))
+    }
+}
+
+fn find(keys: &JwkSet, kid: Option<&str>) -> Option<DecodingKey> {
+    let jwk = match kid {
+        Some(kid) => keys.find(kid)?,
+        // Without a name it is only clear which one is meant when there is one.
+        None if keys.keys.len() == 1 => &keys.keys[0],
+        None => return None,
+    };
+    DecodingKey::from_jwk(jwk).ok()
+}
+
+async fn fetch(client: &reqwest::Client, url: &str) -> Result<JwkSet, JwtError> {
+    let failed = |error: reqwest::Error| JwtError::Keys(error.to_string());
+    let mut response = client.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > MAX_JWKS_BYTES {
+            return Err(JwtError::Keys(format!("more than {MAX_JWKS_BYTES} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&body).map_err(|error| JwtError::Keys(error.to_string()))
+}
+
+const fn algorithm(named: JwtAlgorithm) -> Algorithm {
+    match named {
+        JwtAlgorithm::HS256 => Algorithm::HS256,
+        JwtAlgorithm::HS384 => Algorithm::HS384,
+        JwtAlgorithm::HS512 => Algorithm::HS512,
+        JwtAlgorithm::RS256 => Algorithm::RS256,
+        JwtAlgorithm::RS384 => Algorithm::RS384,
+        JwtAlgorithm::RS512 => Algorithm::RS512,
+        JwtAlgorithm::PS256 => Algorithm::PS256,
+        JwtAlgorithm::ES256 => Algorithm::ES256,
+        JwtAlgorithm::ES384 => Algorithm::ES384,
+        JwtAlgorithm::EdDSA => Algorithm::EdDSA,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{EncodingKey, Header, encode};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    /// A moment in the year 2100: no clock in the test.
+    const LATER: u64 = 4_102_444_800;
+
+    fn token(header: &Header, claims: &Value, secret: &str) -> String {
+        encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+    }
+
+    fn verifier() -> Verifier {
+        let settings = Auth { jwt_issuer: "iss".to_owned(), jwt_audience: "aud".to_owned(), ..Auth::default() };
+        Verifier::new(&settings, Some(&Secret::new(SECRET))).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_a_whole_token_of_the_pinned_algorithm_is_good() {
+        let good = json!({"sub": "ada", "iss": "iss", "aud": "aud", "exp": LATER});
+        let hs256 = Header::default();
+        assert_eq!(verifier().user(&token(&hs256, &good, SECRET)).await.unwrap(), "ada");
+
+        let without = |field: &str| {
+            let mut claims = good.clone();
+            claims.as_object_mut().unwrap().remove(field);
+            claims
+        };
+        let with = |field: &str, value: Value| {
+            let mut claims = good.clone();
+            claims[field] = value;
+            claims
+        };
+        for claims in [
+            without("exp"),
+            without("iss"),
+            without("aud"),
+            without("sub"),
+            with("exp", json!(1_000_000)),
+            with("iss", json!("other")),
+            with("aud", json!("other")),
+            with("nbf", json!(LATER)),
+        ] {
+            assert!(verifier().user(&token(&hs256, &claims, SECRET)).await.is_err(), "{claims}");
+        }
+        assert!(verifier().user(&token(&Header::new(Algorithm::HS512), &good, SECRET)).await.is_err());
+        assert!(verifier().user(&token(&hs256, &good, "another secret of thirty-two byt")).await.is_err());
+        // alg: none, unsigned
+        let none = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEiLCJpc3MiOiJpc3MiLCJhdWQiOiJhdWQiLCJleHAiOjQxMDI0NDQ4MDB9.";
+        assert!(verifier().user(none).await.is_err());
+        assert!(verifier().user("").await.is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! Every route, in one table.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+use super::{OPENAPI, Problem, admin, guard, health, page, session, task, voice};
+use crate::app::Shared;
+use crate::telemetry::Metrics;
+
+/// Every path of the callers' port with its methods, as the OpenAPI document has them. The page is not an API.
+pub const ROUTES: &[(&str, &[&str])] = &[
+    ("/health/live", &["get"]),
+    ("/health/ready", &["get"]),
+    ("/api/openapi.json", &["get"]),
+    ("/api/sessions", &["post"]),
+    ("/api/sessions/{id}", &["get", "delete"]),
+    ("/api/sessions/{id}/messages", &["post"]),
+    ("/api/sessions/{id}/audio", &["get"]),
+    ("/api/tasks", &["get", "post"]),
+    ("/api/tasks/{id}", &["patch", "delete"]),
+    ("/api/admin/sessions", &["get"]),
+    ("/api/admin/sessions/{id}", &["delete"]),
+    ("/api/admin/drain", &["post"]),
+];
+
+/// What serves a path of [`ROUTES`].
+fn service(path: &str) -> Option<MethodRouter<Shared>> {
+    Some(match path {
+        "/health/live" => get(health::live),
+        "/health/ready" => get(health::ready),
+        "/api/openapi.json" => get(openapi),
+        "/api/sessions" => axum::routing::post(session::create),
+        "/api/sessions/{id}" => get(session::read).delete(session::end),
+        "/api/sessions/{id}/messages" => axum::routing::post(session::message),
+        "/api/sessions/{id}/audio" => get(voice::connect),
+        "/api/tasks" => get(task::list).post(task::create),
+        "/api/tasks/{id}" => axum::routing::patch(task::change).delete(task::remove),
+        "/api/admin/sessions" => get(admin::sessions),
+        "/api/admin/sessions/{id}" => axum::routing::delete(admin::end),
+        "/api/admin/drain" => axum::routing::post(admin::drain),
+        _ => return None,
+    })
+}
+
+/// The callers' port.
+pub fn router(app: Shared) -> Router {
+    let mut router = Router::new();
+    for (path, _) in ROUTES {
+        if let Some(service) = service(path) {
+            router = router.route(path, service);
+        }
+    }
+    router
+        .fallback(page::serve)
+        .method_not_allowed_fallback(page::method_not_allowed)
+        .layer(CompressionLayer::new().gzip(true))
+        .layer(from_fn_with_state(app.clone(), guard::limit_time))
+        .layer(from_fn_with_state(app.clone(), guard::check_origin))
+        .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(from_fn_with_state(app.clone(), guard::secure))
+        .layer(from_fn_with_state(app.clone(), guard::count))
+        .with_state(app)
+}
+
+/// The operators' port.
+pub fn metrics_router(app: Shared) -> Router {
+    Router::new().route("/metrics", get(metrics)).fallback(nothing).with_state(app)
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], OPENAPI).into_response()
+}
+
+async fn metrics(State(app): State<Shared>) -> Response {
+    match app.events.metrics().exposition() {
+        Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn nothing() -> Problem {
+    Problem::not_found("no_such_path", "There is nothing here but /metrics.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_openapi_document_has_every_route_and_no_other() {
+        let document: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+        let described: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, methods)| {
+                let methods = methods.as_object().unwrap().keys();
+                methods.filter(|m| *m != "parameters").map(|m| (path.clone(), m.clone())).collect::<Vec<_>>()
+            })
+            .collect();
+        let routed: BTreeSet<(String, String)> = ROUTES
+            .iter()
+            .flat_map(|(path, methods)| methods.iter().map(|m| ((*path).to_owned(), (*m).to_owned())))
+            .collect();
+        assert_eq!(described, routed);
+    }
+
+    #[test]
+    fn every_route_of_the_table_is_served() {
+        for (path, _) in ROUTES {
+            assert!(service(path).is_some(), "{path}");
+        }
+    }
+}

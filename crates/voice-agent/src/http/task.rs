@@ -1,0 +1,114 @@
+//! The caller's tasks by HTTP. The session's bearer token names the user.
+
+use std::sync::Arc;
+
+use axum::Json as JsonAnswer;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+
+use super::body::Json;
+use super::problem::Problem;
+use super::session::{session_problem, session_token};
+use crate::app::Shared;
+use crate::store::{ChangeOutcome, StoreError, UserId};
+use crate::tasks::{Edit, EditError, NewTask, Task, TaskId, TaskList, TaskPatch, create_task, delete_task, patch_task};
+
+/// How often an edit is tried when the tasks change under it.
+const ATTEMPTS: usize = 5;
+
+async fn user(app: &Shared, headers: &HeaderMap) -> Result<UserId, Problem> {
+    let token = session_token(app, headers)?;
+    let found = app.sessions.find(&token).await.map_err(|error| session_problem(app, error))?;
+    Ok(found.user().clone())
+}
+
+/// `GET /api/tasks`.
+pub(super) async fn list(State(app): State<Shared>, headers: HeaderMap) -> Result<JsonAnswer<Vec<Task>>, Problem> {
+    let user = user(&app, &headers).await?;
+    let tasks = app.store.tasks(user).await.map_err(|error| store_problem(&app, error))?;
+    Ok(JsonAnswer(tasks.list.tasks))
+}
+
+/// `POST /api/tasks`.
+pub(super) async fn create(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Json(body): Json,
+) -> Result<Response, Problem> {
+    let user = user(&app, &headers).await?;
+    let new = NewTask::from_json(&body).map_err(Problem::invalid)?;
+    let id = TaskId::random().map_err(|error| {
+        tracing::error!(%error, "no id for a new task");
+        Problem::internal()
+    })?;
+    let now = app.clock.now();
+    let task = edit(&app, user, |list| create_task(list, &new, id.clone(), now)).await?;
+    Ok((StatusCode::CREATED, JsonAnswer(task)).into_response())
+}
+
+/// `PATCH /api/tasks/{id}`.
+pub(super) async fn change(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json,
+) -> Result<JsonAnswer<Task>, Problem> {
+    let user = user(&app, &headers).await?;
+    let patch = TaskPatch::from_json(&body).map_err(Problem::invalid)?;
+    let id = TaskId::parse(&id).map_err(|_| no_task())?;
+    let now = app.clock.now();
+    let task = edit(&app, user, |list| patch_task(list, &id, &patch, now)).await?;
+    Ok(JsonAnswer(task))
+}
+
+/// `DELETE /api/tasks/{id}`.
+pub(super) async fn remove(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let user = user(&app, &headers).await?;
+    let id = TaskId::parse(&id).map_err(|_| no_task())?;
+    edit(&app, user, |list| delete_task(list, &id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Decides on the tasks as they are and saves it, again if they changed meanwhile; then tells the user's sessions.
+async fn edit(
+    app: &Shared,
+    user: UserId,
+    decide: impl Fn(&TaskList) -> Result<Edit, EditError>,
+) -> Result<Task, Problem> {
+    for _ in 0..ATTEMPTS {
+        let tasks = app.store.tasks(user.clone()).await.map_err(|error| store_problem(app, error))?;
+        let Edit { task, changes, undo } = decide(&tasks.list).map_err(edit_problem)?;
+        if changes.is_empty() {
+            return Ok(task);
+        }
+        let mut list = tasks.list;
+        list.apply(&changes).map_err(|error| store_problem(app, error.into()))?;
+        let saved = app.store.change_tasks(user.clone(), Some(list.rev), changes, undo).await;
+        if let ChangeOutcome::Changed { .. } = saved.map_err(|error| store_problem(app, error))? {
+            app.sessions.tell_tasks(&user, &Arc::new(list.tasks));
+            return Ok(task);
+        }
+    }
+    Err(Problem::new(StatusCode::CONFLICT, "tasks_changed", "The tasks are changing too quickly; try again."))
+}
+
+fn no_task() -> Problem {
+    Problem::not_found("no_such_task", "You have no task with this id.")
+}
+
+fn edit_problem(error: EditError) -> Problem {
+    match error {
+        EditError::NotFound => no_task(),
+        EditError::TooMany => Problem::new(StatusCode::CONFLICT, "too_many_tasks", error.to_string()),
+    }
+}
+
+fn store_problem(app: &Shared, error: StoreError) -> Problem {
+    app.events.store_failed("tasks", &error);
+    session_problem(app, error.into())
+}

@@ -1,0 +1,357 @@
+//! The live sessions of this instance: who they are, how they begin, come back and end.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+use voice_core::agents::TASK_AGENT;
+use voice_core::cost::CostMeter;
+use voice_core::input::HangUp;
+
+use crate::driver::api::{Command, SendError, SessionHandle};
+use crate::http::Token;
+use crate::readiness::{Hold, Readiness};
+use crate::store::{Channel, Clock, InstanceId, SessionDoc, SessionId, Store, StoreError, StoredSession, UserId};
+use crate::tasks::Task;
+use crate::telemetry::Events;
+
+/// The key of `context` that keeps the caller's time zone over a restart.
+const TIME_ZONE: &str = "time_zone";
+/// How many restores may wait for one another at most: those of sessions that share a lock by chance.
+const LOCKS: usize = 64;
+
+pub use crate::driver::Start;
+
+/// Starts a session's task.
+pub type SpawnSession = Arc<dyn Fn(Start) -> SessionHandle + Send + Sync>;
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// As many as may be are live.
+    #[error("as many sessions as may be are live")]
+    Full,
+    /// The instance takes none now.
+    #[error("the instance takes no sessions: {0:?}")]
+    Held(Hold),
+    /// There is none, or the token is not its own: which of the two is nobody's business.
+    #[error("there is no such session, or the token is not its own")]
+    Unknown,
+    /// It is over.
+    #[error("the session has ended")]
+    Ended,
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    Random(#[from] getrandom::Error),
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(_) => Self::Unknown,
+            StoreError::Ended(_) => Self::Ended,
+            error => Self::Store(error),
+        }
+    }
+}
+
+/// Who wants a new session.
+#[derive(Debug)]
+pub struct NewSession {
+    /// Whose it will be.
+    pub user: UserId,
+    /// How the caller came.
+    pub channel: Channel,
+    /// What the caller answered when asked for consent to recording; `None` if nobody asked.
+    pub consent: Option<bool>,
+    /// Where the caller's "today" is.
+    pub time_zone: TimeZone,
+}
+
+/// A live session.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// Its id.
+    pub id: SessionId,
+    /// Its task.
+    pub handle: SessionHandle,
+    /// Whose it is.
+    pub user: UserId,
+    /// How the caller came.
+    pub channel: Channel,
+    /// When it began to live here.
+    pub started: Timestamp,
+    token_hash: [u8; 32],
+    serial: u64,
+}
+
+impl Live {
+    fn is_over(&self) -> bool {
+        self.handle.info().ended.is_some() || self.handle.is_gone()
+    }
+}
+
+/// A session that a token opens.
+#[derive(Debug)]
+pub enum Found {
+    /// It lives here.
+    Live(Live),
+    /// It is in the store.
+    Stored(Box<StoredSession>),
+}
+
+impl Found {
+    /// Whose it is.
+    pub fn user(&self) -> &UserId {
+        match self {
+            Self::Live(live) => &live.user,
+            Self::Stored(stored) => &stored.doc.user_id,
+        }
+    }
+}
+
+/// What the registry works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics and log.
+    pub events: Arc<Events>,
+    /// Whether sessions are taken.
+    pub readiness: Arc<Readiness>,
+    /// This process.
+    pub instance: InstanceId,
+    /// Starts a session's task.
+    pub spawn: SpawnSession,
+}
+
+/// The registry of live sessions.
+pub struct Sessions {
+    parts: Parts,
+    live: Arc<Mutex<HashMap<SessionId, Live>>>,
+    slots: Arc<Semaphore>,
+    /// One restore of a session at a time: two would fence each other out.
+    locks: [tokio::sync::Mutex<()>; LOCKS],
+    hasher: RandomState,
+    serials: AtomicU64,
+    watchers: TaskTracker,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions").field("live", &self.count()).finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// No sessions yet, and at most this many.
+    pub fn new(parts: Parts, max_sessions: usize) -> Self {
+        Self {
+            parts,
+            live: Arc::default(),
+            slots: Arc::new(Semaphore::new(max_sessions.min(Semaphore::MAX_PERMITS))),
+            locks: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+            hasher: RandomState::new(),
+            serials: AtomicU64::new(0),
+            watchers: TaskTracker::new(),
+        }
+    }
+
+    /// Begins a session.
+    ///
+    /// # Errors
+    /// [`SessionError`], all but `Unknown` and `Ended`.
+    pub async fn create(&self, new: NewSession) -> Result<(Token, Live), SessionError> {
+        let slot = self.reserve()?;
+        let token = Token::random()?;
+        let doc = self.first_doc(token.session().clone(), &new);
+        let created = self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
+        let fence = created.inspect_err(|error| self.store_failed("create_session", error))?;
+        let start = Start { doc, fence, resumed: false, time_zone: new.time_zone };
+        Ok((token.clone(), self.start(start, token.hash(), slot)))
+    }
+
+    /// The session that this token opens, brought to life if it is only in the store. The flag says whether it was.
+    /// With a time zone, a restored session's "today" is there.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub async fn open(&self, token: &Token, time_zone: Option<TimeZone>) -> Result<(Live, bool), SessionError> {
+        let lock = usize::try_from(self.hasher.hash_one(token.session())).unwrap_or(0) % LOCKS;
+        // A lock for asynchronous code: who waits for it holds no thread.
+        let _one_at_a_time = self.locks[lock].lock().await;
+        let stored = match self.find(token).await? {
+            Found::Live(live) => return Ok((live, false)),
+            Found::Stored(stored) if stored.ended => return Err(SessionError::Ended),
+            Found::Stored(stored) => stored,
+        };
+        let slot = self.reserve()?;
+        let claimed = self.parts.store.claim_session(stored.doc.session_id, self.parts.instance.clone()).await;
+        let StoredSession { doc, token_hash, fence, .. } =
+            claimed.inspect_err(|error| self.store_failed("claim_session", error))?;
+        let time_zone = time_zone.unwrap_or_else(|| saved_time_zone(&doc.context));
+        let live = self.start(Start { doc, fence, resumed: true, time_zone }, token_hash, slot);
+        Ok((live, true))
+    }
+
+    /// The session that this token opens, as it is.
+    ///
+    /// # Errors
+    /// [`SessionError::Unknown`] or [`SessionError::Store`].
+    pub async fn find(&self, token: &Token) -> Result<Found, SessionError> {
+        let live = self.lock().get(token.session()).cloned().filter(|live| !live.is_over());
+        if let Some(live) = live {
+            return if token.is(&live.token_hash) { Ok(Found::Live(live)) } else { Err(SessionError::Unknown) };
+        }
+        let loaded = self.parts.store.load_session(token.session().clone()).await;
+        match loaded.inspect_err(|error| self.store_failed("load_session", error))? {
+            Some(stored) if token.is(&stored.token_hash) => Ok(Found::Stored(Box::new(stored))),
+            _ => Err(SessionError::Unknown),
+        }
+    }
+
+    /// Ends a session, wherever it is.
+    ///
+    /// # Errors
+    /// [`SessionError::Store`], or [`SessionError::Unknown`] if there is none.
+    pub async fn end(&self, id: &SessionId) -> Result<(), SessionError> {
+        let live = self.lock().get(id).cloned();
+        if let Some(live) = live {
+            match live.handle.send(Command::HangUp { by: HangUp::Operator }) {
+                Ok(()) => return Ok(()),
+                Err(SendError::Full) => {
+                    return Err(StoreError::Unavailable("the session is too busy".to_owned()).into());
+                }
+                Err(SendError::Ended) => {}
+            }
+        }
+        let ended = self.parts.store.end_session(id.clone(), None).await;
+        match ended {
+            Ok(()) | Err(StoreError::Ended(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A live session of this instance, for operators.
+    pub fn get(&self, id: &SessionId) -> Option<Live> {
+        self.lock().get(id).cloned()
+    }
+
+    /// Every live session of this instance, oldest first.
+    pub fn list(&self) -> Vec<Live> {
+        let mut live: Vec<Live> = self.lock().values().cloned().collect();
+        live.sort_by_key(|session| session.serial);
+        live
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Tells every session of the user what the tasks are now.
+    pub fn tell_tasks(&self, user: &UserId, tasks: &Arc<Vec<Task>>) {
+        let theirs: Vec<Live> = self.lock().values().filter(|live| live.user == *user).cloned().collect();
+        for live in theirs {
+            if let Err(error) = live.handle.send(Command::TasksChanged { tasks: Arc::clone(tasks) }) {
+                // A busy session reads the tasks afresh when it next needs them.
+                tracing::debug!(session = %live.id, %error, "the tasks' change was not told");
+            }
+        }
+    }
+
+    /// Waits until every session is over.
+    pub async fn drained(&self) {
+        self.watchers.close();
+        self.watchers.wait().await;
+    }
+
+    fn reserve(&self) -> Result<OwnedSemaphorePermit, SessionError> {
+        if let Some(hold) = self.parts.readiness.held() {
+            self.parts.events.session_rejected(match hold {
+                Hold::Draining => "draining",
+                Hold::Starting | Hold::NoRung(_) => "starting",
+            });
+            return Err(SessionError::Held(hold));
+        }
+        Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
+            self.parts.events.session_rejected("full");
+            SessionError::Full
+        })
+    }
+
+    fn start(&self, start: Start, token_hash: [u8; 32], slot: OwnedSemaphorePermit) -> Live {
+        let serial = self.serials.fetch_add(1, Ordering::Relaxed);
+        let (id, user) = (start.doc.session_id.clone(), start.doc.user_id.clone());
+        let (channel, resumed) = (start.doc.channel, start.resumed);
+        let handle = (self.parts.spawn)(start);
+        let started = self.parts.clock.now();
+        let live = Live { id: id.clone(), handle: handle.clone(), user, channel, started, token_hash, serial };
+        {
+            let mut all = self.lock();
+            all.insert(id.clone(), live.clone());
+            self.parts.events.sessions_live(all.len());
+        }
+        self.parts.events.session_started(id.as_str(), channel.as_str(), resumed);
+        let (all, events) = (Arc::clone(&self.live), Arc::clone(&self.parts.events));
+        self.watchers.spawn(async move {
+            handle.ended().await;
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            // The same session may live again already.
+            if all.get(&id).is_some_and(|live| live.serial == serial) {
+                all.remove(&id);
+            }
+            events.sessions_live(all.len());
+            drop(slot);
+        });
+        live
+    }
+
+    fn first_doc(&self, session_id: SessionId, new: &NewSession) -> SessionDoc {
+        let now = crate::tasks::stamp(self.parts.clock.now());
+        let mut context = Map::new();
+        context.insert("recording_announced".to_owned(), json!(new.consent.is_some()));
+        context.insert("recording_enabled".to_owned(), json!(new.consent.unwrap_or(false)));
+        context.insert("cost".to_owned(), CostMeter::default().to_json(0));
+        if let Some(name) = new.time_zone.iana_name() {
+            context.insert(TIME_ZONE.to_owned(), json!(name));
+        }
+        SessionDoc {
+            session_id,
+            user_id: new.user.clone(),
+            channel: new.channel,
+            conversation_history: Vec::new(),
+            current_agent: TASK_AGENT.to_owned(),
+            created_at: now,
+            last_activity: now,
+            context,
+        }
+    }
+
+    fn store_failed(&self, operation: &'static str, error: &StoreError) {
+        if !matches!(error, StoreError::NotFound(_) | StoreError::Ended(_)) {
+            self.parts.events.store_failed(operation, error);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Live>> {
+        // Every change is one insert or remove, so a panic elsewhere leaves nothing half done.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn saved_time_zone(context: &Map<String, Value>) -> TimeZone {
+    let name = context.get(TIME_ZONE).and_then(Value::as_str);
+    name.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC)
+}
