@@ -12,7 +12,7 @@ use super::fail;
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The log, as a server with `INPUT_LOG_DIR` writes it.
     file: PathBuf,
     /// Print each input and output as a line of JSON.

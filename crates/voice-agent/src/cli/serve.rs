@@ -15,7 +15,7 @@ use crate::config::{self, Config, Env};
 use crate::driver::{self, Deps};
 use crate::embedded;
 use crate::store::{InstanceId, SqliteOptions, SqliteStore, Store, SystemClock};
-use crate::telemetry::{Events, Metrics, Traces, logging};
+use crate::telemetry::{Events, Metrics, Traces, start_logging};
 use crate::tools;
 use crate::vad::VadConfig;
 
@@ -29,7 +29,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return fail(USAGE, error),
     };
-    if let Err(error) = logging::start(&loaded.config.log) {
+    if let Err(error) = start_logging(&loaded.config.log) {
         return fail(USAGE, error);
     }
     for warning in &loaded.warnings {
@@ -48,7 +48,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
 }
 
 /// The running server and what its sessions share.
-pub struct Running {
+pub(super) struct Running {
     /// The ports.
     pub server: Server,
     traces: Traces,
@@ -59,7 +59,7 @@ pub struct Running {
 ///
 /// # Errors
 /// Whatever keeps it from serving, with what to do.
-pub async fn start(config: Config) -> anyhow::Result<Running> {
+pub(super) async fn start(config: Config) -> anyhow::Result<Running> {
     let instance = InstanceId::new(instance_name()?);
     let events = Arc::new(Events::new(Metrics::new("rules", &tool_names())));
     let data_dir = config.data_dir.clone();
@@ -97,7 +97,7 @@ impl Running {
     ///
     /// # Errors
     /// When the last spans cannot be waited for.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
         self.server.shutdown().await;
         self.tracker.close();
         if tokio::time::timeout(LAST_SAVES, self.tracker.wait()).await.is_err() {
