@@ -9,7 +9,7 @@ use super::lexicon::{Context, Lexicon};
 use super::normalize::Normalizer;
 use super::oov::{Alphabet, UnknownWords};
 use super::reading::{self, Word, is_currency_sign};
-use super::spanned::Spanned;
+use super::spanned::{Spanned, matches};
 use super::stress::{self, PRIMARY, is_consonant, is_vowel};
 use super::table::read_json;
 use super::tagger::Tagger;
@@ -22,6 +22,9 @@ const LETTER: &str = r"[^\W\d_]";
 
 /// The parts an unknown token falls into: words, digit runs, symbols.
 const PIECES: &str = r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[,.]\d+)*|[^\w\s]+";
+
+/// The most parts of one written word that are tried as one: the tries grow with their cube, and no word has more.
+const MAX_JOINED: usize = 32;
 
 /// One phoneme character and the offset in the source text after the word it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,13 @@ impl Token {
 struct Group {
     tokens: Vec<Token>,
     joined: bool,
+}
+
+impl Group {
+    /// Whether the next token is written together with this group.
+    fn takes_more(&self) -> bool {
+        self.joined && self.tokens.len() < MAX_JOINED && self.tokens.last().is_some_and(|last| !last.spaced)
+    }
 }
 
 fn is_junk(text: &str) -> bool {
@@ -226,8 +236,7 @@ impl Phonemizer {
     }
 
     fn subtokens(&self, text: &str) -> Vec<String> {
-        let found: Vec<String> =
-            self.subtoken.find_iter(text).map_while(Result::ok).map(|part| part.as_str().to_owned()).collect();
+        let found: Vec<String> = matches(&self.subtoken, text).into_iter().map(|part| text[part].to_owned()).collect();
         if found.is_empty() { vec![text.to_owned()] } else { found }
     }
 
@@ -281,8 +290,8 @@ impl Phonemizer {
     /// Reads what the lexicon does not know: letters by the network, digits as numbers, symbols by name.
     fn fall_back(&self, text: &str, unknown: &mut UnknownWords) -> Result<String, ModelError> {
         let mut out = Vec::new();
-        for piece in self.pieces.find_iter(text).map_while(Result::ok) {
-            let piece = piece.as_str();
+        for piece in matches(&self.pieces, text) {
+            let piece = &text[piece];
             let first = piece.chars().next().unwrap_or(' ');
             let phonemes = if first.is_ascii_digit() {
                 reading::number(&self.lexicon, piece, None, false)
@@ -310,7 +319,7 @@ fn push_grouped(groups: &mut Vec<Group>, mut piece: Token) {
         return;
     }
     match groups.last_mut() {
-        Some(group) if group.joined && group.tokens.last().is_some_and(|last| !last.spaced) => {
+        Some(group) if group.takes_more() => {
             piece.is_head = false;
             group.tokens.push(piece);
         }

@@ -1,5 +1,7 @@
 //! Makes every utterance start soon, end softly and be equally loud.
 
+use std::ops::Range;
+
 use super::dsp::SAMPLE_RATE;
 
 /// The level of the speaking parts, as a share of full scale: −19.5 dBFS, so that a sentence with its pauses is at −20.
@@ -17,6 +19,8 @@ const CEILING: f32 = 0.89;
 const STEP: usize = SAMPLE_RATE as usize / 200;
 /// Kept before the first sound: 25 ms, soft onsets included.
 const LEAD: usize = SAMPLE_RATE as usize / 40;
+/// Silence of this length is a pause: 100 ms. The silence inside a "k" or a "t" is shorter.
+const PAUSE: usize = SAMPLE_RATE as usize / 10;
 /// Length of the fades: 5 ms.
 const FADE: usize = SAMPLE_RATE as usize / 200;
 
@@ -27,6 +31,26 @@ pub(super) struct Finished {
     pub(super) samples: Vec<f32>,
     /// Samples taken off the start.
     pub(super) cut: usize,
+}
+
+impl Finished {
+    /// The pauses, trailing silence included, as ranges of samples.
+    pub(super) fn pauses(&self) -> Vec<Range<usize>> {
+        let mut pauses: Vec<Range<usize>> = Vec::new();
+        for (step, samples) in self.samples.chunks(STEP).enumerate() {
+            let start = step * STEP;
+            let end = start + samples.len();
+            if rms(samples) >= SILENCE_RMS {
+                continue;
+            }
+            match pauses.last_mut() {
+                Some(pause) if pause.end == start => pause.end = end,
+                _ => pauses.push(start..end),
+            }
+        }
+        pauses.retain(|pause| pause.len() >= PAUSE);
+        pauses
+    }
 }
 
 fn rms(samples: &[f32]) -> f32 {
@@ -101,6 +125,8 @@ mod tests {
             assert!((-21.0..-18.0).contains(&level), "{level} dBFS");
             assert_eq!(finished.cut, 6000 - LEAD);
             assert_eq!(finished.samples.len(), LEAD + 12_000 + 120 * 24);
+            let [pause] = finished.pauses().try_into().expect("one pause");
+            assert_eq!(pause, LEAD + 12_000..finished.samples.len());
         }
     }
 

@@ -1,9 +1,27 @@
 //! Text that remembers where it came from, so that every spoken word can be traced to the words it was written as.
 
+use std::ops::Range;
+
 use fancy_regex::Regex;
 
 /// One match in a text.
 pub(super) type Captures<'t> = fancy_regex::Captures<'t, str>;
+
+/// The byte ranges of a pattern's matches. A pattern that gives up (the engine's backtracking limit, which no sentence
+/// that anybody would say comes near) matches nothing more.
+pub(super) fn matches(pattern: &Regex, text: &str) -> Vec<Range<usize>> {
+    let mut out = Vec::new();
+    for found in pattern.find_iter(text) {
+        match found {
+            Ok(found) => out.push(found.start()..found.end()),
+            Err(error) => {
+                tracing::debug!(%error, "a reading rule gave up on a text");
+                break;
+            }
+        }
+    }
+    out
+}
 
 /// A text and, for each of its bytes, the offset in the source just after what that byte stands for.
 #[derive(Debug, Clone)]

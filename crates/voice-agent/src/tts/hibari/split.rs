@@ -46,7 +46,7 @@ fn line_sentences(line: &str, offset: usize, normalizer: &Normalizer, out: &mut 
     out.push(offset + cut..offset + line.len());
 }
 
-/// False for a stop after a title, an initial ("Dr. Smith", "J. K. Rowling") or an abbreviation before a number
+/// False for a stop after a title, an initial ("Dr. Smith", "J. K. Rowling"), "e.g." or an abbreviation before a number
 /// ("Nov. 3"), and before a lowercase word.
 fn ends_sentence(sentence: &str, next: char, normalizer: &Normalizer) -> bool {
     if next.is_lowercase() {
@@ -58,9 +58,10 @@ fn ends_sentence(sentence: &str, next: char, normalizer: &Normalizer) -> bool {
     let word = word.trim_start_matches(['(', '"', '“', '\'', '‘']);
     let mut characters = word.chars();
     let initial = characters.next().is_some_and(char::is_uppercase) && characters.next().is_none();
+    let example = matches!(word, "e.g" | "i.e" | "E.g" | "I.e");
     // "No. 7" names a number inside a sentence; at the start it answers one.
     let numbered = next.is_numeric() && !first_word && normalizer.abbreviates(word);
-    !(normalizer.is_title(word) || initial || numbered)
+    !(normalizer.is_title(word) || initial || example || numbered)
 }
 
 /// Cuts a sentence's phonemes into pieces the model can say: after clause marks, else between words.

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use fancy_regex::{Regex, escape};
 
+use super::spanned::matches;
+
 /// Quotation marks, and the punctuation that stands alone.
 const QUOTES: &str = "'\"”“`‘´’‚,„»«「」『』（）〔〕【】《》〈〉";
 const PUNCTUATION: &str = "…,:;!?¿¡()[]{}<>_#*&。？！，、；：～·";
@@ -45,6 +47,13 @@ fn class(characters: &str) -> String {
         .chars()
         .flat_map(|c| c.is_ascii_punctuation().then_some('\\').filter(|_| !"<>".contains(c)).into_iter().chain([c]))
         .collect()
+}
+
+/// The end of a text, where a suffix is looked for: searching it whole for each suffix peeled off takes quadratic time.
+fn tail(text: &str) -> &str {
+    const LONGEST: usize = 64;
+    let start = text.char_indices().rev().nth(LONGEST - 1).map_or(0, |(index, _)| index);
+    &text[start..]
 }
 
 impl Tokenizer {
@@ -91,8 +100,9 @@ impl Tokenizer {
         out
     }
 
-    fn find(pattern: &Regex, text: &str) -> Option<(usize, usize)> {
-        pattern.find(text).ok().flatten().map(|found| (found.start(), found.end()))
+    /// The length of the prefix or suffix the pattern finds.
+    fn affix(pattern: &Regex, text: &str) -> usize {
+        matches(pattern, text).first().map_or(0, ExactSizeIterator::len)
     }
 
     /// Splits one chunk between spaces.
@@ -106,13 +116,13 @@ impl Tokenizer {
         let mut last = usize::MAX;
         while !rest.is_empty() && rest.len() != last && !self.special.contains_key(rest) {
             last = rest.len();
-            let prefix = Self::find(&self.prefix, rest).map_or(0, |(_, end)| end);
+            let prefix = Self::affix(&self.prefix, rest);
             if prefix > 0 && self.special.contains_key(&rest[prefix..]) {
                 tokens.push(rest[..prefix].to_owned());
                 rest = &rest[prefix..];
                 break;
             }
-            let suffix = Self::find(&self.suffix, &rest[prefix..]).map_or(0, |(start, end)| end - start);
+            let suffix = Self::affix(&self.suffix, tail(&rest[prefix..]));
             let cut = rest.len() - suffix;
             if suffix > 0 && self.special.contains_key(&rest[..cut]) {
                 suffixes.push(rest[cut..].to_owned());
@@ -146,15 +156,15 @@ impl Tokenizer {
             return;
         }
         let mut start = 0;
-        for found in self.infix.find_iter(rest).map_while(Result::ok) {
-            if found.start() == 0 || found.as_str().is_empty() {
+        for found in matches(&self.infix, rest) {
+            if found.start == 0 || found.is_empty() {
                 continue;
             }
-            if found.start() > start {
-                tokens.push(rest[start..found.start()].to_owned());
+            if found.start > start {
+                tokens.push(rest[start..found.start].to_owned());
             }
-            tokens.push(found.as_str().to_owned());
-            start = found.end();
+            tokens.push(rest[found.clone()].to_owned());
+            start = found.end;
         }
         if start < rest.len() {
             tokens.push(rest[start..].to_owned());

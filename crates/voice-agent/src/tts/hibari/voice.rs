@@ -89,10 +89,16 @@ impl Voice {
             None => estimate(&known),
         };
         let finished = finish(raw, pause_ms);
+        let pauses = finished.pauses();
         let ends = phone_ends(&lengths, total)
             .zip(&known)
             .filter(|(_, (phone, _))| is_sound(phone))
-            .map(|(end, (phone, _))| (phone.end, end.saturating_sub(finished.cut).min(finished.samples.len())))
+            .map(|(end, (phone, _))| {
+                let end = end.saturating_sub(finished.cut).min(finished.samples.len());
+                // The network counts most of a pause to the sound before it.
+                let pause = pauses.iter().find(|pause| pause.start <= end && end <= pause.end);
+                (phone.end, pause.map_or(end, |pause| pause.start))
+            })
             .collect();
         Ok(Spoken { samples: finished.samples, ends })
     }
@@ -168,9 +174,13 @@ impl Copy {
         let folders = [Some(std::env::temp_dir()), original.parent().map(Path::to_owned)];
         let mut reason = String::new();
         for folder in folders.into_iter().flatten() {
-            let copy = Self(folder.join(&name));
-            match File::create_new(&copy.0).and_then(|mut file| file.write_all(bytes)) {
-                Ok(()) => return Ok(copy),
+            let path = folder.join(&name);
+            let written = File::create_new(&path).and_then(|mut file| {
+                let copy = Self(path);
+                file.write_all(bytes).map(|()| copy)
+            });
+            match written {
+                Ok(copy) => return Ok(copy),
                 Err(error) => reason = error.to_string(),
             }
         }
@@ -180,9 +190,7 @@ impl Copy {
 
 impl Drop for Copy {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
+        if let Err(error) = fs::remove_file(&self.0) {
             tracing::debug!(%error, path = %self.0.display(), "a temporary file stays");
         }
     }
