@@ -104,7 +104,18 @@ fn skip_prepositions<'a>(words: &[&'a str]) -> (usize, Option<&'a str>) {
     let is_preposition = |word: &&&str| {
         matches!(
             **word,
-            "by" | "buy" | "on" | "for" | "at" | "before" | "until" | "till" | "to" | "due" | "around" | "about" | "from"
+            "by" | "buy"
+                | "on"
+                | "for"
+                | "at"
+                | "before"
+                | "until"
+                | "till"
+                | "to"
+                | "due"
+                | "around"
+                | "about"
+                | "from"
         )
     };
     let count = words.iter().take(3).take_while(is_preposition).count();
@@ -123,11 +134,16 @@ fn parse_part(
         return None;
     }
     let lenient = mode == Mode::Whole || preposition.is_some_and(|word| word != "about" && word != "from");
-    if parts.date.is_none() && parts.time.is_none() && let Some((length, due)) = time::span_of_hours(words, now) {
+    if parts.date.is_none()
+        && parts.time.is_none()
+        && let Some((length, due)) = time::span_of_hours(words, now)
+    {
         parts.exact = Some(due);
         return Some(length);
     }
-    if parts.date.is_none() && let Some((length, date, part)) = day::parse(words, now, lenient) {
+    if parts.date.is_none()
+        && let Some((length, date, part)) = day::parse(words, now, lenient)
+    {
         parts.date = Some(date);
         parts.part = parts.part.or(part);
         return Some(length);
@@ -140,7 +156,9 @@ fn parse_part(
             return Some(length);
         }
     }
-    if parts.part.is_none() && let Some((length, part)) = time::day_part(words, parts.date.is_some() || parts.time.is_some()) {
+    if parts.part.is_none()
+        && let Some((length, part)) = time::day_part(words, parts.date.is_some() || parts.time.is_some())
+    {
         parts.part = Some(part);
         return Some(length);
     }

@@ -45,7 +45,10 @@ impl<'a> Called<'a> {
 
     /// A list of tasks in the output.
     pub(crate) fn tasks(&self, name: &str) -> Vec<TaskView<'a>> {
-        self.field(name).and_then(Value::as_array).map(|list| list.iter().filter_map(TaskView::read).collect()).unwrap_or_default()
+        self.field(name)
+            .and_then(Value::as_array)
+            .map(|list| list.iter().filter_map(TaskView::read).collect())
+            .unwrap_or_default()
     }
 
     /// A text among the call's arguments.
@@ -239,7 +242,10 @@ pub(crate) fn counted<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
 
 /// Whether the call changes tasks, so that it can be undone.
 pub(crate) fn changes(name: &str) -> bool {
-    matches!(name, "add_task" | "complete_task" | "reopen_task" | "set_due" | "set_priority" | "rename_task" | "delete_task")
+    matches!(
+        name,
+        "add_task" | "complete_task" | "reopen_task" | "set_due" | "set_priority" | "rename_task" | "delete_task"
+    )
 }
 
 /// The last call of a turn that changed something.

@@ -63,7 +63,7 @@ impl Utterance {
     }
 
     /// The part of it from this word on.
-    pub(crate) fn from_word(&self, at: usize) -> Self {
+    pub(crate) fn starting_at(&self, at: usize) -> Self {
         Self::new(self.words.get(at..).unwrap_or_default().to_vec())
     }
 }
@@ -78,7 +78,8 @@ pub(crate) fn tokenise(text: &str) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let mut in_quotes = false;
     for chunk in text.split_whitespace().take(MAX_WORDS) {
-        let is_core = |letter: char| letter.is_alphanumeric() || matches!(letter, '&' | '+' | '#' | '@' | '€' | '$' | '£' | '%');
+        let is_core =
+            |letter: char| letter.is_alphanumeric() || matches!(letter, '&' | '+' | '#' | '@' | '€' | '$' | '£' | '%');
         let Some(start) = chunk.find(is_core) else {
             if chunk.contains(['"', '“', '”']) {
                 in_quotes = !in_quotes;
@@ -88,7 +89,8 @@ pub(crate) fn tokenise(text: &str) -> Vec<Word> {
             }
             continue;
         };
-        let end = chunk.rfind(is_core).map_or(chunk.len(), |at| at + chunk[at..].chars().next().map_or(1, char::len_utf8));
+        let end =
+            chunk.rfind(is_core).map_or(chunk.len(), |at| at + chunk[at..].chars().next().map_or(1, char::len_utf8));
         let (lead, raw, trail) = (&chunk[..start], &chunk[start..end], &chunk[end..]);
         // "'tis" and "Jones'" lose their apostrophe only in the matched form.
         if lead.contains(['"', '“']) {
@@ -118,7 +120,10 @@ pub(crate) fn normalise(text: &str, now: &ZonedDateTime) -> Utterance {
 }
 
 fn is_filler(norm: &str) -> bool {
-    matches!(norm, "um" | "uh" | "uhm" | "umm" | "uhh" | "er" | "erm" | "err" | "hmm" | "hm" | "mm" | "mmm" | "ah" | "eh")
+    matches!(
+        norm,
+        "um" | "uh" | "uhm" | "umm" | "uhh" | "er" | "erm" | "err" | "hmm" | "hm" | "mm" | "mmm" | "ah" | "eh"
+    )
 }
 
 /// Removes "um" and "uh", "you know" and "like" between commas, and words said twice.
@@ -134,7 +139,20 @@ fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
         }
         let stutter = matches!(
             word.norm.as_str(),
-            "a" | "the" | "to" | "my" | "i" | "add" | "and" | "it" | "is" | "in" | "on" | "for" | "i'm" | "delete" | "mark"
+            "a" | "the"
+                | "to"
+                | "my"
+                | "i"
+                | "add"
+                | "and"
+                | "it"
+                | "is"
+                | "in"
+                | "on"
+                | "for"
+                | "i'm"
+                | "delete"
+                | "mark"
         );
         if !quoted && stutter && kept.last().is_some_and(|last| last.norm == word.norm) {
             continue;
@@ -193,7 +211,10 @@ fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
         let before: Vec<Word> = words[..at].to_vec();
         if before.is_empty() {
             // "no, I meant Friday" corrects the turn before, and is not ours; "no wait, …" just starts again.
-            if length == 1 || after.is_empty() || words[0].norm == "no" && words.get(1).is_some_and(|word| word.norm == "i") {
+            if length == 1
+                || after.is_empty()
+                || words[0].norm == "no" && words.get(1).is_some_and(|word| word.norm == "i")
+            {
                 break;
             }
             words = after;
@@ -219,7 +240,8 @@ fn splice(before: Vec<Word>, after: Vec<Word>, now: &ZonedDateTime) -> Vec<Word>
         && let Some((start, _)) = dates::find_trailing(&norms(&before), now)
     {
         // The preposition of the first attempt serves the second: "by Thursday, no, Friday".
-        let keep = usize::from(stripped == 0 && matches!(before[start].norm.as_str(), "by" | "on" | "for" | "until" | "to"));
+        let keep =
+            usize::from(stripped == 0 && matches!(before[start].norm.as_str(), "by" | "on" | "for" | "until" | "to"));
         return before[..start + keep].iter().cloned().chain(after).collect();
     }
     let same = before.iter().rposition(|word| word.norm == after[0].norm && word.norm != "to");
@@ -243,7 +265,8 @@ pub(crate) fn title(words: &[Word]) -> String {
     let trimmed = title.trim_matches(|letter: char| {
         letter.is_whitespace() || matches!(letter, '.' | ',' | '!' | '?' | ';' | ':' | '…' | '-' | '–' | '—')
     });
-    let trimmed = if trimmed.ends_with(')') && !trimmed.contains('(') { trimmed.trim_end_matches(')') } else { trimmed };
+    let trimmed =
+        if trimmed.ends_with(')') && !trimmed.contains('(') { trimmed.trim_end_matches(')') } else { trimmed };
     capitalised(&shortened(trimmed, 200))
 }
 

@@ -228,12 +228,22 @@ fn weekday_phrase(words: &[&str], today: Date, lenient: bool) -> Option<(usize, 
 
 fn month(word: &str) -> Option<i8> {
     const NAMES: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
         "december",
     ];
-    let near = |name: &&str| **name == *word || (word.len() >= 6 && strsim::osa_distance(word, name) <= 1);
-    let short = |name: &&str| word.len() >= 3 && word.len() <= 4 && name.starts_with(word) && *name != "march";
-    let at = NAMES.iter().position(|name| near(&name)).or_else(|| NAMES.iter().position(|name| short(&name)))?;
+    let near = |name: &str| name == word || (word.len() >= 6 && strsim::osa_distance(word, name) <= 1);
+    let short = |name: &str| word.len() >= 3 && word.len() <= 4 && name.starts_with(word) && name != "march";
+    let at = NAMES.iter().position(|name| near(name)).or_else(|| NAMES.iter().position(|name| short(name)))?;
     i8::try_from(at + 1).ok()
 }
 

@@ -112,36 +112,34 @@ fn half_of_day(words: &[&str]) -> Option<(usize, bool)> {
 
 /// A time on the clock. `bare`: a plain number is one ("at five"); `day_said`: the phrase has a day already.
 pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize, Clock)> {
-    digital(words)
-        .or_else(|| past_and_to(words))
-        .or_else(|| {
-            let (length, hour) = cardinal(words)?;
-            let after = words.get(length..)?;
-            if let Some((half, pm)) = half_of_day(after) {
-                return Some((length + half, Clock::new(hour, 0, Some(pm))?));
+    digital(words).or_else(|| past_and_to(words)).or_else(|| {
+        let (length, hour) = cardinal(words)?;
+        let after = words.get(length..)?;
+        if let Some((half, pm)) = half_of_day(after) {
+            return Some((length + half, Clock::new(hour, 0, Some(pm))?));
+        }
+        if matches!(after.first(), Some(&"o'clock" | &"oclock")) {
+            let (half, pm) = half_of_day(&after[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
+            return Some((length + 1 + half, Clock::new(hour, 0, pm)?));
+        }
+        // "five thirty", "seven forty five"; "oh five" is rare enough to leave out.
+        if (1..=12).contains(&hour)
+            && let Some((more, minute)) = cardinal(after)
+            && (10..60).contains(&minute)
+        {
+            let half = words.get(length + more..).and_then(half_of_day);
+            if bare || half.is_some() {
+                let (half, pm) = half.map_or((0, None), |(half, pm)| (half, Some(pm)));
+                return Some((length + more + half, Clock::new(hour, minute, pm)?));
             }
-            if matches!(after.first(), Some(&"o'clock" | &"oclock")) {
-                let (half, pm) = half_of_day(&after[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
-                return Some((length + 1 + half, Clock::new(hour, 0, pm)?));
-            }
-            // "five thirty", "seven forty five"; "oh five" is rare enough to leave out.
-            if (1..=12).contains(&hour)
-                && let Some((more, minute)) = cardinal(after)
-                && (10..60).contains(&minute)
-            {
-                let half = words.get(length + more..).and_then(half_of_day);
-                if bare || half.is_some() {
-                    let (half, pm) = half.map_or((0, None), |(half, pm)| (half, Some(pm)));
-                    return Some((length + more + half, Clock::new(hour, minute, pm)?));
-                }
-            }
-            let unit = after.first().is_some_and(|word| {
-                matches!(word.trim_end_matches('s'), "day" | "week" | "month" | "hour" | "minute" | "year" | "of" | "task")
-            });
-            let one_word = length == 1 && (1..=12).contains(&hour);
-            (bare && one_word && !unit && (day_said || !after.first().is_some_and(|word| *word == "one")))
-                .then_some((1, Clock::new(hour, 0, None)?))
-        })
+        }
+        let unit = after.first().is_some_and(|word| {
+            matches!(word.trim_end_matches('s'), "day" | "week" | "month" | "hour" | "minute" | "year" | "of" | "task")
+        });
+        let one_word = length == 1 && (1..=12).contains(&hour);
+        (bare && one_word && !unit && (day_said || after.first().is_none_or(|word| *word != "one")))
+            .then_some((1, Clock::new(hour, 0, None)?))
+    })
 }
 
 /// "5:30", "17:00", "5pm", "5:30pm", with a separate am or pm after it.
@@ -181,9 +179,9 @@ fn past_and_to(words: &[&str]) -> Option<(usize, Clock)> {
         rest => cardinal(rest).filter(|(_, minutes)| matches!(minutes, 5 | 10 | 20 | 25))?,
     };
     let at = skip + length;
-    let past = match words.get(at)? {
-        &"past" => true,
-        &"to" if minutes < 30 => false,
+    let past = match *words.get(at)? {
+        "past" => true,
+        "to" if minutes < 30 => false,
         _ => return None,
     };
     let (hours, hour) = cardinal(words.get(at + 1..)?)?;

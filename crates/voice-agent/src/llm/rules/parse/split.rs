@@ -14,12 +14,45 @@ fn opens_command(words: &[&str]) -> bool {
     starts_any(
         words,
         &[
-            &["add"], &["remind", "me"], &["mark"], &["cross"], &["tick"], &["check", "off"], &["undo"], &["what's"],
-            &["what", "is"], &["what", "do"], &["show", "me"], &["how", "many"], &["list", "my"], &["read", "me"],
-            &["i've", "done"], &["i've", "finished"], &["i", "finished"], &["i", "also", "need", "to"], &["i", "need", "to"],
-            &["i", "have", "to"], &["make", "it"], &["make", "that"], &["rename"], &["set"], &["move"], &["delete"],
-            &["remove"], &["complete"], &["reopen"], &["put"], &["don't", "let", "me", "forget"], &["goodbye"], &["bye"],
-            &["change"], &["postpone"], &["push"], &["reschedule"], &["that's", "all"], &["cancel"],
+            &["add"],
+            &["remind", "me"],
+            &["mark"],
+            &["cross"],
+            &["tick"],
+            &["check", "off"],
+            &["undo"],
+            &["what's"],
+            &["what", "is"],
+            &["what", "do"],
+            &["show", "me"],
+            &["how", "many"],
+            &["list", "my"],
+            &["read", "me"],
+            &["i've", "done"],
+            &["i've", "finished"],
+            &["i", "finished"],
+            &["i", "also", "need", "to"],
+            &["i", "need", "to"],
+            &["i", "have", "to"],
+            &["make", "it"],
+            &["make", "that"],
+            &["rename"],
+            &["set"],
+            &["move"],
+            &["delete"],
+            &["remove"],
+            &["complete"],
+            &["reopen"],
+            &["put"],
+            &["don't", "let", "me", "forget"],
+            &["goodbye"],
+            &["bye"],
+            &["change"],
+            &["postpone"],
+            &["push"],
+            &["reschedule"],
+            &["that's", "all"],
+            &["cancel"],
         ],
     )
 }
@@ -34,7 +67,9 @@ fn seams(words: &[Word]) -> Vec<(usize, usize)> {
             continue;
         }
         let mut start = at;
-        while start < words.len() && matches!(words[start].norm.as_str(), "and" | "then" | "also" | "plus" | "please" | "oh" | "afterwards") {
+        while start < words.len()
+            && matches!(words[start].norm.as_str(), "and" | "then" | "also" | "plus" | "please" | "oh" | "afterwards")
+        {
             start += 1;
         }
         if (start > at || words[at - 1].pauses()) && start < words.len() {
@@ -55,7 +90,10 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
             continue;
         }
         let rest = norms(&words[start..]);
-        if !opens_command(&rest) {
+        // "… and I watered the plants".
+        let told = matches!(rest.first(), Some(&"i" | &"i've"))
+            && rest.get(1).is_some_and(|word| lexicon::present_of(word).is_some());
+        if !told && !opens_command(&rest) {
             continue;
         }
         let after_sentence = words[end - 1].ends_sentence();
@@ -66,7 +104,22 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         // "add a task to call Bob and delete old backups" is two titles: only "add", "mark … as done" and the like are
         // commands in the middle of a sentence that adds.
         let adding = matches!(before, Intent::Add(_)) && !after_sentence;
-        let strong = starts_any(&rest, &[&["add"], &["remind"], &["mark"], &["undo"], &["what's"], &["show"], &["i've"], &["i"], &["make", "it"], &["make", "that"], &["how"]]);
+        let strong = starts_any(
+            &rest,
+            &[
+                &["add"],
+                &["remind"],
+                &["mark"],
+                &["undo"],
+                &["what's"],
+                &["show"],
+                &["i've"],
+                &["i"],
+                &["make", "it"],
+                &["make", "that"],
+                &["how"],
+            ],
+        );
         if adding && !strong {
             continue;
         }
@@ -130,7 +183,10 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
     // "read and sign the contract", "go to the shop and buy milk" are one thing.
     let lone_verb = before_norms.len() == 1 && lexicon::starts_verb(&before_norms);
     let errand = matches!(before_norms.first(), Some(&"go" | &"come" | &"try" | &"drive" | &"stop" | &"sit" | &"run"));
-    let depends = matches!(rest_norms.first(), Some(&"ask" | &"tell" | &"discuss" | &"see" | &"say" | &"talk" | &"let" | &"try" | &"thank"));
+    let depends = matches!(
+        rest_norms.first(),
+        Some(&"ask" | &"tell" | &"discuss" | &"see" | &"say" | &"talk" | &"let" | &"try" | &"thank")
+    );
     let refers = rest_norms.iter().take(4).any(|word| matches!(*word, "it" | "them" | "him" | "her"))
         && !before_norms.iter().any(|word| matches!(*word, "it" | "them" | "him" | "her"));
     if lone_verb || errand || depends || refers {

@@ -25,14 +25,40 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     let norm = norms(words);
     let joined = norm.join(" ");
     match joined.as_str() {
-        "it" | "that" | "this" | "that one" | "this one" | "the last one" | "last one" | "that task" | "this task" | "the task"
-        | "the one" | "the last task" | "the last one i added" | "the one i just added" | "the task i just added" | "eat" | "the same"
-        | "the same one" | "what i just added" | "that last one" | "this last one" | "the new one" | "the new task" | "that thing"
-        | "the most recent one" | "one" | "that item" | "him" | "her" => {
+        "it"
+        | "that"
+        | "this"
+        | "that one"
+        | "this one"
+        | "the last one"
+        | "last one"
+        | "that task"
+        | "this task"
+        | "the task"
+        | "the one"
+        | "the last task"
+        | "the last one i added"
+        | "the one i just added"
+        | "the task i just added"
+        | "eat"
+        | "the same"
+        | "the same one"
+        | "what i just added"
+        | "that last one"
+        | "this last one"
+        | "the new one"
+        | "the new task"
+        | "that thing"
+        | "the most recent one"
+        | "one"
+        | "that item"
+        | "him"
+        | "her" => {
             return Some(Target::It);
         }
-        "them" | "those" | "these" | "both" | "both of them" | "all of them" | "those two" | "them both" | "them all"
-        | "both tasks" | "these two" | "those tasks" | "all of those" | "these tasks" | "all those" | "all three" | "all three of them" => {
+        "them" | "those" | "these" | "both" | "both of them" | "all of them" | "those two" | "them both"
+        | "them all" | "both tasks" | "these two" | "those tasks" | "all of those" | "these tasks" | "all those"
+        | "all three" | "all three of them" => {
             return Some(Target::Them);
         }
         _ => {}
@@ -60,9 +86,12 @@ fn stripped(words: &[Word]) -> &[Word] {
     if matches!(norm.get(article), Some(&"task" | &"item" | &"reminder" | &"todo" | &"to-do" | &"one" | &"entry")) {
         let linking = matches!(
             norm.get(article + 1),
-            Some(&"called" | &"named" | &"to" | &"about" | &"for" | &"with" | &"of" | &"titled" | &"saying" | &"that's")
+            Some(
+                &"called" | &"named" | &"to" | &"about" | &"for" | &"with" | &"of" | &"titled" | &"saying" | &"that's"
+            )
         );
-        let digit = norm.get(article + 1).is_some_and(|word| super::super::dates::cardinal(&[word]).is_some()) && norm.len() == article + 2;
+        let digit = norm.get(article + 1).is_some_and(|word| super::super::dates::cardinal(&[word]).is_some())
+            && norm.len() == article + 2;
         if linking && norm.len() > article + 2 {
             words = &words[article + 2..];
         } else if norm.len() > article + 1 && article == 1 && !digit {
@@ -73,7 +102,7 @@ fn stripped(words: &[Word]) -> &[Word] {
     if let [first, .., last] = norm.as_slice()
         && norm.len() >= 3
         && matches!(*first, "the" | "my" | "that" | "this")
-        && matches!(*last, "task" | "item" | "reminder" | "one" | "todo" | "to-do" | "entry")
+        && matches!(*last, "task" | "item" | "reminder" | "one" | "todo" | "to-do" | "entry" | "thing")
         && super::pick(&norm.join(" ")).is_none()
     {
         return &words[1..words.len() - 1];

@@ -41,7 +41,9 @@ pub(super) fn one(scene: &Scene<'_>, called: &Called<'_>) -> String {
 fn without_task(called: &Called<'_>) -> String {
     let count = number(called.field("count"));
     match (called.status(), count) {
-        ("completed" | "deleted" | "already", Some(0)) => "There was nothing to do: no such tasks are on your list.".into(),
+        ("completed" | "deleted" | "already", Some(0)) => {
+            "There was nothing to do: no such tasks are on your list.".into()
+        }
         ("completed", Some(1)) => "Great, that one task is done.".into(),
         ("completed", Some(count)) => format!("Great, all {count} tasks are done."),
         ("completed", None) => "Great, everything is done.".into(),
@@ -79,7 +81,8 @@ pub(super) fn several(scene: &Scene<'_>, calls: &[&Called<'_>]) -> String {
     let same_due = tasks.windows(2).all(|pair| pair[0].due == pair[1].due);
     match (calls[0].status(), calls[0].call.name.as_str()) {
         ("added", _) if same_due => match due_words(tasks[0].due, scene) {
-            Some(due) => format!("Okay, I've added {names}, all due {due}.").replace(", all due", if tasks.len() == 2 { ", both due" } else { ", all due" }),
+            Some(due) => format!("Okay, I've added {names}, all due {due}.")
+                .replace(", all due", if tasks.len() == 2 { ", both due" } else { ", all due" }),
             None => format!("Okay, I've added {names}."),
         },
         ("added", _) => {
@@ -139,7 +142,9 @@ pub(super) fn needs_confirmation(scene: &Scene<'_>, called: &Called<'_>) -> Stri
         (Some(1), Some("done")) => "Shall I really delete the one task that is done?".into(),
         (Some(1), _) => "Shall I really delete the only task on your list?".into(),
         (Some(count), Some("done")) => format!("Shall I really delete the {count} tasks that are done?"),
-        (Some(count), _) if called.call.name == "complete_task" => format!("Shall I really mark all {count} tasks as done?"),
+        (Some(count), _) if called.call.name == "complete_task" => {
+            format!("Shall I really mark all {count} tasks as done?")
+        }
         (Some(count), _) => format!("Shall I really delete all {count} tasks?"),
         (None, _) => "Are you sure?".into(),
     }

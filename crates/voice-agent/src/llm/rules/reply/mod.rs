@@ -40,7 +40,9 @@ pub(crate) fn sentences(text: &str) -> Vec<String> {
 fn sentence_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let ends = |at: &usize| {
-        matches!(bytes[*at], b'.' | b'!' | b'?') && bytes.get(at + 1) == Some(&b' ') && bytes.get(at + 2).is_some_and(|next| !next.is_ascii_lowercase())
+        matches!(bytes[*at], b'.' | b'!' | b'?')
+            && bytes.get(at + 1) == Some(&b' ')
+            && bytes.get(at + 2).is_some_and(|next| !next.is_ascii_lowercase())
     };
     (0..bytes.len()).find(ends).map(|at| at + 2)
 }
@@ -75,7 +77,11 @@ pub(crate) fn join(items: &[String], last: &str) -> String {
 pub(crate) fn which<'a>(titles: impl Iterator<Item = &'a str>) -> String {
     let titles: Vec<String> = titles.map(spoken).collect();
     if titles.len() > 4 {
-        return format!("There are {} of those. Which one do you mean: {}, or another?", titles.len(), titles[..3].join(", "));
+        return format!(
+            "There are {} of those. Which one do you mean: {}, or another?",
+            titles.len(),
+            titles[..3].join(", ")
+        );
     }
     format!("Which one do you mean: {}?", join(&titles, "or"))
 }
@@ -105,8 +111,13 @@ pub(crate) fn when_due(task: TaskView<'_>, scene: &Scene<'_>) -> String {
     if task.done {
         return format!("{title} is done.");
     }
+    let asked = scene.current().map_or("", |turn| turn.user);
+    if ["priority", "urgent", "important"].iter().any(|word| asked.contains(word)) {
+        return format!("{title} has {} priority.", task.priority);
+    }
     let now = &scene.request.now;
     match task.due.and_then(|due| due_date(due, now)) {
+        None if asked.ends_with("done?") => format!("{title} is still open."),
         None => format!("{title} has no due date."),
         Some(due) if dates::is_overdue(due, now) => format!("{title} was due {}.", dates::speak_due(due, now)),
         Some(due) => format!("{title} is due {}.", dates::speak_due(due, now)),
@@ -128,13 +139,18 @@ pub(crate) fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> String {
 /// Says what the tools answered in this turn.
 pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
     // A hand-off is not spoken of when there is anything else to say.
-    let silent = |called: &Called<'_>| called.call.name == "transfer_to_agent" && called.status() == "ok" && turn.calls.len() > 1;
-    let answered: Vec<&Called<'_>> = turn.calls.iter().filter(|called| called.output.is_some() && !silent(called)).collect();
+    let silent = |called: &Called<'_>| {
+        called.call.name == "transfer_to_agent" && called.status() == "ok" && turn.calls.len() > 1
+    };
+    let answered: Vec<&Called<'_>> =
+        turn.calls.iter().filter(|called| called.output.is_some() && !silent(called)).collect();
     let mut parts: Vec<String> = Vec::new();
     let mut at = 0;
     while at < answered.len() {
         // What was done to several tasks in the same way is one sentence.
-        let alike = |called: &&&Called<'_>| called.status() == answered[at].status() && called.call.name == answered[at].call.name;
+        let alike = |called: &&&Called<'_>| {
+            called.status() == answered[at].status() && called.call.name == answered[at].call.name
+        };
         let length = answered[at..].iter().take_while(alike).count();
         parts.push(group(scene, turn, &answered[at..at + length]));
         at += length;

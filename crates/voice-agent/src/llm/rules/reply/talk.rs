@@ -18,13 +18,19 @@ pub(crate) fn talk(talk: Talk, scene: &Scene<'_>) -> String {
         Talk::Thanks => "You're welcome. Anything else?".into(),
         Talk::Help => help(scene),
         Talk::HowAreYou => "I'm fine, thanks for asking. What's on your mind for your list?".into(),
+        Talk::Feeling => "I hear you. Shall we look at your list? You can say, what's due today.".into(),
         Talk::Who => "I'm a voice assistant, a machine that keeps your task list. What shall I do for you?".into(),
-        Talk::Recording => "If you agreed to it, this call may be recorded. Say stop recording at any time, and it stops at once.".into(),
+        Talk::Recording => {
+            "If you agreed to it, this call may be recorded. Say stop recording at any time, and it stops at once."
+                .into()
+        }
         Talk::Joke => "I only know one: a list with nothing on it. Shall we work on yours?".into(),
         Talk::Time => format!("It's {}. Anything for your list?", dates::speak_time(now.time())),
         Talk::Date => format!("Today is {}. Anything for your list?", now.strftime("%A, %B %-d")),
         Talk::Praise => "Glad to hear it. Anything else for your list?".into(),
-        Talk::Sorry => "I'm sorry about that. If I got something wrong, say undo that, or tell me again in other words.".into(),
+        Talk::Sorry => {
+            "I'm sorry about that. If I got something wrong, say undo that, or tell me again in other words.".into()
+        }
         Talk::Love => "That's kind of you. Is there anything else for your list?".into(),
         Talk::Weather => "I can't look outside, I only keep your tasks. Shall I add something to your list?".into(),
         Talk::Wait => "Take your time, I'm here.".into(),

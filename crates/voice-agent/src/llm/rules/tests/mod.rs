@@ -75,8 +75,17 @@ fn tool(name: &'static str) -> ToolSpec {
 
 fn tools(agent: &str) -> Vec<ToolSpec> {
     let all = [
-        "add_task", "list_tasks", "complete_task", "reopen_task", "set_due", "set_priority", "rename_task", "delete_task", "undo",
-        "transfer_to_agent", "end_call",
+        "add_task",
+        "list_tasks",
+        "complete_task",
+        "reopen_task",
+        "set_due",
+        "set_priority",
+        "rename_task",
+        "delete_task",
+        "undo",
+        "transfer_to_agent",
+        "end_call",
     ];
     all.into_iter().filter(|name| agent == TASK_AGENT || *name != "add_task").map(tool).collect()
 }
@@ -119,7 +128,10 @@ impl Conversation {
                     _ => None,
                 })
                 .collect();
-            let said: String = events.iter().filter_map(|event| if let LlmEvent::Text(text) = event { Some(text.as_str()) } else { None }).collect();
+            let said: String = events
+                .iter()
+                .filter_map(|event| if let LlmEvent::Text(text) = event { Some(text.as_str()) } else { None })
+                .collect();
             assert!(matches!(events.last(), Some(LlmEvent::Done { .. })));
             assert!(!said.is_empty() || !called.is_empty(), "no answer to {text:?}");
             if !said.is_empty() {
@@ -192,7 +204,8 @@ fn check(dialogue: &Dialogue) -> Result<(), String> {
         {
             return Err(format!("{at}\n    expected the calls {}", json!(expected)));
         }
-        let matches = |pattern: &String| RegexBuilder::new(pattern).case_insensitive(true).build().unwrap().is_match(&reply);
+        let matches =
+            |pattern: &String| RegexBuilder::new(pattern).case_insensitive(true).build().unwrap().is_match(&reply);
         if let Some(pattern) = said.reply.iter().find(|pattern| !matches(pattern)) {
             return Err(format!("{at}\n    expected to hear {pattern:?}"));
         }
