@@ -241,7 +241,9 @@ fn is_small(word: &str) -> bool {
             | "it"
             | "that"
             | "one"
-            | "with" | "thing" | "stuff"
+            | "with"
+            | "thing"
+            | "stuff"
     )
 }
 

@@ -61,6 +61,9 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
     if let ["end", "of", tail @ ..] | ["close", "of", tail @ ..] = rest {
         return end_of(tail, today).map(|(length, date, part)| (skip + 2 + length, date, part));
     }
+    if let ["last", "day", "of", tail @ ..] = rest {
+        return end_of(tail, today).map(|(length, date, _)| (skip + 3 + length, date, None));
+    }
     match rest {
         ["eod", ..] => Some((skip + 1, today, Some(DayPart::EndOfDay))),
         ["next", "week", ..] => Some((skip + 2, plus(monday(today)?, 7)?, None)),

@@ -49,6 +49,7 @@ fn days() {
             ("next month", "2026-12-01"),
             ("the end of the week", "2026-11-27"),
             ("end of the month", "2026-11-30"),
+            ("the last day of the month", "2026-11-30"),
             ("the end of next month", "2026-12-31"),
             ("the end of the year", "2026-12-31"),
             ("end of day", "2026-11-23T17:00"),

@@ -56,6 +56,9 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     return None;
                 }
                 let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
+                if matches!(named, "something" | "an item" | "something else" | "something new") {
+                    return Some(missing_title());
+                }
                 Some(build(&words, false, None, found.known))
             },
         ),
@@ -146,6 +149,17 @@ fn marked(found: &Match<'_>) -> Option<Intent> {
     );
     let words = found.words("t");
     // "add a task" may end in a dangling "to".
+    if matches!(
+        norms(words).as_slice(),
+        ["something"]
+            | ["something", "new" | "else"]
+            | ["an", "item"]
+            | ["one", "more"]
+            | ["another", "one"]
+            | ["another"]
+    ) {
+        return Some(missing_title());
+    }
     if words.is_empty() || (words.len() == 1 && matches!(words[0].norm.as_str(), "to" | "called" | "for" | "that")) {
         return Some(missing_title());
     }

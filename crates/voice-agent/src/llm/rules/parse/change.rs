@@ -16,7 +16,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| all_or_them(found),
         ),
         (
-            r"(?:i've |i have |i )?(?:done|finished|completed|did) (?:everything|all of (?:it|my tasks)|all my tasks|all the tasks|every task|the whole list)|everything(?:'s| is) {DONE}|all (?:tasks )?(?:are )?{DONE}",
+            r"(?:i've |i have |i )?(?:done|finished|completed|did) (?:everything|all of (?:it|my tasks)|all my tasks|all the tasks|every task|the whole list)(?: today| already| now| for today)*|everything(?:'s| is) {DONE}|all (?:tasks )?(?:are )?{DONE}",
             |_| Some(Intent::CompleteAll),
         ),
         // Deleting.
@@ -51,7 +51,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:(?:i|we) (?:don't|do not|no longer) (?:need|have|want)(?: to)?|(?:don't|do not|stop) remind(?:ing)? me (?:to|about|of)) (?P<t>.+?)(?: any ?more| any longer)?",
             |found| deletes_known(found),
         ),
-        (r"(?:delete|remove|erase)", |_| Some(incomplete(Missing::Title, Intent::Delete(Vec::new())))),
+        (
+            r"(?:delete|remove|erase|get rid of)(?: a task| something| an item| one| one of my tasks| some tasks| one of them)?",
+            |_| Some(incomplete(Missing::Title, Intent::Delete(Vec::new()))),
+        ),
         // Open again.
         (
             r"(?:re-?open|unmark|uncheck|untick|un-?complete|restore|reactivate|re open|un cross|uncross|bring back|reactive) (?P<t>.+?)(?: again)?",
@@ -130,10 +133,23 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:give|set) (?P<t>.+?) (?:a |the )?(?:due date|deadline|due date of|deadline of)(?: (?:of|for|to|on|by))? (?P<d>.+)",
+            r"(?:give|set) (?P<t>.+?) (?:a|the) (?:due date|deadline)(?: of)?(?: (?:of|for|to|on|by))? (?P<d>.+)",
             |found| {
                 let due = dates::parse(&norms(found.words("d")), found.known.now)?;
                 Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
+            },
+        ),
+        (
+            r"(?:set|change|move|update|make|edit) (?P<t>.+?)'s? (?:due date|deadline|date)(?: to| as| on| for)? (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                match target(found.words("t"))? {
+                    Target::Title(title) => Some(Intent::SetDue(
+                        Target::Title(title.trim_end_matches("'s").trim_end_matches("’s").to_owned()),
+                        Some(due),
+                    )),
+                    other => Some(Intent::SetDue(other, Some(due))),
+                }
             },
         ),
         (
@@ -143,7 +159,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:set|change|update|raise|lower|make|put|increase|reduce|decrease|bump) (?:up |down )?(?:the |its )?(?:priority|importance|urgency)(?: (?:of|for|on) (?P<t>.+?))?(?: (?:to|as|at) (?P<d>.+))?",
+            r"(?:set|change|update|raise|lower|make|put|increase|reduce|decrease|bump) (?:up |down )?(?:the |its )?(?:priority|importance|urgency)(?: (?:of|for|on) (?P<t>.+?))?(?: from (?:low|normal|medium|high))?(?: (?:to|as|at) (?P<d>.+))?",
             |found| priority_of(found),
         ),
         (
@@ -301,7 +317,20 @@ fn without_tail(words: &[Word]) -> &[Word] {
     while let [rest @ .., last] = words
         && matches!(
             last.norm.as_str(),
-            "to" | "be" | "is" | "as" | "back" | "due" | "a" | "two" | "out" | "off" | "till" | "for" | "on"
+            "to" | "be"
+                | "is"
+                | "as"
+                | "back"
+                | "due"
+                | "a"
+                | "two"
+                | "out"
+                | "off"
+                | "till"
+                | "for"
+                | "on"
+                | "my"
+                | "the"
         )
         && !rest.is_empty()
     {

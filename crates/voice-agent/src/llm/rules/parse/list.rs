@@ -78,7 +78,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
-            r"(?:what's|what is|what are|what|which|what else|which ones|which of|show|list|lists|read|read out|tell|give|display|repeat|see|hear|do i have|have i|is there|is|are|are there|any|anything|something|got anything|have i got|let me (?:see|hear|have)|i (?:want|need|would like|'d like) to (?:see|hear|know)|i'd like to (?:see|hear|know)|i want|lift|least|check|look at|open|view|go over|summarize|summarise|so what|and what|do we have)(?: .*)",
+            r"(?:what's|what is|what are|what|which|what else|which ones|which of|show|list|lists|read|read out|tell|give|display|repeat|see|hear|do i have|have i|is there|is|are|are there|any|anything|something|got anything|have i got|let me (?:see|hear|have)|i (?:want|need|would like|'d like) to (?:see|hear|know)|i'd like to (?:see|hear|know)|i want (?:my|the|a list)|lift|least|check|look at|open|view|go over|summarize|summarise|so what|and what|do we have)(?: .*)",
             |found| {
                 let text = found.utterance_text();
                 let about = text.split(' ').any(is_about_tasks);

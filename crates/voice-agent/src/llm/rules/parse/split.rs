@@ -150,7 +150,9 @@ pub(crate) fn joined_titles<'a>(words: &'a [Word], several: bool, known: Known<'
         let before = &words[from..end];
         let rest = &words[start..];
         let conjunction = start > end;
-        if separates(before, rest, conjunction, several, known) {
+        let then = words[end..start].iter().any(|word| word.norm == "then");
+        let begins = then && lexicon::starts_verb(&norms(rest)) && rest.len() > 1;
+        if separates(before, rest, conjunction, several || begins, known) {
             parts.push(before);
             from = start;
             if from < words.len() && words[from].norm == "to" {

@@ -63,6 +63,12 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
         }
         _ => {}
     }
+    if matches!(
+        joined.as_str(),
+        "a task" | "task" | "tasks" | "something" | "an item" | "some tasks" | "one of my tasks"
+    ) {
+        return None;
+    }
     if let Some(picks) = super::pick(&joined) {
         return Some(Target::Picked(picks));
     }

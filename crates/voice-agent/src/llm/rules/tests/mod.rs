@@ -2,7 +2,6 @@
 
 mod fake_list;
 mod properties;
-mod scratch;
 
 use jiff::ZonedDateTime;
 use regex::RegexBuilder;
@@ -250,4 +249,21 @@ fn the_dialogues_end_as_they_should() {
     }
     assert!(failures.is_empty(), "{} of {count} dialogues failed:\n{}", failures.len(), failures.join("\n"));
     assert!(count >= 150, "only {count} dialogues");
+}
+
+#[test]
+fn the_stream_ends_with_done() {
+    use crate::llm::Llm;
+    use futures_util::StreamExt;
+
+    let model = super::RulesLlm::prepared();
+    assert_eq!((model.provider(), model.model()), ("embedded", "rules"));
+    let mut conversation = Conversation::new(NOW, &[]);
+    conversation.chat.items.push(ChatItem::User { text: "help".into() });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let events: Vec<_> = runtime.block_on(model.stream(conversation.request()).collect());
+    // Sentence by sentence, so that the first can be spoken at once.
+    assert!(events.len() >= 3, "{events:?}");
+    assert!(events[..events.len() - 1].iter().all(|event| matches!(event, Ok(LlmEvent::Text(_)))));
+    assert_eq!(events.last(), Some(&Ok(LlmEvent::Done { input_tokens: 0, output_tokens: 0 })));
 }
