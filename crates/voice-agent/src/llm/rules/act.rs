@@ -49,7 +49,9 @@ pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
     let scene = Scene { request, turns };
     let Some(current) = scene.current() else { return Answer::say(reply::OPENING) };
     let handed_back = current.calls.last().is_some_and(|called| {
-        called.call.name == "transfer_to_agent" && called.argument("agent") == Some(TASK_AGENT) && called.status() == "ok"
+        called.call.name == "transfer_to_agent"
+            && called.argument("agent") == Some(TASK_AGENT)
+            && called.status() == "ok"
     });
     if current.calls.is_empty() {
         return first_round(&scene, current.user);
@@ -80,7 +82,9 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
 
 pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Answer {
     match intent {
-        Intent::Add(tasks) => Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() },
+        Intent::Add(tasks) => {
+            Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() }
+        }
         Intent::Offer(tasks) => offer(scene, tasks),
         Intent::List(filter) => list(filter, dialogue::ASKED),
         Intent::Count(filter) => list(filter, dialogue::COUNTED),
@@ -96,7 +100,9 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::SetPriority(target, priority) => {
             each(scene, "set_priority", std::slice::from_ref(target), &object(json!({"priority": priority.as_str()})))
         }
-        Intent::Rename(target, new) => each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new}))),
+        Intent::Rename(target, new) => {
+            each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new})))
+        }
         Intent::Delete(targets) => each(scene, "delete_task", targets, &Map::new()),
         Intent::DeleteScope(scope) => Answer::call("delete_task", object(json!({"scope": scope}))),
         Intent::Undo => undo(scene),
@@ -128,7 +134,15 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
 /// The tool of this name, if it is one that can be called again.
 fn tool_name(name: &str) -> Option<&'static str> {
     const TOOLS: [&str; 9] = [
-        "add_task", "list_tasks", "complete_task", "reopen_task", "set_due", "set_priority", "rename_task", "delete_task", "undo",
+        "add_task",
+        "list_tasks",
+        "complete_task",
+        "reopen_task",
+        "set_due",
+        "set_priority",
+        "rename_task",
+        "delete_task",
+        "undo",
     ];
     TOOLS.into_iter().find(|tool| *tool == name)
 }
@@ -206,7 +220,10 @@ fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {
     if let [task] = tasks {
         let lower = task.title.to_lowercase();
         if scene.request.titles.iter().any(|title| title.to_lowercase() == lower) {
-            return Answer::call("list_tasks", object(json!({"status": "open", "query": task.title, "limit": dialogue::ASKED})));
+            return Answer::call(
+                "list_tasks",
+                object(json!({"status": "open", "query": task.title, "limit": dialogue::ASKED})),
+            );
         }
     }
     Answer::say(reply::offer(scene, tasks))
@@ -304,7 +321,10 @@ pub(crate) fn choose<'a>(picks: &[Pick], among: &[TaskView<'a>]) -> Vec<TaskView
 
 fn bare_date(scene: &Scene<'_>, due: dates::Due) -> Answer {
     let spoken = dates::speak_due(due, &scene.request.now);
-    Answer::say(format!("What about {}? You can say, what's due {spoken}, or add a task for that day.", spoken.trim_start_matches("on ")))
+    Answer::say(format!(
+        "What about {}? You can say, what's due {spoken}, or add a task for that day.",
+        spoken.trim_start_matches("on ")
+    ))
 }
 
 fn ask_for(scene: &Scene<'_>, missing: Missing, inner: &Intent) -> String {

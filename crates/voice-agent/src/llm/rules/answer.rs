@@ -47,7 +47,12 @@ fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
     None
 }
 
-fn open_question(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+fn open_question(
+    scene: &Scene<'_>,
+    previous: &Turn<'_>,
+    utterance: &Utterance,
+    intent: &Intent,
+) -> Option<Vec<Intent>> {
     if let Some(pending) = dialogue::pending(previous) {
         return answer_pending(pending, utterance, intent);
     }
@@ -70,6 +75,14 @@ fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) 
             Intent::Yes => Some(again(calls)),
             Intent::Delete(targets) if matches!(targets.as_slice(), [Target::It | Target::Them]) => Some(again(calls)),
             Intent::No | Intent::Cancel => Some(vec![Intent::Kept]),
+            // Another one was meant: ask about that one.
+            Intent::Correct(words) if calls.len() == 1 => {
+                let (name, mut arguments) = calls.into_iter().next()?;
+                arguments.remove("id");
+                arguments.remove("confirmed");
+                arguments.insert("title".into(), title(words).into());
+                Some(vec![Intent::Again(name.to_owned(), arguments)])
+            }
             _ => None,
         },
         Pending::Choose { call, among } => {
@@ -128,12 +141,18 @@ fn chosen<'a>(among: &[TaskView<'a>], utterance: &Utterance, intent: &Intent) ->
 /// The one task among these that the words fit better than all others.
 fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskView<'a>> {
     // "Friday" may mean the one that is due on Friday; that is left to the title's words alone.
-    let words: Vec<&str> =
-        said.iter().copied().filter(|word| !matches!(*word, "the" | "one" | "task" | "with" | "about" | "i" | "mean" | "meant" | "no" | "yes")).collect();
+    let words: Vec<&str> = said
+        .iter()
+        .copied()
+        .filter(|word| {
+            !matches!(*word, "the" | "one" | "task" | "with" | "about" | "i" | "mean" | "meant" | "no" | "yes")
+        })
+        .collect();
     if words.is_empty() {
         return Vec::new();
     }
-    let mut scored: Vec<(f64, &TaskView<'a>)> = among.iter().map(|task| (lexicon::fit(&words, task.title), task)).collect();
+    let mut scored: Vec<(f64, &TaskView<'a>)> =
+        among.iter().map(|task| (lexicon::fit(&words, task.title), task)).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     match scored.as_slice() {
         [(first, task), (second, _), ..] if *first >= 0.5 && first > second => vec![**task],
@@ -147,14 +166,21 @@ fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskView<'a>> {
     }
 }
 
-fn answer_offer(tasks: &[parse::NewTask], scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+fn answer_offer(
+    tasks: &[parse::NewTask],
+    scene: &Scene<'_>,
+    utterance: &Utterance,
+    intent: &Intent,
+) -> Option<Vec<Intent>> {
     let with_due = |due: dates::Due| {
         let fill = |task: &parse::NewTask| parse::NewTask { due: Some(due), ..task.clone() };
         vec![Intent::Add(tasks.iter().map(fill).collect())]
     };
     match intent {
         Intent::Yes | Intent::AddThat => Some(vec![Intent::Add(tasks.to_vec())]),
-        Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)) => Some(vec![Intent::Add(tasks.to_vec())]),
+        Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)) => {
+            Some(vec![Intent::Add(tasks.to_vec())])
+        }
         Intent::No | Intent::Cancel => Some(vec![Intent::Enough]),
         Intent::Date(due) => Some(with_due(*due)),
         _ => {
@@ -167,7 +193,13 @@ fn answer_offer(tasks: &[parse::NewTask], scene: &Scene<'_>, utterance: &Utteran
     }
 }
 
-fn answer_missing(scene: &Scene<'_>, missing: Missing, inner: &Intent, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+fn answer_missing(
+    scene: &Scene<'_>,
+    missing: Missing,
+    inner: &Intent,
+    utterance: &Utterance,
+    intent: &Intent,
+) -> Option<Vec<Intent>> {
     if matches!(intent, Intent::No | Intent::Cancel) {
         return Some(vec![Intent::Enough]);
     }
@@ -178,7 +210,9 @@ fn answer_missing(scene: &Scene<'_>, missing: Missing, inner: &Intent, utterance
     let filled = match (missing, inner) {
         (Missing::Title, Intent::Add(_)) => match intent {
             // "Add a task" … "add a task to buy milk": the caller began again.
-            Intent::Add(_) | Intent::Incomplete(..) | Intent::List(_) | Intent::Count(_) | Intent::Review => return None,
+            Intent::Add(_) | Intent::Incomplete(..) | Intent::List(_) | Intent::Count(_) | Intent::Review => {
+                return None;
+            }
             _ => Intent::Add(parse::new_tasks(words, false, scene.known())),
         },
         (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(vec![parse::target(words)?]),

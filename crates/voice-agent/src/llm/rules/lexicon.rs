@@ -29,23 +29,93 @@ const NOUN_LIKE: &str = "back bake book change charge check comb copy cut dig dr
     text train transfer treat trim turn update upgrade visit walk wash watch water wax weed wrap zip milk";
 
 const PAST: [(&str, &str); 62] = [
-    ("ate", "eat"), ("baked", "bake"), ("bought", "buy"), ("brought", "bring"), ("built", "build"), ("called", "call"),
-    ("cancelled", "cancel"), ("canceled", "cancel"), ("caught", "catch"), ("chose", "choose"), ("cut", "cut"),
-    ("did", "do"), ("done", "do"), ("drew", "draw"), ("dropped", "drop"), ("drove", "drive"), ("fed", "feed"),
-    ("found", "find"), ("fixed", "fix"), ("gave", "give"), ("got", "get"), ("gotten", "get"), ("hung", "hang"),
-    ("hoovered", "hoover"), ("kept", "keep"), ("left", "leave"), ("lent", "lend"), ("made", "make"), ("met", "meet"),
-    ("mowed", "mow"), ("ordered", "order"), ("paid", "pay"), ("planned", "plan"), ("put", "put"), ("ran", "run"),
-    ("read", "read"), ("replied", "reply"), ("rang", "ring"), ("said", "say"), ("sent", "send"), ("sold", "sell"),
-    ("set", "set"), ("shipped", "ship"), ("shopped", "shop"), ("spoke", "speak"), ("stopped", "stop"),
-    ("studied", "study"), ("submitted", "submit"), ("swam", "swim"), ("swept", "sweep"), ("taught", "teach"),
-    ("threw", "throw"), ("tidied", "tidy"), ("told", "tell"), ("took", "take"), ("tried", "try"), ("walked", "walk"),
-    ("went", "go"), ("woke", "wake"), ("wrapped", "wrap"), ("written", "write"), ("wrote", "write"),
+    ("ate", "eat"),
+    ("baked", "bake"),
+    ("bought", "buy"),
+    ("brought", "bring"),
+    ("built", "build"),
+    ("called", "call"),
+    ("cancelled", "cancel"),
+    ("canceled", "cancel"),
+    ("caught", "catch"),
+    ("chose", "choose"),
+    ("cut", "cut"),
+    ("did", "do"),
+    ("done", "do"),
+    ("drew", "draw"),
+    ("dropped", "drop"),
+    ("drove", "drive"),
+    ("fed", "feed"),
+    ("found", "find"),
+    ("fixed", "fix"),
+    ("gave", "give"),
+    ("got", "get"),
+    ("gotten", "get"),
+    ("hung", "hang"),
+    ("hoovered", "hoover"),
+    ("kept", "keep"),
+    ("left", "leave"),
+    ("lent", "lend"),
+    ("made", "make"),
+    ("met", "meet"),
+    ("mowed", "mow"),
+    ("ordered", "order"),
+    ("paid", "pay"),
+    ("planned", "plan"),
+    ("put", "put"),
+    ("ran", "run"),
+    ("read", "read"),
+    ("replied", "reply"),
+    ("rang", "ring"),
+    ("said", "say"),
+    ("sent", "send"),
+    ("sold", "sell"),
+    ("set", "set"),
+    ("shipped", "ship"),
+    ("shopped", "shop"),
+    ("spoke", "speak"),
+    ("stopped", "stop"),
+    ("studied", "study"),
+    ("submitted", "submit"),
+    ("swam", "swim"),
+    ("swept", "sweep"),
+    ("taught", "teach"),
+    ("threw", "throw"),
+    ("tidied", "tidy"),
+    ("told", "tell"),
+    ("took", "take"),
+    ("tried", "try"),
+    ("walked", "walk"),
+    ("went", "go"),
+    ("woke", "wake"),
+    ("wrapped", "wrap"),
+    ("written", "write"),
+    ("wrote", "write"),
 ];
 
 /// Words that begin a command to us, by which a mangled first word is mended.
 const COMMANDS: [&str; 21] = [
-    "add", "complete", "create", "delete", "finish", "list", "mark", "move", "remind", "remove", "rename", "reopen",
-    "reschedule", "review", "set", "show", "undo", "postpone", "cross", "repeat", "change",
+    "add",
+    "complete",
+    "create",
+    "delete",
+    "finish",
+    "list",
+    "mark",
+    "move",
+    "remind",
+    "remove",
+    "rename",
+    "reopen",
+    "reschedule",
+    "review",
+    "set",
+    "show",
+    "undo",
+    "postpone",
+    "cross",
+    "repeat",
+    "change",
 ];
 
 /// Whether the word is in a list of words.
@@ -63,8 +133,30 @@ pub(crate) fn starts_action(words: &[&str]) -> bool {
     let object = |word: &&str| {
         matches!(
             *word,
-            "a" | "an" | "the" | "my" | "your" | "our" | "his" | "her" | "their" | "some" | "this" | "that" | "for"
-                | "to" | "up" | "out" | "with" | "off" | "in" | "on" | "two" | "three" | "all" | "new" | "more"
+            "a" | "an"
+                | "the"
+                | "my"
+                | "your"
+                | "our"
+                | "his"
+                | "her"
+                | "their"
+                | "some"
+                | "this"
+                | "that"
+                | "for"
+                | "to"
+                | "up"
+                | "out"
+                | "with"
+                | "off"
+                | "in"
+                | "on"
+                | "two"
+                | "three"
+                | "all"
+                | "new"
+                | "more"
         )
     };
     words.get(1).is_some_and(object)
@@ -77,12 +169,18 @@ pub(crate) fn starts_verb(words: &[&str]) -> bool {
 
 /// Whether the words begin with one of the verbs that only make sense as a command to us.
 pub(crate) fn starts_command(words: &[&str]) -> bool {
-    match words {
-        ["add" | "delete" | "remove" | "remind" | "mark" | "rename" | "undo" | "list" | "show" | "reopen" | "complete", ..] => true,
-        ["move" | "make" | "set" | "put" | "change" | "call", "it" | "that" | "this", ..] => true,
-        ["cross", "off", ..] | ["what's", ..] | ["what", "is" | "are" | "do", ..] | ["how", "many", ..] => true,
-        _ => false,
+    let verbs =
+        ["add", "delete", "remove", "remind", "mark", "rename", "undo", "list", "show", "reopen", "complete", "what's"];
+    if words.first().is_some_and(|first| verbs.contains(first)) {
+        return true;
     }
+    matches!(
+        words,
+        ["move" | "make" | "set" | "put" | "change" | "call", "it" | "that" | "this", ..]
+            | ["cross", "off", ..]
+            | ["what", "is" | "are" | "do", ..]
+            | ["how", "many", ..]
+    )
 }
 
 /// The plain form of a verb in the past: "bought" is "buy". None if it is none.
@@ -105,7 +203,6 @@ pub(crate) fn sound(word: &str) -> String {
     }
     METAPHONE.double_metaphone(&plain).primary()
 }
-
 
 /// The command verb that a word sounds like, if it is none itself: "ad" is "add", "compleat" is "complete".
 pub(crate) fn command_by_sound(word: &str) -> Option<&'static str> {
@@ -130,7 +227,23 @@ pub(crate) fn command_by_sound(word: &str) -> Option<&'static str> {
 fn is_small(word: &str) -> bool {
     matches!(
         word,
-        "a" | "an" | "the" | "my" | "to" | "of" | "for" | "and" | "on" | "in" | "at" | "task" | "it" | "that" | "one" | "with"
+        "a" | "an"
+            | "the"
+            | "my"
+            | "to"
+            | "of"
+            | "for"
+            | "and"
+            | "on"
+            | "in"
+            | "at"
+            | "task"
+            | "it"
+            | "that"
+            | "one"
+            | "with"
+            | "thing"
+            | "stuff"
     )
 }
 

@@ -33,6 +33,17 @@ pub(crate) const REVIEW_AGENT: &str = "ReviewAgent";
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RulesLlm;
 
+impl RulesLlm {
+    /// The model with its patterns compiled, so that the first caller does not wait for that (some milliseconds).
+    pub fn prepared() -> Self {
+        let now = jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC);
+        // Words that no pattern knows pass through all of them.
+        let utterance = normalise::normalise("xyzzy plugh frobozz", &now);
+        let _ = parse::parse(&utterance, parse::Known { now: &now, titles: &[] });
+        Self
+    }
+}
+
 impl Llm for RulesLlm {
     fn provider(&self) -> &'static str {
         "embedded"

@@ -59,11 +59,12 @@ impl Utterance {
     pub(crate) fn slice(&self, start: usize, end: usize) -> &[Word] {
         let before = self.text[..start].split_whitespace().count();
         let count = self.text[start..end].split_whitespace().count();
-        &self.words[before..before + count]
+        // A match may begin or end within a word ("mom's"); there are never more words than there are.
+        self.words.get(before.min(self.words.len())..(before + count).min(self.words.len())).unwrap_or_default()
     }
 
     /// The part of it from this word on.
-    pub(crate) fn from_word(&self, at: usize) -> Self {
+    pub(crate) fn starting_at(&self, at: usize) -> Self {
         Self::new(self.words.get(at..).unwrap_or_default().to_vec())
     }
 }

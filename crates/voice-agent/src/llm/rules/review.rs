@@ -3,18 +3,20 @@
 //! Where the review stands is read from the conversation: the list that was read when it began, and what was decided
 //! since.
 
-use serde_json::{Map, json};
+mod decide;
+
+use serde_json::json;
 
 use super::act::{Scene, carry_out, object};
 use super::answer::resolve;
-use super::dates;
 use super::dialogue::{Called, TaskView, Turn, last_change, pending};
 use super::normalise::{Utterance, norms, title};
-use super::parse::{self, Intent, Target};
+use super::parse::Intent;
 use super::{Answer, LlmRequest, TASK_AGENT, reply};
+use decide::{Decision, decide};
 
 /// Most tasks in one review: as many as a list call answers.
-const MOST: usize = 100;
+const MOST: u64 = 100;
 
 /// Where a review stands.
 struct Progress<'a> {
@@ -23,26 +25,12 @@ struct Progress<'a> {
     at: usize,
 }
 
-/// What the caller decided about a task.
-#[derive(Debug, PartialEq)]
-enum Decision {
-    Keep,
-    Stop,
-    Say(&'static str, Map<String, serde_json::Value>),
-    Other,
-}
-
 /// The review agent's answer to the request.
 pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
     let scene = Scene { request, turns };
     let Some(current) = scene.current() else { return Answer::say(reply::OPENING) };
-    let review = started_at(turns).map(|at| &turns[at..]);
-    let Some(review) = review else { return begin() };
-    if current
-        .calls
-        .iter()
-        .any(|called| called.call.name == "transfer_to_agent" && called.argument("agent") == Some(TASK_AGENT))
-    {
+    let Some(review) = ongoing(turns) else { return begin() };
+    if current.calls.iter().any(hands_back) {
         return Answer::say(summary(review));
     }
     if !current.calls.is_empty() {
@@ -56,22 +44,28 @@ fn begin() -> Answer {
     Answer::call("list_tasks", object(json!({"status": "open", "limit": MOST})))
 }
 
-/// The turn in which the present review's list was read.
+/// Whether a call hands the call back to the task agent.
+fn hands_back(called: &Called<'_>) -> bool {
+    called.call.name == "transfer_to_agent" && called.argument("agent") == Some(TASK_AGENT)
+}
+
+/// Whether a call read the list that a review goes through.
+fn begins(called: &Called<'_>) -> bool {
+    let limit = called.call.arguments.get("limit").and_then(serde_json::Value::as_u64);
+    called.call.name == "list_tasks" && called.argument("status") == Some("open") && limit == Some(MOST)
+}
+
+/// The turn in which the last review's list was read.
 fn started_at(turns: &[Turn<'_>]) -> Option<usize> {
-    turns.iter().rposition(|turn| {
-        let transferred = turn
-            .calls
-            .iter()
-            .any(|called| called.call.name == "transfer_to_agent" && called.argument("agent") != Some(TASK_AGENT));
-        let whole = |called: &Called<'_>| {
-            called.call.name == "list_tasks"
-                && called.argument("status") == Some("open")
-                && called.argument("due").is_none()
-                && called.call.arguments.get("limit").and_then(serde_json::Value::as_u64) == Some(MOST as u64)
-        };
-        let listed = turn.calls.iter().any(whole);
-        transferred && listed || (listed && !transferred)
-    })
+    turns.iter().rposition(|turn| turn.calls.iter().any(begins))
+}
+
+/// The turns of the review that is going on; None if there is none yet.
+fn ongoing<'t, 'a>(turns: &'t [Turn<'a>]) -> Option<&'t [Turn<'a>]> {
+    let review = &turns[started_at(turns)?..];
+    // One that was handed back before the present turn is over.
+    let (_, before) = review.split_last()?;
+    (!before.iter().any(|turn| turn.calls.iter().any(hands_back))).then_some(review)
 }
 
 fn list_of<'a>(review: &[Turn<'a>]) -> Option<Called<'a>> {
@@ -136,241 +130,13 @@ fn hear(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
     match decide(scene, *task, user) {
         Decision::Keep => next(scene, progress, "Okay."),
         Decision::Stop => hand_back(),
-        Decision::Say(name, arguments) => Answer::call(name, arguments),
+        Decision::Call(name, arguments) => Answer::call(name, arguments),
         Decision::Other => other(scene, progress, user),
     }
 }
 
 fn hand_back() -> Answer {
     Answer::call("transfer_to_agent", object(json!({"agent": TASK_AGENT})))
-}
-
-/// What was decided about this task.
-fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decision {
-    let utterance = super::normalise::normalise(user, scene.known().now);
-    let text =
-        utterance.text.trim_start_matches("okay ").trim_start_matches("ok ").trim_end_matches(" please").to_owned();
-    let words: Vec<&str> = text.split(' ').collect();
-    let keep = matches!(
-        text.as_str(),
-        "keep"
-            | "keep it"
-            | "yes keep it"
-            | "keep that"
-            | "keep this"
-            | "yes"
-            | "yeah"
-            | "yep"
-            | "leave it"
-            | "leave it as it is"
-            | "leave that"
-            | "next"
-            | "next one"
-            | "the next one"
-            | "skip"
-            | "skip it"
-            | "skip that"
-            | "skip this one"
-            | "pass"
-            | "fine"
-            | "that's fine"
-            | "ok"
-            | "okay"
-            | "still open"
-            | "not yet"
-            | "no"
-            | "no not yet"
-            | "nope"
-            | "no keep it"
-            | "it stays"
-            | "stays"
-            | "as is"
-            | "leave it open"
-            | "keep it open"
-            | "keep that one"
-            | "move on"
-            | "go on"
-            | "continue"
-            | "sure"
-            | "later"
-            | "no change"
-            | "nothing"
-            | "keep it as it is"
-            | "it's fine"
-            | "still to do"
-            | "no leave it"
-            | "sip"
-            | "keep this one"
-            | "not done"
-            | "not done yet"
-            | "it's not done"
-            | "no it's not done"
-            | "deep it"
-            | "heap it"
-    );
-    if keep {
-        return Decision::Keep;
-    }
-    let stop = matches!(
-        text.as_str(),
-        "that's enough"
-            | "enough"
-            | "stop"
-            | "stop it"
-            | "stop the review"
-            | "that's all"
-            | "that's it"
-            | "i'm done"
-            | "we're done"
-            | "quit"
-            | "exit"
-            | "cancel"
-            | "end"
-            | "end review"
-            | "end the review"
-            | "finish the review"
-            | "no more"
-            | "that's enough for now"
-            | "enough for today"
-            | "that's enough for today"
-            | "stop here"
-            | "let's stop"
-            | "let's stop here"
-            | "go back"
-            | "never mind"
-            | "that's enough thanks"
-            | "that's enough thank you"
-            | "that will do"
-            | "i've had enough"
-            | "thank you that's enough"
-            | "thanks that's enough"
-            | "back"
-            | "that is enough"
-            | "enough now"
-    );
-    if stop {
-        return Decision::Stop;
-    }
-    let key = || Map::from_iter([("id".to_owned(), task.id.clone())]);
-    let done = matches!(
-        text.as_str(),
-        "done"
-            | "it's done"
-            | "that's done"
-            | "yes it's done"
-            | "yes done"
-            | "it is done"
-            | "finished"
-            | "i've done it"
-            | "i did it"
-            | "i did that"
-            | "i've done that"
-            | "complete"
-            | "completed"
-            | "mark it done"
-            | "mark it as done"
-            | "that one's done"
-            | "i finished it"
-            | "i finished that"
-            | "already done"
-            | "it's finished"
-            | "done already"
-            | "check"
-            | "cross it off"
-            | "did it"
-            | "yes i did"
-            | "i did"
-            | "that is done"
-            | "mark that as done"
-            | "complete it"
-            | "yes i did that"
-            | "yes i've done it"
-            | "dun"
-            | "that's finished"
-            | "it's already done"
-            | "i've already done it"
-            | "i've already done that"
-            | "mark as done"
-            | "check it off"
-            | "tick it off"
-    );
-    if done {
-        return Decision::Say("complete_task", key());
-    }
-    let delete = matches!(
-        text.as_str(),
-        "delete"
-            | "remove"
-            | "drop"
-            | "drop it"
-            | "throw it away"
-            | "get rid of it"
-            | "delete this"
-            | "delete this one"
-            | "not needed"
-            | "not needed anymore"
-            | "don't need it"
-            | "i don't need it anymore"
-            | "i don't need that anymore"
-    );
-    if delete {
-        return Decision::Say("delete_task", key());
-    }
-    let trimmed: Vec<&str> = words
-        .iter()
-        .copied()
-        .skip_while(|word| {
-            matches!(
-                *word,
-                "no" | "move"
-                    | "it"
-                    | "yes"
-                    | "let's"
-                    | "say"
-                    | "do"
-                    | "make"
-                    | "push"
-                    | "postpone"
-                    | "that"
-                    | "i'll"
-                    | "put"
-                    | "off"
-                    | "one"
-            )
-        })
-        .collect();
-    if let Some(due) = dates::parse(&trimmed, scene.known().now) {
-        let mut arguments = key();
-        arguments.insert("due".into(), due.to_argument().into());
-        return Decision::Say("set_due", arguments);
-    }
-    if let Some(priority) = parse::find_priority(&trimmed) {
-        let mut arguments = key();
-        arguments.insert("priority".into(), priority.as_str().into());
-        return Decision::Say("set_priority", arguments);
-    }
-    about_it(&understood(scene, user), key)
-}
-
-/// Commands about "it" mean the task that was asked about.
-fn about_it(intent: &Intent, key: impl Fn() -> Map<String, serde_json::Value>) -> Decision {
-    let with = |name: &str, value: serde_json::Value| {
-        let mut arguments = key();
-        arguments.insert(name.to_owned(), value);
-        arguments
-    };
-    match intent {
-        Intent::Complete(targets) if targets.as_slice() == [Target::It] => Decision::Say("complete_task", key()),
-        Intent::Delete(targets) if targets.as_slice() == [Target::It] => Decision::Say("delete_task", key()),
-        Intent::SetDue(Target::It, due) => {
-            Decision::Say("set_due", with("due", due.map_or(serde_json::Value::Null, |due| due.to_argument().into())))
-        }
-        Intent::SetPriority(Target::It, priority) => {
-            Decision::Say("set_priority", with("priority", priority.as_str().into()))
-        }
-        Intent::Rename(Target::It, new) => Decision::Say("rename_task", with("new_title", new.as_str().into())),
-        _ => Decision::Other,
-    }
 }
 
 /// What is not about the task that was asked about.

@@ -61,6 +61,9 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
     if let ["end", "of", tail @ ..] | ["close", "of", tail @ ..] = rest {
         return end_of(tail, today).map(|(length, date, part)| (skip + 2 + length, date, part));
     }
+    if let ["last", "day", "of", tail @ ..] = rest {
+        return end_of(tail, today).map(|(length, date, _)| (skip + 3 + length, date, None));
+    }
     match rest {
         ["eod", ..] => Some((skip + 1, today, Some(DayPart::EndOfDay))),
         ["next", "week", ..] => Some((skip + 2, plus(monday(today)?, 7)?, None)),
@@ -241,9 +244,9 @@ fn month(word: &str) -> Option<i8> {
         "november",
         "december",
     ];
-    let near = |name: &&str| **name == *word || (word.len() >= 6 && strsim::osa_distance(word, name) <= 1);
-    let short = |name: &&str| word.len() >= 3 && word.len() <= 4 && name.starts_with(word) && *name != "march";
-    let at = NAMES.iter().position(|name| near(&name)).or_else(|| NAMES.iter().position(|name| short(&name)))?;
+    let near = |name: &str| name == word || (word.len() >= 6 && strsim::osa_distance(word, name) <= 1);
+    let short = |name: &str| word.len() >= 3 && word.len() <= 4 && name.starts_with(word) && name != "march";
+    let at = NAMES.iter().position(|name| near(name)).or_else(|| NAMES.iter().position(|name| short(name)))?;
     i8::try_from(at + 1).ok()
 }
 

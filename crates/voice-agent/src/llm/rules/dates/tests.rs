@@ -49,6 +49,7 @@ fn days() {
             ("next month", "2026-12-01"),
             ("the end of the week", "2026-11-27"),
             ("end of the month", "2026-11-30"),
+            ("the last day of the month", "2026-11-30"),
             ("the end of next month", "2026-12-31"),
             ("the end of the year", "2026-12-31"),
             ("end of day", "2026-11-23T17:00"),
@@ -135,8 +136,14 @@ fn times() {
 
 #[test]
 fn month_and_year_ends() {
-    check("2026-12-31T10:00[Europe/Berlin]", &[("tomorrow", "2027-01-01"), ("the end of the month", "2026-12-31"), ("next month", "2027-01-01")]);
-    check("2026-01-31T10:00[Europe/Berlin]", &[("in a month", "2026-02-28"), ("the 30th", "2026-03-30"), ("the end of february", "2026-02-28")]);
+    check(
+        "2026-12-31T10:00[Europe/Berlin]",
+        &[("tomorrow", "2027-01-01"), ("the end of the month", "2026-12-31"), ("next month", "2027-01-01")],
+    );
+    check(
+        "2026-01-31T10:00[Europe/Berlin]",
+        &[("in a month", "2026-02-28"), ("the 30th", "2026-03-30"), ("the end of february", "2026-02-28")],
+    );
     check("2028-02-28T10:00[Europe/Berlin]", &[("tomorrow", "2028-02-29"), ("the end of the month", "2028-02-29")]);
     check("2026-11-28T10:00[Europe/Berlin]", &[("the end of the week", "2026-11-29"), ("this weekend", "2026-11-28")]);
     check("2026-11-29T10:00[Europe/Berlin]", &[("next tuesday", "2026-12-01"), ("the weekend", "2026-11-29")]);
@@ -147,9 +154,15 @@ fn month_and_year_ends() {
 #[test]
 fn clock_changes() {
     // New York's clocks jump from 2:00 to 3:00 on 8 March 2026, and repeat 1:00 to 2:00 on 1 November.
-    check("2026-03-07T10:00[America/New_York]", &[("tomorrow at 2:30 am", "2026-03-08T03:30"), ("tomorrow", "2026-03-08")]);
+    check(
+        "2026-03-07T10:00[America/New_York]",
+        &[("tomorrow at 2:30 am", "2026-03-08T03:30"), ("tomorrow", "2026-03-08")],
+    );
     check("2026-03-08T01:30[America/New_York]", &[("in an hour", "2026-03-08T03:30")]);
-    check("2026-11-01T01:30-04:00[America/New_York]", &[("in an hour", "2026-11-01T01:30"), ("in two hours", "2026-11-01T02:30")]);
+    check(
+        "2026-11-01T01:30-04:00[America/New_York]",
+        &[("in an hour", "2026-11-01T01:30"), ("in two hours", "2026-11-01T02:30")],
+    );
 }
 
 #[test]
@@ -162,11 +175,22 @@ fn dates_in_titles() {
     assert_eq!(trailing("call john by friday"), Some(("call john".into(), "2026-11-27".into())));
     assert_eq!(trailing("call john tomorrow at five"), Some(("call john".into(), "2026-11-24T17:00".into())));
     assert_eq!(trailing("book a table for the fifth"), Some(("book a table".into(), "2026-12-05".into())));
-    for none in ["read chapter five", "call mom every friday", "book a table for two", "enjoy the sun", "clean the second", "plan a march", "read pages two to three"] {
+    for none in [
+        "read chapter five",
+        "call mom every friday",
+        "book a table for two",
+        "enjoy the sun",
+        "clean the second",
+        "plan a march",
+        "read pages two to three",
+    ] {
         assert_eq!(trailing(none), None, "{none:?}");
     }
     let words = ["tomorrow", "at", "five", "call", "john"];
-    assert_eq!(find_leading(&words, &now).map(|(length, due)| (length, due.to_argument())), Some((3, "2026-11-24T17:00".into())));
+    assert_eq!(
+        find_leading(&words, &now).map(|(length, due)| (length, due.to_argument())),
+        Some((3, "2026-11-24T17:00".into()))
+    );
 }
 
 #[test]

@@ -137,7 +137,7 @@ pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize
             matches!(word.trim_end_matches('s'), "day" | "week" | "month" | "hour" | "minute" | "year" | "of" | "task")
         });
         let one_word = length == 1 && (1..=12).contains(&hour);
-        (bare && one_word && !unit && (day_said || !after.first().is_some_and(|word| *word == "one")))
+        (bare && one_word && !unit && (day_said || after.first().is_none_or(|word| *word != "one")))
             .then_some((1, Clock::new(hour, 0, None)?))
     })
 }
@@ -179,9 +179,9 @@ fn past_and_to(words: &[&str]) -> Option<(usize, Clock)> {
         rest => cardinal(rest).filter(|(_, minutes)| matches!(minutes, 5 | 10 | 20 | 25))?,
     };
     let at = skip + length;
-    let past = match words.get(at)? {
-        &"past" => true,
-        &"to" if minutes < 30 => false,
+    let past = match *words.get(at)? {
+        "past" => true,
+        "to" if minutes < 30 => false,
         _ => return None,
     };
     let (hours, hour) = cardinal(words.get(at + 1..)?)?;

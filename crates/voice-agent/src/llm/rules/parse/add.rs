@@ -17,37 +17,70 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:i want to |i'd like to |i would like to |i need to |let's |let me )?{ADD} {ME}(?P<n>a|an|another|one|the|this|that|my|some|two|to|three|four|several|these|the following|a couple of|a few|new|uh)? ?(?:new |other |more |quick )?(?P<p>urgent |important |high priority |low priority |high-priority |low-priority |top priority |very important )?(?:new )?{TASK}(?: on my list| to my list| to the list| in my list| on there| in there| on the list| on it)?(?: for me)?(?P<link> (?:to|two|too|called|named|titled|that says|saying|which says|for|of|about|which is|that i need to|that i have to|is|reading))?(?: (?P<t>.+))?",
             |found| marked(found),
         ),
-        (r"(?:a |another |one more )?(?:new|another|next|one more) (?P<p>urgent |important |high priority |low priority )?{TASK}(?: (?:to|called|named|is|for|about))?(?: (?P<t>.+))?", |found| marked(found)),
-        (r"(?:please )?(?:remind|reminds|re mind|remained|rewind|remember) (?:me|us)(?: again)?(?: (?:to|too|two|about|of|that i (?:need|have|should|must) to|that i (?:need|have)|that))? (?P<t>.+)", |found| marked(found)),
+        (
+            r"(?:a |another |one more )?(?:new|another|next|one more) (?P<p>urgent |important |high priority |low priority )?{TASK}(?: (?:to|called|named|is|for|about))?(?: (?P<t>.+))?",
+            |found| marked(found),
+        ),
+        (
+            r"(?:please )?(?:remind|reminds|re mind|remained|rewind|remember) (?:me|us)(?: again)?(?: (?:to|too|two|about|of|that i (?:need|have|should|must) to|that i (?:need|have)|that))? (?P<t>.+)",
+            |found| marked(found),
+        ),
         (r"(?:remind|reminds) (?:me|us)(?: to)?", |_| Some(missing_title())),
-        (r"(?:set|make|create|add|give me) (?:a |an )?(?P<p>urgent |important )?(?:reminder|remainder|alarm)(?: for me)?(?: (?:to|about|for))? (?P<t>.+)", |found| marked(found)),
+        (r"(?:add|at|ad|put|append) (?:to|on|onto) {MY} {LIST}(?: that i (?:need|have) to| to)? (?P<t>.+)", |found| {
+            marked(found)
+        }),
+        (r"(?:to do|to-do|two do) (?P<t>.+)", |found| {
+            lexicon::starts_verb(&norms(found.words("t"))).then(|| marked(found)).flatten()
+        }),
+        (
+            r"(?:help me |i want to |i'd like to |i need to |i have to |i should |i must )+(?:to )?remember (?:to )?(?P<t>.+)",
+            |found| marked(found),
+        ),
+        (
+            r"(?:set|make|create|add|give me|can i have|could i have|can i get|could i get|i'd like|i want|i need) (?:a |an )?(?P<p>urgent |important )?(?:reminder|remainder|alarm)(?: for me)?(?: (?:to|about|for))? (?P<t>.+)",
+            |found| marked(found),
+        ),
         (r"(?:reminder|to-?do|todo|task|a task|note to self|note|memo)(?: (?:to|is))? (?P<t>.+)", |found| {
             let first = found.words("t").first().map_or("", |word| word.norm.as_str());
             let noun = matches!(first, "list" | "is" | "number" | "one" | "two" | "three" | "due" | "done" | "was");
             if noun { None } else { marked(found) }
         }),
-        (r"(?:don't|do not|never) let me forget (?:to |about |that i (?:need|have) to )?(?P<t>.+)", |found| marked(found)),
-        (r"(?:add|at|ad|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:on|onto|to|in|into|at|down on|two) {MY} {LIST}(?P<rest> .+)?", |found| {
-            let named = found.text("t");
-            if matches!(named, "it" | "that" | "this") {
-                return None;
-            }
-            let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
-            Some(build(&words, false, None, found.known))
+        (r"(?:don't|do not|never) let me forget (?:to |about |that i (?:need|have) to )?(?P<t>.+)", |found| {
+            marked(found)
         }),
+        (
+            r"(?:add|at|ad|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:on|onto|to|in|into|at|down on|two) {MY} {LIST}(?P<rest> .+)?",
+            |found| {
+                let named = found.text("t");
+                if matches!(named, "it" | "that" | "this") {
+                    return None;
+                }
+                let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
+                if matches!(named, "something" | "an item" | "something else" | "something new") {
+                    return Some(missing_title());
+                }
+                Some(build(&words, false, None, found.known))
+            },
+        ),
     ])
 });
 
 /// Without the word "task": these come after the commands that they could be mistaken for.
 static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
-        (r"(?:add|put|at) (?:it|that|this|them|those)(?: one| task| again| back| too| to my list| to the list| on my list| on the list| back on)*", |_| Some(Intent::AddThat)),
+        (
+            r"(?:add|put|at) (?:it|that|this|them|those)(?: one| task| again| back| too| to my list| to the list| on my list| on the list| back on)*",
+            |_| Some(Intent::AddThat),
+        ),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
         (r"(?:add|create|make|put|ad)", |_| Some(missing_title())),
         (r"(?:at|had|and|edit) (?P<t>.+)", |found| {
             lexicon::starts_action(&norms(found.words("t"))).then(|| marked(found)).flatten()
         }),
-        (r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |remember to |not forget to |make sure (?:to|i) )?(?P<t>.+)", |found| needed(found)),
+        (
+            r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |remember to |not forget to |make sure (?:to|i) )?(?P<t>.+)",
+            |found| needed(found),
+        ),
         (r"(?:i've|we've) (?:also |still )?got to (?P<t>.+)", |found| needed(found)),
         (r"i(?:'m| am) (?:supposed|going|planning) to (?P<t>.+)", |found| {
             lexicon::starts_verb(&norms(found.words("t"))).then(|| needed(found)).flatten()
@@ -55,16 +88,32 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:i've got|i have got|i have|there's|there is|we've got|we have) (?P<t>(?:a|an|my|the|our) .+)", |found| {
             dates::find_trailing(&norms(found.words("t")), found.known.now).and_then(|_| marked(found))
         }),
-        (r"(?:we're|we are|i'm|i am|i've|we've) (?:almost |nearly )?(?:out of|running out of|running low on|low on|run out of) (?P<t>.+)", |found| {
-            Some(Intent::Offer(vec![NewTask { title: format!("Buy {}", title(found.words("t")).to_lowercase()), due: None, priority: None }]))
-        }),
-        (r"(?:i'd like|i want|i would like|i wanna|i plan|i'm planning|let's|let me|we want|we'd like) (?:to )?(?P<t>.+)", |found| wanted(found)),
-        (r"(?:i )?(?:mustn't|must not|can't|shouldn't|cannot|don't want to) forget (?:to |about |that i (?:need|have) to )?(?P<t>.+)", |found| marked(found)),
+        (
+            r"(?:we're|we are|i'm|i am|i've|we've) (?:almost |nearly )?(?:out of|running out of|running low on|low on|run out of) (?P<t>.+)",
+            |found| {
+                Some(Intent::Offer(vec![NewTask {
+                    title: format!("Buy {}", title(found.words("t")).to_lowercase()),
+                    due: None,
+                    priority: None,
+                }]))
+            },
+        ),
+        (
+            r"(?:i'd like|i want|i would like|i wanna|i plan|i'm planning|let's|let me|we want|we'd like) (?:to )?(?P<t>.+)",
+            |found| wanted(found),
+        ),
+        (
+            r"(?:i )?(?:mustn't|must not|can't|shouldn't|cannot|don't want to) forget (?:to |about |that i (?:need|have) to )?(?P<t>.+)",
+            |found| marked(found),
+        ),
         (r"(?:don't|do not) forget (?:to|about|that i (?:need|have) to) (?P<t>.+)", |found| marked(found)),
         (r"(?P<t>(?:don't|do not) forget .+)", |found| marked(found)),
         (r"remember (?:to|that i (?:need|have) to|about)? ?(?P<t>.+)", |found| marked(found)),
         (r"(?:please )?make sure (?:to|i|that i|we|that we) (?P<t>.+)", |found| marked(found)),
-        (r"(?:write down|note down|jot down|take a note|make a note|note|write|take down)(?: that i (?:need|have) to| of| to| that)? (?P<t>.+)", |found| marked(found)),
+        (
+            r"(?:write down|put down|note down|jot down|take a note|make a note|note|write|take down)(?: that i (?:need|have) to| of| to| that)? (?P<t>.+)",
+            |found| marked(found),
+        ),
     ])
 });
 
@@ -94,9 +143,23 @@ fn missing_title() -> Intent {
 
 fn marked(found: &Match<'_>) -> Option<Intent> {
     let number = found.text("n");
-    let several = matches!(number, "two" | "three" | "four" | "several" | "these" | "the following" | "a couple of" | "a few" | "some");
+    let several = matches!(
+        number,
+        "two" | "three" | "four" | "several" | "these" | "the following" | "a couple of" | "a few" | "some"
+    );
     let words = found.words("t");
     // "add a task" may end in a dangling "to".
+    if matches!(
+        norms(words).as_slice(),
+        ["something"]
+            | ["something", "new" | "else"]
+            | ["an", "item"]
+            | ["one", "more"]
+            | ["another", "one"]
+            | ["another"]
+    ) {
+        return Some(missing_title());
+    }
     if words.is_empty() || (words.len() == 1 && matches!(words[0].norm.as_str(), "to" | "called" | "for" | "that")) {
         return Some(missing_title());
     }
@@ -111,7 +174,10 @@ fn marked(found: &Match<'_>) -> Option<Intent> {
 fn needed(found: &Match<'_>) -> Option<Intent> {
     let text = found.text("t");
     let words = norms(found.words("t"));
-    if matches!(words.first(), Some(&"see" | &"hear" | &"know" | &"help" | &"a" | &"some" | &"no" | &"nothing" | &"any" | &"that" | &"it")) {
+    if matches!(
+        words.first(),
+        Some(&"see" | &"hear" | &"know" | &"help" | &"a" | &"some" | &"no" | &"nothing" | &"any" | &"that" | &"it")
+    ) {
         return None;
     }
     if matches!(text, "go" | "go now" | "leave" | "run" | "think" | "stop" | "do" | "do today") {
@@ -128,10 +194,12 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
 fn wanted(found: &Match<'_>) -> Option<Intent> {
     let rest = Utterance::new(found.words("t").to_vec());
     match super::parse_exact(&rest, found.known) {
-        Intent::Unknown if lexicon::starts_verb(&norms(&rest.words)) => match build(&rest.words, false, None, found.known) {
-            Intent::Add(tasks) => Some(Intent::Offer(tasks)),
-            other => Some(other),
-        },
+        Intent::Unknown if lexicon::starts_verb(&norms(&rest.words)) => {
+            match build(&rest.words, false, None, found.known) {
+                Intent::Add(tasks) => Some(Intent::Offer(tasks)),
+                other => Some(other),
+            }
+        }
         Intent::Unknown | Intent::Talk(_) => None,
         intent => Some(intent),
     }
@@ -205,11 +273,27 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
     while words.len() > 1 && matches!(words[0].norm.as_str(), "to" | "that" | "called") && !words[0].quoted {
         words = &words[1..];
     }
-    if words.len() > 2 && words[0].norm == "i" && matches!(words[1].norm.as_str(), "need" | "have") && words[2].norm == "to" {
+    if words.len() > 2
+        && words[0].norm == "i"
+        && matches!(words[1].norm.as_str(), "need" | "have")
+        && words[2].norm == "to"
+    {
         words = &words[3..];
     }
-    let title = title(words);
+    let words = repetition_last(words);
+    let title = title(&words);
     (!title.is_empty()).then_some(NewTask { title, due, priority })
+}
+
+/// "every morning to stretch" is "stretch every morning".
+fn repetition_last(words: &[Word]) -> Vec<Word> {
+    let hinge = words.iter().take(4).position(|word| word.norm == "to");
+    match hinge {
+        Some(at) if words[0].norm == "every" && at > 0 && at + 1 < words.len() => {
+            words[at + 1..].iter().chain(&words[..at]).cloned().collect()
+        }
+        _ => words.to_vec(),
+    }
 }
 
 /// Without "and it's", "which is" that a date or a priority left behind.
@@ -217,7 +301,23 @@ fn without_dangling(words: &[Word]) -> &[Word] {
     let mut words = words;
     while let [rest @ .., last] = words
         && !last.quoted
-        && matches!(last.norm.as_str(), "and" | "it's" | "is" | "which" | "that's" | "due" | "it" | "make" | "with" | "as" | "mark" | "be" | "should" | "deadline")
+        && matches!(
+            last.norm.as_str(),
+            "and"
+                | "it's"
+                | "is"
+                | "which"
+                | "that's"
+                | "due"
+                | "it"
+                | "make"
+                | "with"
+                | "as"
+                | "mark"
+                | "be"
+                | "should"
+                | "deadline"
+        )
         && !rest.is_empty()
     {
         words = rest;

@@ -11,36 +11,90 @@ use super::{Intent, Known, Missing, Priority, Target, joined_titles, target};
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         // Everything at once.
-        (r"(?:mark|complete|finish|check off|tick off|cross off|set|check|tick) (?:off )?(?:everything|all|all of them|all of it|(?:all|all of|every one of|each of) (?:my |the |these |those )?(?:open )?(?:tasks?|to-?dos|items|list)|every task|the (?:whole|entire) list)(?: off| (?:as )?{DONE})?", |found| all_or_them(found)),
-        (r"(?:i've |i have |i )?(?:done|finished|completed|did) (?:everything|all of (?:it|my tasks)|all my tasks|all the tasks|every task|the whole list)|everything(?:'s| is) {DONE}|all (?:tasks )?(?:are )?{DONE}", |_| Some(Intent::CompleteAll)),
+        (
+            r"(?:mark|complete|finish|check off|tick off|cross off|set|check|tick) (?:off )?(?:everything|all|all of them|all of it|(?:all|all of|every one of|each of) (?:my |the |these |those )?(?:open )?(?:tasks?|to-?dos|items|list)|every task|the (?:whole|entire) list)(?: off| (?:as )?{DONE})?",
+            |found| all_or_them(found),
+        ),
+        (
+            r"(?:i've |i have |i )?(?:done|finished|completed|did) (?:everything|all of (?:it|my tasks)|all my tasks|all the tasks|every task|the whole list)(?: today| already| now| for today)*|everything(?:'s| is) {DONE}|all (?:tasks )?(?:are )?{DONE}",
+            |_| Some(Intent::CompleteAll),
+        ),
         // Deleting.
-        (r"(?:delete|remove|erase|clear|get rid of|throw out|clean up|purge|clear out|wipe|dump) (?:all |all of |every |everything )?(?:the |my |of my |of the |that's |that is |that are )?(?:done|completed|finished|complete|old done|already done)(?: ones?| tasks?| items| to-?dos| stuff)?(?: (?:from|off) (?:my|the) list)?", |_| Some(Intent::DeleteScope("done"))),
-        (r"(?:delete|remove|erase|clear|get rid of|empty|wipe|reset|clean|purge|dump) (?:out )?(?:everything|all|(?:all|all of|every one of|every) (?:my |the |of my )?(?:tasks?|items|to-?dos|list)|(?:my |the )?(?:whole |entire |complete |task |to-?do )*(?:list|tasks))(?: (?:from|on|off) (?:my|the) list)?", |_| Some(Intent::DeleteScope("all"))),
-        (r"(?:remove|delete|clear|drop|take off|get rid of|forget|cancel) (?:the |its |that )?(?:due date|date|deadline|due)(?: (?:from|of|for|on|off) (?P<t>.+))?", |found| Some(no_due(found))),
-        (r"(?P<t>.+?) (?:has no|doesn't have a|does not have a|doesn't need a|needs no|has no more) (?:due date|deadline|date)", |found| Some(no_due(found))),
-        (r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?", |found| delete(found)),
-        (r"(?:get rid of|take off|throw away|drop|take|throw out|cancel|forget about|ditch|kick) (?P<t>.+?) (?:from|off|of|off of) {MY} {LIST}", |found| delete(found)),
-        (r"(?:get rid of|drop|take off|throw away|forget about|cancel|scratch) (?P<t>.+)", |found| deletes_known(found)),
-        (r"(?:i|we) (?:don't|do not|no longer) (?:need|have|want)(?: to)? (?P<t>.+?)(?: any ?more| any longer)?", |found| deletes_known(found)),
-        (r"(?:delete|remove|erase)", |_| Some(incomplete(Missing::Title, Intent::Delete(Vec::new())))),
+        (
+            r"(?:delete|remove|erase|clear|get rid of|throw out|clean up|purge|clear out|wipe|dump) (?:all |all of |every |everything )?(?:the |my |of my |of the |that's |that is |that are )?(?:done|completed|finished|complete|old done|already done)(?: ones?| tasks?| items| to-?dos| stuff)?(?: (?:from|off) (?:my|the) list)?",
+            |_| Some(Intent::DeleteScope("done")),
+        ),
+        (
+            r"(?:delete|remove|erase|clear|get rid of|empty|wipe|reset|clean|purge|dump) (?:out )?(?:everything|all|(?:all|all of|every one of|every) (?:my |the |of my )?(?:tasks?|items|to-?dos|list)|(?:my |the )?(?:whole |entire |complete |task |to-?do )*(?:list|tasks))(?: (?:from|on|off) (?:my|the) list)?",
+            |_| Some(Intent::DeleteScope("all")),
+        ),
+        (
+            r"(?:remove|delete|clear|drop|take off|get rid of|forget|cancel) (?:the |its |that )?(?:due date|date|deadline|due)(?: (?:from|of|for|on|off) (?P<t>.+))?",
+            |found| Some(no_due(found)),
+        ),
+        (
+            r"(?P<t>.+?) (?:has no|doesn't have a|does not have a|doesn't need a|needs no|has no more) (?:due date|deadline|date)",
+            |found| Some(no_due(found)),
+        ),
+        (
+            r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?",
+            |found| delete(found),
+        ),
+        (
+            r"(?:get rid of|take off|throw away|drop|take|throw out|cancel|forget about|ditch|kick) (?P<t>.+?) (?:from|off|of|off of) {MY} {LIST}",
+            |found| delete(found),
+        ),
+        (r"(?:get rid of|drop|take off|throw away|forget about|cancel|scratch) (?P<t>.+)", |found| {
+            deletes_known(found)
+        }),
+        (
+            r"(?:(?:i|we) (?:don't|do not|no longer) (?:need|have|want)(?: to)?|(?:don't|do not|stop) remind(?:ing)? me (?:to|about|of)) (?P<t>.+?)(?: any ?more| any longer)?",
+            |found| deletes_known(found),
+        ),
+        (
+            r"(?:delete|remove|erase|get rid of)(?: a task| something| an item| one| one of my tasks| some tasks| one of them)?",
+            |_| Some(incomplete(Missing::Title, Intent::Delete(Vec::new()))),
+        ),
         // Open again.
-        (r"(?:re-?open|unmark|uncheck|untick|un-?complete|restore|reactivate|re open|un cross|uncross|bring back|reactive) (?P<t>.+?)(?: again)?", |found| reopen(found)),
-        (r"(?:mark|set|make|put) (?P<t>.+?) (?:as |to |back to |back on )?(?:not done|undone|open|open again|incomplete|unfinished|not finished|to-?do again|my list|the list|not complete|not completed)", |found| reopen(found)),
-        (r"(?P<t>.+?) (?:is|are|was)(?: actually)?(?: not|n't)(?: actually| really)? {DONE}(?: yet| after all)?|(?P<u>.+?) (?:isn't|wasn't|aren't)(?: actually| really)? {DONE}(?: yet| after all)?|i (?:haven't|didn't|have not|did not)(?: actually| really)? (?:done|do|finished|finish|completed|complete) (?P<v>.+?)(?: yet| after all)?", |found| {
-            let words = ["t", "u", "v"].into_iter().map(|group| found.words(group)).find(|words| !words.is_empty())?;
-            target(words).map(Intent::Reopen)
-        }),
-        (r"i (?:haven't|have not|didn't|did not|never)(?: actually| really)? (?P<v>[a-z]+) (?P<t>.+?)(?: yet| after all)?", |found| {
-            let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
-            let named = format!("{base} {}", title(found.words("t")));
-            lexicon::starts_verb(&[base.as_str()]).then_some(Intent::Reopen(Target::Title(named)))
-        }),
+        (
+            r"(?:re-?open|unmark|uncheck|untick|un-?complete|restore|reactivate|re open|un cross|uncross|bring back|reactive) (?P<t>.+?)(?: again)?",
+            |found| reopen(found),
+        ),
+        (
+            r"(?:mark|set|make|put) (?P<t>.+?) (?:as |to |back to |back on )?(?:not done|undone|open|open again|incomplete|unfinished|not finished|to-?do again|my list|the list|not complete|not completed)",
+            |found| reopen(found),
+        ),
+        (
+            r"(?P<t>.+?) (?:is|are|was)(?: actually)?(?: not|n't)(?: actually| really)? {DONE}(?: yet| after all)?|(?P<u>.+?) (?:isn't|wasn't|aren't)(?: actually| really)? {DONE}(?: yet| after all)?|i (?:haven't|didn't|have not|did not)(?: actually| really)? (?:done|do|finished|finish|completed|complete) (?P<v>.+?)(?: yet| after all)?",
+            |found| {
+                let words =
+                    ["t", "u", "v"].into_iter().map(|group| found.words(group)).find(|words| !words.is_empty())?;
+                target(words).map(Intent::Reopen)
+            },
+        ),
+        (
+            r"i (?:haven't|have not|didn't|did not|never)(?: actually| really)? (?P<v>[a-z]+) (?P<t>.+?)(?: yet| after all)?",
+            |found| {
+                let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
+                let named = format!("{base} {}", title(found.words("t")));
+                lexicon::starts_verb(&[base.as_str()]).then_some(Intent::Reopen(Target::Title(named)))
+            },
+        ),
         (r"re-?open", |_| Some(incomplete(Missing::Title, Intent::Reopen(Target::It)))),
         // Done.
-        (r"(?:mark|mar|set|make|check|tick|put|market|marked|count|call|declare) (?:off )?(?P<t>.+?) (?:off )?(?:as |is |has |to be |us |is as |to |ass )?(?:being )?(?:been )?{DONE}(?: (?:please|now|off))?", |found| complete(found)),
+        (
+            r"(?:mark|mar|set|make|check|tick|put|market|marked|count|call|declare) (?:off )?(?P<t>.+?) (?:off )?(?:as |is |has |to be |us |is as |to |ass )?(?:being )?(?:been )?{DONE}(?: (?:please|now|off))?",
+            |found| complete(found),
+        ),
         (r"(?:mark|set|check|tick) (?:as )?{DONE} (?P<t>.+)", |found| complete(found)),
-        (r"(?:cross|check|tick|strike|scratch|take|mark|chuck|crossed|checked|ticked|cause|crossing) (?:off|out|of|it off|off of) (?P<t>.+?)(?: (?:from|off|on|of) {MY} {LIST})?", |found| complete(found)),
-        (r"(?:cross|check|tick|strike|scratch|crossed|checked|cause) (?P<t>.+?) (?:off|of|out)(?: (?:of |from |on )?{MY} {LIST})?", |found| complete(found)),
+        (
+            r"(?:cross|check|tick|strike|scratch|take|mark|chuck|crossed|checked|ticked|cause|crossing) (?:off|out|of|it off|off of) (?P<t>.+?)(?: (?:from|off|on|of) {MY} {LIST})?",
+            |found| complete(found),
+        ),
+        (
+            r"(?:cross|check|tick|strike|scratch|crossed|checked|cause) (?P<t>.+?) (?:off|of|out)(?: (?:of |from |on )?{MY} {LIST})?",
+            |found| complete(found),
+        ),
         (r"(?:complete|completed|compleat|close|resolve|finalize) (?P<t>.+)", |found| complete(found)),
         (r"(?:finish|do) (?P<t>.+)", |found| {
             let known = lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
@@ -48,32 +102,83 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             let pointed = !matches!(target(found.words("t")), Some(Target::Title(_)) | None);
             (known || whole || pointed).then(|| complete(found)).flatten()
         }),
-        (r"(?:complete|finish|mark|check off|cross off)(?: a| the| my)?(?: task)?", |_| Some(incomplete(Missing::Title, Intent::Complete(Vec::new())))),
+        (r"(?:complete|finish|mark|check off|cross off)(?: a| the| my)?(?: task)?", |_| {
+            Some(incomplete(Missing::Title, Intent::Complete(Vec::new())))
+        }),
         // Renaming.
-        (r"(?:rename|re name|retitle|relabel|re-name) (?P<t>.+?) (?:to|two|too|into|as) (?P<n>.+)", |found| rename(found)),
-        (r"(?:rename|retitle|re name) (?P<t>.+)", |found| Some(incomplete(Missing::NewTitle, Intent::Rename(target(found.words("t"))?, String::new())))),
-        (r"(?:call|name|title) (?P<t>it|that|that one|this|this one|the last one|that task|the task) (?P<n>.+?)(?: instead)?", |found| {
-            (!matches!(found.text("n"), "a day" | "off")).then(|| rename(found)).flatten()
+        (r"(?:rename|re name|retitle|relabel|re-name) (?P<t>.+?) (?:to|two|too|into|as) (?P<n>.+)", |found| {
+            rename(found)
         }),
-        (r"(?:it should be called|it's called|that should be called|the title should be|the name should be|change the (?:title|name) to|change its (?:title|name) to|change the wording to) (?P<n>.+)", |found| {
-            Some(Intent::Rename(Target::It, title(found.words("n"))))
+        (r"(?:rename|retitle|re name) (?P<t>.+)", |found| {
+            Some(incomplete(Missing::NewTitle, Intent::Rename(target(found.words("t"))?, String::new())))
         }),
-        (r"(?:change|edit|update|set) the (?:title|name|text|wording) (?:of|for) (?P<t>.+?) (?:to|into) (?P<n>.+)", |found| rename(found)),
+        (
+            r"(?:call|name|title) (?P<t>it|that|that one|this|this one|the last one|that task|the task) (?P<n>.+?)(?: instead)?",
+            |found| (!matches!(found.text("n"), "a day" | "off")).then(|| rename(found)).flatten(),
+        ),
+        (
+            r"(?:it should be called|it's called|that should be called|the title should be|the name should be|change the (?:title|name) to|change its (?:title|name) to|change the wording to) (?P<n>.+)",
+            |found| Some(Intent::Rename(Target::It, title(found.words("n")))),
+        ),
+        (
+            r"(?:change|edit|update|set) the (?:title|name|text|wording) (?:of|for) (?P<t>.+?) (?:to|into) (?P<n>.+)",
+            |found| rename(found),
+        ),
         // Due dates and priorities, by what stands at the end.
-        (r"(?:set|change|update|make|move|put|edit) (?:the |its )?(?:due date|deadline|date|due|time)(?: (?:of|for|on) (?P<t>.+?))? (?:to|as|for|on|until|be) (?P<d>.+)", |found| {
-            let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-            Some(Intent::SetDue(target(found.words("t")).unwrap_or(Target::It), Some(due)))
+        (
+            r"(?:set|change|update|make|move|put|edit) (?:the |its )?(?:due date|deadline|date|due|time)(?: (?:of|for|on) (?P<t>.+?))? (?:to|as|for|on|until|be) (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                Some(Intent::SetDue(target(found.words("t")).unwrap_or(Target::It), Some(due)))
+            },
+        ),
+        (
+            r"(?:give|set) (?P<t>.+?) (?:a|the) (?:due date|deadline)(?: of)?(?: (?:of|for|to|on|by))? (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
+            },
+        ),
+        (
+            r"(?:set|change|move|update|make|edit) (?P<t>.+?)'s? (?:due date|deadline|date)(?: to| as| on| for)? (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                match target(found.words("t"))? {
+                    Target::Title(title) => Some(Intent::SetDue(
+                        Target::Title(title.trim_end_matches("'s").trim_end_matches("’s").to_owned()),
+                        Some(due),
+                    )),
+                    other => Some(Intent::SetDue(other, Some(due))),
+                }
+            },
+        ),
+        (
+            r"(?:set|add|give|change|put|assign|update|edit)(?: it| that)? (?:a |the |its )?(?:due date|deadline|date)(?: (?:for|of|on|to) (?P<t>.+))?",
+            |found| {
+                Some(incomplete(Missing::Date, Intent::SetDue(target(found.words("t")).unwrap_or(Target::It), None)))
+            },
+        ),
+        (
+            r"(?:set|change|update|raise|lower|make|put|increase|reduce|decrease|bump) (?:up |down )?(?:the |its )?(?:priority|importance|urgency)(?: (?:of|for|on) (?P<t>.+?))?(?: from (?:low|normal|medium|high))?(?: (?:to|as|at) (?P<d>.+))?",
+            |found| priority_of(found),
+        ),
+        (
+            r"(?:give|assign) (?P<t>.+?) (?:a )?(?P<d>(?:high|highest|top|low|lowest|normal|medium|higher|lower)) priority",
+            |found| priority_of(found),
+        ),
+        (r"(?:prioriti[sz]e|flag|star) (?P<t>.+)", |found| {
+            Some(Intent::SetPriority(target(found.words("t"))?, Priority::High))
         }),
-        (r"(?:give|set) (?P<t>.+?) (?:a |the )?(?:due date|deadline|due date of|deadline of)(?: (?:of|for|to|on|by))? (?P<d>.+)", |found| {
-            let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-            Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
+        (r"(?:deprioriti[sz]e|unflag|unstar) (?P<t>.+)", |found| {
+            Some(Intent::SetPriority(target(found.words("t"))?, Priority::Low))
         }),
-        (r"(?:set|change|update|raise|lower|make|put|increase|reduce|decrease|bump) (?:up |down )?(?:the |its )?(?:priority|importance|urgency)(?: (?:of|for|on) (?P<t>.+?))?(?: (?:to|as|at) (?P<d>.+))?", |found| priority_of(found)),
-        (r"(?:give|assign) (?P<t>.+?) (?:a )?(?P<d>(?:high|highest|top|low|lowest|normal|medium|higher|lower)) priority", |found| priority_of(found)),
-        (r"(?:prioriti[sz]e|flag|star) (?P<t>.+)", |found| Some(Intent::SetPriority(target(found.words("t"))?, Priority::High))),
-        (r"(?:deprioriti[sz]e|unflag|unstar) (?P<t>.+)", |found| Some(Intent::SetPriority(target(found.words("t"))?, Priority::Low))),
-        (r"(?:move|mov|change|shift|push|postpone|reschedule|delay|put off|bring forward|put|set|make|schedule|defer|do|pull|bump|extend|snooze|update|mark|moved|remove)(?: back| forward| up| out| off)? (?P<x>.+)", |found| changed(found)),
-        (r"(?:move|postpone|reschedule|delay|push|snooze)", |_| Some(incomplete(Missing::Title, Intent::SetDue(Target::It, None)))),
+        (
+            r"(?:move|mov|change|shift|push|postpone|reschedule|delay|put off|bring forward|put|set|make|schedule|defer|do|pull|bump|extend|snooze|update|mark|moved|remove)(?: back| forward| up| out| off)? (?P<x>.+)",
+            |found| changed(found),
+        ),
+        (r"(?:move|postpone|reschedule|delay|push|snooze)", |_| {
+            Some(incomplete(Missing::Title, Intent::SetDue(Target::It, None)))
+        }),
         (r"(?:change|turn|correct|edit|update|fix) (?P<t>.+) (?:to|into) (?P<n>.+)", |found| {
             let named = lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
             let pointed = !matches!(target(found.words("t")), Some(Target::Title(_)) | None);
@@ -82,56 +187,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     ])
 });
 
-/// Statements about tasks, tried after all commands.
-static STATEMENTS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    rules(&[
-        (r"(?:{I}(?: just| already| now| also| finally)*|just|already) (?:done|finished|completed|did|been done|taken care of|took care of|dealt with|handled|through|sorted|crossed off)(?: with| doing| off)? (?P<t>.+?)(?: already| now| today| just now)?", |found| complete(found)),
-        (r"(?:finished|completed|done|did|taken care of|dun)(?: with| doing)? (?P<t>.+)", |found| complete(found)),
-        (r"(?P<t>.+?) (?:is|are|has been|have been|was|were|got) (?:all |already |now )*(?P<v>[a-z]+)(?: now| already)?", |found| {
-            let base = lexicon::present_of(found.text("v"))?;
-            let mut norm = vec![base.as_str()];
-            norm.extend(norms(found.words("t")));
-            let named = lexicon::known_title(&norm, found.known.titles)?;
-            Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
-        }),
-        (r"(?P<t>(?:it's|that's|this is|they're|those are))(?: now| already| all)* (?:{DONE}|taken care of|sorted)(?: now| already| too)?", |found| {
-            let them = matches!(found.text("t"), "they're" | "those are");
-            Some(Intent::Complete(vec![if them { Target::Them } else { Target::It }]))
-        }),
-        (r"(?P<t>.+?) (?:is|are|was) (?:{DONE}) and so (?:is|are|was) (?P<u>.+)", |found| {
-            Some(Intent::Complete(vec![target(found.words("t"))?, target(found.words("u"))?]))
-        }),
-        (r"(?P<t>.+?)(?: is| are| was| has been| have been| got| has)(?: now| already| all| finally)* (?:{DONE}|taken care of|sorted|crossed off|over|off my list)(?: now| already| too)?", |found| complete(found)),
-        (r"(?P<t>.+) (?:done|finished|completed)", |found| {
-            lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some().then(|| complete(found)).flatten()
-        }),
-        (r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now)?", |found| did(found)),
-        (r"(?:it's|that's|this is|it is|that is|it isn't|it's really|that one is|that one's|it's|they're)(?: actually| really| very| quite| super)? (?P<d>.+)", |found| {
-            if let Some(priority) = find_priority(&norms(found.words("d"))) {
-                return Some(Intent::SetPriority(Target::It, priority));
-            }
-            dates::parse(&norms(found.words("d")), found.known.now).map(|due| Intent::SetDue(Target::It, Some(due)))
-        }),
-        (r"(?P<t>.+?)(?: is| are| isn't|'s| has to be done| needs to be done| must be done| should be)(?: actually| really| very| now| quite| only| so| super)* (?P<d>.+)", |found| {
-            let text = found.utterance_text();
-            if let Some(mut priority) = find_priority(&norms(found.words("d"))) {
-                if text.contains("isn't") && priority == Priority::High {
-                    priority = Priority::Low;
-                }
-                return Some(Intent::SetPriority(target(found.words("t"))?, priority));
-            }
-            let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-            Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
-        }),
-    ])
-});
-
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     first_match(&RULES, utterance, known)
-}
-
-pub(super) fn parse_statement(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    first_match(&STATEMENTS, utterance, known)
 }
 
 fn incomplete(missing: Missing, intent: Intent) -> Intent {
@@ -149,7 +206,8 @@ fn no_due(found: &Match<'_>) -> Intent {
 
 fn delete(found: &Match<'_>) -> Option<Intent> {
     let words = found.words("t");
-    let parts = each_known(words, found.known).filter(|_| lexicon::known_title(&norms(words), found.known.titles).is_none());
+    let parts =
+        each_known(words, found.known).filter(|_| lexicon::known_title(&norms(words), found.known.titles).is_none());
     let targets: Vec<Target> = parts.unwrap_or_else(|| vec![words]).into_iter().filter_map(target).collect();
     (!targets.is_empty()).then_some(Intent::Delete(targets))
 }
@@ -157,7 +215,8 @@ fn delete(found: &Match<'_>) -> Option<Intent> {
 /// "Cancel the dentist": a command only if there is such a task.
 fn deletes_known(found: &Match<'_>) -> Option<Intent> {
     let target = target(found.words("t"))?;
-    let known = !matches!(target, Target::Title(_)) || lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
+    let known = !matches!(target, Target::Title(_))
+        || lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
     // "cancel the gym membership" may itself be the title of a task.
     let whole = lexicon::known_title(&norms(found.all_words()), found.known.titles).is_some();
     let several = each_known(found.words("t"), found.known).is_some();
@@ -167,7 +226,7 @@ fn deletes_known(found: &Match<'_>) -> Option<Intent> {
     (known && !whole).then_some(Intent::Delete(vec![target]))
 }
 
-fn complete(found: &Match<'_>) -> Option<Intent> {
+pub(super) fn complete(found: &Match<'_>) -> Option<Intent> {
     let words = found.words("t");
     let known = found.known;
     if lexicon::known_title(&norms(words), known.titles).is_none() && words.len() > 2 {
@@ -184,18 +243,6 @@ fn each_known<'a>(words: &'a [Word], known: Known<'_>) -> Option<Vec<&'a [Word]>
     let parts = joined_titles(words, true, known);
     let all = parts.len() > 1 && parts.iter().all(|part| lexicon::known_title(&norms(part), known.titles).is_some());
     all.then_some(parts)
-}
-
-/// "I bought the milk": done, if there is such a task.
-fn did(found: &Match<'_>) -> Option<Intent> {
-    let base = lexicon::present_of(found.text("v"))?;
-    let mut words: Vec<Word> = found.words("t").to_vec();
-    let mut norm: Vec<&str> = vec![base.as_str()];
-    norm.extend(norms(&words));
-    lexicon::known_title(&norm, found.known.titles)?;
-    let verb = Word { raw: base.clone(), lead: String::new(), trail: String::new(), norm: base.clone(), quoted: false };
-    words.insert(0, verb);
-    Some(Intent::Complete(vec![target(&words)?]))
 }
 
 fn reopen(found: &Match<'_>) -> Option<Intent> {
@@ -229,11 +276,13 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
     let norm = norms(words);
     // "Make that Thursday" may be a correction, and is a new date either way.
     let verb = found.utterance_text().split(' ').next().unwrap_or_default();
-    if let Some((start, due)) = dates::find_trailing(&norm, found.known.now).or_else(|| by_a_while(&norm, found.known)) {
+    if let Some((start, due)) = dates::find_trailing(&norm, found.known.now).or_else(|| by_a_while(&norm, found.known))
+    {
         let named_words = without_tail(&words[..start]);
         let named = if start == 0 { Target::It } else { target(named_words)? };
         // "Make a cake tomorrow" and "put out the trash tonight" are things to do; "… to tomorrow", "… due tomorrow" are not.
-        let linked = matches!(norm[start], "to" | "due" | "until" | "till") || matches!(norm.get(start.wrapping_sub(1)), Some(&"be" | &"due" | &"to"));
+        let linked = matches!(norm[start], "to" | "due" | "until" | "till")
+            || matches!(norm.get(start.wrapping_sub(1)), Some(&"be" | &"due" | &"to"));
         let postponing = matches!(verb, "postpone" | "reschedule" | "snooze" | "defer" | "delay");
         let pointed = !matches!(named, Target::Title(_));
         let known = lexicon::known_title(&norms(named_words), found.known.titles).is_some();
@@ -250,7 +299,8 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
     // "Move the couch" is a thing to do, unless there is such a task on the list.
     let target = target(words)?;
     let known = !matches!(target, Target::Title(_)) || lexicon::known_title(&norm, found.known.titles).is_some();
-    (known || matches!(verb, "postpone" | "reschedule" | "snooze")).then(|| incomplete(Missing::Date, Intent::SetDue(target, None)))
+    (known || matches!(verb, "postpone" | "reschedule" | "snooze"))
+        .then(|| incomplete(Missing::Date, Intent::SetDue(target, None)))
 }
 
 /// "… by two days": from today.
@@ -265,7 +315,23 @@ fn by_a_while(words: &[&str], known: Known<'_>) -> Option<(usize, dates::Due)> {
 fn without_tail(words: &[Word]) -> &[Word] {
     let mut words = words;
     while let [rest @ .., last] = words
-        && matches!(last.norm.as_str(), "to" | "be" | "is" | "as" | "back" | "due" | "a" | "two" | "out" | "off" | "till" | "for" | "on")
+        && matches!(
+            last.norm.as_str(),
+            "to" | "be"
+                | "is"
+                | "as"
+                | "back"
+                | "due"
+                | "a"
+                | "two"
+                | "out"
+                | "off"
+                | "till"
+                | "for"
+                | "on"
+                | "my"
+                | "the"
+        )
         && !rest.is_empty()
     {
         words = rest;
@@ -281,17 +347,57 @@ pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
         .filter(|word| {
             !matches!(
                 *word,
-                "a" | "as" | "very" | "really" | "quite" | "priority" | "to" | "it's" | "is" | "with" | "at" | "please" | "pretty" | "super" | "of"
-                    | "level" | "so" | "that" | "marked" | "now" | "the" | "more" | "importance"
+                "a" | "as"
+                    | "very"
+                    | "really"
+                    | "quite"
+                    | "priority"
+                    | "to"
+                    | "it's"
+                    | "is"
+                    | "with"
+                    | "at"
+                    | "please"
+                    | "pretty"
+                    | "super"
+                    | "of"
+                    | "level"
+                    | "so"
+                    | "that"
+                    | "marked"
+                    | "now"
+                    | "the"
+                    | "more"
+                    | "importance"
             )
         })
         .collect();
     match kept.as_slice() {
-        ["high"] | ["highest"] | ["top"] | ["urgent"] | ["important"] | ["critical"] | ["crucial"] | ["higher"] | ["asap"] | ["hi"] | ["urgently"] | ["essential"] => {
-            Some(Priority::High)
-        }
-        ["low"] | ["lowest"] | ["lower"] | ["unimportant"] | ["not", "important"] | ["not", "urgent"] | ["not", "that", "important"]
-        | ["less", "important"] | ["less", "urgent"] | ["minor"] | ["isn't", "important"] | ["isn't", "urgent"] | ["not", "high"] => Some(Priority::Low),
+        ["high"]
+        | ["highest"]
+        | ["top"]
+        | ["urgent"]
+        | ["important"]
+        | ["critical"]
+        | ["crucial"]
+        | ["higher"]
+        | ["asap"]
+        | ["hi"]
+        | ["urgently"]
+        | ["essential"] => Some(Priority::High),
+        ["low"]
+        | ["lowest"]
+        | ["lower"]
+        | ["unimportant"]
+        | ["not", "important"]
+        | ["not", "urgent"]
+        | ["not", "that", "important"]
+        | ["less", "important"]
+        | ["less", "urgent"]
+        | ["minor"]
+        | ["isn't", "important"]
+        | ["isn't", "urgent"]
+        | ["not", "high"] => Some(Priority::Low),
         ["normal"] | ["medium"] | ["regular"] | ["default"] | ["standard"] | ["middle"] => Some(Priority::Normal),
         [] if words == ["priority"] || words == ["a", "priority"] => Some(Priority::High),
         _ => None,
@@ -306,11 +412,17 @@ pub(crate) fn trailing_priority(words: &[Word]) -> Option<(usize, Priority)> {
             return None;
         }
         let priority = find_priority(&norm[start..])?;
-        let introduced = matches!(norm[start], "with" | "as" | "at" | "it's" | "is" | "a" | "very" | "really" | "to" | "that's");
-        let clear = norm[start..].iter().any(|word| matches!(*word, "priority" | "urgent" | "asap" | "urgently" | "important" | "unimportant" | "critical"));
+        let introduced =
+            matches!(norm[start], "with" | "as" | "at" | "it's" | "is" | "a" | "very" | "really" | "to" | "that's");
+        let clear = norm[start..].iter().any(|word| {
+            matches!(*word, "priority" | "urgent" | "asap" | "urgently" | "important" | "unimportant" | "critical")
+        });
         let pause = start == 0 || words[start - 1].pauses();
         // "buy something important" keeps its word; ", important" and "as important" do not.
-        let soft = matches!(norm[start], "important" | "critical" | "high" | "low" | "normal" | "medium" | "top" | "crucial" | "essential" | "hi") && !norm[start..].contains(&"priority");
+        let soft = matches!(
+            norm[start],
+            "important" | "critical" | "high" | "low" | "normal" | "medium" | "top" | "crucial" | "essential" | "hi"
+        ) && !norm[start..].contains(&"priority");
         let allowed = if soft { pause } else { clear || (introduced && start > 0) };
         // "a" in "a high" belongs to a title.
         (allowed && (norm[start] != "a" || norm[start..].contains(&"priority"))).then_some((start, priority))
@@ -322,7 +434,9 @@ pub(super) fn leading_priority(words: &[&str]) -> Option<(usize, Priority)> {
     match words {
         ["high" | "top", "priority", ..] => Some((2, Priority::High)),
         ["low", "priority", ..] => Some((2, Priority::Low)),
-        ["urgent" | "urgently", ..] if words.get(1).is_some_and(|_| lexicon::starts_verb(&words[1..])) => Some((1, Priority::High)),
+        ["urgent" | "urgently", ..] if words.get(1).is_some_and(|_| lexicon::starts_verb(&words[1..])) => {
+            Some((1, Priority::High))
+        }
         _ => None,
     }
 }

@@ -12,53 +12,94 @@ use super::{Filter, Intent, Known, Priority};
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
-        (r"(?:did|have|had) (?:i|we) (?:already |ever |really )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| yet| now)?", |found| asked_whether(found)),
-        (r"(?:when's|when are|when's my) (?:the |my )?(?P<t>.+?)(?: due)?", |found| Some(Intent::When(title(found.words("t"))))),
-        (r"(?:when|what time|by when) (?:is|are|was|do i have to|must i|should i|do i need to|does|did i say) (?:the |my )?(?P<t>.+?)(?: due| need to be done| be done| to be done| supposed to be done)?", |found| {
+        (
+            r"(?:did|have|had) (?:i|we) (?:already |ever |really )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| yet| now)?",
+            |found| asked_whether(found),
+        ),
+        (r"(?:when's|when are|when's my) (?:the |my )?(?P<t>.+?)(?: due)?", |found| {
             Some(Intent::When(title(found.words("t"))))
         }),
-        (r"(?:what's|what is) the (?:due date|deadline|priority) (?:of|for|on) (?:the |my )?(?P<t>.+)", |found| Some(Intent::When(title(found.words("t"))))),
-        (r"(?:is|are|was) (?:the |my )?(?P<t>.+?) (?:already )?(?:done|finished|completed|still open|on (?:my|the) list|due)(?: yet)?", |found| {
-            let what = found.text("t");
-            (!matches!(what, "anything" | "something" | "there anything" | "there something" | "what" | "everything")).then(|| query(found.words("t")))
+        (
+            r"(?:when|what time|by when) (?:is|are|was|do i have to|must i|should i|do i need to|does|did i say) (?:the |my )?(?P<t>.+?)(?: due| need to be done| be done| to be done| supposed to be done)?",
+            |found| Some(Intent::When(title(found.words("t")))),
+        ),
+        (r"(?:what's|what is) (?:its|the) (?:due date|deadline|priority)|how (?:urgent|important) is it", |_| {
+            Some(Intent::When("it".into()))
         }),
-        (r"(?:do i have|is there|have i got|did i add|did i put|are there|find|search for|look for|look up) (?:a |any |the )?(?:{TASK} |anything |something )?(?:about|with|called|named|for|to do with|that mentions|containing|involving|on|regarding|related to) (?P<t>.+?)(?: (?:on|in) (?:my|the) list)?", |found| {
-            let words = found.words("t");
-            if dates::parse(&norms(words), found.known.now).is_some() || matches!(found.text("t"), "my list" | "the list" | "my plate") {
-                return None;
-            }
-            Some(query(words))
+        (r"(?:what's|what is) the (?:due date|deadline|priority) (?:of|for|on) (?:the |my )?(?P<t>.+)", |found| {
+            Some(Intent::When(title(found.words("t"))))
         }),
+        (
+            r"(?:is|are|was) (?:the |my )?(?P<t>.+?) (?:already )?(?:done|finished|completed|still open|on (?:my|the) list|due)(?: yet)?",
+            |found| {
+                let what = found.text("t");
+                (!what.starts_with("there ")
+                    && !matches!(
+                        what,
+                        "anything" | "something" | "there anything" | "there something" | "what" | "everything"
+                    ))
+                .then(|| query(found.words("t")))
+            },
+        ),
+        (
+            r"(?:do i have|is there|have i got|did i add|did i put|are there|find|search for|look for|look up) (?:a |any |the )?(?:{TASK} |anything |something )?(?:about|with|called|named|for|to do with|that mentions|containing|involving|on|regarding|related to) (?P<t>.+?)(?: (?:on|in) (?:my|the) list)?",
+            |found| {
+                let words = found.words("t");
+                if dates::parse(&norms(words), found.known.now).is_some()
+                    || matches!(found.text("t"), "my list" | "the list" | "my plate")
+                {
+                    return None;
+                }
+                Some(query(words))
+            },
+        ),
         (r"(?:is there|do i have) (?P<t>.+) (?:on|in) {MY} {LIST}", |found| {
-            (!matches!(found.text("t").split(' ').next(), Some("anything" | "something" | "any" | "a"))).then(|| query(found.words("t")))
+            (!matches!(found.text("t").split(' ').next(), Some("anything" | "something" | "any" | "a")))
+                .then(|| query(found.words("t")))
         }),
         (r"(?:search|find|look) (?:for |up )?(?P<t>.+)", |found| {
             found.text("t").contains("task").then(|| query(super::target::strip_task(found.words("t"))))
         }),
-        (r"(?:how many|how much|count|what's the number of|what is the number of|number of|tell me how many|the number of)(?: .*)?", |found| {
-            let text = found.utterance_text();
-            let about_tasks = text.split(' ').any(is_about_tasks) || text.contains("do i have") || text == "how many";
-            about_tasks.then(|| Intent::Count(filter(text, found.known)))
-        }),
-        (r"(?:give me |what's )(?:an? |the )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks", |found| {
-            Some(Intent::List(filter(found.utterance_text(), found.known)))
-        }),
-        (r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what have i got(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?", |found| {
-            Some(Intent::List(filter(found.utterance_text(), found.known)))
-        }),
-        (r"(?:what's|what is|what are|what|which|what else|which ones|which of|show|list|lists|read|read out|tell|give|display|repeat|see|hear|do i have|have i|is there|is|are|are there|any|anything|something|got anything|have i got|let me (?:see|hear|have)|i (?:want|need|would like|'d like) to (?:see|hear|know)|i'd like to (?:see|hear|know)|i want|lift|least|check|look at|open|view|go over|summarize|summarise|so what|and what|do we have)(?: .*)", |found| {
-            let text = found.utterance_text();
-            let about = text.split(' ').any(is_about_tasks);
-            let question = text.starts_with("anything") || text.starts_with("any ") || text.starts_with("what's for")
-                || text.starts_with("what about") || text.starts_with("what's on") || text.starts_with("do i have anything") || text.starts_with("is there anything")
-                || text.starts_with("have i got anything") || text.starts_with("what's");
-            let dated = (about || question) && due(text, found.known).is_some();
-            let command = text.starts_with("check ") || text.starts_with("open ") || text.starts_with("give ");
-            if command && !text.contains("task") && !text.contains("list") && !text.contains("to-do") {
-                return None;
-            }
-            (about || dated || (question && text.split(' ').count() <= 2 && text.starts_with("any"))).then(|| Intent::List(filter(text, found.known)))
-        }),
+        (
+            r"(?:how many|how much|count|what's the number of|what is the number of|number of|tell me how many|the number of)(?: .*)?",
+            |found| {
+                let text = found.utterance_text();
+                let about_tasks =
+                    text.split(' ').any(is_about_tasks) || text.contains("do i have") || text == "how many";
+                about_tasks.then(|| Intent::Count(filter(text, found.known)))
+            },
+        ),
+        (
+            r"(?:give me |what's )(?:an? |the )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks",
+            |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
+        ),
+        (
+            r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what have i got(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?",
+            |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
+        ),
+        (
+            r"(?:what's|what is|what are|what|which|what else|which ones|which of|show|list|lists|read|read out|tell|give|display|repeat|see|hear|do i have|have i|is there|is|are|are there|any|anything|something|got anything|have i got|let me (?:see|hear|have)|i (?:want|need|would like|'d like) to (?:see|hear|know)|i'd like to (?:see|hear|know)|i want (?:my|the|a list)|lift|least|check|look at|open|view|go over|summarize|summarise|so what|and what|do we have)(?: .*)",
+            |found| {
+                let text = found.utterance_text();
+                let about = text.split(' ').any(is_about_tasks);
+                let question = text.starts_with("anything")
+                    || text.starts_with("any ")
+                    || text.starts_with("what's for")
+                    || text.starts_with("what about")
+                    || text.starts_with("what's on")
+                    || text.starts_with("do i have anything")
+                    || text.starts_with("is there anything")
+                    || text.starts_with("have i got anything")
+                    || text.starts_with("what's");
+                let dated = (about || question) && due(text, found.known).is_some();
+                let command = text.starts_with("check ") || text.starts_with("open ") || text.starts_with("give ");
+                if command && !text.contains("task") && !text.contains("list") && !text.contains("to-do") {
+                    return None;
+                }
+                (about || dated || (question && text.split(' ').count() <= 2 && text.starts_with("any")))
+                    .then(|| Intent::List(filter(text, found.known)))
+            },
+        ),
         (r"(?:and |but )?what about (?P<t>.+)", |found| {
             let known = lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
             known.then(|| Intent::When(title(found.words("t"))))
@@ -66,12 +107,26 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:and |what about |how about |and what about )(?P<d>.+)", |found| {
             let words = norms(found.words("d"));
             let fits = dates::parse(&words, found.known.now).is_some()
-                || matches!(found.text("d"), "urgent ones" | "the urgent ones" | "done ones" | "the done ones" | "overdue ones" | "this week" | "next week" | "the completed ones" | "important ones" | "the important ones" | "the overdue ones");
+                || matches!(
+                    found.text("d"),
+                    "urgent ones"
+                        | "the urgent ones"
+                        | "done ones"
+                        | "the done ones"
+                        | "overdue ones"
+                        | "this week"
+                        | "next week"
+                        | "the completed ones"
+                        | "important ones"
+                        | "the important ones"
+                        | "the overdue ones"
+                );
             fits.then(|| Intent::List(filter(found.text("d"), found.known)))
         }),
-        (r"(?:only |just )?(?:the )?(?:urgent|important|overdue|open|done|completed|finished|high priority|low priority)(?: ones| tasks| stuff)", |found| {
-            Some(Intent::List(filter(found.utterance_text(), found.known)))
-        }),
+        (
+            r"(?:only |just )?(?:the )?(?:urgent|important|overdue|open|done|completed|finished|high priority|low priority)(?: ones| tasks| stuff)",
+            |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
+        ),
     ])
 });
 
@@ -97,24 +152,69 @@ fn asked_whether(found: &Match<'_>) -> Option<Intent> {
 }
 
 fn query(words: &[Word]) -> Intent {
+    if super::target(words) == Some(super::Target::It) {
+        return Intent::When("it".into());
+    }
     Intent::List(Filter { status: Some("all"), query: Some(title(words)), ..Filter::default() })
 }
 
 fn is_about_tasks(word: &str) -> bool {
     matches!(
         word,
-        "task" | "tasks" | "tusks" | "list" | "lists" | "lest" | "todo" | "todos" | "to-do" | "to-dos" | "due" | "overdue" | "urgent" | "important"
-            | "priority" | "priorities" | "agenda" | "plate" | "pending" | "outstanding" | "reminders" | "deadlines" | "late" | "unfinished"
-            | "items" | "scheduled" | "do" | "planned" | "deadline" | "open"
+        "task"
+            | "tasks"
+            | "tusks"
+            | "list"
+            | "lists"
+            | "lest"
+            | "todo"
+            | "todos"
+            | "to-do"
+            | "to-dos"
+            | "due"
+            | "overdue"
+            | "urgent"
+            | "important"
+            | "priority"
+            | "priorities"
+            | "agenda"
+            | "plate"
+            | "pending"
+            | "outstanding"
+            | "reminders"
+            | "deadlines"
+            | "late"
+            | "unfinished"
+            | "items"
+            | "scheduled"
+            | "do"
+            | "planned"
+            | "deadline"
+            | "open"
     )
 }
 
 /// The filters that occur anywhere in a question.
 fn filter(text: &str, known: Known<'_>) -> Filter {
     let has = |word: &str| text.split(' ').any(|entry| entry == word);
-    let done = has("done") || has("finished") || has("completed") || has("complete") || has("accomplished") || has("accomplish") || text.contains("did i do") || text.contains("did i finish");
-    let undone = text.contains("not done") || text.contains("undone") || text.contains("not finished") || text.contains("not completed")
-        || text.contains("get done") || text.contains("be done") || text.contains("to be") || text.contains("haven't") || text.contains("have not") || text.contains("not yet");
+    let done = has("done")
+        || has("finished")
+        || has("completed")
+        || has("complete")
+        || has("accomplished")
+        || has("accomplish")
+        || text.contains("did i do")
+        || text.contains("did i finish");
+    let undone = text.contains("not done")
+        || text.contains("undone")
+        || text.contains("not finished")
+        || text.contains("not completed")
+        || text.contains("get done")
+        || text.contains("be done")
+        || text.contains("to be")
+        || text.contains("haven't")
+        || text.contains("have not")
+        || text.contains("not yet");
     let status = if done && !undone {
         Some("done")
     } else if text.contains("done and open") || text.contains("open and done") || text.contains("including done") {
@@ -122,9 +222,19 @@ fn filter(text: &str, known: Known<'_>) -> Filter {
     } else {
         Some("open")
     };
-    let priority = if text.contains("low priority") || text.contains("not important") || text.contains("unimportant") || text.contains("not urgent") {
+    let priority = if text.contains("low priority")
+        || text.contains("not important")
+        || text.contains("unimportant")
+        || text.contains("not urgent")
+    {
         Some(Priority::Low)
-    } else if has("urgent") || has("important") || text.contains("high priority") || text.contains("top priority") || text.contains("highest priority") || text.contains("priorities") {
+    } else if has("urgent")
+        || has("important")
+        || text.contains("high priority")
+        || text.contains("top priority")
+        || text.contains("highest priority")
+        || text.contains("priorities")
+    {
         Some(Priority::High)
     } else {
         None
@@ -137,7 +247,10 @@ fn filter(text: &str, known: Known<'_>) -> Filter {
 
 /// "… about the garden", "… with John".
 fn about(text: &str, known: Known<'_>) -> Option<String> {
-    let (_, what) = text.split_once(" about ").or_else(|| text.split_once(" mention ")).or_else(|| text.split_once(" related to "))?;
+    let (_, what) = text
+        .split_once(" about ")
+        .or_else(|| text.split_once(" mention "))
+        .or_else(|| text.split_once(" related to "))?;
     let what = what.trim_start_matches("the ").trim_start_matches("my ");
     let dated = dates::parse(&what.split(' ').collect::<Vec<_>>(), known.now).is_some();
     (!what.is_empty() && !dated && !matches!(what, "tasks" | "list" | "today" | "tomorrow")).then(|| what.to_owned())
@@ -162,13 +275,23 @@ fn several_days(text: &str, known: Known<'_>) -> Vec<jiff::civil::Date> {
 }
 
 fn due(text: &str, known: Known<'_>) -> Option<String> {
-    if text.contains("overdue") || text.contains("over due") || text.split(' ').any(|word| word == "late") || text.contains("past due") {
+    if text.contains("overdue")
+        || text.contains("over due")
+        || text.split(' ').any(|word| word == "late")
+        || text.contains("past due")
+    {
         return Some("overdue".into());
     }
     if text.contains("this week") || text.contains("my week") || text.contains("the week") {
         return Some("this_week".into());
     }
-    if text.contains("no due date") || text.contains("without a due") || text.contains("no date") || text.contains("without a date") || text.contains("no deadline") || text.contains("without due") {
+    if text.contains("no due date")
+        || text.contains("without a due")
+        || text.contains("no date")
+        || text.contains("without a date")
+        || text.contains("no deadline")
+        || text.contains("without due")
+    {
         return Some("none".into());
     }
     if text.contains("my day") {

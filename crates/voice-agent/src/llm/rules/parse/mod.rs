@@ -6,6 +6,7 @@ mod list;
 mod rule;
 mod small;
 mod split;
+mod statement;
 mod target;
 
 use jiff::ZonedDateTime;
@@ -75,6 +76,7 @@ pub(crate) enum Talk {
     Thanks,
     Help,
     HowAreYou,
+    Feeling,
     Who,
     Recording,
     Joke,
@@ -151,8 +153,20 @@ impl Intent {
     pub(crate) fn is_command(&self) -> bool {
         !matches!(
             self,
-            Self::Yes | Self::No | Self::Cancel | Self::More | Self::Pick(_) | Self::Correct(_) | Self::Date(_)
-                | Self::Hesitation | Self::Unknown | Self::Offer(_) | Self::Talk(_) | Self::Repeat | Self::AddThat | Self::Last
+            Self::Yes
+                | Self::No
+                | Self::Cancel
+                | Self::More
+                | Self::Pick(_)
+                | Self::Correct(_)
+                | Self::Date(_)
+                | Self::Hesitation
+                | Self::Unknown
+                | Self::Offer(_)
+                | Self::Talk(_)
+                | Self::Repeat
+                | Self::AddThat
+                | Self::Last
         )
     }
 }
@@ -190,8 +204,13 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
         return first;
     }
     // "Actually, make it urgent": an interjection in front of a command.
-    if plain.words.len() > 2 && matches!(plain.words[0].norm.as_str(), "actually" | "no" | "wait" | "sorry" | "oops" | "yes" | "but" | "again") {
-        let rest = parse_exact(&small::without_courtesies(&plain.from_word(1)), known);
+    if plain.words.len() > 2
+        && matches!(
+            plain.words[0].norm.as_str(),
+            "actually" | "no" | "wait" | "sorry" | "oops" | "yes" | "but" | "again"
+        )
+    {
+        let rest = parse_exact(&small::without_courtesies(&plain.starting_at(1)), known);
         if rest.is_command() {
             return rest;
         }
@@ -209,7 +228,7 @@ fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
         .or_else(|| change::parse(utterance, known))
         .or_else(|| add::parse_soft(utterance, known))
         .or_else(|| dated(utterance, known))
-        .or_else(|| change::parse_statement(utterance, known))
+        .or_else(|| statement::parse(utterance, known))
         .or_else(|| small::parse_talk(utterance))
         .or_else(|| add::parse_bare(utterance, known))
         .unwrap_or(Intent::Unknown)
@@ -222,7 +241,7 @@ fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         return Some(Intent::Date(due));
     }
     let (length, due) = dates::find_leading(&words, known.now)?;
-    let rest = utterance.from_word(length);
+    let rest = utterance.starting_at(length);
     let fill = |mut tasks: Vec<NewTask>| {
         for task in &mut tasks {
             task.due = task.due.or(Some(due));
@@ -242,7 +261,7 @@ fn by_sound(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         let Some(command) = lexicon::command_by_sound(&utterance.words[at].norm) else { continue };
         let mut words = utterance.words.clone();
         words[at].norm = command.to_owned();
-        let mended = Utterance::new(words).from_word(at);
+        let mended = Utterance::new(words).starting_at(at);
         let intent = parse_exact(&mended, known);
         // What was not clearly heard is not to end a call, and not to be taken for a bare task.
         if intent.is_command() && !matches!(intent, Intent::Goodbye | Intent::Incomplete(..)) {

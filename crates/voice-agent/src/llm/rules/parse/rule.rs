@@ -44,9 +44,18 @@ pub(super) struct Rule {
 
 /// Shorthands in patterns.
 const SHORTHANDS: [(&str, &str); 8] = [
-    ("{ADD}", "(?:add|at|ad|had|added|adding|edit|create|make|enter|insert|set up|start|record|note|open|log|get|stick|pop|put|throw|and)"),
-    ("{TASK}", "(?:tasks?|tusks?|to-dos?|to-do|todos?|to do|to do's|two do|items?|reminders?|entry|notes?|attack|tax|desk)"),
-    ("{LIST}", "(?:(?:to-?do |to do |task |tasks |shopping |grocery )?(?:lists?|tasks|to-?dos|todos|agenda|plate|lest))"),
+    (
+        "{ADD}",
+        "(?:add|at|ad|had|added|adding|edit|create|make|enter|insert|set up|start|record|note|open|log|get|stick|pop|put|throw|and)",
+    ),
+    (
+        "{TASK}",
+        "(?:tasks?|tusks?|to-dos?|to-do|todos?|to do|to do's|two do|items?|reminders?|entry|notes?|attack|tax|desk)",
+    ),
+    (
+        "{LIST}",
+        "(?:(?:to-?do |to do |task |tasks |shopping |grocery )?(?:lists?|tasks|to-?dos|todos|agenda|plate|lest))",
+    ),
     ("{MY}", "(?:my|the|our|your|a|this|that)"),
     ("{I}", "(?:i|we|i've|we've|i have|we have|i'm|i am)"),
     ("{DONE}", "(?:done|complete|completed|finished|did|ready|dun|completely done|all done)"),

@@ -19,7 +19,7 @@ pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
     if words.len() == utterance.words.len() { utterance.clone() } else { Utterance::new(words.to_vec()) }
 }
 
-const LEADING: [&[&str]; 41] = [
+const LEADING: [&[&str]; 44] = [
     &["can", "you", "please"],
     &["could", "you", "please"],
     &["would", "you", "please"],
@@ -60,10 +60,22 @@ const LEADING: [&[&str]; 41] = [
     &["and", "also"],
     &["great"],
     &["let", "me", "know"],
+    &["one", "more", "thing"],
+    &["there's", "one", "more"],
+    &["and", "one", "more", "thing"],
     &["oops"],
 ];
 
-const TRAILING: [&[&str]; 8] = [&["actually"], &["instead"], &["please"], &["thanks"], &["thank", "you"], &["will", "you"], &["would", "you"], &["ok"]];
+const TRAILING: [&[&str]; 8] = [
+    &["actually"],
+    &["instead"],
+    &["please"],
+    &["thanks"],
+    &["thank", "you"],
+    &["will", "you"],
+    &["would", "you"],
+    &["ok"],
+];
 
 fn starts_with(words: &[Word], phrase: &[&str]) -> bool {
     words.len() > phrase.len() && phrase.iter().zip(words).all(|(expected, word)| word.norm == *expected)
@@ -89,7 +101,10 @@ fn trailing_courtesy(words: &[Word]) -> Option<usize> {
         .iter()
         .find(|phrase| {
             words.len() > phrase.len()
-                && phrase.iter().zip(&words[words.len() - phrase.len()..]).all(|(expected, word)| word.norm == *expected)
+                && phrase
+                    .iter()
+                    .zip(&words[words.len() - phrase.len()..])
+                    .all(|(expected, word)| word.norm == *expected)
         })
         .map(|phrase| phrase.len())
 }
@@ -109,7 +124,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Cancel),
         ),
         (
-            r"(?:go on|keep going|continue|carry on|more|next|next ones|tell me more|and then|what else|the rest|read the rest|read on|show me more|and the rest|the others|what about the rest|go on please|the next ones?|read more|yes go on|what are the others|is there (?:anything|something|any) (?:else|more)|anything else|any more)",
+            r"(?:go on|keep going|continue|carry on|more|next|next ones|tell me more|and then|what else|the rest|read the rest|read on|show me more|and the rest|the others|what about the rest|go on please|the next ones?|read more|yes go on|what are the others|what are they|what are those|which ones|which ones are they|which are they|which tasks|like what|is there (?:anything|something|any) (?:else|more)|anything else|any more)",
             |_| Some(Intent::More),
         ),
         (
@@ -128,7 +143,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::Review)
             },
         ),
-        (r"what (?:did|have) (?:i|you|we) (?:just )?(?:add|added|change|changed)(?: just now| last)?|what did (?:i|you|we) just (?:add|change|do)|what(?:'s| was| is) the (?:last|latest|newest) (?:thing|task|one|item)(?: (?:that )?(?:i|you|we) (?:just )?(?:added|changed|did))?|what was that task(?: again)?", |_| Some(Intent::Last)),
+        (
+            r"what (?:did|have) (?:i|you|we) (?:just )?(?:add|added|change|changed)(?: just now| last)?|what did (?:i|you|we) just (?:add|change|do)|what(?:'s| was| is) the (?:last|latest|newest) (?:thing|task|one|item)(?: (?:that )?(?:i|you|we) (?:just )?(?:added|changed|did))?|what was that task(?: again)?",
+            |_| Some(Intent::Last),
+        ),
         (
             r"(?:let's |let us |start |do |begin |can we do )+(?:a |the |my )?(?:task |list |daily |weekly |quick )*review",
             |_| Some(Intent::Review),
@@ -137,24 +155,44 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night))*)",
             |_| Some(Intent::Goodbye),
         ),
-        (r"(?:thank|thanks|okay|ok|great|perfect|alright|no|cool|well|that's|awesome|nice|good|excellent|for|very)\b.{0,60} (?:good ?bye|bye|bye bye|see you (?:later|tomorrow|soon))", |_| Some(Intent::Goodbye)),
+        (
+            r"(?:thank|thanks|okay|ok|great|perfect|alright|no|cool|well|that's|awesome|nice|good|excellent|for|very)\b.{0,60} (?:good ?bye|bye|bye bye|see you (?:later|tomorrow|soon))",
+            |_| Some(Intent::Goodbye),
+        ),
         (
             r"(?:thank you|thanks|thank you very much|thanks a lot) (?:and |that's all |that is all |that's it |that was all |that'll be all |for your help )*(?:good ?bye|bye|bye bye|that's all|that is all|that'll be all|see you|have a (?:good|nice|great) day|that's it)",
             |_| Some(Intent::Goodbye),
         ),
-        (r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|it was|it's|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)", |found| {
-            let what = found.words("what").to_vec();
-            let first = found.text("what").split(' ').next().unwrap_or_default();
-            // "I want to …" and "it's done" are no corrections.
-            let other = matches!(first, "to" | "done" | "finished" | "a" | "my" | "you" | "the" | "urgent" | "complete" | "completed" | "not");
-            (!other || found.text("what").len() > 300).then_some(Intent::Correct(what))
-        }),
-        (r"(?:no|nope|wait|actually|sorry|oh)(?: no| sorry| wait| actually)* (?:make|make it|move|change) (?:it|that one|that|this one|this) (?:to |for |on )?(?P<what>.+)", |found| {
-            Some(Intent::Correct(found.words("what").to_vec()))
-        }),
-        (r"(?:no|nope|not that|wait|actually|sorry)(?: no| sorry| wait| actually)* (?:i (?:meant|mean|said|was talking about) )?(?P<what>(?:the|my) .+)", |found| {
-            Some(Intent::Correct(found.words("what").to_vec()))
-        }),
+        (
+            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|it was|it's|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
+            |found| {
+                let what = found.words("what").to_vec();
+                let first = found.text("what").split(' ').next().unwrap_or_default();
+                // "I want to …" and "it's done" are no corrections.
+                let other = matches!(
+                    first,
+                    "to" | "done"
+                        | "finished"
+                        | "a"
+                        | "my"
+                        | "you"
+                        | "the"
+                        | "urgent"
+                        | "complete"
+                        | "completed"
+                        | "not"
+                );
+                (!other || found.text("what").len() > 300).then_some(Intent::Correct(what))
+            },
+        ),
+        (
+            r"(?:no|nope|wait|actually|sorry|oh)(?: no| sorry| wait| actually)* (?:make|make it|move|change) (?:it|that one|that|this one|this) (?:to |for |on )?(?P<what>.+)",
+            |found| Some(Intent::Correct(found.words("what").to_vec())),
+        ),
+        (
+            r"(?:no|nope|not that|wait|actually|sorry)(?: no| sorry| wait| actually)* (?:i (?:meant|mean|said|was talking about) )?(?P<what>(?:the|my) .+)",
+            |found| Some(Intent::Correct(found.words("what").to_vec())),
+        ),
         (r"(?:no|actually|sorry|wait|rather)(?: no| sorry| wait| actually)* (?P<what>.+)", |found| {
             let words = found.words("what");
             let norms: Vec<&str> = words.iter().map(|word| word.norm.as_str()).collect();
@@ -181,49 +219,125 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 
 static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
-        (r"(?:hello|hi|hey|hello there|hi there|hey there|good (?:morning|afternoon|evening)|howdy|greetings|yo|hallo|hullo)(?: (?:there|agent|again|you|assistant|hello))*", |_| Some(Intent::Talk(Talk::Hello))),
-        (r"(?:thanks|thank you|thank you very much|thanks a lot|thank you so much|many thanks|cheers|much appreciated|i appreciate it|thanks for (?:that|your help|the help)|thank you for .+)(?: (?:thanks|thank you|so much|very much|again))*", |_| Some(Intent::Talk(Talk::Thanks))),
-        (r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things) .+|how can you help(?: me)?|what can i say to you|options|instructions|who can help|can you help me|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly))*", |_| Some(Intent::Talk(Talk::Help))),
-        (r"(?:how are you|how are you doing|how's it going|how is it going|what's up|how do you do|are you okay|how have you been|how you doing)(?: .*)?", |_| Some(Intent::Talk(Talk::HowAreYou))),
-        (r"(?:tell me (?:something )?about you(?:rself)?|who are you|what are you|what's your name|what is your name|are you (?:a )?(?:human|robot|real|real person|person|machine|bot|an ai|ai|alive|chat ?gpt|computer|siri|alexa)|who am i (?:talking|speaking) to|who is this|who made you|do you have a name|is this a (?:robot|human|real person))(?: .*)?", |_| Some(Intent::Talk(Talk::Who))),
-        (r".*\b(?:recording|recorded|record) ?(?:me|this|us|the call|this call)?(?: right)?(?: now)?", |_| Some(Intent::Talk(Talk::Recording))),
-        (r".*\b(?:being recorded|stop recording|is this (?:call )?recorded|recording)\b.*", |_| Some(Intent::Talk(Talk::Recording))),
-        (r"(?:tell|sing|say|read) (?:me |us )?(?:a |another |some )?(?:joke|jokes|story|song|poem|something funny|something).*|make me laugh|sing.*", |_| Some(Intent::Talk(Talk::Joke))),
-        (r"(?:do you know )?(?:what time is it|what's the time|what is the time|what time it is|the time)(?: .*)?", |_| Some(Intent::Talk(Talk::Time))),
-        (r"(?:do you know )?what(?:'s| is)? (?:(?:the |today's )?date(?: is it)?(?: today)?|day is (?:it|today)(?: today)?|day it is|today's date|today)", |_| Some(Intent::Talk(Talk::Date))),
-        (r"(?:(?:that's |that is |it's |you're |you are |that was |this is |sounds |looks )?(?:so |very |really |pretty |just )?(?:great|good|perfect|awesome|cool|nice|excellent|wonderful|amazing|fantastic|brilliant|lovely|super|the best|helpful|smart|very nice|neat|fine|impressive|good to know|good job|great job|well done|good work|nice work|right on|wow|interesting))(?: (?:job|work|thanks|thank you|one|to know|stuff|you|now))*|(?:i see|got it|understood|all good|gotcha|makes sense|fair enough|i know|okay then|ok then|alright then)", |_| Some(Intent::Talk(Talk::Praise))),
-        (r"(?:you're |you are |this is |that's |it's |you )?(?:so |really |very |such |just |a )*(?:stupid|useless|dumb|terrible|awful|bad|annoying|wrong again|suck|sucks|rubbish|an idiot|idiot|shit|crap|not helpful|not working|hopeless)(?: .*)?|(?:this |it )?(?:doesn't|does not|isn't|is not) (?:work|working)|you (?:don't|do not|didn't) understand(?: me)?|that's not what i (?:said|meant|wanted)|(?:fuck|damn|shut up).*|i hate you.*|i'm (?:angry|frustrated|annoyed).*", |_| Some(Intent::Talk(Talk::Sorry))),
-        (r"i (?:love|like) (?:you|this|it|that)(?: .*)?|will you marry me|you're (?:sweet|funny|cute|kind).*", |_| Some(Intent::Talk(Talk::Love))),
+        (
+            r"(?:hello|hi|hey|hello there|hi there|hey there|good (?:morning|afternoon|evening)|howdy|greetings|yo|hallo|hullo)(?: (?:there|agent|again|you|assistant|hello))*",
+            |_| Some(Intent::Talk(Talk::Hello)),
+        ),
+        (
+            r"(?:thanks|thank you|thank you very much|thanks a lot|thank you so much|many thanks|cheers|much appreciated|i appreciate it|thanks for (?:that|your help|the help)|thank you for .+)(?: (?:thanks|thank you|so much|very much|again))*",
+            |_| Some(Intent::Talk(Talk::Thanks)),
+        ),
+        (
+            r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things) .+|how can you help(?: me)?|what can i say to you|options|instructions|who can help|can you help me|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly))*",
+            |_| Some(Intent::Talk(Talk::Help)),
+        ),
+        (
+            r"(?:how are you|how are you doing|how's it going|how is it going|what's up|how do you do|are you okay|how have you been|how you doing)(?: .*)?",
+            |_| Some(Intent::Talk(Talk::HowAreYou)),
+        ),
+        (
+            r"(?:tell me (?:something )?about you(?:rself)?|who are you|what are you|what's your name|what is your name|are you (?:a )?(?:human|robot|real|real person|person|machine|bot|an ai|ai|alive|chat ?gpt|computer|siri|alexa)|who am i (?:talking|speaking) to|who is this|who made you|do you have a name|is this a (?:robot|human|real person))(?: .*)?",
+            |_| Some(Intent::Talk(Talk::Who)),
+        ),
+        (r".*\b(?:recording|recorded|record) ?(?:me|this|us|the call|this call)?(?: right)?(?: now)?", |_| {
+            Some(Intent::Talk(Talk::Recording))
+        }),
+        (r".*\b(?:being recorded|stop recording|is this (?:call )?recorded|recording)\b.*", |_| {
+            Some(Intent::Talk(Talk::Recording))
+        }),
+        (
+            r"(?:tell|sing|say|read) (?:me |us )?(?:a |another |some )?(?:joke|jokes|story|song|poem|something funny|something).*|make me laugh|sing.*",
+            |_| Some(Intent::Talk(Talk::Joke)),
+        ),
+        (
+            r"(?:do you know )?(?:what time is it|what's the time|what is the time|what time it is|the time)(?: .*)?",
+            |_| Some(Intent::Talk(Talk::Time)),
+        ),
+        (
+            r"(?:do you know )?what(?:'s| is)? (?:(?:the |today's )?date(?: is it)?(?: today)?|day is (?:it|today)(?: today)?|day it is|today's date|today)",
+            |_| Some(Intent::Talk(Talk::Date)),
+        ),
+        (
+            r"(?:(?:that's |that is |it's |you're |you are |that was |this is |sounds |looks )?(?:so |very |really |pretty |just )?(?:great|good|perfect|awesome|cool|nice|excellent|wonderful|amazing|fantastic|brilliant|lovely|super|the best|helpful|smart|very nice|neat|fine|impressive|good to know|good job|great job|well done|good work|nice work|right on|wow|interesting))(?: (?:job|work|thanks|thank you|one|to know|stuff|you|now))*|(?:i see|got it|understood|all good|gotcha|makes sense|fair enough|i know|okay then|ok then|alright then)",
+            |_| Some(Intent::Talk(Talk::Praise)),
+        ),
+        (
+            r"(?:you're |you are |this is |that's |it's |you )?(?:so |really |very |such |just |a )*(?:stupid|useless|dumb|terrible|awful|bad|annoying|wrong again|suck|sucks|rubbish|an idiot|idiot|shit|crap|not helpful|not working|hopeless)(?: .*)?|(?:this |it )?(?:doesn't|does not|isn't|is not) (?:work|working)|you (?:don't|do not|didn't) understand(?: me)?|that's not what i (?:said|meant|wanted)|(?:fuck|damn|shut up).*|i hate you.*|i'm (?:angry|frustrated|annoyed).*",
+            |_| Some(Intent::Talk(Talk::Sorry)),
+        ),
+        (r"i (?:love|like) (?:you|this|it|that)(?: .*)?|will you marry me|you're (?:sweet|funny|cute|kind).*", |_| {
+            Some(Intent::Talk(Talk::Love))
+        }),
         (r".*\b(?:weather|rain|raining|snow|sunny|temperature|forecast)\b.*", |_| Some(Intent::Talk(Talk::Weather))),
-        (r"(?:wait|hold on|hang on|one moment|just a moment|one second|just a second|a moment|give me a (?:second|moment|minute|sec)|wait a (?:second|moment|minute|sec)|one sec|hold on a (?:second|minute|sec)|let me think|let me see|i'm thinking)(?: please| for a (?:second|moment|minute)| about it| a (?:second|moment|minute)| let me think)*", |_| Some(Intent::Talk(Talk::Wait))),
-        (r"(?:can you hear me|do you hear me|are you (?:still )?there|hello are you there|is anyone there|is anybody there|testing|test|testing testing|can you hear me now|hello can you hear me|you there|are you listening|test test|one two three)(?: now| me| please| test| there| okay| hello)*", |_| Some(Intent::Talk(Talk::Hearing))),
-        (r"(?:who|what|where|why|how|when|which) (?:is|are|was|were|do|does|did|can|should|would|will|many|much|old|far|tall|long|won|invented|wrote)\b.*|(?:what's|who's|where's|how's|why's) .+|(?:do|did|are|is|will|should|would|could) (?:you|i|we|it|there) .+", |_| Some(Intent::Talk(Talk::OffTopic))),
-        (r"(?:i'm|i am|i feel|i'm feeling) (?:so |very |really |a bit |a little |just |kind of )*(?:tired|bored|sad|happy|stressed|sick|hungry|busy|exhausted|overwhelmed|lonely|good|fine|okay|great|well)(?: .*)?", |_| Some(Intent::Talk(Talk::HowAreYou))),
+        (
+            r"(?:wait|hold on|hang on|one moment|just a moment|one second|just a second|a moment|give me a (?:second|moment|minute|sec)|wait a (?:second|moment|minute|sec)|one sec|hold on a (?:second|minute|sec)|let me think|let me see|i'm thinking)(?: please| for a (?:second|moment|minute)| about it| a (?:second|moment|minute)| let me think)*",
+            |_| Some(Intent::Talk(Talk::Wait)),
+        ),
+        (
+            r"(?:can you hear me|do you hear me|are you (?:still )?there|hello are you there|is anyone there|is anybody there|testing|test|testing testing|can you hear me now|hello can you hear me|you there|are you listening|test test|one two three)(?: now| me| please| test| there| okay| hello)*",
+            |_| Some(Intent::Talk(Talk::Hearing)),
+        ),
+        (
+            r"(?:who|what|where|why|how|when|which) (?:is|are|was|were|do|does|did|can|should|would|will|many|much|old|far|tall|long|won|invented|wrote)\b.*|(?:what's|who's|where's|how's|why's) .+|(?:do|did|are|is|will|should|would|could) (?:you|i|we|it|there) .+",
+            |_| Some(Intent::Talk(Talk::OffTopic)),
+        ),
+        (
+            r"(?:i'm|i am|i feel|i'm feeling) (?:so |very |really |a bit |a little |just |kind of )*(?:tired|bored|sad|happy|stressed|sick|hungry|busy|exhausted|overwhelmed|lonely|good|fine|okay|great|well)(?: .*)?",
+            |_| Some(Intent::Talk(Talk::Feeling)),
+        ),
     ])
 });
 
 /// Small talk, and questions that are not about tasks.
 pub(super) fn parse_talk(utterance: &Utterance) -> Option<Intent> {
-    static NOW: LazyLock<jiff::ZonedDateTime> = LazyLock::new(|| jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC));
+    static NOW: LazyLock<jiff::ZonedDateTime> =
+        LazyLock::new(|| jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC));
     first_match(&TALK, utterance, Known { now: &NOW, titles: &[] })
 }
 
 /// "the second one", "number two", "the first and the third", "both", "all of them".
 pub(crate) fn pick(text: &str) -> Option<Vec<Pick>> {
     let words: Vec<&str> = text.split(' ').collect();
-    let strip = |word: &&str| {
+    let strip = |word: &str| {
         !matches!(
-            *word,
-            "the" | "one" | "ones" | "number" | "task" | "tasks" | "please" | "option" | "item" | "and" | "i" | "mean"
-                | "meant" | "of" | "them" | "those" | "these" | "it's" | "take" | "pick" | "with" | "just" | "only" | "um" | "uh"
-                | "that" | "yes" | "yeah"
+            word,
+            "the"
+                | "one"
+                | "ones"
+                | "number"
+                | "task"
+                | "tasks"
+                | "please"
+                | "option"
+                | "item"
+                | "and"
+                | "i"
+                | "mean"
+                | "meant"
+                | "of"
+                | "them"
+                | "those"
+                | "these"
+                | "it's"
+                | "take"
+                | "pick"
+                | "with"
+                | "just"
+                | "only"
+                | "um"
+                | "uh"
+                | "that"
+                | "yes"
+                | "yeah"
         )
     };
     let had_article = words.iter().any(|word| matches!(*word, "the" | "number" | "option" | "one" | "ones"));
-    let kept: Vec<&str> = words.iter().copied().filter(|word| strip(&word)).collect();
+    let kept: Vec<&str> = words.iter().copied().filter(|word| strip(word)).collect();
     match kept.as_slice() {
         [] if text == "one" || text == "number one" || text == "option one" => return Some(vec![Pick::Nth(0)]),
-        ["both"] | ["both", "two"] | ["two"] if !text.contains("number") && (text.starts_with("both") || text.ends_with("two of them")) => {
+        ["both"] | ["both", "two"] | ["two"]
+            if !text.contains("number") && (text.starts_with("both") || text.ends_with("two of them")) =>
+        {
             return Some(vec![Pick::Both]);
         }
         ["all"] | ["all", "three"] | ["everything"] | ["every"] => return Some(vec![Pick::All]),

@@ -90,7 +90,10 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
             continue;
         }
         let rest = norms(&words[start..]);
-        if !opens_command(&rest) {
+        // "… and I watered the plants".
+        let told = matches!(rest.first(), Some(&"i" | &"i've"))
+            && rest.get(1).is_some_and(|word| lexicon::present_of(word).is_some());
+        if !told && !opens_command(&rest) {
             continue;
         }
         let after_sentence = words[end - 1].ends_sentence();
@@ -147,7 +150,9 @@ pub(crate) fn joined_titles<'a>(words: &'a [Word], several: bool, known: Known<'
         let before = &words[from..end];
         let rest = &words[start..];
         let conjunction = start > end;
-        if separates(before, rest, conjunction, several, known) {
+        let then = words[end..start].iter().any(|word| word.norm == "then");
+        let begins = then && lexicon::starts_verb(&norms(rest)) && rest.len() > 1;
+        if separates(before, rest, conjunction, several || begins, known) {
             parts.push(before);
             from = start;
             if from < words.len() && words[from].norm == "to" {

@@ -63,6 +63,12 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
         }
         _ => {}
     }
+    if matches!(
+        joined.as_str(),
+        "a task" | "task" | "tasks" | "something" | "an item" | "some tasks" | "one of my tasks"
+    ) {
+        return None;
+    }
     if let Some(picks) = super::pick(&joined) {
         return Some(Target::Picked(picks));
     }
@@ -102,7 +108,7 @@ fn stripped(words: &[Word]) -> &[Word] {
     if let [first, .., last] = norm.as_slice()
         && norm.len() >= 3
         && matches!(*first, "the" | "my" | "that" | "this")
-        && matches!(*last, "task" | "item" | "reminder" | "one" | "todo" | "to-do" | "entry")
+        && matches!(*last, "task" | "item" | "reminder" | "one" | "todo" | "to-do" | "entry" | "thing")
         && super::pick(&norm.join(" ")).is_none()
     {
         return &words[1..words.len() - 1];

@@ -131,14 +131,17 @@ pub(super) fn over_days(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>
         4 => "in the next few days",
         _ => "next week",
     };
-    let names: Vec<String> = calls.iter().flat_map(|called| called.tasks("tasks")).map(|task| with_due(task, scene)).collect();
+    let names: Vec<String> =
+        calls.iter().flat_map(|called| called.tasks("tasks")).map(|task| with_due(task, scene)).collect();
     let noun = if total == 1 { "task" } else { "tasks" };
     match (total, counts) {
         (0, _) => format!("You have nothing due {when}."),
         (1, true) => format!("You have one task due {when}."),
         (_, true) => format!("You have {total} {noun} due {when}."),
         (1, false) => format!("You have one task due {when}: {}.", join(&names, "and")),
-        _ if names.len() > 4 => format!("You have {total} {noun} due {when}. The first three are {}.", join(&names[..3], "and")),
+        _ if names.len() > 4 => {
+            format!("You have {total} {noun} due {when}. The first three are {}.", join(&names[..3], "and"))
+        }
         _ => format!("You have {total} {noun} due {when}: {}.", join(&names, "and")),
     }
 }

@@ -111,8 +111,13 @@ pub(crate) fn when_due(task: TaskView<'_>, scene: &Scene<'_>) -> String {
     if task.done {
         return format!("{title} is done.");
     }
+    let asked = scene.current().map_or("", |turn| turn.user);
+    if ["priority", "urgent", "important"].iter().any(|word| asked.contains(word)) {
+        return format!("{title} has {} priority.", task.priority);
+    }
     let now = &scene.request.now;
     match task.due.and_then(|due| due_date(due, now)) {
+        None if asked.ends_with("done?") => format!("{title} is still open."),
         None => format!("{title} has no due date."),
         Some(due) if dates::is_overdue(due, now) => format!("{title} was due {}.", dates::speak_due(due, now)),
         Some(due) => format!("{title} is due {}.", dates::speak_due(due, now)),
@@ -134,8 +139,11 @@ pub(crate) fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> String {
 /// Says what the tools answered in this turn.
 pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
     // A hand-off is not spoken of when there is anything else to say.
-    let silent = |called: &Called<'_>| called.call.name == "transfer_to_agent" && called.status() == "ok" && turn.calls.len() > 1;
-    let answered: Vec<&Called<'_>> = turn.calls.iter().filter(|called| called.output.is_some() && !silent(called)).collect();
+    let silent = |called: &Called<'_>| {
+        called.call.name == "transfer_to_agent" && called.status() == "ok" && turn.calls.len() > 1
+    };
+    let answered: Vec<&Called<'_>> =
+        turn.calls.iter().filter(|called| called.output.is_some() && !silent(called)).collect();
     let mut parts: Vec<String> = Vec::new();
     let mut at = 0;
     while at < answered.len() {

@@ -18,6 +18,7 @@ pub(crate) fn talk(talk: Talk, scene: &Scene<'_>) -> String {
         Talk::Thanks => "You're welcome. Anything else?".into(),
         Talk::Help => help(scene),
         Talk::HowAreYou => "I'm fine, thanks for asking. What's on your mind for your list?".into(),
+        Talk::Feeling => "I hear you. Shall we look at your list? You can say, what's due today.".into(),
         Talk::Who => "I'm a voice assistant, a machine that keeps your task list. What shall I do for you?".into(),
         Talk::Recording => {
             "If you agreed to it, this call may be recorded. Say stop recording at any time, and it stops at once."

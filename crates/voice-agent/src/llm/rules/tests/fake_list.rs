@@ -125,15 +125,21 @@ impl FakeList {
         self.remember("add", &id);
         self.next += 1;
         let text = |key: &str| arguments.get(key).and_then(Value::as_str).map(str::to_owned);
-        let task =
-            FakeTask { id, title, done: false, due: text("due"), priority: text("priority").unwrap_or("normal".into()) };
+        let task = FakeTask {
+            id,
+            title,
+            done: false,
+            due: text("due"),
+            priority: text("priority").unwrap_or("normal".into()),
+        };
         self.tasks.push(task.clone());
         json!({"status": "added", "task": task.json()})
     }
 
     fn list(&self, arguments: &Map<String, Value>) -> Value {
         let text = |key: &str| arguments.get(key).and_then(Value::as_str);
-        let count = |key: &str, default| arguments.get(key).and_then(Value::as_u64).map_or(default, |value| value as usize);
+        let count =
+            |key: &str, default| arguments.get(key).and_then(Value::as_u64).map_or(default, |value| value as usize);
         let day = |task: &FakeTask| task.due.as_ref().map(|due| due[..10].to_owned());
         let fits = |task: &&FakeTask| {
             let status = match text("status").unwrap_or("open") {

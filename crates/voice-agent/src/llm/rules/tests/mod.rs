@@ -2,7 +2,6 @@
 
 mod fake_list;
 mod properties;
-mod scratch;
 
 use jiff::ZonedDateTime;
 use regex::RegexBuilder;
@@ -75,8 +74,17 @@ fn tool(name: &'static str) -> ToolSpec {
 
 fn tools(agent: &str) -> Vec<ToolSpec> {
     let all = [
-        "add_task", "list_tasks", "complete_task", "reopen_task", "set_due", "set_priority", "rename_task", "delete_task", "undo",
-        "transfer_to_agent", "end_call",
+        "add_task",
+        "list_tasks",
+        "complete_task",
+        "reopen_task",
+        "set_due",
+        "set_priority",
+        "rename_task",
+        "delete_task",
+        "undo",
+        "transfer_to_agent",
+        "end_call",
     ];
     all.into_iter().filter(|name| agent == TASK_AGENT || *name != "add_task").map(tool).collect()
 }
@@ -119,7 +127,10 @@ impl Conversation {
                     _ => None,
                 })
                 .collect();
-            let said: String = events.iter().filter_map(|event| if let LlmEvent::Text(text) = event { Some(text.as_str()) } else { None }).collect();
+            let said: String = events
+                .iter()
+                .filter_map(|event| if let LlmEvent::Text(text) = event { Some(text.as_str()) } else { None })
+                .collect();
             assert!(matches!(events.last(), Some(LlmEvent::Done { .. })));
             assert!(!said.is_empty() || !called.is_empty(), "no answer to {text:?}");
             if !said.is_empty() {
@@ -192,7 +203,8 @@ fn check(dialogue: &Dialogue) -> Result<(), String> {
         {
             return Err(format!("{at}\n    expected the calls {}", json!(expected)));
         }
-        let matches = |pattern: &String| RegexBuilder::new(pattern).case_insensitive(true).build().unwrap().is_match(&reply);
+        let matches =
+            |pattern: &String| RegexBuilder::new(pattern).case_insensitive(true).build().unwrap().is_match(&reply);
         if let Some(pattern) = said.reply.iter().find(|pattern| !matches(pattern)) {
             return Err(format!("{at}\n    expected to hear {pattern:?}"));
         }
@@ -237,4 +249,21 @@ fn the_dialogues_end_as_they_should() {
     }
     assert!(failures.is_empty(), "{} of {count} dialogues failed:\n{}", failures.len(), failures.join("\n"));
     assert!(count >= 150, "only {count} dialogues");
+}
+
+#[test]
+fn the_stream_ends_with_done() {
+    use crate::llm::Llm;
+    use futures_util::StreamExt;
+
+    let model = super::RulesLlm::prepared();
+    assert_eq!((model.provider(), model.model()), ("embedded", "rules"));
+    let mut conversation = Conversation::new(NOW, &[]);
+    conversation.chat.items.push(ChatItem::User { text: "help".into() });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let events: Vec<_> = runtime.block_on(model.stream(conversation.request()).collect());
+    // Sentence by sentence, so that the first can be spoken at once.
+    assert!(events.len() >= 3, "{events:?}");
+    assert!(events[..events.len() - 1].iter().all(|event| matches!(event, Ok(LlmEvent::Text(_)))));
+    assert_eq!(events.last(), Some(&Ok(LlmEvent::Done { input_tokens: 0, output_tokens: 0 })));
 }

@@ -25,13 +25,25 @@ fn text() -> impl Strategy<Value = String> {
 
 fn result() -> impl Strategy<Value = Value> {
     let task = || {
-        (text(), prop::option::of("[0-9T:-]{0,16}")).prop_map(|(title, due)| {
-            json!({"id": "t1", "title": title, "status": "open", "due": due, "priority": "high"})
-        })
+        (text(), prop::option::of("[0-9T:-]{0,16}")).prop_map(
+            |(title, due)| json!({"id": "t1", "title": title, "status": "open", "due": due, "priority": "high"}),
+        )
     };
     let status = prop::sample::select(vec![
-        "ok", "added", "exists", "completed", "updated", "renamed", "deleted", "not_found", "ambiguous", "already", "undone",
-        "needs_confirmation", "failed", "what",
+        "ok",
+        "added",
+        "exists",
+        "completed",
+        "updated",
+        "renamed",
+        "deleted",
+        "not_found",
+        "ambiguous",
+        "already",
+        "undone",
+        "needs_confirmation",
+        "failed",
+        "what",
     ]);
     (status, task(), vec(task(), 0..5), any::<u64>(), any::<bool>()).prop_map(|(status, task, tasks, total, single)| {
         let mut result = json!({"status": status, "total": total, "offset": total / 2, "count": total, "query": "x",
@@ -44,7 +56,15 @@ fn result() -> impl Strategy<Value = Value> {
 }
 
 fn item() -> impl Strategy<Value = ChatItem> {
-    let name = prop::sample::select(vec!["add_task", "list_tasks", "complete_task", "delete_task", "transfer_to_agent", "undo", "nonsense"]);
+    let name = prop::sample::select(vec![
+        "add_task",
+        "list_tasks",
+        "complete_task",
+        "delete_task",
+        "transfer_to_agent",
+        "undo",
+        "nonsense",
+    ]);
     let agent = prop::sample::select(vec![TASK_AGENT, REVIEW_AGENT, ""]);
     prop_oneof![
         3 => text().prop_map(|text| ChatItem::User { text }),
@@ -67,7 +87,10 @@ fn check(request: &LlmRequest) -> Result<(), TestCaseError> {
     prop_assert!(events.len() >= 2);
     let ended = matches!(events.last(), Some(LlmEvent::Done { .. }));
     prop_assert!(ended);
-    let text: String = events.iter().filter_map(|event| if let LlmEvent::Text(text) = event { Some(text.as_str()) } else { None }).collect();
+    let text: String = events
+        .iter()
+        .filter_map(|event| if let LlmEvent::Text(text) = event { Some(text.as_str()) } else { None })
+        .collect();
     prop_assert!(text.chars().count() < 350, "{} characters: {text}", text.chars().count());
     let calls = events.iter().filter(|event| matches!(event, LlmEvent::ToolCall { .. })).count();
     prop_assert!(!text.trim().is_empty() || calls > 0);

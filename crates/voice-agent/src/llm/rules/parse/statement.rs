@@ -1,0 +1,94 @@
+//! What is told about tasks, rather than commanded: "I've done …", "… is urgent".
+
+use std::sync::LazyLock;
+
+use super::super::dates;
+use super::super::lexicon;
+use super::super::normalise::{Utterance, Word, norms};
+use super::change::{complete, find_priority};
+use super::rule::{Match, Rule, first_match, rules};
+use super::{Intent, Known, Priority, Target, target};
+
+/// Statements about tasks, tried after all commands.
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    rules(&[
+        (
+            r"(?:{I}(?: just| already| now| also| finally)*|just|already) (?:done|finished|completed|did|been done|taken care of|took care of|dealt with|handled|through|sorted|crossed off)(?: with| doing| off)? (?P<t>.+?)(?: already| now| today| just now)?",
+            |found| complete(found),
+        ),
+        (r"(?:finished|completed|done|did|taken care of|dun)(?: with| doing)? (?P<t>.+)", |found| complete(found)),
+        (
+            r"(?P<t>.+?) (?:is|are|has been|have been|was|were|got) (?:all |already |now )*(?P<v>[a-z]+)(?: now| already)?",
+            |found| {
+                let base = lexicon::present_of(found.text("v"))?;
+                let mut norm = vec![base.as_str()];
+                norm.extend(norms(found.words("t")));
+                let named = lexicon::known_title(&norm, found.known.titles)?;
+                Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
+            },
+        ),
+        (
+            r"(?P<t>(?:it's|that's|this is|they're|those are))(?: now| already| all)* (?:{DONE}|taken care of|sorted)(?: now| already| too)?",
+            |found| {
+                let them = matches!(found.text("t"), "they're" | "those are");
+                Some(Intent::Complete(vec![if them { Target::Them } else { Target::It }]))
+            },
+        ),
+        (r"(?P<t>.+?) (?:is|are|was) (?:{DONE}) and so (?:is|are|was) (?P<u>.+)", |found| {
+            Some(Intent::Complete(vec![target(found.words("t"))?, target(found.words("u"))?]))
+        }),
+        (
+            r"(?P<t>.+?)(?: is| are| was| has been| have been| got| has)(?: now| already| all| finally)* (?:{DONE}|taken care of|sorted|crossed off|over|off my list)(?: now| already| too)?",
+            |found| complete(found),
+        ),
+        (r"(?P<t>.+) (?:done|finished|completed)", |found| {
+            lexicon::known_title(&norms(found.words("t")), found.known.titles)
+                .is_some()
+                .then(|| complete(found))
+                .flatten()
+        }),
+        (
+            r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now)?",
+            |found| did(found),
+        ),
+        (
+            r"(?:it's|that's|this is|it is|that is|it isn't|it's really|that one is|that one's|it's|they're)(?: actually| really| very| quite| super)? (?P<d>.+)",
+            |found| {
+                if let Some(priority) = find_priority(&norms(found.words("d"))) {
+                    return Some(Intent::SetPriority(Target::It, priority));
+                }
+                dates::parse(&norms(found.words("d")), found.known.now).map(|due| Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
+        (
+            r"(?P<t>.+?)(?: is| are| isn't|'s| has to be done| needs to be done| must be done| should be)(?: actually| really| very| now| quite| only| so| super)* (?P<d>.+)",
+            |found| {
+                let text = found.utterance_text();
+                if let Some(mut priority) = find_priority(&norms(found.words("d"))) {
+                    if text.contains("isn't") && priority == Priority::High {
+                        priority = Priority::Low;
+                    }
+                    return Some(Intent::SetPriority(target(found.words("t"))?, priority));
+                }
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
+            },
+        ),
+    ])
+});
+
+pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    first_match(&RULES, utterance, known)
+}
+
+/// "I bought the milk": done, if there is such a task.
+fn did(found: &Match<'_>) -> Option<Intent> {
+    let base = lexicon::present_of(found.text("v"))?;
+    let mut words: Vec<Word> = found.words("t").to_vec();
+    let mut norm: Vec<&str> = vec![base.as_str()];
+    norm.extend(norms(&words));
+    lexicon::known_title(&norm, found.known.titles)?;
+    let verb = Word { raw: base.clone(), lead: String::new(), trail: String::new(), norm: base.clone(), quoted: false };
+    words.insert(0, verb);
+    Some(Intent::Complete(vec![target(&words)?]))
+}

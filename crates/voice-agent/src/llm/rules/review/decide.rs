@@ -1,0 +1,236 @@
+//! What a caller decides about the task that the review asks about.
+
+use serde_json::{Map, Value};
+
+use super::super::act::Scene;
+use super::super::dates;
+use super::super::dialogue::TaskView;
+use super::super::normalise::normalise;
+use super::super::parse::{self, Intent, Target};
+use super::understood;
+
+/// What the caller decided about a task.
+#[derive(Debug, PartialEq)]
+pub(super) enum Decision {
+    /// It stays as it is.
+    Keep,
+    /// No more of the review.
+    Stop,
+    /// A tool is to be called.
+    Call(&'static str, Map<String, Value>),
+    /// It was not about this task.
+    Other,
+}
+
+/// The task stays as it is.
+const KEEP: &[&str] = &[
+    "keep",
+    "keep it",
+    "yes keep it",
+    "keep that",
+    "keep this",
+    "yes",
+    "yeah",
+    "yep",
+    "leave it",
+    "leave it as it is",
+    "leave that",
+    "next",
+    "next one",
+    "the next one",
+    "skip",
+    "skip it",
+    "skip that",
+    "skip this one",
+    "pass",
+    "fine",
+    "that's fine",
+    "ok",
+    "okay",
+    "still open",
+    "not yet",
+    "no",
+    "no not yet",
+    "nope",
+    "no keep it",
+    "it stays",
+    "stays",
+    "as is",
+    "leave it open",
+    "keep it open",
+    "keep that one",
+    "move on",
+    "go on",
+    "continue",
+    "sure",
+    "later",
+    "no change",
+    "nothing",
+    "keep it as it is",
+    "it's fine",
+    "still to do",
+    "no leave it",
+    "sip",
+    "keep this one",
+    "not done",
+    "not done yet",
+    "it's not done",
+    "no it's not done",
+    "deep it",
+    "heap it",
+];
+
+/// No more of the review.
+const STOP: &[&str] = &[
+    "that's enough",
+    "enough",
+    "stop",
+    "stop it",
+    "stop the review",
+    "that's all",
+    "that's it",
+    "i'm done",
+    "we're done",
+    "quit",
+    "exit",
+    "cancel",
+    "end",
+    "end review",
+    "end the review",
+    "finish the review",
+    "no more",
+    "that's enough for now",
+    "enough for today",
+    "that's enough for today",
+    "stop here",
+    "let's stop",
+    "let's stop here",
+    "go back",
+    "never mind",
+    "that's enough thanks",
+    "that's enough thank you",
+    "that will do",
+    "i've had enough",
+    "thank you that's enough",
+    "thanks that's enough",
+    "back",
+    "that is enough",
+    "enough now",
+];
+
+/// The task is done.
+const DONE: &[&str] = &[
+    "done",
+    "it's done",
+    "that's done",
+    "yes it's done",
+    "yes done",
+    "it is done",
+    "finished",
+    "i've done it",
+    "i did it",
+    "i did that",
+    "i've done that",
+    "complete",
+    "completed",
+    "mark it done",
+    "mark it as done",
+    "that one's done",
+    "i finished it",
+    "i finished that",
+    "already done",
+    "it's finished",
+    "done already",
+    "check",
+    "cross it off",
+    "did it",
+    "yes i did",
+    "i did",
+    "that is done",
+    "mark that as done",
+    "complete it",
+    "yes i did that",
+    "yes i've done it",
+    "dun",
+    "that's finished",
+    "it's already done",
+    "i've already done it",
+    "i've already done that",
+    "mark as done",
+    "check it off",
+    "tick it off",
+];
+
+/// The task is not needed any more.
+const DELETE: &[&str] = &[
+    "delete",
+    "remove",
+    "drop",
+    "drop it",
+    "throw it away",
+    "get rid of it",
+    "delete this",
+    "delete this one",
+    "not needed",
+    "not needed anymore",
+    "don't need it",
+    "i don't need it anymore",
+    "i don't need that anymore",
+];
+
+/// Words in front of a date that say nothing more than it does.
+const BEFORE_A_DATE: &[&str] =
+    &["no", "move", "it", "yes", "let's", "say", "do", "make", "push", "postpone", "that", "i'll", "put", "off", "one"];
+
+/// What was decided about this task.
+pub(super) fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decision {
+    let utterance = normalise(user, scene.known().now);
+    let text = utterance.text.trim_start_matches("okay ").trim_start_matches("ok ").trim_end_matches(" please");
+    let key = || Map::from_iter([("id".to_owned(), task.id.clone())]);
+    let with = |name: &str, value: Value| {
+        let mut arguments = key();
+        arguments.insert(name.to_owned(), value);
+        arguments
+    };
+    if KEEP.contains(&text) {
+        return Decision::Keep;
+    }
+    if STOP.contains(&text) {
+        return Decision::Stop;
+    }
+    if DONE.contains(&text) {
+        return Decision::Call("complete_task", key());
+    }
+    if DELETE.contains(&text) {
+        return Decision::Call("delete_task", key());
+    }
+    let words: Vec<&str> = text.split(' ').skip_while(|word| BEFORE_A_DATE.contains(word)).collect();
+    if let Some(due) = dates::parse(&words, scene.known().now) {
+        return Decision::Call("set_due", with("due", due.to_argument().into()));
+    }
+    if let Some(priority) = parse::find_priority(&words) {
+        return Decision::Call("set_priority", with("priority", priority.as_str().into()));
+    }
+    about_it(&understood(scene, user), key)
+}
+
+/// Commands about "it" mean the task that was asked about.
+fn about_it(intent: &Intent, key: impl Fn() -> Map<String, Value>) -> Decision {
+    let with = |name: &str, value: Value| {
+        let mut arguments = key();
+        arguments.insert(name.to_owned(), value);
+        arguments
+    };
+    match intent {
+        Intent::Complete(targets) if targets.as_slice() == [Target::It] => Decision::Call("complete_task", key()),
+        Intent::Delete(targets) if targets.as_slice() == [Target::It] => Decision::Call("delete_task", key()),
+        Intent::SetDue(Target::It, due) => {
+            Decision::Call("set_due", with("due", due.map_or(Value::Null, |due| due.to_argument().into())))
+        }
+        Intent::SetPriority(Target::It, priority) => {
+            Decision::Call("set_priority", with("priority", priority.as_str().into()))
+        }
+        Intent::Rename(Target::It, new) => Decision::Call("rename_task", with("new_title", new.as_str().into())),
+        _ => Decision::Other,
+    }
+}
