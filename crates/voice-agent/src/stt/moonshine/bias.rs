@@ -65,6 +65,7 @@ static INVENTORY: LazyLock<(HashMap<&'static str, Known>, usize)> = LazyLock::ne
 /// Expectations about the next utterance. Making one costs some microseconds for each title; the phrases are shared.
 #[derive(Debug, Clone, Default)]
 pub struct Bias {
+    /// In the order of their first words.
     titles: Vec<Title>,
     off: bool,
 }
@@ -79,7 +80,9 @@ struct Title {
 impl Bias {
     /// Expects task commands and these task titles (at most the first 500).
     pub fn new(titles: &[String]) -> Self {
-        Self { titles: titles.iter().take(MOST_TITLES).filter_map(|title| Title::new(title)).collect(), off: false }
+        let mut titles: Vec<Title> = titles.iter().take(MOST_TITLES).filter_map(|title| Title::new(title)).collect();
+        titles.sort_by(|a, b| a.first().cmp(b.first()));
+        Self { titles, off: false }
     }
 
     /// Expects nothing: the hypotheses stay as the model weighs them.
@@ -128,7 +131,7 @@ impl Bias {
                     best[from] = best[from].max(rate * (length as f32 - 0.5));
                 }
             }
-            for title in &self.titles {
+            for title in self.titles_from(&words[from]) {
                 let length = title.sounds.len();
                 if title.begins(&words[from..]) {
                     best[from] = best[from].max(TITLE_NATS * length as f32 + best[from + length]);
@@ -138,6 +141,12 @@ impl Bias {
             }
         }
         best[0]
+    }
+
+    /// The titles whose first word begins with `word`.
+    fn titles_from<'t>(&'t self, word: &'t str) -> impl Iterator<Item = &'t Title> {
+        let start = self.titles.partition_point(|title| title.first() < word);
+        self.titles[start..].iter().take_while(move |title| title.first().starts_with(word))
     }
 
     /// Writes misheard titles as the caller has them; answers how many there were.
@@ -189,6 +198,10 @@ impl Title {
             trimmed.filter(|word| !word.is_empty()).take(MOST_TITLE_WORDS).map(str::to_owned).collect();
         let sounds: Vec<Sound> = written.iter().map(|word| Sound::new(&bare(word))).collect();
         (!sounds.is_empty()).then_some(Self { written, sounds })
+    }
+
+    fn first(&self) -> &str {
+        self.sounds.first().map_or("", |sound| sound.word.as_str())
     }
 
     /// Whether the words begin with this title.

@@ -1,6 +1,6 @@
 //! What people say to a task list: the language the recogniser expects, besides the caller's own task titles.
 
-/// Phrases that are a whole utterance.
+/// Phrases that are a whole utterance. Without a bare "thank you": noise is heard as that often enough.
 pub(super) const WHOLE: &[&str] = &[
     "undo that",
     "undo",
@@ -75,8 +75,6 @@ pub(super) const WHOLE: &[&str] = &[
     "that's it",
     "that's all thank you",
     "thank you that's all",
-    "thank you",
-    "thanks",
     "that's all for today",
     "hello",
     "hi",

@@ -210,15 +210,18 @@ pub(super) fn as_f32(count: usize) -> f32 {
 mod tests {
     use super::*;
 
+    type Next = Vec<(i64, f32)>;
+    type Row<'r> = (&'r [i64], &'r [(i64, f32)]);
+
     /// A decoder that reads its probabilities from a table: what has been said → what may come next.
     struct Table {
-        rows: Vec<(Vec<i64>, Vec<(i64, f32)>)>,
+        rows: Vec<(Vec<i64>, Next)>,
         said: Vec<Vec<i64>>,
         promises: Vec<(Vec<i64>, f32)>,
     }
 
     impl Table {
-        fn new(rows: &[(&[i64], &[(i64, f32)])]) -> Self {
+        fn new<const N: usize>(rows: [Row<'_>; N]) -> Self {
             Self {
                 rows: rows.iter().map(|(said, next)| (said.to_vec(), next.to_vec())).collect(),
                 said: Vec::new(),
@@ -252,7 +255,7 @@ mod tests {
 
     /// Greedy takes 10 and ends in a poor sentence; 11 begins less well and is the better one.
     fn garden_path() -> Table {
-        Table::new(&[
+        Table::new([
             (&[], &[(10, 0.55), (11, 0.45)]),
             (&[10], &[(12, 0.3), (13, 0.3), (14, 0.3)]),
             (&[11], &[(15, 0.95)]),
@@ -277,8 +280,8 @@ mod tests {
 
     #[test]
     fn a_promise_keeps_an_unlikely_beginning_alive() {
-        let rows: [(&[i64], &[(i64, f32)]); 1] = [(&[], &[(10, 0.4), (11, 0.3), (12, 0.2), (13, 0.05)])];
-        let mut table = Table::new(&rows);
+        let rows: [Row<'_>; 1] = [(&[], &[(10, 0.4), (11, 0.3), (12, 0.2), (13, 0.05)])];
+        let mut table = Table::new(rows);
         let found = search(&mut table, 2, 20).expect("found");
         assert!(found.iter().all(|sequence| sequence.tokens != [13]), "{found:?}");
         table.promises = vec![(vec![13], 3.0)];

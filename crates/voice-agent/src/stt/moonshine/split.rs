@@ -50,8 +50,8 @@ mod tests {
 
     #[test]
     fn ten_seconds_stay_whole() {
-        assert_eq!(segments(&noise(10)), [0..10 * SAMPLE_RATE]);
-        assert_eq!(segments(&[]), [0..0]);
+        assert_eq!(segments(&noise(10)), vec![0..10 * SAMPLE_RATE; 1]);
+        assert_eq!(segments(&[]), vec![0..0; 1]);
     }
 
     #[test]
