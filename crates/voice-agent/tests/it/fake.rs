@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use voice_agent::driver::api::{Command, Outbound, Ready, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
 use voice_agent::sessions::{SpawnSession, Start};
 use voice_agent::store::{ConversationItem, Role, SessionDoc, Store};
@@ -12,14 +13,16 @@ use voice_core::ids::ConnectionId;
 use voice_core::output::{AgentState, EndReason, Outcome};
 
 /// What a typed message makes the fake do, beyond echoing it.
-pub const SHOUT: &str = "shout";
+pub(crate) const SHOUT: &str = "shout";
+/// Makes the fake say more at once than any queue holds.
+pub(crate) const BURST: &str = "burst";
 /// Makes the task vanish, as a panic would.
-pub const CRASH: &str = "crash";
+pub(crate) const CRASH: &str = "crash";
 /// Makes the fake answer nothing.
-pub const SILENCE: &str = "silence";
+pub(crate) const SILENCE: &str = "silence";
 
-/// Starts fake sessions with command queues of this length.
-pub fn spawner(store: Arc<dyn Store>, queue: usize) -> SpawnSession {
+/// Starts fake sessions with command queues of this length, which vanish when `killed` is cancelled.
+pub(crate) fn spawner(store: Arc<dyn Store>, queue: usize, killed: CancellationToken) -> SpawnSession {
     Arc::new(move |start: Start| {
         let (commands, inbox) = mpsc::channel(queue);
         let info = SessionInfo {
@@ -33,7 +36,7 @@ pub fn spawner(store: Arc<dyn Store>, queue: usize) -> SpawnSession {
         };
         let (news, info) = watch::channel(info);
         let fake = Fake { doc: start.doc, fence: start.fence, resumed: start.resumed, leg: None, news };
-        tokio::spawn(fake.run(inbox, Arc::clone(&store)));
+        tokio::spawn(killed.clone().run_until_cancelled_owned(fake.run(inbox, Arc::clone(&store))));
         SessionHandle::new(commands, info)
     })
 }
@@ -62,6 +65,9 @@ impl Fake {
                 Command::Text { text, answer: Some(answer) } if text == SILENCE => drop(answer),
                 Command::Text { text, answer } => {
                     self.doc.conversation_history.push(ConversationItem { role: Role::User, content: text.clone() });
+                    for _ in 0..if text == BURST { 100_000 } else { 0 } {
+                        self.say(Outbound::Audio(Bytes::from_static(&[7; 960])));
+                    }
                     if text == SHOUT {
                         // Far more than any buffer on the way holds.
                         while self.leg.is_some() {

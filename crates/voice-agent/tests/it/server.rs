@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use voice_agent::app::{App, Parts, Server};
 use voice_agent::config::{Config, ListenAddr};
 use voice_agent::store::{InstanceId, SqliteOptions, SqliteStore, Store, SystemClock};
@@ -16,27 +17,28 @@ use crate::socket::Socket;
 
 /// A session as a caller has it.
 #[derive(Debug, Clone)]
-pub struct Session {
-    pub id: String,
-    pub token: String,
-    pub body: Value,
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) token: String,
+    pub(crate) body: Value,
 }
 
 /// A running server with a data folder of its own.
-pub struct TestServer {
+pub(crate) struct TestServer {
     server: Server,
     client: reqwest::Client,
-    pub store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     data: Arc<tempfile::TempDir>,
+    killed: CancellationToken,
 }
 
 impl TestServer {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
     /// With settings changed.
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         Self::on(Arc::new(tempfile::tempdir().unwrap()), change).await
     }
 
@@ -48,8 +50,9 @@ impl TestServer {
         config.shutdown.grace_ms = 0;
         change(&mut config);
         let store = open_store(data.path());
+        let killed = CancellationToken::new();
         let parts = Parts {
-            spawn: fake::spawner(Arc::clone(&store), config.limits.command_queue),
+            spawn: fake::spawner(Arc::clone(&store), config.limits.command_queue, killed.clone()),
             store: Arc::clone(&store),
             clock: Arc::new(SystemClock),
             events: Arc::new(Events::new(Metrics::new("rules", &["add_task"]))),
@@ -58,55 +61,54 @@ impl TestServer {
         };
         let server = Server::start(App::new(parts).unwrap()).unwrap();
         server.ready();
-        Self { server, client: reqwest::Client::new(), store, data }
+        Self { server, client: reqwest::Client::new(), store, data, killed }
     }
 
     /// As `kill -9` and a new process would have it: nothing is said to anybody, and what is on the disk is there.
-    pub async fn restart(self) -> Self {
-        let Self { server, store, data, .. } = self;
+    pub(crate) async fn restart(self) -> Self {
+        let Self { server, store, data, killed, .. } = self;
+        killed.cancel();
         server.shutdown().await;
         // The lock on the folder goes with the last owner of the store: the tasks of the sessions.
         let weak = Arc::downgrade(&store);
         drop(store);
-        while weak.strong_count() > 0 {
-            tokio::task::yield_now().await;
-        }
+        soon("the store is let go of", async || weak.strong_count() == 0).await;
         Self::on(data, |_| {}).await
     }
 
-    pub async fn shutdown(self) {
+    pub(crate) async fn shutdown(self) {
         self.server.shutdown().await;
     }
 
-    pub fn app(&self) -> &Arc<App> {
+    pub(crate) fn app(&self) -> &Arc<App> {
         self.server.app()
     }
 
-    pub fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.server.http_addr()
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr())
     }
 
-    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, self.url(path))
     }
 
-    pub async fn get(&self, path: &str, token: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Response {
         self.request(Method::GET, path).bearer_auth(token).send().await.unwrap()
     }
 
-    pub async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
+    pub(crate) async fn post(&self, path: &str, token: &str, body: &Value) -> Response {
         self.request(Method::POST, path).bearer_auth(token).json(body).send().await.unwrap()
     }
 
-    pub async fn session(&self, user: &str) -> Session {
+    pub(crate) async fn session(&self, user: &str) -> Session {
         self.session_of(&json!({"user_id": user})).await
     }
 
-    pub async fn session_of(&self, body: &Value) -> Session {
+    pub(crate) async fn session_of(&self, body: &Value) -> Session {
         let response = self.request(Method::POST, "/api/sessions").json(body).send().await.unwrap();
         assert_eq!(response.status(), 201);
         let body: Value = response.json().await.unwrap();
@@ -115,14 +117,14 @@ impl TestServer {
     }
 
     /// An open socket of the session, its `ready` already read.
-    pub async fn voice(&self, session: &Session) -> Socket {
+    pub(crate) async fn voice(&self, session: &Session) -> Socket {
         let mut socket = Socket::open(self.addr(), &session.id, &session.token).await;
         let ready = socket.event("ready").await;
         assert_eq!(ready["session_id"], session.id);
         socket
     }
 
-    pub async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         let url = format!("http://{}/metrics", self.server.metrics_addr());
         let response = self.client.get(url).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
@@ -130,18 +132,27 @@ impl TestServer {
     }
 
     /// The value of a series, written as Prometheus does.
-    pub async fn metric(&self, series: &str) -> f64 {
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
         let text = self.metrics().await;
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no series {series} in\n{text}")).parse().unwrap()
     }
 
     /// Waits until a series has a value: what is counted after a socket closed is counted soon.
-    pub async fn metric_becomes(&self, series: &str, value: f64) {
-        while self.metric(series).await != value {
-            tokio::task::yield_now().await;
-        }
+    pub(crate) async fn metric_becomes(&self, series: &str, value: f64) {
+        soon(series, async || self.metric(series).await == value).await;
     }
+}
+
+/// Waits until something is so; gives up when it will not be.
+async fn soon(what: &str, is_so: impl AsyncFn() -> bool) {
+    for _ in 0..2_000 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("never: {what}");
 }
 
 fn open_store(data: &Path) -> Arc<dyn Store> {
@@ -149,7 +160,7 @@ fn open_store(data: &Path) -> Arc<dyn Store> {
 }
 
 /// Asserts a problem document, and gives its body.
-pub async fn problem(response: Response, status: u16, code: &str) -> Value {
+pub(crate) async fn problem(response: Response, status: u16, code: &str) -> Value {
     assert_eq!(response.status(), status);
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     let body: Value = response.json().await.unwrap();

@@ -11,15 +11,15 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-pub struct Socket(pub WebSocketStream<TcpStream>);
+pub(crate) struct Socket(pub(crate) WebSocketStream<TcpStream>);
 
 impl Socket {
-    pub async fn open(addr: SocketAddr, id: &str, token: &str) -> Self {
+    pub(crate) async fn open(addr: SocketAddr, id: &str, token: &str) -> Self {
         Self::try_open(addr, id, &format!("voice-agent.v1, token.{token}"), &[]).await.unwrap()
     }
 
     /// The status that a refused handshake was answered with.
-    pub async fn refused(addr: SocketAddr, id: &str, protocols: &str, headers: &[(&'static str, &str)]) -> u16 {
+    pub(crate) async fn refused(addr: SocketAddr, id: &str, protocols: &str, headers: &[(&'static str, &str)]) -> u16 {
         match Self::try_open(addr, id, protocols, headers).await {
             Err(Error::Http(response)) => {
                 assert_eq!(response.headers()["content-type"], "application/problem+json");
@@ -30,7 +30,7 @@ impl Socket {
         }
     }
 
-    pub async fn try_open(
+    pub(crate) async fn try_open(
         addr: SocketAddr,
         id: &str,
         protocols: &str,
@@ -47,20 +47,20 @@ impl Socket {
         Ok(Self(socket))
     }
 
-    pub async fn send(&mut self, event: &Value) {
+    pub(crate) async fn send(&mut self, event: &Value) {
         self.0.send(Message::text(event.to_string())).await.unwrap();
     }
 
-    pub async fn send_raw(&mut self, message: Message) {
+    pub(crate) async fn send_raw(&mut self, message: Message) {
         self.0.send(message).await.unwrap();
     }
 
-    pub async fn frame(&mut self) {
+    pub(crate) async fn frame(&mut self) {
         self.send_raw(Message::Binary(Bytes::from(vec![0; 640]))).await;
     }
 
     /// The next event of this type; others and audio are passed over.
-    pub async fn event(&mut self, kind: &str) -> Value {
+    pub(crate) async fn event(&mut self, kind: &str) -> Value {
         loop {
             match self.0.next().await.expect("an event before the end").unwrap() {
                 Message::Text(text) => {
@@ -76,7 +76,7 @@ impl Socket {
     }
 
     /// The next frame of audio.
-    pub async fn audio(&mut self) -> Bytes {
+    pub(crate) async fn audio(&mut self) -> Bytes {
         loop {
             if let Message::Binary(bytes) = self.0.next().await.expect("a frame before the end").unwrap() {
                 return bytes;
@@ -85,7 +85,7 @@ impl Socket {
     }
 
     /// The code that the server closes with; everything before it is passed over.
-    pub async fn closed(mut self) -> u16 {
+    pub(crate) async fn closed(mut self) -> u16 {
         loop {
             match self.0.next().await {
                 Some(Ok(Message::Close(Some(frame)))) => return code(frame.code),

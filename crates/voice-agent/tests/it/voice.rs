@@ -5,7 +5,7 @@ use futures_util::SinkExt as _;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::fake::{CRASH, SHOUT};
+use crate::fake::{BURST, CRASH, SHOUT};
 use crate::server::TestServer;
 use crate::socket::Socket;
 
@@ -118,7 +118,7 @@ async fn a_reader_whose_queue_is_full_is_told_4003() {
     let session = server.session("ada").await;
     let mut socket = server.voice(&session).await;
     // The session says more at once than the queue holds; the reader reads all of it, and then why.
-    socket.send(&json!({"type": "text", "text": SHOUT})).await;
+    socket.send(&json!({"type": "text", "text": BURST})).await;
     assert_eq!(socket.closed().await, 4003);
 }
 
