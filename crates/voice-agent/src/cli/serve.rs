@@ -1,0 +1,121 @@
+//! `voice-agent serve`.
+
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use voice_core::output::AgentState;
+
+use super::{Failure, Wiring};
+use crate::app::{App, Parts, Server};
+use crate::config::{Config, Loaded};
+use crate::driver::api::{SessionHandle, SessionInfo};
+use crate::http::random_hex;
+use crate::sessions::SpawnSession;
+use crate::store::{InstanceId, SqliteOptions, SqliteStore, SystemClock};
+use crate::telemetry::{Events, Metrics, Traces, start_logging};
+use crate::tools::{REVIEW_AGENT, TASK_AGENT, specs_for};
+
+/// Runs the server until it is told to stop.
+pub(super) fn run(loaded: Loaded, wiring: Wiring) -> Result<(), Failure> {
+    let Loaded { config, warnings } = loaded;
+    start_logging(&config.log).context("the log")?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime")?;
+    let instance = random_hex::<8>().context("no randomness for the instance's id")?;
+    // Before the runtime is entered: the exporter's client has a thread of its own and must not be made within one.
+    let traces = Traces::start(&config.otel, &config.region, &instance).context("traces")?;
+    let served = runtime.block_on(serve(config, InstanceId::new(instance), traces.clone(), wiring));
+    traces.flush();
+    // Model threads may be in the middle of something that nobody waits for any more.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    Ok(served?)
+}
+
+async fn serve(config: Config, instance: InstanceId, traces: Traces, wiring: Wiring) -> anyhow::Result<()> {
+    let tools: Vec<&str> =
+        [TASK_AGENT, REVIEW_AGENT].iter().flat_map(|agent| specs_for(agent)).map(|spec| spec.name).collect();
+    let events = Arc::new(Events::new(Metrics::new(wiring.llm_model, &tools)));
+    let store = SqliteStore::open(&config.data_dir, SqliteOptions::default()).context("the store")?;
+    let spawn = Arc::new(OnceLock::new());
+    let parts = Parts {
+        config,
+        store: Arc::new(store),
+        clock: Arc::new(SystemClock),
+        events,
+        instance,
+        spawn: late(Arc::clone(&spawn)),
+    };
+    let app = App::new(parts)?;
+    let server = Server::start(Arc::clone(&app))?;
+    let mut stops = Stops::new()?;
+    let prepared = tokio::select! {
+        prepared = (wiring.prepare)(app, traces) => Some(prepared),
+        () = stops.next() => None,
+    };
+    match prepared {
+        Some(Ok(prepared)) => {
+            // It is empty: this is the only place that fills it.
+            let _was_empty = spawn.set(prepared);
+            server.ready();
+            stops.next().await;
+        }
+        Some(Err(error)) => {
+            server.shutdown().await;
+            return Err(error);
+        }
+        None => {}
+    }
+    tracing::info!("stopping; once more ends it at once");
+    tokio::select! {
+        () = server.shutdown() => {}
+        () = stops.next() => tracing::warn!("stopped at once"),
+    }
+    Ok(())
+}
+
+/// Starts sessions with what [`super::Prepare`] will give. Until then none are taken.
+fn late(spawn: Arc<OnceLock<SpawnSession>>) -> SpawnSession {
+    Arc::new(move |start| match spawn.get() {
+        Some(spawn) => spawn(start),
+        None => over(start.doc.current_agent),
+    })
+}
+
+/// A session that is over before it began.
+fn over(agent: String) -> SessionHandle {
+    let info = SessionInfo {
+        state: AgentState::Listening,
+        connected: false,
+        agent,
+        turns: 0,
+        last_latency_ms: None,
+        cost_usd: 0.0,
+        ended: None,
+    };
+    SessionHandle::new(mpsc::channel(1).0, watch::channel(info).1)
+}
+
+/// SIGTERM and ctrl-c.
+struct Stops {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stops {
+    fn new() -> anyhow::Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
