@@ -85,6 +85,8 @@ pub struct App {
     pub going_away: CancellationToken,
     /// The sockets.
     pub connections: TaskTracker,
+    /// The sessions' tasks, and what they are waiting for.
+    pub calls: TaskTracker,
     instance: InstanceId,
     next_connection: AtomicU64,
 }
@@ -124,6 +126,7 @@ impl App {
             verifier,
             going_away: CancellationToken::new(),
             connections: TaskTracker::new(),
+            calls: TaskTracker::new(),
             next_connection: AtomicU64::new(1),
             config,
             store,

@@ -37,8 +37,18 @@ pub fn load(models_dir: &Path, settings: &Settings, events: &Arc<Events>) -> Res
     Ok(Providers {
         stt: Arc::new(EmbeddedStt::new(Arc::new(stt), Arc::clone(events))),
         scorer: Some(Arc::new(EmbeddedScorer::new(Arc::new(turn), Arc::clone(events)))),
-        llm: Arc::new(RulesLlm),
+        llm: Arc::new(RulesLlm::prepared()),
         tts: Arc::new(EmbeddedTts::new(Arc::new(tts), Arc::clone(events), SPEED)),
         vad,
     })
+}
+
+/// Speaks a text with the embedded voice: PCM16 mono at `rate` Hz.
+///
+/// # Errors
+/// When the models are missing or broken, or the rate is none.
+pub fn say(models_dir: &Path, text: &str, rate: u32) -> anyhow::Result<Vec<i16>> {
+    let runtime = Runtime::load(models_dir)?;
+    let speech = Hibari::load(&runtime)?.synthesize(text, SPEED)?;
+    Ok(crate::audio::resample::resample(&speech.pcm, crate::tts::SAMPLE_RATE_HZ, rate)?)
 }

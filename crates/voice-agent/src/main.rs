@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    voice_agent::cli::run()
+    voice_agent::cli::run(std::env::args_os())
 }

@@ -1,55 +1,145 @@
-//! The subcommands.
+//! The `voice-agent` command. Exit codes: 0 ok, 1 failed, 64 bad usage or configuration.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
-
-use clap::{Parser, Subcommand};
-
+mod call;
+mod check;
+mod out;
 mod replay;
 mod serve;
 
-/// Bad usage or configuration, as `sysexits.h` numbers it.
-pub const USAGE: u8 = 64;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{ConfigError, Env, Loaded, load};
+
+pub use call::CallArgs;
+
+/// Bad usage or configuration (EX_USAGE of sysexits.h).
+const EXIT_USAGE: u8 = 64;
 
 /// A voice agent server that operates itself in production.
 #[derive(Debug, Parser)]
 #[command(name = "voice-agent", version, about)]
-pub struct Cli {
-    /// The configuration file; without, the defaults and the environment hold.
-    #[arg(long, global = true, env = "VOICE_AGENT_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+struct Command {
     #[command(subcommand)]
-    command: Command,
+    verb: Verb,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    /// Answers callers until it is told to stop.
-    Serve,
-    /// Runs a session's log of inputs through the core again, and prints its timeline.
-    Replay(replay::Args),
+enum Verb {
+    /// Run the server.
+    Serve {
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Check the configuration, and say what an operator should know about it.
+    CheckConfig {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Call a running server, as a caller with a microphone would.
+    Call {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        call: CallArgs,
+    },
+    /// Run a session's log of inputs through the core again, and print its timeline.
+    Replay(replay::ReplayArgs),
 }
 
-/// Runs the command line of this process.
-pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are answers, not errors. What cannot be printed has no reader.
-            let _unread = error.print();
-            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
-        }
-    };
-    match cli.command {
-        Command::Serve => serve::run(cli.config.as_deref()),
-        Command::Replay(args) => replay::run(&args),
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration's TOML file; without, the defaults and the environment.
+    #[arg(long, env = "VOICE_AGENT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> Result<Loaded, ConfigError> {
+        // An empty variable is how a deployment switches it off.
+        let file = self.config.as_deref().filter(|path| !path.as_os_str().is_empty());
+        load(file, &Env::of_process())
     }
 }
 
-/// Tells why a command failed, on standard error.
-fn fail(code: u8, error: impl std::fmt::Display) -> ExitCode {
-    use std::io::Write as _;
-    // Without a reader of standard error nobody is there to be told.
-    let _unread = writeln!(std::io::stderr().lock(), "voice-agent: {error}");
-    ExitCode::from(code)
+/// Runs the command of these arguments (the program's name first).
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match Command::try_parse_from(arguments) {
+        Ok(command) => command,
+        Err(error) => {
+            let usage = error.use_stderr();
+            // Help goes to standard output, errors to standard error; if that is closed, nobody reads either.
+            let _nobody_reads = error.print();
+            return if usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let result = match command.verb {
+        Verb::Serve { config } => config.load().map_err(Into::into).and_then(|loaded| serve::run(loaded)),
+        Verb::CheckConfig { config, json } => check::run(config.load(), json),
+        Verb::Call { config, call } => {
+            config.load().map_err(Into::into).and_then(|loaded| call::run(&loaded.config, &call))
+        }
+        Verb::Replay(replay) => replay::run(&replay).map_err(Into::into),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// What a command ends with when it does not succeed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The settings cannot work.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// The arguments do not make sense.
+    #[error("{0}")]
+    Usage(String),
+    /// It went wrong.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    // A reader who has heard enough (`voice-agent … | head`) is no failure.
+    if let Failure::Failed(error) = failure
+        && error.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    {
+        return ExitCode::SUCCESS;
+    }
+    out::error(&format!("voice-agent: {failure}"));
+    match failure {
+        Failure::Config(_) | Failure::Usage(_) => ExitCode::from(EXIT_USAGE),
+        Failure::Failed(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn bad_usage_is_64_and_help_is_0() {
+        let code = |arguments: &[&str]| format!("{:?}", run(arguments.iter().map(Into::into)));
+        assert_eq!(code(&["voice-agent", "dance"]), format!("{:?}", ExitCode::from(64)));
+        assert_eq!(code(&["voice-agent", "--version"]), format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(code(&["voice-agent", "replay", "x"]), format!("{:?}", ExitCode::FAILURE));
+        let missing = ["voice-agent", "check-config", "--config", "/nonexistent.toml"];
+        assert_eq!(code(&missing), format!("{:?}", ExitCode::from(64)));
+        assert_eq!(code(&["voice-agent", "call"]), format!("{:?}", ExitCode::from(64)));
+    }
 }

@@ -2,17 +2,14 @@
 
 use std::io::{BufRead as _, BufReader, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use voice_core::log::{Digest, Entry, Header, LOG_VERSION};
 use voice_core::{Input, Output};
 
-use super::fail;
-
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ReplayArgs {
     /// The log, as a server with `INPUT_LOG_DIR` writes it.
     file: PathBuf,
     /// Print each input and output as a line of JSON.
@@ -23,21 +20,12 @@ pub(super) struct Args {
     quiet: bool,
 }
 
-pub(super) fn run(args: &Args) -> ExitCode {
-    match replay(args, &mut std::io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
-        // A reader that has seen enough closes the pipe.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => fail(1, format!("{}: {error:#}", args.file.display())),
-    }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
+    replay(args, &mut std::io::stdout().lock()).with_context(|| args.file.display().to_string())
 }
 
 /// Replays and prints. A digest that differs is an error that names the line and the time.
-fn replay(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
+fn replay(args: &ReplayArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let file = std::fs::File::open(&args.file).context("cannot be read")?;
     let mut lines = BufReader::new(file).lines().enumerate();
     let Some((_, first)) = lines.next() else { bail!("is empty") };
@@ -76,7 +64,7 @@ fn replay(args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_input(args: &Args, at_ms: u64, input: &Input, out: &mut impl Write) -> anyhow::Result<()> {
+fn print_input(args: &ReplayArgs, at_ms: u64, input: &Input, out: &mut impl Write) -> anyhow::Result<()> {
     if args.json {
         writeln!(out, "{}", serde_json::json!({"at_ms": at_ms, "in": input}))?;
     } else if !matches!(input, Input::Tick | Input::PlayoutPosition { .. } | Input::TtsAudio { .. }) {
@@ -85,7 +73,7 @@ fn print_input(args: &Args, at_ms: u64, input: &Input, out: &mut impl Write) -> 
     Ok(())
 }
 
-fn print_output(args: &Args, at_ms: u64, output: &Output, out: &mut impl Write) -> anyhow::Result<()> {
+fn print_output(args: &ReplayArgs, at_ms: u64, output: &Output, out: &mut impl Write) -> anyhow::Result<()> {
     if args.json {
         writeln!(out, "{}", serde_json::json!({"at_ms": at_ms, "out": output}))?;
         return Ok(());

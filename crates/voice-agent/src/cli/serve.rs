@@ -1,140 +1,146 @@
-//! `voice-agent serve`: the server.
+//! `voice-agent serve`.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::task::TaskTracker;
+use tokio::sync::{mpsc, watch};
+use voice_core::output::AgentState;
 
-use crate::app::{App, Parts, Server};
-use crate::config::{self, Config, Env};
+use super::Failure;
+use crate::app::{App, Parts, Server, Shared};
+use crate::config::{Config, Loaded};
+use crate::driver::api::{SessionHandle, SessionInfo};
 use crate::driver::{self, Deps};
 use crate::embedded;
-use crate::store::{InstanceId, SqliteOptions, SqliteStore, Store, SystemClock};
+use crate::http::random_hex;
+use crate::llm::rules;
+use crate::sessions::SpawnSession;
+use crate::store::{InstanceId, SqliteOptions, SqliteStore, SystemClock};
 use crate::telemetry::{Events, Metrics, Traces, start_logging};
-use crate::tools;
+use crate::tools::{REVIEW_AGENT, TASK_AGENT, specs_for};
 use crate::vad::VadConfig;
 
-use super::{USAGE, fail};
-
-/// After the sockets are closed, how long sessions may take to save their last state.
-const LAST_SAVES: Duration = Duration::from_secs(5);
-
-pub(super) fn run(file: Option<&Path>) -> ExitCode {
-    let loaded = match config::load(file, &Env::of_process()) {
-        Ok(loaded) => loaded,
-        Err(error) => return fail(USAGE, error),
-    };
-    if let Err(error) = start_logging(&loaded.config.log) {
-        return fail(USAGE, error);
-    }
-    for warning in &loaded.warnings {
+/// Runs the server until it is told to stop.
+pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
+    let Loaded { config, warnings } = loaded;
+    start_logging(&config.log).context("the log")?;
+    for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    let served = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("voice-agent")
-        .build()
-        .context("no runtime")
-        .and_then(|runtime| runtime.block_on(serve(loaded.config)));
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(1, format!("{error:#}")),
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime")?;
+    let instance = random_hex::<8>().context("no randomness for the instance's id")?;
+    // Before the runtime is entered: the exporter's client has a thread of its own and must not be made within one.
+    let traces = Traces::start(&config.otel, &config.region, &instance).context("traces")?;
+    let served = runtime.block_on(serve(config, InstanceId::new(instance), traces.clone()));
+    traces.flush();
+    // Model threads may be in the middle of something that nobody waits for any more.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    Ok(served?)
+}
+
+async fn serve(config: Config, instance: InstanceId, traces: Traces) -> anyhow::Result<()> {
+    let tools: Vec<&str> =
+        [TASK_AGENT, REVIEW_AGENT].iter().flat_map(|agent| specs_for(agent)).map(|spec| spec.name).collect();
+    let events = Arc::new(Events::new(Metrics::new(rules::MODEL, &tools)));
+    let store = SqliteStore::open(&config.data_dir, SqliteOptions::default()).context("the store")?;
+    let spawn = Arc::new(OnceLock::new());
+    let parts = Parts {
+        config,
+        store: Arc::new(store),
+        clock: Arc::new(SystemClock),
+        events,
+        instance,
+        spawn: late(Arc::clone(&spawn)),
+    };
+    let app = App::new(parts)?;
+    let server = Server::start(Arc::clone(&app))?;
+    let mut stops = Stops::new()?;
+    let prepared = tokio::select! {
+        prepared = prepare(&app, traces) => Some(prepared),
+        () = stops.next() => None,
+    };
+    match prepared {
+        Some(Ok(prepared)) => {
+            // It is empty: this is the only place that fills it.
+            let _was_empty = spawn.set(prepared);
+            server.ready();
+            stops.next().await;
+        }
+        Some(Err(error)) => {
+            server.shutdown().await;
+            return Err(error);
+        }
+        None => {}
     }
+    tracing::info!("stopping; once more ends it at once");
+    tokio::select! {
+        () = server.shutdown() => {}
+        () = stops.next() => tracing::warn!("stopped at once"),
+    }
+    Ok(())
 }
 
-/// The running server and what its sessions share.
-pub(super) struct Running {
-    /// The ports.
-    pub server: Server,
-    traces: Traces,
-    tracker: TaskTracker,
-}
-
-/// Opens the ports, loads the models, and takes sessions.
-///
-/// # Errors
-/// Whatever keeps it from serving, with what to do.
-pub(super) async fn start(config: Config) -> anyhow::Result<Running> {
-    let instance = InstanceId::new(instance_name()?);
-    let events = Arc::new(Events::new(Metrics::new("rules", &tool_names())));
-    let data_dir = config.data_dir.clone();
-    let clock = Arc::new(SystemClock);
-    let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::default() };
-    let store = tokio::task::spawn_blocking(move || SqliteStore::open(&data_dir, options)).await??;
-    let store: Arc<dyn Store> = Arc::new(store);
-    let (models_dir, settings) = (config.models_dir.clone(), config.model.clone());
-    let loading = Arc::clone(&events);
+/// Loads the models, and gives what starts a session's task. The ports are open already, and say that the instance is
+/// starting.
+async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
+    let (config, events) = (app.config.clone(), Arc::clone(&app.events));
     let providers =
-        tokio::task::spawn_blocking(move || embedded::load(&models_dir, &settings, &loading)).await??;
-    let traces = Traces::start(&config.otel, &config.region, instance.as_str())?;
-    let tracker = TaskTracker::new();
-    let folder = &config.input_log.dir;
+        tokio::task::spawn_blocking(move || embedded::load(&config.models_dir, &config.model, &events)).await??;
+    let folder = &app.config.input_log.dir;
     let deps = Arc::new(Deps {
-        store: Arc::clone(&store),
+        store: Arc::clone(&app.store),
         providers,
-        core: config.core(),
+        core: app.config.core(),
         vad: VadConfig::default(),
-        events: Arc::clone(&events),
-        traces: traces.clone(),
-        tracker: tracker.clone(),
-        command_queue: config.limits.command_queue,
+        events: Arc::clone(&app.events),
+        traces,
+        tracker: app.calls.clone(),
+        command_queue: app.config.limits.command_queue,
         input_log_dir: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
     });
-    let spawn = Arc::new(move |start| driver::spawn(Arc::clone(&deps), start));
-    let app = App::new(Parts { config, store, clock, events, instance, spawn })?;
-    let server = Server::start(app)?;
-    server.ready();
-    Ok(Running { server, traces, tracker })
+    Ok(Arc::new(move |start| driver::spawn(Arc::clone(&deps), start)))
 }
 
-impl Running {
-    /// Goes down in order: no new sessions, a time of grace, the last saves, the last spans.
-    ///
-    /// # Errors
-    /// When the last spans cannot be waited for.
-    pub(super) async fn stop(self) -> anyhow::Result<()> {
-        self.server.shutdown().await;
-        self.tracker.close();
-        if tokio::time::timeout(LAST_SAVES, self.tracker.wait()).await.is_err() {
-            tracing::info!(left = self.tracker.len(), "sessions that wait for their callers elsewhere");
+/// Starts sessions with what [`prepare`] will give. Until then none are taken.
+fn late(spawn: Arc<OnceLock<SpawnSession>>) -> SpawnSession {
+    Arc::new(move |start| match spawn.get() {
+        Some(spawn) => spawn(start),
+        None => over(start.doc.current_agent),
+    })
+}
+
+/// A session that is over before it began.
+fn over(agent: String) -> SessionHandle {
+    let info = SessionInfo {
+        state: AgentState::Listening,
+        connected: false,
+        agent,
+        turns: 0,
+        last_latency_ms: None,
+        cost_usd: 0.0,
+        ended: None,
+    };
+    SessionHandle::new(mpsc::channel(1).0, watch::channel(info).1)
+}
+
+/// SIGTERM and ctrl-c.
+struct Stops {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stops {
+    fn new() -> anyhow::Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-        tokio::task::spawn_blocking(move || self.traces.flush()).await.context("the last spans")
     }
-}
-
-async fn serve(config: Config) -> anyhow::Result<()> {
-    // Taken before anything starts: a signal that comes early must not be lost.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let running = start(config).await?;
-    let address = running.server.http_addr();
-    writeln!(std::io::stdout().lock(), "voice-agent answers at http://{address}")?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("told to stop by SIGTERM"),
-        _ = interrupt.recv() => tracing::info!("told to stop by SIGINT"),
-    }
-    running.stop().await
-}
-
-fn tool_names() -> Vec<&'static str> {
-    voice_core::agents::AGENTS
-        .iter()
-        .flat_map(|agent| tools::specs_for(agent.name))
-        .map(|spec| spec.name)
-        .collect::<std::collections::BTreeSet<_>>()
-        .into_iter()
-        .collect()
-}
-
-/// The machine's name and some randomness: a process that is started again is another instance.
-fn instance_name() -> anyhow::Result<String> {
-    let mut random = [0; 4];
-    getrandom::fill(&mut random).context("no randomness")?;
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "host".to_owned());
-    Ok(format!("{}-{:08x}", host.trim(), u32::from_be_bytes(random)))
 }

@@ -218,7 +218,6 @@ pub enum AuthMode {
 }
 
 /// A signature algorithm of JSON Web Tokens.
-#[expect(clippy::upper_case_acronyms, reason = "these are the algorithms' registered names")]
 #[expect(missing_docs, reason = "RFC 7518 and RFC 8037 define them by name")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JwtAlgorithm {

@@ -46,7 +46,7 @@ pub(super) fn refuse_unserved(config: &Config, env: &Env) -> Result<(), ConfigEr
         if chain.is_empty() {
             return Err(ConfigError::new(key, "names no provider: \"embedded\" is the one of this version"));
         }
-        for provider in chain.iter().filter(|provider| *provider != "embedded") {
+        if let Some(provider) = chain.iter().find(|provider| *provider != "embedded") {
             let why = if LATER_PROVIDERS.contains(&provider.as_str()) {
                 "is not served by this version yet"
             } else {

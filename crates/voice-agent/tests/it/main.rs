@@ -1,1 +1,11 @@
-//! The one integration test binary.
+//! The one integration test binary: the real server on ports of its own, over real sockets.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it finds something else")]
+
+mod api;
+mod bad_input;
+mod fake;
+mod operations;
+mod server;
+mod socket;
+mod voice;

@@ -29,6 +29,9 @@ pub(crate) const TASK_AGENT: &str = "TaskAgent";
 /// The agent that goes through the open tasks one by one.
 pub(crate) const REVIEW_AGENT: &str = "ReviewAgent";
 
+/// The model's name in metrics and usage.
+pub const MODEL: &str = "rules";
+
 /// The embedded language model.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RulesLlm;
@@ -50,7 +53,7 @@ impl Llm for RulesLlm {
     }
 
     fn model(&self) -> &str {
-        "rules"
+        MODEL
     }
 
     fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderErrorKind>> {

@@ -20,6 +20,8 @@ use crate::telemetry::Events;
 
 /// Largest message that is read at all, in bytes; beyond it the library gives up without reading on.
 pub(crate) const HARD_LIMIT: usize = 64 * 1024;
+/// What a close frame without a code counts as (RFC 6455).
+const NO_CODE: u16 = 1005;
 /// Answers of the connection's own that may wait for the writer.
 const REPLIES: usize = 16;
 
@@ -57,7 +59,7 @@ impl End {
 
 /// Carries the session over this socket until one of them is done with the other.
 pub async fn serve(socket: WebSocket, leg: Leg) {
-    let (mut sink, stream) = socket.split();
+    let (mut sink, mut stream) = socket.split();
     let (outbound, inbox) = mpsc::channel(leg.limits.outbound_queue);
     let session = leg.session_id.as_str();
     leg.events.connection_opened(session, leg.connection.0);
@@ -67,21 +69,22 @@ pub async fn serve(socket: WebSocket, leg: Leg) {
         Ok(()) => {
             let (replies, own) = mpsc::channel(REPLIES);
             tokio::select! {
-                end = leg.read(stream, replies) => end,
+                end = leg.read(&mut stream, replies) => end,
                 end = leg.write(&mut sink, inbox, own) => end,
             }
         }
     };
     // If the session is over or has a newer connection, it takes no notice of this.
     let _ignored_when_over = leg.handle.send(Command::Detach { connection: leg.connection });
-    leg.close(&mut sink, &end).await;
+    leg.close(&mut sink, &mut stream, &end).await;
     leg.events.connection_closed(session, leg.connection.0, end.code, &end.reason);
 }
 
 type Sink = SplitSink<WebSocket, Message>;
+type Stream = SplitStream<WebSocket>;
 
 impl Leg {
-    async fn read(&self, mut stream: SplitStream<WebSocket>, replies: mpsc::Sender<Message>) -> End {
+    async fn read(&self, stream: &mut Stream, replies: mpsc::Sender<Message>) -> End {
         let mut bucket = TokenBucket::new(self.limits.messages_per_second, self.limits.message_burst);
         let started = Instant::now();
         let silence = Duration::from_millis(self.limits.connection_silence_ms);
@@ -122,7 +125,7 @@ impl Leg {
             // The library answers pings; what matters is that something was heard.
             Message::Ping(_) | Message::Pong(_) => Ok(()),
             Message::Close(frame) => {
-                let code = frame.as_ref().map_or(1005, |frame| frame.code);
+                let code = frame.as_ref().map_or(NO_CODE, |frame| frame.code);
                 Err(End::new(code, "the caller closed it"))
             }
         }
@@ -197,14 +200,17 @@ impl Leg {
         End::new(close::TOO_SLOW, "the reader is too slow: its queue was full")
     }
 
-    /// Says why, if there is anybody to hear it.
-    async fn close(&self, sink: &mut Sink, end: &End) {
+    /// Says why, if there is anybody to hear it, and hears the other side out: closing over what it still sends would
+    /// reset the connection, and the reason would be lost with it.
+    async fn close(&self, sink: &mut Sink, stream: &mut Stream, end: &End) {
+        if matches!(end.code, close::LOST | NO_CODE) || end.code < 1000 {
+            return;
+        }
         let farewell = async {
-            if !matches!(end.code, close::LOST | 1005) && end.code >= 1000 {
-                let frame = CloseFrame { code: end.code, reason: Utf8Bytes::from(short(&end.reason)) };
-                sink.send(Message::Close(Some(frame))).await?;
-            }
-            sink.close().await
+            let frame = CloseFrame { code: end.code, reason: Utf8Bytes::from(short(&end.reason)) };
+            sink.send(Message::Close(Some(frame))).await?;
+            while let Some(Ok(_)) = stream.next().await {}
+            Ok::<_, axum::Error>(())
         };
         // Whoever does not take it within this time is gone, and that was the point.
         let _gone_anyway = timeout(self.write_timeout(), farewell).await;

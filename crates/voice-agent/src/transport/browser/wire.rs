@@ -275,8 +275,9 @@ mod tests {
             ),
         ];
         for (outbound, expected) in cases {
-            let [Message::Text(text)] = encode(&outbound).try_into().unwrap() else { panic!("no text") };
-            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
+            let messages = encode(&outbound);
+            let [Message::Text(text)] = messages.as_slice() else { panic!("no text") };
+            assert_eq!(serde_json::from_str::<Value>(text).unwrap(), expected);
         }
     }
 

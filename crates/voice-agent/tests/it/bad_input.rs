@@ -1,0 +1,157 @@
+//! What a careless or hostile caller may send by HTTP.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use voice_agent::config::{AuthMode, Secret};
+
+use crate::server::{TestServer, problem};
+
+#[tokio::test]
+async fn bodies_that_are_not_what_the_call_takes() {
+    let server = TestServer::start().await;
+    let session = server.session("ada").await;
+    let post = |path: &str, kind: &str, body: Vec<u8>| {
+        let request = server.request(Method::POST, path).bearer_auth(&session.token);
+        request.header("content-type", kind).body(body).send()
+    };
+    let json_type = "application/json";
+    let messages = format!("/api/sessions/{}/messages", session.id);
+    for path in ["/api/sessions", messages.as_str(), "/api/tasks"] {
+        problem(post(path, json_type, b"{\"text\": ".to_vec()).await.unwrap(), 400, "malformed_json").await;
+        problem(post(path, json_type, vec![0xff, 0xfe]).await.unwrap(), 400, "malformed_json").await;
+        problem(post(path, json_type, vec![b'['; 1_000]).await.unwrap(), 400, "malformed_json").await;
+        problem(post(path, json_type, b"[]".to_vec()).await.unwrap(), 422, "invalid_fields").await;
+        problem(post(path, "text/plain", b"{}".to_vec()).await.unwrap(), 415, "not_json").await;
+        problem(post(path, json_type, vec![b' '; 70_000]).await.unwrap(), 413, "body_too_large").await;
+    }
+    // The neighbours are unharmed.
+    assert_eq!(server.get("/api/tasks", &session.token).await.status(), 200);
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named() {
+    let server = TestServer::start().await;
+    let session = server.session("ada").await;
+    let wrong = json!({
+        "channel": "phone", "user_id": "phone:+15551234567", "token": "x", "recording_consent": "yes",
+        "time_zone": "Mars/Olympus", "colour": "red",
+    });
+    let body = problem(server.post("/api/sessions", "", &wrong).await, 422, "invalid_fields").await;
+    let mut named: Vec<&str> =
+        body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    named.sort_unstable();
+    assert_eq!(named, ["channel", "colour", "recording_consent", "session_id", "time_zone", "user_id"]);
+
+    let path = format!("/api/sessions/{}/messages", session.id);
+    for text in [json!({}), json!({"text": ""}), json!({"text": 7}), json!({"text": "é".repeat(2_001)})] {
+        let body = problem(server.post(&path, &session.token, &text).await, 422, "invalid_fields").await;
+        assert_eq!(body["errors"][0]["field"], "text");
+    }
+    let longest = json!({"text": "é".repeat(2_000)});
+    assert_eq!(server.post(&path, &session.token, &longest).await.status(), 200);
+
+    let bad = json!({"title": " ", "due": "tomorrow", "priority": "urgent"});
+    let body = problem(server.post("/api/tasks", &session.token, &bad).await, 422, "invalid_fields").await;
+    assert_eq!(body["errors"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_unknown_session_and_a_stolen_one_look_alike() {
+    let server = TestServer::start().await;
+    let (mine, theirs) = (server.session("ada").await, server.session("bob").await);
+    let unknown = "0".repeat(32);
+    // A token that would fit the name, but is not the session's.
+    let mut forged = mine.token.clone().into_bytes();
+    let last = forged.len() - 1;
+    forged[last] = if forged[last] == b'A' { b'Q' } else { b'A' };
+    let forged = String::from_utf8(forged).unwrap();
+    let of_nobody = voice_agent::http::Token::random().unwrap();
+
+    let asked = |id: String, token: String| {
+        let server = &server;
+        async move {
+            let response = server.get(&format!("/api/sessions/{id}"), &token).await;
+            (response.status().as_u16(), response.text().await.unwrap())
+        }
+    };
+    // Without a valid token: 401, whatever is asked for.
+    let refused = asked(mine.id.clone(), forged.clone()).await;
+    assert_eq!(refused.0, 401);
+    for (id, token) in [
+        (&unknown, forged.as_str()),
+        (&mine.id, of_nobody.reveal()),
+        (&of_nobody.session().as_str().to_owned(), of_nobody.reveal()),
+        (&mine.id, "not a token"),
+    ] {
+        assert_eq!(asked(id.clone(), token.to_owned()).await, refused, "{id} {token}");
+    }
+    // With a valid one: 404, whether the other session is there or not.
+    let elsewhere = asked(theirs.id.clone(), mine.token.clone()).await;
+    assert_eq!(elsewhere.0, 404);
+    assert_eq!(asked(unknown.clone(), mine.token.clone()).await, elsewhere);
+
+    // Coming back.
+    for (id, token) in
+        [(&mine.id, forged.as_str()), (&theirs.id, &mine.token), (&unknown, &mine.token), (&mine.id, "x")]
+    {
+        let body = json!({"session_id": id, "token": token});
+        problem(server.post("/api/sessions", "", &body).await, 404, "no_such_session").await;
+    }
+    let nobody = server.request(Method::GET, "/api/tasks").send().await.unwrap();
+    assert_eq!(nobody.headers()["www-authenticate"], "Bearer");
+    problem(nobody, 401, "unauthorized").await;
+}
+
+#[tokio::test]
+async fn foreign_hosts_and_origins_are_refused_and_health_is_not() {
+    let server = TestServer::with(|config| config.public_url = "https://voice.example.com".to_owned()).await;
+    let get =
+        |path: &str, name: &'static str, value: &str| server.request(Method::GET, path).header(name, value).send();
+    problem(get("/api/openapi.json", "host", "evil.example").await.unwrap(), 403, "foreign_host").await;
+    problem(get("/", "host", "evil.example").await.unwrap(), 403, "foreign_host").await;
+    problem(get("/api/openapi.json", "origin", "https://evil.example").await.unwrap(), 403, "foreign_origin").await;
+    problem(get("/api/openapi.json", "origin", "null").await.unwrap(), 403, "foreign_origin").await;
+    assert_eq!(get("/api/openapi.json", "host", "voice.example.com").await.unwrap().status(), 200);
+    assert_eq!(get("/api/openapi.json", "origin", "https://voice.example.com").await.unwrap().status(), 200);
+    assert_eq!(get("/health/ready", "host", "10.1.2.3:8080").await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn nobody_is_believed_on_an_open_address() {
+    let server = TestServer::with(|config| config.http.addr.0 = ([0, 0, 0, 0], 0).into()).await;
+    let port = server.addr().port();
+    let client = reqwest::Client::new();
+    let created = client.post(format!("http://127.0.0.1:{port}/api/sessions")).send().await.unwrap();
+    let body = problem(created, 401, "unauthorized").await;
+    assert!(body["detail"].as_str().unwrap().contains("AUTH_NONE_OK"));
+    let ready = client.get(format!("http://127.0.0.1:{port}/health/ready")).send().await.unwrap();
+    assert_eq!(ready.status(), 200);
+}
+
+#[tokio::test]
+async fn with_jwt_the_user_is_the_tokens_subject() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let server = TestServer::with(|config| {
+        config.auth.mode = AuthMode::Jwt;
+        config.auth.jwt_issuer = "iss".to_owned();
+        config.auth.jwt_audience = "aud".to_owned();
+        config.secrets.jwt_secret = Some(Secret::new(SECRET));
+    })
+    .await;
+    let jwt = |sub: &str| {
+        let claims = json!({"sub": sub, "iss": "iss", "aud": "aud", "exp": 4_102_444_800_u64});
+        let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+        jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+    };
+    problem(server.post("/api/sessions", "x", &json!({})).await, 401, "unauthorized").await;
+    problem(server.post("/api/sessions", &jwt("phone:+1555"), &json!({})).await, 401, "unauthorized").await;
+    problem(server.post("/api/sessions", &jwt("ada"), &json!({"user_id": "bob"})).await, 403, "not_your_user").await;
+
+    let created: Value = server.post("/api/sessions", &jwt("ada"), &json!({})).await.json().await.unwrap();
+    let (id, token) = (created["session_id"].as_str().unwrap(), created["token"].as_str().unwrap());
+    let doc: Value = server.get(&format!("/api/sessions/{id}"), token).await.json().await.unwrap();
+    assert_eq!(doc["user_id"], "ada");
+    let back = json!({"session_id": id, "token": token});
+    assert_eq!(server.post("/api/sessions", &jwt("ada"), &back).await.status(), 201);
+    problem(server.post("/api/sessions", &jwt("bob"), &back).await, 404, "no_such_session").await;
+}

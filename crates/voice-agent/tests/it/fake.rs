@@ -1,0 +1,139 @@
+//! A session's task that says what it is told to, so that the server around it can be tested by itself.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use voice_agent::driver::api::{Command, Outbound, Ready, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
+use voice_agent::sessions::{SpawnSession, Start};
+use voice_agent::store::{ConversationItem, Role, SessionDoc, Store};
+use voice_core::ClientEvent;
+use voice_core::ids::ConnectionId;
+use voice_core::output::{AgentState, EndReason, Outcome};
+
+/// What a typed message makes the fake do, beyond echoing it.
+pub(crate) const SHOUT: &str = "shout";
+/// Makes the fake say more at once than any queue holds.
+pub(crate) const BURST: &str = "burst";
+/// Makes the task vanish, as a panic would.
+pub(crate) const CRASH: &str = "crash";
+/// Makes the fake answer nothing.
+pub(crate) const SILENCE: &str = "silence";
+
+/// Starts fake sessions with command queues of this length, which vanish when `killed` is cancelled.
+pub(crate) fn spawner(store: Arc<dyn Store>, queue: usize, killed: CancellationToken) -> SpawnSession {
+    Arc::new(move |start: Start| {
+        let (commands, inbox) = mpsc::channel(queue);
+        let info = SessionInfo {
+            state: AgentState::Listening,
+            connected: false,
+            agent: start.doc.current_agent.clone(),
+            turns: 0,
+            last_latency_ms: None,
+            cost_usd: 0.0,
+            ended: None,
+        };
+        let (news, info) = watch::channel(info);
+        let fake = Fake { doc: start.doc, fence: start.fence, resumed: start.resumed, leg: None, news };
+        tokio::spawn(killed.clone().run_until_cancelled_owned(fake.run(inbox, Arc::clone(&store))));
+        SessionHandle::new(commands, info)
+    })
+}
+
+struct Fake {
+    doc: SessionDoc,
+    fence: u64,
+    resumed: bool,
+    leg: Option<(ConnectionId, mpsc::Sender<Outbound>)>,
+    news: watch::Sender<SessionInfo>,
+}
+
+impl Fake {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Command>, store: Arc<dyn Store>) {
+        while let Some(command) = inbox.recv().await {
+            match command {
+                Command::Attach { connection, outbound, .. } => self.attach(connection, outbound),
+                Command::Detach { connection } => {
+                    if self.leg.as_ref().is_some_and(|(leg, _)| *leg == connection) {
+                        self.leg = None;
+                    }
+                }
+                // One frame back for each that came.
+                Command::Audio { .. } => self.say(Outbound::Audio(Bytes::from(vec![7; 960]))),
+                Command::Text { text, .. } if text == CRASH => return,
+                Command::Text { text, answer: Some(answer) } if text == SILENCE => drop(answer),
+                Command::Text { text, answer } => {
+                    self.doc.conversation_history.push(ConversationItem { role: Role::User, content: text.clone() });
+                    for _ in 0..if text == BURST { 100_000 } else { 0 } {
+                        self.say(Outbound::Audio(Bytes::from_static(&[7; 960])));
+                    }
+                    if text == SHOUT {
+                        // Far more than any buffer on the way holds.
+                        while self.leg.is_some() {
+                            self.say(Outbound::Audio(Bytes::from(vec![7; 960 * 50])));
+                            tokio::task::yield_now().await;
+                        }
+                    }
+                    self.say(Outbound::Event(ClientEvent::UserText { text: text.clone() }));
+                    if let Some(answer) = answer {
+                        let _caller_may_be_gone = answer.send(echo(&text));
+                    }
+                }
+                Command::TasksChanged { tasks } => self.say(Outbound::Tasks(tasks)),
+                Command::Describe { answer } => {
+                    let _caller_may_be_gone = answer.send(Box::new(self.doc.clone()));
+                }
+                Command::Mute { muted, .. } => {
+                    let state = if muted { AgentState::Listening } else { AgentState::Thinking };
+                    self.say(Outbound::Event(ClientEvent::State { state }));
+                }
+                Command::HangUp { .. } => {
+                    store.end_session(self.doc.session_id.clone(), Some(self.fence)).await.unwrap();
+                    let (outcome, reason) = (Outcome::Completed, EndReason::HungUp);
+                    self.say(Outbound::Event(ClientEvent::Ended { outcome, reason }));
+                    self.say(Outbound::Close { code: 1000, reason: "ended" });
+                    self.news.send_modify(|info| info.ended = Some((outcome, reason)));
+                    return;
+                }
+                Command::Playout { .. } | Command::Consent { .. } => {}
+            }
+        }
+    }
+
+    fn attach(&mut self, connection: ConnectionId, outbound: mpsc::Sender<Outbound>) {
+        self.say(Outbound::Close { code: 4001, reason: "replaced" });
+        self.leg = Some((connection, outbound));
+        self.say(Outbound::Ready(Ready {
+            session_id: self.doc.session_id.as_str().to_owned(),
+            resumed: self.resumed,
+            channel: self.doc.channel.as_str().to_owned(),
+            agent: self.doc.current_agent.clone(),
+            recording: false,
+            muted: false,
+        }));
+        self.news.send_modify(|info| info.connected = true);
+    }
+
+    /// As the driver does it: a leg whose queue is full is let go of.
+    fn say(&mut self, outbound: Outbound) {
+        if let Some((_, leg)) = &self.leg
+            && leg.try_send(outbound).is_err()
+        {
+            self.leg = None;
+        }
+    }
+}
+
+fn echo(text: &str) -> TextAnswer {
+    TextAnswer {
+        reply: format!("You said: {text}"),
+        agent: "TaskAgent".to_owned(),
+        tool_calls: vec![ToolCallReport {
+            name: "list_tasks".to_owned(),
+            arguments: serde_json::Map::new(),
+            result: serde_json::json!({"status": "ok"}),
+        }],
+        cost_usd: 0.0,
+    }
+}

@@ -1,0 +1,92 @@
+//! Caps, health, draining, the operators' calls.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use voice_agent::config::Secret;
+
+use crate::server::{TestServer, problem};
+
+#[tokio::test]
+async fn a_full_server_says_so_and_has_room_again_when_a_session_ends() {
+    let server = TestServer::with(|config| config.limits.max_sessions = 1).await;
+    let session = server.session("ada").await;
+    let full = server.post("/api/sessions", "", &json!({})).await;
+    assert_eq!(full.headers()["retry-after"], "5");
+    problem(full, 503, "full").await;
+    assert_eq!(server.metric("voice_sessions_rejected_total{reason=\"full\"}").await, 1.0);
+    // The one who is in is not affected.
+    let back = json!({"session_id": session.id, "token": session.token});
+    assert_eq!(server.post("/api/sessions", "", &back).await.status(), 201);
+    let path = format!("/api/sessions/{}", session.id);
+    server.request(Method::DELETE, &path).bearer_auth(&session.token).send().await.unwrap();
+    server.metric_becomes("voice_agent_active_sessions", 0.0).await;
+    assert_eq!(server.post("/api/sessions", "", &json!({})).await.status(), 201);
+}
+
+#[tokio::test]
+async fn operators_see_end_and_drain_and_nobody_else_does() {
+    const TOKEN: &str = "an operator's token";
+    let server = TestServer::with(|config| config.secrets.admin_token = Some(Secret::new(TOKEN))).await;
+    let session = server.session("ada").await;
+    problem(server.get("/api/admin/sessions", "wrong").await, 401, "unauthorized").await;
+    let list: Value = server.get("/api/admin/sessions", TOKEN).await.json().await.unwrap();
+    assert_eq!(list["sessions"][0]["session_id"], session.id);
+    assert_eq!(list["sessions"][0]["user_id"], "ada");
+
+    let drained: Value = server.post("/api/admin/drain", TOKEN, &json!({})).await.json().await.unwrap();
+    assert_eq!(drained["live_sessions"], 1);
+    problem(server.post("/api/sessions", "", &json!({})).await, 503, "not_ready").await;
+    let ready = server.get("/health/ready", "").await;
+    assert_eq!(ready.status(), 503);
+    let body: Value = ready.json().await.unwrap();
+    assert_eq!((&body["status"], &body["reasons"][0]["part"]), (&json!("not_ready"), &json!("draining")));
+    assert_eq!(server.get("/health/live", "").await.status(), 200);
+    // The live one goes on, until an operator ends it.
+    let path = format!("/api/sessions/{}/messages", session.id);
+    assert_eq!(server.post(&path, &session.token, &json!({"text": "hi"})).await.status(), 200);
+    let end = server.request(Method::DELETE, &format!("/api/admin/sessions/{}", session.id)).bearer_auth(TOKEN);
+    assert_eq!(end.send().await.unwrap().status(), 204);
+    server.metric_becomes("voice_agent_active_sessions", 0.0).await;
+}
+
+#[tokio::test]
+async fn without_a_token_the_operators_calls_are_off() {
+    let server = TestServer::start().await;
+    let body = problem(server.get("/api/admin/sessions", "anything").await, 404, "admin_off").await;
+    assert!(body["detail"].as_str().unwrap().contains("ADMIN_TOKEN"));
+}
+
+#[tokio::test]
+async fn trouble_degrades_and_does_not_take_the_instance_out() {
+    let server = TestServer::start().await;
+    server.app().readiness.degrade("stt", "the model is slow");
+    let ready = server.get("/health/ready", "").await;
+    assert_eq!(ready.status(), 200);
+    let body: Value = ready.json().await.unwrap();
+    assert_eq!((&body["status"], &body["reasons"][0]["reason"]), (&json!("degraded"), &json!("the model is slow")));
+    assert_eq!(server.metric("voice_degraded_parts").await, 1.0);
+    assert_eq!(server.metric("voice_ready").await, 1.0);
+}
+
+#[tokio::test]
+async fn a_server_that_goes_down_closes_its_sockets_with_1001() {
+    let server = TestServer::start().await;
+    let session = server.session("ada").await;
+    let socket = server.voice(&session).await;
+    let closed = tokio::spawn(socket.closed());
+    server.shutdown().await;
+    assert_eq!(closed.await.unwrap(), 1001);
+}
+
+#[tokio::test]
+async fn every_answer_is_counted_by_its_route_and_never_by_its_path() {
+    let server = TestServer::start().await;
+    let session = server.session("ada").await;
+    let path = format!("/api/sessions/{}", session.id);
+    server.get(&path, &session.token).await;
+    server.get("/nothing/here", "").await;
+    let text = server.metrics().await;
+    assert!(text.contains("voice_http_responses_total{route=\"/api/sessions/{id}\",status=\"2xx\"} 1"));
+    assert!(text.contains("voice_http_responses_total{route=\"other\",status=\"4xx\"} 1"));
+    assert!(!text.contains(&session.id));
+}
