@@ -130,7 +130,6 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
     tracker.spawn(async move {
         let session = start.doc.session_id.clone();
         let channel = start.doc.channel.as_str();
-        deps.events.session_started(session.as_str(), channel, start.resumed);
         let llm_model = deps.providers.llm.model().to_owned();
         let labels = SessionLabels {
             session_id: session.as_str().to_owned(),
