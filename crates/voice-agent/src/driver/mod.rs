@@ -166,8 +166,8 @@ enum Done {
     Score { utterance: UtteranceId, revision: u32, acoustic: Result<f32, ProviderErrorKind> },
     LlmUsed { request: LlmRequestId, input_tokens: u64, output_tokens: u64 },
     Audio { speech: SpeechId, chunk: u32, pcm: Vec<i16> },
-    AudioDone { speech: SpeechId, chunk: u32, words: Vec<WordTiming> },
-    AudioFailed { speech: SpeechId, chunk: u32, kind: ProviderErrorKind },
+    Spoken { speech: SpeechId, chunk: u32, words: Vec<WordTiming> },
+    VoiceFailed { speech: SpeechId, chunk: u32, kind: ProviderErrorKind },
     Tasks { call: ToolCall, tasks: Result<UserTasks, StoreError> },
     Commit { commit: CommitId, calls: Vec<ToolCallId>, outcome: Result<CommitOutcome, StoreError>, took: Duration },
 }
