@@ -405,8 +405,10 @@ impl Driver {
                 self.pending.push_back(Input::Text { text, message });
             }
             Command::Consent { recording } => self.pending.push_back(Input::Consent { recording }),
-            Command::TasksChanged { .. } if self.staging.is_staged() => {}
-            Command::TasksChanged { tasks } => self.send(Outbound::Tasks(tasks)),
+            Command::TasksChanged { tasks } => {
+                self.staging.set_titles(&tasks);
+                self.send(Outbound::Tasks(tasks));
+            }
             Command::HangUp { by } => self.pending.push_back(Input::HangUp { by }),
             Command::Describe { answer } => {
                 let mut doc = self.doc.clone();

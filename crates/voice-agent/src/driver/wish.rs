@@ -16,7 +16,6 @@ use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output};
 
-use super::api::Outbound;
 use super::{Done, Driver, ScoreParts, doc};
 use crate::audio::frame::SAMPLES_PER_MS_16K;
 use crate::llm::{LlmEvent, LlmRequest};
@@ -309,7 +308,6 @@ impl Driver {
     fn take_committed(&mut self, calls: &[ToolCallId], tasks_rev: Option<u64>) {
         if !calls.is_empty() {
             self.staging.committed(calls, tasks_rev);
-            self.send(Outbound::Tasks(self.staging.tasks()));
         }
     }
 }
