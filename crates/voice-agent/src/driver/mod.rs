@@ -29,7 +29,7 @@ use voice_core::input::WordTiming;
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
 use voice_core::provider::ProviderErrorKind;
-use voice_core::session::{Restored, Session};
+use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation};
 
 use crate::llm::Llm;
@@ -230,7 +230,8 @@ impl Driver {
         commands: mpsc::Receiver<Command>,
         info: watch::Sender<SessionInfo>,
     ) -> Self {
-        let restored = start.resumed.then(|| RestoredFrom { snapshot: doc::read(&start.doc), moved: false });
+        // A new session's document has consent and the caller's time zone already; without a history it greets as new.
+        let restored = Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed });
         let header = Header { version: LOG_VERSION, config: deps.core.clone(), restored };
         let session_id = start.doc.session_id.clone();
         let journal = Journal::begin(deps.input_log_dir.as_deref(), session_id.as_str(), &header);
@@ -547,14 +548,10 @@ impl Driver {
 }
 
 fn begin(header: Header, doc: &SessionDoc, config: &CoreConfig) -> Session {
-    let restored = header.restored.is_some();
     header.begin().unwrap_or_else(|error| {
         // `doc::read` gives only what can be taken up; this is a defect, and the call must go on.
         tracing::error!(session = doc.session_id.as_str(), %error, "the saved session cannot be taken up");
-        let mut snapshot = doc::read(doc);
-        snapshot.asides.clear();
-        let how = if restored { Restored::Lost } else { Restored::Moved };
-        Session::restore(config.clone(), snapshot, how).unwrap_or_else(|_| Session::new(config.clone()))
+        Session::new(config.clone())
     })
 }
 
