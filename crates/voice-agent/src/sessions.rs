@@ -263,6 +263,16 @@ impl Sessions {
         self.lock().len()
     }
 
+    /// Whether the user has a session here.
+    pub fn has_user(&self, user: &UserId) -> bool {
+        self.lock().values().any(|live| live.user == *user)
+    }
+
+    /// The users who have a session here.
+    pub fn users(&self) -> Vec<UserId> {
+        self.lock().values().map(|live| live.user.clone()).collect()
+    }
+
     /// Tells every session of the user what the tasks are now.
     pub fn tell_tasks(&self, user: &UserId, tasks: &Arc<Vec<Task>>) {
         let theirs: Vec<Live> = self.lock().values().filter(|live| live.user == *user).cloned().collect();

@@ -166,8 +166,8 @@ enum Done {
     Score { utterance: UtteranceId, revision: u32, acoustic: Result<f32, ProviderErrorKind> },
     LlmUsed { request: LlmRequestId, input_tokens: u64, output_tokens: u64 },
     Audio { speech: SpeechId, chunk: u32, pcm: Vec<i16> },
-    AudioDone { speech: SpeechId, chunk: u32, words: Vec<WordTiming> },
-    AudioFailed { speech: SpeechId, chunk: u32, kind: ProviderErrorKind },
+    Spoken { speech: SpeechId, chunk: u32, words: Vec<WordTiming> },
+    VoiceFailed { speech: SpeechId, chunk: u32, kind: ProviderErrorKind },
     Tasks { call: ToolCall, tasks: Result<UserTasks, StoreError> },
     Commit { commit: CommitId, calls: Vec<ToolCallId>, outcome: Result<CommitOutcome, StoreError>, took: Duration },
 }
@@ -405,8 +405,10 @@ impl Driver {
                 self.pending.push_back(Input::Text { text, message });
             }
             Command::Consent { recording } => self.pending.push_back(Input::Consent { recording }),
-            Command::TasksChanged { .. } if self.staging.is_staged() => {}
-            Command::TasksChanged { tasks } => self.send(Outbound::Tasks(tasks)),
+            Command::TasksChanged { tasks } => {
+                self.staging.set_titles(&tasks);
+                self.send(Outbound::Tasks(tasks));
+            }
             Command::HangUp { by } => self.pending.push_back(Input::HangUp { by }),
             Command::Describe { answer } => {
                 let mut doc = self.doc.clone();

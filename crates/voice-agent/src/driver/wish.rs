@@ -16,7 +16,6 @@ use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output};
 
-use super::api::Outbound;
 use super::{Done, Driver, ScoreParts, doc};
 use crate::audio::frame::SAMPLES_PER_MS_16K;
 use crate::llm::{LlmEvent, LlmRequest};
@@ -205,8 +204,8 @@ impl Driver {
                     self.pending.push_back(Input::TtsAudio { speech, chunk, audio_ms });
                 }
             }
-            Done::AudioDone { speech, chunk, words } => self.end_chunk(speech, chunk, words),
-            Done::AudioFailed { speech, chunk, kind } => {
+            Done::Spoken { speech, chunk, words } => self.end_chunk(speech, chunk, words),
+            Done::VoiceFailed { speech, chunk, kind } => {
                 if self.mouth.end_audio(speech, chunk).is_some() {
                     self.pending.push_back(Input::TtsFailed { speech, chunk, kind });
                 }
@@ -309,7 +308,6 @@ impl Driver {
     fn take_committed(&mut self, calls: &[ToolCallId], tasks_rev: Option<u64>) {
         if !calls.is_empty() {
             self.staging.committed(calls, tasks_rev);
-            self.send(Outbound::Tasks(self.staging.tasks()));
         }
     }
 }
@@ -351,9 +349,9 @@ async fn follow_voice(speech: SpeechId, chunk: u32, mut stream: TtsStream, sende
     loop {
         let (done, last) = match stream.next().await {
             Some(Ok(TtsEvent::Audio(pcm))) => (Done::Audio { speech, chunk, pcm }, false),
-            Some(Ok(TtsEvent::Done { words })) => (Done::AudioDone { speech, chunk, words }, true),
-            Some(Err(kind)) => (Done::AudioFailed { speech, chunk, kind }, true),
-            None => (Done::AudioFailed { speech, chunk, kind: ProviderErrorKind::Disconnected }, true),
+            Some(Ok(TtsEvent::Done { words })) => (Done::Spoken { speech, chunk, words }, true),
+            Some(Err(kind)) => (Done::VoiceFailed { speech, chunk, kind }, true),
+            None => (Done::VoiceFailed { speech, chunk, kind: ProviderErrorKind::Disconnected }, true),
         };
         if sender.send(done).await.is_err() || last {
             return;
