@@ -195,6 +195,9 @@ async fn load(args: &Args, house: &House) -> Result<()> {
     line(&watch.verdict(&[])?)
 }
 
+/// One model's times.
+type TimesOf = fn(&component::Times) -> &Vec<f64>;
+
 async fn models(args: &Args, models_dir: &Path, said: &[Said]) -> Result<()> {
     line("### The embedded models, one at a time\n")?;
     let watch = Watch::start(&[])?;
@@ -208,7 +211,7 @@ async fn models(args: &Args, models_dir: &Path, said: &[Said]) -> Result<()> {
     let seconds = mean(&said.iter().map(|said| said.pcm.len() as f64 / 16_000.0).collect::<Vec<_>>());
     spread_head(&format!("{} commands of {seconds:.1} s on average", COMMANDS.len()))?;
     type Of = fn(&component::Times) -> &Vec<f64>;
-    let rows: [(&str, Of); 7] = [
+    let rows: [(&str, TimesOf); 7] = [
         ("final transcript", |times| &times.transcript),
         ("interim transcript of the whole command", |times| &times.interim),
         ("end-of-turn score", |times| &times.score),
