@@ -30,7 +30,7 @@ use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
 use voice_core::provider::ProviderErrorKind;
 use voice_core::session::{Restored, Session};
-use voice_core::{CoreConfig, Input, Observation};
+use voice_core::{CoreConfig, Input, Observation, Output};
 
 use crate::llm::Llm;
 use crate::store::{CommitOutcome, SessionDoc, Store, StoreError, UserTasks};
@@ -230,11 +230,12 @@ impl Driver {
         commands: mpsc::Receiver<Command>,
         info: watch::Sender<SessionInfo>,
     ) -> Self {
-        let restored = start.resumed.then(|| RestoredFrom { snapshot: doc::read(&start.doc), moved: false });
-        let header = Header { version: LOG_VERSION, config: deps.core.clone(), restored };
+        // A new session begins with what its document says too: the consent that was asked for, the caller's time zone.
+        let restored = RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed };
+        let header = Header { version: LOG_VERSION, config: deps.core.clone(), restored: Some(restored) };
         let session_id = start.doc.session_id.clone();
         let journal = Journal::begin(deps.input_log_dir.as_deref(), session_id.as_str(), &header);
-        let session = begin(header, &start.doc, &deps.core);
+        let session = begin(header, &start, &deps.core);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
         let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad);
         let staging = Staging::new(start.doc.user_id.clone(), UserTasks::default());
@@ -337,9 +338,14 @@ impl Driver {
     fn feed(&mut self, input: Input) {
         let now_ms = self.now_ms();
         let logged = self.journal.is_on().then(|| input.clone());
+        let message = if let Input::Text { message, .. } = &input { *message } else { None };
         self.session.handle_input(now_ms, input);
         while let Some(output) = self.session.poll_output() {
             self.journal.output(&output);
+            if let (Some(message), Output::Client { event: ClientEvent::Error { .. } }) = (&message, &output) {
+                // A message that is refused will not be answered: whoever waits is told so now.
+                self.answers.remove(message);
+            }
             self.carry_out(now_ms, output);
         }
         if let Some(input) = logged {
@@ -544,14 +550,13 @@ impl Driver {
     }
 }
 
-fn begin(header: Header, doc: &SessionDoc, config: &CoreConfig) -> Session {
-    let restored = header.restored.is_some();
+fn begin(header: Header, start: &Start, config: &CoreConfig) -> Session {
     header.begin().unwrap_or_else(|error| {
         // `doc::read` gives only what can be taken up; this is a defect, and the call must go on.
-        tracing::error!(session = doc.session_id.as_str(), %error, "the saved session cannot be taken up");
-        let mut snapshot = doc::read(doc);
+        tracing::error!(session = start.doc.session_id.as_str(), %error, "the saved session cannot be taken up");
+        let mut snapshot = doc::read(&start.doc);
         snapshot.asides.clear();
-        let how = if restored { Restored::Lost } else { Restored::Moved };
+        let how = if start.resumed { Restored::Lost } else { Restored::Moved };
         Session::restore(config.clone(), snapshot, how).unwrap_or_else(|_| Session::new(config.clone()))
     })
 }
