@@ -6,6 +6,7 @@ mod api;
 mod bad_input;
 mod fake;
 mod operations;
+mod real;
 mod server;
 mod socket;
 mod voice;
