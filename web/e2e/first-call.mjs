@@ -182,6 +182,7 @@ async function call(restarted) {
     result.captions = now.lines.map(({ who, text, unheard }) => ({ who, text, unheard }));
     result.tasks = now.tasks.map(({ title, status, due, priority }) => ({ title, status, due, priority }));
     if (faults.length > 0) throw new Error(`the page complained: ${faults.join(" | ")}`);
+    result.session = await page.evaluate(() => JSON.parse(sessionStorage.getItem("voice-agent.session")));
     result.ok = true;
   } catch (error) {
     if (page !== undefined && !page.isClosed()) {

@@ -32,7 +32,7 @@ use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
 use voice_core::provider::ProviderErrorKind;
 use voice_core::session::Session;
-use voice_core::{CoreConfig, Input, Observation};
+use voice_core::{CoreConfig, Input, Observation, Output};
 
 use crate::store::{CommitOutcome, SessionDoc, StoreError, UserTasks};
 use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
@@ -272,9 +272,14 @@ impl Driver {
     fn feed(&mut self, input: Input) {
         let now_ms = self.now_ms();
         let logged = self.journal.is_on().then(|| input.clone());
+        let message = if let Input::Text { message, .. } = &input { *message } else { None };
         self.session.handle_input(now_ms, input);
         while let Some(output) = self.session.poll_output() {
             self.journal.output(&output);
+            if let (Some(message), Output::Client { event: ClientEvent::Error { .. } }) = (&message, &output) {
+                // A message that is refused will not be answered: whoever waits is told so now.
+                self.answers.remove(message);
+            }
             self.carry_out(now_ms, output);
         }
         if let Some(input) = logged {

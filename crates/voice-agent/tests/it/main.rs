@@ -7,6 +7,7 @@ mod bad_input;
 mod command;
 mod fake;
 mod operations;
+mod real;
 mod server;
 mod socket;
 mod voice;

@@ -1,0 +1,119 @@
+//! The binary's other commands: `call` and `replay`.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::process::{Home, Process, eventually, fixture, run};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+async fn call(server: &Process, what: &str) -> Value {
+    let wav = fixture(what).display().to_string();
+    let url = server.url("");
+    let arguments = ["call", "--url", &url, "--wav", &wav, "--user", "ada", "--json"].map(str::to_owned).to_vec();
+    let output = run(arguments).await;
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_call_from_the_command_line_is_answered_logged_and_replayed_bit_for_bit() {
+    let logs = tempfile::tempdir().unwrap();
+    let home = Home::with([("INPUT_LOG_DIR", logs.path().to_str().unwrap())]).await;
+    let server = home.start().await;
+    let report = call(&server, "add_a_task_by_friday.wav").await;
+    let reply = report["reply"].as_str().unwrap().to_lowercase();
+    assert!(reply.contains("added") && reply.contains("proposal"), "{report}");
+    assert_eq!(report["tools"], serde_json::json!(["add_task"]));
+    assert!(report["transcript"][0].as_str().unwrap().to_lowercase().contains("proposal"), "{report}");
+    assert!(report["latency_ms"].is_u64() && report["heard_ms"].as_u64() > Some(500), "{report}");
+    let turn = &report["turn"];
+    let stages = turn["stages"].as_object().unwrap();
+    let sum: u64 = stages.values().map(|ms| ms.as_u64().unwrap()).sum();
+    assert_eq!(Some(sum), turn["latency_ms"].as_u64(), "the stages are the latency: {turn}");
+
+    // The log has everything once the session is over.
+    eventually("it is over", async || server.metric("voice_agent_active_sessions").await == 0.0).await;
+    let log = only_log(logs.path());
+    let file = log.display().to_string();
+    eventually("the log is whole", async || std::fs::read_to_string(&log).unwrap().contains("hang_up")).await;
+    let replayed = run(vec!["replay".to_owned(), file.clone()]).await;
+    let said = text(&replayed.stdout);
+    assert_eq!(replayed.status.code(), Some(0), "{said}{}", text(&replayed.stderr));
+    assert!(said.trim_end().ends_with("bit for bit the same"), "{said}");
+    let events = run(vec!["replay".to_owned(), "--json".to_owned(), file]).await;
+    let lines: Vec<Value> = text(&events.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["in"]["input"] == "final_transcript"), "the inputs are there");
+    tampered_logs_are_noticed(&log).await;
+    mode_is_private(&log);
+}
+
+fn only_log(folder: &std::path::Path) -> PathBuf {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.remove(0)
+}
+
+/// What a caller said stands in it.
+fn mode_is_private(log: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(log).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+async fn tampered_logs_are_noticed(log: &std::path::Path) {
+    let whole = std::fs::read_to_string(log).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let at = lines.iter().position(|line| line.contains("\"final_transcript\"")).unwrap();
+    let proposal = lines[at].find("roposal").unwrap();
+    let mut other = lines[at].to_owned();
+    other.replace_range(proposal..proposal + 7, "arcel");
+    let cases = [
+        (tampered(&lines, at, Some(&other)), format!("line {}", at + 1)),
+        // A lost line shows in the next one whose outputs differ.
+        (tampered(&lines, at, None), "line ".to_owned()),
+        (tampered(&lines, at, Some("{\"at_ms\": }")), format!("line {} is no input", at + 1)),
+        (tampered(&lines, 0, Some("[]")), "line 1 is no header".to_owned()),
+    ];
+    for (content, said) in cases {
+        let file = log.with_extension("tampered");
+        std::fs::write(&file, content).unwrap();
+        let output = run(vec!["replay".to_owned(), "--quiet".to_owned(), file.display().to_string()]).await;
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(text(&output.stderr).contains(&said), "{said} in {}", text(&output.stderr));
+    }
+}
+
+fn tampered(lines: &[&str], at: usize, by: Option<&str>) -> String {
+    let mut lines: Vec<&str> = lines.to_vec();
+    match by {
+        Some(by) => lines[at] = by,
+        None => {
+            lines.remove(at);
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[tokio::test]
+async fn a_call_to_nobody_fails_and_says_why() {
+    let wav = fixture("add_a_task.wav").display().to_string();
+    let nobody = ["call", "--url", "http://127.0.0.1:9", "--wav", &wav].map(str::to_owned).to_vec();
+    let output = run(nobody).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("1 of 1 calls failed"), "{}", text(&output.stderr));
+    let output = run(["call", "--wav", "/nonexistent.wav"].map(str::to_owned).to_vec()).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("/nonexistent.wav"));
+}
+
+#[tokio::test]
+async fn a_broken_configuration_is_64_before_any_port_opens() {
+    let mut command = super::process::clean(env!("CARGO_BIN_EXE_voice-agent"));
+    command.arg("serve").env("LIMITS_MAX_SESSIONS", "many");
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("LIMITS_MAX_SESSIONS"), "{}", text(&output.stderr));
+}

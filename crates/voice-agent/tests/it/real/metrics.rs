@@ -1,0 +1,68 @@
+//! Every metric of the contract is there before the first call, and a call moves those that it should.
+
+use serde_json::json;
+
+use super::contract::METRICS;
+use super::phone::{Phone, wav};
+use super::process::{Home, eventually, fixture};
+
+#[tokio::test]
+async fn the_metrics_are_there_before_the_first_call_and_move_with_it() {
+    let home = Home::new().await;
+    let server = home.start().await;
+    let before = server.exposition().await;
+    for (name, kind, labels, _) in METRICS {
+        assert!(before.contains(&format!("# HELP {name} ")), "no HELP of {name}");
+        assert!(before.contains(&format!("# TYPE {name} {kind}\n")), "no TYPE of {name}");
+        let sample = if *kind == "histogram" { format!("{name}_count") } else { (*name).to_owned() };
+        let first = before.lines().find(|line| {
+            line.strip_prefix(&sample).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.ends_with(" 0")
+        });
+        let first = first.unwrap_or_else(|| panic!("no {sample} that is 0 before the first call"));
+        assert!(labels.iter().all(|label| first.contains(&format!("{label}=\""))), "{first}");
+    }
+
+    let ada = server.session(&json!({"user_id": "ada"})).await;
+    assert_eq!(server.metric("voice_agent_active_sessions").await, 1.0);
+    let mut phone = Phone::call(&server, &ada).await;
+    phone.until_greeted().await;
+    phone.say(&wav(&fixture("add_a_task_by_friday.wav")));
+    phone.until("the turn is over", |phone| phone.last("turn").is_some() && phone.is_quiet()).await;
+    phone.send(&json!({"type": "end"})).await;
+    assert_eq!(phone.until_closed().await, 1000);
+    assert_eq!(phone.last("ended").unwrap()["outcome"], "completed");
+    eventually("the session is over", async || server.metric("voice_agent_active_sessions").await == 0.0).await;
+    let closed = "voice_connections_closed_total{code=\"1000\"}";
+    eventually("the connection is counted", async || server.metric(closed).await == 1.0).await;
+
+    for series in [
+        "voice_latency_seconds_count{channel=\"browser\"}",
+        "voice_cost_per_call_usd_count{channel=\"browser\"}",
+        "voice_session_duration_seconds_count{channel=\"browser\",outcome=\"completed\"}",
+        "voice_turns_total{channel=\"browser\"}",
+        "voice_sessions_started_total{kind=\"new\"}",
+        "voice_tool_calls_total{tool=\"add_task\",outcome=\"ok\"}",
+        "voice_tool_duration_seconds_count{tool=\"add_task\"}",
+    ] {
+        assert_eq!(server.metric(series).await, 1.0, "{series}");
+    }
+    let model = "voice_llm_duration_seconds_count{model=\"rules\"}";
+    for series in [
+        model,
+        "voice_stt_duration_seconds_count{provider=\"embedded\"}",
+        "voice_tts_duration_seconds_count{provider=\"embedded\"}",
+        "voice_connected_milliseconds_total{channel=\"browser\"}",
+        "voice_store_commit_seconds_count",
+        "voice_model_wait_seconds_count{model=\"moonshine\"}",
+        "voice_turn_stage_seconds_count{stage=\"stt\"}",
+    ] {
+        assert!(server.metric(series).await >= 1.0, "{series}");
+    }
+    // What the turn said of itself is what the histogram has.
+    let latency_s = phone.last("turn").unwrap()["latency_ms"].as_f64().unwrap() / 1_000.0;
+    let sum = server.metric("voice_latency_seconds_sum{channel=\"browser\"}").await;
+    assert!((sum - latency_s).abs() < 0.001, "{sum} and {latency_s}");
+    for series in ["voice_transcription_errors_total", "voice_stt_failovers_total", "voice_pauses_total"] {
+        assert!(before.contains(series));
+    }
+}

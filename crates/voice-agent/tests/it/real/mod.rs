@@ -1,0 +1,13 @@
+//! The built binary, over real sockets, with its own voice.
+
+mod browser;
+mod commands;
+mod contract;
+mod dialogue;
+mod interruption;
+mod kill;
+mod metrics;
+mod phone;
+mod process;
+mod stop;
+mod trouble;
