@@ -8,6 +8,9 @@ const MS_PER_CHAR: u64 = 65;
 /// A playout position this close to the end counts as the end: players round to their own block size.
 const END_TOLERANCE_MS: u64 = 40;
 
+/// No chunk sounds longer than this, in milliseconds, whatever a provider says.
+const MAX_CHUNK_MS: u64 = 600_000;
+
 /// One piece of a speech.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
@@ -29,6 +32,21 @@ pub struct Chunk {
     pub asked: bool,
     /// Its words were shown as a caption.
     pub captioned: bool,
+}
+
+impl Chunk {
+    /// Takes what a provider says of its audio so far. Says whether there is more than before.
+    pub fn sounds(&mut self, audio_ms: u64) -> bool {
+        let audio_ms = audio_ms.min(MAX_CHUNK_MS);
+        let more = audio_ms > self.audio_ms;
+        self.audio_ms = self.audio_ms.max(audio_ms);
+        more
+    }
+
+    /// How long it probably sounds, in milliseconds.
+    pub fn likely_ms(&self) -> u64 {
+        self.text.chars().count().max(1) as u64 * MS_PER_CHAR
+    }
 }
 
 /// One stretch of agent speech and how much of it was heard.
@@ -76,7 +94,10 @@ impl Speech {
     /// Drops the pieces from this number on, and answers them.
     pub fn drop_from(&mut self, index: u32) -> Vec<Chunk> {
         let at = self.chunks.iter().position(|chunk| chunk.index >= index).unwrap_or(self.chunks.len());
-        self.chunks.drain(at..).collect()
+        let dropped = self.chunks.drain(at..).collect();
+        // What was played of a dropped piece, less than a word, is played again with its words: the position goes back.
+        self.played_ms = self.played_ms.min(self.audio_ms());
+        dropped
     }
 
     /// The synthesis of a piece broke off: the piece ends with its last whole word that has audio, and the words that are
@@ -114,6 +135,16 @@ impl Speech {
     pub fn is_heard(&self) -> bool {
         self.chunks.iter().all(|chunk| chunk.shown || (chunk.done && chunk.permitted))
             && (self.chunks.iter().all(|chunk| chunk.shown) || self.played_ms + END_TOLERANCE_MS >= self.audio_ms())
+    }
+
+    /// The audio is gone: what may be heard of it counts as shown, the rest has none yet.
+    pub fn forget_audio(&mut self) {
+        self.played_ms = 0;
+        for chunk in &mut self.chunks {
+            chunk.shown |= chunk.permitted;
+            (chunk.asked, chunk.done, chunk.audio_ms) = (false, chunk.shown, 0);
+            chunk.words.clear();
+        }
     }
 
     /// Everything is taken as heard: it was played to the end.

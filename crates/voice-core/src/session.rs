@@ -26,12 +26,16 @@ mod listen;
 mod reply;
 mod save;
 mod speak;
+mod tools;
 #[cfg(test)]
 mod tests;
 
 use listen::Listening;
 use reply::Reply;
 use save::Saving;
+
+/// Times beyond this are taken as this, in milliseconds: what is added to them never overflows.
+const MAX_TIME_MS: u64 = 1 << 52;
 
 /// The transport leg that the caller is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +86,10 @@ pub struct Session {
     saving: Saving,
     last_activity_ms: u64,
     state: AgentState,
+    /// The agent that the caller's side knows of.
+    told_agent: &'static str,
+    /// Restored after a loss: what came after the last save used ids that nobody remembers.
+    skips_ids: bool,
     closing: Option<Closing>,
     ended: bool,
 }
@@ -113,6 +121,8 @@ impl Session {
             saving: Saving::default(),
             last_activity_ms: 0,
             state: AgentState::Listening,
+            told_agent: agents::TASK_AGENT,
+            skips_ids: false,
             closing: None,
             ended: false,
         }
@@ -124,11 +134,15 @@ impl Session {
         if self.ended {
             return;
         }
-        self.now_ms = self.now_ms.max(now_ms);
+        self.now_ms = self.now_ms.max(now_ms.min(MAX_TIME_MS));
+        if std::mem::take(&mut self.skips_ids) {
+            self.counters.skip();
+        }
         self.dispatch(input);
         self.check_deadlines();
         self.go_on();
         self.announce_state();
+        self.announce_agent();
     }
 
     /// The next wish, in the order in which they are to be carried out; none when all were taken.
@@ -225,7 +239,11 @@ impl Session {
         if voice {
             self.voice_broken = false;
         }
-        if let Some(greeting) = self.greeting.take() {
+        if self.closing.is_some() {
+            return;
+        }
+        // An answer that is being made or waits for the caller comes before any greeting.
+        if let Some(greeting) = self.greeting.take().filter(|_| self.reply.is_none()) {
             self.begin_scripted(&greeting);
         } else {
             self.resume_after_reconnect();
@@ -245,6 +263,7 @@ impl Session {
     fn leave_link(&mut self) {
         if let Some(link) = self.link.take() {
             self.connected_before_ms += self.now_ms - link.since_ms;
+            self.answer_unanswered();
             self.drop_listening();
             self.hold_reply();
         }
@@ -281,7 +300,7 @@ impl Session {
     /// A typed message is its own end of turn. It cuts short what is being said, but never an answer in the making.
     fn take_pending_text(&mut self) {
         let in_the_making = self.reply.as_ref().is_some_and(|reply| reply.confirmed && !reply.is_answered());
-        let words_spoken = self.listening.as_ref().is_some_and(Listening::has_words);
+        let words_spoken = self.listening.as_ref().is_some_and(Listening::has_text);
         if in_the_making || words_spoken || self.closing.is_some() {
             return;
         }
@@ -289,6 +308,9 @@ impl Session {
         self.drop_listening();
         self.interrupt();
         self.client(ClientEvent::UserText { text: text.clone() });
+        if phrases::asks_to_stop_recording(&text) && !phrases::is_stop_recording(&text) {
+            self.stop_recording();
+        }
         if phrases::is_stop_recording(&text) {
             let was_on = self.consent.state().recording_enabled;
             self.stop_recording();
@@ -361,6 +383,14 @@ impl Session {
         if state != self.state {
             self.state = state;
             self.client(ClientEvent::State { state });
+        }
+    }
+
+    fn announce_agent(&mut self) {
+        let agent = self.current_agent();
+        if agent != self.told_agent {
+            self.told_agent = agent;
+            self.client(ClientEvent::Agent { agent: agent.to_owned() });
         }
     }
 

@@ -219,6 +219,7 @@ impl World {
                 self.synthesize(speech, reply, chunk, &text);
             }
             Output::Play { speech, through_chunk, .. } => self.play(speech, through_chunk)?,
+            Output::EndChunk { speech, chunk } => self.device.end_chunk(speech, chunk),
             Output::DropChunks { speech, from_chunk } => self.device.drop_chunks(speech, from_chunk),
             Output::PausePlayout { speech } => self.pause(speech),
             Output::ResumePlayout { speech, from_ms } => self.resume(speech, from_ms)?,
@@ -237,6 +238,7 @@ impl World {
             Output::End { reason, .. } => {
                 self.check.ended = true;
                 self.see_end(reason);
+                self.check_open_turns(reason)?;
             }
         }
         Ok(())
@@ -308,6 +310,9 @@ impl World {
                 }
                 self.device.sounded = false;
                 self.answer_is_due_again();
+            }
+            Observation::CommitFailed { commit } => {
+                self.check.in_flight.take_if(|(id, _)| *id == commit);
             }
             Observation::TurnFinished { turn, .. } => {
                 if !self.check.open_turns.remove(&turn) {
@@ -421,7 +426,7 @@ impl World {
     }
 
     /// What is left open when a session ends for good.
-    pub(crate) fn check_open_turns(&self, reason: EndReason) -> Checked {
+    fn check_open_turns(&self, reason: EndReason) -> Checked {
         if reason == EndReason::TakenOver || self.check.open_turns.is_empty() {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use crate::dice::Dice;
 
 /// How often each fault happens, in thousandths of the occasions for it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// A final transcript after its deadline, or never.
     pub stt_hang: u64,
     /// The STT gives up.
@@ -68,7 +68,7 @@ pub struct Faults {
 
 /// One kind of call.
 #[derive(Debug, Clone)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// The session's settings.
     pub config: CoreConfig,
     /// The faults.
@@ -85,7 +85,7 @@ pub struct Profile {
 
 impl Profile {
     /// Rolls the profile of a seed.
-    pub fn roll(dice: &mut Dice) -> Self {
+    pub(crate) fn roll(dice: &mut Dice) -> Self {
         let chaos = dice.chance(60);
         let calm = dice.chance(250);
         let faults = if calm { Faults::default() } else { roll_faults(dice) };

@@ -42,6 +42,8 @@ pub(crate) struct Store {
     /// How often each task was changed.
     changes: BTreeMap<String, u32>,
     unknown_titles: BTreeSet<String>,
+    /// No text is cut, so that two titles are never the same by accident.
+    titles_are_whole: bool,
     /// Another owner has the session.
     fenced: bool,
     /// The old owner noticed.
@@ -49,7 +51,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(saved: Snapshot) -> Self {
+    pub(crate) fn new(saved: Snapshot, titles_are_whole: bool) -> Self {
         Self {
             saved,
             staged: BTreeMap::new(),
@@ -58,6 +60,7 @@ impl Store {
             unknown: BTreeSet::new(),
             changes: BTreeMap::new(),
             unknown_titles: BTreeSet::new(),
+            titles_are_whole,
             fenced: false,
             taken_over: false,
         }
@@ -106,7 +109,7 @@ impl Store {
             }
             let times = self.changes.entry(title.clone()).or_default();
             *times += 1;
-            if *times > 1 && !self.unknown_titles.contains(&title) {
+            if *times > 1 && self.titles_are_whole && !self.unknown_titles.contains(&title) {
                 return violated("a wish takes effect once", format!("{title:?} was changed {times} times"));
             }
         }

@@ -18,7 +18,7 @@ use crate::store::Store;
 use crate::tts::Tts;
 
 /// More inputs than this make a seed a livelock.
-const MAX_INPUTS: u64 = 60_000;
+const MAX_INPUTS: u64 = 20_000;
 /// More inputs than this at the same virtual millisecond are a livelock.
 const MAX_INPUTS_AT_ONCE: u32 = 1_500;
 /// More wishes than this from one input are a flood.
@@ -26,7 +26,7 @@ const MAX_OUTPUTS: u32 = 900;
 
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// The name of the check.
     pub check: &'static str,
     /// What was expected, and what was.
@@ -42,7 +42,7 @@ pub(crate) fn violated<T>(check: &'static str, text: impl Into<String>) -> Resul
 
 /// What was logged of one life of the session.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Life {
+pub(crate) struct Life {
     /// How it began.
     pub header: Header,
     /// What it was told.
@@ -89,7 +89,7 @@ impl World {
             caller: Caller::new(profile.acts),
             ears: Ears::default(),
             llm: Llm::default(),
-            store: Store::new(saved),
+            store: Store::new(saved, profile.config.max_text_chars > 1_000),
             tts: Tts::default(),
             device: Device::new(dice.chance(profile.faults.device_mute)),
             check: Check::default(),
@@ -198,11 +198,6 @@ impl World {
     /// Puts an event of this life so many milliseconds ahead.
     pub(crate) fn later(&mut self, delay_ms: u64, event: Event) {
         self.queue.put(self.now_ms + delay_ms, Some(self.life), event);
-    }
-
-    /// Puts an event of the world, which outlives the process, so many milliseconds ahead.
-    pub(crate) fn later_in_world(&mut self, delay_ms: u64, event: Event) {
-        self.queue.put(self.now_ms + delay_ms, None, event);
     }
 
     /// A provider's delay, in milliseconds: this seed's providers are quick or slow.

@@ -50,6 +50,7 @@ impl Session {
 
     /// Lets be heard what may be heard, and ends the reply when all of it was.
     pub(super) fn advance_speech(&mut self) {
+        self.note_tts_head();
         let reachable = self.link.is_some();
         let voice = self.has_voice();
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed) else { return };
@@ -66,6 +67,17 @@ impl Session {
         let through = reply.is_answered() && reply.speech.chunks.iter().all(|chunk| chunk.permitted);
         if through && reply.hold.is_none() && reply.speech.is_heard() {
             self.finish_reply();
+        }
+    }
+
+    /// Since when the first chunk without all its audio is the first.
+    fn note_tts_head(&mut self) {
+        let now_ms = self.now_ms;
+        let Some(reply) = &mut self.reply else { return };
+        let head = reply.speech.chunks.iter().find(|chunk| chunk.asked && !chunk.done && !chunk.shown);
+        let head = head.map(|chunk| chunk.index);
+        if head != reply.tts_head.map(|(index, _)| index) {
+            reply.tts_head = head.map(|index| (index, now_ms));
         }
     }
 
@@ -154,7 +166,6 @@ impl Session {
     pub(super) fn resume_after_reconnect(&mut self) {
         let voice = self.has_voice();
         let Some(reply) = &mut self.reply else { return };
-        let speech = reply.speech.id;
         if voice {
             let missing: Vec<u32> = reply
                 .speech
@@ -170,10 +181,7 @@ impl Session {
                 self.synthesize(index);
             }
         } else {
-            for chunk in reply.speech.chunks.iter_mut().filter(|chunk| chunk.permitted) {
-                chunk.shown = true;
-            }
-            self.push(Output::DropSpeech { speech });
+            self.read_on();
         }
         self.release_reply();
     }
@@ -183,9 +191,13 @@ impl Session {
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
         let first = reply.first_audio_ms.is_none() && audio_ms > 0;
         let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) else { return };
-        chunk.audio_ms = chunk.audio_ms.max(audio_ms);
-        reply.tts_progress_ms = now_ms;
-        if reply.speech.permitted_ms() > reply.speech.played_ms && reply.hold.is_none() {
+        if chunk.sounds(audio_ms) {
+            reply.tts_progress_ms = now_ms;
+        }
+        if reply.tts_progress_ms == now_ms
+            && reply.speech.permitted_ms() > reply.speech.played_ms
+            && reply.hold.is_none()
+        {
             reply.playout_progress_ms = now_ms;
         }
         if first {
@@ -229,8 +241,12 @@ impl Session {
         let now_ms = self.now_ms;
         let Some(reply) = &mut self.reply else { return };
         let rest = reply.speech.cut_off(index);
+        let (speech, ended) = (reply.speech.id, rest.is_some());
         let captioned = reply.speech.chunk_mut(index).is_some_and(|chunk| chunk.captioned);
-        let from = if rest.is_some() { index + 1 } else { index };
+        let from = if ended { index + 1 } else { index };
+        if ended {
+            self.push(Output::EndChunk { speech, chunk: index });
+        }
         let dropped = self.drop_chunks(from);
         let Some(reply) = &mut self.reply else { return };
         let first_new = reply.speech.next_index;
@@ -260,15 +276,22 @@ impl Session {
         }
     }
 
+    /// The rest of the reply is read. It becomes another speech: should the voice come back, that begins at its start.
+    fn read_on(&mut self) {
+        self.counters.speech += 1;
+        let next = SpeechId(self.counters.speech);
+        let Some(reply) = &mut self.reply else { return };
+        let dropped = std::mem::replace(&mut reply.speech.id, next);
+        reply.speech.forget_audio();
+        reply.last_said = false;
+        reply.tts_head = None;
+        self.push(Output::DropSpeech { speech: dropped });
+    }
+
     /// Voice failed: the caller reads, and types.
     fn fall_back_to_text(&mut self) {
         self.voice_broken = true;
-        let Some(reply) = &mut self.reply else { return };
-        let speech = reply.speech.id;
-        for chunk in &mut reply.speech.chunks {
-            chunk.shown |= chunk.permitted;
-        }
-        self.push(Output::DropSpeech { speech });
+        self.read_on();
         self.client(ClientEvent::FallbackToText { message: phrases::TEXT_FALLBACK.to_owned() });
         self.observe(Observation::FellBackToText);
     }
