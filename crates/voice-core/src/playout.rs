@@ -113,9 +113,16 @@ impl Speech {
         Some(rest)
     }
 
-    /// Milliseconds of audio that may be heard.
+    /// Milliseconds of audio that may be heard, up to the first piece that is not complete: the playout waits there.
     pub fn permitted_ms(&self) -> u64 {
-        self.chunks.iter().filter(|chunk| chunk.permitted).map(|chunk| chunk.audio_ms).sum()
+        let mut total_ms = 0;
+        for chunk in self.chunks.iter().take_while(|chunk| chunk.permitted) {
+            total_ms += chunk.audio_ms;
+            if !chunk.done && !chunk.shown {
+                break;
+            }
+        }
+        total_ms
     }
 
     /// Milliseconds of audio that are there.

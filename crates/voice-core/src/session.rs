@@ -137,6 +137,7 @@ impl Session {
         self.now_ms = self.now_ms.max(now_ms.min(MAX_TIME_MS));
         if std::mem::take(&mut self.skips_ids) {
             self.counters.skip();
+            self.trim_history();
             self.saving.mark_dirty();
         }
         self.dispatch(input);

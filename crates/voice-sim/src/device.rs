@@ -95,6 +95,8 @@ pub(crate) struct Line {
     through: Option<u32>,
     paused: bool,
     pos_ms: u64,
+    /// The furthest that it ever was.
+    most_ms: u64,
     sent_ms: u64,
     first_out: bool,
     /// It was read, at least in part.
@@ -120,6 +122,7 @@ impl Line {
     /// Moves on by so many milliseconds.
     fn plays(&mut self, by_ms: u64) {
         self.pos_ms += by_ms;
+        self.most_ms = self.most_ms.max(self.pos_ms);
         let mut start_ms = 0;
         for chunk in self.chunks.iter_mut().filter(|chunk| !chunk.dropped) {
             let heard_ms = self.pos_ms.saturating_sub(start_ms).min(chunk.audio_ms);
@@ -204,6 +207,7 @@ impl Device {
                     through: None,
                     paused: false,
                     pos_ms: 0,
+                    most_ms: 0,
                     sent_ms: 0,
                     first_out: false,
                     text_mode: false,
@@ -282,6 +286,7 @@ impl Device {
         }
         let left_ms: u64 = line.chunks.iter().filter(|chunk| !chunk.dropped).map(|chunk| chunk.audio_ms).sum();
         line.pos_ms = line.pos_ms.min(left_ms);
+        line.most_ms = line.most_ms.min(left_ms);
     }
 
     /// Words were shown. Without a voice they count as heard.
@@ -384,6 +389,7 @@ impl World {
         if self.device.mute || !self.hears() {
             return;
         }
+        let Some((leg, _)) = self.caller.leg else { return };
         let delay_ms = self.dice.between(5, 200);
         let mut reports = Vec::new();
         for line in self.device.lines.iter_mut().rev().take(4) {
@@ -393,12 +399,16 @@ impl World {
             }
         }
         for (speech, played_ms) in reports {
-            self.later(delay_ms, Event::Position { speech, played_ms });
+            self.later(delay_ms, Event::Position { speech, played_ms, leg });
         }
     }
 
     /// A report arrives: what it covers has to be in history from now on.
-    pub(crate) fn position_arrives(&mut self, speech: SpeechId, played_ms: u64) -> Checked {
+    pub(crate) fn position_arrives(&mut self, speech: SpeechId, played_ms: u64, leg: u64) -> Checked {
+        // Another leg's reports are not for this one: its playout began again elsewhere.
+        if self.caller.leg.is_none_or(|(now, _)| now != leg) {
+            return Ok(());
+        }
         if let Some(line) = self.device.line(speech).filter(|line| line.state == State::Live) {
             let mut start_ms = 0;
             for chunk in line.chunks.iter_mut().filter(|chunk| !chunk.dropped) {
@@ -435,7 +445,7 @@ impl World {
         let Some(line) = self.device.line(speech).filter(|line| line.state == State::Live) else {
             return Ok(());
         };
-        let pos_ms = line.pos_ms;
+        let pos_ms = line.most_ms;
         line.paused = false;
         line.pos_ms = from_ms.min(pos_ms);
         line.sent_ms = line.pos_ms;

@@ -73,7 +73,7 @@ impl World {
             step => step,
         };
         if let Some((delay_ms, _)) = script.steps.front()
-            && !(script.cancelled && script.chars > 3_000)
+            && !((script.cancelled || self.profile.chaos) && script.chars > 3_000)
         {
             let delay_ms = *delay_ms;
             self.queue.put(self.now_ms + delay_ms, Some(self.life), Event::Llm { request });

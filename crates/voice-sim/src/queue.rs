@@ -27,8 +27,8 @@ pub(crate) enum Event {
     Store { commit: u64 },
     /// The playout may have got somewhere.
     Device,
-    /// A position report arrives.
-    Position { speech: SpeechId, played_ms: u64 },
+    /// A position report arrives, of this leg.
+    Position { speech: SpeechId, played_ms: u64, leg: u64 },
     /// The caller comes back.
     Back,
     /// The process is killed.

@@ -187,7 +187,7 @@ impl World {
             Event::Tts { speech, chunk } => self.tts_goes_on(speech, chunk),
             Event::Store { commit } => self.store_has(commit),
             Event::Device => self.device_wakes(),
-            Event::Position { speech, played_ms } => self.position_arrives(speech, played_ms),
+            Event::Position { speech, played_ms, leg } => self.position_arrives(speech, played_ms, leg),
             Event::Back => self.come_back(),
             Event::Crash => self.crash(),
             Event::Move => self.move_on_purpose(),

@@ -64,6 +64,13 @@ impl Listening {
         }
     }
 
+    /// Whether any of it asks for the recording to stop: all of it, one utterance, or one sentence.
+    fn asks_to_stop_recording(&self) -> bool {
+        let texts =
+            self.utterances.iter().map(|utterance| utterance.final_text.as_deref().unwrap_or(&utterance.interim));
+        texts.into_iter().any(phrases::asks_to_stop_recording) || phrases::asks_to_stop_recording(&self.words())
+    }
+
     fn is_final(&self) -> bool {
         self.utterances.iter().all(|utterance| utterance.final_text.is_some())
     }
@@ -204,7 +211,7 @@ impl Session {
     fn heed_words(&mut self) {
         let Some(listening) = &self.listening else { return };
         let words = listening.words();
-        if phrases::asks_to_stop_recording(&words) && listening.stopped_recording.is_none() {
+        if listening.asks_to_stop_recording() && listening.stopped_recording.is_none() {
             let was_on = self.consent.state().recording_enabled;
             self.stop_recording();
             if let Some(listening) = &mut self.listening {
@@ -344,6 +351,7 @@ impl Session {
             self.client(ClientEvent::UserSpeaking { speaking: false });
         }
         if let Some(listening) = self.listening.take() {
+            self.last_activity_ms = self.now_ms;
             self.drop_utterances(&listening);
             self.discard_speculation();
             if let Some((turn, text)) = listening.prefix {

@@ -37,6 +37,8 @@ pub(super) struct RunningTool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hold {
     pub(super) since_ms: u64,
+    /// The playout was told to pause.
+    pub(super) paused: bool,
 }
 
 /// One answer.

@@ -136,8 +136,9 @@ impl Session {
     pub(super) fn hold_reply(&mut self) {
         let now_ms = self.now_ms;
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed && reply.hold.is_none()) else { return };
-        reply.hold = Some(Hold { since_ms: now_ms });
-        if reply.speech.chunks.iter().any(|chunk| chunk.permitted && !chunk.shown) {
+        let paused = reply.speech.chunks.iter().any(|chunk| chunk.permitted && !chunk.shown);
+        reply.hold = Some(Hold { since_ms: now_ms, paused });
+        if paused {
             let speech = reply.speech.id;
             self.push(Output::PausePlayout { speech });
         }
@@ -154,7 +155,8 @@ impl Session {
         reply.playout_progress_ms = now_ms;
         let (speech, from_ms) = (reply.speech.id, reply.speech.played_ms);
         let audible = reply.first_audio_out_ms.is_some();
-        if reply.speech.chunks.iter().any(|chunk| chunk.permitted && !chunk.shown) {
+        // Its pieces may have been made again meanwhile: the speech goes on all the same.
+        if hold.paused {
             self.push(Output::ResumePlayout { speech, from_ms });
         }
         if audible {
@@ -285,6 +287,9 @@ impl Session {
         reply.speech.forget_audio();
         reply.last_said = false;
         reply.tts_head = None;
+        if let Some(hold) = &mut reply.hold {
+            hold.paused = false;
+        }
         self.push(Output::DropSpeech { speech: dropped });
     }
 
