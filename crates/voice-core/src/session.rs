@@ -192,6 +192,12 @@ impl Session {
         self.reply.is_some() || self.listening.is_some()
     }
 
+    /// Whether the store has all there is to keep: nothing is unsaved or on its way. Only then may a session be moved, or
+    /// history may hold a change that the store does not have.
+    pub fn is_saved(&self) -> bool {
+        self.saving.is_clean()
+    }
+
     fn dispatch(&mut self, input: Input) {
         match input {
             Input::Connected { connection, voice } => self.handle_connected(connection, voice),

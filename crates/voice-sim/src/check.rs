@@ -9,7 +9,7 @@ use voice_core::output::{ClientEvent, EndReason, Observation};
 use voice_core::provider::Stage;
 use voice_core::session::Restored;
 use voice_core::snapshot::Snapshot;
-use voice_core::{Input, Output, Session};
+use voice_core::{Input, Output, Session, phrases};
 
 use crate::seen::Seen;
 use crate::world::{Checked, World, violated};
@@ -139,8 +139,9 @@ impl World {
     pub(crate) fn after_input(&mut self, session: &Session, at_ms: u64, outputs: &[Output]) -> Checked {
         for output in outputs {
             if let Output::Client { event: ClientEvent::Transcript { text, .. } | ClientEvent::UserText { text } } = output
+                && phrases::asks_to_stop_recording(text)
+                && !std::mem::replace(&mut self.check.stop_said, true)
                 && asks_to_stop(text)
-                && !self.check.stop_said
             {
                 self.check.stop_said = matches!(output, Output::Client { event: ClientEvent::Transcript { .. } });
                 if self.check.recording_allowed {

@@ -27,7 +27,7 @@ pub(crate) struct Chunk {
     pub(crate) dropped: bool,
     heard_ms: u64,
     captioned: bool,
-    /// It was shown as text.
+    /// It was only shown, as text: nobody asked for its audio, and it has no number.
     shown: bool,
     /// It was heard to its end, and the session was told so.
     pub(crate) must: bool,
@@ -163,6 +163,8 @@ pub(crate) struct Device {
     mute: bool,
     played_until_ms: u64,
     waking: bool,
+    /// The leg that it plays on.
+    leg: u64,
     life: u32,
     /// Something could be heard since the last look.
     pub(crate) sounded: bool,
@@ -170,7 +172,7 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) const fn new(mute: bool) -> Self {
-        Self { lines: Vec::new(), mute, played_until_ms: 0, waking: false, life: 0, sounded: false }
+        Self { lines: Vec::new(), mute, played_until_ms: 0, waking: false, leg: 0, life: 0, sounded: false }
     }
 
     pub(crate) fn power_off(&mut self) {
@@ -231,11 +233,14 @@ impl Device {
             ended.words.truncate(words);
             ended.ends.truncate(words);
         }
-        if let Some(chunk) = line.chunks.iter_mut().find(|chunk| chunk.index == index) {
+        if let Some(chunk) = line.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.shown) {
             chunk.total_ms = total_ms;
             return;
         }
-        line.chunks.push(Chunk::new(index, text, total_ms));
+        // Made again: its words may stand on the page already.
+        let before = |chunk: &Chunk| chunk.captioned && (chunk.dropped || chunk.ended) && chunk.text.ends_with(text);
+        let captioned = line.chunks.iter().any(before);
+        line.chunks.push(Chunk { captioned, ..Chunk::new(index, text, total_ms) });
     }
 
     /// Where the words of a chunk end, as a provider tells it.
@@ -250,7 +255,7 @@ impl Device {
     /// Whether more audio of this chunk would be played.
     pub(crate) fn wants(&mut self, speech: SpeechId, index: u32) -> bool {
         self.line(speech).is_some_and(|line| {
-            let wanted = |chunk: &Chunk| chunk.index == index && !chunk.dropped && !chunk.ended;
+            let wanted = |chunk: &Chunk| chunk.index == index && !chunk.shown && !chunk.dropped && !chunk.ended;
             line.state == State::Live && line.chunks.iter().any(wanted)
         })
     }
@@ -260,7 +265,7 @@ impl Device {
             return;
         }
         if let Some(line) = self.line(speech)
-            && let Some(chunk) = line.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.dropped)
+            && let Some(chunk) = line.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.dropped && !chunk.shown)
         {
             chunk.audio_ms = chunk.audio_ms.max(audio_ms);
             chunk.done |= done;
@@ -270,7 +275,7 @@ impl Device {
     /// No more audio of this chunk is wanted: it ends with what is there.
     pub(crate) fn end_chunk(&mut self, speech: SpeechId, index: u32) {
         if let Some(line) = self.line(speech)
-            && let Some(chunk) = line.chunks.iter_mut().find(|chunk| chunk.index == index)
+            && let Some(chunk) = line.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.shown)
         {
             chunk.ended = true;
         }
@@ -278,7 +283,7 @@ impl Device {
 
     pub(crate) fn drop_chunks(&mut self, speech: SpeechId, from: u32) {
         let Some(line) = self.line(speech) else { return };
-        for chunk in line.chunks.iter_mut().filter(|chunk| chunk.index >= from) {
+        for chunk in line.chunks.iter_mut().filter(|chunk| chunk.index >= from && !chunk.shown) {
             chunk.dropped = true;
         }
         if let Some(through) = line.through {
@@ -297,9 +302,9 @@ impl Device {
         match known {
             Some(chunk) => chunk.captioned = true,
             None => {
-                let index = line.chunks.last().map_or(0, |chunk| chunk.index + 1);
+                let index = line.chunks.last().map_or(0, |chunk| chunk.index);
                 let mut chunk = Chunk::new(index, text, 0);
-                (chunk.captioned, chunk.shown) = (true, true);
+                (chunk.captioned, chunk.shown, chunk.done) = (true, true, true);
                 line.chunks.push(chunk);
             }
         }
@@ -389,7 +394,10 @@ impl World {
         if self.device.mute || !self.hears() {
             return;
         }
-        let Some((leg, _)) = self.caller.leg else { return };
+        let leg = self.device.leg;
+        if self.caller.leg.is_none_or(|(now, _)| now != leg) {
+            return;
+        }
         let delay_ms = self.dice.between(5, 200);
         let mut reports = Vec::new();
         for line in self.device.lines.iter_mut().rev().take(4) {
@@ -422,13 +430,20 @@ impl World {
         self.feed(Input::PlayoutPosition { speech, played_ms })
     }
 
+    fn on_this_leg(&mut self) {
+        if let Some((leg, _)) = self.caller.leg {
+            self.device.leg = leg;
+        }
+    }
+
     /// The session lets be heard up to this chunk.
     pub(crate) fn play(&mut self, speech: SpeechId, through: u32) -> Checked {
+        self.on_this_leg();
         let Some(line) = self.device.line(speech).filter(|line| line.state == State::Live) else {
             return self.strange("plays what it asked for", format!("Play of speech {speech}, which is gone"));
         };
         line.through = Some(line.through.unwrap_or_default().max(through));
-        if !line.chunks.iter().any(|chunk| chunk.index == through && !chunk.dropped) {
+        if !line.chunks.iter().any(|chunk| chunk.index == through && !chunk.dropped && !chunk.shown) {
             return self.strange("plays what it asked for", format!("Play through chunk {through}, which is gone"));
         }
         Ok(())
@@ -442,6 +457,7 @@ impl World {
     }
 
     pub(crate) fn resume(&mut self, speech: SpeechId, from_ms: u64) -> Checked {
+        self.on_this_leg();
         let Some(line) = self.device.line(speech).filter(|line| line.state == State::Live) else {
             return Ok(());
         };
@@ -461,6 +477,11 @@ impl World {
             && line.state == State::Live
         {
             line.state = State::Dropped;
+            let through = line.through;
+            // What could not be heard yet goes on as another speech, if it goes on.
+            for chunk in line.chunks.iter_mut().filter(|chunk| !chunk.captioned && through.is_none_or(|last| chunk.index > last)) {
+                chunk.dropped = true;
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use crate::seen::Seen;
 use crate::world::{Checked, World, violated};
 
 /// How many of the last messages every commit is checked for; the older ones were checked before, and are again at the end.
-const RECENT: usize = 3;
+const RECENT: usize = 12;
 
 impl World {
     /// A state that is to be saved.
@@ -68,7 +68,7 @@ impl World {
 
     fn check_nothing_is_missing(&mut self, checked: &[usize]) -> Checked {
         let found: Vec<ReplyId> = checked.iter().map(|&at| self.device.lines[at].reply).collect();
-        for line in self.device.lines.iter_mut().rev().take(RECENT * 2) {
+        for line in self.device.lines.iter_mut().rev().take(RECENT / 2) {
             if line.settled || line.state == State::Dead {
                 continue;
             }

@@ -82,7 +82,11 @@ impl World {
         script.chars += 10;
         let chars = script.chars;
         match step {
-            Step::Text(text) => self.feed(Input::LlmText { request: id, text }),
+            Step::Text(text) => {
+                // A word of its own each time: two chunks of the same words could not be told apart.
+                let text = text.replace('#', &format!("q{request}w{chars}"));
+                self.feed(Input::LlmText { request: id, text })
+            }
             Step::Call(name, arguments) => {
                 let arguments = arguments.as_object().cloned().unwrap_or_else(Map::new);
                 self.feed(Input::LlmToolCall { request: id, name: name.to_owned(), arguments })
@@ -115,7 +119,7 @@ impl World {
             return steps;
         }
         if self.dice.chance(faults.llm_dribble) {
-            let text = self.dice.pick(&["a", " ", "\n", "word. ", "...", "abcdefgh"]).to_owned();
+            let text = self.dice.pick(&["#", " ", "\n", "#. ", "...", "# "]).to_owned();
             let every_ms = self.dice.between(20, 2_900);
             steps.push_back((first_ms, Step::Again(Box::new(Step::Text(text)), every_ms)));
             return steps;

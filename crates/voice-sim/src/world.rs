@@ -19,6 +19,8 @@ use crate::tts::Tts;
 
 /// More inputs than this make a seed a livelock.
 const MAX_INPUTS: u64 = 20_000;
+/// Chaos is over after so many inputs: with its clock anywhere, a session need not end.
+const MAX_CHAOS: u64 = 3_000;
 /// More inputs than this at the same virtual millisecond are a livelock.
 const MAX_INPUTS_AT_ONCE: u32 = 1_500;
 /// More wishes than this from one input are a flood.
@@ -150,6 +152,9 @@ impl World {
                 _ => break,
             }
             self.device_begins();
+            if self.profile.chaos && self.inputs > MAX_CHAOS {
+                return Ok(());
+            }
             if self.inputs > MAX_INPUTS {
                 return violated("every session ends", format!("{MAX_INPUTS} inputs, and still going"));
             }
@@ -334,7 +339,7 @@ impl World {
     /// A drain: another process takes the session up between two turns.
     fn move_on_purpose(&mut self) -> Checked {
         let Some(session) = &self.session else { return Ok(()) };
-        if session.is_busy() || session.is_ended() || !self.check.told || self.store.is_busy() {
+        if session.is_busy() || !session.is_saved() || session.is_ended() || !self.check.told || self.store.is_busy() {
             return Ok(());
         }
         self.store.saved = session.snapshot();

@@ -155,6 +155,13 @@ impl Reply {
         !self.kept && self.first_audio_out_ms.is_none() && self.speech.chunks.iter().all(|chunk| !chunk.shown)
     }
 
+    /// More audio can be played than before: the playout has a reason to move from now on.
+    pub(super) fn note_playable(&mut self, before_ms: u64, now_ms: u64) {
+        if self.speech.permitted_ms() > before_ms {
+            self.playout_progress_ms = now_ms;
+        }
+    }
+
     /// Whether the caller, going on to speak, goes on with the same turn: nothing of the answer was heard or done.
     pub(super) fn reopens(&self) -> bool {
         self.user_text.is_some()

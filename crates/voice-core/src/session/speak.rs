@@ -192,16 +192,12 @@ impl Session {
         let now_ms = self.now_ms;
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
         let first = reply.first_audio_ms.is_none() && audio_ms > 0;
+        let playable_ms = reply.speech.permitted_ms();
         let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) else { return };
         if chunk.sounds(audio_ms) {
             reply.tts_progress_ms = now_ms;
         }
-        if reply.tts_progress_ms == now_ms
-            && reply.speech.permitted_ms() > reply.speech.played_ms
-            && reply.hold.is_none()
-        {
-            reply.playout_progress_ms = now_ms;
-        }
+        reply.note_playable(playable_ms, now_ms);
         if first {
             reply.first_audio_ms = Some(now_ms);
             if let Some(timeline) = &mut reply.timeline {
@@ -215,10 +211,12 @@ impl Session {
     pub(super) fn handle_tts_done(&mut self, speech: SpeechId, index: u32, audio_ms: u64, words: Vec<WordTiming>) {
         self.handle_tts_audio(speech, index, audio_ms);
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
+        let playable_ms = reply.speech.permitted_ms();
         if let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) {
             chunk.done = true;
             chunk.words = words;
             reply.tts_progress_ms = self.now_ms;
+            reply.note_playable(playable_ms, self.now_ms);
         }
     }
 
@@ -346,6 +344,8 @@ impl Session {
     /// The caller, or a typed message, cuts the reply short: history keeps what was heard.
     pub(super) fn interrupt(&mut self) {
         let Some(mut reply) = self.reply.take_if(|reply| reply.confirmed) else { return };
+        // Whoever goes on talking does not want the call to end.
+        reply.end_call = None;
         let (heard, unheard) = reply.speech.split_heard();
         self.stop_producing(&mut reply);
         let interrupted = !unheard.is_empty() || !reply.text_done;
