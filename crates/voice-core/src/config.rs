@@ -166,7 +166,10 @@ impl CoreConfig {
         ];
         for (key, value) in longest {
             if value > MAX_DELAY_MS {
-                return Err(ConfigError { key, reason: format!("{value} is too long: at most {MAX_DELAY_MS} (a year)") });
+                return Err(ConfigError {
+                    key,
+                    reason: format!("{value} is too long: at most {MAX_DELAY_MS} (a year)"),
+                });
             }
         }
         if self.preemptive_min_permille > 1_000 {

@@ -373,8 +373,7 @@ pub enum Output {
         /// The chunk.
         chunk: u32,
     },
-    /// These chunks will never be heard: stop their synthesis and drop their audio. Their numbers are not used again.
-    /// When one of them is being played, the speech's position goes back to where it began.
+    /// These chunks will never be heard: stop their synthesis and drop their audio. Their numbers are not used again. None of them was permitted and has sounded.
     DropChunks {
         /// The speech.
         speech: SpeechId,

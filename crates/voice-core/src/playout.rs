@@ -94,18 +94,16 @@ impl Speech {
     /// Drops the pieces from this number on, and answers them.
     pub fn drop_from(&mut self, index: u32) -> Vec<Chunk> {
         let at = self.chunks.iter().position(|chunk| chunk.index >= index).unwrap_or(self.chunks.len());
-        let dropped = self.chunks.drain(at..).collect();
-        // What was played of a dropped piece, less than a word, is played again with its words: the position goes back.
-        self.played_ms = self.played_ms.min(self.audio_ms());
-        dropped
+        self.chunks.drain(at..).collect()
     }
 
     /// The synthesis of a piece broke off: the piece ends with its last whole word that has audio, and the words that are
-    /// left over are answered. None when it has no such word.
+    /// left over are answered. A piece that may be heard keeps its audio even without a whole word, so that the position
+    /// never goes back. None when nothing of it can have been heard.
     pub fn cut_off(&mut self, index: u32) -> Option<String> {
         let chunk = self.chunk_mut(index)?;
         let end = if chunk.audio_ms == 0 { 0 } else { heard_bytes(chunk, chunk.audio_ms) };
-        if end == 0 {
+        if end == 0 && (chunk.audio_ms == 0 || !chunk.permitted) {
             return None;
         }
         let rest = chunk.text.split_off(end).trim().to_owned();

@@ -26,9 +26,9 @@ mod listen;
 mod reply;
 mod save;
 mod speak;
-mod tools;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 use listen::Listening;
 use reply::Reply;

@@ -138,7 +138,8 @@ impl World {
     /// The session as it is after an input.
     pub(crate) fn after_input(&mut self, session: &Session, at_ms: u64, outputs: &[Output]) -> Checked {
         for output in outputs {
-            if let Output::Client { event: ClientEvent::Transcript { text, .. } | ClientEvent::UserText { text } } = output
+            if let Output::Client { event: ClientEvent::Transcript { text, .. } | ClientEvent::UserText { text } } =
+                output
                 && phrases::asks_to_stop_recording(text)
                 && !std::mem::replace(&mut self.check.stop_said, true)
                 && asks_to_stop(text)
@@ -243,7 +244,12 @@ impl World {
             }
             Output::Play { speech, through_chunk, .. } => self.play(speech, through_chunk)?,
             Output::EndChunk { speech, chunk } => self.device.end_chunk(speech, chunk),
-            Output::DropChunks { speech, from_chunk } => self.device.drop_chunks(speech, from_chunk),
+            Output::DropChunks { speech, from_chunk } => {
+                if self.device.drop_chunks(speech, from_chunk) {
+                    let text = format!("speech {speech} from chunk {from_chunk}");
+                    self.strange("what was heard is not dropped", text)?;
+                }
+            }
             Output::PausePlayout { speech } => self.pause(speech),
             Output::ResumePlayout { speech, from_ms } => self.resume(speech, from_ms)?,
             Output::DropSpeech { speech } => self.drop_speech(speech),
@@ -362,12 +368,15 @@ impl World {
         let request_ms = config.llm_first_deadline_ms + 11 * config.llm_gap_deadline_ms;
         let round_ms = request_ms + config.commit_deadline_ms;
         let tools_ms = u64::from(config.max_tool_calls) * config.tool_deadline_ms;
-        u64::from(config.max_llm_requests) * (round_ms + tools_ms) + 4 * config.tts_deadline_ms + config.playout_grace_ms
+        u64::from(config.max_llm_requests) * (round_ms + tools_ms)
+            + 4 * config.tts_deadline_ms
+            + config.playout_grace_ms
     }
 
     fn answer_is_due_again(&mut self) {
         let waits = !self.check.open_turns.is_empty() && !self.device.sounded;
-        self.check.answer_due_ms = waits.then(|| self.now_ms + self.longest_answer_ms() + self.profile.config.max_turn_ms);
+        self.check.answer_due_ms =
+            waits.then(|| self.now_ms + self.longest_answer_ms() + self.profile.config.max_turn_ms);
     }
 
     /// The caller does not wait for ever.

@@ -265,7 +265,8 @@ impl Device {
             return;
         }
         if let Some(line) = self.line(speech)
-            && let Some(chunk) = line.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.dropped && !chunk.shown)
+            && let Some(chunk) =
+                line.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.dropped && !chunk.shown)
         {
             chunk.audio_ms = chunk.audio_ms.max(audio_ms);
             chunk.done |= done;
@@ -281,17 +282,18 @@ impl Device {
         }
     }
 
-    pub(crate) fn drop_chunks(&mut self, speech: SpeechId, from: u32) {
-        let Some(line) = self.line(speech) else { return };
+    /// Drops these chunks. Says whether one of them was heard.
+    pub(crate) fn drop_chunks(&mut self, speech: SpeechId, from: u32) -> bool {
+        let Some(line) = self.line(speech) else { return false };
+        let mut heard = false;
         for chunk in line.chunks.iter_mut().filter(|chunk| chunk.index >= from && !chunk.shown) {
             chunk.dropped = true;
+            heard |= chunk.heard_ms > 0;
         }
         if let Some(through) = line.through {
             line.through = if from == 0 { None } else { Some(through.min(from - 1)) };
         }
-        let left_ms: u64 = line.chunks.iter().filter(|chunk| !chunk.dropped).map(|chunk| chunk.audio_ms).sum();
-        line.pos_ms = line.pos_ms.min(left_ms);
-        line.most_ms = line.most_ms.min(left_ms);
+        heard
     }
 
     /// Words were shown. Without a voice they count as heard.
@@ -479,7 +481,9 @@ impl World {
             line.state = State::Dropped;
             let through = line.through;
             // What could not be heard yet goes on as another speech, if it goes on.
-            for chunk in line.chunks.iter_mut().filter(|chunk| !chunk.captioned && through.is_none_or(|last| chunk.index > last)) {
+            for chunk in
+                line.chunks.iter_mut().filter(|chunk| !chunk.captioned && through.is_none_or(|last| chunk.index > last))
+            {
                 chunk.dropped = true;
             }
         }

@@ -74,8 +74,13 @@ impl World {
             }
             let there = found.contains(&line.reply);
             if line.must() && !there {
-                let words: Vec<&str> =
-                    line.chunks.iter().filter(|chunk| chunk.must).flat_map(|chunk| &chunk.words).map(String::as_str).collect();
+                let words: Vec<&str> = line
+                    .chunks
+                    .iter()
+                    .filter(|chunk| chunk.must)
+                    .flat_map(|chunk| &chunk.words)
+                    .map(String::as_str)
+                    .collect();
                 let text = format!("speech {}: {:?} was heard, and is in no message", line.id, words.join(" "));
                 return violated("what was heard is in history", text);
             }
@@ -98,7 +103,10 @@ impl World {
         let per_turn = 3 * (config.max_tool_calls as usize + config.max_llm_requests as usize);
         let most = (most + 1) * per_turn;
         if snapshot.asides.len() > most {
-            return violated("history is within its limit", format!("{} tool calls and outputs", snapshot.asides.len()));
+            return violated(
+                "history is within its limit",
+                format!("{} tool calls and outputs", snapshot.asides.len()),
+            );
         }
         let name = snapshot.current_agent.as_str();
         if voice_core::agents::find(name).name != name {

@@ -189,7 +189,13 @@ impl World {
                 let unique = self.dice.below(1_000_000);
                 text.push_str(&format!("q{request}w{unique}"));
                 let comma = self.dice.chance(120);
-                text.push_str(if at + 1 == words { ". " } else if comma { ", " } else { " " });
+                text.push_str(if at + 1 == words {
+                    ". "
+                } else if comma {
+                    ", "
+                } else {
+                    " "
+                });
             }
         }
         let mut deltas = Vec::new();

@@ -152,7 +152,8 @@ fn tell(out: &mut impl Write, args: &Args, found: &Found, seconds: f64, jobs: us
     }
     for (check, count) in &by_check {
         writeln!(out, "BROKEN {count:>6} seeds: {check}")?;
-        for failure in failures.iter().filter(|failure| failure.check == *check).take(TOLD / by_check.len().max(1) + 1) {
+        for failure in failures.iter().filter(|failure| failure.check == *check).take(TOLD / by_check.len().max(1) + 1)
+        {
             writeln!(out, "  {failure}")?;
         }
     }

@@ -113,7 +113,12 @@ impl Store {
             }
             let times = self.changes.entry(title.clone()).or_default();
             *times += 1;
-            if *times > 1 && title.len() > 4 && title.starts_with("item") && self.titles_are_whole && !self.unknown_titles.contains(&title) {
+            if *times > 1
+                && title.len() > 4
+                && title.starts_with("item")
+                && self.titles_are_whole
+                && !self.unknown_titles.contains(&title)
+            {
                 return violated("a wish takes effect once", format!("{title:?} was changed {times} times"));
             }
         }

@@ -274,8 +274,7 @@ impl World {
     fn begin_log(&mut self, restored: Option<(Snapshot, Restored)>) {
         self.digest = Digest::default();
         if let Some(lives) = &mut self.log {
-            let restored =
-                restored.map(|(snapshot, how)| RestoredFrom { snapshot, moved: how == Restored::Moved });
+            let restored = restored.map(|(snapshot, how)| RestoredFrom { snapshot, moved: how == Restored::Moved });
             let header = Header { version: LOG_VERSION, config: self.profile.config.clone(), restored };
             lives.push(Life { header, entries: Vec::new() });
         }

@@ -13,8 +13,8 @@ use crate::phrases;
 use crate::snapshot::{Aside, Message, RestoreError, Role, SNAPSHOT_VERSION, Snapshot};
 use crate::timeline::PauseCause;
 
-use super::{MAX_TIME_MS, Session};
 use super::tools::{fail_outputs, tool_pairs};
+use super::{MAX_TIME_MS, Session};
 
 /// How many thrown-away replies are remembered, for what they still use.
 const DISCARDED_REMEMBERED: usize = 16;
