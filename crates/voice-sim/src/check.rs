@@ -14,6 +14,17 @@ use voice_core::{Input, Output, Session, phrases};
 use crate::seen::Seen;
 use crate::world::{Checked, World, violated};
 
+/// The kinds of ids that count up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Id {
+    Reply,
+    Request,
+    Speech,
+    Utterance,
+    Call,
+    Commit,
+}
+
 /// What the checks remember.
 #[derive(Debug, Default)]
 pub(crate) struct Check {
@@ -21,21 +32,21 @@ pub(crate) struct Check {
     pub(crate) caller_speaks: bool,
     /// Consent was given, and neither withdrawn nor "stop recording" said.
     recording_allowed: bool,
-    ended: bool,
+    pub(crate) ended: bool,
     /// The greatest id of each kind so far: reply, request, speech, utterance, call, commit.
     greatest: [u64; 6],
     greatest_before: [u64; 6],
     /// Whether the session was told anything since its process began.
     pub(crate) told: bool,
     /// "Stop recording" was said in what the caller is saying now.
-    stop_said: bool,
+    pub(crate) stop_said: bool,
     /// The calls whose change is not committed, their reply, and the last request before they were computed.
-    gates: Vec<(ToolCallId, ReplyId, u64)>,
-    reply: ReplyId,
-    last_request: u64,
-    in_flight: Option<(CommitId, Vec<ToolCallId>)>,
+    pub(crate) gates: Vec<(ToolCallId, ReplyId, u64)>,
+    pub(crate) reply: ReplyId,
+    pub(crate) last_request: u64,
+    pub(crate) in_flight: Option<(CommitId, Vec<ToolCallId>)>,
     /// Turns that are over and not yet answered.
-    open_turns: BTreeSet<TurnId>,
+    pub(crate) open_turns: BTreeSet<TurnId>,
     /// Until when something has to be heard or read, in world time.
     answer_due_ms: Option<u64>,
     texts_given: u64,
@@ -66,11 +77,12 @@ impl Check {
         self.agent = session.current_agent().to_owned();
     }
 
-    fn new_id(&mut self, kind: usize, id: u64, name: &str) -> Checked {
-        if id <= self.greatest[kind] {
-            return violated("no id is used twice", format!("{name} {id} after {}", self.greatest[kind]));
+    pub(crate) fn new_id(&mut self, kind: Id, id: u64) -> Checked {
+        let greatest = &mut self.greatest[kind as usize];
+        if id <= *greatest {
+            return violated("no id is used twice", format!("{kind:?} {id} after {greatest}"));
         }
-        self.greatest[kind] = id;
+        *greatest = id;
         Ok(())
     }
 }
@@ -185,95 +197,7 @@ impl World {
         Ok(())
     }
 
-    /// What the session wishes, as it is carried out.
-    pub(crate) fn carry_out(&mut self, output: Output) -> Checked {
-        if self.check.ended {
-            return violated("nothing after End", format!("{output:?}"));
-        }
-        match output {
-            Output::StartUtterance { utterance, from_ms } => {
-                self.check.new_id(3, utterance.0, "utterance")?;
-                self.start_utterance(utterance, from_ms);
-            }
-            Output::ContinueUtterance { .. } => {}
-            Output::FinishUtterance { utterance, revision, until_ms } => {
-                self.finish_utterance(utterance, revision, until_ms);
-            }
-            Output::DropUtterance { utterance } => {
-                self.check.stop_said = false;
-                self.drop_utterance(utterance);
-            }
-            Output::RequestLlm { request, reply, agent, chat } => {
-                self.check.new_id(1, request.0, "request")?;
-                if reply != self.check.reply {
-                    self.check.new_id(0, reply.0, "reply")?;
-                    self.check.reply = reply;
-                    if self.check.open_turns.is_empty() {
-                        self.saw(Seen::Speculation);
-                    }
-                }
-                self.check.last_request = request.0;
-                self.check_request(&chat.items)?;
-                self.request_llm(request, reply, agent, &chat);
-            }
-            Output::CancelLlm { request } => self.cancel_llm(request),
-            Output::RunTool { call } => {
-                self.check.new_id(4, call.id.0, "call")?;
-                self.run_tool(call);
-            }
-            Output::DropTools { calls } => {
-                self.store.drop_tools(&calls);
-                self.check.gates.retain(|(call, ..)| !calls.contains(call));
-            }
-            Output::Synthesize { speech, reply, chunk, text } => {
-                if speech.0 > self.check.greatest[2] {
-                    self.check.greatest[2] = speech.0;
-                } else if self.device.line(speech).is_none_or(|line| line.reply != reply) {
-                    return violated("no id is used twice", format!("speech {speech} again"));
-                }
-                if text.contains("lost my thread") || text.contains("something went wrong") {
-                    self.saw(Seen::Apology);
-                }
-                if text.contains("couldn't hear") {
-                    self.saw(Seen::NotHeard);
-                }
-                if self.check.gates.iter().any(|(_, of, last)| *of == reply && self.check.last_request > *last) {
-                    self.saw(Seen::GatedWords);
-                }
-                self.synthesize(speech, reply, chunk, &text);
-            }
-            Output::Play { speech, through_chunk, .. } => self.play(speech, through_chunk)?,
-            Output::EndChunk { speech, chunk } => self.device.end_chunk(speech, chunk),
-            Output::DropChunks { speech, from_chunk } => {
-                if self.device.drop_chunks(speech, from_chunk) {
-                    let text = format!("speech {speech} from chunk {from_chunk}");
-                    self.strange("what was heard is not dropped", text)?;
-                }
-            }
-            Output::PausePlayout { speech } => self.pause(speech),
-            Output::ResumePlayout { speech, from_ms } => self.resume(speech, from_ms)?,
-            Output::DropSpeech { speech } => self.drop_speech(speech),
-            Output::FinishSpeech { speech } => self.finish_speech(speech)?,
-            Output::Commit { commit, tools, snapshot, .. } => {
-                self.check.new_id(5, commit.0, "commit")?;
-                if self.check.in_flight.is_some() {
-                    return self.strange("one commit at a time", format!("commit {commit} while one is under way"));
-                }
-                self.check.in_flight = Some((commit, tools.clone()));
-                self.commit(commit, &tools, snapshot)?;
-            }
-            Output::Client { event } => self.client_sees(event)?,
-            Output::Observe { observation } => self.observed(observation)?,
-            Output::End { reason, .. } => {
-                self.check.ended = true;
-                self.see_end(reason);
-                self.check_open_turns(reason)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_request(&mut self, items: &[ChatItem]) -> Checked {
+    pub(crate) fn check_request(&mut self, items: &[ChatItem]) -> Checked {
         let config = &self.profile.config;
         let calls = items.iter().rev().take_while(|item| !matches!(item, ChatItem::User { .. }));
         let calls = calls.filter(|item| matches!(item, ChatItem::ToolCall(_))).count();
@@ -287,7 +211,7 @@ impl World {
         Ok(())
     }
 
-    fn client_sees(&mut self, event: ClientEvent) -> Checked {
+    pub(crate) fn client_sees(&mut self, event: ClientEvent) -> Checked {
         match event {
             ClientEvent::UserSpeaking { speaking } => self.check.caller_speaks = speaking,
             ClientEvent::Transcript { text, .. } if text == "uh-huh" && self.device.is_paused() => {
@@ -333,7 +257,7 @@ impl World {
         }
     }
 
-    fn observed(&mut self, observation: Observation) -> Checked {
+    pub(crate) fn observed(&mut self, observation: Observation) -> Checked {
         self.see(&observation);
         match observation {
             Observation::EndOfTurn { turn, .. } => {
@@ -468,7 +392,7 @@ impl World {
         Ok(())
     }
 
-    fn see_end(&mut self, reason: EndReason) {
+    pub(crate) fn see_end(&mut self, reason: EndReason) {
         match reason {
             EndReason::Goodbye => self.saw(Seen::EndGoodbye),
             EndReason::HungUp => self.saw(Seen::EndHungUp),
@@ -485,7 +409,7 @@ impl World {
     }
 
     /// What is left open when a session ends for good.
-    fn check_open_turns(&self, reason: EndReason) -> Checked {
+    pub(crate) fn check_open_turns(&self, reason: EndReason) -> Checked {
         if reason == EndReason::TakenOver || self.check.open_turns.is_empty() {
             return Ok(());
         }

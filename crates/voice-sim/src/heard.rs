@@ -3,7 +3,7 @@
 use voice_core::ids::ReplyId;
 use voice_core::snapshot::{Message, Role, Snapshot};
 
-use crate::device::{Line, State, matches};
+use crate::line::{Line, State, matches};
 use crate::seen::Seen;
 use crate::world::{Checked, World, violated};
 

@@ -2,11 +2,13 @@
 //! invariants that hold whatever happens. One seed is one call, bit for bit the same whenever it is run.
 
 mod caller;
+mod carry;
 mod check;
 mod device;
 mod dice;
 mod ears;
 mod heard;
+mod line;
 mod llm;
 mod profile;
 mod queue;
