@@ -212,7 +212,8 @@ impl Session {
         if refused {
             reply.draft.push(failed_output(&call, "too many tool calls in one turn"));
         } else {
-            reply.waiting_calls.push_back(call);
+            let after = reply.speech.next_index + u32::from(piece.is_some());
+            reply.waiting_calls.push_back((call, after));
         }
         self.counters.call += 1;
         if let Some(ttft_ms) = ttft_ms {
@@ -296,6 +297,8 @@ impl Session {
         self.drop_chunks(from);
         match &mut self.reply {
             Some(reply) if !reply.retried => {
+                // Half a sentence of the broken stream must not run into the new one.
+                reply.chunker.clear();
                 reply.retried = true;
                 self.request_llm();
             }

@@ -163,7 +163,8 @@ impl Session {
     }
 
     fn idle_due_ms(&self) -> Option<u64> {
-        let busy = self.is_busy() || self.closing.is_some();
+        // A lost caller has a deadline of its own.
+        let busy = self.is_busy() || self.closing.is_some() || self.lost_since_ms.is_some();
         (!busy).then_some(self.last_activity_ms + self.config.idle_ms)
     }
 

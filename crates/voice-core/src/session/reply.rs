@@ -30,6 +30,8 @@ pub(super) struct Request {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RunningTool {
     pub(super) call: ToolCall,
+    /// The first chunk of what was said after the call: it may take the tool's success for granted.
+    pub(super) after: u32,
     pub(super) since_ms: u64,
 }
 
@@ -60,7 +62,8 @@ pub(super) struct Reply {
     pub(super) retried: bool,
     /// Tool calls, outputs, hand-offs, and what was said between them.
     pub(super) draft: Vec<ChatItem>,
-    pub(super) waiting_calls: VecDeque<ToolCall>,
+    /// Each with the first chunk of what is said after it.
+    pub(super) waiting_calls: VecDeque<(ToolCall, u32)>,
     pub(super) running: Option<RunningTool>,
     /// Computed, and not yet in the store.
     pub(super) staged: Vec<ToolCallId>,

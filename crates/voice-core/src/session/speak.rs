@@ -407,6 +407,10 @@ impl Session {
         self.too_long_said = true;
         self.drop_listening();
         self.interrupt();
+        if self.closing.is_some() {
+            // A goodbye was just heard to its end: nothing is to be added.
+            return;
+        }
         self.begin_scripted(phrases::TOO_LONG);
         if let Some(reply) = &mut self.reply {
             reply.end_call = Some(EndReason::TooLong);

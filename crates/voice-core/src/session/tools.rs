@@ -20,7 +20,7 @@ impl Session {
             if reply.running.is_some() {
                 return;
             }
-            let Some(call) = reply.waiting_calls.pop_front() else { return };
+            let Some((call, after)) = reply.waiting_calls.pop_front() else { return };
             match call.name.as_str() {
                 agents::TRANSFER_TOOL => self.transfer(&call),
                 agents::END_CALL_TOOL => {
@@ -28,7 +28,7 @@ impl Session {
                     reply.draft.push(ok_output(&call, json!({"status": "ok"})));
                 }
                 _ => {
-                    reply.running = Some(RunningTool { call: call.clone(), since_ms: now_ms });
+                    reply.running = Some(RunningTool { call: call.clone(), after, since_ms: now_ms });
                     self.push(Output::RunTool { call });
                 }
             }
@@ -78,14 +78,13 @@ impl Session {
     fn take_output(&mut self, output: ToolOutput, mutates: bool) {
         let now_ms = self.now_ms;
         let Some(reply) = &mut self.reply else { return };
-        reply.running = None;
+        let after = reply.running.take().map_or(reply.speech.next_index, |running| running.after);
         if let Some(timeline) = &mut reply.timeline {
             timeline.advance(now_ms, PauseCause::Tool);
         }
         if mutates {
             reply.staged.push(output.id);
-            let gate = reply.speech.next_index;
-            reply.gate.get_or_insert(gate);
+            reply.gate = Some(reply.gate.map_or(after, |gate| gate.min(after)));
         }
         reply.draft.push(ChatItem::ToolOutput(output));
         self.ask_when_tools_are_done();
