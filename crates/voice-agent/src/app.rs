@@ -23,6 +23,9 @@ const METRICS_CONNECTIONS: usize = 64;
 /// After the sockets are closed, how long answers that are on their way may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
+/// How long sessions take to notice that their callers were cut off.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -214,6 +217,9 @@ impl Server {
         if tokio::time::timeout(LAST_ANSWERS, connections.wait()).await.is_err() {
             tracing::warn!(left = connections.len(), "connections that did not close");
         }
+        // A session whose caller was just cut off saves what was heard: the store answers after that.
+        tokio::time::sleep(LAST_WORDS).await;
+        let _state = self.app.store.health().await;
         self.stop.cancel();
         self.ports.close();
         if tokio::time::timeout(LAST_ANSWERS, self.ports.wait()).await.is_err() {

@@ -85,7 +85,7 @@ impl Default for CoreConfig {
             llm_first_deadline_ms: 4_000,
             llm_gap_deadline_ms: 3_000,
             tool_deadline_ms: 3_000,
-            commit_deadline_ms: 2_000,
+            commit_deadline_ms: 5_000,
             tts_deadline_ms: 3_000,
             playout_grace_ms: 2_000,
             max_llm_requests: 6,

@@ -24,6 +24,11 @@ use crate::tools::{REVIEW_AGENT, TASK_AGENT, specs_for};
 pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
     let Loaded { config, warnings } = loaded;
     start_logging(&config.log).context("the log")?;
+    // A panic's own words may quote what a caller said: the log gets the place only.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panic");
+    }));
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

@@ -2,10 +2,11 @@
 //!
 //! The contract's own fields say what they say there; what the core needs beyond them is `context.voice_core`.
 
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use voice_core::consent::ConsentState;
-use voice_core::snapshot::{Message, Role, SNAPSHOT_VERSION, Snapshot};
+use voice_core::snapshot::{Counters, Message, Role, SNAPSHOT_VERSION, Snapshot};
 
 use crate::store::{ConversationItem, Role as StoredRole, SessionDoc};
 
@@ -69,7 +70,7 @@ pub(super) fn read(doc: &SessionDoc) -> Snapshot {
         },
         asides,
         interrupted: part(&core, "interrupted", session),
-        counters: part(&core, "counters", session),
+        counters: counters(&core, doc),
         cost: part(&core, "cost", session),
         connected_ms: part(&core, "connected_ms", session),
         extra,
@@ -86,6 +87,21 @@ fn message(item: &ConversationItem) -> Option<Message> {
     Some(Message { role, content: item.content.clone() })
 }
 
+/// The id counters. Where they are lost, ids go on from a number that no session ever counted to: an id that was used
+/// before would make a new task look like one that was committed already.
+fn counters(core: &Map<String, Value>, doc: &SessionDoc) -> Counters {
+    let read: Option<Counters> = core.get("counters").and_then(|value| Counters::deserialize(value).ok());
+    read.unwrap_or_else(|| {
+        if doc.conversation_history.is_empty() {
+            return Counters::default();
+        }
+        let seconds = u64::try_from(doc.last_activity.as_second()).unwrap_or(0);
+        let turn = u32::try_from(seconds).unwrap_or(u32::MAX / 2);
+        let [reply, request, speech, utterance, call, commit] = [seconds; 6];
+        Counters { turn, reply, request, speech, utterance, call, commit }
+    })
+}
+
 fn part<T: DeserializeOwned + Default>(core: &Map<String, Value>, key: &str, session: &str) -> T {
     let Some(value) = core.get(key) else { return T::default() };
     T::deserialize(value).unwrap_or_else(|error| {
@@ -99,7 +115,7 @@ mod tests {
     use voice_core::chat::{ChatItem, ToolCall};
     use voice_core::cost::{CostMeter, NanoUsd};
     use voice_core::ids::ToolCallId;
-    use voice_core::snapshot::{Aside, Counters};
+    use voice_core::snapshot::Aside;
 
     use super::*;
     use crate::store::{Channel, SessionId, UserId};

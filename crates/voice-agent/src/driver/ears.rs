@@ -19,8 +19,9 @@ const PRE_ROLL_MS: u64 = 300;
 const TAIL_MS: u64 = 100;
 /// What is kept while nobody speaks, in milliseconds.
 const IDLE_KEPT_MS: u64 = 600;
-/// The most that is kept, in milliseconds: the longest utterance, its pre-roll, and room for a pause.
-const RING_MS: u64 = 14_000;
+/// The most that is kept, in milliseconds: what the recogniser listens to at most, its pre-roll, and room for a pause. It
+/// is allocated only while somebody speaks for so long.
+const RING_MS: u64 = 32_000;
 /// New audio between two interim transcripts, in milliseconds.
 const INTERIM_EVERY_MS: u64 = 400;
 /// When frames stop coming in mid-speech for this long, the speech has ended, in milliseconds.
@@ -122,6 +123,13 @@ impl Ears {
         let kept_from = self.current.map_or(self.ring.begin_ms(), |current| current.from_ms);
         let end_ms = self.ring.end_ms();
         self.ring.range(kept_from.max(end_ms.saturating_sub(HEARD_MS)), end_ms)
+    }
+
+    /// The caller goes on with the utterance: an interim transcript that was under way is not waited for.
+    pub(super) fn go_on(&mut self, utterance: UtteranceId) {
+        if let Some(current) = self.current.as_mut().filter(|current| current.utterance == utterance) {
+            current.interim_under_way = false;
+        }
     }
 
     /// The core needs this utterance no longer.

@@ -78,7 +78,7 @@ async fn write(path: PathBuf, lines: mpsc::Receiver<Vec<u8>>) {
 
 async fn write_all(path: &Path, mut lines: mpsc::Receiver<Vec<u8>>) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
-        tokio::fs::create_dir_all(folder).await?;
+        tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await?;
     }
     // Transcripts stand in it: nobody else on the machine is to read them.
     let file = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await?;

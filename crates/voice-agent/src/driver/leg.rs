@@ -55,6 +55,8 @@ impl Driver {
     fn attach(&mut self, connection: ConnectionId, voice: bool, outbound: mpsc::Sender<Outbound>) {
         self.close_leg(4001, "replaced");
         self.leg = Some(Leg { connection, outbound });
+        // First of all: a leg that is gone already is then lost again in the right order.
+        self.pending.push_back(Input::Connected { connection, voice });
         self.muted = false;
         self.ears = Ears::new(Arc::clone(&self.deps.providers.vad), self.deps.vad);
         let resumed = self.resumed || self.session.turns() > 0;
@@ -67,7 +69,6 @@ impl Driver {
             muted: self.muted,
         }));
         self.send(Outbound::Tasks(self.staging.tasks()));
-        self.pending.push_back(Input::Connected { connection, voice });
     }
 
     fn detach(&mut self, connection: ConnectionId) {

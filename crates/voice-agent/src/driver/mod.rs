@@ -102,6 +102,7 @@ enum Done {
     Audio { speech: SpeechId, chunk: u32, pcm: Vec<i16> },
     Spoken { speech: SpeechId, chunk: u32, words: Vec<WordTiming> },
     VoiceFailed { speech: SpeechId, chunk: u32, kind: ProviderErrorKind },
+    Base { tasks: Result<UserTasks, StoreError> },
     Tasks { call: ToolCall, tasks: Result<UserTasks, StoreError> },
     Commit { commit: CommitId, calls: Vec<ToolCallId>, outcome: Result<CommitOutcome, StoreError>, took: Duration },
 }
@@ -207,7 +208,7 @@ impl Driver {
     }
 
     async fn run(mut self) -> SessionEnd {
-        self.load_tasks().await;
+        self.load_tasks();
         while self.end.is_none() {
             let wake = self.next_wake();
             tokio::select! {
@@ -226,11 +227,9 @@ impl Driver {
     }
 
     /// Tasks are only needed from the first turn on; a store that fails now is asked again then.
-    async fn load_tasks(&mut self) {
-        match self.deps.store.tasks(self.doc.user_id.clone()).await {
-            Ok(tasks) => self.staging.set_base(tasks),
-            Err(error) => self.deps.events.store_failed("tasks", &error),
-        }
+    fn load_tasks(&self) {
+        let (store, user) = (Arc::clone(&self.deps.store), self.doc.user_id.clone());
+        let _abort = self.spawn(async move { Done::Base { tasks: store.tasks(user).await } });
     }
 
     fn now_ms(&self) -> u64 {
@@ -331,14 +330,14 @@ impl Driver {
             self.deps.events.frames_dropped("muted", self.frames_dropped);
         }
         let now_ms = self.now_ms();
+        let (code, word) = close_code(outcome, reason);
+        self.close_leg(code, word);
         if reason != EndReason::TakenOver && reason != EndReason::Lost {
             let ended = self.deps.store.end_session(self.doc.session_id.clone(), Some(self.fence)).await;
             if let Err(error) = ended {
                 self.deps.events.store_failed("end_session", &error);
             }
         }
-        let (code, word) = close_code(outcome, reason);
-        self.close_leg(code, word);
         let end = SessionEnd {
             outcome,
             reason,

@@ -100,6 +100,8 @@ impl Staging {
         }
         if let Some(rev) = tasks_rev {
             self.base.list.rev = rev;
+            // What was computed meanwhile stands on what is committed now.
+            self.staged.iter_mut().for_each(|commit| commit.tasks_rev = rev);
         }
         self.titles = Arc::new(titles_of(&self.base));
     }

@@ -16,6 +16,7 @@ use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output};
 
+use super::api::Outbound;
 use super::{Done, Driver, ScoreParts, doc};
 use crate::audio::frame::SAMPLES_PER_MS_16K;
 use crate::llm::{LlmEvent, LlmRequest};
@@ -26,13 +27,19 @@ use crate::tools;
 use crate::tts::TtsEvent;
 use crate::turn::text;
 
+/// How often a commit whose outcome is not known is made again.
+const COMMIT_AGAIN: u32 = 2;
+
 impl Driver {
     pub(super) fn carry_out(&mut self, now_ms: u64, output: Output) {
         let mut out = Vec::new();
         match output {
             Output::StartUtterance { utterance, from_ms } => self.ears.start(utterance, from_ms),
             // The caller goes on: what was asked for the shorter audio is of no use.
-            Output::ContinueUtterance { utterance } => self.stop_transcribing(utterance),
+            Output::ContinueUtterance { utterance } => {
+                self.stop_transcribing(utterance);
+                self.ears.go_on(utterance);
+            }
             Output::FinishUtterance { utterance, revision, until_ms } => self.transcribe(utterance, revision, until_ms),
             Output::DropUtterance { utterance } => {
                 self.stop_transcribing(utterance);
@@ -63,7 +70,7 @@ impl Driver {
     }
 
     /// Runs a request beside the loop; its answer comes back through the queue.
-    fn spawn(&self, work: impl Future<Output = Done> + Send + 'static) -> AbortHandle {
+    pub(super) fn spawn(&self, work: impl Future<Output = Done> + Send + 'static) -> AbortHandle {
         let sender = self.done_sender.clone();
         self.deps
             .tracker
@@ -163,7 +170,14 @@ impl Driver {
         let began = Instant::now();
         // Never aborted: what it saves is wanted even if the session has ended meanwhile.
         let _abort = self.spawn(async move {
-            let outcome = store.commit(what).await;
+            let mut outcome = store.commit(what.clone()).await;
+            // It may have happened, or not: the same commit happens once, so it is made again.
+            for _ in 0..COMMIT_AGAIN {
+                if !matches!(outcome, Err(StoreError::Timeout(_))) {
+                    break;
+                }
+                outcome = store.commit(what.clone()).await;
+            }
             Done::Commit { commit, calls, outcome, took: began.elapsed() }
         });
     }
@@ -179,7 +193,12 @@ impl Driver {
 
     pub(super) fn take_done(&mut self, done: Done) {
         match done {
-            Done::Core(input) => self.pending.push_back(input),
+            Done::Core(input) => {
+                if let Input::LlmDone { request } | Input::LlmFailed { request, .. } = &input {
+                    self.models.remove(request);
+                }
+                self.pending.push_back(input);
+            }
             Done::Interim { utterance, text, took_ms } => {
                 self.ears.end_interim(utterance, took_ms);
                 // An interim transcript that failed is only not shown; the final one reports its failures.
@@ -195,7 +214,7 @@ impl Driver {
                 }
             }
             Done::LlmUsed { request, input_tokens, output_tokens } => {
-                let reply = self.models.remove(&request).map(|(_, reply)| reply);
+                let reply = self.models.get(&request).map(|(_, reply)| *reply);
                 let quantity = Quantity::Tokens { input: input_tokens, output: output_tokens };
                 let llm = Arc::clone(&self.deps.providers.llm);
                 self.use_up(Stage::Llm, llm.provider(), llm.model(), quantity, reply);
@@ -211,6 +230,12 @@ impl Driver {
                     self.pending.push_back(Input::TtsFailed { speech, chunk, kind });
                 }
             }
+            Done::Base { tasks: Ok(tasks) } if !self.staging.is_staged() => {
+                self.staging.set_base(tasks);
+                self.send(Outbound::Tasks(self.staging.tasks()));
+            }
+            Done::Base { tasks: Ok(_) } => {}
+            Done::Base { tasks: Err(error) } => self.deps.events.store_failed("tasks", &error),
             Done::Tasks { call, tasks } => self.take_tasks(&call, tasks),
             Done::Commit { commit, calls, outcome, took } => self.take_commit(commit, &calls, outcome, took),
         }
@@ -291,13 +316,17 @@ impl Driver {
                 Input::Committed { commit }
             }
             // The same call was committed before: its effect is there, once.
-            Ok(CommitOutcome::AlreadyApplied { .. }) => Input::Committed { commit },
+            Ok(CommitOutcome::AlreadyApplied { .. }) => {
+                self.take_committed(calls, None);
+                Input::Committed { commit }
+            }
             Ok(CommitOutcome::Conflict) => Input::CommitFailed { commit, error: CommitError::Conflict },
             Ok(CommitOutcome::Fenced) => Input::CommitFailed { commit, error: CommitError::Fenced },
             Err(error) => {
-                self.deps.events.store_failed("commit", &error);
+                // Counted with the core's own observation.
+                tracing::error!(session = self.labels.session_id, %error, "the commit failed");
                 let error = match error {
-                    StoreError::Fenced(_) | StoreError::Ended(_) => CommitError::Fenced,
+                    StoreError::Fenced(_) | StoreError::Ended(_) | StoreError::NotFound(_) => CommitError::Fenced,
                     _ => CommitError::Unavailable,
                 };
                 Input::CommitFailed { commit, error }

@@ -55,7 +55,7 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { queue_limit: 256, deadline: Duration::from_secs(5), clock: Arc::new(SystemClock) }
+        Self { queue_limit: 256, deadline: Duration::from_millis(1_500), clock: Arc::new(SystemClock) }
     }
 }
 
