@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 SEEDS ?= 10000
+BENCH ?=
 
 .PHONY: help setup models web build run test check sim bench fuzz clean
 
@@ -34,8 +35,8 @@ build: setup web ## build the release binary
 sim: ## run the simulator (SEEDS=10000)
 	cargo run --release --locked --package voice-sim -- --seeds $(SEEDS)
 
-bench: setup models web ## run the benchmarks and print them with a description of the machine
-	cargo bench --locked --workspace
+bench: setup models web ## measure, and print Markdown with a description of the machine (BENCH="--runs 1 --only calls")
+	cargo bench --locked --package voice-agent --bench calls -- $(BENCH)
 
 fuzz: ## fuzz every parser that meets the network (FUZZ_SECONDS=60 each)
 	@scripts/fuzz.sh

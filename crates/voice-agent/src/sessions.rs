@@ -23,6 +23,9 @@ use crate::telemetry::Events;
 
 /// The key of `context` that keeps the caller's time zone over a restart.
 const TIME_ZONE: &str = "time_zone";
+/// The store's operations without which there is no session.
+const CREATE: &str = "create_session";
+const CLAIM: &str = "claim_session";
 /// How many restores may wait for one another at most: those of sessions that share a lock by chance.
 const LOCKS: usize = 64;
 
@@ -177,7 +180,7 @@ impl Sessions {
         let token = Token::random()?;
         let doc = self.first_doc(token.session().clone(), &new);
         let created = self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
-        let fence = created.inspect_err(|error| self.store_failed("create_session", error))?;
+        let fence = created.inspect_err(|error| self.store_failed(CREATE, error))?;
         let start = Start { doc, fence, resumed: false, time_zone: new.time_zone };
         Ok((token.clone(), self.start(start, token.hash(), slot)))
     }
@@ -199,7 +202,7 @@ impl Sessions {
         let slot = self.reserve()?;
         let claimed = self.parts.store.claim_session(stored.doc.session_id, self.parts.instance.clone()).await;
         let StoredSession { doc, token_hash, fence, .. } =
-            claimed.inspect_err(|error| self.store_failed("claim_session", error))?;
+            claimed.inspect_err(|error| self.store_failed(CLAIM, error))?;
         let time_zone = time_zone.unwrap_or_else(|| saved_time_zone(&doc.context));
         let live = self.start(Start { doc, fence, resumed: true, time_zone }, token_hash, slot);
         Ok((live, true))
@@ -258,6 +261,16 @@ impl Sessions {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.lock().len()
+    }
+
+    /// Whether the user has a session here.
+    pub fn has_user(&self, user: &UserId) -> bool {
+        self.lock().values().any(|live| live.user == *user)
+    }
+
+    /// The users who have a session here.
+    pub fn users(&self) -> Vec<UserId> {
+        self.lock().values().map(|live| live.user.clone()).collect()
     }
 
     /// Tells every session of the user what the tasks are now.
@@ -342,6 +355,9 @@ impl Sessions {
     fn store_failed(&self, operation: &'static str, error: &StoreError) {
         if !matches!(error, StoreError::NotFound(_) | StoreError::Ended(_)) {
             self.parts.events.store_failed(operation, error);
+            if matches!(operation, CREATE | CLAIM) {
+                self.parts.events.session_rejected("store");
+            }
         }
     }
 

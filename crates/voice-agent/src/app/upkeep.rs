@@ -1,4 +1,5 @@
-//! What goes on in the background: the instance's heartbeat, the store's health, the sweep of what expired.
+//! What goes on in the background: the instance's heartbeat, the store's health, the sweep of what expired,
+//! and the news of changed tasks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +18,12 @@ const HEALTH: Duration = Duration::from_secs(5);
 /// How often what expired is forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// Starts the three, until `stop`.
+/// Starts them, until `stop`.
 pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker) {
     tasks.spawn(every(HEARTBEAT, Arc::clone(app), stop.clone(), heartbeat));
     tasks.spawn(every(HEALTH, Arc::clone(app), stop.clone(), health));
     tasks.spawn(every(SWEEP, Arc::clone(app), stop.clone(), sweep));
+    tasks.spawn(tell_task_news(Arc::clone(app), stop.clone()));
 }
 
 async fn every(period: Duration, app: Shared, stop: CancellationToken, work: impl AsyncFn(&Shared)) {
@@ -31,6 +33,29 @@ async fn every(period: Duration, app: Shared, stop: CancellationToken, work: imp
         tokio::select! {
             _ = ticks.tick() => work(&app).await,
             () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Whoever changed a user's tasks (the page, another session's tool): all of the user's sessions see it.
+async fn tell_task_news(app: Shared, stop: CancellationToken) {
+    let mut news = app.store.task_events();
+    loop {
+        let change = tokio::select! {
+            change = news.next() => change,
+            () = stop.cancelled() => return,
+        };
+        let users = match change {
+            Some(Some(change)) => vec![change.user_id],
+            // Some were missed: everybody is told.
+            Some(None) => app.sessions.users(),
+            None => return,
+        };
+        for user in users.into_iter().filter(|user| app.sessions.has_user(user)) {
+            match app.store.tasks(user.clone()).await {
+                Ok(tasks) => app.sessions.tell_tasks(&user, &Arc::new(tasks.list.tasks)),
+                Err(error) => app.events.store_failed("tasks", &error),
+            }
         }
     }
 }

@@ -80,7 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match command.verb {
-        Verb::Serve { config } => config.load().map_err(Into::into).and_then(|loaded| serve::run(loaded)),
+        Verb::Serve { config } => config.load().map_err(Into::into).and_then(serve::run),
         Verb::CheckConfig { config, json } => check::run(config.load(), json),
         Verb::Call { config, call } => {
             config.load().map_err(Into::into).and_then(|loaded| call::run(&loaded.config, &call))

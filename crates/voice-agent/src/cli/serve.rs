@@ -19,7 +19,6 @@ use crate::sessions::SpawnSession;
 use crate::store::{InstanceId, SqliteOptions, SqliteStore, SystemClock};
 use crate::telemetry::{Events, Metrics, Traces, start_logging};
 use crate::tools::{REVIEW_AGENT, TASK_AGENT, specs_for};
-use crate::vad::VadConfig;
 
 /// Runs the server until it is told to stop.
 pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
@@ -92,7 +91,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         store: Arc::clone(&app.store),
         providers,
         core: app.config.core(),
-        vad: VadConfig::default(),
+        vad: app.config.vad(),
         events: Arc::clone(&app.events),
         traces,
         tracker: app.calls.clone(),

@@ -2,6 +2,8 @@
 
 use voice_core::CoreConfig;
 
+use crate::vad::VadConfig;
+
 use super::Config;
 
 /// The core's keys whose names differ from ours, for error messages.
@@ -31,6 +33,17 @@ pub(super) fn key_of(core_key: &str) -> String {
 }
 
 impl Config {
+    /// The settings of the VAD.
+    pub fn vad(&self) -> VadConfig {
+        VadConfig {
+            start_threshold: f32::from(self.vad.start_permille) / 1_000.0,
+            end_threshold: f32::from(self.vad.end_permille) / 1_000.0,
+            min_speech_ms: self.vad.min_speech_ms,
+            min_silence_ms: self.vad.min_silence_ms,
+            ..VadConfig::default()
+        }
+    }
+
     /// The settings of a session.
     pub fn core(&self) -> CoreConfig {
         let Self { session, endpointing, interruption, deadline, .. } = self;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 use voice_core::cost::Prices;
 
+use crate::model::runtime::models_dir_of;
+
 use super::env::{Env, keys, overlay, variable_of};
 use super::{Config, ConfigError, Secret, Secrets, validate};
 
@@ -110,9 +112,7 @@ fn read_prices(file: &Path) -> Result<Prices, ConfigError> {
 }
 
 fn default_models_dir(env: &Env) -> Result<PathBuf, ConfigError> {
-    let cache = env.get_filled("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| env.get_filled("HOME").map(|home| Path::new(home).join(".cache")));
-    cache.map(|cache| cache.join("voice-agent/models")).ok_or_else(|| {
+    models_dir_of(env.get("XDG_CACHE_HOME"), env.get("HOME")).ok_or_else(|| {
         ConfigError::new(
             "models_dir",
             "is empty, and neither XDG_CACHE_HOME nor HOME says where a cache is: set MODELS_DIR",

@@ -16,7 +16,7 @@ pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
     Auth, AuthMode, Chain, Deadline, Endpointing, Http, InputLog, Interruption, JwtAlgorithm, Limits, ListenAddr, Log,
-    LogFormat, Metrics, Model, Otel, Session, Shutdown,
+    LogFormat, Metrics, Model, Otel, Session, Shutdown, Vad,
 };
 
 use std::path::PathBuf;
@@ -49,6 +49,8 @@ pub struct Config {
     pub limits: Limits,
     /// One session's limits.
     pub session: Session,
+    /// When there is speech.
+    pub vad: Vad,
     /// When a turn is over.
     pub endpointing: Endpointing,
     /// When the agent falls silent.
@@ -93,6 +95,7 @@ impl Default for Config {
             auth: Auth::default(),
             limits: Limits::default(),
             session: Session::default(),
+            vad: Vad::default(),
             endpointing: Endpointing::default(),
             interruption: Interruption::default(),
             deadline: Deadline::default(),

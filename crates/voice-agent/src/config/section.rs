@@ -112,6 +112,18 @@ sections! {
         max_tool_calls: u32 = core().max_tool_calls,
     }
 
+    /// When there is speech. Probabilities are in thousandths.
+    Vad {
+        /// A window is speech from this probability on.
+        start_permille: u16 = 500,
+        /// Speech goes on as long as its probability is above this.
+        end_permille: u16 = 350,
+        /// So much speech makes a start of speech.
+        min_speech_ms: u64 = 64,
+        /// So much silence makes an end of speech.
+        min_silence_ms: u64 = 128,
+    }
+
     /// When a turn is over.
     Endpointing {
         /// Least silence that ends a turn.

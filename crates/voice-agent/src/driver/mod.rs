@@ -3,44 +3,43 @@
 //! What the core wishes for is carried out in `wish`; what providers and the store answer comes back as [`Done`] through
 //! one bounded queue, and every answer carries the id of what it belongs to.
 
+mod answers;
 pub mod api;
+mod deps;
 mod doc;
 mod ears;
 mod journal;
+mod leg;
 mod mouth;
 mod staging;
 mod wish;
 
+pub use deps::{Deps, Providers, Start};
+
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 use voice_core::chat::ToolCall;
 use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, SpeechId, ToolCallId, UtteranceId};
 use voice_core::input::WordTiming;
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
 use voice_core::provider::ProviderErrorKind;
-use voice_core::session::{Restored, Session};
+use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation, Output};
 
-use crate::llm::Llm;
-use crate::store::{CommitOutcome, SessionDoc, Store, StoreError, UserTasks};
-use crate::stt::Stt;
-use crate::telemetry::{Events, SessionEnd, SessionLabels, SessionTrace, Traces};
-use crate::tts::Tts;
-use crate::turn::TurnScorer;
-use crate::vad::{Silero, VadConfig};
+use crate::store::{CommitOutcome, SessionDoc, StoreError, UserTasks};
+use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
 
-use api::{Command, Outbound, Ready, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
+use answers::Answers;
+use api::{Command, Outbound, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
 use ears::Ears;
 use journal::Journal;
 use mouth::Mouth;
@@ -50,69 +49,6 @@ use staging::Staging;
 const DONE_QUEUE: usize = 64;
 /// How often memory that nobody needs is given back.
 const TIDY_EVERY_MS: u64 = 1_000;
-
-/// Who serves the stages of a call.
-#[derive(Clone)]
-pub struct Providers {
-    /// Hears.
-    pub stt: Arc<dyn Stt>,
-    /// Says whether the caller has finished; without, the silence alone decides.
-    pub scorer: Option<Arc<dyn TurnScorer>>,
-    /// Thinks.
-    pub llm: Arc<dyn Llm>,
-    /// Speaks.
-    pub tts: Arc<dyn Tts>,
-    /// Notices speech.
-    pub vad: Arc<Silero>,
-}
-
-impl std::fmt::Debug for Providers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [stt, llm, tts] = [self.stt.provider(), self.llm.provider(), self.tts.provider()];
-        f.debug_struct("Providers").field("stt", &stt).field("llm", &llm).field("tts", &tts).finish_non_exhaustive()
-    }
-}
-
-/// What every session of the process shares.
-pub struct Deps {
-    /// Where state lives.
-    pub store: Arc<dyn Store>,
-    /// Who serves the stages.
-    pub providers: Providers,
-    /// The core's settings.
-    pub core: CoreConfig,
-    /// When the VAD speaks of speech.
-    pub vad: VadConfig,
-    /// Logs and metrics.
-    pub events: Arc<Events>,
-    /// Traces.
-    pub traces: Traces,
-    /// Where sessions' tasks are waited for at the end.
-    pub tracker: TaskTracker,
-    /// Commands that may wait for a session.
-    pub command_queue: usize,
-    /// Where inputs are logged; nowhere if unset.
-    pub input_log_dir: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for Deps {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Deps").field("providers", &self.providers).finish_non_exhaustive()
-    }
-}
-
-/// What a session's task needs to begin.
-#[derive(Debug)]
-pub struct Start {
-    /// The session as the store has it.
-    pub doc: SessionDoc,
-    /// The number of this owner; commits carry it.
-    pub fence: u64,
-    /// Whether the session was taken up from the store, after its process was lost.
-    pub resumed: bool,
-    /// Where the caller's "today" is.
-    pub time_zone: TimeZone,
-}
 
 /// Starts a session's task. It lives until the session ends; a panic in it ends this session only.
 pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
@@ -166,8 +102,8 @@ enum Done {
     Score { utterance: UtteranceId, revision: u32, acoustic: Result<f32, ProviderErrorKind> },
     LlmUsed { request: LlmRequestId, input_tokens: u64, output_tokens: u64 },
     Audio { speech: SpeechId, chunk: u32, pcm: Vec<i16> },
-    AudioDone { speech: SpeechId, chunk: u32, words: Vec<WordTiming> },
-    AudioFailed { speech: SpeechId, chunk: u32, kind: ProviderErrorKind },
+    Spoken { speech: SpeechId, chunk: u32, words: Vec<WordTiming> },
+    VoiceFailed { speech: SpeechId, chunk: u32, kind: ProviderErrorKind },
     Tasks { call: ToolCall, tasks: Result<UserTasks, StoreError> },
     Commit { commit: CommitId, calls: Vec<ToolCallId>, outcome: Result<CommitOutcome, StoreError>, took: Duration },
 }
@@ -214,8 +150,7 @@ struct Driver {
     score: ScoreParts,
     models: BTreeMap<LlmRequestId, (AbortHandle, voice_core::ids::ReplyId)>,
     transcriptions: BTreeMap<UtteranceId, Vec<AbortHandle>>,
-    answers: BTreeMap<u64, oneshot::Sender<TextAnswer>>,
-    next_message: u64,
+    answers: Answers,
     turn_tools: Vec<ToolCallReport>,
     frames_dropped: u64,
     tidied_ms: u64,
@@ -230,12 +165,12 @@ impl Driver {
         commands: mpsc::Receiver<Command>,
         info: watch::Sender<SessionInfo>,
     ) -> Self {
-        // A new session begins with what its document says too: the consent that was asked for, the caller's time zone.
-        let restored = RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed };
-        let header = Header { version: LOG_VERSION, config: deps.core.clone(), restored: Some(restored) };
+        // A new session's document has consent and the caller's time zone already; without a history it greets as new.
+        let restored = Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed });
+        let header = Header { version: LOG_VERSION, config: deps.core.clone(), restored };
         let session_id = start.doc.session_id.clone();
         let journal = Journal::begin(deps.input_log_dir.as_deref(), session_id.as_str(), &header);
-        let session = begin(header, &start, &deps.core);
+        let session = begin(header, &start.doc, &deps.core);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
         let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad);
         let staging = Staging::new(start.doc.user_id.clone(), UserTasks::default());
@@ -262,8 +197,7 @@ impl Driver {
             score: ScoreParts::default(),
             models: BTreeMap::new(),
             transcriptions: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            next_message: 0,
+            answers: Answers::default(),
             turn_tools: Vec::new(),
             frames_dropped: 0,
             tidied_ms: 0,
@@ -332,6 +266,7 @@ impl Driver {
             }
         }
         self.listen_on();
+        self.answers.settle();
         self.publish();
     }
 
@@ -344,7 +279,7 @@ impl Driver {
             self.journal.output(&output);
             if let (Some(message), Output::Client { event: ClientEvent::Error { .. } }) = (&message, &output) {
                 // A message that is refused will not be answered: whoever waits is told so now.
-                self.answers.remove(message);
+                self.answers.refuse(*message);
             }
             self.carry_out(now_ms, output);
         }
@@ -384,110 +319,6 @@ impl Driver {
         });
     }
 
-    fn take_command(&mut self, command: Command) {
-        match command {
-            Command::Attach { connection, voice, outbound } => self.attach(connection, voice, outbound),
-            Command::Detach { connection } => self.detach(connection),
-            Command::Audio { connection, frame } => self.take_frame(connection, &frame[..]),
-            Command::Playout { connection, speech, played_ms } => {
-                if self.is_current(connection) {
-                    self.pending.push_back(Input::PlayoutPosition { speech, played_ms });
-                }
-            }
-            Command::Mute { connection, muted } => {
-                if self.is_current(connection) {
-                    self.muted = muted;
-                    if muted {
-                        self.pending.extend(self.ears.fall_silent());
-                    }
-                }
-            }
-            Command::Text { text, answer } => {
-                let message = answer.map(|answer| {
-                    self.next_message += 1;
-                    self.answers.insert(self.next_message, answer);
-                    self.next_message
-                });
-                self.pending.push_back(Input::Text { text, message });
-            }
-            Command::Consent { recording } => self.pending.push_back(Input::Consent { recording }),
-            Command::TasksChanged { .. } if self.staging.is_staged() => {}
-            Command::TasksChanged { tasks } => self.send(Outbound::Tasks(tasks)),
-            Command::HangUp { by } => self.pending.push_back(Input::HangUp { by }),
-            Command::Describe { answer } => {
-                let mut doc = self.doc.clone();
-                doc::write(&mut doc, &self.session.snapshot(), self.doc.last_activity);
-                // Whoever asked may have gone.
-                let _gone = answer.send(Box::new(doc));
-            }
-        }
-    }
-
-    fn attach(&mut self, connection: ConnectionId, voice: bool, outbound: mpsc::Sender<Outbound>) {
-        self.close_leg(4001, "replaced");
-        self.leg = Some(Leg { connection, outbound });
-        self.muted = false;
-        self.ears = Ears::new(Arc::clone(&self.deps.providers.vad), self.deps.vad);
-        let resumed = self.resumed || self.session.turns() > 0;
-        self.send(Outbound::Ready(Ready {
-            session_id: self.doc.session_id.as_str().to_owned(),
-            resumed,
-            channel: self.labels.channel.to_owned(),
-            agent: self.session.current_agent().to_owned(),
-            recording: self.session.recording_permit().is_some(),
-            muted: self.muted,
-        }));
-        self.send(Outbound::Tasks(self.staging.tasks()));
-        self.pending.push_back(Input::Connected { connection, voice });
-    }
-
-    fn detach(&mut self, connection: ConnectionId) {
-        if self.is_current(connection) {
-            self.leg = None;
-            self.pending.push_back(Input::Disconnected { connection });
-        }
-    }
-
-    fn is_current(&self, connection: ConnectionId) -> bool {
-        self.leg.as_ref().is_some_and(|leg| leg.connection == connection)
-    }
-
-    fn take_frame(&mut self, connection: ConnectionId, frame: &[i16]) {
-        if !self.is_current(connection) || self.muted {
-            self.frames_dropped += 1;
-            return;
-        }
-        let now_ms = self.now_ms();
-        self.pending.extend(self.ears.hear(now_ms, frame));
-        if now_ms >= self.tidied_ms + TIDY_EVERY_MS {
-            self.tidied_ms = now_ms;
-            self.ears.tidy();
-        }
-    }
-
-    fn send_all(&mut self, out: Vec<Outbound>) {
-        for one in out {
-            self.send(one);
-        }
-    }
-
-    /// What a leg cannot take at once makes it a leg that is too slow: it is dropped, and may come back.
-    fn send(&mut self, outbound: Outbound) {
-        let Some(leg) = &self.leg else { return };
-        if leg.outbound.try_send(outbound).is_err() {
-            let connection = leg.connection;
-            tracing::info!(session = self.labels.session_id, %connection, "the reader is too slow, or gone");
-            self.detach(connection);
-        }
-    }
-
-    fn close_leg(&mut self, code: u16, reason: &'static str) {
-        if let Some(leg) = self.leg.take() {
-            // A leg that is gone or full needs no farewell: its channel closes with this sender.
-            let _gone = leg.outbound.try_send(Outbound::Close { code, reason });
-        }
-    }
-
     /// The session is over: nothing of it goes on.
     async fn finish(mut self) -> SessionEnd {
         let (outcome, reason) = self.end.unwrap_or((Outcome::Error, EndReason::Failed));
@@ -496,7 +327,6 @@ impl Driver {
         }
         self.transcriptions.values().flatten().for_each(AbortHandle::abort);
         self.mouth.drop_speech_now();
-        self.answers.clear();
         if self.frames_dropped > 0 {
             self.deps.events.frames_dropped("muted", self.frames_dropped);
         }
@@ -507,6 +337,7 @@ impl Driver {
                 self.deps.events.store_failed("end_session", &error);
             }
         }
+        self.answers.end();
         let (code, word) = close_code(outcome, reason);
         self.close_leg(code, word);
         let end = SessionEnd {
@@ -532,10 +363,7 @@ impl Driver {
                 let tool_calls = self.turn_tools.clone();
                 let answer =
                     TextAnswer { reply: reply.clone(), agent: agent.clone(), tool_calls, cost_usd: cost.as_usd() };
-                if let Some(sender) = self.answers.remove(message) {
-                    // Whoever asked may have gone.
-                    let _gone = sender.send(answer);
-                }
+                self.answers.answer(*message, answer);
             }
             _ => {}
         }
@@ -550,14 +378,11 @@ impl Driver {
     }
 }
 
-fn begin(header: Header, start: &Start, config: &CoreConfig) -> Session {
+fn begin(header: Header, doc: &SessionDoc, config: &CoreConfig) -> Session {
     header.begin().unwrap_or_else(|error| {
         // `doc::read` gives only what can be taken up; this is a defect, and the call must go on.
-        tracing::error!(session = start.doc.session_id.as_str(), %error, "the saved session cannot be taken up");
-        let mut snapshot = doc::read(&start.doc);
-        snapshot.asides.clear();
-        let how = if start.resumed { Restored::Lost } else { Restored::Moved };
-        Session::restore(config.clone(), snapshot, how).unwrap_or_else(|_| Session::new(config.clone()))
+        tracing::error!(session = doc.session_id.as_str(), %error, "the saved session cannot be taken up");
+        Session::new(config.clone())
     })
 }
 

@@ -42,6 +42,11 @@ impl Staging {
         self.base = base;
     }
 
+    /// The tasks were changed elsewhere: new titles may be spoken from now on. Tools read the store anyway.
+    pub(super) fn set_titles(&mut self, tasks: &[Task]) {
+        self.titles = Arc::new(tasks.iter().filter(|task| task.is_open()).map(|task| task.title.clone()).collect());
+    }
+
     /// All tasks as the store has them.
     pub(super) fn tasks(&self) -> Arc<Vec<Task>> {
         Arc::new(self.base.list.tasks.clone())

@@ -16,7 +16,6 @@ use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output};
 
-use super::api::Outbound;
 use super::{Done, Driver, ScoreParts, doc};
 use crate::audio::frame::SAMPLES_PER_MS_16K;
 use crate::llm::{LlmEvent, LlmRequest};
@@ -156,6 +155,7 @@ impl Driver {
     }
 
     fn commit(&mut self, commit: CommitId, turn: TurnId, calls: Vec<ToolCallId>, snapshot: &Snapshot) {
+        self.answers.saving(commit);
         doc::write(&mut self.doc, snapshot, jiff::Timestamp::now());
         let tools = self.staging.commits(&calls);
         let store = Arc::clone(&self.deps.store);
@@ -205,8 +205,8 @@ impl Driver {
                     self.pending.push_back(Input::TtsAudio { speech, chunk, audio_ms });
                 }
             }
-            Done::AudioDone { speech, chunk, words } => self.end_chunk(speech, chunk, words),
-            Done::AudioFailed { speech, chunk, kind } => {
+            Done::Spoken { speech, chunk, words } => self.end_chunk(speech, chunk, words),
+            Done::VoiceFailed { speech, chunk, kind } => {
                 if self.mouth.end_audio(speech, chunk).is_some() {
                     self.pending.push_back(Input::TtsFailed { speech, chunk, kind });
                 }
@@ -284,6 +284,7 @@ impl Driver {
         outcome: Result<CommitOutcome, StoreError>,
         took: std::time::Duration,
     ) {
+        self.answers.saved(commit);
         let input = match outcome {
             Ok(CommitOutcome::Committed { tasks_rev }) => {
                 self.deps.events.store_committed(took);
@@ -309,7 +310,6 @@ impl Driver {
     fn take_committed(&mut self, calls: &[ToolCallId], tasks_rev: Option<u64>) {
         if !calls.is_empty() {
             self.staging.committed(calls, tasks_rev);
-            self.send(Outbound::Tasks(self.staging.tasks()));
         }
     }
 }
@@ -351,9 +351,9 @@ async fn follow_voice(speech: SpeechId, chunk: u32, mut stream: TtsStream, sende
     loop {
         let (done, last) = match stream.next().await {
             Some(Ok(TtsEvent::Audio(pcm))) => (Done::Audio { speech, chunk, pcm }, false),
-            Some(Ok(TtsEvent::Done { words })) => (Done::AudioDone { speech, chunk, words }, true),
-            Some(Err(kind)) => (Done::AudioFailed { speech, chunk, kind }, true),
-            None => (Done::AudioFailed { speech, chunk, kind: ProviderErrorKind::Disconnected }, true),
+            Some(Ok(TtsEvent::Done { words })) => (Done::Spoken { speech, chunk, words }, true),
+            Some(Err(kind)) => (Done::VoiceFailed { speech, chunk, kind }, true),
+            None => (Done::VoiceFailed { speech, chunk, kind: ProviderErrorKind::Disconnected }, true),
         };
         if sender.send(done).await.is_err() || last {
             return;

@@ -222,4 +222,51 @@ mod tests {
         assert!(verifier().user(none).await.is_err());
         assert!(verifier().user("").await.is_err());
     }
+
+    /// A key pair that was made for this test (Ed25519; PKCS #8, and the public half as a JWK has it).
+    const PRIVATE: &str = "MC4CAQAwBQYDK2VwBCIEILNxUk2pqBtRbeP5c2NuwSedmsfsorCwJArpH2izS0VL";
+    const PUBLIC: &str = "CVlBN693PAWtl_p_zgy7LpaCdXyAQUsk8D7BrrNXyPM";
+
+    #[tokio::test]
+    async fn the_issuers_public_keys_are_fetched_once_and_unknown_ones_refused() {
+        use base64::Engine as _;
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU32, Ordering};
+
+        let fetches = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&fetches);
+        let jwks = move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let key = json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "one", "x": PUBLIC});
+            std::future::ready(axum::Json(json!({"keys": [key]})))
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let jwks_url = format!("http://{}/", listener.local_addr().unwrap());
+        let router = axum::Router::new().route("/", axum::routing::get(jwks));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let settings = Auth {
+            jwt_algorithm: JwtAlgorithm::EdDSA,
+            jwt_issuer: "iss".to_owned(),
+            jwt_audience: "aud".to_owned(),
+            jwks_url,
+            ..Auth::default()
+        };
+        let verifier = Verifier::new(&settings, None).unwrap();
+        let der = base64::engine::general_purpose::STANDARD.decode(PRIVATE).unwrap();
+        let signed = |kid: &str, algorithm: Algorithm, key: &EncodingKey| {
+            let header = Header { kid: Some(kid.to_owned()), ..Header::new(algorithm) };
+            encode(&header, &json!({"sub": "ada", "iss": "iss", "aud": "aud", "exp": LATER}), key).unwrap()
+        };
+        let key = EncodingKey::from_ed_der(&der);
+        for _ in 0..3 {
+            assert_eq!(verifier.user(&signed("one", Algorithm::EdDSA, &key)).await.unwrap(), "ada");
+        }
+        let unknown = verifier.user(&signed("two", Algorithm::EdDSA, &key)).await;
+        assert!(matches!(unknown, Err(JwtError::UnknownKey(_))));
+        // The public key used as if it were a shared secret.
+        let confused = EncodingKey::from_secret(PUBLIC.as_bytes());
+        assert!(verifier.user(&signed("one", Algorithm::HS256, &confused)).await.is_err());
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
+    }
 }

@@ -1,7 +1,5 @@
 //! The caller's tasks by HTTP. The session's bearer token names the user.
 
-use std::sync::Arc;
-
 use axum::Json as JsonAnswer;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -74,7 +72,8 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Decides on the tasks as they are and saves it, again if they changed meanwhile; then tells the user's sessions.
+/// Decides on the tasks as they are and saves it, again if they changed meanwhile. The store's news
+/// tell the user's sessions.
 async fn edit(
     app: &Shared,
     user: UserId,
@@ -86,11 +85,8 @@ async fn edit(
         if changes.is_empty() {
             return Ok(task);
         }
-        let mut list = tasks.list;
-        list.apply(&changes).map_err(|error| store_problem(app, error.into()))?;
-        let saved = app.store.change_tasks(user.clone(), Some(list.rev), changes, undo).await;
+        let saved = app.store.change_tasks(user.clone(), Some(tasks.list.rev), changes, undo).await;
         if let ChangeOutcome::Changed { .. } = saved.map_err(|error| store_problem(app, error))? {
-            app.sessions.tell_tasks(&user, &Arc::new(list.tasks));
             return Ok(task);
         }
     }

@@ -87,13 +87,22 @@ impl Runtime {
     }
 }
 
-/// The models' folder when nothing names another: a cache folder of the user, outside the tree.
+/// The models' folder below a user's cache: `XDG_CACHE_HOME`, or `.cache` in `HOME`. A variable that is empty counts as
+/// one that is not set.
+pub fn models_dir_of(xdg_cache_home: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
+    let filled = |value: Option<&str>| value.filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = filled(xdg_cache_home).or_else(|| filled(home).map(|home| home.join(".cache")))?;
+    Some(cache.join("voice-agent/models"))
+}
+
+/// The models' folder of this process's environment: `MODELS_DIR`, or the user's cache folder. For tests and tools; the
+/// server has its configuration.
 pub fn default_models_dir() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    variable("MODELS_DIR")
         .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .unwrap_or_else(|| PathBuf::from("/var/cache"));
-    cache.join("voice-agent/models")
+        .or_else(|| models_dir_of(variable("XDG_CACHE_HOME").as_deref(), variable("HOME").as_deref()))
+        .unwrap_or_else(|| PathBuf::from("/var/cache/voice-agent/models"))
 }
 
 #[cfg(test)]

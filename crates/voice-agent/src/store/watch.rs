@@ -35,6 +35,17 @@ impl TaskEvents {
     }
 }
 
+impl TaskEvents {
+    /// Waits until anybody's tasks change. `Some(None)` says that changes were missed; `None` that the store is gone.
+    pub async fn next(&mut self) -> Option<Option<TasksChanged>> {
+        match self.0.recv().await {
+            Ok(change) => Some(Some(change)),
+            Err(broadcast::error::RecvError::Lagged(_)) => Some(None),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
 /// The sending side, which a store holds.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskNews(broadcast::Sender<TasksChanged>);

@@ -338,4 +338,31 @@ mod tests {
         assert_eq!(find("turn").events.iter().next().unwrap().name, "interrupted");
         assert!(!format!("{spans:?}").contains("said"), "what was said is in no span");
     }
+
+    #[test]
+    fn spans_go_to_the_collector_and_a_dead_one_disturbs_nobody() {
+        use std::io::{BufRead as _, BufReader, Write as _};
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}/", listener.local_addr().unwrap());
+        let collector = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut request = String::new();
+            BufReader::new(&stream).read_line(&mut request).unwrap();
+            (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+            request
+        });
+        let labels = SessionLabels::embedded("s", "browser", "rules");
+        let once = |endpoint: String| {
+            let settings = Otel { exporter_otlp_endpoint: endpoint, ..Otel::default() };
+            let traces = Traces::start(&settings, "here", "i").unwrap();
+            let trace = traces.session(&labels, SystemTime::UNIX_EPOCH);
+            trace.end(Outcome::Completed, EndReason::Goodbye, 1);
+            traces.flush();
+        };
+        once(endpoint);
+        assert_eq!(collector.join().unwrap(), "POST /v1/traces HTTP/1.1\r\n");
+        // Nobody listens there any more.
+        once("http://127.0.0.1:9".to_owned());
+    }
 }

@@ -155,3 +155,34 @@ async fn with_jwt_the_user_is_the_tokens_subject() {
     assert_eq!(server.post("/api/sessions", &jwt("ada"), &back).await.status(), 201);
     problem(server.post("/api/sessions", &jwt("bob"), &back).await, 404, "no_such_session").await;
 }
+
+#[tokio::test]
+async fn a_request_that_never_gets_to_its_point_is_ended() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let server = TestServer::with(|config| config.http.handshake_timeout_ms = 100).await;
+    let mut slow = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+    slow.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").await.unwrap();
+    // The server hangs up without an answer, or with a 408; the test waits for either as long as it takes.
+    let mut rest = Vec::new();
+    let _reset_or_end = slow.read_to_end(&mut rest).await;
+    assert!(!rest.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&rest));
+    assert_eq!(server.get("/health/live", "").await.status(), 200);
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_ended_and_harms_nobody() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let server = TestServer::start().await;
+    let long_head = [b"GET / HTTP/1.1\r\nX: ".to_vec(), vec![b'x'; 200_000]].concat();
+    for garbage in [b"\x16\x03\x01\x02\x00 this is no HTTP\r\n\r\n".to_vec(), long_head] {
+        let mut stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+        // The server may hang up before all of it is sent.
+        let _may_be_cut_off = stream.write_all(&garbage).await;
+        let mut answer = Vec::new();
+        let _reset_or_end = stream.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&answer));
+    }
+    assert_eq!(server.get("/health/live", "").await.status(), 200);
+}

@@ -9,8 +9,9 @@ use voice_agent::driver::api::{Command, Outbound, Ready, SessionHandle, SessionI
 use voice_agent::sessions::{SpawnSession, Start};
 use voice_agent::store::{ConversationItem, Role, SessionDoc, Store};
 use voice_core::ClientEvent;
-use voice_core::ids::ConnectionId;
+use voice_core::ids::{ConnectionId, ReplyId, SpeechId, TurnId, UtteranceId};
 use voice_core::output::{AgentState, EndReason, Outcome};
+use voice_core::timeline::Stages;
 
 /// What a typed message makes the fake do, beyond echoing it.
 pub(crate) const SHOUT: &str = "shout";
@@ -35,7 +36,8 @@ pub(crate) fn spawner(store: Arc<dyn Store>, queue: usize, killed: CancellationT
             ended: None,
         };
         let (news, info) = watch::channel(info);
-        let fake = Fake { doc: start.doc, fence: start.fence, resumed: start.resumed, leg: None, news };
+        let fake =
+            Fake { doc: start.doc, fence: start.fence, resumed: start.resumed, leg: None, news, heard_speech: false };
         tokio::spawn(killed.clone().run_until_cancelled_owned(fake.run(inbox, Arc::clone(&store))));
         SessionHandle::new(commands, info)
     })
@@ -47,6 +49,7 @@ struct Fake {
     resumed: bool,
     leg: Option<(ConnectionId, mpsc::Sender<Outbound>)>,
     news: watch::Sender<SessionInfo>,
+    heard_speech: bool,
 }
 
 impl Fake {
@@ -59,8 +62,7 @@ impl Fake {
                         self.leg = None;
                     }
                 }
-                // One frame back for each that came.
-                Command::Audio { .. } => self.say(Outbound::Audio(Bytes::from(vec![7; 960]))),
+                Command::Audio { frame, .. } => self.hear(&frame),
                 Command::Text { text, .. } if text == CRASH => return,
                 Command::Text { text, answer: Some(answer) } if text == SILENCE => drop(answer),
                 Command::Text { text, answer } => {
@@ -99,6 +101,27 @@ impl Fake {
                 Command::Playout { .. } | Command::Consent { .. } => {}
             }
         }
+    }
+
+    /// One frame back for each that came; and a whole turn when speech was followed by silence.
+    fn hear(&mut self, frame: &[i16; 320]) {
+        self.say(Outbound::Audio(Bytes::from_static(&[7; 960])));
+        let loud = frame.iter().any(|sample| *sample != 0);
+        if self.heard_speech && !loud {
+            let (speech, reply, utterance_id) = (SpeechId(1), ReplyId(1), UtteranceId(1));
+            let text = "Added.".to_owned();
+            let transcript = ClientEvent::Transcript { utterance_id, text: "add a task".to_owned(), r#final: true };
+            self.say(Outbound::Event(transcript));
+            self.say(Outbound::Event(ClientEvent::AgentText { reply_id: reply, speech_id: speech, text }));
+            self.say(Outbound::SpeechStarted { speech, reply });
+            self.say(Outbound::Audio(Bytes::from_static(&[7; 960 * 5])));
+            self.say(Outbound::SpeechFinished { speech, duration_ms: 95 });
+            let stages = Stages { stt: 200, llm: 100, ..Stages::default() };
+            let (turn, cost_usd) = (TurnId(1), 0.0);
+            let turn = ClientEvent::Turn { turn, latency_ms: Some(300), stages, cause: None, cost_usd };
+            self.say(Outbound::Event(turn));
+        }
+        self.heard_speech = loud;
     }
 
     fn attach(&mut self, connection: ConnectionId, outbound: mpsc::Sender<Outbound>) {

@@ -106,7 +106,7 @@ async fn a_call_goes_on_after_the_process_died_in_mid_speech() {
     let ada = server.user("ada").await;
     let mut phone = Phone::call(&server, &ada).await;
     phone.until_greeted().await;
-    phone.say(&wav(&fixture("add_a_task_by_friday.wav")));
+    phone.say(&wav(&fixture("voice_review_the_proposal.wav")));
     // A tool is told of when its change is in the store.
     phone.until("the tool ran", |phone| phone.last("tool_call").is_some()).await;
     assert_eq!(phone.last("tool_call").unwrap()["name"], "add_task");

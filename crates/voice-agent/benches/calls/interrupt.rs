@@ -1,0 +1,147 @@
+//! The caller speaks over the agent: how long until the agent is silent?
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::microphone::Speech;
+
+/// How long the agent is listened to before it is cut short, at least.
+const LISTEN: Duration = Duration::from_millis(600);
+/// Longest wait for the agent to speak, or to fall silent.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A caller who lets nobody finish.
+struct Interrupter<'a> {
+    socket: Socket,
+    speeches: &'a [Speech],
+    /// Of the agent's current speech.
+    hears: Option<(u64, Option<Instant>)>,
+    /// Which speech, and its next frame.
+    saying: Option<(usize, usize)>,
+    began_speaking: Option<Instant>,
+    waiting: Instant,
+    cut_ms: Vec<f64>,
+    missed: usize,
+}
+
+/// Cuts the agent short `count` times in one session, and says how many milliseconds passed each time between the first
+/// frame with speech in it and `clear`, and how often no `clear` came.
+pub(crate) async fn interrupt(url: &str, speeches: &[Speech], count: usize) -> Result<(Vec<f64>, usize)> {
+    let (status, text) = {
+        let body = json!({"channel": "browser", "time_zone": "UTC"});
+        let response = reqwest::Client::new().post(format!("{url}/api/sessions")).json(&body).send().await?;
+        (response.status(), response.text().await?)
+    };
+    let answer: Value = serde_json::from_str(&text).with_context(|| format!("{status}"))?;
+    let field = |name: &str| answer[name].as_str().with_context(|| format!("no {name} in {answer}"));
+    let (id, token) = (field("session_id")?, field("token")?);
+    let mut request = format!("ws{}/api/sessions/{id}/audio", url.trim_start_matches("http")).into_client_request()?;
+    request.headers_mut().insert("sec-websocket-protocol", format!("voice-agent.v1, token.{token}").parse()?);
+    let (socket, _) = connect_async(request).await?;
+    let caller = Interrupter {
+        socket,
+        speeches,
+        hears: None,
+        saying: None,
+        began_speaking: None,
+        waiting: Instant::now(),
+        cut_ms: Vec::new(),
+        missed: 0,
+    };
+    caller.talk(count).await
+}
+
+impl Interrupter<'_> {
+    async fn talk(mut self, count: usize) -> Result<(Vec<f64>, usize)> {
+        let mut ticks = interval(Duration::from_millis(20));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        while self.cut_ms.len() + self.missed < count {
+            tokio::select! {
+                message = self.socket.next() => {
+                    match message.context("the connection was lost")?? {
+                        Message::Binary(_) => self.hear(),
+                        Message::Text(text) => self.event(&serde_json::from_str(&text)?).await?,
+                        Message::Close(frame) => bail!("closed: {frame:?}"),
+                        _ => {}
+                    }
+                }
+                _ = ticks.tick() => self.tick().await?,
+            }
+        }
+        self.socket.send(Message::text(json!({"type": "end"}).to_string())).await?;
+        Ok((self.cut_ms, self.missed))
+    }
+
+    fn hear(&mut self) {
+        if let Some((_, since)) = &mut self.hears {
+            since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    async fn event(&mut self, event: &Value) -> Result<()> {
+        let speech = event["speech_id"].as_u64().unwrap_or(0);
+        match event["type"].as_str().unwrap_or("") {
+            "speech_started" | "speech_resumed" => {
+                self.hears = Some((speech, None));
+                self.waiting = Instant::now();
+            }
+            "clear" => {
+                let played_ms = self.played_ms();
+                let report = json!({"type": "playout", "speech_id": speech, "played_ms": played_ms});
+                self.socket.send(Message::text(report.to_string())).await?;
+                self.hears = None;
+                if let Some(began) = self.began_speaking.take() {
+                    self.cut_ms.push(began.elapsed().as_secs_f64() * 1_000.0);
+                    self.waiting = Instant::now();
+                }
+            }
+            "ended" => bail!("the session ended"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn played_ms(&self) -> u64 {
+        let since = self.hears.and_then(|(_, since)| since);
+        since.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    async fn tick(&mut self) -> Result<()> {
+        let number = self.cut_ms.len() + self.missed;
+        // Not always at the same moment of the agent's speech, nor of the VAD's windows.
+        let listen = LISTEN + Duration::from_millis(number as u64 * 7 % 40 + number as u64 % 5 * 100);
+        let heard_enough = matches!(self.hears, Some((_, Some(since))) if since.elapsed() >= listen);
+        if self.saying.is_none() && heard_enough {
+            self.saying = Some((number % self.speeches.len(), self.speeches[number % self.speeches.len()].loud.0));
+            self.began_speaking = Some(Instant::now());
+        }
+        let mut frame = [0; 320];
+        if let Some((speech, at)) = self.saying {
+            let frames = &self.speeches[speech].frames;
+            frame = frames[at];
+            self.saying = (at + 1 < frames.len()).then_some((speech, at + 1));
+            if self.saying.is_none() && self.began_speaking.take().is_some() {
+                // The agent talked on to the end of it.
+                self.missed += 1;
+                self.hears = None;
+            }
+        }
+        let bytes: Vec<u8> = frame.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        self.socket.send(Message::Binary(Bytes::from(bytes))).await?;
+        if self.saying.is_none() && self.hears.is_none() && self.waiting.elapsed() > PATIENCE {
+            bail!("the agent says nothing");
+        }
+        Ok(())
+    }
+}

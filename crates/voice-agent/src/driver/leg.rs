@@ -1,0 +1,115 @@
+//! What the transport legs tell a session, and what they are told.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use voice_core::Input;
+use voice_core::ids::ConnectionId;
+
+use super::api::{Command, Outbound, Ready};
+use super::ears::Ears;
+use super::{Driver, Leg, TIDY_EVERY_MS, doc};
+
+impl Driver {
+    pub(super) fn take_command(&mut self, command: Command) {
+        match command {
+            Command::Attach { connection, voice, outbound } => self.attach(connection, voice, outbound),
+            Command::Detach { connection } => self.detach(connection),
+            Command::Audio { connection, frame } => self.take_frame(connection, &frame[..]),
+            Command::Playout { connection, speech, played_ms } => {
+                if self.is_current(connection) {
+                    self.pending.push_back(Input::PlayoutPosition { speech, played_ms });
+                }
+            }
+            Command::Mute { connection, muted } => {
+                if self.is_current(connection) {
+                    self.muted = muted;
+                    if muted {
+                        self.pending.extend(self.ears.fall_silent());
+                    }
+                }
+            }
+            Command::Text { text, answer } => {
+                let message = answer.map(|answer| self.answers.expect(answer));
+                self.pending.push_back(Input::Text { text, message });
+            }
+            Command::Consent { recording } => self.pending.push_back(Input::Consent { recording }),
+            Command::TasksChanged { tasks } => {
+                self.staging.set_titles(&tasks);
+                self.send(Outbound::Tasks(tasks));
+            }
+            Command::HangUp { by } => self.pending.push_back(Input::HangUp { by }),
+            Command::Describe { answer } => {
+                let mut doc = self.doc.clone();
+                doc::write(&mut doc, &self.session.snapshot(), self.doc.last_activity);
+                // Whoever asked may have gone.
+                let _gone = answer.send(Box::new(doc));
+            }
+        }
+    }
+
+    fn attach(&mut self, connection: ConnectionId, voice: bool, outbound: mpsc::Sender<Outbound>) {
+        self.close_leg(4001, "replaced");
+        self.leg = Some(Leg { connection, outbound });
+        self.muted = false;
+        self.ears = Ears::new(Arc::clone(&self.deps.providers.vad), self.deps.vad);
+        let resumed = self.resumed || self.session.turns() > 0;
+        self.send(Outbound::Ready(Ready {
+            session_id: self.doc.session_id.as_str().to_owned(),
+            resumed,
+            channel: self.labels.channel.to_owned(),
+            agent: self.session.current_agent().to_owned(),
+            recording: self.session.recording_permit().is_some(),
+            muted: self.muted,
+        }));
+        self.send(Outbound::Tasks(self.staging.tasks()));
+        self.pending.push_back(Input::Connected { connection, voice });
+    }
+
+    fn detach(&mut self, connection: ConnectionId) {
+        if self.is_current(connection) {
+            self.leg = None;
+            self.pending.push_back(Input::Disconnected { connection });
+        }
+    }
+
+    fn is_current(&self, connection: ConnectionId) -> bool {
+        self.leg.as_ref().is_some_and(|leg| leg.connection == connection)
+    }
+
+    fn take_frame(&mut self, connection: ConnectionId, frame: &[i16]) {
+        if !self.is_current(connection) || self.muted {
+            self.frames_dropped += 1;
+            return;
+        }
+        let now_ms = self.now_ms();
+        self.pending.extend(self.ears.hear(now_ms, frame));
+        if now_ms >= self.tidied_ms + TIDY_EVERY_MS {
+            self.tidied_ms = now_ms;
+            self.ears.tidy();
+        }
+    }
+
+    pub(super) fn send_all(&mut self, out: Vec<Outbound>) {
+        for one in out {
+            self.send(one);
+        }
+    }
+
+    /// What a leg cannot take at once makes it a leg that is too slow: it is dropped, and may come back.
+    pub(super) fn send(&mut self, outbound: Outbound) {
+        let Some(leg) = &self.leg else { return };
+        if leg.outbound.try_send(outbound).is_err() {
+            let connection = leg.connection;
+            tracing::info!(session = self.labels.session_id, %connection, "the reader is too slow, or gone");
+            self.detach(connection);
+        }
+    }
+
+    pub(super) fn close_leg(&mut self, code: u16, reason: &'static str) {
+        if let Some(leg) = self.leg.take() {
+            // A leg that is gone or full needs no farewell: its channel closes with this sender.
+            let _gone = leg.outbound.try_send(Outbound::Close { code, reason });
+        }
+    }
+}
