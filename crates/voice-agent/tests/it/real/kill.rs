@@ -46,7 +46,7 @@ async fn what_was_acknowledged_by_http_is_there_once_whenever_the_process_dies()
         };
         let end = async {
             tokio::time::sleep(Duration::from_micros(delay_us)).await;
-            nix_kill(&server);
+            kill_9(&server);
         };
         let (heard, ()) = tokio::join!(talk, end);
         asked.extend((1..10).map(title));
@@ -60,7 +60,7 @@ async fn what_was_acknowledged_by_http_is_there_once_whenever_the_process_dies()
 }
 
 /// `kill -9` of a process that its owner still holds.
-fn nix_kill(server: &Process) {
+fn kill_9(server: &Process) {
     let sent = std::process::Command::new("kill").args(["-9", &server.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
