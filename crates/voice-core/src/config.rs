@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::Prices;
 
+/// No deadline is longer than a year, in milliseconds: sums of them and of times never overflow.
+const MAX_DELAY_MS: u64 = 366 * 24 * 3_600_000;
+
 /// The greeting of a new session, as the contract has it.
 pub const GREETING: &str = "Hello! How can I help with your tasks today?";
 
@@ -142,6 +145,31 @@ impl CoreConfig {
         for (key, value, least) in at_least {
             if value < least {
                 return Err(ConfigError { key, reason: format!("{value} is too small: at least {least} is needed") });
+            }
+        }
+        let longest = [
+            ("max_endpointing_delay_ms", self.max_endpointing_delay_ms),
+            ("interruption_min_speech_ms", self.interruption_min_speech_ms),
+            ("max_turn_ms", self.max_turn_ms),
+            ("stt_deadline_ms", self.stt_deadline_ms),
+            ("llm_first_deadline_ms", self.llm_first_deadline_ms),
+            ("llm_gap_deadline_ms", self.llm_gap_deadline_ms),
+            ("tool_deadline_ms", self.tool_deadline_ms),
+            ("commit_deadline_ms", self.commit_deadline_ms),
+            ("tts_deadline_ms", self.tts_deadline_ms),
+            ("playout_grace_ms", self.playout_grace_ms),
+            ("idle_ms", self.idle_ms),
+            ("max_session_ms", self.max_session_ms),
+            ("reconnect_ms", self.reconnect_ms),
+            ("closing_ms", self.closing_ms),
+            ("commit_retry_ms", self.commit_retry_ms),
+        ];
+        for (key, value) in longest {
+            if value > MAX_DELAY_MS {
+                return Err(ConfigError {
+                    key,
+                    reason: format!("{value} is too long: at most {MAX_DELAY_MS} (a year)"),
+                });
             }
         }
         if self.preemptive_min_permille > 1_000 {

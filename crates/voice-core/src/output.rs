@@ -366,7 +366,14 @@ pub enum Output {
         /// Whether that chunk is the speech's last.
         last: bool,
     },
-    /// These chunks will never be heard: stop their synthesis and drop their audio. Their numbers are not used again.
+    /// No more audio of this chunk is wanted: it ends with what is there. The words that it lacks come as another chunk.
+    EndChunk {
+        /// The speech.
+        speech: SpeechId,
+        /// The chunk.
+        chunk: u32,
+    },
+    /// These chunks will never be heard: stop their synthesis and drop their audio. Their numbers are not used again. None of them was permitted and has sounded.
     DropChunks {
         /// The speech.
         speech: SpeechId,

@@ -79,6 +79,11 @@ pub fn is_stop_recording(text: &str) -> bool {
     })
 }
 
+/// Whether one of the sentences in this asks for the recording to stop, whatever the others say.
+pub fn asks_to_stop_recording(text: &str) -> bool {
+    is_stop_recording(text) || text.split(['.', '!', '?', ';', '…']).any(is_stop_recording)
+}
+
 fn is_word_boundary(before: &str, after: &str) -> bool {
     (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '))
 }
@@ -118,6 +123,13 @@ mod tests {
         ] {
             assert!(!is_stop_recording(text), "{text}");
         }
+    }
+
+    #[test]
+    fn one_sentence_of_several_is_enough() {
+        assert!(asks_to_stop_recording("Add milk. Stop recording."));
+        assert!(asks_to_stop_recording("Stop recording! What is on my list?"));
+        assert!(!asks_to_stop_recording("Add milk. Remind me to stop recording podcasts."));
     }
 
     #[test]

@@ -8,6 +8,9 @@ const MS_PER_CHAR: u64 = 65;
 /// A playout position this close to the end counts as the end: players round to their own block size.
 const END_TOLERANCE_MS: u64 = 40;
 
+/// No chunk sounds longer than this, in milliseconds, whatever a provider says.
+const MAX_CHUNK_MS: u64 = 600_000;
+
 /// One piece of a speech.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
@@ -29,6 +32,21 @@ pub struct Chunk {
     pub asked: bool,
     /// Its words were shown as a caption.
     pub captioned: bool,
+}
+
+impl Chunk {
+    /// Takes what a provider says of its audio so far. Says whether there is more than before.
+    pub fn sounds(&mut self, audio_ms: u64) -> bool {
+        let audio_ms = audio_ms.min(MAX_CHUNK_MS);
+        let more = audio_ms > self.audio_ms;
+        self.audio_ms = self.audio_ms.max(audio_ms);
+        more
+    }
+
+    /// How long it probably sounds, in milliseconds.
+    pub fn likely_ms(&self) -> u64 {
+        self.text.chars().count().max(1) as u64 * MS_PER_CHAR
+    }
 }
 
 /// One stretch of agent speech and how much of it was heard.
@@ -80,11 +98,12 @@ impl Speech {
     }
 
     /// The synthesis of a piece broke off: the piece ends with its last whole word that has audio, and the words that are
-    /// left over are answered. None when it has no such word.
+    /// left over are answered. A piece that may be heard keeps its audio even without a whole word, so that the position
+    /// never goes back. None when nothing of it can have been heard.
     pub fn cut_off(&mut self, index: u32) -> Option<String> {
         let chunk = self.chunk_mut(index)?;
         let end = if chunk.audio_ms == 0 { 0 } else { heard_bytes(chunk, chunk.audio_ms) };
-        if end == 0 {
+        if end == 0 && (chunk.audio_ms == 0 || !chunk.permitted) {
             return None;
         }
         let rest = chunk.text.split_off(end).trim().to_owned();
@@ -92,9 +111,16 @@ impl Speech {
         Some(rest)
     }
 
-    /// Milliseconds of audio that may be heard.
+    /// Milliseconds of audio that may be heard, up to the first piece that is not complete: the playout waits there.
     pub fn permitted_ms(&self) -> u64 {
-        self.chunks.iter().filter(|chunk| chunk.permitted).map(|chunk| chunk.audio_ms).sum()
+        let mut total_ms = 0;
+        for chunk in self.chunks.iter().take_while(|chunk| chunk.permitted) {
+            total_ms += chunk.audio_ms;
+            if !chunk.done && !chunk.shown {
+                break;
+            }
+        }
+        total_ms
     }
 
     /// Milliseconds of audio that are there.
@@ -114,6 +140,16 @@ impl Speech {
     pub fn is_heard(&self) -> bool {
         self.chunks.iter().all(|chunk| chunk.shown || (chunk.done && chunk.permitted))
             && (self.chunks.iter().all(|chunk| chunk.shown) || self.played_ms + END_TOLERANCE_MS >= self.audio_ms())
+    }
+
+    /// The audio is gone: what may be heard of it counts as shown, the rest has none yet.
+    pub fn forget_audio(&mut self) {
+        self.played_ms = 0;
+        for chunk in &mut self.chunks {
+            chunk.shown |= chunk.permitted;
+            (chunk.asked, chunk.done, chunk.audio_ms) = (false, chunk.shown, 0);
+            chunk.words.clear();
+        }
     }
 
     /// Everything is taken as heard: it was played to the end.

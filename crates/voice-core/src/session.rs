@@ -28,10 +28,14 @@ mod save;
 mod speak;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 use listen::Listening;
 use reply::Reply;
 use save::Saving;
+
+/// Times beyond this are taken as this, in milliseconds: what is added to them never overflows.
+const MAX_TIME_MS: u64 = 1 << 52;
 
 /// The transport leg that the caller is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +86,10 @@ pub struct Session {
     saving: Saving,
     last_activity_ms: u64,
     state: AgentState,
+    /// The agent that the caller's side knows of.
+    told_agent: &'static str,
+    /// Restored after a loss: what came after the last save used ids that nobody remembers.
+    skips_ids: bool,
     closing: Option<Closing>,
     ended: bool,
 }
@@ -113,6 +121,8 @@ impl Session {
             saving: Saving::default(),
             last_activity_ms: 0,
             state: AgentState::Listening,
+            told_agent: agents::TASK_AGENT,
+            skips_ids: false,
             closing: None,
             ended: false,
         }
@@ -124,11 +134,17 @@ impl Session {
         if self.ended {
             return;
         }
-        self.now_ms = self.now_ms.max(now_ms);
+        self.now_ms = self.now_ms.max(now_ms.min(MAX_TIME_MS));
+        if std::mem::take(&mut self.skips_ids) {
+            self.counters.skip();
+            self.trim_history();
+            self.saving.mark_dirty();
+        }
         self.dispatch(input);
         self.check_deadlines();
         self.go_on();
         self.announce_state();
+        self.announce_agent();
     }
 
     /// The next wish, in the order in which they are to be carried out; none when all were taken.
@@ -174,6 +190,12 @@ impl Session {
     /// Whether speech or an answer is under way: nothing that should be moved or cut now.
     pub const fn is_busy(&self) -> bool {
         self.reply.is_some() || self.listening.is_some()
+    }
+
+    /// Whether the store has all there is to keep: nothing is unsaved or on its way. Only then may a session be moved, or
+    /// history may hold a change that the store does not have.
+    pub fn is_saved(&self) -> bool {
+        self.saving.is_clean()
     }
 
     fn dispatch(&mut self, input: Input) {
@@ -225,7 +247,11 @@ impl Session {
         if voice {
             self.voice_broken = false;
         }
-        if let Some(greeting) = self.greeting.take() {
+        if self.closing.is_some() {
+            return;
+        }
+        // An answer that is being made or waits for the caller comes before any greeting.
+        if let Some(greeting) = self.greeting.take().filter(|_| self.reply.is_none()) {
             self.begin_scripted(&greeting);
         } else {
             self.resume_after_reconnect();
@@ -245,6 +271,7 @@ impl Session {
     fn leave_link(&mut self) {
         if let Some(link) = self.link.take() {
             self.connected_before_ms += self.now_ms - link.since_ms;
+            self.answer_unanswered();
             self.drop_listening();
             self.hold_reply();
         }
@@ -281,7 +308,7 @@ impl Session {
     /// A typed message is its own end of turn. It cuts short what is being said, but never an answer in the making.
     fn take_pending_text(&mut self) {
         let in_the_making = self.reply.as_ref().is_some_and(|reply| reply.confirmed && !reply.is_answered());
-        let words_spoken = self.listening.as_ref().is_some_and(Listening::has_words);
+        let words_spoken = self.listening.as_ref().is_some_and(Listening::has_text);
         if in_the_making || words_spoken || self.closing.is_some() {
             return;
         }
@@ -289,6 +316,9 @@ impl Session {
         self.drop_listening();
         self.interrupt();
         self.client(ClientEvent::UserText { text: text.clone() });
+        if phrases::asks_to_stop_recording(&text) && !phrases::is_stop_recording(&text) {
+            self.stop_recording();
+        }
         if phrases::is_stop_recording(&text) {
             let was_on = self.consent.state().recording_enabled;
             self.stop_recording();
@@ -353,7 +383,8 @@ impl Session {
 
     /// How long a caller was connected so far, in milliseconds.
     pub fn connected_ms(&self) -> u64 {
-        self.connected_before_ms + self.link.as_ref().map_or(0, |link| self.now_ms - link.since_ms)
+        let now_ms = self.link.as_ref().map_or(0, |link| self.now_ms - link.since_ms);
+        (self.connected_before_ms + now_ms).min(MAX_TIME_MS)
     }
 
     fn announce_state(&mut self) {
@@ -361,6 +392,14 @@ impl Session {
         if state != self.state {
             self.state = state;
             self.client(ClientEvent::State { state });
+        }
+    }
+
+    fn announce_agent(&mut self) {
+        let agent = self.current_agent();
+        if agent != self.told_agent {
+            self.told_agent = agent;
+            self.client(ClientEvent::Agent { agent: agent.to_owned() });
         }
     }
 

@@ -58,6 +58,26 @@ pub struct Counters {
     pub commit: u64,
 }
 
+/// How many ids a session that was lost skips: more than it can have used since it was saved.
+const SKIPPED_IDS: u64 = 1_000_000;
+
+impl Counters {
+    /// Skips the ids that a lost process may have used since it was last saved. Turns are counted for people: theirs go on,
+    /// and a tool's exactly-once key still differs by its call.
+    pub(crate) fn skip(&mut self) {
+        for id in [
+            &mut self.reply,
+            &mut self.request,
+            &mut self.speech,
+            &mut self.utterance,
+            &mut self.call,
+            &mut self.commit,
+        ] {
+            *id = id.saturating_add(SKIPPED_IDS);
+        }
+    }
+}
+
 /// What is saved of a session. The shell lays it out as the contract's session JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {

@@ -1,1 +1,24 @@
-//! The rehearsal.
+//! The rehearsal: a voice session under a virtual clock, with scripted callers, faulty providers, kills and restores, and
+//! invariants that hold whatever happens. One seed is one call, bit for bit the same whenever it is run.
+
+mod caller;
+mod carry;
+mod check;
+mod device;
+mod dice;
+mod ears;
+mod heard;
+mod line;
+mod llm;
+mod profile;
+mod queue;
+mod run;
+mod see;
+mod seen;
+mod store;
+mod stray;
+mod tts;
+mod world;
+
+pub use run::{Failure, Passed, Trace, run_seed, trace_seed};
+pub use seen::{Seen, Sights};

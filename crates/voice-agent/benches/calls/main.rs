@@ -210,7 +210,6 @@ async fn models(args: &Args, models_dir: &Path, said: &[Said]) -> Result<()> {
     }
     let seconds = mean(&said.iter().map(|said| said.pcm.len() as f64 / 16_000.0).collect::<Vec<_>>());
     spread_head(&format!("{} commands of {seconds:.1} s on average", COMMANDS.len()))?;
-    type Of = fn(&component::Times) -> &Vec<f64>;
     let rows: [(&str, TimesOf); 7] = [
         ("final transcript", |times| &times.transcript),
         ("interim transcript of the whole command", |times| &times.interim),

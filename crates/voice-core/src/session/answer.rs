@@ -1,16 +1,17 @@
 //! What is the answer? Requests to the model, its tools, and what happens when it fails.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::agents;
-use crate::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
+use crate::chat::{ChatContext, ChatItem, ToolCall};
 use crate::ids::{LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId};
-use crate::output::{ClientEvent, EndReason, Observation, Output};
+use crate::output::{Observation, Output};
 use crate::phrases;
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::{PauseCause, Timeline};
 
-use super::reply::{Reply, Request, RunningTool};
+use super::reply::{Reply, Request};
+use super::tools::failed_output;
 use super::{Session, cut};
 
 impl Session {
@@ -115,7 +116,7 @@ impl Session {
     }
 
     /// Asks the model, with everything that was said and done so far.
-    fn request_llm(&mut self) {
+    pub(super) fn request_llm(&mut self) {
         let now_ms = self.now_ms;
         let Some(reply) = &mut self.reply else { return };
         if reply.requests_made >= self.config.max_llm_requests {
@@ -162,7 +163,14 @@ impl Session {
         if text.is_empty() {
             return;
         }
-        let Some((reply, ttft_ms)) = self.progress(id) else { return };
+        // What cannot be spoken is no progress: a model that streams spaces is one that does not answer.
+        let ttft_ms = if text.chars().any(char::is_alphanumeric) {
+            let Some((_, ttft_ms)) = self.progress(id) else { return };
+            ttft_ms
+        } else {
+            None
+        };
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.asks(id)) else { return };
         let text = cut(text, room.saturating_sub(reply.chars));
         reply.chars += text.chars().count();
         reply.first_text_ms.get_or_insert(now_ms);
@@ -173,8 +181,14 @@ impl Session {
         if let Some(ttft_ms) = ttft_ms {
             self.observe(Observation::LlmStarted { request: id, ttft_ms });
         }
+        let full = reply_is_full(self.reply.as_ref(), room);
         for piece in pieces {
             self.add_chunk(piece);
+        }
+        if full {
+            // More would not be spoken: it is not waited for.
+            self.push(Output::CancelLlm { request: id });
+            self.finish_request();
         }
     }
 
@@ -198,7 +212,8 @@ impl Session {
         if refused {
             reply.draft.push(failed_output(&call, "too many tool calls in one turn"));
         } else {
-            reply.waiting_calls.push_back(call);
+            let after = reply.speech.next_index + u32::from(piece.is_some());
+            reply.waiting_calls.push_back((call, after));
         }
         self.counters.call += 1;
         if let Some(ttft_ms) = ttft_ms {
@@ -207,10 +222,22 @@ impl Session {
         if let Some(piece) = piece {
             self.add_chunk(piece);
         }
+        if refused {
+            // It has had its chance: this request ends here.
+            self.push(Output::CancelLlm { request: id });
+            self.finish_request();
+        }
     }
 
     pub(super) fn handle_llm_done(&mut self, id: LlmRequestId) {
-        let Some((reply, _)) = self.progress(id) else { return };
+        if self.progress(id).is_some() {
+            self.finish_request();
+        }
+    }
+
+    /// Nothing more comes from the request that is under way.
+    fn finish_request(&mut self) {
+        let Some(reply) = &mut self.reply else { return };
         let Some(request) = reply.request.take() else { return };
         if request.wants_outputs {
             let piece = reply.chunker.flush();
@@ -245,97 +272,6 @@ impl Session {
         }
     }
 
-    /// Runs the next tool; asks the model again when all have answered.
-    pub(super) fn advance_answer(&mut self) {
-        loop {
-            let now_ms = self.now_ms;
-            let Some(reply) = &mut self.reply else { return };
-            if reply.running.is_some() {
-                return;
-            }
-            let Some(call) = reply.waiting_calls.pop_front() else { return };
-            match call.name.as_str() {
-                agents::TRANSFER_TOOL => self.transfer(&call),
-                agents::END_CALL_TOOL => {
-                    reply.end_call = Some(EndReason::Goodbye);
-                    reply.draft.push(ok_output(&call, json!({"status": "ok"})));
-                }
-                _ => {
-                    reply.running = Some(RunningTool { call: call.clone(), since_ms: now_ms });
-                    self.push(Output::RunTool { call });
-                }
-            }
-            self.ask_when_tools_are_done();
-        }
-    }
-
-    fn transfer(&mut self, call: &ToolCall) {
-        let Some(reply) = &mut self.reply else { return };
-        let wanted = call.arguments.get("agent").and_then(Value::as_str).unwrap_or_default();
-        let from = reply.agent;
-        if !from.handoffs.contains(&wanted) {
-            let reason = format!("{} can hand over to {} only", from.name, from.handoffs.join(", "));
-            reply.draft.push(failed_output(call, &reason));
-            return;
-        }
-        reply.agent = agents::find(wanted);
-        reply.draft.push(ok_output(call, json!({"status": "ok", "agent": wanted})));
-        reply.draft.push(ChatItem::Handoff { from: from.name.to_owned(), to: wanted.to_owned() });
-    }
-
-    fn ask_when_tools_are_done(&mut self) {
-        let Some(reply) = &self.reply else { return };
-        let through = reply.request.is_none() && reply.running.is_none() && reply.waiting_calls.is_empty();
-        if through && !reply.text_done {
-            self.request_llm();
-        }
-    }
-
-    pub(super) fn handle_tool_computed(&mut self, output: ToolOutput, mutates: bool) {
-        let now_ms = self.now_ms;
-        let running = self.reply.as_ref().and_then(|reply| reply.running.as_ref());
-        let Some(since_ms) = running.filter(|running| running.call.id == output.id).map(|running| running.since_ms)
-        else {
-            // Of a reply that is gone, or too late.
-            self.push(Output::DropTools { calls: vec![output.id] });
-            return;
-        };
-        self.observe(Observation::ToolFinished {
-            name: output.name.clone(),
-            duration_ms: now_ms - since_ms,
-            failed: output.is_error,
-        });
-        self.take_output(output, mutates);
-    }
-
-    fn take_output(&mut self, output: ToolOutput, mutates: bool) {
-        let now_ms = self.now_ms;
-        let Some(reply) = &mut self.reply else { return };
-        reply.running = None;
-        if let Some(timeline) = &mut reply.timeline {
-            timeline.advance(now_ms, PauseCause::Tool);
-        }
-        if mutates {
-            reply.staged.push(output.id);
-            let gate = reply.speech.next_index;
-            reply.gate.get_or_insert(gate);
-        }
-        reply.draft.push(ChatItem::ToolOutput(output));
-        self.ask_when_tools_are_done();
-    }
-
-    /// The running tool took too long.
-    pub(super) fn fail_running_tool(&mut self) {
-        let running = self.reply.as_mut().and_then(|reply| reply.running.take());
-        let Some(running) = running else { return };
-        self.push(Output::DropTools { calls: vec![running.call.id] });
-        let name = running.call.name.clone();
-        self.observe(Observation::ToolFinished { name, duration_ms: self.now_ms - running.since_ms, failed: true });
-        if let ChatItem::ToolOutput(output) = failed_output(&running.call, "it took too long") {
-            self.take_output(output, false);
-        }
-    }
-
     pub(super) fn handle_llm_failed(&mut self, id: LlmRequestId, kind: ProviderErrorKind) {
         let Some(reply) = &mut self.reply else { return };
         let Some(request) = reply.request.take_if(|request| request.id == id) else { return };
@@ -361,6 +297,8 @@ impl Session {
         self.drop_chunks(from);
         match &mut self.reply {
             Some(reply) if !reply.retried => {
+                // Half a sentence of the broken stream must not run into the new one.
+                reply.chunker.clear();
                 reply.retried = true;
                 self.request_llm();
             }
@@ -389,25 +327,6 @@ impl Session {
         }
     }
 
-    /// These tools were not kept: the model hears that they failed, and what it said of them is never heard.
-    pub(super) fn unstage(&mut self, calls: &[ToolCallId], reason: &str) {
-        let Some(reply) = &mut self.reply else { return };
-        reply.staged.retain(|id| !calls.contains(id));
-        fail_outputs(&mut reply.draft, calls, reason);
-        let Some(gate) = reply.gate.take() else { return };
-        if let Some(request) = reply.request.take() {
-            self.push(Output::CancelLlm { request: request.id });
-        }
-        self.drop_chunks(gate);
-        if let Some(reply) = &mut self.reply {
-            reply.chunker.clear();
-            reply.text_done = false;
-            reply.end_call = None;
-            reply.draft.retain(|item| !matches!(item, ChatItem::Assistant { .. }));
-        }
-        self.ask_when_tools_are_done();
-    }
-
     /// The caller's tasks changed under the tools: the whole answer is made again.
     pub(super) fn restart_reply(&mut self) {
         let Some(mut reply) = self.reply.take() else { return };
@@ -424,72 +343,9 @@ impl Session {
         self.reply = Some(fresh);
         self.request_llm();
     }
-
-    /// Tells about the tools of a confirmed reply that are computed, and kept if they change something.
-    pub(super) fn report_tools(&mut self) {
-        let Some(reply) = self.reply.as_ref().filter(|reply| reply.confirmed) else { return };
-        let fresh: Vec<(ToolCall, ToolOutput)> = tool_pairs(&reply.draft)
-            .filter(|(call, _)| !reply.staged.contains(&call.id) && !reply.reported.contains(&call.id))
-            .map(|(call, output)| (call.clone(), output.clone()))
-            .collect();
-        for (call, output) in fresh {
-            if let Some(reply) = &mut self.reply {
-                reply.reported.push(call.id);
-            }
-            self.report_tool(call, output);
-        }
-    }
-
-    pub(super) fn report_tool(&mut self, call: ToolCall, output: ToolOutput) {
-        if call.name == agents::TRANSFER_TOOL && !output.is_error {
-            let from =
-                self.reply.as_ref().map_or(self.agent.name, |reply| handed_over_by(&reply.draft, call.id)).to_owned();
-            let to = call.arguments.get("agent").and_then(Value::as_str).unwrap_or_default().to_owned();
-            self.client(ClientEvent::Agent { agent: to.clone() });
-            self.observe(Observation::Handoff { from, to });
-        }
-        self.client(ClientEvent::ToolCall { name: call.name, arguments: call.arguments, result: output.result });
-    }
 }
 
-/// The calls that were answered, with their answers.
-pub(super) fn tool_pairs(items: &[ChatItem]) -> impl Iterator<Item = (&ToolCall, &ToolOutput)> {
-    items.iter().filter_map(move |item| {
-        let ChatItem::ToolCall(call) = item else { return None };
-        let output = items.iter().find_map(|item| match item {
-            ChatItem::ToolOutput(output) if output.id == call.id => Some(output),
-            _ => None,
-        })?;
-        Some((call, output))
-    })
-}
-
-/// Who handed the call over with this tool call: the hand-off stands behind its output.
-fn handed_over_by(items: &[ChatItem], call: ToolCallId) -> &str {
-    let at = items.iter().position(|item| matches!(item, ChatItem::ToolOutput(output) if output.id == call));
-    match at.and_then(|at| items.get(at + 1)) {
-        Some(ChatItem::Handoff { from, .. }) => from,
-        _ => agents::TASK_AGENT,
-    }
-}
-
-fn ok_output(call: &ToolCall, result: Value) -> ChatItem {
-    ChatItem::ToolOutput(ToolOutput { id: call.id, name: call.name.clone(), result, is_error: false })
-}
-
-fn failed_output(call: &ToolCall, reason: &str) -> ChatItem {
-    let result = json!({"status": "failed", "reason": reason});
-    ChatItem::ToolOutput(ToolOutput { id: call.id, name: call.name.clone(), result, is_error: true })
-}
-
-/// Overwrites what these calls answered: they failed after all.
-pub(super) fn fail_outputs(items: &mut [ChatItem], calls: &[ToolCallId], reason: &str) {
-    for item in items {
-        if let ChatItem::ToolOutput(output) = item
-            && calls.contains(&output.id)
-        {
-            output.result = json!({"status": "failed", "reason": reason});
-            output.is_error = true;
-        }
-    }
+/// Whether all that may be spoken of the reply is there.
+fn reply_is_full(reply: Option<&Reply>, room: usize) -> bool {
+    reply.is_some_and(|reply| reply.chars >= room)
 }

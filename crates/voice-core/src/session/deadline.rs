@@ -7,6 +7,11 @@ use crate::provider::ProviderErrorKind;
 use super::Session;
 use super::reply::Reply;
 
+/// A request's stream may last as long as this many of the longest gaps.
+const LONGEST_STREAM_GAPS: u64 = 10;
+/// A chunk's synthesis may take this many times as long as the chunk probably sounds, and the deadline on top.
+const TTS_SLOWEST: u64 = 2;
+
 impl Session {
     /// The earliest of all deadlines.
     pub(super) fn next_deadline(&self) -> Option<u64> {
@@ -114,10 +119,17 @@ impl Session {
     fn llm_due(&self) -> Option<(LlmRequestId, u64, ProviderErrorKind)> {
         let request = self.reply.as_ref()?.request.as_ref()?;
         if request.started {
-            Some((request.id, request.progress_ms + self.config.llm_gap_deadline_ms, ProviderErrorKind::Stalled))
+            let gap_ms = self.config.llm_gap_deadline_ms;
+            let due_ms = (request.progress_ms + gap_ms).min(request.asked_ms + self.longest_request_ms());
+            Some((request.id, due_ms, ProviderErrorKind::Stalled))
         } else {
             Some((request.id, request.asked_ms + self.config.llm_first_deadline_ms, ProviderErrorKind::Timeout))
         }
+    }
+
+    /// Longest time for one request, in milliseconds: a model that dribbles makes no progress that a caller would wait for.
+    fn longest_request_ms(&self) -> u64 {
+        self.config.llm_first_deadline_ms + LONGEST_STREAM_GAPS * self.config.llm_gap_deadline_ms
     }
 
     fn tool_due_ms(&self) -> Option<u64> {
@@ -127,7 +139,14 @@ impl Session {
     fn tts_due_ms(&self) -> Option<u64> {
         let reply = self.reply.as_ref().filter(|_| self.has_voice())?;
         let waiting = reply.speech.chunks.iter().any(|chunk| chunk.asked && !chunk.done && !chunk.shown);
-        waiting.then_some(reply.tts_progress_ms + self.config.tts_deadline_ms)
+        let progress_ms = reply.tts_progress_ms;
+        // Audio that comes far slower than it sounds is none that a caller would wait for.
+        let head = reply.tts_head.and_then(|(index, since_ms)| {
+            let chunk = reply.speech.chunks.iter().find(|chunk| chunk.index == index)?;
+            Some(since_ms + TTS_SLOWEST * chunk.likely_ms())
+        });
+        let due_ms = head.map_or(progress_ms, |slowest_ms| progress_ms.min(slowest_ms)) + self.config.tts_deadline_ms;
+        waiting.then_some(due_ms)
     }
 
     /// What may be heard and was not: its own length, and some grace.
@@ -144,7 +163,8 @@ impl Session {
     }
 
     fn idle_due_ms(&self) -> Option<u64> {
-        let busy = self.is_busy() || self.closing.is_some();
+        // A lost caller has a deadline of its own.
+        let busy = self.is_busy() || self.closing.is_some() || self.lost_since_ms.is_some();
         (!busy).then_some(self.last_activity_ms + self.config.idle_ms)
     }
 

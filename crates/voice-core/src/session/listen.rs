@@ -1,5 +1,7 @@
 //! Has the caller finished? VAD edges, transcripts and the end-of-turn score decide.
 
+use crate::chat::ChatItem;
+use crate::cost::NanoUsd;
 use crate::ids::{TurnId, UtteranceId};
 use crate::output::{ClientEvent, Observation, Output};
 use crate::phrases;
@@ -48,9 +50,9 @@ impl Listening {
         parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether anything was understood.
-    pub(super) fn has_words(&self) -> bool {
-        !self.words().is_empty()
+    /// Whether there is anything to answer.
+    pub(super) fn has_text(&self) -> bool {
+        !self.text().is_empty()
     }
 
     /// All that this turn says.
@@ -60,6 +62,13 @@ impl Listening {
             Some((_, prefix)) => prefix.clone(),
             None => self.words(),
         }
+    }
+
+    /// Whether any of it asks for the recording to stop: all of it, one utterance, or one sentence.
+    fn asks_to_stop_recording(&self) -> bool {
+        let texts =
+            self.utterances.iter().map(|utterance| utterance.final_text.as_deref().unwrap_or(&utterance.interim));
+        texts.into_iter().any(phrases::asks_to_stop_recording) || phrases::asks_to_stop_recording(&self.words())
     }
 
     fn is_final(&self) -> bool {
@@ -202,7 +211,7 @@ impl Session {
     fn heed_words(&mut self) {
         let Some(listening) = &self.listening else { return };
         let words = listening.words();
-        if phrases::is_stop_recording(&words) && listening.stopped_recording.is_none() {
+        if listening.asks_to_stop_recording() && listening.stopped_recording.is_none() {
             let was_on = self.consent.state().recording_enabled;
             self.stop_recording();
             if let Some(listening) = &mut self.listening {
@@ -329,14 +338,28 @@ impl Session {
         TurnId(self.counters.turn)
     }
 
-    /// What was being said is not taken further.
+    /// The caller's leg ends while the caller goes on with a turn that was already over: that turn is answered as it was.
+    pub(super) fn answer_unanswered(&mut self) {
+        let Some((turn, text)) = self.listening.as_mut().and_then(|listening| listening.prefix.take()) else { return };
+        self.drop_listening();
+        self.begin_reply(text, Some((turn, Timeline::new(self.now_ms))), None);
+    }
+
+    /// What was being said is not taken further. The beginning that was a turn of its own is history, unanswered.
     pub(super) fn drop_listening(&mut self) {
         if self.speaking_since_ms.take().is_some() {
             self.client(ClientEvent::UserSpeaking { speaking: false });
         }
         if let Some(listening) = self.listening.take() {
+            self.last_activity_ms = self.now_ms;
             self.drop_utterances(&listening);
             self.discard_speculation();
+            if let Some((turn, text)) = listening.prefix {
+                self.chat.items.push(ChatItem::User { text });
+                self.trim_history();
+                self.saving.mark_dirty();
+                self.observe(Observation::TurnFinished { turn, cost: NanoUsd::default() });
+            }
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Request {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RunningTool {
     pub(super) call: ToolCall,
+    /// The first chunk of what was said after the call: it may take the tool's success for granted.
+    pub(super) after: u32,
     pub(super) since_ms: u64,
 }
 
@@ -37,6 +39,8 @@ pub(super) struct RunningTool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hold {
     pub(super) since_ms: u64,
+    /// The playout was told to pause.
+    pub(super) paused: bool,
 }
 
 /// One answer.
@@ -58,7 +62,8 @@ pub(super) struct Reply {
     pub(super) retried: bool,
     /// Tool calls, outputs, hand-offs, and what was said between them.
     pub(super) draft: Vec<ChatItem>,
-    pub(super) waiting_calls: VecDeque<ToolCall>,
+    /// Each with the first chunk of what is said after it.
+    pub(super) waiting_calls: VecDeque<(ToolCall, u32)>,
     pub(super) running: Option<RunningTool>,
     /// Computed, and not yet in the store.
     pub(super) staged: Vec<ToolCallId>,
@@ -80,6 +85,8 @@ pub(super) struct Reply {
     pub(super) first_audio_out_ms: Option<u64>,
     /// Since when the head of the speech's unfinished chunks is waited for.
     pub(super) tts_progress_ms: u64,
+    /// The first chunk whose audio is not complete, and since when it is that, in milliseconds.
+    pub(super) tts_head: Option<(u32, u64)>,
     pub(super) tts_failures: u32,
     /// When the playout last moved, or had a reason to.
     pub(super) playout_progress_ms: u64,
@@ -124,6 +131,7 @@ impl Reply {
             first_audio_ms: None,
             first_audio_out_ms: None,
             tts_progress_ms: now_ms,
+            tts_head: None,
             tts_failures: 0,
             playout_progress_ms: now_ms,
             hold: None,
@@ -138,6 +146,23 @@ impl Reply {
     /// The model has said and done everything, and what it did is kept.
     pub(super) fn is_answered(&self) -> bool {
         self.text_done && self.staged.is_empty()
+    }
+
+    /// Whether this request of its is under way.
+    pub(super) fn asks(&self, id: LlmRequestId) -> bool {
+        self.request.as_ref().is_some_and(|request| request.id == id)
+    }
+
+    /// Nothing of it was heard, shown or kept: it can be made again from the start.
+    pub(super) fn is_untouched(&self) -> bool {
+        !self.kept && self.first_audio_out_ms.is_none() && self.speech.chunks.iter().all(|chunk| !chunk.shown)
+    }
+
+    /// More audio can be played than before: the playout has a reason to move from now on.
+    pub(super) fn note_playable(&mut self, before_ms: u64, now_ms: u64) {
+        if self.speech.permitted_ms() > before_ms {
+            self.playout_progress_ms = now_ms;
+        }
     }
 
     /// Whether the caller, going on to speak, goes on with the same turn: nothing of the answer was heard or done.

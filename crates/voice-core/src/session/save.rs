@@ -13,8 +13,8 @@ use crate::phrases;
 use crate::snapshot::{Aside, Message, RestoreError, Role, SNAPSHOT_VERSION, Snapshot};
 use crate::timeline::PauseCause;
 
-use super::Session;
-use super::answer::{fail_outputs, tool_pairs};
+use super::tools::{fail_outputs, tool_pairs};
+use super::{MAX_TIME_MS, Session};
 
 /// How many thrown-away replies are remembered, for what they still use.
 const DISCARDED_REMEMBERED: usize = 16;
@@ -22,6 +22,9 @@ const DISCARDED_REMEMBERED: usize = 16;
 const MAX_BACKOFF: u64 = 30;
 /// What the model hears about a tool whose change the store did not take.
 const NOT_SAVED: &str = "it could not be saved";
+
+/// What the model hears when somebody else changed the tasks, and a part of its answer already counts.
+const CHANGED_MEANWHILE: &str = "the tasks changed meanwhile; nothing of this was saved";
 
 /// How a session comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,10 +123,12 @@ impl Session {
         };
         session.chat = join_chat(snapshot.history, snapshot.asides, &snapshot.interrupted);
         session.agent = agents::find(&snapshot.current_agent);
+        session.told_agent = session.agent.name;
+        session.skips_ids = how == Restored::Lost;
         session.consent = Consent::restore(snapshot.consent);
         session.counters = snapshot.counters;
         session.cost = snapshot.cost;
-        session.connected_before_ms = snapshot.connected_ms;
+        session.connected_before_ms = snapshot.connected_ms.min(MAX_TIME_MS);
         session.extra = snapshot.extra;
         Ok(session)
     }
@@ -243,19 +248,20 @@ impl Session {
         if failed.tools.is_empty() {
             return;
         }
-        let staged = self.reply.as_ref().is_some_and(|reply| reply.staged.iter().any(|id| failed.tools.contains(id)));
-        if staged && error == CommitError::Conflict {
-            self.restart_reply();
-            return;
-        }
-        self.push(Output::DropTools { calls: failed.tools.clone() });
-        if staged {
-            if let Some(reply) = &mut self.reply {
-                reply.changed = reply.kept;
+        match self.reply.as_ref().filter(|reply| reply.staged.iter().any(|id| failed.tools.contains(id))) {
+            Some(reply) if error == CommitError::Conflict && reply.is_untouched() => self.restart_reply(),
+            Some(reply) => {
+                // What was computed since then took the failed ones for granted.
+                let mut calls = reply.staged.clone();
+                calls.extend(failed.tools.iter().filter(|id| !reply.staged.contains(id)));
+                self.push(Output::DropTools { calls: calls.clone() });
+                let reason = if error == CommitError::Conflict { CHANGED_MEANWHILE } else { NOT_SAVED };
+                self.unstage(&calls, reason);
             }
-            self.unstage(&failed.tools, NOT_SAVED);
-        } else {
-            fail_outputs(&mut self.chat.items, &failed.tools, NOT_SAVED);
+            None => {
+                self.push(Output::DropTools { calls: failed.tools.clone() });
+                fail_outputs(&mut self.chat.items, &failed.tools, NOT_SAVED);
+            }
         }
     }
 

@@ -50,6 +50,7 @@ impl Session {
 
     /// Lets be heard what may be heard, and ends the reply when all of it was.
     pub(super) fn advance_speech(&mut self) {
+        self.note_tts_head();
         let reachable = self.link.is_some();
         let voice = self.has_voice();
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed) else { return };
@@ -66,6 +67,17 @@ impl Session {
         let through = reply.is_answered() && reply.speech.chunks.iter().all(|chunk| chunk.permitted);
         if through && reply.hold.is_none() && reply.speech.is_heard() {
             self.finish_reply();
+        }
+    }
+
+    /// Since when the first chunk without all its audio is the first.
+    fn note_tts_head(&mut self) {
+        let now_ms = self.now_ms;
+        let Some(reply) = &mut self.reply else { return };
+        let head = reply.speech.chunks.iter().find(|chunk| chunk.asked && !chunk.done && !chunk.shown);
+        let head = head.map(|chunk| chunk.index);
+        if head != reply.tts_head.map(|(index, _)| index) {
+            reply.tts_head = head.map(|index| (index, now_ms));
         }
     }
 
@@ -124,8 +136,9 @@ impl Session {
     pub(super) fn hold_reply(&mut self) {
         let now_ms = self.now_ms;
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed && reply.hold.is_none()) else { return };
-        reply.hold = Some(Hold { since_ms: now_ms });
-        if reply.speech.chunks.iter().any(|chunk| chunk.permitted && !chunk.shown) {
+        let paused = reply.speech.chunks.iter().any(|chunk| chunk.permitted && !chunk.shown);
+        reply.hold = Some(Hold { since_ms: now_ms, paused });
+        if paused {
             let speech = reply.speech.id;
             self.push(Output::PausePlayout { speech });
         }
@@ -142,7 +155,8 @@ impl Session {
         reply.playout_progress_ms = now_ms;
         let (speech, from_ms) = (reply.speech.id, reply.speech.played_ms);
         let audible = reply.first_audio_out_ms.is_some();
-        if reply.speech.chunks.iter().any(|chunk| chunk.permitted && !chunk.shown) {
+        // Its pieces may have been made again meanwhile: the speech goes on all the same.
+        if hold.paused {
             self.push(Output::ResumePlayout { speech, from_ms });
         }
         if audible {
@@ -154,7 +168,6 @@ impl Session {
     pub(super) fn resume_after_reconnect(&mut self) {
         let voice = self.has_voice();
         let Some(reply) = &mut self.reply else { return };
-        let speech = reply.speech.id;
         if voice {
             let missing: Vec<u32> = reply
                 .speech
@@ -170,10 +183,7 @@ impl Session {
                 self.synthesize(index);
             }
         } else {
-            for chunk in reply.speech.chunks.iter_mut().filter(|chunk| chunk.permitted) {
-                chunk.shown = true;
-            }
-            self.push(Output::DropSpeech { speech });
+            self.read_on();
         }
         self.release_reply();
     }
@@ -182,12 +192,12 @@ impl Session {
         let now_ms = self.now_ms;
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
         let first = reply.first_audio_ms.is_none() && audio_ms > 0;
+        let playable_ms = reply.speech.permitted_ms();
         let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) else { return };
-        chunk.audio_ms = chunk.audio_ms.max(audio_ms);
-        reply.tts_progress_ms = now_ms;
-        if reply.speech.permitted_ms() > reply.speech.played_ms && reply.hold.is_none() {
-            reply.playout_progress_ms = now_ms;
+        if chunk.sounds(audio_ms) {
+            reply.tts_progress_ms = now_ms;
         }
+        reply.note_playable(playable_ms, now_ms);
         if first {
             reply.first_audio_ms = Some(now_ms);
             if let Some(timeline) = &mut reply.timeline {
@@ -201,10 +211,12 @@ impl Session {
     pub(super) fn handle_tts_done(&mut self, speech: SpeechId, index: u32, audio_ms: u64, words: Vec<WordTiming>) {
         self.handle_tts_audio(speech, index, audio_ms);
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
+        let playable_ms = reply.speech.permitted_ms();
         if let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) {
             chunk.done = true;
             chunk.words = words;
             reply.tts_progress_ms = self.now_ms;
+            reply.note_playable(playable_ms, self.now_ms);
         }
     }
 
@@ -229,8 +241,12 @@ impl Session {
         let now_ms = self.now_ms;
         let Some(reply) = &mut self.reply else { return };
         let rest = reply.speech.cut_off(index);
+        let (speech, ended) = (reply.speech.id, rest.is_some());
         let captioned = reply.speech.chunk_mut(index).is_some_and(|chunk| chunk.captioned);
-        let from = if rest.is_some() { index + 1 } else { index };
+        let from = if ended { index + 1 } else { index };
+        if ended {
+            self.push(Output::EndChunk { speech, chunk: index });
+        }
         let dropped = self.drop_chunks(from);
         let Some(reply) = &mut self.reply else { return };
         let first_new = reply.speech.next_index;
@@ -260,15 +276,25 @@ impl Session {
         }
     }
 
+    /// The rest of the reply is read. It becomes another speech: should the voice come back, that begins at its start.
+    fn read_on(&mut self) {
+        self.counters.speech += 1;
+        let next = SpeechId(self.counters.speech);
+        let Some(reply) = &mut self.reply else { return };
+        let dropped = std::mem::replace(&mut reply.speech.id, next);
+        reply.speech.forget_audio();
+        reply.last_said = false;
+        reply.tts_head = None;
+        if let Some(hold) = &mut reply.hold {
+            hold.paused = false;
+        }
+        self.push(Output::DropSpeech { speech: dropped });
+    }
+
     /// Voice failed: the caller reads, and types.
     fn fall_back_to_text(&mut self) {
         self.voice_broken = true;
-        let Some(reply) = &mut self.reply else { return };
-        let speech = reply.speech.id;
-        for chunk in &mut reply.speech.chunks {
-            chunk.shown |= chunk.permitted;
-        }
-        self.push(Output::DropSpeech { speech });
+        self.read_on();
         self.client(ClientEvent::FallbackToText { message: phrases::TEXT_FALLBACK.to_owned() });
         self.observe(Observation::FellBackToText);
     }
@@ -318,6 +344,8 @@ impl Session {
     /// The caller, or a typed message, cuts the reply short: history keeps what was heard.
     pub(super) fn interrupt(&mut self) {
         let Some(mut reply) = self.reply.take_if(|reply| reply.confirmed) else { return };
+        // Whoever goes on talking does not want the call to end.
+        reply.end_call = None;
         let (heard, unheard) = reply.speech.split_heard();
         self.stop_producing(&mut reply);
         let interrupted = !unheard.is_empty() || !reply.text_done;
@@ -379,6 +407,10 @@ impl Session {
         self.too_long_said = true;
         self.drop_listening();
         self.interrupt();
+        if self.closing.is_some() {
+            // A goodbye was just heard to its end: nothing is to be added.
+            return;
+        }
         self.begin_scripted(phrases::TOO_LONG);
         if let Some(reply) = &mut self.reply {
             reply.end_call = Some(EndReason::TooLong);

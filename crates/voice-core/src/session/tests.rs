@@ -4,5 +4,7 @@ mod call;
 
 mod answering;
 mod listening;
+mod rehearsed;
+mod rehearsed_speech;
 mod saving;
 mod speaking;

@@ -1,0 +1,107 @@
+//! Wishes are carried out: to the models of the providers, the playout, the store and the page.
+
+use voice_core::Output;
+use voice_core::chat::ChatContext;
+use voice_core::ids::{CommitId, LlmRequestId, ReplyId, SpeechId, ToolCallId};
+use voice_core::snapshot::Snapshot;
+
+use crate::check::Id;
+use crate::seen::Seen;
+use crate::world::{Checked, World, violated};
+
+impl World {
+    /// What the session wishes, as it is carried out.
+    pub(crate) fn carry_out(&mut self, output: Output) -> Checked {
+        if self.check.ended {
+            return violated("nothing after End", format!("{output:?}"));
+        }
+        match output {
+            Output::StartUtterance { utterance, from_ms } => {
+                self.check.new_id(Id::Utterance, utterance.0)?;
+                self.start_utterance(utterance, from_ms);
+            }
+            Output::ContinueUtterance { .. } => {}
+            Output::FinishUtterance { utterance, revision, until_ms } => {
+                self.finish_utterance(utterance, revision, until_ms);
+            }
+            Output::DropUtterance { utterance } => {
+                self.check.stop_said = false;
+                self.drop_utterance(utterance);
+            }
+            Output::RequestLlm { request, reply, agent, chat } => self.carry_request(request, reply, agent, &chat)?,
+            Output::CancelLlm { request } => self.cancel_llm(request),
+            Output::RunTool { call } => {
+                self.check.new_id(Id::Call, call.id.0)?;
+                self.run_tool(call);
+            }
+            Output::DropTools { calls } => {
+                self.store.drop_tools(&calls);
+                self.check.gates.retain(|(call, ..)| !calls.contains(call));
+            }
+            Output::Synthesize { speech, reply, chunk, text } => self.carry_chunk(speech, reply, chunk, &text)?,
+            Output::Play { speech, through_chunk, .. } => self.play(speech, through_chunk)?,
+            Output::EndChunk { speech, chunk } => self.device.end_chunk(speech, chunk),
+            Output::DropChunks { speech, from_chunk } => {
+                if self.device.drop_chunks(speech, from_chunk) {
+                    let text = format!("speech {speech} from chunk {from_chunk}");
+                    self.strange("what was heard is not dropped", text)?;
+                }
+            }
+            Output::PausePlayout { speech } => self.pause(speech),
+            Output::ResumePlayout { speech, from_ms } => self.resume(speech, from_ms)?,
+            Output::DropSpeech { speech } => self.drop_speech(speech),
+            Output::FinishSpeech { speech } => self.finish_speech(speech)?,
+            Output::Commit { commit, tools, snapshot, .. } => self.carry_commit(commit, &tools, snapshot)?,
+            Output::Client { event } => self.client_sees(event)?,
+            Output::Observe { observation } => self.observed(observation)?,
+            Output::End { reason, .. } => {
+                self.check.ended = true;
+                self.see_end(reason);
+                self.check_open_turns(reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_request(&mut self, request: LlmRequestId, reply: ReplyId, agent: &str, chat: &ChatContext) -> Checked {
+        self.check.new_id(Id::Request, request.0)?;
+        if reply != self.check.reply {
+            self.check.new_id(Id::Reply, reply.0)?;
+            self.check.reply = reply;
+            if self.check.open_turns.is_empty() {
+                self.saw(Seen::Speculation);
+            }
+        }
+        self.check.last_request = request.0;
+        self.check_request(&chat.items)?;
+        self.request_llm(request, reply, agent, chat);
+        Ok(())
+    }
+
+    fn carry_chunk(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, text: &str) -> Checked {
+        // A speech has many chunks: its id comes again, but never for another reply.
+        if self.device.line(speech).is_none_or(|line| line.reply != reply) {
+            self.check.new_id(Id::Speech, speech.0)?;
+        }
+        if text.contains("lost my thread") || text.contains("something went wrong") {
+            self.saw(Seen::Apology);
+        }
+        if text.contains("couldn't hear") {
+            self.saw(Seen::NotHeard);
+        }
+        if self.check.gates.iter().any(|(_, of, last)| *of == reply && self.check.last_request > *last) {
+            self.saw(Seen::GatedWords);
+        }
+        self.synthesize(speech, reply, chunk, text);
+        Ok(())
+    }
+
+    fn carry_commit(&mut self, commit: CommitId, tools: &[ToolCallId], snapshot: Box<Snapshot>) -> Checked {
+        self.check.new_id(Id::Commit, commit.0)?;
+        if self.check.in_flight.is_some() {
+            return self.strange("one commit at a time", format!("commit {commit} while one is under way"));
+        }
+        self.check.in_flight = Some((commit, tools.to_vec()));
+        self.commit(commit, tools, snapshot)
+    }
+}

@@ -1,0 +1,98 @@
+//! The STT and the end-of-turn score: what they make of what the caller said, and when.
+
+use voice_core::Input;
+use voice_core::ids::UtteranceId;
+
+use crate::queue::Event;
+use crate::stray::any_kind;
+use crate::world::World;
+
+#[derive(Debug)]
+struct Heard {
+    id: UtteranceId,
+    /// World time, in milliseconds.
+    from_ms: u64,
+}
+
+/// What the STT knows.
+#[derive(Debug, Default)]
+pub(crate) struct Ears {
+    /// Every word on this leg, and when it ended in world time.
+    words: Vec<(u64, String)>,
+    utterances: Vec<Heard>,
+}
+
+impl Ears {
+    /// The audio of the old leg is gone.
+    pub(crate) fn leg_changed(&mut self) {
+        self.words.clear();
+        self.utterances.clear();
+    }
+
+    fn text(&self, id: UtteranceId, until_ms: u64) -> Option<String> {
+        let heard = self.utterances.iter().find(|heard| heard.id == id)?;
+        let words = self.words.iter().filter(|(at_ms, _)| *at_ms > heard.from_ms && *at_ms <= until_ms);
+        Some(words.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl World {
+    /// A word is in the audio; an interim transcript may follow.
+    pub(crate) fn transcribe_word(&mut self, word: String) {
+        self.ears.words.push((self.now_ms, word));
+        let Some(id) = self.ears.utterances.last().map(|heard| heard.id) else { return };
+        if !self.dice.chance(500) {
+            return;
+        }
+        if let Some(text) = self.ears.text(id, self.now_ms) {
+            let delay_ms = self.delay(30, 400);
+            self.later(delay_ms, Event::Give(Input::InterimTranscript { utterance: id, text }));
+        }
+    }
+
+    /// An utterance begins at `from_ms` of the session's time.
+    pub(crate) fn start_utterance(&mut self, id: UtteranceId, from_ms: u64) {
+        let from_ms = from_ms + self.base_ms;
+        self.ears.utterances.push(Heard { id, from_ms });
+    }
+
+    pub(crate) fn drop_utterance(&mut self, id: UtteranceId) {
+        self.ears.utterances.retain(|heard| heard.id != id);
+    }
+
+    /// The caller paused: final transcript and score, or what goes wrong with them.
+    pub(crate) fn finish_utterance(&mut self, id: UtteranceId, revision: u32, until_ms: u64) {
+        let faults = self.profile.faults;
+        let Some(mut text) = self.ears.text(id, until_ms + self.base_ms + 20) else { return };
+        self.use_stt(until_ms % 7_000);
+        if !self.dice.chance(faults.score_missing) {
+            let permille = u16::try_from(self.dice.below(1_001)).unwrap_or_default();
+            let delay_ms = self.delay(10, 200);
+            self.later(delay_ms, Event::Give(Input::EndOfTurnScore { utterance: id, revision, permille }));
+        }
+        let mut delay_ms = self.delay(20, 700);
+        if self.dice.chance(faults.stt_stale) {
+            let revision = revision.wrapping_sub(1);
+            let wrong = Input::FinalTranscript { utterance: id, revision, text: "wrong".to_owned() };
+            self.later(delay_ms / 2, Event::Give(wrong));
+            let twice = Input::FinalTranscript { utterance: id, revision: revision + 1, text: text.clone() };
+            let again_ms = delay_ms + self.dice.below(3_000);
+            self.later(again_ms, Event::Give(twice));
+        }
+        if self.dice.chance(faults.stt_fail) {
+            let kind = any_kind(&mut self.dice);
+            self.later(delay_ms, Event::Give(Input::SttFailed { utterance: id, revision, kind }));
+            return;
+        }
+        if self.dice.chance(faults.stt_hang) {
+            if self.dice.chance(500) {
+                return;
+            }
+            delay_ms += self.dice.between(700, 6_000);
+        }
+        if self.dice.chance(faults.stt_deaf) {
+            text.clear();
+        }
+        self.later(delay_ms, Event::Give(Input::FinalTranscript { utterance: id, revision, text }));
+    }
+}

@@ -1,0 +1,36 @@
+//! Which kinds of events a seed got to see.
+
+use voice_core::output::Observation;
+use voice_core::provider::Stage;
+
+use crate::seen::Seen;
+use crate::world::World;
+
+impl World {
+    /// Notes what the session observed.
+    pub(crate) fn see(&mut self, observation: &Observation) {
+        let seen = match observation {
+            Observation::EndOfTurn { endpointing_ms: Some(_), .. } => Seen::EndOfTurn,
+            Observation::EndOfTurn { endpointing_ms: None, .. } => Seen::TypedTurn,
+            Observation::Interrupted { .. } => Seen::Interruption,
+            Observation::FalseInterruption { .. } => Seen::FalseInterruption,
+            Observation::SpeculationDiscarded { .. } => Seen::Discarded,
+            Observation::ToolFinished { failed: true, .. } => Seen::ToolFailed,
+            Observation::Handoff { .. } => Seen::Handoff,
+            Observation::ProviderFailed { stage: Stage::Tts, .. } => Seen::TtsRetry,
+            Observation::ProviderFailed { stage: Stage::Llm, .. } => Seen::LlmRetry,
+            Observation::DeadlineMissed { state } => match *state {
+                "stt" => Seen::SttDeadline,
+                "llm" => Seen::LlmDeadline,
+                "tool" => Seen::ToolDeadline,
+                "tts" => Seen::TtsDeadline,
+                "playout" => Seen::PlayoutStalled,
+                "commit" => Seen::CommitDeadline,
+                "long_speech" => Seen::LongSpeech,
+                _ => return,
+            },
+            _ => return,
+        };
+        self.saw(seen);
+    }
+}

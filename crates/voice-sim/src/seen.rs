@@ -1,0 +1,95 @@
+//! What a seed got to see: a simulator that goes blind finds nothing, so every kind of event is counted.
+
+macro_rules! seen {
+    ($($name:ident = $words:literal,)*) => {
+        /// A kind of event.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Seen {
+            $(#[doc = $words] $name,)*
+        }
+
+        impl Seen {
+            /// Every kind, with its name.
+            pub const ALL: &'static [(Self, &'static str)] = &[$((Self::$name, $words),)*];
+        }
+    };
+}
+
+seen! {
+    EndOfTurn = "end of turn by voice",
+    TypedTurn = "end of turn by typing",
+    Interruption = "interruption",
+    FalseInterruption = "false interruption",
+    Backchannel = "sign of listening over the agent",
+    Reopened = "turn gone on with after its end",
+    Speculation = "reply begun before the end of turn",
+    Discarded = "reply thrown away unheard",
+    NotHeard = "agent asks again after deaf STT",
+    StopRecording = "recording stopped by voice",
+    ConsentWithdrawn = "consent withdrawn by a button",
+    Recorded = "frames recorded with a permit",
+    TextFallback = "fallback to text",
+    TtsRetry = "synthesis tried again",
+    Apology = "apology",
+    LlmRetry = "model asked again after a failure",
+    LlmLate = "model's words after its cancellation",
+    ToolRan = "tool computed",
+    ToolFailed = "tool failed or too late",
+    ToolChange = "change committed",
+    GatedWords = "words held back until a commit",
+    TooManyCalls = "too many tool calls or requests",
+    Conflict = "commit in conflict",
+    StoreDown = "commit refused",
+    LostAck = "commit applied, its answer lost",
+    StoreHung = "commit without an answer",
+    Fenced = "session taken over",
+    Restored = "restored after a kill",
+    RestoredMidReply = "killed in mid-reply",
+    Moved = "moved on purpose",
+    Handoff = "hand-off between agents",
+    LegLost = "leg lost",
+    LegReplaced = "leg replaced",
+    LegBack = "leg back in time",
+    TextLeg = "leg without voice",
+    NoLeg = "typed message answered without a leg",
+    Burst = "burst of typed messages",
+    TooManyMessages = "typed message refused",
+    Muted = "microphone muted",
+    PlayoutStalled = "playout taken as heard",
+    SttDeadline = "STT deadline",
+    LlmDeadline = "model deadline",
+    ToolDeadline = "tool deadline",
+    TtsDeadline = "synthesis deadline",
+    CommitDeadline = "commit deadline",
+    LongSpeech = "caller who speaks for too long",
+    Trimmed = "history trimmed",
+    EndGoodbye = "ended by goodbye",
+    EndHungUp = "ended by hanging up",
+    EndOperator = "ended by an operator",
+    EndIdle = "ended by silence",
+    EndTooLong = "ended by length",
+    EndLost = "ended by a lost caller",
+    Wasted = "money wasted on a discarded reply",
+    Stray = "event of an unknown id",
+    Chaos = "chaos",
+    Replayed = "run twice and replayed from its log",
+    SnapshotChecked = "snapshot restored and compared",
+}
+
+/// The kinds that one seed saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sights(u64);
+
+impl Sights {
+    /// Notes that it was seen.
+    pub const fn add(&mut self, seen: Seen) {
+        self.0 |= 1 << seen as u32;
+    }
+
+    /// Whether it was seen.
+    pub const fn has(self, seen: Seen) -> bool {
+        self.0 & (1 << seen as u32) != 0
+    }
+}
+
+const _: () = assert!(Seen::ALL.len() <= 64);
