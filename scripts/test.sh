@@ -28,9 +28,10 @@ needs() {
     done
 }
 
-# The line or two of a log that say what a passed step did.
+# The line or two of a log that say what a passed step did, and what it did not do.
 highlight() {
-    grep -E '^ *(Summary \[|test result: |Ran [0-9]+ tests|Tests  |seeds|.* seeds|the core.s walls|[0-9]+ files are right)' "$1" | tail -n 2 || true
+    grep -E '^ *SKIPPED ' "$1" | sed 's/^ */    /' || true
+    grep -E '^ *(Summary \[|test result: |Ran [0-9]+ tests|Tests  |seeds|.* seeds|the core.s walls|[0-9]+ files are right|[0-9]+ passed, [0-9]+ failed$)' "$1" | tail -n 2 || true
 }
 
 report() {
@@ -109,6 +110,10 @@ web_install() { scripts/web.sh install; }
 web_check() { scripts/web.sh check; }
 web_test() { scripts/web.sh test; }
 web_build() { scripts/web.sh build; }
+web_smoke() {
+    needs chromium
+    scripts/web.sh smoke
+}
 fmt() { cargo fmt --all --check; }
 clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 walls() { scripts/tests/core_walls.sh; }
@@ -155,6 +160,7 @@ main() {
     step web-check web_check
     step web-test web_test
     step web-build web_build
+    step web-smoke web_smoke
     step fmt fmt
     step spelling spelling
     step size size

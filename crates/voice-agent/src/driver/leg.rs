@@ -30,11 +30,7 @@ impl Driver {
                 }
             }
             Command::Text { text, answer } => {
-                let message = answer.map(|answer| {
-                    self.next_message += 1;
-                    self.answers.insert(self.next_message, answer);
-                    self.next_message
-                });
+                let message = answer.map(|answer| self.answers.expect(answer));
                 self.pending.push_back(Input::Text { text, message });
             }
             Command::Consent { recording } => self.pending.push_back(Input::Consent { recording }),

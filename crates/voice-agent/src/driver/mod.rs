@@ -3,6 +3,7 @@
 //! What the core wishes for is carried out in `wish`; what providers and the store answer comes back as [`Done`] through
 //! one bounded queue, and every answer carries the id of what it belongs to.
 
+mod answers;
 pub mod api;
 mod deps;
 mod doc;
@@ -22,7 +23,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use voice_core::chat::ToolCall;
@@ -37,6 +38,7 @@ use voice_core::{CoreConfig, Input, Observation, Output};
 use crate::store::{CommitOutcome, SessionDoc, StoreError, UserTasks};
 use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
 
+use answers::Answers;
 use api::{Command, Outbound, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
 use ears::Ears;
 use journal::Journal;
@@ -149,8 +151,7 @@ struct Driver {
     score: ScoreParts,
     models: BTreeMap<LlmRequestId, (AbortHandle, voice_core::ids::ReplyId)>,
     transcriptions: BTreeMap<UtteranceId, Vec<AbortHandle>>,
-    answers: BTreeMap<u64, oneshot::Sender<TextAnswer>>,
-    next_message: u64,
+    answers: Answers,
     turn_tools: Vec<ToolCallReport>,
     frames_dropped: u64,
     tidied_ms: u64,
@@ -197,8 +198,7 @@ impl Driver {
             score: ScoreParts::default(),
             models: BTreeMap::new(),
             transcriptions: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            next_message: 0,
+            answers: Answers::default(),
             turn_tools: Vec::new(),
             frames_dropped: 0,
             tidied_ms: 0,
@@ -265,6 +265,7 @@ impl Driver {
             }
         }
         self.listen_on();
+        self.answers.settle();
         self.publish();
     }
 
@@ -277,7 +278,7 @@ impl Driver {
             self.journal.output(&output);
             if let (Some(message), Output::Client { event: ClientEvent::Error { .. } }) = (&message, &output) {
                 // A message that is refused will not be answered: whoever waits is told so now.
-                self.answers.remove(message);
+                self.answers.refuse(*message);
             }
             self.carry_out(now_ms, output);
         }
@@ -325,7 +326,6 @@ impl Driver {
         }
         self.transcriptions.values().flatten().for_each(AbortHandle::abort);
         self.mouth.drop_speech_now();
-        self.answers.clear();
         if self.frames_dropped > 0 {
             self.deps.events.frames_dropped("muted", self.frames_dropped);
         }
@@ -338,6 +338,7 @@ impl Driver {
                 self.deps.events.store_failed("end_session", &error);
             }
         }
+        self.answers.end();
         let end = SessionEnd {
             outcome,
             reason,
@@ -361,10 +362,7 @@ impl Driver {
                 let tool_calls = self.turn_tools.clone();
                 let answer =
                     TextAnswer { reply: reply.clone(), agent: agent.clone(), tool_calls, cost_usd: cost.as_usd() };
-                if let Some(sender) = self.answers.remove(message) {
-                    // Whoever asked may have gone.
-                    let _gone = sender.send(answer);
-                }
+                self.answers.answer(*message, answer);
             }
             _ => {}
         }

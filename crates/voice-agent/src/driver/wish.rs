@@ -163,6 +163,7 @@ impl Driver {
     }
 
     fn commit(&mut self, commit: CommitId, turn: TurnId, calls: Vec<ToolCallId>, snapshot: &Snapshot) {
+        self.answers.saving(commit);
         doc::write(&mut self.doc, snapshot, jiff::Timestamp::now());
         let tools = self.staging.commits(&calls);
         let store = Arc::clone(&self.deps.store);
@@ -309,6 +310,7 @@ impl Driver {
         outcome: Result<CommitOutcome, StoreError>,
         took: std::time::Duration,
     ) {
+        self.answers.saved(commit);
         let input = match outcome {
             Ok(CommitOutcome::Committed { tasks_rev }) => {
                 self.deps.events.store_committed(took);

@@ -44,7 +44,7 @@ impl Script {
         command
             .arg(root().join("web/e2e/first-call.mjs"))
             .env("BASE_URL", server.url(""))
-            .env("WAV", fixture("add_a_task_by_friday.wav"))
+            .env("WAV", fixture("voice_review_the_proposal.wav"))
             .env("PLAYED_WAV", played)
             .env("OUT_DIR", pictures)
             .stdin(Stdio::piped())

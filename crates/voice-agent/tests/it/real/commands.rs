@@ -24,7 +24,7 @@ async fn a_call_from_the_command_line_is_answered_logged_and_replayed_bit_for_bi
     let logs = tempfile::tempdir().unwrap();
     let home = Home::with([("INPUT_LOG_DIR", logs.path().to_str().unwrap())]).await;
     let server = home.start().await;
-    let report = call(&server, "add_a_task_by_friday.wav").await;
+    let report = call(&server, "voice_review_the_proposal.wav").await;
     let reply = report["reply"].as_str().unwrap().to_lowercase();
     assert!(reply.contains("added") && reply.contains("proposal"), "{report}");
     assert_eq!(report["tools"], serde_json::json!(["add_task"]));

@@ -1,8 +1,6 @@
 //! Speaking over the agent: who cuts in is heard at once, and who only coughs hears the rest.
 
 use serde_json::{Value, json};
-use voice_agent::embedded::say;
-use voice_agent::model::runtime::default_models_dir;
 
 use super::phone::{Phone, wav};
 use super::process::{Home, Process, fixture};
@@ -39,7 +37,7 @@ async fn history_keeps_what_was_heard_of_an_interrupted_reply() {
     let home = Home::new().await;
     let server = home.start().await;
     let (ada, mut phone, reply) = reading(&server).await;
-    phone.say(&wav(&fixture("add_a_task_by_friday.wav")));
+    phone.say(&wav(&fixture("voice_review_the_proposal.wav")));
     phone.until("the agent falls silent", |phone| phone.last("clear").is_some()).await;
     phone.until("what was heard is known", |phone| phone.last("heard").is_some()).await;
     phone
@@ -62,15 +60,14 @@ async fn history_keeps_what_was_heard_of_an_interrupted_reply() {
 }
 
 #[tokio::test]
-async fn a_cough_is_not_heard_and_after_an_uh_huh_the_agent_goes_on_where_it_was() {
+async fn a_cough_is_not_heard_and_after_a_right_the_agent_goes_on_where_it_was() {
     let home = Home::new().await;
     let server = home.start().await;
     let (ada, mut phone, reply) = reading(&server).await;
     phone.say(&wav(&fixture("cough.wav")));
     phone.for_ms(1_500).await;
     assert!(phone.last("clear").is_none() && phone.last("user_speaking").is_none());
-    let agreement = tokio::task::spawn_blocking(|| say(&default_models_dir(), "Uh-huh.", 16_000)).await.unwrap();
-    phone.say(&agreement.unwrap());
+    phone.say(&wav(&fixture("voice_right.wav")));
     phone.until("the agent falls silent", |phone| phone.last("clear").is_some()).await;
     phone.until("the agent goes on", |phone| phone.last("speech_resumed").is_some()).await;
     let resumed = phone.last("speech_resumed").unwrap().clone();

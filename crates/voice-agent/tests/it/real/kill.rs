@@ -46,7 +46,7 @@ async fn what_was_acknowledged_by_http_is_there_once_whenever_the_process_dies()
         };
         let end = async {
             tokio::time::sleep(Duration::from_micros(delay_us)).await;
-            nix_kill(&server);
+            kill_9(&server);
         };
         let (heard, ()) = tokio::join!(talk, end);
         asked.extend((1..10).map(title));
@@ -60,7 +60,7 @@ async fn what_was_acknowledged_by_http_is_there_once_whenever_the_process_dies()
 }
 
 /// `kill -9` of a process that its owner still holds.
-fn nix_kill(server: &Process) {
+fn kill_9(server: &Process) {
     let sent = std::process::Command::new("kill").args(["-9", &server.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
@@ -106,7 +106,7 @@ async fn a_call_goes_on_after_the_process_died_in_mid_speech() {
     let ada = server.user("ada").await;
     let mut phone = Phone::call(&server, &ada).await;
     phone.until_greeted().await;
-    phone.say(&wav(&fixture("add_a_task_by_friday.wav")));
+    phone.say(&wav(&fixture("voice_review_the_proposal.wav")));
     // A tool is told of when its change is in the store.
     phone.until("the tool ran", |phone| phone.last("tool_call").is_some()).await;
     assert_eq!(phone.last("tool_call").unwrap()["name"], "add_task");

@@ -26,7 +26,7 @@ async fn the_metrics_are_there_before_the_first_call_and_move_with_it() {
     assert_eq!(server.metric("voice_agent_active_sessions").await, 1.0);
     let mut phone = Phone::call(&server, &ada).await;
     phone.until_greeted().await;
-    phone.say(&wav(&fixture("add_a_task_by_friday.wav")));
+    phone.say(&wav(&fixture("voice_review_the_proposal.wav")));
     phone.until("the turn is over", |phone| phone.last("turn").is_some() && phone.is_quiet()).await;
     phone.send(&json!({"type": "end"})).await;
     assert_eq!(phone.until_closed().await, 1000);

@@ -107,7 +107,8 @@ pub(crate) fn has(program: &str, how: &str) -> bool {
 pub(crate) fn skip(why: &str) {
     assert!(!matches!(std::env::var("CI").as_deref(), Ok("true" | "1")), "{why}");
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
-    writeln!(std::io::stderr(), "SKIPPED {name}: {why}").unwrap();
+    let mut past_the_harness = std::io::stderr();
+    writeln!(past_the_harness, "SKIPPED {name}: {why}").unwrap();
 }
 
 /// A running server. It ends with this value, however the test ends.
@@ -304,11 +305,7 @@ impl Process {
     /// Asserts that the session is over for its caller.
     pub(crate) async fn is_over(&self, session: &Session) {
         let path = format!("/api/sessions/{}/messages", session.id);
-        eventually("the session is over", async || {
-            let doc = self.metric("voice_agent_active_sessions").await;
-            doc == 0.0
-        })
-        .await;
+        eventually("the session is over", async || self.metric("voice_agent_active_sessions").await == 0.0).await;
         problem(self.post(&path, &session.token, &json!({"text": "hi"})).await, 404, "session_ended").await;
     }
 }
