@@ -148,6 +148,17 @@ impl Mouth {
         Some(audio_ms)
     }
 
+    /// No more audio of a chunk is wanted: its synthesis stops, and it ends with what is there.
+    pub(super) fn cut_chunk(&mut self, speech: SpeechId, index: u32) {
+        let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
+        if let Some((_, synthesis)) = voice.synthesis.take_if(|(chunk, _)| *chunk == index) {
+            synthesis.abort();
+        }
+        if let Some(chunk) = self.chunk_mut(speech, index) {
+            chunk.done = true;
+        }
+    }
+
     fn chunk_mut(&mut self, speech: SpeechId, index: u32) -> Option<&mut ChunkAudio> {
         let voice = self.voice.as_mut().filter(|voice| voice.id == speech)?;
         voice.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.done)
@@ -397,6 +408,20 @@ mod tests {
         mouth.pump(50, &mut out);
         assert_eq!(bytes(&out), 10 * 960);
         assert!(matches!(out.last(), Some(Outbound::SpeechFinished { duration_ms: 200, .. })));
+    }
+
+    #[test]
+    fn a_chunk_that_is_cut_ends_with_what_is_there() {
+        let mut mouth = Mouth::default();
+        mouth.add_text(SPEECH, ReplyId(1), 0, "words".to_owned());
+        mouth.next_text().unwrap();
+        mouth.add_audio(SPEECH, 0, &[7; 960]).unwrap();
+        mouth.cut_chunk(SPEECH, 0);
+        assert_eq!(mouth.add_audio(SPEECH, 0, &[7; 960]), None);
+        mouth.play(0, SPEECH, 0, true);
+        let mut out = Vec::new();
+        mouth.pump(0, &mut out);
+        assert!(matches!(out.last(), Some(Outbound::SpeechFinished { duration_ms: 40, .. })));
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl Driver {
             Output::DropTools { calls } => self.staging.forget(&calls),
             Output::Synthesize { speech, reply, chunk, text } => self.mouth.add_text(speech, reply, chunk, text),
             Output::Play { speech, through_chunk, last, .. } => self.mouth.play(now_ms, speech, through_chunk, last),
+            Output::EndChunk { speech, chunk } => self.mouth.cut_chunk(speech, chunk),
             Output::DropChunks { speech, from_chunk } => self.mouth.drop_chunks(speech, from_chunk),
             Output::PausePlayout { speech } => self.mouth.pause(speech, &mut out),
             Output::ResumePlayout { speech, from_ms } => self.mouth.resume(now_ms, speech, from_ms, &mut out),
