@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::microphone::Speech;
 
 /// How long the agent is listened to before it is cut short, at least.
-const LISTEN: Duration = Duration::from_millis(600);
+const LISTEN: Duration = Duration::from_millis(300);
 /// Longest wait for the agent to speak, or to fall silent.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -120,7 +120,7 @@ impl Interrupter<'_> {
     async fn tick(&mut self) -> Result<()> {
         let number = self.cut_ms.len() + self.missed;
         // Not always at the same moment of the agent's speech, nor of the VAD's windows.
-        let listen = LISTEN + Duration::from_millis(number as u64 * 7 % 40 + number as u64 % 5 * 100);
+        let listen = LISTEN + Duration::from_millis(number as u64 * 7 % 40 + number as u64 % 5 * 50);
         let heard_enough = matches!(self.hears, Some((_, Some(since))) if since.elapsed() >= listen);
         if self.saying.is_none() && heard_enough {
             self.saying = Some((number % self.speeches.len(), self.speeches[number % self.speeches.len()].loud.0));

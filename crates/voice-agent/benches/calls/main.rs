@@ -276,7 +276,7 @@ async fn interruption(args: &Args, said: &[Said]) -> Result<()> {
     let ours = [server.process()?];
     let watch = Watch::start(&ours)?;
     // The last command makes the agent talk for long.
-    let speeches = [Speech::new(&said.last().context("no commands")?.pcm)?];
+    let speeches: Vec<Speech> = said.iter().map(|said| Speech::new(&said.pcm)).collect::<Result<_>>()?;
     let (mut cut, mut missed) = (Vec::new(), 0);
     for _ in 0..args.runs {
         let mut run = Vec::new();

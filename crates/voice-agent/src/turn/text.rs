@@ -37,6 +37,9 @@ const DOUBTFUL_WORDS: &[&str] = &[
     "were", "when", "where", "will", "with", "without", "would",
 ];
 
+/// Endings of questions that need nothing more, though their last word alone would be doubtful.
+const FINISHED_ENDINGS: &[&str] = &["do i have", "do we have", "have i", "is next", "what's next", "comes next"];
+
 /// Endings of several words that call for more.
 const UNFINISHED_ENDINGS: &[&str] = &[
     "i mean",
@@ -162,15 +165,17 @@ pub fn hint(transcript: &str) -> TextHint {
     if is(WHOLE, &text) {
         return TextHint::Whole;
     }
-    let ends_open = UNFINISHED_ENDINGS
-        .iter()
-        .any(|ending| text.strip_suffix(ending).is_some_and(|before| before.is_empty() || before.ends_with(' ')));
+    let ends_on = |endings: &[&str]| {
+        let whole_words = |before: &str| before.is_empty() || before.ends_with(' ');
+        endings.iter().any(|ending| text.strip_suffix(ending).is_some_and(whole_words))
+    };
+    let ends_open = ends_on(UNFINISHED_ENDINGS);
     // Dashes, commas and ellipses are how speech to text writes a voice that stays up.
     let voice_stays_up = trimmed.ends_with(['-', '–', '—', ',', '…']) || trimmed.ends_with("...");
     if voice_stays_up || ends_open || is(BEGINNINGS, &text) || is(UNFINISHED_WORDS, last) {
         return TextHint::Unfinished;
     }
-    if is(DOUBTFUL_WORDS, last) {
+    if is(DOUBTFUL_WORDS, last) && !ends_on(FINISHED_ENDINGS) {
         return TextHint::Doubtful;
     }
     let mut command = words.iter().skip_while(|word| is(POLITENESS, word));
@@ -233,9 +238,14 @@ mod tests {
 
     #[test]
     fn prepositions_are_doubtful() {
-        for text in
-            ["Add a task to review the proposal by", "What is this for?", "Put it in", "Which one is", "Move it to"]
-        {
+        for text in [
+            "Add a task to review the proposal by",
+            "I have",
+            "What is this for?",
+            "Put it in",
+            "Which one is",
+            "Move it to",
+        ] {
             assert_eq!(hint(text), TextHint::Doubtful, "{text}");
         }
     }
@@ -250,6 +260,8 @@ mod tests {
             "Okay, move it to Monday.",
             "Delete the second one, please.",
             "Delete this",
+            "How many tasks do I have?",
+            "What is next?",
         ] {
             assert_eq!(hint(text), TextHint::Command, "{text}");
         }
@@ -294,8 +306,16 @@ mod tests {
 
     #[test]
     fn the_lists_are_what_the_words_of_a_transcript_can_equal() {
-        for list in [UNFINISHED_WORDS, DOUBTFUL_WORDS, UNFINISHED_ENDINGS, BEGINNINGS, WHOLE, COMMAND_VERBS, POLITENESS]
-        {
+        for list in [
+            UNFINISHED_WORDS,
+            DOUBTFUL_WORDS,
+            FINISHED_ENDINGS,
+            UNFINISHED_ENDINGS,
+            BEGINNINGS,
+            WHOLE,
+            COMMAND_VERBS,
+            POLITENESS,
+        ] {
             for entry in list {
                 assert_eq!(words(entry).join(" "), *entry);
             }
