@@ -187,6 +187,13 @@ impl Reply {
         }
     }
 
+    /// From this chunk on nothing may be heard yet: it was said after a tool that is not in the store, or not even computed.
+    pub(super) fn permit_limit(&self) -> u32 {
+        let running = self.running.as_ref().map(|running| running.after);
+        let waiting = self.waiting_calls.front().map(|(_, after)| *after);
+        [self.gate, running, waiting].into_iter().flatten().min().unwrap_or(u32::MAX)
+    }
+
     /// The calls and outputs of the draft that history keeps: those that are computed, and not merely staged, or that
     /// are in this commit. What was said between them is part of the speech.
     pub(super) fn kept_draft(&self, committing: &[ToolCallId]) -> Vec<ChatItem> {

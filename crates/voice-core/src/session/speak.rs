@@ -84,7 +84,7 @@ impl Session {
     fn permit_chunks(&mut self, voice: bool) {
         let now_ms = self.now_ms;
         let Some(reply) = &mut self.reply else { return };
-        let (id, speech_id, gate) = (reply.id, reply.speech.id, reply.gate.unwrap_or(u32::MAX));
+        let (id, speech_id, gate) = (reply.id, reply.speech.id, reply.permit_limit());
         let mut captions = Vec::new();
         let mut through_chunk = None;
         for chunk in reply.speech.chunks.iter_mut().filter(|chunk| chunk.index < gate) {
