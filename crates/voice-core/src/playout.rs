@@ -168,10 +168,12 @@ impl Speech {
         let mut unheard = Vec::new();
         let all = self.is_heard();
         let mut start_ms = 0;
+        // The playout comes to a piece only when the ones before it are through, however short it is.
+        let mut reached = true;
         for chunk in &self.chunks {
             let end = if all || chunk.shown {
                 chunk.text.len()
-            } else if chunk.permitted {
+            } else if chunk.permitted && reached {
                 heard_bytes(chunk, self.played_ms.saturating_sub(start_ms))
             } else {
                 0
@@ -179,6 +181,7 @@ impl Speech {
             heard.push(chunk.text[..end].trim());
             unheard.push(chunk.text[end..].trim());
             start_ms += chunk.audio_ms;
+            reached &= chunk.shown || (chunk.done && end == chunk.text.len());
         }
         (join(heard.into_iter()), join(unheard.into_iter()))
     }

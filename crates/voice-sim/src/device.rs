@@ -345,7 +345,8 @@ impl World {
     pub(crate) fn finish_speech(&mut self, speech: SpeechId) -> Checked {
         let Some(line) = self.device.line(speech) else { return Ok(()) };
         line.state = State::Finished;
-        let left_ms = line.available_ms().saturating_sub(line.pos_ms);
+        // What is played once more after a pause was heard before.
+        let left_ms = line.available_ms().saturating_sub(line.most_ms);
         if left_ms > TOLERANCE_MS && !line.text_mode {
             let text = format!("speech {speech} was finished with {left_ms} ms unheard");
             return self.strange("a speech is heard to its end", text);

@@ -136,8 +136,11 @@ impl Line {
 pub(crate) fn matches(lines: &[&Line], text: &str) -> bool {
     let mut words = text.split_whitespace().peekable();
     for line in lines {
+        // The playout comes to a chunk only when the ones before it are through.
+        let mut reached = true;
         for chunk in line.chunks.iter().filter(|chunk| !chunk.dropped) {
-            let most = if line.text_mode { chunk.words.len() } else { chunk.heard_words() };
+            let heard = if reached { chunk.heard_words() } else { 0 };
+            let most = if line.text_mode { chunk.words.len() } else { heard };
             let mut taken = 0;
             while taken < most && words.next_if(|word| *word == chunk.words[taken]).is_some() {
                 taken += 1;
@@ -145,6 +148,7 @@ pub(crate) fn matches(lines: &[&Line], text: &str) -> bool {
             if chunk.must && taken < chunk.words.len() {
                 return false;
             }
+            reached &= heard == chunk.words.len();
         }
     }
     words.next().is_none()

@@ -62,6 +62,16 @@ fn the_playout_waits_where_audio_is_missing() {
 }
 
 #[test]
+fn a_chunk_without_audio_is_not_heard_before_the_one_before_it() {
+    let (mut call, speech) = answering();
+    call.at(2_400, Input::TtsDone { speech, chunk: 1, audio_ms: 0, words: Vec::new() });
+    call.at(2_410, Input::TtsAudio { speech, chunk: 0, audio_ms: 900 });
+    call.at(2_420, Input::FirstAudioOut { speech });
+    call.at(3_320, Input::PlayoutPosition { speech, played_ms: 900 });
+    assert_eq!(call.history()[1], "agent: You have");
+}
+
+#[test]
 fn audio_that_becomes_playable_has_its_time_to_be_played() {
     let (mut call, speech) = answering();
     call.at(2_400, Input::TtsDone { speech, chunk: 1, audio_ms: 600, words: Vec::new() });
