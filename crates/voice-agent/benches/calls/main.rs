@@ -16,7 +16,7 @@ mod stats;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Parser;
 use voice_agent::model::runtime::default_models_dir;
 use voice_core::config::GREETING;
