@@ -326,7 +326,7 @@ impl Driver {
             Ok(CommitOutcome::Fenced) => Input::CommitFailed { commit, error: CommitError::Fenced },
             Err(error) => {
                 // Counted with the core's own observation.
-                tracing::error!(session = self.labels.session_id, %error, "the commit failed");
+                tracing::error!(session = self.labels.session_id, operation = "commit", %error, "the store failed");
                 let error = match error {
                     StoreError::Fenced(_) | StoreError::Ended(_) | StoreError::NotFound(_) => CommitError::Fenced,
                     _ => CommitError::Unavailable,
