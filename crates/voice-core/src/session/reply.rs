@@ -145,7 +145,7 @@ impl Reply {
 
     /// The model has said and done everything, and what it did is kept.
     pub(super) fn is_answered(&self) -> bool {
-        self.text_done && self.staged.is_empty()
+        self.text_done && self.staged.is_empty() && self.running.is_none() && self.waiting_calls.is_empty()
     }
 
     /// Whether this request of its is under way.

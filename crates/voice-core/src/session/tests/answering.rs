@@ -143,6 +143,30 @@ fn a_model_that_dribbles_off_is_cut_with_an_apology_when_it_was_heard() {
     assert_eq!(call.request_id(), request, "what was heard is not said twice");
 }
 
+/// The model spoke, called a tool and broke off: the apology comes after the tool, and is withdrawn with it.
+#[test]
+fn the_apology_of_a_broken_stream_waits_for_the_tool_that_still_runs() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    call.until(2_300);
+    let request = call.request_id();
+    call.at(2_310, Input::LlmText { request, text: "Let me see. ".into() });
+    call.llm_calls_and_goes_on(2_312, "add_task", json!({"title": "Milk"}));
+    call.at(2_315, Input::LlmFailed { request, kind: ProviderErrorKind::Unavailable });
+    call.tts_answers(2_320);
+    let plays_beyond = |call: &Call| {
+        call.log.iter().any(|(_, output)| matches!(output, Output::Play { through_chunk, .. } if *through_chunk > 0))
+    };
+    assert!(!plays_beyond(&call), "the tool may still fail");
+    call.store_works = false;
+    call.tool_answers(2_330, "add_task", true);
+    assert!(!plays_beyond(&call), "it is not in the store yet");
+    let (commit, tools, _) = call.commits().pop().unwrap();
+    assert_eq!(tools.len(), 1);
+    call.at(2_340, Input::Committed { commit });
+    assert!(plays_beyond(&call));
+}
+
 #[test]
 fn a_model_that_says_nothing_is_no_silence() {
     let mut call = Call::new();

@@ -111,9 +111,15 @@ impl Call {
     /// The model calls a tool; answers the call's id.
     pub(super) fn llm_calls(&mut self, now_ms: u64, name: &str, arguments: Value) {
         let request = self.request_id();
+        self.llm_calls_and_goes_on(now_ms, name, arguments);
+        self.at(now_ms, Input::LlmDone { request });
+    }
+
+    /// The model calls a tool, and its stream stays open.
+    pub(super) fn llm_calls_and_goes_on(&mut self, now_ms: u64, name: &str, arguments: Value) {
+        let request = self.request_id();
         let arguments = arguments.as_object().cloned().unwrap_or_else(Map::new);
         self.at(now_ms, Input::LlmToolCall { request, name: name.to_owned(), arguments });
-        self.at(now_ms, Input::LlmDone { request });
     }
 
     /// The tool that runs.
