@@ -1,11 +1,12 @@
 //! The caller's tasks by HTTP. The session's bearer token names the user.
 
 use axum::Json as JsonAnswer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
 use super::body::Json;
+use super::path::Path;
 use super::problem::Problem;
 use super::session::{session_problem, session_token};
 use crate::app::Shared;
@@ -48,7 +49,7 @@ pub(super) async fn create(
 /// `PATCH /api/tasks/{id}`.
 pub(super) async fn change(
     State(app): State<Shared>,
-    Path(id): Path<String>,
+    Path(id): Path,
     headers: HeaderMap,
     Json(body): Json,
 ) -> Result<JsonAnswer<Task>, Problem> {
@@ -63,7 +64,7 @@ pub(super) async fn change(
 /// `DELETE /api/tasks/{id}`.
 pub(super) async fn remove(
     State(app): State<Shared>,
-    Path(id): Path<String>,
+    Path(id): Path,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let user = user(&app, &headers).await?;
