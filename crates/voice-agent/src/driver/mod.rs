@@ -423,3 +423,6 @@ pub(crate) const fn close_code(outcome: Outcome, reason: EndReason) -> (u16, &'s
         _ => (1000, "ended"),
     }
 }
+
+#[cfg(test)]
+mod tests;
