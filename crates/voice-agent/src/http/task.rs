@@ -10,6 +10,7 @@ use super::path::Path;
 use super::problem::Problem;
 use super::session::{session_problem, session_token};
 use crate::app::Shared;
+use crate::blocking::{self, MANY_TASKS};
 use crate::store::{ChangeOutcome, StoreError, UserId};
 use crate::tasks::{Edit, EditError, NewTask, Task, TaskId, TaskList, TaskPatch, create_task, delete_task, patch_task};
 
@@ -23,10 +24,11 @@ async fn user(app: &Shared, headers: &HeaderMap) -> Result<UserId, Problem> {
 }
 
 /// `GET /api/tasks`.
-pub(super) async fn list(State(app): State<Shared>, headers: HeaderMap) -> Result<JsonAnswer<Vec<Task>>, Problem> {
+pub(super) async fn list(State(app): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
     let user = user(&app, &headers).await?;
     let tasks = app.store.tasks(user).await.map_err(|error| store_problem(&app, error))?;
-    Ok(JsonAnswer(tasks.list.tasks))
+    let tasks = tasks.list.tasks;
+    Ok(blocking::run(tasks.len() > MANY_TASKS, || JsonAnswer(tasks).into_response()))
 }
 
 /// `POST /api/tasks`.

@@ -14,6 +14,7 @@ use voice_core::input::HangUp;
 
 use super::wire::{CallerMessage, decode_audio, decode_text, encode, error_event, pong_event};
 use super::{TokenBucket, close};
+use crate::blocking::{self, MANY_TASKS};
 use crate::config::Limits;
 use crate::driver::api::{Command, Outbound, SendError, SessionHandle};
 use crate::driver::close_code;
@@ -181,7 +182,10 @@ impl Leg {
             let messages = tokio::select! {
                 outbound = inbox.recv() => match outbound {
                     Some(Outbound::Close { code, reason }) => return End::new(code, reason),
-                    Some(outbound) => encode(&outbound),
+                    Some(outbound) => {
+                        let is_long = matches!(&outbound, Outbound::Tasks(tasks) if tasks.len() > MANY_TASKS);
+                        blocking::run(is_long, || encode(&outbound))
+                    }
                     None => return self.dropped(),
                 },
                 Some(reply) = own.recv() => vec![reply],
