@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,6 +16,7 @@ use crate::sessions::{self, Sessions, SpawnSession};
 use crate::store::{Clock, InstanceId, Store};
 use crate::telemetry::Events;
 
+mod input_log;
 mod upkeep;
 
 /// Connections of the operators' port at most; Prometheus needs one or two.
@@ -23,8 +24,8 @@ const METRICS_CONNECTIONS: usize = 64;
 /// After the sockets are closed, how long answers that are on their way may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
-/// How long sessions take to notice that their callers were cut off.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long sessions may take at least to save what was heard, even if the time of grace is over.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -203,8 +204,10 @@ impl Server {
     }
 
     /// Goes down in order: no new sessions, a time of grace for the live ones, then every socket is closed with 1001.
-    /// Sessions are saved after every turn, so whoever comes back elsewhere goes on there.
+    /// What was heard last is saved then, within what is left of the time of grace (and one second at least), so whoever
+    /// comes back elsewhere goes on there.
     pub async fn shutdown(self) {
+        let started = Instant::now();
         let grace = Duration::from_millis(self.app.config.shutdown.grace_ms);
         self.app.readiness.hold(Hold::Draining);
         let connections = &self.app.connections;
@@ -217,9 +220,12 @@ impl Server {
         if tokio::time::timeout(LAST_ANSWERS, connections.wait()).await.is_err() {
             tracing::warn!(left = connections.len(), "connections that did not close");
         }
-        // A session whose caller was just cut off saves what was heard: the store answers after that.
-        tokio::time::sleep(LAST_WORDS).await;
-        let _state = self.app.store.health().await;
+        let calls = &self.app.calls;
+        calls.close();
+        let left = grace.saturating_sub(started.elapsed()).max(LAST_WORDS);
+        if tokio::time::timeout(left, calls.wait()).await.is_err() {
+            tracing::warn!(left = calls.len(), "calls that did not end");
+        }
         self.stop.cancel();
         self.ports.close();
         if tokio::time::timeout(LAST_ANSWERS, self.ports.wait()).await.is_err() {

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod audio;
+mod blocking;
 pub mod cli;
 pub mod config;
 pub mod driver;

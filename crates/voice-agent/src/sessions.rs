@@ -224,14 +224,14 @@ impl Sessions {
         }
     }
 
-    /// Ends a session, wherever it is.
+    /// Ends a session, wherever it is, in the name of whoever wants it ended.
     ///
     /// # Errors
     /// [`SessionError::Store`], or [`SessionError::Unknown`] if there is none.
-    pub async fn end(&self, id: &SessionId) -> Result<(), SessionError> {
+    pub async fn end(&self, id: &SessionId, by: HangUp) -> Result<(), SessionError> {
         let live = self.lock().get(id).cloned();
         if let Some(live) = live {
-            match live.handle.send(Command::HangUp { by: HangUp::Operator }) {
+            match live.handle.send(Command::HangUp { by }) {
                 Ok(()) => return Ok(()),
                 Err(SendError::Full) => {
                     return Err(StoreError::Unavailable("the session is too busy".to_owned()).into());

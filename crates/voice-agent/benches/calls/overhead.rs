@@ -112,6 +112,7 @@ impl House {
             events: Arc::clone(events),
             traces: Traces::start(&Otel::default(), "bench", "bench")?,
             tracker: tracker.clone(),
+            going_away: tokio_util::sync::CancellationToken::new(),
             command_queue: 256,
             input_log_dir: None,
         };

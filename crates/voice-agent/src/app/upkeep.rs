@@ -1,14 +1,15 @@
-//! What goes on in the background: the instance's heartbeat, the store's health, the sweep of what expired,
-//! and the news of changed tasks.
+//! What goes on in the background: the instance's heartbeat, the store's health, the sweep of what expired, the pruning of
+//! the logs of inputs, and the news of changed tasks.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
+use super::input_log::{self, Pruned};
 use crate::store::HEARTBEAT_TTL;
 
 /// How often the instance says that it lives.
@@ -17,12 +18,17 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 const HEALTH: Duration = Duration::from_secs(5);
 /// How often what expired is forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
+/// How often the logs of inputs are pruned.
+const PRUNE: Duration = Duration::from_secs(600);
 
 /// Starts them, until `stop`.
 pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker) {
     tasks.spawn(every(HEARTBEAT, Arc::clone(app), stop.clone(), heartbeat));
     tasks.spawn(every(HEALTH, Arc::clone(app), stop.clone(), health));
     tasks.spawn(every(SWEEP, Arc::clone(app), stop.clone(), sweep));
+    if !app.config.input_log.dir.as_os_str().is_empty() {
+        tasks.spawn(every(PRUNE, Arc::clone(app), stop.clone(), prune));
+    }
     tasks.spawn(tell_task_news(Arc::clone(app), stop.clone()));
 }
 
@@ -71,6 +77,17 @@ async fn health(app: &Shared) {
     match app.store.health().await.trouble {
         Some(trouble) => app.readiness.degrade("store", trouble),
         None => app.readiness.recover("store"),
+    }
+}
+
+async fn prune(app: &Shared) {
+    let live = app.sessions.list().into_iter().map(|live| live.id.as_str().to_owned()).collect();
+    let (settings, now) = (app.config.input_log.clone(), SystemTime::now());
+    match tokio::task::spawn_blocking(move || input_log::prune(&settings, now, &live)).await {
+        Ok(Ok(Pruned { files: 0, .. })) => {}
+        Ok(Ok(Pruned { files, bytes })) => tracing::info!(files, bytes, "logs of inputs were deleted"),
+        Ok(Err(error)) => tracing::warn!(%error, "the logs of inputs cannot be pruned"),
+        Err(error) => tracing::error!(%error, "the pruning of the logs of inputs did not end"),
     }
 }
 

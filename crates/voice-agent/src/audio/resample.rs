@@ -11,7 +11,7 @@ use super::frame::to_i16;
 #[derive(Debug, thiserror::Error)]
 pub enum WavError {
     /// The file is not there, or not a WAV file.
-    #[error("not a readable WAV file: {0}")]
+    #[error("not a readable WAV file")]
     Wav(#[from] hound::Error),
     /// The WAV header says something impossible.
     #[error("a WAV file of {channels} channels at {rate} Hz")]

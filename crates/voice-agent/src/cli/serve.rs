@@ -100,6 +100,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         events: Arc::clone(&app.events),
         traces,
         tracker: app.calls.clone(),
+        going_away: app.going_away.clone(),
         command_queue: app.config.limits.command_queue,
         input_log_dir: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
     });

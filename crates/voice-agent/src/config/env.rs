@@ -24,6 +24,11 @@ impl Env {
         self.0.get(variable).map(String::as_str)
     }
 
+    /// The names of all variables.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The value of a variable that is set to something.
     pub fn get_filled(&self, variable: &str) -> Option<&str> {
         self.get(variable).filter(|value| !value.is_empty())
@@ -83,17 +88,24 @@ fn read(default: &Value, text: &str) -> Result<Option<Value>, String> {
         Value::Integer(_) => {
             Value::Integer(trimmed.parse().map_err(|_| format!("{text:?} is not a whole number, like {default}"))?)
         }
-        Value::Boolean(_) => Value::Boolean(match trimmed.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" => true,
-            "false" | "0" | "no" | "off" => false,
-            _ => return Err(format!("{text:?} is neither true nor false")),
-        }),
+        Value::Boolean(_) => {
+            Value::Boolean(flag(trimmed).ok_or_else(|| format!("{text:?} is neither true nor false"))?)
+        }
         Value::Array(_) => Value::Array(
             trimmed.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.into()).collect(),
         ),
         _ => Value::String(text.to_owned()),
     };
     Ok(Some(value))
+}
+
+/// Reads true or false, as people write it.
+pub(super) fn flag(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
 }
 
 fn put(table: &mut Table, key: &str, value: Value) {

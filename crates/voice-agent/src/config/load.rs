@@ -8,7 +8,7 @@ use voice_core::cost::Prices;
 use crate::model::runtime::models_dir_of;
 
 use super::env::{Env, keys, overlay, variable_of};
-use super::{Config, ConfigError, Secret, Secrets, validate};
+use super::{Config, ConfigError, Secret, Secrets, unknown, validate};
 
 /// The price list that is built in.
 const PRICES: &str = include_str!("../../../../config/prices.toml");
@@ -33,6 +33,8 @@ pub fn load(file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
             .map_err(|error| ConfigError::new(path.display().to_string(), format!("cannot be read: {error}")))?,
     };
     let mut config = parse(&text, file, env)?;
+    let slips = unknown::check(env, &defaults()?)?;
+    unknown::check_recording(env)?;
     config.secrets = Secrets::read(|variable| read_secret(variable, env))?;
     config.prices = read_prices(&config.prices_file)?;
     if config.models_dir.as_os_str().is_empty() {
@@ -40,7 +42,8 @@ pub fn load(file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
     }
     validate::refuse_unserved(&config, env)?;
     validate::check(&config)?;
-    let warnings = validate::warnings(&config, env);
+    let mut warnings = slips;
+    warnings.extend(validate::warnings(&config, env));
     Ok(Loaded { config, warnings })
 }
 
@@ -54,13 +57,17 @@ pub(super) fn parse(text: &str, file: Option<&Path>, env: &Env) -> Result<Config
     refuse_secrets(&table)?;
     // Once by itself, for messages that show the line of the file.
     let _alone: Config = toml::from_str(text).map_err(|error| ConfigError::new(&name, error.to_string()))?;
-    let defaults = Table::try_from(Config::default())
-        .map_err(|error| ConfigError::new("the defaults", format!("cannot be written as TOML: {error}")))?;
-    overlay(&mut table, &defaults, env)?;
+    overlay(&mut table, &defaults()?, env)?;
     table.try_into().map_err(|error: toml::de::Error| {
         let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         ConfigError::new("the environment", message)
     })
+}
+
+/// Every setting with its default.
+fn defaults() -> Result<Table, ConfigError> {
+    Table::try_from(Config::default())
+        .map_err(|error| ConfigError::new("the defaults", format!("cannot be written as TOML: {error}")))
 }
 
 /// A file is copied, mailed and committed; a secret in it is soon none.

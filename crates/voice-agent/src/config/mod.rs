@@ -9,6 +9,7 @@ pub mod env;
 mod load;
 mod secret;
 mod section;
+mod unknown;
 mod validate;
 
 pub use env::Env;

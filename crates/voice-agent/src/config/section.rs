@@ -206,6 +206,10 @@ sections! {
     InputLog {
         /// The folder, a file per session; empty: none is written.
         dir: std::path::PathBuf = std::path::PathBuf::new(),
+        /// Days after which a file of it is deleted.
+        retention_days: u32 = 7,
+        /// Most that all files together may hold, in megabytes (10^6 bytes); the oldest are deleted first.
+        max_total_mb: u64 = 1_024,
     }
 
     /// The end of the process.

@@ -97,6 +97,19 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         (refused([("PUBLIC_URL", "voice.example.com")]), ["public_url", "\"voice.example.com\"", "https://"]),
         (refused([("ENDPOINTING_MAX_DELAY_MS", "10")]), ["endpointing.max_delay_ms", "10 is too small", "300"]),
         (refused([("LOG_LEVEL", "a=b=c")]), ["log.level", "a=b=c", "filter"]),
+        (refused([("LOG_LEVEL", "blah")]), ["log.level", "\"blah\" is no level", "error, warn, info, debug, trace"]),
+        (
+            refused([("LOG_LEVEL", "info,voice_agent")]),
+            ["log.level", "\"voice_agent\" is no level", "info,voice_agent=debug"],
+        ),
+        (refused([("LOG_LEVEL", "")]), ["log.level", "empty", "info"]),
+        (refused([("METRICS_ADDR", "127.0.0.1:8080")]), ["metrics.addr", "127.0.0.1:8080", "http.addr"]),
+        (refused([("METRICS_ADDR", "0.0.0.0:8080")]), ["metrics.addr", "0.0.0.0:8080", "http.addr = 127.0.0.1:8080"]),
+        (refused([("LIMITS_MAX_SESSION", "3")]), ["LIMITS_MAX_SESSION: ", "not a setting", "LIMITS_MAX_SESSIONS?"]),
+        (refused([("LIMITS_COLOUR", "red")]), ["LIMITS_COLOUR", "not a setting", ""]),
+        (refused([("RECORDING_ENABLE", "true")]), ["RECORDING_ENABLE: ", "not a setting", "RECORDING_ENABLED?"]),
+        (refused([("RECORDING_ENABLED", "maybe")]), ["RECORDING_ENABLED", "\"maybe\"", "true nor false"]),
+        (refused([("RECORDING_RETENTION_DAYS", "long")]), ["RECORDING_RETENTION_DAYS", "\"long\"", "90"]),
         (refused([("REDIS_URL", "redis://voice-redis")]), ["REDIS_URL", "embedded store", "DATA_DIR"]),
         (refused([("STT_CHAIN", "deepgram,embedded")]), ["stt.chain", "\"deepgram\"", "embedded"]),
         (refused([("TTS_CHAIN", "siri")]), ["tts.chain", "is not a provider", "embedded"]),
@@ -108,6 +121,27 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
             assert!(message.contains(part), "{message:?} does not say {part:?}");
         }
     }
+}
+
+#[test]
+fn what_is_nobodys_mistake_is_taken() {
+    let taken = |pairs: [(&str, &str); 2]| load(None, &env(pairs)).unwrap().warnings;
+    for level in
+        ["off", "INFO", "info,voice_agent=debug", "voice_agent=trace, warn", "info,voice_agent[call{id=1}]=debug"]
+    {
+        assert_eq!(taken([("LOG_LEVEL", level), ("HTTP_PROXY", "http://proxy")]), Vec::<String>::new(), "{level}");
+    }
+    // A port that the system chooses, and another machine's address.
+    taken([("HTTP_ADDR", "127.0.0.1:0"), ("METRICS_ADDR", "127.0.0.1:0")]);
+    taken([("HTTP_ADDR", "127.0.0.1:8080"), ("METRICS_ADDR", "127.0.0.2:8080")]);
+    // What Kubernetes sets for Services with such names, and what others' libraries read.
+    taken([("LIMITS_SERVICE_HOST", "10.0.0.1"), ("LIMITS_PORT_80_TCP_ADDR", "10.0.0.1")]);
+    let foreign = taken([("METRICS_PORT", "tcp://10.0.0.1:80"), ("OTEL_RESOURCE_ATTRIBUTES", "a=b")]);
+    assert_eq!(foreign, Vec::<String>::new());
+    taken([("RECORDING_ENABLED", "no"), ("RECORDING_ENCRYPTION", "AES-256")]);
+    // A slip under a prefix that others use too is only said.
+    let slip = taken([("LOG_LEVLE", "debug"), ("UNUSED", "")]);
+    assert!(slip.len() == 1 && slip[0].contains("LOG_LEVLE") && slip[0].contains("LOG_LEVEL?"), "{slip:?}");
 }
 
 #[test]

@@ -71,9 +71,50 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     if config.data_dir.as_os_str().is_empty() {
         return Err(ConfigError::new("data_dir", "is empty: name a folder"));
     }
-    tracing_subscriber::EnvFilter::try_new(&config.log.level)
-        .map_err(|error| ConfigError::new("log.level", format!("{:?} is no filter: {error}", config.log.level)))?;
+    check_log_level(&config.log.level)?;
+    check_ports(config)?;
     check_auth(config)
+}
+
+/// The levels of the log, from little to much.
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+/// A word that is no level would be taken for the name of a module, and everything else would be silent.
+fn check_log_level(filter: &str) -> Result<(), ConfigError> {
+    let is_level = |word: &str| LEVELS.iter().any(|level| word.eq_ignore_ascii_case(level));
+    let refused = |why: String| {
+        let accepted = LEVELS.join(", ");
+        let reason =
+            format!("{filter:?} is no filter: {why}; it is one of {accepted}, or like \"info,voice_agent=debug\"");
+        Err(ConfigError::new("log.level", reason))
+    };
+    if filter.trim().is_empty() {
+        return refused("it is empty".to_owned());
+    }
+    // A span's fields may hold commas; such a part has brackets, and the parser below judges it.
+    let parts = filter.split(',').map(str::trim).filter(|_| !filter.contains('['));
+    for part in parts {
+        let level = part.split_once('=').map_or(part, |(_, level)| level.trim());
+        if !is_level(level) {
+            return refused(format!("{level:?} is no level"));
+        }
+    }
+    match tracing_subscriber::EnvFilter::try_new(filter) {
+        Ok(_) => Ok(()),
+        Err(error) => refused(error.to_string()),
+    }
+}
+
+/// Two ports of one process cannot share an address. Port 0 is whichever is free.
+fn check_ports(config: &Config) -> Result<(), ConfigError> {
+    let (http, metrics) = (config.http.addr.0, config.metrics.addr.0);
+    let same_ip = http.ip() == metrics.ip() || http.ip().is_unspecified() || metrics.ip().is_unspecified();
+    if http.port() != 0 && http.port() == metrics.port() && same_ip {
+        let reason =
+            format!("{metrics} is taken by http.addr = {http}: the two need ports of their own, like 8080 and 9090");
+        return Err(ConfigError::new("metrics.addr", reason));
+    }
+    Ok(())
 }
 
 fn check_ranges(config: &Config) -> Result<(), ConfigError> {
@@ -104,6 +145,8 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("model.tts_workers", config.model.tts_workers as u64, 1, 64),
         ("model.queue", config.model.queue as u64, 1, 65_536),
         ("otel.queue", config.otel.queue as u64, 512, 1_000_000),
+        ("input_log.retention_days", u64::from(config.input_log.retention_days), 1, 3_650),
+        ("input_log.max_total_mb", config.input_log.max_total_mb, 64, 10_000_000),
         ("shutdown.grace_ms", config.shutdown.grace_ms, 0, 3_600_000),
     ];
     for (key, value, least, most) in ranges {
@@ -174,7 +217,7 @@ pub(super) fn warnings(config: &Config, env: &Env) -> Vec<String> {
             warnings.push(format!("{variable} is set: {why}"));
         }
     }
-    if env.get_filled("RECORDING_ENABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    if env.get_filled("RECORDING_ENABLED").and_then(super::env::flag) == Some(true) {
         warnings
             .push("RECORDING_ENABLED is true: this version records nothing, whatever a caller agrees to".to_owned());
     }

@@ -68,6 +68,11 @@ impl Answers {
         }
     }
 
+    /// Whether nobody waits, for an answer or for the store.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_none() && self.waiting.is_empty() && self.held.is_empty()
+    }
+
     /// The session is over: what is known is said, and whoever waits for more learns that it will not come.
     pub(super) fn end(&mut self) {
         self.give(|_| true);

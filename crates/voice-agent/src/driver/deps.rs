@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use voice_core::CoreConfig;
 
@@ -53,6 +54,8 @@ pub struct Deps {
     pub traces: Traces,
     /// Where sessions' tasks are waited for at the end.
     pub tracker: TaskTracker,
+    /// Cancelled when the process goes down: sessions stop when they are saved, and go on elsewhere.
+    pub going_away: CancellationToken,
     /// Commands that may wait for a session.
     pub command_queue: usize,
     /// Where inputs are logged; nowhere if unset.

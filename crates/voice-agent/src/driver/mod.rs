@@ -75,16 +75,16 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
             llm_model,
             tts_provider: deps.providers.tts.provider().to_owned(),
         };
-        let started = Instant::now();
-        let driver = Driver::new(Arc::clone(&deps), start, labels.clone(), commands, info_sender.clone());
+        let mut driver = Driver::new(Arc::clone(&deps), start, labels.clone(), commands, info_sender.clone());
         let run = AssertUnwindSafe(driver.run()).catch_unwind().await;
         let end = run.unwrap_or_else(|_| {
             tracing::error!(session = session.as_str(), "the session's task panicked; the session is over");
-            let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let (outcome, reason) = (Outcome::Error, EndReason::Failed);
-            SessionEnd { outcome, reason, duration_ms, connected_ms: duration_ms, cost: Default::default() }
+            driver.failed()
         });
-        deps.events.session_ended(&labels, end);
+        // A session that goes on elsewhere has its outcome there.
+        if end.reason != EndReason::TakenOver || !driver.is_leaving {
+            deps.events.session_ended(&labels, end);
+        }
         info_sender.send_modify(|info| {
             info.connected = false;
             info.ended = Some((end.outcome, end.reason));
@@ -155,6 +155,8 @@ struct Driver {
     turn_tools: Vec<ToolCallReport>,
     frames_dropped: u64,
     tidied_ms: u64,
+    /// The process goes down: the session stops when nothing of it waits for anything.
+    is_leaving: bool,
     end: Option<(Outcome, EndReason)>,
 }
 
@@ -202,13 +204,15 @@ impl Driver {
             turn_tools: Vec::new(),
             frames_dropped: 0,
             tidied_ms: 0,
+            is_leaving: false,
             end: None,
             deps,
         }
     }
 
-    async fn run(mut self) -> SessionEnd {
+    async fn run(&mut self) -> SessionEnd {
         self.load_tasks();
+        let going_away = self.deps.going_away.clone();
         while self.end.is_none() {
             let wake = self.next_wake();
             tokio::select! {
@@ -220,10 +224,20 @@ impl Driver {
                     None => self.feed(Input::HangUp { by: voice_core::input::HangUp::Operator }),
                 },
                 () = tokio::time::sleep_until(wake) => self.take_time(),
+                () = going_away.cancelled(), if !self.is_leaving => self.is_leaving = true,
             }
             self.settle_inputs();
+            if self.may_leave() {
+                self.end = self.end.or(Some((Outcome::Dropped, EndReason::TakenOver)));
+            }
         }
         self.finish().await
+    }
+
+    /// Whether the process goes down, and all of the session that is to be saved is saved.
+    fn may_leave(&self) -> bool {
+        let is_quiet = self.session.state() == AgentState::Listening && self.answers.is_idle();
+        self.is_leaving && self.leg.is_none() && is_quiet && !self.staging.is_staged()
     }
 
     /// Tasks are only needed from the first turn on; a store that fails now is asked again then.
@@ -319,13 +333,9 @@ impl Driver {
     }
 
     /// The session is over: nothing of it goes on.
-    async fn finish(mut self) -> SessionEnd {
+    async fn finish(&mut self) -> SessionEnd {
         let (outcome, reason) = self.end.unwrap_or((Outcome::Error, EndReason::Failed));
-        for (abort, _) in self.models.values() {
-            abort.abort();
-        }
-        self.transcriptions.values().flatten().for_each(AbortHandle::abort);
-        self.mouth.drop_speech_now();
+        self.stop_providers();
         if self.frames_dropped > 0 {
             self.deps.events.frames_dropped("muted", self.frames_dropped);
         }
@@ -339,15 +349,33 @@ impl Driver {
             }
         }
         self.answers.end();
-        let end = SessionEnd {
-            outcome,
-            reason,
-            duration_ms: now_ms,
-            connected_ms: self.session.connected_ms(),
-            cost: self.session.cost().total(),
-        };
         self.trace.end(outcome, reason, now_ms);
-        end
+        self.account(outcome, reason, now_ms)
+    }
+
+    /// The end after a panic: what was metered last is what was spent. Only numbers are read of the session, and it is
+    /// not told anything any more.
+    fn failed(&mut self) -> SessionEnd {
+        let (outcome, reason, now_ms) = (Outcome::Error, EndReason::Failed, self.now_ms());
+        self.stop_providers();
+        let (code, word) = close_code(outcome, reason);
+        self.close_leg(code, word);
+        self.answers.end();
+        self.trace.end(outcome, reason, now_ms);
+        self.account(outcome, reason, now_ms)
+    }
+
+    fn account(&self, outcome: Outcome, reason: EndReason, duration_ms: u64) -> SessionEnd {
+        let (connected_ms, cost) = (self.session.connected_ms(), self.session.cost().total());
+        SessionEnd { outcome, reason, duration_ms, connected_ms, cost }
+    }
+
+    fn stop_providers(&mut self) {
+        for (abort, _) in self.models.values() {
+            abort.abort();
+        }
+        self.transcriptions.values().flatten().for_each(AbortHandle::abort);
+        self.mouth.drop_speech_now();
     }
 
     fn observe(&mut self, now_ms: u64, observation: &Observation) {
@@ -386,7 +414,7 @@ fn begin(header: Header, doc: &SessionDoc, config: &CoreConfig) -> Session {
 }
 
 /// docs/protocol.md, close codes.
-const fn close_code(outcome: Outcome, reason: EndReason) -> (u16, &'static str) {
+pub(crate) const fn close_code(outcome: Outcome, reason: EndReason) -> (u16, &'static str) {
     match (outcome, reason) {
         (Outcome::Error, _) => (4006, "failed"),
         (_, EndReason::TakenOver) => (4001, "taken over"),
@@ -395,3 +423,6 @@ const fn close_code(outcome: Outcome, reason: EndReason) -> (u16, &'static str) 
         _ => (1000, "ended"),
     }
 }
+
+#[cfg(test)]
+mod tests;

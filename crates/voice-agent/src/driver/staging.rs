@@ -5,6 +5,7 @@ use std::sync::Arc;
 use voice_core::chat::{ToolCall, ToolOutput};
 use voice_core::ids::ToolCallId;
 
+use crate::blocking::{self, MANY_TASKS};
 use crate::store::{ToolCommit, UserId, UserTasks};
 use crate::tasks::{Task, TaskId};
 use crate::tools::{self, ToolContext};
@@ -55,8 +56,11 @@ impl Staging {
     /// Computes a tool on the tasks as the turn's earlier tools leave them. Says what it answers, and whether a commit
     /// would change anything.
     pub(super) fn run(&mut self, call: &ToolCall, now: jiff::ZonedDateTime, new_id: TaskId) -> (ToolOutput, bool) {
-        let seen = self.seen();
-        let run = tools::execute(call, &seen.list, &seen.undo, &ToolContext { now, new_id });
+        let is_long = self.base.list.tasks.len() > MANY_TASKS;
+        let run = blocking::run(is_long, || {
+            let seen = self.seen();
+            tools::execute(call, &seen.list, &seen.undo, &ToolContext { now, new_id })
+        });
         let mutates = !run.changes.is_empty();
         if mutates {
             let commit = ToolCommit {

@@ -1,11 +1,13 @@
 //! The operators' calls. Without `ADMIN_TOKEN` they are off.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+use voice_core::input::HangUp;
 
 use super::caller::bearer;
+use super::path::Path;
 use super::problem::Problem;
 use super::session::session_problem;
 use super::token::same_secret;
@@ -52,13 +54,9 @@ fn describe(live: &Live) -> Value {
 }
 
 /// `DELETE /api/admin/sessions/{id}`.
-pub(super) async fn end(
-    State(app): State<Shared>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
+pub(super) async fn end(State(app): State<Shared>, Path(id): Path, headers: HeaderMap) -> Result<StatusCode, Problem> {
     check(&app, &headers)?;
-    app.sessions.end(&SessionId::new(id)).await.map_err(|error| match error {
+    app.sessions.end(&SessionId::new(id), HangUp::Operator).await.map_err(|error| match error {
         SessionError::Unknown => Problem::not_found("no_such_session", "There is no such session."),
         error => session_problem(&app, error),
     })?;

@@ -1,20 +1,13 @@
 //! Callers' JSON Web Tokens: a pinned algorithm, `exp`, issuer and audience; the user is the `sub`.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
+use super::jwks::KeySource;
 use crate::config::{Auth, JwtAlgorithm, Secret};
-
-/// Least time between two fetches of the public keys: a flood of tokens with unknown keys must not become one of
-/// fetches.
-const LEAST_FETCH_GAP: Duration = Duration::from_secs(10);
-/// Most bytes of a key set.
-const MAX_JWKS_BYTES: usize = 256 * 1024;
 
 /// Why a token is not good. A caller is told none of it.
 #[derive(Debug, thiserror::Error)]
@@ -44,13 +37,7 @@ pub struct Verifier {
 
 enum Keys {
     Shared(DecodingKey),
-    Fetched { url: String, keep: Duration, client: reqwest::Client, cache: Mutex<Cache> },
-}
-
-#[derive(Default)]
-struct Cache {
-    keys: Option<JwkSet>,
-    fetched: Option<Instant>,
+    Fetched(Arc<KeySource>),
 }
 
 impl std::fmt::Debug for Verifier {
@@ -73,15 +60,7 @@ impl Verifier {
         validation.required_spec_claims = HashSet::from(["exp", "iss", "aud", "sub"].map(str::to_owned));
         let keys = match secret.filter(|_| settings.jwt_algorithm.is_symmetric()) {
             Some(secret) => Keys::Shared(DecodingKey::from_secret(secret.reveal().as_bytes())),
-            None => Keys::Fetched {
-                url: settings.jwks_url.clone(),
-                keep: Duration::from_millis(settings.jwks_cache_ms),
-                client: reqwest::Client::builder()
-                    .timeout(Duration::from_secs(5))
-                    .build()
-                    .map_err(|error| JwtError::Keys(error.to_string()))?,
-                cache: Mutex::default(),
-            },
+            None => Keys::Fetched(Arc::new(KeySource::new(settings)?)),
         };
         Ok(Self { algorithm, validation, keys })
     }
@@ -97,59 +76,13 @@ impl Verifier {
         }
         let claims = match &self.keys {
             Keys::Shared(key) => decode::<Claims>(token, key, &self.validation)?.claims,
-            Keys::Fetched { .. } => {
-                let key = self.public_key(header.kid.as_deref()).await?;
+            Keys::Fetched(source) => {
+                let key = source.key(header.kid.as_deref()).await?;
                 decode::<Claims>(token, &key, &self.validation)?.claims
             }
         };
         Ok(claims.sub)
     }
-
-    async fn public_key(&self, kid: Option<&str>) -> Result<DecodingKey, JwtError> {
-        let Keys::Fetched { url, keep, client, cache } = &self.keys else {
-            return Err(JwtError::UnknownKey(kid.map(str::to_owned)));
-        };
-        let mut cache = cache.lock().await;
-        let fresh = cache.fetched.is_some_and(|at| at.elapsed() < *keep);
-        let known = cache.keys.as_ref().and_then(|keys| find(keys, kid));
-        if let Some(key) = known.as_ref().filter(|_| fresh) {
-            return Ok(key.clone());
-        }
-        if cache.fetched.is_none_or(|at| at.elapsed() >= LEAST_FETCH_GAP) {
-            cache.fetched = Some(Instant::now());
-            match fetch(client, url).await {
-                Ok(keys) => cache.keys = Some(keys),
-                // An issuer that is down for a while does not lock everybody out.
-                Err(error) if known.is_some() => tracing::warn!(%error, "the issuer's keys are kept for longer"),
-                Err(error) => return Err(error),
-            }
-        }
-        let key = cache.keys.as_ref().and_then(|keys| find(keys, kid));
-        key.ok_or_else(|| JwtError::UnknownKey(kid.map(str::to_owned)))
-    }
-}
-
-fn find(keys: &JwkSet, kid: Option<&str>) -> Option<DecodingKey> {
-    let jwk = match kid {
-        Some(kid) => keys.find(kid)?,
-        // Without a name it is only clear which one is meant when there is one.
-        None if keys.keys.len() == 1 => &keys.keys[0],
-        None => return None,
-    };
-    DecodingKey::from_jwk(jwk).ok()
-}
-
-async fn fetch(client: &reqwest::Client, url: &str) -> Result<JwkSet, JwtError> {
-    let failed = |error: reqwest::Error| JwtError::Keys(error.to_string());
-    let mut response = client.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len() + chunk.len() > MAX_JWKS_BYTES {
-            return Err(JwtError::Keys(format!("more than {MAX_JWKS_BYTES} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    serde_json::from_slice(&body).map_err(|error| JwtError::Keys(error.to_string()))
 }
 
 const fn algorithm(named: JwtAlgorithm) -> Algorithm {

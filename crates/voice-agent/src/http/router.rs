@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
@@ -70,7 +70,12 @@ pub fn router(app: Shared) -> Router {
 
 /// The operators' port.
 pub fn metrics_router(app: Shared) -> Router {
-    Router::new().route("/metrics", get(metrics)).fallback(nothing).with_state(app)
+    Router::new()
+        .route("/metrics", get(metrics))
+        .fallback(nothing)
+        .method_not_allowed_fallback(page::method_not_allowed)
+        .layer(CatchPanicLayer::custom(guard::panicked))
+        .with_state(app)
 }
 
 async fn openapi() -> Response {
@@ -82,7 +87,7 @@ async fn metrics(State(app): State<Shared>) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            Problem::internal().into_response()
         }
     }
 }

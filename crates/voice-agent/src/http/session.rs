@@ -1,15 +1,17 @@
 //! The calls of a session: begin, come back, read, type, end.
 
 use axum::Json as JsonAnswer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use tokio::sync::oneshot;
+use voice_core::input::HangUp;
 
 use super::body::{Fields, Json};
 use super::caller::{bearer, check_open, check_user_id};
+use super::path::Path;
 use super::problem::Problem;
 use super::token::{Token, random_hex};
 use crate::app::Shared;
@@ -195,7 +197,7 @@ async fn find(app: &Shared, id: &str, headers: &HeaderMap) -> Result<(Token, Fou
 /// `GET /api/sessions/{id}`: the contract's JSON.
 pub(super) async fn read(
     State(app): State<Shared>,
-    Path(id): Path<String>,
+    Path(id): Path,
     headers: HeaderMap,
 ) -> Result<JsonAnswer<SessionDoc>, Problem> {
     let (token, found) = find(&app, &id, &headers).await?;
@@ -229,7 +231,7 @@ fn busy(app: &Shared) -> Problem {
 /// `POST /api/sessions/{id}/messages`: the same agent by text.
 pub(super) async fn message(
     State(app): State<Shared>,
-    Path(id): Path<String>,
+    Path(id): Path,
     headers: HeaderMap,
     Json(body): Json,
 ) -> Result<JsonAnswer<TextAnswer>, Problem> {
@@ -267,12 +269,8 @@ fn read_text(body: serde_json::Value, max_chars: usize) -> Result<String, Proble
 }
 
 /// `DELETE /api/sessions/{id}`.
-pub(super) async fn end(
-    State(app): State<Shared>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
+pub(super) async fn end(State(app): State<Shared>, Path(id): Path, headers: HeaderMap) -> Result<StatusCode, Problem> {
     let (token, _found) = find(&app, &id, &headers).await?;
-    app.sessions.end(token.session()).await.map_err(|error| session_problem(&app, error))?;
+    app.sessions.end(token.session(), HangUp::Caller).await.map_err(|error| session_problem(&app, error))?;
     Ok(StatusCode::NO_CONTENT)
 }

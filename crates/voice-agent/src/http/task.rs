@@ -1,14 +1,16 @@
 //! The caller's tasks by HTTP. The session's bearer token names the user.
 
 use axum::Json as JsonAnswer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
 use super::body::Json;
+use super::path::Path;
 use super::problem::Problem;
 use super::session::{session_problem, session_token};
 use crate::app::Shared;
+use crate::blocking::{self, MANY_TASKS};
 use crate::store::{ChangeOutcome, StoreError, UserId};
 use crate::tasks::{Edit, EditError, NewTask, Task, TaskId, TaskList, TaskPatch, create_task, delete_task, patch_task};
 
@@ -22,10 +24,11 @@ async fn user(app: &Shared, headers: &HeaderMap) -> Result<UserId, Problem> {
 }
 
 /// `GET /api/tasks`.
-pub(super) async fn list(State(app): State<Shared>, headers: HeaderMap) -> Result<JsonAnswer<Vec<Task>>, Problem> {
+pub(super) async fn list(State(app): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
     let user = user(&app, &headers).await?;
     let tasks = app.store.tasks(user).await.map_err(|error| store_problem(&app, error))?;
-    Ok(JsonAnswer(tasks.list.tasks))
+    let tasks = tasks.list.tasks;
+    Ok(blocking::run(tasks.len() > MANY_TASKS, || JsonAnswer(tasks).into_response()))
 }
 
 /// `POST /api/tasks`.
@@ -48,7 +51,7 @@ pub(super) async fn create(
 /// `PATCH /api/tasks/{id}`.
 pub(super) async fn change(
     State(app): State<Shared>,
-    Path(id): Path<String>,
+    Path(id): Path,
     headers: HeaderMap,
     Json(body): Json,
 ) -> Result<JsonAnswer<Task>, Problem> {
@@ -63,7 +66,7 @@ pub(super) async fn change(
 /// `DELETE /api/tasks/{id}`.
 pub(super) async fn remove(
     State(app): State<Shared>,
-    Path(id): Path<String>,
+    Path(id): Path,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let user = user(&app, &headers).await?;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use voice_core::ids::ConnectionId;
 
 use super::caller::check_open;
+use super::path::Path;
 use super::problem::Problem;
 use super::session::session_problem;
 use super::token::Token;
@@ -20,7 +21,7 @@ use crate::transport::browser::{Leg, SUBPROTOCOL, serve};
 /// Opens the socket, if its token is the session's.
 pub(super) async fn connect(
     State(app): State<Shared>,
-    Path(id): Path<String>,
+    Path(id): Path,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {

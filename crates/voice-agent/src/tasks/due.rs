@@ -1,6 +1,7 @@
 //! When a task is due: a day, or a minute of a day, in the user's local time.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use jiff::civil::{Date, DateTime, Time};
 use serde::{Deserialize, Serialize};
@@ -25,11 +26,26 @@ pub enum DueError {
     /// The form is right, but there is no such day or time.
     #[error("names a day or time that does not exist")]
     NoSuchDay,
+    /// A day that nobody means: a slip in the year, or a program's zero.
+    #[error("must be a day of the years {} to {}", YEARS.start(), YEARS.end())]
+    NoSuchYear,
 }
 
+/// The years of a due date.
+const YEARS: RangeInclusive<i16> = 1970..=9999;
+
 impl Due {
-    /// Reads `2026-11-27`, `2026-11-27T17:00` or `2026-11-27T17:00:00` (also with a space for the `T`).
+    /// Reads `2026-11-27`, `2026-11-27T17:00` or `2026-11-27T17:00:00` (also with a space for the `T`), from 1970 on.
+    ///
+    /// # Errors
+    /// [`DueError`].
     pub fn parse(text: &str) -> Result<Self, DueError> {
+        let due = Self::read(text)?;
+        if YEARS.contains(&due.date().year()) { Ok(due) } else { Err(DueError::NoSuchYear) }
+    }
+
+    /// Reads a due date of any year: what was once kept must stay readable.
+    fn read(text: &str) -> Result<Self, DueError> {
         // The shape is checked here because a general parser also takes offsets, and forgets them.
         if !text.is_ascii() || !has_shape(&text.as_bytes()[..text.len().min(10)], b"dddd-dd-dd") {
             return Err(DueError::Form);
@@ -95,7 +111,7 @@ impl TryFrom<String> for Due {
     type Error = DueError;
 
     fn try_from(text: String) -> Result<Self, DueError> {
-        Self::parse(&text)
+        Self::read(&text)
     }
 }
 

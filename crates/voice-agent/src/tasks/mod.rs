@@ -8,6 +8,7 @@ mod due;
 mod edit;
 mod id;
 mod list;
+mod title;
 mod undo;
 
 pub use body::{FieldError, NewTask, TaskPatch};
@@ -15,13 +16,12 @@ pub use due::{Due, DueError};
 pub use edit::{Edit, EditError, create_task, delete_task, patch_task};
 pub use id::{TaskId, TaskIdError};
 pub use list::{ApplyError, TaskChange, TaskList};
+pub use title::{MAX_TITLE_CHARS, TitleError, clean_title};
 pub use undo::{UndoEffect, UndoEntry, push_undo};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The longest title, in characters (Unicode scalar values), after white space was collapsed.
-pub const MAX_TITLE_CHARS: usize = 200;
 /// The most tasks that one user may have, done ones included.
 pub const MAX_TASKS: usize = 1000;
 /// How many actions of a user can be undone, newest first.
@@ -86,28 +86,6 @@ impl Priority {
             "high" => Some(Self::High),
             _ => None,
         }
-    }
-}
-
-/// What is wrong with a title.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TitleError {
-    /// Nothing but white space.
-    #[error("must not be empty")]
-    Empty,
-    /// Longer than [`MAX_TITLE_CHARS`].
-    #[error("must have at most {MAX_TITLE_CHARS} characters, and has {0}")]
-    TooLong(usize),
-}
-
-/// The title as it is kept: on one line, white space collapsed, without control characters.
-pub fn clean_title(raw: &str) -> Result<String, TitleError> {
-    let spaced: String = raw.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let title = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
-    match title.chars().count() {
-        0 => Err(TitleError::Empty),
-        n if n > MAX_TITLE_CHARS => Err(TitleError::TooLong(n)),
-        _ => Ok(title),
     }
 }
 

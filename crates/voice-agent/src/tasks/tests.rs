@@ -93,6 +93,32 @@ fn titles_are_cleaned_and_limited() {
 }
 
 #[test]
+fn a_title_has_something_to_see_and_turns_nothing_round() {
+    for nothing in ["\u{200b}", "\u{202e}\u{202c}", " \u{feff}\n\u{2060} ", "\u{200d}\u{fe0f}", "\u{3164}", "\u{e0041}"]
+    {
+        assert_eq!(clean_title(nothing), Err(TitleError::Invisible), "{nothing:?}");
+    }
+    assert_eq!(clean_title("Pay \u{202e}gpj.exe\u{202c} \u{2066}now\u{2069}").unwrap(), "Pay gpj.exe now");
+    assert_eq!(clean_title("Buy\u{200b} mi\u{ad}lk\u{feff}").unwrap(), "Buy milk");
+    // What a script or an emoji needs stays.
+    for kept in ["می\u{200c}خواهم", "👩\u{200d}👧 and ❤\u{fe0f}", "שלום", "مهمة"] {
+        assert_eq!(clean_title(kept).unwrap(), kept);
+    }
+}
+
+#[test]
+fn a_due_date_is_of_a_year_that_somebody_means_and_what_was_kept_stays_readable() {
+    for far in ["0000-01-01", "0001-01-01", "1969-12-31", "0202-11-27T17:00"] {
+        assert_eq!(Due::parse(far), Err(DueError::NoSuchYear), "{far}");
+        assert_eq!(serde_json::from_value::<Due>(json!(far)).unwrap().to_string(), far);
+    }
+    assert_eq!(DueError::NoSuchYear.to_string(), "must be a day of the years 1970 to 9999");
+    for good in ["1970-01-01", "9999-12-31T23:59"] {
+        assert_eq!(Due::parse(good).unwrap().to_string(), good);
+    }
+}
+
+#[test]
 fn ids_are_random_and_well_formed() {
     let ids: std::collections::BTreeSet<TaskId> = (0..100).map(|_| TaskId::random().unwrap()).collect();
     assert_eq!(ids.len(), 100);

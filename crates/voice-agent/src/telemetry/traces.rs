@@ -126,8 +126,8 @@ impl SessionTrace {
     }
 
     /// The session is over.
-    pub fn end(self, outcome: Outcome, reason: EndReason, now_ms: u64) {
-        let Some(mut open) = self.0 else { return };
+    pub fn end(&mut self, outcome: Outcome, reason: EndReason, now_ms: u64) {
+        let Some(mut open) = self.0.take() else { return };
         open.end_turn(now_ms);
         let span = open.session.span();
         span.set_attribute(KeyValue::new("voice.outcome", outcome.as_str()));
@@ -356,7 +356,7 @@ mod tests {
         let once = |endpoint: String| {
             let settings = Otel { exporter_otlp_endpoint: endpoint, ..Otel::default() };
             let traces = Traces::start(&settings, "here", "i").unwrap();
-            let trace = traces.session(&labels, SystemTime::UNIX_EPOCH);
+            let mut trace = traces.session(&labels, SystemTime::UNIX_EPOCH);
             trace.end(Outcome::Completed, EndReason::Goodbye, 1);
             traces.flush();
         };

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::tasks::{Due, Priority, clean_title};
+use crate::tasks::{Due, Priority, TitleError, clean_title};
 
 /// What is wrong with a call, and what to do about it; for the model to read.
 pub(super) type Fault = String;
@@ -38,7 +38,10 @@ impl<'a> Args<'a> {
     /// A title for a task, cleaned; required.
     pub(super) fn new_title(&self, name: &str) -> Result<String, Fault> {
         let raw = self.text(name)?.ok_or_else(|| format!("'{name}' is missing; ask what it should be"))?;
-        clean_title(raw).map_err(|error| format!("'{name}' {error}; make it shorter"))
+        clean_title(raw).map_err(|error| match error {
+            TitleError::TooLong(_) => format!("'{name}' {error}; make it shorter"),
+            TitleError::Empty | TitleError::Invisible => format!("'{name}' {error}; ask what the task is"),
+        })
     }
 
     /// One of a few words.

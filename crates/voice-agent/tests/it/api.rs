@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use voice_agent::config::Secret;
 use voice_agent::http::{OPENAPI, ROUTES};
 
 use crate::fake::SILENCE;
@@ -49,6 +50,20 @@ async fn a_session_begins_talks_and_ends() {
     assert_eq!(server.get(&path, &session.token).await.status(), 200);
     let late = server.post(&format!("{path}/messages"), &session.token, &json!({"text": "hi"})).await;
     problem(late, 404, "session_ended").await;
+}
+
+#[tokio::test]
+async fn whoever_deletes_the_session_is_named_as_its_end() {
+    const TOKEN: &str = "an operator's token";
+    let server = TestServer::with(|config| config.secrets.admin_token = Some(Secret::new(TOKEN))).await;
+    for (path, by_caller, reason) in [("/api/sessions", true, "hung_up"), ("/api/admin/sessions", false, "operator")] {
+        let session = server.session("ada").await;
+        let mut socket = server.voice(&session).await;
+        let token = if by_caller { session.token.as_str() } else { TOKEN };
+        let delete = server.request(Method::DELETE, &format!("{path}/{}", session.id)).bearer_auth(token);
+        assert_eq!(delete.send().await.unwrap().status(), 204);
+        assert_eq!(socket.event("ended").await["reason"], reason);
+    }
 }
 
 #[tokio::test]

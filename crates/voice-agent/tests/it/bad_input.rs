@@ -29,6 +29,34 @@ async fn bodies_that_are_not_what_the_call_takes() {
 }
 
 #[tokio::test]
+async fn every_refusal_is_a_problem_document() {
+    let server = TestServer::with(|config| config.secrets.admin_token = Some(Secret::new("an operator's token"))).await;
+    let session = server.session("ada").await;
+    let send = |method: Method, path: &str| server.request(method, path).bearer_auth(&session.token).send();
+    for (method, path) in [
+        (Method::PATCH, "/api/tasks/%00%ff"),
+        (Method::DELETE, "/api/tasks/%ff"),
+        (Method::GET, "/api/sessions/%ff"),
+        (Method::DELETE, "/api/sessions/%c3%28"),
+        (Method::POST, "/api/sessions/%ff/messages"),
+        (Method::GET, "/api/sessions/%ff/audio"),
+        (Method::DELETE, "/api/admin/sessions/%ff"),
+    ] {
+        problem(send(method, path).await.unwrap(), 400, "bad_request").await;
+    }
+    problem(send(Method::DELETE, "/api/tasks/%00").await.unwrap(), 404, "no_such_task").await;
+    problem(send(Method::GET, "/%ff").await.unwrap(), 404, "no_such_path").await;
+    problem(send(Method::PUT, "/api/tasks").await.unwrap(), 405, "method_not_allowed").await;
+    let metrics = |path: &str| format!("http://{}{path}", server.app_metrics_addr());
+    let client = reqwest::Client::new();
+    problem(client.post(metrics("/metrics")).send().await.unwrap(), 405, "method_not_allowed").await;
+    problem(client.get(metrics("/other")).send().await.unwrap(), 404, "no_such_path").await;
+    let wrong = json!({"title": "\u{200b}\u{202e}", "due": "0000-01-01"});
+    let body = problem(server.post("/api/tasks", &session.token, &wrong).await, 422, "invalid_fields").await;
+    assert_eq!(body["errors"].as_array().unwrap().len(), 2, "{body}");
+}
+
+#[tokio::test]
 async fn every_wrong_field_is_named() {
     let server = TestServer::start().await;
     let session = server.session("ada").await;

@@ -64,7 +64,13 @@ fn bad_settings_end_it_with_64_before_any_port_opens() {
         ("LIMITS_MAX_SESSIONS", "0", "limits.max_sessions"),
         ("REDIS_URL", "redis://voice-redis", "REDIS_URL"),
         ("STT_CHAIN", "deepgram", "stt.chain"),
+        ("LOG_LEVEL", "blah", "error, warn, info, debug, trace"),
+        ("METRICS_ADDR", "127.0.0.1:8080", "metrics.addr"),
+        ("LIMITS_MAX_SESSION", "5", "did you mean LIMITS_MAX_SESSIONS?"),
+        ("RECORDING_ENABLED", "maybe", "RECORDING_ENABLED"),
     ] {
+        let checked = run(&["check-config"], &[(name, value)]);
+        assert_eq!(checked.status.code(), Some(64), "{name}: {}", String::from_utf8_lossy(&checked.stdout));
         let output = run(&["serve"], &[(name, value)]);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(64), "{name}: {stderr}");
@@ -74,4 +80,6 @@ fn bad_settings_end_it_with_64_before_any_port_opens() {
     assert_eq!(run(&["no-such-command"], &[]).status.code(), Some(64));
     let nobody = run(&["call", "--url", "http://127.0.0.1:9", "--wav", "/nonexistent.wav"], &[]);
     assert_eq!(nobody.status.code(), Some(1));
+    let stderr = String::from_utf8(nobody.stderr).unwrap();
+    assert_eq!(stderr.matches("No such file").count(), 1, "the cause once: {stderr}");
 }

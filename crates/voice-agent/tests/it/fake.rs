@@ -10,6 +10,7 @@ use voice_agent::sessions::{SpawnSession, Start};
 use voice_agent::store::{ConversationItem, Role, SessionDoc, Store};
 use voice_core::ClientEvent;
 use voice_core::ids::{ConnectionId, ReplyId, SpeechId, TurnId, UtteranceId};
+use voice_core::input::HangUp;
 use voice_core::output::{AgentState, EndReason, Outcome};
 use voice_core::timeline::Stages;
 
@@ -90,9 +91,10 @@ impl Fake {
                     let state = if muted { AgentState::Listening } else { AgentState::Thinking };
                     self.say(Outbound::Event(ClientEvent::State { state }));
                 }
-                Command::HangUp { .. } => {
+                Command::HangUp { by } => {
                     store.end_session(self.doc.session_id.clone(), Some(self.fence)).await.unwrap();
-                    let (outcome, reason) = (Outcome::Completed, EndReason::HungUp);
+                    let reason = if by == HangUp::Caller { EndReason::HungUp } else { EndReason::Operator };
+                    let outcome = Outcome::Completed;
                     self.say(Outbound::Event(ClientEvent::Ended { outcome, reason }));
                     self.say(Outbound::Close { code: 1000, reason: "ended" });
                     self.news.send_modify(|info| info.ended = Some((outcome, reason)));

@@ -1,10 +1,14 @@
 //! Caps, health, draining, the operators' calls.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use voice_agent::config::Secret;
 
-use crate::server::{TestServer, problem};
+use crate::server::{TestServer, problem, soon};
 
 #[tokio::test]
 async fn a_full_server_says_so_and_has_room_again_when_a_session_ends() {
@@ -76,6 +80,36 @@ async fn a_server_that_goes_down_closes_its_sockets_with_1001() {
     let closed = tokio::spawn(socket.closed());
     server.shutdown().await;
     assert_eq!(closed.await.unwrap(), 1001);
+}
+
+#[tokio::test]
+async fn a_server_that_goes_down_waits_for_its_calls_within_the_time_of_grace() {
+    let server = TestServer::with(|config| config.shutdown.grace_ms = 60_000).await;
+    let app = Arc::clone(server.app());
+    let saved = Arc::new(AtomicBool::new(false));
+    let (going_away, done) = (app.going_away.clone(), Arc::clone(&saved));
+    app.calls.spawn(async move {
+        going_away.cancelled().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        done.store(true, Ordering::SeqCst);
+    });
+    server.shutdown().await;
+    assert!(saved.load(Ordering::SeqCst));
+
+    // One that never ends does not keep the process.
+    let server = TestServer::start().await;
+    server.app().calls.spawn(std::future::pending::<()>());
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_logs_of_inputs_are_pruned_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("0123-20200101T000000000Z.jsonl");
+    let file = std::fs::File::create(&old).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_577_836_800)).unwrap();
+    let _server = TestServer::with(|config| config.input_log.dir = folder.path().to_owned()).await;
+    soon("the old log is gone", async || !old.exists()).await;
 }
 
 #[tokio::test]

@@ -88,6 +88,10 @@ impl TestServer {
         self.server.http_addr()
     }
 
+    pub(crate) fn app_metrics_addr(&self) -> SocketAddr {
+        self.server.metrics_addr()
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr())
     }
@@ -145,7 +149,7 @@ impl TestServer {
 }
 
 /// Waits until something is so; gives up when it will not be.
-async fn soon(what: &str, is_so: impl AsyncFn() -> bool) {
+pub(crate) async fn soon(what: &str, is_so: impl AsyncFn() -> bool) {
     for _ in 0..2_000 {
         if is_so().await {
             return;

@@ -14,8 +14,10 @@ use voice_core::input::HangUp;
 
 use super::wire::{CallerMessage, decode_audio, decode_text, encode, error_event, pong_event};
 use super::{TokenBucket, close};
+use crate::blocking::{self, MANY_TASKS};
 use crate::config::Limits;
 use crate::driver::api::{Command, Outbound, SendError, SessionHandle};
+use crate::driver::close_code;
 use crate::telemetry::Events;
 
 /// Largest message that is read at all, in bytes; beyond it the library gives up without reading on.
@@ -158,8 +160,13 @@ impl Leg {
     fn refused(&self, error: SendError) -> End {
         match error {
             SendError::Full => End::new(close::FLOOD, "the session's queue is full"),
-            SendError::Ended if self.handle.info().ended.is_some() => End::new(close::ENDED, "the session ended"),
-            SendError::Ended => End::new(close::FAILED, "an error ended the session"),
+            SendError::Ended => match self.handle.info().ended {
+                Some((outcome, reason)) => {
+                    let (code, word) = close_code(outcome, reason);
+                    End::new(code, word)
+                }
+                None => End::new(close::FAILED, "an error ended the session"),
+            },
         }
     }
 
@@ -175,7 +182,10 @@ impl Leg {
             let messages = tokio::select! {
                 outbound = inbox.recv() => match outbound {
                     Some(Outbound::Close { code, reason }) => return End::new(code, reason),
-                    Some(outbound) => encode(&outbound),
+                    Some(outbound) => {
+                        let is_long = matches!(&outbound, Outbound::Tasks(tasks) if tasks.len() > MANY_TASKS);
+                        blocking::run(is_long, || encode(&outbound))
+                    }
                     None => return self.dropped(),
                 },
                 Some(reply) = own.recv() => vec![reply],
@@ -248,7 +258,46 @@ fn unreadable(error: &axum::Error) -> End {
 
 #[cfg(test)]
 mod tests {
+    use voice_core::output::{AgentState, EndReason, Outcome};
+
     use super::*;
+    use crate::driver::api::SessionInfo;
+    use crate::telemetry::Metrics;
+
+    fn leg(ended: Option<(Outcome, EndReason)>) -> Leg {
+        let info = SessionInfo {
+            state: AgentState::Listening,
+            connected: false,
+            agent: "TaskAgent".to_owned(),
+            turns: 0,
+            last_latency_ms: None,
+            cost_usd: 0.0,
+            ended,
+        };
+        Leg {
+            connection: ConnectionId(1),
+            session_id: "s".to_owned(),
+            handle: SessionHandle::new(mpsc::channel(1).0, tokio::sync::watch::channel(info).1),
+            events: Arc::new(Events::new(Metrics::new("rules", &[]))),
+            limits: Limits::default(),
+            max_text_chars: 2_000,
+            going_away: CancellationToken::new(),
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_over_says_how_it_ended() {
+        for (ended, code) in [
+            (None, 4006),
+            (Some((Outcome::Error, EndReason::Failed)), 4006),
+            (Some((Outcome::Completed, EndReason::HungUp)), 1000),
+            (Some((Outcome::Completed, EndReason::Idle)), 4005),
+            (Some((Outcome::Dropped, EndReason::TakenOver)), 4001),
+        ] {
+            assert_eq!(leg(ended).refused(SendError::Ended).code, code, "{ended:?}");
+            assert_eq!(leg(ended).dropped().code, code, "{ended:?}");
+        }
+    }
 
     #[test]
     fn a_close_reason_is_cut_between_characters() {

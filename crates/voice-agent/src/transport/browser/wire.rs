@@ -102,6 +102,10 @@ fn describe(error: &serde_json::Error) -> String {
         serde_json::error::Category::Eof => "the JSON ends too early",
         serde_json::error::Category::Io | serde_json::error::Category::Syntax => "this is not JSON",
     };
+    // A field of the wrong type is found after the text was read: then there is no place.
+    if error.line() == 0 {
+        return what.to_owned();
+    }
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
@@ -225,6 +229,7 @@ mod tests {
             let violation = decode_text(json, 8_192).unwrap_err();
             assert_eq!(violation.code(), 4000, "{json}");
             assert!(!violation.to_string().contains("secret"));
+            assert!(!violation.to_string().contains("line 0"), "{violation}");
         }
         assert_eq!(decode_text(&" ".repeat(9), 8).unwrap_err().code(), 1009);
     }

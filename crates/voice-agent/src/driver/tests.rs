@@ -1,0 +1,175 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::*;
+use crate::llm::{Llm, LlmEvent, LlmRequest};
+use crate::model::runtime::default_models_dir;
+use crate::store::{Channel, InstanceId, SessionId, SqliteOptions, SqliteStore, Store, UserId};
+use crate::stt::{Stt, Wanted};
+use crate::telemetry::{Events, Metrics, Traces};
+use crate::tts::{Tts, TtsEvent};
+use crate::vad::{Silero, VadConfig};
+
+/// Hears and says nothing, and answers once; asked again, it has a defect.
+#[derive(Default)]
+struct Once(AtomicU32);
+
+impl Llm for Once {
+    fn provider(&self) -> &'static str {
+        "openai"
+    }
+
+    fn model(&self) -> &str {
+        "gpt-4o-mini"
+    }
+
+    fn stream(&self, _request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderErrorKind>> {
+        assert_eq!(self.0.fetch_add(1, Ordering::SeqCst), 0, "a defect");
+        let done = LlmEvent::Done { input_tokens: 1_000, output_tokens: 1_000 };
+        stream::iter([Ok(LlmEvent::Text("Hello.".to_owned())), Ok(done)]).boxed()
+    }
+}
+
+impl Stt for Once {
+    fn provider(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn model(&self) -> &str {
+        "none"
+    }
+
+    fn transcribe(
+        &self,
+        _pcm: Vec<i16>,
+        _wanted: Wanted,
+        _titles: Arc<Vec<String>>,
+    ) -> BoxFuture<'static, Result<String, ProviderErrorKind>> {
+        async { Ok(String::new()) }.boxed()
+    }
+}
+
+impl Tts for Once {
+    fn provider(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn model(&self) -> &str {
+        "none"
+    }
+
+    fn synthesize(&self, _text: String) -> BoxStream<'static, Result<TtsEvent, ProviderErrorKind>> {
+        stream::iter([Ok(TtsEvent::Done { words: Vec::new() })]).boxed()
+    }
+}
+
+/// One running session, and what is around it.
+struct House {
+    handle: SessionHandle,
+    deps: Arc<Deps>,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), SqliteOptions::default()).unwrap());
+        let once = Arc::new(Once::default());
+        let price = |text: &str| toml::from_str(text).unwrap();
+        let prices = price("[\"openai/gpt-4o-mini\"]\ninput_1k_tokens = 150000\noutput_1k_tokens = 600000\n");
+        let deps = Arc::new(Deps {
+            store: Arc::clone(&store),
+            providers: Providers {
+                stt: Arc::clone(&once) as Arc<dyn Stt>,
+                scorer: None,
+                llm: Arc::clone(&once) as Arc<dyn Llm>,
+                tts: once,
+                vad: Silero::load(&default_models_dir()).expect("the model; `make models` fetches it"),
+            },
+            core: CoreConfig { greeting: String::new(), prices, ..CoreConfig::default() },
+            vad: VadConfig::default(),
+            events: Arc::new(Events::new(Metrics::new("gpt-4o-mini", &[]))),
+            traces: Traces::default(),
+            tracker: TaskTracker::new(),
+            going_away: CancellationToken::new(),
+            command_queue: 32,
+            input_log_dir: None,
+        });
+        let now = jiff::Timestamp::now();
+        let doc = SessionDoc {
+            session_id: SessionId::new("s"),
+            user_id: UserId::new("ada"),
+            channel: Channel::Browser,
+            conversation_history: Vec::new(),
+            current_agent: "TaskAgent".to_owned(),
+            created_at: now,
+            last_activity: now,
+            context: serde_json::Map::new(),
+        };
+        let fence = store.create_session(doc.clone(), [0; 32], InstanceId::new("here")).await.unwrap();
+        let start = Start { doc, fence, resumed: false, time_zone: TimeZone::UTC };
+        Self { handle: spawn(Arc::clone(&deps), start), deps, _folder: folder }
+    }
+
+    fn text(&self, text: &str) -> oneshot::Receiver<TextAnswer> {
+        let (answer, asked) = oneshot::channel();
+        self.handle.send(Command::Text { text: text.to_owned(), answer: Some(answer) }).unwrap();
+        asked
+    }
+
+    fn attach(&self) -> mpsc::Receiver<Outbound> {
+        let (outbound, inbox) = mpsc::channel(64);
+        self.handle.send(Command::Attach { connection: ConnectionId(1), voice: true, outbound }).unwrap();
+        inbox
+    }
+
+    fn metric(&self, series: &str) -> Option<String> {
+        let text = self.deps.events.metrics().exposition().unwrap();
+        text.lines().find_map(|line| Some(line.strip_prefix(series)?.strip_prefix(' ')?.to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn after_a_defect_what_was_metered_last_is_what_was_spent() {
+    let house = House::open().await;
+    assert_eq!(house.text("hello").await.unwrap().reply, "Hello.");
+    let mut inbox = house.attach();
+    let asked = house.text("and again");
+    house.handle.ended().await;
+    assert_eq!(house.handle.info().ended, Some((Outcome::Error, EndReason::Failed)));
+    assert!(asked.await.is_err());
+    // One thousand tokens in, and one thousand out.
+    assert_eq!(house.metric("voice_cost_per_call_usd_sum{channel=\"browser\"}").as_deref(), Some("0.00075"));
+    let mut last = None;
+    while let Some(outbound) = inbox.recv().await {
+        last = Some(outbound);
+    }
+    assert!(matches!(last, Some(Outbound::Close { code: 4006, .. })), "{last:?}");
+}
+
+#[tokio::test]
+async fn a_process_that_goes_down_leaves_the_session_to_the_next_when_it_is_saved() {
+    let house = House::open().await;
+    let inbox = house.attach();
+    let asked = house.text("hello");
+    house.deps.going_away.cancel();
+    // The caller is still there: the turn goes on to its end.
+    assert_eq!(asked.await.unwrap().reply, "Hello.");
+    assert_eq!(house.handle.info().ended, None);
+    house.handle.send(Command::Detach { connection: ConnectionId(1) }).unwrap();
+    drop(inbox);
+    house.deps.tracker.close();
+    house.deps.tracker.wait().await;
+    assert_eq!(house.handle.info().ended, Some((Outcome::Dropped, EndReason::TakenOver)));
+    let stored = house.deps.store.load_session(SessionId::new("s")).await.unwrap().unwrap();
+    assert!(!stored.ended);
+    assert_eq!(stored.doc.conversation_history[0].content, "hello");
+    // Its outcome is counted where it ends.
+    assert_eq!(house.metric("voice_cost_per_call_usd_count{channel=\"browser\"}").unwrap_or_default(), "0");
+}
