@@ -75,6 +75,20 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// A list of strings, blank ones left out; empty when absent. A lone string is a list of one.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<&'a str>, Fault> {
+        let fault = || format!("'{name}' must be a list of strings");
+        let texts = match self.given(name) {
+            None => Vec::new(),
+            Some(Value::String(text)) => vec![text.as_str()],
+            Some(Value::Array(list)) => {
+                list.iter().map(|text| text.as_str().ok_or_else(fault)).collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err(fault()),
+        };
+        Ok(texts.into_iter().map(str::trim).filter(|text| !text.is_empty()).collect())
+    }
+
     /// A whole number in a range.
     pub(super) fn count(&self, name: &str, least: usize, most: usize) -> Result<Option<usize>, Fault> {
         let Some(value) = self.given(name) else { return Ok(None) };

@@ -6,11 +6,11 @@ use voice_core::chat::ToolCall;
 
 use super::args::{Args, Fault};
 use super::matching::{self, TitleMatch};
-use super::{ToolContext, ToolRun, listing};
+use super::{ToolContext, ToolRun, listing, many};
 use crate::tasks::{MAX_TASKS, Task, TaskChange, TaskId, TaskList, TaskStatus, UndoEffect, UndoEntry, stamp};
 
 /// What a tool comes to: an answer with its changes, or what is wrong with the call.
-type Run = Result<ToolRun, Fault>;
+pub(super) type Run = Result<ToolRun, Fault>;
 
 /// Runs one call over the user's tasks and undo journal (newest last). Nothing is changed here: the store commits
 /// what the answer says. `transfer_to_agent` and `end_call` are the core's own and fail here.
@@ -32,12 +32,12 @@ pub fn execute(call: &ToolCall, list: &TaskList, undo: &[UndoEntry], ctx: &ToolC
 }
 
 /// An answer that changes nothing.
-fn answer(output: Value) -> ToolRun {
+pub(super) fn answer(output: Value) -> ToolRun {
     ToolRun { output, is_error: false, changes: Vec::new(), undo: UndoEffect::None }
 }
 
 /// An answer that changes something, as one action that can be undone.
-fn changed(action: &str, changes: Vec<TaskChange>, output: Value) -> ToolRun {
+pub(super) fn changed(action: &str, changes: Vec<TaskChange>, output: Value) -> ToolRun {
     if changes.is_empty() {
         return answer(output);
     }
@@ -56,10 +56,11 @@ fn already(task: &Task) -> ToolRun {
 }
 
 fn add_task(call: &ToolCall, list: &TaskList, ctx: &ToolContext) -> Run {
-    let args = Args::new(&call.arguments, &["title", "due", "priority"])?;
+    let args = Args::new(&call.arguments, &["title", "due", "priority", "anyway"])?;
     let title = args.new_title("title")?;
     let (due, priority) = (args.due()?, args.priority()?.unwrap_or_default());
-    if let Some(task) = matching::same_title(&title, list.open()) {
+    let anyway = args.flag("anyway")?;
+    if let Some(task) = matching::same_title(&title, list.open()).filter(|_| !anyway) {
         return Ok(answer(json!({"status": "exists", "task": task})));
     }
     if list.tasks.len() >= MAX_TASKS {
@@ -81,28 +82,42 @@ enum Target<'a> {
 /// Finds the task by `id`, or else by `title`: among those of the status `first`, then among the others.
 fn target<'a>(args: &Args<'_>, list: &'a TaskList, first: TaskStatus) -> Result<Target<'a>, Fault> {
     let (id, title) = (args.text("id")?, args.text("title")?);
-    let by_id = id.and_then(|id| TaskId::parse(id).ok()).and_then(|id| list.get(&id));
-    if let Some(task) = by_id {
+    if let Some(task) = id.and_then(|id| by_id(id, list)) {
         return Ok(Target::Task(task));
     }
     // A model may make up an id; the title that came with it is the caller's own.
     let Some(query) = title.or(id) else {
         return Err("neither 'title' nor 'id' is given; ask which task is meant".to_owned());
     };
+    Ok(match named(query, list, first) {
+        TitleMatch::Exact(task) | TitleMatch::One(task) => Target::Task(task),
+        TitleMatch::Ambiguous(candidates) => Target::Answer(ambiguous(query, &candidates)),
+        TitleMatch::None { suggestions } => Target::Answer(not_found(query, &suggestions)),
+    })
+}
+
+pub(super) fn by_id<'a>(id: &str, list: &'a TaskList) -> Option<&'a Task> {
+    TaskId::parse(id).ok().and_then(|id| list.get(&id))
+}
+
+/// Finds the task that `query` names: among those of the status `first`, then among the others.
+pub(super) fn named<'a>(query: &str, list: &'a TaskList, first: TaskStatus) -> TitleMatch<'a> {
     let (pool, others): (Vec<&Task>, Vec<&Task>) = list.tasks.iter().partition(|task| task.status == first);
     let near = match matching::find(query, pool) {
-        TitleMatch::Exact(task) | TitleMatch::One(task) => return Ok(Target::Task(task)),
-        TitleMatch::Ambiguous(candidates) => return Ok(Target::Answer(ambiguous(query, &candidates))),
         TitleMatch::None { suggestions } => suggestions,
+        found => return found,
     };
     match matching::find(query, others) {
-        TitleMatch::Exact(task) | TitleMatch::One(task) => Ok(Target::Task(task)),
-        TitleMatch::Ambiguous(candidates) => Ok(Target::Answer(ambiguous(query, &candidates))),
         TitleMatch::None { suggestions } => {
-            let all: Vec<&Task> = near.into_iter().chain(suggestions).take(matching::MAX_SUGGESTIONS).collect();
-            Ok(Target::Answer(answer(json!({"status": "not_found", "query": query, "suggestions": all}))))
+            let all = near.into_iter().chain(suggestions).take(matching::MAX_SUGGESTIONS);
+            TitleMatch::None { suggestions: all.collect() }
         }
+        found => found,
     }
+}
+
+pub(super) fn not_found(query: &str, suggestions: &[&Task]) -> ToolRun {
+    answer(json!({"status": "not_found", "query": query, "suggestions": suggestions}))
 }
 
 fn ambiguous(query: &str, candidates: &[&Task]) -> ToolRun {
@@ -114,12 +129,9 @@ fn done(task: &Task, now: Timestamp) -> Task {
 }
 
 fn complete_task(call: &ToolCall, list: &TaskList, now: Timestamp) -> Run {
-    let args = Args::new(&call.arguments, &["title", "id", "all"])?;
+    let args = Args::new(&call.arguments, &["title", "id", "all", "except"])?;
     if args.flag("all")? {
-        let complete = |task: &Task| TaskChange::Updated { before: task.clone(), after: done(task, now) };
-        let changes: Vec<TaskChange> = list.open().map(complete).collect();
-        let output = json!({"status": "completed", "count": changes.len()});
-        return Ok(changed("complete_task", changes, output));
+        return many::change_all(call, &args, list, "completed", |task| done(task, now));
     }
     let task = match target(&args, list, TaskStatus::Open)? {
         Target::Task(task) => task,
@@ -145,11 +157,14 @@ fn reopen_task(call: &ToolCall, list: &TaskList) -> Run {
 }
 
 fn set_due(call: &ToolCall, list: &TaskList) -> Run {
-    let args = Args::new(&call.arguments, &["title", "id", "due"])?;
+    let args = Args::new(&call.arguments, &["title", "id", "all", "except", "due"])?;
     if !args.has("due") {
         return Err("'due' is missing; give a date, or null for no due date".to_owned());
     }
     let due = args.due()?;
+    if args.flag("all")? {
+        return many::change_all(call, &args, list, "updated", |task| Task { due, ..task.clone() });
+    }
     let task = match target(&args, list, TaskStatus::Open)? {
         Target::Task(task) => task,
         Target::Answer(run) => return Ok(run),
@@ -161,8 +176,11 @@ fn set_due(call: &ToolCall, list: &TaskList) -> Run {
 }
 
 fn set_priority(call: &ToolCall, list: &TaskList) -> Run {
-    let args = Args::new(&call.arguments, &["title", "id", "priority"])?;
+    let args = Args::new(&call.arguments, &["title", "id", "all", "except", "priority"])?;
     let priority = args.priority()?.ok_or("'priority' is missing; give low, normal or high")?;
+    if args.flag("all")? {
+        return many::change_all(call, &args, list, "updated", |task| Task { priority, ..task.clone() });
+    }
     let task = match target(&args, list, TaskStatus::Open)? {
         Target::Task(task) => task,
         Target::Answer(run) => return Ok(run),
@@ -188,13 +206,13 @@ fn rename_task(call: &ToolCall, list: &TaskList) -> Run {
 }
 
 fn delete_task(call: &ToolCall, list: &TaskList) -> Run {
-    let args = Args::new(&call.arguments, &["title", "id", "scope", "confirmed"])?;
+    let args = Args::new(&call.arguments, &["title", "id", "scope", "except", "confirmed"])?;
     let confirmed = args.flag("confirmed")?;
     if let Some(scope) = args.word("scope", &["done", "all"])? {
         if args.text("title")?.or(args.text("id")?).is_some() {
             return Err("give either 'scope' or one task's 'title' or 'id', not both".to_owned());
         }
-        return Ok(delete_many(list, scope, confirmed));
+        return many::delete_many(&args, list, scope, confirmed);
     }
     let task = match target(&args, list, TaskStatus::Open)? {
         Target::Task(task) => task,
@@ -205,17 +223,6 @@ fn delete_task(call: &ToolCall, list: &TaskList) -> Run {
     }
     let output = json!({"status": "deleted", "task": task});
     Ok(changed("delete_task", vec![TaskChange::Deleted(task.clone())], output))
-}
-
-fn delete_many(list: &TaskList, scope: &str, confirmed: bool) -> ToolRun {
-    let doomed: Vec<&Task> = list.tasks.iter().filter(|task| scope == "all" || !task.is_open()).collect();
-    let count = doomed.len();
-    // Nothing to lose, nothing to ask.
-    if count > 0 && !confirmed {
-        return answer(json!({"status": "needs_confirmation", "count": count, "scope": scope}));
-    }
-    let changes = doomed.into_iter().cloned().map(TaskChange::Deleted).collect();
-    changed("delete_task", changes, json!({"status": "deleted", "count": count, "scope": scope}))
 }
 
 fn undo_last(call: &ToolCall, list: &TaskList, journal: &[UndoEntry]) -> Run {

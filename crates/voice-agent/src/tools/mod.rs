@@ -7,6 +7,7 @@
 mod args;
 mod execute;
 mod listing;
+mod many;
 pub mod matching;
 mod spec;
 mod words;

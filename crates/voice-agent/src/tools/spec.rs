@@ -57,15 +57,29 @@ fn priority() -> Value {
     json!({"type": "string", "enum": ["low", "normal", "high"]})
 }
 
+fn all() -> Value {
+    json!({"type": "boolean", "description": "Every open task, instead of one."})
+}
+
+fn except() -> Value {
+    json!({
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Of several: the tasks to leave as they are, each by its id or the caller's words for it.",
+    })
+}
+
 fn add_task() -> ToolSpec {
     ToolSpec {
         name: "add_task",
-        description: "Adds a task. Answers 'exists' and adds nothing if an open task has the same title.",
+        description: "Adds a task. Answers 'exists' and adds nothing if an open task has the same title: ask the \
+                      caller, and call again with anyway after a yes.",
         parameters: object(
             json!({
                 "title": {"type": "string", "description": "What is to be done, without the due date.", "maxLength": 200},
                 "due": due(),
                 "priority": priority(),
+                "anyway": {"type": "boolean", "description": "Even if an open task has the same title."},
             }),
             &["title"],
         ),
@@ -98,10 +112,7 @@ fn complete_task() -> ToolSpec {
     ToolSpec {
         name: "complete_task",
         description: "Marks a task as done, or all open tasks with 'all'. Give title, id or all.",
-        parameters: object(
-            json!({"title": title(), "id": id(), "all": {"type": "boolean", "description": "Complete every open task."}}),
-            &[],
-        ),
+        parameters: object(json!({"title": title(), "id": id(), "all": all(), "except": except()}), &[]),
     }
 }
 
@@ -116,16 +127,22 @@ fn reopen_task() -> ToolSpec {
 fn set_due() -> ToolSpec {
     ToolSpec {
         name: "set_due",
-        description: "Sets when a task is due, or removes its due date with null. Give title or id.",
-        parameters: object(json!({"title": title(), "id": id(), "due": due()}), &["due"]),
+        description: "Sets when a task is due, or removes its due date with null. Give title, id or all.",
+        parameters: object(
+            json!({"title": title(), "id": id(), "all": all(), "except": except(), "due": due()}),
+            &["due"],
+        ),
     }
 }
 
 fn set_priority() -> ToolSpec {
     ToolSpec {
         name: "set_priority",
-        description: "Sets a task's priority. Give title or id.",
-        parameters: object(json!({"title": title(), "id": id(), "priority": priority()}), &["priority"]),
+        description: "Sets a task's priority. Give title, id or all.",
+        parameters: object(
+            json!({"title": title(), "id": id(), "all": all(), "except": except(), "priority": priority()}),
+            &["priority"],
+        ),
     }
 }
 
@@ -154,6 +171,7 @@ fn delete_task() -> ToolSpec {
                 "title": title(),
                 "id": id(),
                 "scope": {"type": "string", "enum": ["done", "all"], "description": "All done tasks, or every task."},
+                "except": except(),
                 "confirmed": {"type": "boolean", "description": "The caller said yes to deleting exactly this."},
             }),
             &[],

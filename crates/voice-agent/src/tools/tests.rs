@@ -4,7 +4,7 @@ use serde_json::{Map, json};
 use voice_core::ids::ToolCallId;
 
 use super::*;
-use crate::tasks::{Due, MAX_TASKS, Task, TaskList, TaskStatus, UndoEntry};
+use crate::tasks::{Due, MAX_TASKS, Priority, Task, TaskList, TaskStatus, UndoEntry};
 
 /// A user's tasks with a journal, and a clock that stands on Wednesday, 25 November 2026, 14:30 in Berlin.
 #[derive(Default)]
@@ -412,4 +412,45 @@ proptest::proptest! {
 fn statuses_are_the_contracts_words() {
     assert_eq!(serde_json::to_value(TaskStatus::Open).unwrap(), "open");
     assert_eq!(serde_json::to_value(Due::parse("2026-11-27 17:00:59").unwrap()).unwrap(), "2026-11-27T17:00");
+}
+
+#[test]
+fn all_open_tasks_change_at_once() {
+    let mut desk = Desk::new(&["Buy milk", "Call mom", "Write the report"]);
+    desk.run("complete_task", json!({"title": "Call mom"}));
+    let output = desk.run("set_priority", json!({"all": true, "priority": "high"})).output;
+    assert_eq!(output, json!({"status": "updated", "count": 2}));
+    assert_eq!(desk.task("Buy milk").priority, Priority::High);
+    assert_eq!(desk.task("Call mom").priority, Priority::Normal);
+    assert_eq!(desk.run("set_priority", json!({"all": true, "priority": "high"})).output["status"], "already");
+    assert_eq!(desk.run("set_due", json!({"all": true, "due": "2026-11-30"})).output["count"], 2);
+    // Each was one action.
+    assert_eq!(desk.run("undo", json!({})).output["count"], 2);
+    assert_eq!(desk.task("Buy milk").due, None);
+    assert_eq!(desk.task("Buy milk").priority, Priority::High);
+}
+
+#[test]
+fn what_is_excepted_stays() {
+    let mut desk = Desk::new(&["Buy milk", "Call mom", "Call John", "Write the report"]);
+    let asked = desk.run("delete_task", json!({"scope": "all", "except": ["the milk", "report"]})).output;
+    assert_eq!((&asked["status"], &asked["count"]), (&json!("needs_confirmation"), &json!(2)));
+    assert_eq!(asked["kept"][0]["title"], "Buy milk");
+    // A name that fits two keeps both; one that fits none stops everything.
+    let output = desk.run("complete_task", json!({"all": true, "except": ["call"]})).output;
+    assert_eq!((&output["status"], &output["count"]), (&json!("completed"), &json!(2)));
+    assert!(desk.task("Call mom").is_open() && desk.task("Call John").is_open());
+    let run = desk.run("delete_task", json!({"scope": "all", "except": ["the dentist"], "confirmed": true}));
+    assert_eq!((&run.output["status"], run.changes.len()), (&json!("not_found"), 0));
+    assert!(desk.run("delete_task", json!({"scope": "all", "except": [1]})).is_error);
+    desk.run("delete_task", json!({"scope": "all", "except": ["call mom"], "confirmed": true}));
+    assert_eq!(desk.titles(), ["Call mom"]);
+}
+
+#[test]
+fn the_same_title_again_is_added_when_it_is_wanted() {
+    let mut desk = Desk::new(&["Buy milk"]);
+    assert_eq!(desk.says("add_task", json!({"title": "buy milk", "due": "2026-11-30"})).0, "exists");
+    assert_eq!(desk.says("add_task", json!({"title": "Buy milk", "due": "2026-11-30", "anyway": true})).0, "added");
+    assert_eq!(desk.titles(), ["Buy milk", "Buy milk"]);
 }

@@ -66,9 +66,14 @@ pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
 pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
     let (utterance, intents) = scene.understand(user);
     let intents = resolve(scene, &utterance, intents);
+    carry_out_all(scene, &utterance, &intents)
+}
+
+/// One answer that carries out everything in turn.
+pub(crate) fn carry_out_all(scene: &Scene<'_>, utterance: &Utterance, intents: &[Intent]) -> Answer {
     let mut answer = Answer::default();
-    for intent in &intents {
-        let step = carry_out(scene, &utterance, intent);
+    for intent in intents {
+        let step = carry_out(scene, utterance, intent);
         answer.calls.extend(step.calls);
         if !step.text.is_empty() {
             if !answer.text.is_empty() {
@@ -90,7 +95,6 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::Count(filter) => list(filter, dialogue::COUNTED),
         Intent::When(query) => when(scene, query),
         Intent::Complete(targets) => each(scene, "complete_task", targets, &Map::new()),
-        Intent::CompleteAll => Answer::call("complete_task", object(json!({"all": true}))),
         Intent::Reopen(target) => each(scene, "reopen_task", std::slice::from_ref(target), &Map::new()),
         Intent::SetDue(target, due) => {
             let due = due.map(|due| on_its_day(scene, target, due));
@@ -104,7 +108,10 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new})))
         }
         Intent::Delete(targets) => each(scene, "delete_task", targets, &Map::new()),
-        Intent::DeleteScope(scope) => Answer::call("delete_task", object(json!({"scope": scope}))),
+        Intent::DeleteScope(scope, kept) => match all_but(scene, kept, object(json!({"scope": scope}))) {
+            Ok(arguments) => Answer::call("delete_task", arguments),
+            Err(question) => Answer::say(question),
+        },
         Intent::Undo => undo(scene),
         Intent::AddThat => add_that(scene),
         Intent::Last => match dialogue::focus(scene.history()).last() {
@@ -247,7 +254,17 @@ fn when(scene: &Scene<'_>, query: &str) -> Answer {
 fn each(scene: &Scene<'_>, name: &'static str, targets: &[Target], rest: &Map<String, Value>) -> Answer {
     let mut answer = Answer::default();
     for target in targets {
-        match locate(scene, target) {
+        let located = match (target, name) {
+            (Target::All(kept), "delete_task") => {
+                all_but(scene, kept, object(json!({"scope": "all"}))).map(|arguments| vec![arguments])
+            }
+            // There is no tool that does these to several tasks.
+            (Target::All(_), "rename_task" | "reopen_task") => {
+                Err("Which task do you mean? Please say its name.".into())
+            }
+            _ => locate(scene, target),
+        };
+        match located {
             Ok(keys) => {
                 for key in keys {
                     let mut arguments = key;
@@ -270,11 +287,28 @@ fn by_id(task: &TaskView<'_>) -> Map<String, Value> {
     key
 }
 
+/// The arguments for all tasks but those that are kept.
+fn all_but(
+    scene: &Scene<'_>,
+    kept: &[Target],
+    mut arguments: Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
+    let mut names: Vec<Value> = Vec::new();
+    for target in kept {
+        names.extend(locate(scene, target)?.into_iter().flat_map(|key| key.into_iter().map(|(_, name)| name)));
+    }
+    if !names.is_empty() {
+        arguments.insert("except".into(), names.into());
+    }
+    Ok(arguments)
+}
+
 /// How a tool is told which task is meant; or the question to ask first.
 fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<String, Value>>, String> {
     let history = scene.history();
     match target {
         Target::Title(title) => Ok(vec![object(json!({"title": title}))]),
+        Target::All(kept) => Ok(vec![all_but(scene, kept, object(json!({"all": true})))?]),
         Target::It => match dialogue::focus(history).as_slice() {
             [] => Err("Which task do you mean? Please say its name.".into()),
             [task] => Ok(vec![by_id(task)]),

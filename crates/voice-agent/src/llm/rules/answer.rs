@@ -1,6 +1,7 @@
 //! Answers: what "yes", "the second one", "Friday" or "no, I meant …" refers to, found in the turns before.
 
 use serde_json::{Map, Value};
+use voice_core::chat::ToolCall;
 
 use super::act::{Scene, choose};
 use super::dates;
@@ -11,10 +12,13 @@ use super::parse::{self, Intent, Missing, Pick, Target};
 
 /// Replaces answers by the commands that they stand for.
 pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Intent>) -> Vec<Intent> {
-    let [intent] = intents.as_slice() else { return intents };
     let Some(previous) = question_turn(scene) else {
         return intents;
     };
+    if let Some(found) = yes_and(scene, previous, utterance) {
+        return found;
+    }
+    let [intent] = intents.as_slice() else { return intents };
     if let Some(found) = open_question(scene, previous, utterance, intent) {
         return found;
     }
@@ -27,6 +31,35 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
         return vec![Intent::SetDue(Target::It, Some(*due))];
     }
     intents
+}
+
+/// "Yes, and also delete the milk": an answer, and commands behind it.
+fn yes_and(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> Option<Vec<Intent>> {
+    let words = &utterance.words;
+    let yes =
+        |length: &usize| parse::parse_one(&Utterance::new(words[..*length].to_vec()), scene.known()) == Intent::Yes;
+    let length = (1..words.len().min(6)).rev().find(yes)?;
+    let joining = |word: &&Word| matches!(word.norm.as_str(), "and" | "also" | "then" | "but" | "plus" | "please");
+    let joined = words[length..].iter().take_while(joining).count();
+    let rest = utterance.starting_at(length + joined);
+    // "Okay, delete the milk" goes on to something else; "yes, delete the milk" may repeat what was asked.
+    let plain = matches!(words[0].norm.as_str(), "yes" | "yeah" | "yep" | "yup" | "sure");
+    let confirms = matches!(dialogue::pending(previous), Some(Pending::Confirm(_)));
+    if rest.is_empty() || (joined == 0 && (confirms || !plain)) {
+        return None;
+    }
+    let (answered, more) = (&Utterance::new(words[..length].to_vec()), parse::parse(&rest, scene.known()));
+    if !more.iter().all(|intent| intent.is_command() || (joined > 0 && matches!(intent, Intent::Offer(_)))) {
+        return None;
+    }
+    let mut intents = open_question(scene, previous, answered, &Intent::Yes)?;
+    // What is named behind the yes to an added task is to be added too.
+    let adds = intents.iter().any(|intent| matches!(intent, Intent::Add(_)));
+    intents.extend(more.into_iter().map(|intent| match intent {
+        Intent::Offer(tasks) if adds => Intent::Add(tasks),
+        other => other,
+    }));
+    Some(parse::chain(intents))
 }
 
 /// The turn whose question may be open: the one before, or the one before that if it only repeated or hesitated.
@@ -73,21 +106,36 @@ fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) 
     match pending {
         Pending::Confirm(calls) => match intent {
             Intent::Yes => Some(again(calls)),
-            Intent::Delete(targets) if matches!(targets.as_slice(), [Target::It | Target::Them]) => Some(again(calls)),
+            Intent::Delete(targets)
+                if matches!(targets.as_slice(), [Target::It | Target::Them]) && calls[0].0 == "delete_task" =>
+            {
+                Some(again(calls))
+            }
+            // "Add it anyway", "add another one".
+            Intent::AddThat if calls[0].0 == "add_task" => Some(again(calls)),
+            Intent::Incomplete(Missing::Title, inner)
+                if calls[0].0 == "add_task" && matches!(**inner, Intent::Add(_)) =>
+            {
+                Some(again(calls))
+            }
             Intent::No | Intent::Cancel => Some(vec![Intent::Kept]),
             // Another one was meant: ask about that one.
             Intent::Correct(words) if calls.len() == 1 => {
                 let (name, mut arguments) = calls.into_iter().next()?;
                 arguments.remove("id");
                 arguments.remove("confirmed");
+                arguments.remove("anyway");
                 arguments.insert("title".into(), title(words).into());
                 Some(vec![Intent::Again(name.to_owned(), arguments)])
             }
             _ => None,
         },
-        Pending::Choose { call, among } => {
+        Pending::Choose { call, among, query } => {
             let chosen = chosen(&among, utterance, intent);
             if !chosen.is_empty() {
+                if call.arguments.contains_key("except") {
+                    return Some(vec![again_sparing(call, query, &chosen)]);
+                }
                 return Some(chosen.iter().map(|task| again_with(&call.name, &call.arguments, task)).collect());
             }
             match intent {
@@ -114,6 +162,16 @@ fn again_with(name: &str, arguments: &Map<String, Value>, task: &TaskView<'_>) -
     arguments.remove("all");
     arguments.insert("id".into(), task.id.clone());
     Intent::Again(name.to_owned(), arguments)
+}
+
+/// The same call again, with the tasks to keep in the place of the words that were not clear.
+fn again_sparing(call: &ToolCall, query: Option<&str>, chosen: &[TaskView<'_>]) -> Intent {
+    let mut arguments = call.arguments.clone();
+    if let Some(Value::Array(names)) = arguments.get_mut("except") {
+        names.retain(|name| name.as_str() != query);
+        names.extend(chosen.iter().map(|task| task.id.clone()));
+    }
+    Intent::Again(call.name.clone(), arguments)
 }
 
 /// Which of the offered tasks an answer means.
@@ -228,7 +286,7 @@ fn answer_missing(
         (Missing::NewTitle, Intent::Rename(target, _)) if !matches!(intent, Intent::List(_)) => {
             let new = match intent {
                 Intent::Rename(Target::It, new) => new.clone(),
-                _ => title(words),
+                _ => title(without_link(words)),
             };
             Intent::Rename(target.clone(), new)
         }
@@ -238,6 +296,20 @@ fn answer_missing(
         _ => return None,
     };
     Some(vec![filled])
+}
+
+/// Without the "to" of "to oat milk", which belongs to the question.
+fn without_link(words: &[Word]) -> &[Word] {
+    match words {
+        [first, rest @ ..]
+            if !rest.is_empty()
+                && !first.quoted
+                && matches!(first.norm.as_str(), "to" | "into" | "as" | "two" | "too") =>
+        {
+            rest
+        }
+        _ => words,
+    }
 }
 
 /// "Which one: A or B?", asked in words because "it" could have been several.

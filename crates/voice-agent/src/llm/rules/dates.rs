@@ -5,7 +5,9 @@
 //!   "this" it means today;
 //! - "next Tuesday" means the Tuesday of the next calendar week (weeks start on Monday);
 //! - the end of the week is its Friday, at the weekend its Sunday; "next week" is its Monday; "the weekend" is its Saturday;
-//! - an hour without am or pm is in the afternoon from one to six, and otherwise in the morning unless that has passed;
+//! - an hour without am or pm is in the morning where the words are about that ("wake me up at 7", "breakfast at 8"),
+//!   else in the afternoon from one to six, and otherwise the next time that the clock shows it: at 9:00 PM, "at 7" is
+//!   7:00 AM and "at 10" is 10:00 PM; on a day that is named it is in the morning, today unless that has passed;
 //! - morning is 9:00, noon 12:00, afternoon 15:00, the end of the day 17:00, evening 18:00, tonight 20:00;
 //! - a date without a year is the next one that comes; a local time that a clock change skips moves forward.
 
@@ -55,7 +57,7 @@ enum Mode {
 /// Understands words (lower case, no punctuation) that are a date or time and nothing else.
 pub fn parse(words: &[&str], now: &ZonedDateTime) -> Option<Due> {
     let words = words.strip_suffix(&["please"]).unwrap_or(words);
-    let (length, due) = parse_prefix(words, now, Mode::Whole)?;
+    let (length, due) = parse_parts(Parts::default(), words, now, Mode::Whole)?;
     (length == words.len()).then_some(due)
 }
 
@@ -65,14 +67,24 @@ pub fn find_trailing(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)
         if start > 0 && matches!(words[start - 1], "every" | "each" | "of" | "the" | "last" | "this") {
             return None;
         }
-        let (length, due) = parse_prefix(&words[start..], now, Mode::InTitle)?;
+        let parts = Parts { early: is_early(&words[..start]), ..Parts::default() };
+        let (length, due) = parse_parts(parts, &words[start..], now, Mode::InTitle)?;
         (start + length == words.len()).then_some((start, due))
     })
 }
 
 /// Finds a date at the start of the words: how many words it has, and what it means.
 pub fn find_leading(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)> {
-    parse_prefix(words, now, Mode::InTitle)
+    let parts = Parts { early: is_early(words), ..Parts::default() };
+    parse_parts(parts, words, now, Mode::InTitle)
+}
+
+/// Whether the words are about something that one does in the morning.
+fn is_early(words: &[&str]) -> bool {
+    let early = |word: &&str| {
+        matches!(*word, "wake" | "waking" | "wake-up" | "alarm" | "breakfast" | "sunrise" | "morning" | "dawn")
+    };
+    words.iter().any(early) || words.windows(2).any(|pair| matches!(pair, ["get" | "getting", "up"]))
 }
 
 /// What has been understood so far of one phrase.
@@ -82,10 +94,11 @@ struct Parts {
     time: Option<time::Clock>,
     part: Option<time::DayPart>,
     exact: Option<Due>,
+    /// The words around are about the morning.
+    early: bool,
 }
 
-fn parse_prefix(words: &[&str], now: &ZonedDateTime, mode: Mode) -> Option<(usize, Due)> {
-    let mut parts = Parts::default();
+fn parse_parts(mut parts: Parts, words: &[&str], now: &ZonedDateTime, mode: Mode) -> Option<(usize, Due)> {
     let mut at = 0;
     let mut end = 0;
     while at < words.len() {
@@ -172,7 +185,13 @@ fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
     let today = now.date();
     let due = match (parts.date, parts.time) {
         (date, Some(clock)) => {
-            let time = clock.resolve(parts.part, (date.is_none() || date == Some(today)).then(|| now.time()));
+            let day = match date {
+                None => time::Day::Coming(now.time()),
+                Some(date) if date == today => time::Day::Today(now.time()),
+                Some(_) => time::Day::Other,
+            };
+            let part = parts.part.or(parts.early.then_some(time::DayPart::Morning));
+            let time = clock.resolve(part, day);
             let date = match date {
                 Some(date) => date,
                 None if time > now.time() => today,

@@ -115,10 +115,15 @@ fn attach<'a>(turn: &mut Turn<'a>, output: &'a ToolOutput) {
 /// What the caller was asked, or may answer to, in the turn before.
 #[derive(Debug, Clone)]
 pub(crate) enum Pending<'a> {
-    /// "Shall I delete …?": the call, and the arguments that carry it out.
+    /// "Shall I delete …?", "Shall I add it anyway?": the calls, and the arguments that carry it out.
     Confirm(Vec<(&'a str, Map<String, Value>)>),
     /// "Which one?": the call, and what it may have meant.
-    Choose { call: &'a ToolCall, among: Vec<TaskView<'a>> },
+    Choose {
+        call: &'a ToolCall,
+        among: Vec<TaskView<'a>>,
+        /// The words that were not clear.
+        query: Option<&'a str>,
+    },
     /// "Shall I go on?": the list's arguments with the offset of its next page.
     More { arguments: Map<String, Value> },
 }
@@ -147,33 +152,48 @@ pub(crate) fn pending<'a>(turn: &Turn<'a>) -> Option<Pending<'a>> {
     if !confirmed.is_empty() {
         return Some(Pending::Confirm(confirmed));
     }
-    turn.calls.iter().rev().find_map(|called| {
-        let call = called.call;
-        match called.status() {
-            "ambiguous" => Some(Pending::Choose { call, among: called.tasks("candidates") }),
-            "not_found" => {
-                let among = called.tasks("suggestions");
-                (!among.is_empty()).then_some(Pending::Choose { call, among })
-            }
-            "ok" if call.name == "list_tasks" => {
-                let total = number(called.field("total"))?;
-                let offset = number(called.field("offset")).unwrap_or(0);
-                let mut arguments = call.arguments.clone();
-                if number(arguments.get("limit")) == Some(COUNTED) {
-                    // They were counted, and none was read.
-                    arguments.insert("limit".into(), Value::from(ASKED));
-                    return (total > 0).then_some(Pending::More { arguments });
-                }
-                let next = offset + spoken_of(total, offset, called.tasks("tasks").len());
-                if next >= total || next == offset {
-                    return None;
-                }
-                arguments.insert("offset".into(), Value::from(next));
-                Some(Pending::More { arguments })
-            }
-            _ => None,
-        }
+    turn.calls.iter().rev().find_map(unclear).or_else(|| {
+        let twice = turn.calls.iter().filter(|called| called.status() == "exists");
+        let again: Vec<(&str, Map<String, Value>)> = twice.map(anyway).collect();
+        (!again.is_empty()).then_some(Pending::Confirm(again))
     })
+}
+
+/// What one call left open.
+fn unclear<'a>(called: &Called<'a>) -> Option<Pending<'a>> {
+    let call = called.call;
+    let query = called.field("query").and_then(Value::as_str);
+    match called.status() {
+        "ambiguous" => Some(Pending::Choose { call, among: called.tasks("candidates"), query }),
+        "not_found" => {
+            let among = called.tasks("suggestions");
+            (!among.is_empty()).then_some(Pending::Choose { call, among, query })
+        }
+        "ok" if call.name == "list_tasks" => {
+            let total = number(called.field("total"))?;
+            let offset = number(called.field("offset")).unwrap_or(0);
+            let mut arguments = call.arguments.clone();
+            if number(arguments.get("limit")) == Some(COUNTED) {
+                // They were counted, and none was read.
+                arguments.insert("limit".into(), Value::from(ASKED));
+                return (total > 0).then_some(Pending::More { arguments });
+            }
+            let next = offset + spoken_of(total, offset, called.tasks("tasks").len());
+            if next >= total || next == offset {
+                return None;
+            }
+            arguments.insert("offset".into(), Value::from(next));
+            Some(Pending::More { arguments })
+        }
+        _ => None,
+    }
+}
+
+/// The call that adds a task although there is one with its title.
+fn anyway<'a>(called: &Called<'a>) -> (&'a str, Map<String, Value>) {
+    let mut arguments = called.call.arguments.clone();
+    arguments.insert("anyway".into(), Value::Bool(true));
+    (&called.call.name, arguments)
 }
 
 /// The call that carries out what had to be confirmed: for exactly that task.

@@ -7,7 +7,7 @@ mod decide;
 
 use serde_json::json;
 
-use super::act::{Scene, carry_out, object};
+use super::act::{Scene, carry_out, carry_out_all, object};
 use super::answer::resolve;
 use super::dialogue::{Called, TaskView, Turn, last_change, pending};
 use super::normalise::{Utterance, norms, title};
@@ -123,7 +123,9 @@ fn hear(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
         let intents = resolve(scene, &utterance, intents);
         match intents.as_slice() {
             [Intent::Kept] => return next(scene, progress, "Okay, it stays."),
-            [intent @ Intent::Again(..)] => return carry_out(scene, &utterance, intent),
+            [Intent::Again(..), rest @ ..] if rest.iter().all(|intent| !matches!(intent, Intent::Add(_))) => {
+                return carry_out_all(scene, &utterance, &intents);
+            }
             _ => {}
         }
     }
@@ -147,14 +149,8 @@ fn other(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
     let again = format!("Keep {}, or is it done?", reply::spoken(task.title));
     match intents.as_slice() {
         // This agent cannot add or list: the other one takes the call back and does it.
-        [
-            Intent::Add(_)
-            | Intent::List(_)
-            | Intent::Count(_)
-            | Intent::When(_)
-            | Intent::CompleteAll
-            | Intent::DeleteScope(_),
-        ] => hand_back(),
+        [Intent::Add(_) | Intent::List(_) | Intent::Count(_) | Intent::When(_)] => hand_back(),
+        [intent] if intent.spans_all() => hand_back(),
         [Intent::Goodbye] => carry_out(scene, &utterance, &Intent::Goodbye),
         [Intent::Review] => Answer::say(again),
         [Intent::Talk(talk)] => {
@@ -269,15 +265,7 @@ pub(crate) fn handed_back(scene: &Scene<'_>, current: &Turn<'_>) -> Answer {
     // Handed back because of a command that the review could not carry out: carry it out.
     let (_, intents) = scene.understand(current.user);
     let command = |intent: &Intent| {
-        matches!(
-            intent,
-            Intent::Add(_)
-                | Intent::List(_)
-                | Intent::Count(_)
-                | Intent::When(_)
-                | Intent::CompleteAll
-                | Intent::DeleteScope(_)
-        )
+        matches!(intent, Intent::Add(_) | Intent::List(_) | Intent::Count(_) | Intent::When(_)) || intent.spans_all()
     };
     if review.len() > 1 && (intents.len() > 1 || intents.iter().any(command)) {
         return super::act::first_round(scene, current.user);

@@ -47,6 +47,29 @@ impl DayPart {
     }
 }
 
+/// Which day a time of day belongs to, with the time that it is now where that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Day {
+    /// No day was said: the time is the next that comes.
+    Coming(Time),
+    /// Today was said.
+    Today(Time),
+    /// Another day was said.
+    Other,
+}
+
+impl Day {
+    /// Whether an hour without am or pm means `pm` rather than `am`.
+    fn prefers_later(self, am: Time, pm: Time) -> bool {
+        match self {
+            // When both have passed, the next that comes is tomorrow morning's.
+            Self::Coming(now) => am <= now && now < pm,
+            Self::Today(now) => am <= now,
+            Self::Other => false,
+        }
+    }
+}
+
 /// An hour and minute, with what was said about the half of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Clock {
@@ -64,9 +87,11 @@ impl Clock {
         Some(Self { hour: i8::try_from(hour).ok()?, minute: i8::try_from(minute).ok()?, pm })
     }
 
-    /// The time it means. `now` is given if it is about today, where what has passed cannot be meant.
-    pub(super) fn resolve(self, part: Option<DayPart>, now: Option<Time>) -> Time {
+    /// The time it means.
+    pub(super) fn resolve(self, part: Option<DayPart>, day: Day) -> Time {
         let pm = self.pm.or(match part {
+            // Noon, whatever else was said: "twelve in the morning" is hardly midnight.
+            Some(DayPart::Morning) if self.hour == 12 => None,
             Some(DayPart::Morning) => Some(false),
             Some(DayPart::Tonight) if self.hour == 12 => Some(false),
             Some(_) => Some(true),
@@ -80,7 +105,7 @@ impl Clock {
             (hour, Some(true)) => at(hour + 12),
             (hour, Some(false)) => at(hour),
             (hour @ 1..=6, None) => at(hour + 12),
-            (hour, None) if now.is_some_and(|now| at(hour) <= now) => at(hour + 12),
+            (hour, None) if day.prefers_later(at(hour), at(hour + 12)) => at(hour + 12),
             (hour, None) => at(hour),
         }
     }

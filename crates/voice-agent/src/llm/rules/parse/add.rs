@@ -69,7 +69,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:add|put|at) (?:it|that|this|them|those)(?: one| task| again| back| too| to my list| to the list| on my list| on the list| back on)*",
+            r"(?:add|put|at) (?:it|that|this|them|those)(?: one| task| again| back| too| to my list| to the list| on my list| on the list| back on| anyway| anyhow| regardless| all the same)*",
             |_| Some(Intent::AddThat),
         ),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
@@ -194,15 +194,25 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
 fn wanted(found: &Match<'_>) -> Option<Intent> {
     let rest = Utterance::new(found.words("t").to_vec());
     match super::parse_exact(&rest, found.known) {
-        Intent::Unknown if lexicon::starts_verb(&norms(&rest.words)) => {
-            match build(&rest.words, false, None, found.known) {
-                Intent::Add(tasks) => Some(Intent::Offer(tasks)),
-                other => Some(other),
-            }
-        }
+        // "I want to finish the report" is a plan; "I want to mark the report as done" is a command.
+        intent @ Intent::Complete(_) if !intent.spans_all() && !marks_done(&rest) => offered(&rest, found.known),
+        Intent::Unknown if lexicon::starts_verb(&norms(&rest.words)) => offered(&rest, found.known),
         Intent::Unknown | Intent::Talk(_) => None,
         intent => Some(intent),
     }
+}
+
+/// Whether the words open with a verb that only makes sense for an entry of a list.
+fn marks_done(utterance: &Utterance) -> bool {
+    let first = utterance.words.first().map_or("", |word| word.norm.as_str());
+    matches!(first, "mark" | "check" | "tick" | "cross" | "complete" | "set" | "strike" | "scratch")
+}
+
+fn offered(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    Some(match build(&utterance.words, false, None, known) {
+        Intent::Add(tasks) => Intent::Offer(tasks),
+        other => other,
+    })
 }
 
 fn build(words: &[Word], several: bool, lead: Option<&str>, known: Known<'_>) -> Intent {

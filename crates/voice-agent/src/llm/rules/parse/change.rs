@@ -17,16 +17,20 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (
             r"(?:i've |i have |i )?(?:done|finished|completed|did) (?:everything|all of (?:it|my tasks)|all my tasks|all the tasks|every task|the whole list)(?: today| already| now| for today)*|everything(?:'s| is) {DONE}|all (?:tasks )?(?:are )?{DONE}",
-            |_| Some(Intent::CompleteAll),
+            |_| Some(complete_all()),
         ),
         // Deleting.
         (
             r"(?:delete|remove|erase|clear|get rid of|throw out|clean up|purge|clear out|wipe|dump) (?:all |all of |every |everything )?(?:the |my |of my |of the |that's |that is |that are )?(?:done|completed|finished|complete|old done|already done)(?: ones?| tasks?| items| to-?dos| stuff)?(?: (?:from|off) (?:my|the) list)?",
-            |_| Some(Intent::DeleteScope("done")),
+            |_| Some(Intent::DeleteScope("done", Vec::new())),
         ),
         (
             r"(?:delete|remove|erase|clear|get rid of|empty|wipe|reset|clean|purge|dump) (?:out )?(?:everything|all|(?:all|all of|every one of|every) (?:my |the |of my )?(?:tasks?|items|to-?dos|list)|(?:my |the )?(?:whole |entire |complete |task |to-?do )*(?:list|tasks))(?: (?:from|on|off) (?:my|the) list)?",
-            |_| Some(Intent::DeleteScope("all")),
+            |_| Some(Intent::DeleteScope("all", Vec::new())),
+        ),
+        (
+            r"(?:remove|delete|clear|drop|take off|get rid of|cancel) (?:all|every|everything's)(?: of)?(?: the| my)? (?:due dates?|dates?|deadlines?)(?: (?:from|of|on|for|off) .+)?",
+            |_| Some(Intent::SetDue(Target::All(Vec::new()), None)),
         ),
         (
             r"(?:remove|delete|clear|drop|take off|get rid of|forget|cancel) (?:the |its |that )?(?:due date|date|deadline|due)(?: (?:from|of|for|on|off) (?P<t>.+))?",
@@ -197,7 +201,11 @@ fn incomplete(missing: Missing, intent: Intent) -> Intent {
 
 fn all_or_them(found: &Match<'_>) -> Option<Intent> {
     let them = found.utterance_text().contains("all of them");
-    Some(if them { Intent::Complete(vec![Target::Them]) } else { Intent::CompleteAll })
+    Some(if them { Intent::Complete(vec![Target::Them]) } else { complete_all() })
+}
+
+fn complete_all() -> Intent {
+    Intent::Complete(vec![Target::All(Vec::new())])
 }
 
 fn no_due(found: &Match<'_>) -> Intent {

@@ -13,8 +13,24 @@ use super::{Filter, Intent, Known, Priority};
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:did|have|had) (?:i|we) (?:already |ever |really )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| yet| now)?",
+            r"(?:did|have|had|has) (?:i|we|you|he|she|they|anyone|anybody|someone|somebody) (?:already |ever |really |just |yet )*(?P<v>[a-z]+) (?P<t>.+?)(?: already| yet| now)?",
             |found| asked_whether(found),
+        ),
+        (
+            r"(?:am|are|is|was|were|has|have|had|did) (?:i|we|you|he|she|they|anyone|anybody|someone|somebody) (?:already |all |just |yet )*(?:{DONE}|through) with (?P<t>.+?)(?: already| yet| now)?",
+            |found| Some(query(found.words("t"))),
+        ),
+        (
+            r"(?:has|have|had|is|are|was|were) (?P<t>.+?) (?:already |now |all |ever )*(?:been |got |gotten )?{DONE}(?: already| yet| now)?",
+            |found| {
+                let first = found.text("t").split(' ').next().unwrap_or_default();
+                let person = matches!(first, "i" | "we" | "you" | "there" | "anything" | "something");
+                (!person).then(|| query(found.words("t")))
+            },
+        ),
+        (
+            r"(?:which|what)(?:'s| is| are| were| was| has been| have been| have (?:i|we|you)| did (?:i|we|you)| ones?| tasks?| things?| of (?:them|those|my tasks))+(?: already| still| now| all)* (?:{DONE}|finish|complete|left|open|remaining|outstanding|overdue|urgent)(?: already| yet| now| today)?",
+            |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (r"(?:when's|when are|when's my) (?:the |my )?(?P<t>.+?)(?: due)?", |found| {
             Some(Intent::When(title(found.words("t"))))
@@ -64,8 +80,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:how many|how much|count|what's the number of|what is the number of|number of|tell me how many|the number of)(?: .*)?",
             |found| {
                 let text = found.utterance_text();
-                let about_tasks =
-                    text.split(' ').any(is_about_tasks) || text.contains("do i have") || text == "how many";
+                let state = |word: &str| {
+                    matches!(
+                        word,
+                        "done" | "finished" | "completed" | "left" | "remaining" | "remain" | "complete" | "finish"
+                    )
+                };
+                let about_tasks = text.split(' ').any(|word| is_about_tasks(word) || state(word))
+                    || text.contains("do i have")
+                    || matches!(text, "how many" | "how many are there" | "how many more");
                 about_tasks.then(|| Intent::Count(filter(text, found.known)))
             },
         ),
@@ -152,6 +175,9 @@ fn asked_whether(found: &Match<'_>) -> Option<Intent> {
 }
 
 fn query(words: &[Word]) -> Intent {
+    if matches!(super::target(words), Some(super::Target::All(_) | super::Target::Them)) {
+        return Intent::List(Filter { status: Some("open"), ..Filter::default() });
+    }
     if super::target(words) == Some(super::Target::It) {
         return Intent::When("it".into());
     }

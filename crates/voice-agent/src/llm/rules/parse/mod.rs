@@ -3,6 +3,8 @@
 mod add;
 mod change;
 mod list;
+mod many;
+mod refer;
 mod rule;
 mod small;
 mod split;
@@ -18,6 +20,7 @@ use super::normalise::{Utterance, Word, norms};
 
 pub(crate) use add::new_tasks;
 pub(crate) use change::find_priority;
+pub(crate) use refer::chain;
 pub(crate) use small::pick;
 pub(crate) use split::joined_titles;
 pub(crate) use target::{Target, target};
@@ -111,13 +114,13 @@ pub(crate) enum Intent {
     /// "When is … due?"
     When(String),
     Complete(Vec<Target>),
-    CompleteAll,
     Reopen(Target),
     SetDue(Target, Option<Due>),
     SetPriority(Target, Priority),
     Rename(Target, String),
     Delete(Vec<Target>),
-    DeleteScope(&'static str),
+    /// All done tasks, or all tasks; but for these.
+    DeleteScope(&'static str, Vec<Target>),
     Undo,
     /// "Add that": what was offered, or what was just deleted.
     AddThat,
@@ -149,6 +152,17 @@ pub(crate) enum Intent {
 }
 
 impl Intent {
+    /// Whether it is about all tasks at once.
+    pub(crate) fn spans_all(&self) -> bool {
+        let all = |target: &Target| matches!(target, Target::All(_));
+        match self {
+            Self::Complete(targets) | Self::Delete(targets) => targets.iter().any(all),
+            Self::SetDue(target, _) | Self::SetPriority(target, _) => all(target),
+            Self::DeleteScope(..) => true,
+            _ => false,
+        }
+    }
+
     /// Whether it is a command of its own, and not an answer to what we asked.
     pub(crate) fn is_command(&self) -> bool {
         !matches!(
@@ -187,7 +201,7 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         return vec![Intent::Hesitation];
     }
     let clauses = split::commands(utterance, known);
-    if (2..=MAX_COMMANDS).contains(&clauses.len()) {
+    if (2..=2 * MAX_COMMANDS).contains(&clauses.len()) {
         return clauses;
     }
     vec![parse_one(utterance, known)]
@@ -225,6 +239,7 @@ fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
     small::parse(utterance, known)
         .or_else(|| add::parse_marked(utterance, known))
         .or_else(|| list::parse(utterance, known))
+        .or_else(|| many::parse(utterance, known))
         .or_else(|| change::parse(utterance, known))
         .or_else(|| add::parse_soft(utterance, known))
         .or_else(|| dated(utterance, known))

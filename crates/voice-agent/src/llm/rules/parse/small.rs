@@ -112,7 +112,7 @@ fn trailing_courtesy(words: &[Word]) -> Option<usize> {
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:yes|yeah|yep|yup|yah|ya|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|you can|it is|yeah|remove it|mark it))*",
+            r"(?:yes|yeah|yep|yup|yah|ya|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|anyway|anyhow|add another one|you can|it is|yeah|remove it|mark it))*",
             |_| Some(Intent::Yes),
         ),
         (

@@ -3,7 +3,7 @@
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms};
-use super::{Intent, Known, parse_one};
+use super::{Intent, Known, Target, parse_one};
 
 fn starts_any(words: &[&str], phrases: &[&[&str]]) -> bool {
     phrases.iter().any(|phrase| words.starts_with(phrase))
@@ -24,6 +24,24 @@ fn opens_command(words: &[&str]) -> bool {
             &["what's"],
             &["what", "is"],
             &["what", "do"],
+            &["what", "are"],
+            &["what", "have"],
+            &["what", "else"],
+            &["which"],
+            &["when"],
+            &["tell", "me"],
+            &["give", "me"],
+            &["read", "out"],
+            &["read", "my"],
+            &["read", "the"],
+            &["show"],
+            &["list"],
+            &["finish"],
+            &["make", "them"],
+            &["make", "this"],
+            &["make", "everything"],
+            &["make", "all"],
+            &["review"],
             &["show", "me"],
             &["how", "many"],
             &["list", "my"],
@@ -120,7 +138,7 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
                 &["how"],
             ],
         );
-        if adding && !strong {
+        if adding && !strong && !stands_alone(&before, &words[start..], known) {
             continue;
         }
         clauses.push((from, end));
@@ -135,7 +153,53 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     let tag = |intent: &Intent| intent.is_command();
     let mut intents = intents;
     intents.dedup();
-    if intents.iter().all(tag) { intents } else { Vec::new() }
+    if intents.iter().all(tag) { super::chain(intents) } else { Vec::new() }
+}
+
+/// Whether the words behind a task that is added are a command of their own rather than the title of one more: they
+/// ask for the list, or change what was just added, what is on the list, or everything.
+fn stands_alone(before: &Intent, rest: &[Word], known: Known<'_>) -> bool {
+    // The clause alone, and all that is left: "delete the milk | and add bread", "delete salt and pepper".
+    let clause = seams(rest).into_iter().find(|(_, start)| opens_command(&norms(&rest[*start..])));
+    let clause = clause.map_or(rest, |(end, _)| &rest[..end]);
+    let intent = parse_one(&Utterance::new(clause.to_vec()), known);
+    let verb = rest.first().map_or("", |word| word.norm.as_str());
+    // "Start the book and finish it" is one thing to do.
+    let pointing = !matches!(verb, "finish" | "close" | "cancel" | "check");
+    let clear = |target: &Target| match target {
+        Target::Title(title) => {
+            let lower = title.to_lowercase();
+            let words: Vec<&str> = lower.split(' ').collect();
+            lexicon::known_title(&words, known.titles).is_some() || commands_us(before, verb, &words)
+        }
+        Target::All(_) => true,
+        Target::It | Target::Them | Target::Picked(_) => pointing,
+    };
+    match &intent {
+        Intent::List(_) | Intent::Count(_) | Intent::Undo | Intent::Review | Intent::Goodbye => true,
+        Intent::DeleteScope(..) => true,
+        Intent::Delete(targets) | Intent::Complete(targets) => targets.iter().all(clear),
+        Intent::Reopen(target)
+        | Intent::SetDue(target, _)
+        | Intent::SetPriority(target, _)
+        | Intent::Rename(target, _) => clear(target),
+        _ => false,
+    }
+}
+
+/// Whether a verb is said to us although no such task is known: behind a thing ("add bread and delete butter") or in
+/// front of a thing to do ("… and delete buy butter"). Behind a thing to do it is one more ("call Bob and delete old
+/// backups").
+fn commands_us(before: &Intent, verb: &str, object: &[&str]) -> bool {
+    if !matches!(verb, "delete" | "remove" | "rename" | "reopen" | "complete") {
+        return false;
+    }
+    let Intent::Add(tasks) = before else { return false };
+    let action = tasks.iter().any(|task| {
+        let lower = task.title.to_lowercase();
+        lexicon::starts_verb(&lower.split(' ').collect::<Vec<_>>())
+    });
+    !action || lexicon::starts_action(object)
 }
 
 /// Splits what is to be added into the titles it joins: "buy milk and call John" is two, "buy salt and pepper" is one.

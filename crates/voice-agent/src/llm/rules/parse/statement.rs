@@ -7,7 +7,7 @@ use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms};
 use super::change::{complete, find_priority};
 use super::rule::{Match, Rule, first_match, rules};
-use super::{Intent, Known, Priority, Target, target};
+use super::{Filter, Intent, Known, Priority, Target, target};
 
 /// Statements about tasks, tried after all commands.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -78,7 +78,57 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 });
 
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    first_match(&RULES, utterance, known)
+    let intent = first_match(&RULES, utterance, known)?;
+    // "The report is done?", "who finished the report": what is asked changes nothing.
+    match &intent {
+        Intent::Complete(targets) if asks(utterance) => match targets.as_slice() {
+            [Target::Title(title)] if !opens_question(utterance) => {
+                Some(Intent::List(Filter { status: Some("all"), query: Some(title.clone()), ..Filter::default() }))
+            }
+            _ => None,
+        },
+        _ => Some(intent),
+    }
+}
+
+/// Whether the words begin as a question does.
+fn opens_question(utterance: &Utterance) -> bool {
+    let first = utterance.words.first().map_or("", |word| word.norm.as_str());
+    matches!(
+        first,
+        "how"
+            | "which"
+            | "what"
+            | "what's"
+            | "who"
+            | "who's"
+            | "why"
+            | "when"
+            | "where"
+            | "whose"
+            | "does"
+            | "did"
+            | "is"
+            | "are"
+            | "was"
+            | "were"
+            | "has"
+            | "have"
+            | "had"
+            | "am"
+            | "should"
+            | "will"
+    ) && utterance.words.len() > 1
+        // "Did the laundry" tells; "did you …" asks.
+        && (first != "did" || is_person(&utterance.words[1].norm))
+}
+
+fn is_person(word: &str) -> bool {
+    matches!(word, "i" | "we" | "you" | "he" | "she" | "they" | "anyone" | "anybody" | "someone" | "somebody")
+}
+
+fn asks(utterance: &Utterance) -> bool {
+    opens_question(utterance) || utterance.words.last().is_some_and(|word| word.trail.contains('?'))
 }
 
 /// "I bought the milk": done, if there is such a task.

@@ -12,6 +12,8 @@ pub(crate) enum Target {
     It,
     /// "them": all that were spoken of last.
     Them,
+    /// "everything", but for these.
+    All(Vec<Target>),
     /// "the second one" of those that were listed last.
     Picked(Vec<Pick>),
 }
@@ -69,11 +71,36 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     ) {
         return None;
     }
+    if is_everything(&norm) {
+        return Some(Target::All(Vec::new()));
+    }
     if let Some(picks) = super::pick(&joined) {
         return Some(Target::Picked(picks));
     }
     let title = title(words);
     (!title.is_empty()).then_some(Target::Title(title))
+}
+
+/// "everything", "all my tasks", "the whole list".
+fn is_everything(words: &[&str]) -> bool {
+    let tasks = |word: &&str| {
+        matches!(*word, "tasks" | "task" | "to-dos" | "to-do" | "todos" | "items" | "reminders" | "list" | "things")
+    };
+    let filler = |word: &&str| {
+        tasks(word)
+            || matches!(
+                *word,
+                "of" | "my" | "the" | "our" | "open" | "single" | "on" | "it" | "whole" | "entire" | "these"
+            )
+    };
+    match words {
+        ["all" | "everything", rest @ ..] => rest.iter().all(filler),
+        ["every" | "each", rest @ ..] => rest.iter().any(tasks) && rest.iter().all(filler),
+        ["my" | "the" | "our", rest @ ..] => {
+            matches!(rest, ["tasks" | "to-dos" | "todos"]) || matches!(rest, ["whole" | "entire", "list"])
+        }
+        _ => false,
+    }
 }
 
 /// The words without what only says that they are about a task.

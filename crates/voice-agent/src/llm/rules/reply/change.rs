@@ -8,7 +8,7 @@ use super::{due_words, join, spoken, which, with_due};
 
 /// After one change.
 pub(super) fn one(scene: &Scene<'_>, called: &Called<'_>) -> String {
-    let Some(task) = called.task() else { return without_task(called) };
+    let Some(task) = called.task() else { return without_task(scene, called) };
     let title = spoken(task.title);
     match (called.status(), called.call.name.as_str()) {
         ("added", _) => {
@@ -20,7 +20,10 @@ pub(super) fn one(scene: &Scene<'_>, called: &Called<'_>) -> String {
             };
             format!("Okay, I've added {title}{due}{priority}.")
         }
-        ("exists", _) => format!("You already have {} on your list.", with_due(task, scene)),
+        ("exists", _) => match due_words(task.due, scene) {
+            Some(due) => format!("You already have {title} on your list, due {due}."),
+            None => format!("You already have {title} on your list."),
+        },
         ("completed", _) => format!("Great, {title} is done."),
         ("reopened", _) => format!("Okay, {title} is open again."),
         ("updated", "set_priority") => format!("Okay, {title} now has {} priority.", task.priority),
@@ -38,10 +41,20 @@ pub(super) fn one(scene: &Scene<'_>, called: &Called<'_>) -> String {
     }
 }
 
-fn without_task(called: &Called<'_>) -> String {
+fn without_task(scene: &Scene<'_>, called: &Called<'_>) -> String {
     let count = number(called.field("count"));
+    let kept = called.tasks("kept");
+    if let Some(count) = count.filter(|count| *count > 0 && !kept.is_empty()) {
+        let others = if count == 1 { "the other task".to_owned() } else { format!("the {count} other tasks") };
+        return match called.status() {
+            "completed" => format!("Great, {others} {} done, and I left {}.", are(count), kept_names(&kept)),
+            "deleted" => format!("Okay, I've deleted {others} and kept {}.", kept_names(&kept)),
+            "updated" => format!("Okay, {others} {}, and I left {}.", became(scene, called, count), kept_names(&kept)),
+            _ => "That is how it is already.".into(),
+        };
+    }
     match (called.status(), count) {
-        ("completed" | "deleted" | "already", Some(0)) => {
+        ("completed" | "deleted" | "already" | "updated", Some(0)) => {
             "There was nothing to do: no such tasks are on your list.".into()
         }
         ("completed", Some(1)) => "Great, that one task is done.".into(),
@@ -50,8 +63,29 @@ fn without_task(called: &Called<'_>) -> String {
         ("deleted", Some(1)) => "Okay, I've deleted one task.".into(),
         ("deleted", Some(count)) => format!("Okay, I've deleted {count} tasks."),
         ("deleted", None) => "Okay, I've deleted them.".into(),
+        ("updated", Some(1)) => format!("Okay, your one open task {}.", became(scene, called, 1)),
+        ("updated", Some(count)) => format!("Okay, all {count} open tasks {}.", became(scene, called, count)),
         ("already", _) => "That is how it is already.".into(),
         _ => "Sorry, something went wrong there. Please check your list.".into(),
+    }
+}
+
+const fn are(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+fn kept_names(kept: &[TaskView<'_>]) -> String {
+    let titles: Vec<String> = kept.iter().map(|task| spoken(task.title)).collect();
+    join(&titles, "and")
+}
+
+/// What a change of all tasks made of them.
+fn became(scene: &Scene<'_>, called: &Called<'_>, count: usize) -> String {
+    let (are, have) = if count == 1 { ("is", "has") } else { ("are", "have") };
+    match (called.argument("priority"), due_words(called.argument("due"), scene)) {
+        (Some(priority), _) => format!("now {have} {priority} priority"),
+        (None, Some(due)) => format!("{are} now due {due}"),
+        (None, None) => format!("{have} no due date any more"),
     }
 }
 
@@ -74,7 +108,7 @@ fn already(name: &str, task: TaskView<'_>, scene: &Scene<'_>) -> String {
 pub(super) fn several(scene: &Scene<'_>, calls: &[&Called<'_>]) -> String {
     let tasks: Vec<TaskView<'_>> = calls.iter().filter_map(|called| called.task()).collect();
     if tasks.is_empty() {
-        return without_task(calls[0]);
+        return without_task(scene, calls[0]);
     }
     let titles: Vec<String> = tasks.iter().map(|task| spoken(task.title)).collect();
     let names = join(&titles, "and");
@@ -89,7 +123,7 @@ pub(super) fn several(scene: &Scene<'_>, calls: &[&Called<'_>]) -> String {
             let named: Vec<String> = tasks.iter().map(|task| with_due(*task, scene)).collect();
             format!("Okay, I've added {}.", join(&named, "and"))
         }
-        ("exists", _) => format!("You already have {names}."),
+        ("exists", _) => format!("You already have {names} on your list."),
         ("completed", _) => format!("Great, {names} are done."),
         ("reopened", _) => format!("Okay, {names} are open again."),
         ("updated", "set_priority") => format!("Okay, {names} now have {} priority.", tasks[0].priority),
@@ -138,6 +172,12 @@ pub(super) fn needs_confirmation(scene: &Scene<'_>, called: &Called<'_>) -> Stri
         return format!("Shall I really delete {}?", with_due(task, scene));
     }
     let scope = called.argument("scope");
+    let kept = called.tasks("kept");
+    if let Some(count) = number(called.field("count")).filter(|_| !kept.is_empty()) {
+        let done = if scope == Some("done") { "done " } else { "" };
+        let tasks = if count == 1 { "task" } else { "tasks" };
+        return format!("Shall I really delete {count} {done}{tasks} and keep {}?", kept_names(&kept));
+    }
     match (number(called.field("count")), scope) {
         (Some(1), Some("done")) => "Shall I really delete the one task that is done?".into(),
         (Some(1), _) => "Shall I really delete the only task on your list?".into(),

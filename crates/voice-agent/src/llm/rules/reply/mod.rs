@@ -172,11 +172,20 @@ fn group(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
         ("ambiguous", _) => change::ambiguous(scene, called),
         ("needs_confirmation", _) if calls.len() > 1 => change::confirm_several(calls),
         ("needs_confirmation", _) => change::needs_confirmation(scene, called),
+        ("exists", _) if is_open(turn) => {
+            let said = if calls.len() > 1 { change::several(scene, calls) } else { change::one(scene, called) };
+            format!("{said} Shall I add {} anyway?", if calls.len() > 1 { "them" } else { "it" })
+        }
         ("undone", _) => calls.iter().map(|called| change::undone(scene, called)).collect::<Vec<String>>().join(" "),
         ("nothing_to_undo", _) => "There is nothing to undo.".into(),
         (_, _) if calls.len() > 1 => change::several(scene, calls),
         (_, _) => change::one(scene, called),
     }
+}
+
+/// Whether a question may be asked, because no other is.
+fn is_open(turn: &Turn<'_>) -> bool {
+    !turn.calls.iter().any(|called| matches!(called.status(), "needs_confirmation" | "ambiguous" | "not_found"))
 }
 
 fn failed(name: &str) -> String {

@@ -1,6 +1,6 @@
 //! The dialogues of `tests/fixtures/dialogues`, and what holds for whatever anybody says.
 
-mod fake_list;
+mod desk;
 mod properties;
 
 use jiff::ZonedDateTime;
@@ -12,7 +12,7 @@ use voice_core::ids::ToolCallId;
 
 use super::{REVIEW_AGENT, TASK_AGENT, respond};
 use crate::llm::{LlmEvent, LlmRequest, ToolSpec};
-use fake_list::FakeList;
+use desk::Desk;
 
 /// A Monday morning.
 const NOW: &str = "2026-11-23T10:00[America/New_York]";
@@ -59,10 +59,10 @@ struct Said {
     heard: Option<usize>,
 }
 
-/// A conversation with the model and a fake list.
+/// A conversation with the model, and the tools at work.
 struct Conversation {
     now: ZonedDateTime,
-    list: FakeList,
+    list: Desk,
     chat: ChatContext,
     agent: String,
     next_call: u64,
@@ -94,7 +94,7 @@ impl Conversation {
         let now: ZonedDateTime = now.parse().unwrap();
         let greeting = "Hello! How can I help with your tasks today?".to_owned();
         Self {
-            list: FakeList::new(tasks, &now),
+            list: Desk::new(tasks, &now),
             now,
             chat: ChatContext { items: vec![ChatItem::Assistant { text: greeting, interrupted: false }] },
             agent: TASK_AGENT.into(),
@@ -185,7 +185,7 @@ impl Conversation {
     }
 
     fn lines(&self) -> Vec<String> {
-        self.list.tasks.iter().map(fake_list::FakeTask::line).collect()
+        self.list.lines()
     }
 }
 

@@ -1,0 +1,78 @@
+//! Calls that change all tasks at once, but for those that the caller excepts. Each is one action to undo.
+
+use serde_json::{Value, json};
+use voice_core::chat::ToolCall;
+
+use super::ToolRun;
+use super::args::{Args, Fault};
+use super::execute::{Run, answer, by_id, changed, named, not_found};
+use super::matching::TitleMatch;
+use crate::tasks::{Task, TaskChange, TaskList, TaskStatus};
+
+/// The tasks that `except` names, or the answer that says that there is no such task: then nothing may change.
+fn kept<'a>(args: &Args<'_>, list: &'a TaskList) -> Result<Result<Vec<&'a Task>, ToolRun>, Fault> {
+    let mut kept: Vec<&Task> = Vec::new();
+    for name in args.texts("except")? {
+        let tasks = match by_id(name, list) {
+            Some(task) => vec![task],
+            None => match named(name, list, TaskStatus::Open) {
+                TitleMatch::Exact(task) | TitleMatch::One(task) => vec![task],
+                // "All except the calls": where a name fits several, all of them are left alone.
+                TitleMatch::Ambiguous(tasks) => tasks,
+                TitleMatch::None { suggestions } => return Ok(Err(not_found(name, &suggestions))),
+            },
+        };
+        for task in tasks {
+            if !kept.contains(&task) {
+                kept.push(task);
+            }
+        }
+    }
+    Ok(Ok(kept))
+}
+
+/// An answer about many tasks: how many, and which were kept.
+fn counted(status: &str, count: usize, kept: &[&Task]) -> Value {
+    let mut output = json!({"status": status, "count": count});
+    if !kept.is_empty() {
+        output["kept"] = json!(kept);
+    }
+    output
+}
+
+/// Changes every open task that is not excepted.
+pub(super) fn change_all(
+    call: &ToolCall,
+    args: &Args<'_>,
+    list: &TaskList,
+    status: &str,
+    change: impl Fn(&Task) -> Task,
+) -> Run {
+    let kept = match kept(args, list)? {
+        Ok(kept) => kept,
+        Err(run) => return Ok(run),
+    };
+    let meant: Vec<&Task> = list.open().filter(|task| !kept.contains(task)).collect();
+    let update = |task: &&Task| TaskChange::Updated { before: (*task).clone(), after: change(task) };
+    let differs = |change: &TaskChange| matches!(change, TaskChange::Updated { before, after } if before != after);
+    let changes: Vec<TaskChange> = meant.iter().map(update).filter(differs).collect();
+    if changes.is_empty() && !meant.is_empty() {
+        return Ok(answer(counted("already", meant.len(), &kept)));
+    }
+    Ok(changed(&call.name, changes, counted(status, meant.len(), &kept)))
+}
+
+/// Deletes every task of the scope that is not excepted, once that is confirmed.
+pub(super) fn delete_many(args: &Args<'_>, list: &TaskList, scope: &str, confirmed: bool) -> Run {
+    let kept = match kept(args, list)? {
+        Ok(kept) => kept,
+        Err(run) => return Ok(run),
+    };
+    let doomed = list.tasks.iter().filter(|task| (scope == "all" || !task.is_open()) && !kept.contains(task));
+    let changes: Vec<TaskChange> = doomed.cloned().map(TaskChange::Deleted).collect();
+    // Nothing to lose, nothing to ask.
+    let asks = !changes.is_empty() && !confirmed;
+    let mut output = counted(if asks { "needs_confirmation" } else { "deleted" }, changes.len(), &kept);
+    output["scope"] = scope.into();
+    Ok(if asks { answer(output) } else { changed("delete_task", changes, output) })
+}
