@@ -250,6 +250,8 @@ impl Session {
         if self.closing.is_some() {
             return;
         }
+        // A new leg takes it for granted that the agent listens.
+        self.state = AgentState::Listening;
         // An answer that is being made or waits for the caller comes before any greeting.
         if let Some(greeting) = self.greeting.take().filter(|_| self.reply.is_none()) {
             self.begin_scripted(&greeting);

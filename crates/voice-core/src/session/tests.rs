@@ -3,6 +3,7 @@
 mod call;
 
 mod answering;
+mod captions;
 mod listening;
 mod rehearsed;
 mod rehearsed_speech;
