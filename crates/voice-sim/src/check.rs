@@ -11,6 +11,7 @@ use voice_core::session::Restored;
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output, Session, phrases};
 
+use crate::page::Page;
 use crate::seen::Seen;
 use crate::world::{Checked, World, violated};
 
@@ -58,6 +59,7 @@ pub(crate) struct Check {
     spent: [u128; 3],
     agent: String,
     text_broken: bool,
+    pub(crate) page: Page,
 }
 
 impl Check {
@@ -119,6 +121,7 @@ impl World {
             Input::Consent { recording } => self.check.recording_allowed = *recording,
             Input::Connected { voice, .. } => {
                 self.check.text_broken = false;
+                self.check.page.new_leg();
                 if !voice {
                     self.device.read_on();
                 }
@@ -139,7 +142,9 @@ impl World {
                     self.check.gates.push((output.id, self.check.reply, self.check.last_request));
                 }
             }
-            Input::Text { message, .. } => {
+            Input::FinalTranscript { text, .. } => self.check.page.understand(text),
+            Input::Text { message, text } => {
+                self.check.page.understand(text);
                 self.check.texts_given += 1;
                 self.check.awaited.extend(message);
             }
@@ -214,15 +219,22 @@ impl World {
     pub(crate) fn client_sees(&mut self, event: ClientEvent) -> Checked {
         match event {
             ClientEvent::UserSpeaking { speaking } => self.check.caller_speaks = speaking,
-            ClientEvent::Transcript { text, .. } if text == "uh-huh" && self.device.is_paused() => {
-                self.saw(Seen::Backchannel);
+            ClientEvent::Transcript { utterance_id, text, r#final } => {
+                self.check.page.transcript(utterance_id, r#final);
+                if text == "uh-huh" && self.device.is_paused() {
+                    self.saw(Seen::Backchannel);
+                }
             }
+            ClientEvent::Heard { reply_id, heard, .. } => self.check.page.heard(reply_id, &heard),
             ClientEvent::UserText { .. } => self.check.texts_taken += 1,
             ClientEvent::Error { code, .. } if code == "too_many_messages" => {
                 self.saw(Seen::TooManyMessages);
                 self.check.texts_taken += 1;
             }
             ClientEvent::AgentText { reply_id, speech_id, text } => {
+                if self.page_shows(reply_id, &text)? {
+                    return Ok(());
+                }
                 self.check_gate(reply_id, &text)?;
                 let voice = self.caller.leg.is_some_and(|(_, voice)| voice) && !self.check.text_broken;
                 self.device.caption(speech_id, reply_id, &text, voice);
@@ -260,13 +272,18 @@ impl World {
     pub(crate) fn observed(&mut self, observation: Observation) -> Checked {
         self.see(&observation);
         match observation {
-            Observation::EndOfTurn { turn, .. } => {
-                if !self.check.open_turns.insert(turn) {
+            Observation::EndOfTurn { turn, reopened, .. } => {
+                self.check.page.end_turn(turn);
+                if reopened {
                     self.saw(Seen::Reopened);
+                }
+                if self.check.open_turns.insert(turn) == reopened {
+                    return self.strange("a turn is counted once", format!("turn {turn}, reopened: {reopened}"));
                 }
                 self.device.sounded = false;
                 self.answer_is_due_again();
             }
+            Observation::Latency { turn, latency_ms, .. } => self.check_latency(turn, latency_ms)?,
             Observation::CommitFailed { commit } => {
                 self.check.in_flight.take_if(|(id, _)| *id == commit);
             }

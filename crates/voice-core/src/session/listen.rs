@@ -352,6 +352,9 @@ impl Session {
         } else if cut_off {
             self.discard_speculation();
             self.answer_with(text, phrases::NOT_ALL_HEARD, Some((turn, timeline)), None);
+            if let Some(reply) = &mut self.reply {
+                reply.cut_off = true;
+            }
         } else if self.reply.as_ref().is_some_and(|reply| reply.user_text.as_ref() == Some(&text)) {
             self.confirm_speculation(turn, timeline);
         } else {

@@ -98,6 +98,22 @@ fn a_beginning_that_was_gone_on_with_in_words_that_nobody_understood_is_not_acte
     assert!(call.has(|output| matches!(output, Output::Synthesize { text, .. } if text.contains("didn't catch"))));
 }
 
+#[test]
+fn one_who_says_it_again_before_being_asked_is_understood_from_there_on() {
+    let mut call = Call::new();
+    call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
+    call.at(1_500, Input::InterimTranscript { utterance: UtteranceId(1), text: "Delete the mil".into() });
+    call.at(2_100, Input::EndOfSpeech { last_speech_ms: 2_000 });
+    let kind = ProviderErrorKind::Disconnected;
+    call.at(2_200, Input::SttFailed { utterance: UtteranceId(1), revision: 1, kind });
+    call.until(2_800);
+    call.speaks(2_900, 3_800, "Add eggs", 950);
+    call.until(4_200);
+    let last = call.request().unwrap().2.pop();
+    assert_eq!(last, Some(crate::chat::ChatItem::User { text: "Add eggs".into() }));
+    assert_eq!(call.session.turns(), 2);
+}
+
 /// The microphone is muted in mid-word: the shell ends the speech there, and the core takes what the STT makes of it.
 #[test]
 fn what_was_said_up_to_the_mute_is_the_utterance() {
