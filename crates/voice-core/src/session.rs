@@ -22,6 +22,7 @@ pub use save::Restored;
 
 mod answer;
 mod deadline;
+mod doubt;
 mod listen;
 mod reply;
 mod save;

@@ -89,6 +89,9 @@ impl World {
         if text.contains("lost my thread") || text.contains("something went wrong") {
             self.saw(Seen::Apology);
         }
+        if text.contains("not sure that was saved") {
+            self.saw(Seen::NotSure);
+        }
         if text.contains("couldn't hear") || text.contains("didn't catch") {
             self.saw(Seen::NotHeard);
         }

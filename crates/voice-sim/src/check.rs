@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use voice_core::chat::ChatItem;
 use voice_core::cost::{CostMeter, NanoUsd, Quantity, Usage};
 use voice_core::ids::{CommitId, ConnectionId, ReplyId, ToolCallId, TurnId};
+use voice_core::input::CommitError;
 use voice_core::output::{ClientEvent, EndReason, Observation};
 use voice_core::provider::Stage;
 use voice_core::session::Restored;
@@ -46,6 +47,8 @@ pub(crate) struct Check {
     pub(crate) reply: ReplyId,
     pub(crate) last_request: u64,
     pub(crate) in_flight: Option<(CommitId, Vec<ToolCallId>)>,
+    /// The last commit of which nobody knows whether it was made.
+    doubted: Option<CommitId>,
     /// Turns that are over and not yet answered.
     pub(crate) open_turns: BTreeSet<TurnId>,
     /// Until when something has to be heard or read, in world time.
@@ -129,10 +132,15 @@ impl World {
             }
             Input::StartOfSpeech { .. } | Input::EndOfSpeech { .. } => self.answer_is_due_again(),
             Input::Committed { commit } => {
+                if self.check.doubted.take_if(|id| id == commit).is_some() {
+                    self.saw(Seen::DoubtSettled);
+                }
                 if let Some((_, tools)) = self.check.in_flight.take_if(|(id, _)| id == commit) {
                     self.check.gates.retain(|(call, ..)| !tools.contains(call));
                 }
             }
+            // It may still be made.
+            Input::CommitFailed { error: CommitError::Unknown, .. } => {}
             Input::CommitFailed { commit, .. } => {
                 self.check.in_flight.take_if(|(id, _)| id == commit);
             }
@@ -225,7 +233,12 @@ impl World {
                     self.saw(Seen::Backchannel);
                 }
             }
-            ClientEvent::Heard { reply_id, heard, .. } => self.check.page.heard(reply_id, &heard),
+            ClientEvent::Heard { reply_id, heard, .. } => {
+                if heard.is_empty() {
+                    self.saw(Seen::TakenBack);
+                }
+                self.check.page.heard(reply_id, &heard);
+            }
             ClientEvent::UserText { .. } => self.check.texts_taken += 1,
             ClientEvent::Error { code, .. } if code == "too_many_messages" => {
                 self.saw(Seen::TooManyMessages);
@@ -233,6 +246,7 @@ impl World {
             }
             ClientEvent::AgentText { reply_id, speech_id, text } => {
                 if self.page_shows(reply_id, &text)? {
+                    self.saw(Seen::CaptionAgain);
                     return Ok(());
                 }
                 self.check_gate(reply_id, &text)?;
@@ -285,7 +299,7 @@ impl World {
             }
             Observation::Latency { turn, latency_ms, .. } => self.check_latency(turn, latency_ms)?,
             Observation::CommitFailed { commit } => {
-                self.check.in_flight.take_if(|(id, _)| *id == commit);
+                self.check.doubted = self.check.in_flight.take_if(|(id, _)| *id == commit).map(|(id, _)| id);
             }
             Observation::TurnFinished { turn, .. } => {
                 if !self.check.open_turns.remove(&turn) {

@@ -4,6 +4,7 @@ mod call;
 
 mod answering;
 mod captions;
+mod doubt;
 mod listening;
 mod rehearsed;
 mod rehearsed_speech;
