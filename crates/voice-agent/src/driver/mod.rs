@@ -11,6 +11,7 @@ mod ears;
 mod journal;
 mod leg;
 mod mouth;
+mod recommit;
 mod staging;
 mod wish;
 
@@ -106,6 +107,8 @@ enum Done {
     VoiceFailed { speech: SpeechId, chunk: u32, kind: ProviderErrorKind },
     Base { tasks: Result<UserTasks, StoreError> },
     Tasks { call: ToolCall, tasks: Result<UserTasks, StoreError> },
+    /// Nobody knows yet whether the store has it.
+    Doubt { commit: CommitId },
     Commit { commit: CommitId, calls: Vec<ToolCallId>, outcome: Result<CommitOutcome, StoreError>, took: Duration },
 }
 
@@ -152,6 +155,8 @@ struct Driver {
     models: BTreeMap<LlmRequestId, (AbortHandle, voice_core::ids::ReplyId)>,
     transcriptions: BTreeMap<UtteranceId, Vec<AbortHandle>>,
     answers: Answers,
+    /// The commit that is being made.
+    committing: Option<AbortHandle>,
     turn_tools: Vec<ToolCallReport>,
     frames_dropped: u64,
     tidied_ms: u64,
@@ -199,6 +204,7 @@ impl Driver {
             models: BTreeMap::new(),
             transcriptions: BTreeMap::new(),
             answers: Answers::default(),
+            committing: None,
             turn_tools: Vec::new(),
             frames_dropped: 0,
             tidied_ms: 0,
@@ -227,7 +233,7 @@ impl Driver {
     }
 
     /// Tasks are only needed from the first turn on; a store that fails now is asked again then.
-    fn load_tasks(&self) {
+    pub(super) fn load_tasks(&self) {
         let (store, user) = (Arc::clone(&self.deps.store), self.doc.user_id.clone());
         let _abort = self.spawn(async move { Done::Base { tasks: store.tasks(user).await } });
     }
