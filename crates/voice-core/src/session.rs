@@ -18,7 +18,7 @@ use crate::output::{AgentState, ClientEvent, EndReason, Observation, Outcome, Ou
 use crate::phrases;
 use crate::snapshot::Counters;
 
-pub use save::Restored;
+pub use save::{Restored, first_words};
 
 mod answer;
 mod deadline;
@@ -98,7 +98,7 @@ pub struct Session {
 impl Session {
     /// A new session.
     pub fn new(config: CoreConfig) -> Self {
-        let greeting = (!config.greeting.trim().is_empty()).then(|| config.greeting.clone());
+        let greeting = first_words(&config.greeting, false, Restored::Moved).map(str::to_owned);
         Self {
             config,
             now_ms: 0,

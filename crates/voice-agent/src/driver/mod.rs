@@ -16,6 +16,7 @@ mod staging;
 mod wish;
 
 pub use deps::{Deps, Providers, Start};
+pub use doc::has_begun;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -128,6 +129,22 @@ struct ScoreParts {
     text: Option<String>,
 }
 
+/// Frames of caller audio that were not taken.
+#[derive(Debug, Default)]
+struct FramesDropped {
+    /// The microphone is muted.
+    muted: u64,
+    /// They came on a leg that was replaced.
+    old_connection: u64,
+}
+
+impl FramesDropped {
+    /// The metric's labels, and how many frames each had.
+    fn by_reason(&self) -> [(&'static str, u64); 2] {
+        [("muted", self.muted), ("old_connection", self.old_connection)]
+    }
+}
+
 /// One session's task.
 struct Driver {
     deps: Arc<Deps>,
@@ -158,7 +175,7 @@ struct Driver {
     /// The commit that is being made.
     committing: Option<AbortHandle>,
     turn_tools: Vec<ToolCallReport>,
-    frames_dropped: u64,
+    frames_dropped: FramesDropped,
     tidied_ms: u64,
     end: Option<(Outcome, EndReason)>,
 }
@@ -206,7 +223,7 @@ impl Driver {
             answers: Answers::default(),
             committing: None,
             turn_tools: Vec::new(),
-            frames_dropped: 0,
+            frames_dropped: FramesDropped::default(),
             tidied_ms: 0,
             end: None,
             deps,
@@ -332,8 +349,8 @@ impl Driver {
         }
         self.transcriptions.values().flatten().for_each(AbortHandle::abort);
         self.mouth.drop_speech_now();
-        if self.frames_dropped > 0 {
-            self.deps.events.frames_dropped("muted", self.frames_dropped);
+        for (reason, count) in self.frames_dropped.by_reason() {
+            self.deps.events.frames_dropped(reason, count);
         }
         let now_ms = self.now_ms();
         let (code, word) = close_code(outcome, reason);

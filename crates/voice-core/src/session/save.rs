@@ -136,11 +136,7 @@ impl Session {
         }
         let mut session = Self::new(config);
         let begun = !snapshot.history.is_empty();
-        session.greeting = match how {
-            Restored::Lost if begun => Some(phrases::RESTORED_GREETING.to_owned()),
-            Restored::Moved if begun => None,
-            _ => session.greeting,
-        };
+        session.greeting = first_words(&session.config.greeting, begun, how).map(str::to_owned);
         session.chat = join_chat(snapshot.history, snapshot.asides, &snapshot.interrupted);
         session.agent = agents::find(&snapshot.current_agent);
         session.told_agent = session.agent.name;
@@ -336,6 +332,16 @@ impl Session {
         let first_kept = self.chat.items.iter().enumerate().filter(|(_, item)| is_message(item)).nth(excess);
         let at = first_kept.map_or(self.chat.items.len(), |(at, _)| at);
         self.chat.items.drain(..at);
+    }
+}
+
+/// What the agent says when the first caller's leg comes: the configured greeting when nothing was said yet (`begun` is
+/// false), the contract's words after a loss, and nothing after a move. None: the caller speaks first.
+pub fn first_words(greeting: &str, begun: bool, how: Restored) -> Option<&str> {
+    match (begun, how) {
+        (true, Restored::Lost) => Some(phrases::RESTORED_GREETING),
+        (true, Restored::Moved) => None,
+        (false, _) => Some(greeting).filter(|greeting| !greeting.trim().is_empty()),
     }
 }
 

@@ -276,6 +276,10 @@ impl Session {
             first_new + shift + u32::try_from(before).unwrap_or(u32::MAX)
         };
         reply.gate = reply.gate.map(|gate| if gate >= from { moved(gate) } else { gate });
+        let limits = reply.running.iter_mut().map(|running| &mut running.after);
+        for after in limits.chain(reply.waiting_calls.iter_mut().map(|(_, after)| after)) {
+            *after = if *after >= from { moved(*after) } else { *after };
+        }
         if let Some(request) = &mut reply.request
             && request.first_chunk >= from
         {
