@@ -80,6 +80,18 @@ pub struct NewSession {
     pub time_zone: TimeZone,
 }
 
+/// How a session came to be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// It ran here already.
+    Running,
+    /// It was taken up from the store.
+    Restored {
+        /// Whether anything had been said in it.
+        begun: bool,
+    },
+}
+
 /// A live session.
 #[derive(Debug, Clone)]
 pub struct Live {
@@ -190,12 +202,12 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`].
-    pub async fn open(&self, token: &Token, time_zone: Option<TimeZone>) -> Result<(Live, bool), SessionError> {
+    pub async fn open(&self, token: &Token, time_zone: Option<TimeZone>) -> Result<(Live, Opened), SessionError> {
         let lock = usize::try_from(self.hasher.hash_one(token.session())).unwrap_or(0) % LOCKS;
         // A lock for asynchronous code: who waits for it holds no thread.
         let _one_at_a_time = self.locks[lock].lock().await;
         let stored = match self.find(token).await? {
-            Found::Live(live) => return Ok((live, false)),
+            Found::Live(live) => return Ok((live, Opened::Running)),
             Found::Stored(stored) if stored.ended => return Err(SessionError::Ended),
             Found::Stored(stored) => stored,
         };
@@ -203,9 +215,10 @@ impl Sessions {
         let claimed = self.parts.store.claim_session(stored.doc.session_id, self.parts.instance.clone()).await;
         let StoredSession { doc, token_hash, fence, .. } =
             claimed.inspect_err(|error| self.store_failed(CLAIM, error))?;
+        let begun = crate::driver::has_begun(&doc);
         let time_zone = time_zone.unwrap_or_else(|| saved_time_zone(&doc.context));
         let live = self.start(Start { doc, fence, resumed: true, time_zone }, token_hash, slot);
-        Ok((live, true))
+        Ok((live, Opened::Restored { begun }))
     }
 
     /// The session that this token opens, as it is.

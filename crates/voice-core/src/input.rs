@@ -18,6 +18,8 @@ pub enum CommitError {
     Fenced,
     /// The caller's tasks changed meanwhile: the tools must run again.
     Conflict,
+    /// The store may have it or not. The shell goes on making the same commit, and says what became of it.
+    Unknown,
 }
 
 /// Who hung up, or ended the session from outside.
@@ -139,7 +141,7 @@ pub enum Input {
         /// The commit.
         commit: CommitId,
     },
-    /// The store does not have it.
+    /// The store does not have it, or does not say.
     CommitFailed {
         /// The commit.
         commit: CommitId,

@@ -90,7 +90,7 @@ pub enum ClientEvent {
         utterance_id: UtteranceId,
         /// The words.
         text: String,
-        /// Nothing more will come for this utterance, unless the caller goes on with it.
+        /// Nothing more will come for this utterance, unless the caller goes on with it. Without words it is taken back.
         r#final: bool,
     },
     /// A typed message was taken.
@@ -107,7 +107,7 @@ pub enum ClientEvent {
         /// The words; they append.
         text: String,
     },
-    /// After an interruption: what history keeps.
+    /// After an interruption, or when a reply was thrown away unheard: what history keeps.
     Heard {
         /// The reply.
         reply_id: ReplyId,
@@ -179,6 +179,8 @@ pub enum Observation {
         turn: TurnId,
         /// Milliseconds of silence before it was decided; none for a typed turn.
         endpointing_ms: Option<u64>,
+        /// The turn had ended before, and the caller went on with it: it is counted already.
+        reopened: bool,
     },
     /// End of speech → final transcript.
     SttFinished {

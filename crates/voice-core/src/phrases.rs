@@ -16,6 +16,10 @@ pub const APOLOGY_AFTER_CHANGE: &str = "That's done. I'm sorry, I can't say more
 pub const APOLOGY_CUT: &str = "I'm sorry, I lost my thread there.";
 /// When speech was heard but the STT failed.
 pub const NOT_HEARD: &str = "I'm sorry, I couldn't hear that. Could you say it again?";
+/// When the STT failed, and what was understood may end in mid-word.
+pub const NOT_ALL_HEARD: &str = "I'm sorry, I didn't catch the end of that. Could you say it again?";
+/// When the store did not say whether it has a change.
+pub const NOT_SURE_SAVED: &str = "I'm not sure that was saved. I'll keep trying.";
 /// When the longest duration is reached.
 pub const TOO_LONG: &str = "We've reached the longest time for one call. Your tasks are saved. Goodbye.";
 

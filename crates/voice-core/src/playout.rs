@@ -162,6 +162,11 @@ impl Speech {
         join(self.chunks.iter().map(|chunk| chunk.text.as_str()))
     }
 
+    /// The words that were shown as a caption.
+    pub fn captioned_text(&self) -> String {
+        join(self.chunks.iter().filter(|chunk| chunk.captioned).map(|chunk| chunk.text.as_str()))
+    }
+
     /// What was heard, to the last whole word, and what was not.
     pub fn split_heard(&self) -> (String, String) {
         let mut heard = Vec::new();

@@ -18,10 +18,11 @@ use crate::output::{AgentState, ClientEvent, EndReason, Observation, Outcome, Ou
 use crate::phrases;
 use crate::snapshot::Counters;
 
-pub use save::Restored;
+pub use save::{Restored, first_words};
 
 mod answer;
 mod deadline;
+mod doubt;
 mod listen;
 mod reply;
 mod save;
@@ -97,7 +98,7 @@ pub struct Session {
 impl Session {
     /// A new session.
     pub fn new(config: CoreConfig) -> Self {
-        let greeting = (!config.greeting.trim().is_empty()).then(|| config.greeting.clone());
+        let greeting = first_words(&config.greeting, false, Restored::Moved).map(str::to_owned);
         Self {
             config,
             now_ms: 0,
@@ -250,6 +251,8 @@ impl Session {
         if self.closing.is_some() {
             return;
         }
+        // A new leg takes it for granted that the agent listens.
+        self.state = AgentState::Listening;
         // An answer that is being made or waits for the caller comes before any greeting.
         if let Some(greeting) = self.greeting.take().filter(|_| self.reply.is_none()) {
             self.begin_scripted(&greeting);

@@ -22,10 +22,12 @@ impl World {
             }
             Output::ContinueUtterance { .. } => {}
             Output::FinishUtterance { utterance, revision, until_ms } => {
+                self.check.page.until_ms = until_ms;
                 self.finish_utterance(utterance, revision, until_ms);
             }
             Output::DropUtterance { utterance } => {
                 self.check.stop_said = false;
+                self.check_transcript(utterance)?;
                 self.drop_utterance(utterance);
             }
             Output::RequestLlm { request, reply, agent, chat } => self.carry_request(request, reply, agent, &chat)?,
@@ -74,6 +76,7 @@ impl World {
         }
         self.check.last_request = request.0;
         self.check_request(&chat.items)?;
+        self.check_understood(chat.last_user_text().unwrap_or_default())?;
         self.request_llm(request, reply, agent, chat);
         Ok(())
     }
@@ -86,7 +89,10 @@ impl World {
         if text.contains("lost my thread") || text.contains("something went wrong") {
             self.saw(Seen::Apology);
         }
-        if text.contains("couldn't hear") {
+        if text.contains("not sure that was saved") {
+            self.saw(Seen::NotSure);
+        }
+        if text.contains("couldn't hear") || text.contains("didn't catch") {
             self.saw(Seen::NotHeard);
         }
         if self.check.gates.iter().any(|(_, of, last)| *of == reply && self.check.last_request > *last) {

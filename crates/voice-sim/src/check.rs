@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use voice_core::chat::ChatItem;
 use voice_core::cost::{CostMeter, NanoUsd, Quantity, Usage};
 use voice_core::ids::{CommitId, ConnectionId, ReplyId, ToolCallId, TurnId};
+use voice_core::input::CommitError;
 use voice_core::output::{ClientEvent, EndReason, Observation};
 use voice_core::provider::Stage;
 use voice_core::session::Restored;
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output, Session, phrases};
 
+use crate::page::Page;
 use crate::seen::Seen;
 use crate::world::{Checked, World, violated};
 
@@ -45,6 +47,8 @@ pub(crate) struct Check {
     pub(crate) reply: ReplyId,
     pub(crate) last_request: u64,
     pub(crate) in_flight: Option<(CommitId, Vec<ToolCallId>)>,
+    /// The last commit of which nobody knows whether it was made.
+    doubted: Option<CommitId>,
     /// Turns that are over and not yet answered.
     pub(crate) open_turns: BTreeSet<TurnId>,
     /// Until when something has to be heard or read, in world time.
@@ -58,6 +62,7 @@ pub(crate) struct Check {
     spent: [u128; 3],
     agent: String,
     text_broken: bool,
+    pub(crate) page: Page,
 }
 
 impl Check {
@@ -119,6 +124,7 @@ impl World {
             Input::Consent { recording } => self.check.recording_allowed = *recording,
             Input::Connected { voice, .. } => {
                 self.check.text_broken = false;
+                self.check.page.new_leg();
                 if !voice {
                     self.device.read_on();
                 }
@@ -126,10 +132,15 @@ impl World {
             }
             Input::StartOfSpeech { .. } | Input::EndOfSpeech { .. } => self.answer_is_due_again(),
             Input::Committed { commit } => {
+                if self.check.doubted.take_if(|id| id == commit).is_some() {
+                    self.saw(Seen::DoubtSettled);
+                }
                 if let Some((_, tools)) = self.check.in_flight.take_if(|(id, _)| id == commit) {
                     self.check.gates.retain(|(call, ..)| !tools.contains(call));
                 }
             }
+            // It may still be made.
+            Input::CommitFailed { error: CommitError::Unknown, .. } => {}
             Input::CommitFailed { commit, .. } => {
                 self.check.in_flight.take_if(|(id, _)| id == commit);
             }
@@ -139,7 +150,9 @@ impl World {
                     self.check.gates.push((output.id, self.check.reply, self.check.last_request));
                 }
             }
-            Input::Text { message, .. } => {
+            Input::FinalTranscript { text, .. } => self.check.page.understand(text),
+            Input::Text { message, text } => {
+                self.check.page.understand(text);
                 self.check.texts_given += 1;
                 self.check.awaited.extend(message);
             }
@@ -214,8 +227,17 @@ impl World {
     pub(crate) fn client_sees(&mut self, event: ClientEvent) -> Checked {
         match event {
             ClientEvent::UserSpeaking { speaking } => self.check.caller_speaks = speaking,
-            ClientEvent::Transcript { text, .. } if text == "uh-huh" && self.device.is_paused() => {
-                self.saw(Seen::Backchannel);
+            ClientEvent::Transcript { utterance_id, text, r#final } => {
+                self.check.page.transcript(utterance_id, r#final);
+                if text == "uh-huh" && self.device.is_paused() {
+                    self.saw(Seen::Backchannel);
+                }
+            }
+            ClientEvent::Heard { reply_id, heard, .. } => {
+                if heard.is_empty() {
+                    self.saw(Seen::TakenBack);
+                }
+                self.check.page.heard(reply_id, &heard);
             }
             ClientEvent::UserText { .. } => self.check.texts_taken += 1,
             ClientEvent::Error { code, .. } if code == "too_many_messages" => {
@@ -223,6 +245,10 @@ impl World {
                 self.check.texts_taken += 1;
             }
             ClientEvent::AgentText { reply_id, speech_id, text } => {
+                if self.page_shows(reply_id, &text)? {
+                    self.saw(Seen::CaptionAgain);
+                    return Ok(());
+                }
                 self.check_gate(reply_id, &text)?;
                 let voice = self.caller.leg.is_some_and(|(_, voice)| voice) && !self.check.text_broken;
                 self.device.caption(speech_id, reply_id, &text, voice);
@@ -260,15 +286,20 @@ impl World {
     pub(crate) fn observed(&mut self, observation: Observation) -> Checked {
         self.see(&observation);
         match observation {
-            Observation::EndOfTurn { turn, .. } => {
-                if !self.check.open_turns.insert(turn) {
+            Observation::EndOfTurn { turn, reopened, .. } => {
+                self.check.page.end_turn(turn);
+                if reopened {
                     self.saw(Seen::Reopened);
+                }
+                if self.check.open_turns.insert(turn) == reopened {
+                    return self.strange("a turn is counted once", format!("turn {turn}, reopened: {reopened}"));
                 }
                 self.device.sounded = false;
                 self.answer_is_due_again();
             }
+            Observation::Latency { turn, latency_ms, .. } => self.check_latency(turn, latency_ms)?,
             Observation::CommitFailed { commit } => {
-                self.check.in_flight.take_if(|(id, _)| *id == commit);
+                self.check.doubted = self.check.in_flight.take_if(|(id, _)| *id == commit).map(|(id, _)| id);
             }
             Observation::TurnFinished { turn, .. } => {
                 if !self.check.open_turns.remove(&turn) {

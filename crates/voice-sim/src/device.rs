@@ -207,7 +207,7 @@ impl World {
         {
             return violated("silent while the caller speaks", format!("speech {speech} was heard over the caller"));
         }
-        Ok(())
+        self.check_captions()
     }
 
     /// Whatever can be heard from now on begins to be.

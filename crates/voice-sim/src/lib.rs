@@ -10,6 +10,7 @@ mod ears;
 mod heard;
 mod line;
 mod llm;
+mod page;
 mod profile;
 mod queue;
 mod run;

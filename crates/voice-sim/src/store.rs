@@ -19,6 +19,8 @@ enum Fate {
     AnswerLost(Option<u64>),
     Refused(CommitError),
     Hung,
+    /// Nothing is known of it at first; made again so many milliseconds later, it is this.
+    Again(u64, Box<Fate>),
 }
 
 #[derive(Debug)]
@@ -37,8 +39,6 @@ pub(crate) struct Store {
     staged: BTreeMap<ToolCallId, String>,
     pending: BTreeMap<u64, Pending>,
     applied: BTreeSet<ToolCallId>,
-    /// Calls that were applied without the session's knowing.
-    unknown: BTreeSet<ToolCallId>,
     /// How often each task was changed.
     changes: BTreeMap<String, u32>,
     unknown_titles: BTreeSet<String>,
@@ -59,7 +59,6 @@ impl Store {
             staged: BTreeMap::new(),
             pending: BTreeMap::new(),
             applied: BTreeSet::new(),
-            unknown: BTreeSet::new(),
             changes: BTreeMap::new(),
             unknown_titles: BTreeSet::new(),
             titles_are_whole,
@@ -108,7 +107,6 @@ impl Store {
                 return violated("a tool takes effect once", format!("call {call} was committed twice"));
             }
             if !known {
-                self.unknown.insert(call);
                 self.unknown_titles.insert(title.clone());
             }
             let times = self.changes.entry(title.clone()).or_default();
@@ -141,7 +139,9 @@ impl Store {
                 let text = format!("history says that call {} worked, the store does not have it", output.id);
                 return violated("history agrees with the store", text);
             }
-            if output.is_error && has && !self.unknown.contains(&output.id) {
+            // Of what the session could not know it does not say that it failed.
+            let unsure = output.result["status"] == "unknown";
+            if output.is_error && has && !unsure {
                 let text = format!("history says that call {} failed, the store has it", output.id);
                 return violated("history agrees with the store", text);
             }
@@ -165,6 +165,8 @@ impl World {
                 }
             }
         }
+        // A commit that was still being made is not made over a newer one.
+        self.store.pending.clear();
         let fate = self.roll_fate(!tools.is_empty());
         let delay_ms = self.delay(1, 60);
         self.store.pending.insert(commit.0, Pending { tools: changes, snapshot, fate });
@@ -190,7 +192,13 @@ impl World {
         }
         if self.dice.chance(faults.store_hang) {
             self.saw(Seen::StoreHung);
-            return Fate::Hung;
+            let again_ms = self.dice.between(100, 9_000);
+            return match self.dice.below(4) {
+                0 => Fate::Hung,
+                1 => Fate::Again(again_ms, Box::new(Fate::Refused(CommitError::Unavailable))),
+                2 if tools => Fate::Again(again_ms, Box::new(Fate::Refused(CommitError::Conflict))),
+                _ => Fate::Again(again_ms, Box::new(Fate::Applied)),
+            };
         }
         if self.dice.chance(faults.store_lost_ack) {
             self.saw(Seen::LostAck);
@@ -221,6 +229,14 @@ impl World {
             }
             Fate::Refused(error) => self.feed(Input::CommitFailed { commit, error }),
             Fate::Hung => Ok(()),
+            Fate::Again(again_ms, fate) => {
+                self.store.pending.insert(commit.0, Pending { fate: *fate, ..pending });
+                self.later(again_ms, Event::Store { commit: commit.0 });
+                if self.dice.chance(700) {
+                    self.feed(Input::CommitFailed { commit, error: CommitError::Unknown })?;
+                }
+                Ok(())
+            }
         }
     }
 

@@ -13,12 +13,12 @@ use voice_core::ClientEvent;
 use voice_core::ids::{ConnectionId, SpeechId};
 use voice_core::input::HangUp;
 
+use voice_agent::audio::frame::FRAME_MS;
+
 use crate::instant::{Mark, Notes, Way};
 
 /// A frame whose loudest sample is below this is silence: 1 % of full scale.
 const SILENT: u16 = 328;
-/// Milliseconds between two frames.
-const FRAME_MS: u64 = 20;
 /// Playout is reported every so many frames.
 const REPORT_EVERY: u64 = 5;
 /// Longest wait for an answer.

@@ -12,8 +12,7 @@ use voice_core::output::{AgentState, EndReason, Outcome};
 use crate::store::SessionDoc;
 use crate::tasks::Task;
 
-/// Milliseconds of one audio frame.
-pub const FRAME_MS: u64 = 20;
+pub use crate::audio::frame::FRAME_MS;
 
 /// What the session's task is told. Its queue is bounded; when it is full, audio frames are dropped (and counted), and
 /// everything else makes the sender close its connection.

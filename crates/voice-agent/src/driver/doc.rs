@@ -77,6 +77,11 @@ pub(super) fn read(doc: &SessionDoc) -> Snapshot {
     }
 }
 
+/// Whether anything was said in this session yet: what greets it depends on that.
+pub fn has_begun(doc: &SessionDoc) -> bool {
+    doc.conversation_history.iter().any(|item| message(item).is_some())
+}
+
 /// Only what was said aloud is a message of ours; another writer may have put more there.
 fn message(item: &ConversationItem) -> Option<Message> {
     let role = match item.role {

@@ -79,8 +79,12 @@ impl Driver {
     }
 
     fn take_frame(&mut self, connection: ConnectionId, frame: &[i16]) {
-        if !self.is_current(connection) || self.muted {
-            self.frames_dropped += 1;
+        if !self.is_current(connection) {
+            self.frames_dropped.old_connection += 1;
+            return;
+        }
+        if self.muted {
+            self.frames_dropped.muted += 1;
             return;
         }
         let now_ms = self.now_ms();

@@ -11,10 +11,12 @@ mod ears;
 mod journal;
 mod leg;
 mod mouth;
+mod recommit;
 mod staging;
 mod wish;
 
 pub use deps::{Deps, Providers, Start};
+pub use doc::has_begun;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -97,16 +99,59 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
 #[derive(Debug)]
 enum Done {
     Core(Input),
-    Interim { utterance: UtteranceId, text: Result<String, ProviderErrorKind>, took_ms: u64 },
-    Final { utterance: UtteranceId, revision: u32, audio_ms: u64, text: Result<String, ProviderErrorKind> },
-    Score { utterance: UtteranceId, revision: u32, acoustic: Result<f32, ProviderErrorKind> },
-    LlmUsed { request: LlmRequestId, input_tokens: u64, output_tokens: u64 },
-    Audio { speech: SpeechId, chunk: u32, pcm: Vec<i16> },
-    Spoken { speech: SpeechId, chunk: u32, words: Vec<WordTiming> },
-    VoiceFailed { speech: SpeechId, chunk: u32, kind: ProviderErrorKind },
-    Base { tasks: Result<UserTasks, StoreError> },
-    Tasks { call: ToolCall, tasks: Result<UserTasks, StoreError> },
-    Commit { commit: CommitId, calls: Vec<ToolCallId>, outcome: Result<CommitOutcome, StoreError>, took: Duration },
+    Interim {
+        utterance: UtteranceId,
+        text: Result<String, ProviderErrorKind>,
+        took_ms: u64,
+    },
+    Final {
+        utterance: UtteranceId,
+        revision: u32,
+        audio_ms: u64,
+        text: Result<String, ProviderErrorKind>,
+    },
+    Score {
+        utterance: UtteranceId,
+        revision: u32,
+        acoustic: Result<f32, ProviderErrorKind>,
+    },
+    LlmUsed {
+        request: LlmRequestId,
+        input_tokens: u64,
+        output_tokens: u64,
+    },
+    Audio {
+        speech: SpeechId,
+        chunk: u32,
+        pcm: Vec<i16>,
+    },
+    Spoken {
+        speech: SpeechId,
+        chunk: u32,
+        words: Vec<WordTiming>,
+    },
+    VoiceFailed {
+        speech: SpeechId,
+        chunk: u32,
+        kind: ProviderErrorKind,
+    },
+    Base {
+        tasks: Result<UserTasks, StoreError>,
+    },
+    Tasks {
+        call: ToolCall,
+        tasks: Result<UserTasks, StoreError>,
+    },
+    /// Nobody knows yet whether the store has it.
+    Doubt {
+        commit: CommitId,
+    },
+    Commit {
+        commit: CommitId,
+        calls: Vec<ToolCallId>,
+        outcome: Result<CommitOutcome, StoreError>,
+        took: Duration,
+    },
 }
 
 /// The transport leg that the caller is on.
@@ -123,6 +168,22 @@ struct ScoreParts {
     revision: u32,
     acoustic: Option<f32>,
     text: Option<String>,
+}
+
+/// Frames of caller audio that were not taken.
+#[derive(Debug, Default)]
+struct FramesDropped {
+    /// The microphone is muted.
+    muted: u64,
+    /// They came on a leg that was replaced.
+    old_connection: u64,
+}
+
+impl FramesDropped {
+    /// The metric's labels, and how many frames each had.
+    fn by_reason(&self) -> [(&'static str, u64); 2] {
+        [("muted", self.muted), ("old_connection", self.old_connection)]
+    }
 }
 
 /// One session's task.
@@ -152,8 +213,10 @@ struct Driver {
     models: BTreeMap<LlmRequestId, (AbortHandle, voice_core::ids::ReplyId)>,
     transcriptions: BTreeMap<UtteranceId, Vec<AbortHandle>>,
     answers: Answers,
+    /// The commit that is being made.
+    committing: Option<AbortHandle>,
     turn_tools: Vec<ToolCallReport>,
-    frames_dropped: u64,
+    frames_dropped: FramesDropped,
     tidied_ms: u64,
     /// The process goes down: the session stops when nothing of it waits for anything.
     is_leaving: bool,
@@ -201,8 +264,9 @@ impl Driver {
             models: BTreeMap::new(),
             transcriptions: BTreeMap::new(),
             answers: Answers::default(),
+            committing: None,
             turn_tools: Vec::new(),
-            frames_dropped: 0,
+            frames_dropped: FramesDropped::default(),
             tidied_ms: 0,
             is_leaving: false,
             end: None,
@@ -237,11 +301,11 @@ impl Driver {
     /// Whether the process goes down, and all of the session that is to be saved is saved.
     fn may_leave(&self) -> bool {
         let is_quiet = self.session.state() == AgentState::Listening && self.answers.is_idle();
-        self.is_leaving && self.leg.is_none() && is_quiet && !self.staging.is_staged()
+        self.is_leaving && self.leg.is_none() && is_quiet && !self.staging.is_staged() && self.session.is_saved()
     }
 
     /// Tasks are only needed from the first turn on; a store that fails now is asked again then.
-    fn load_tasks(&self) {
+    pub(super) fn load_tasks(&self) {
         let (store, user) = (Arc::clone(&self.deps.store), self.doc.user_id.clone());
         let _abort = self.spawn(async move { Done::Base { tasks: store.tasks(user).await } });
     }
@@ -336,8 +400,8 @@ impl Driver {
     async fn finish(&mut self) -> SessionEnd {
         let (outcome, reason) = self.end.unwrap_or((Outcome::Error, EndReason::Failed));
         self.stop_providers();
-        if self.frames_dropped > 0 {
-            self.deps.events.frames_dropped("muted", self.frames_dropped);
+        for (reason, count) in self.frames_dropped.by_reason() {
+            self.deps.events.frames_dropped(reason, count);
         }
         let now_ms = self.now_ms();
         let (code, word) = close_code(outcome, reason);

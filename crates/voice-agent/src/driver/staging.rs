@@ -37,6 +37,11 @@ impl Staging {
         !self.staged.is_empty()
     }
 
+    /// Whether all these calls are computed, and wait here for what becomes of them.
+    pub(super) fn holds(&self, calls: &[ToolCallId]) -> bool {
+        !calls.is_empty() && calls.iter().all(|call| self.staged.iter().any(|commit| commit.call == *call))
+    }
+
     /// What the store has now.
     pub(super) fn set_base(&mut self, base: UserTasks) {
         self.titles = Arc::new(titles_of(&base));

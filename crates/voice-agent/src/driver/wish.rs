@@ -17,6 +17,7 @@ use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output};
 
 use super::api::Outbound;
+use super::recommit::{self, BETWEEN_TRIES};
 use super::{Done, Driver, ScoreParts, doc};
 use crate::audio::frame::SAMPLES_PER_MS_16K;
 use crate::llm::{LlmEvent, LlmRequest};
@@ -26,9 +27,6 @@ use crate::tasks::TaskId;
 use crate::tools;
 use crate::tts::TtsEvent;
 use crate::turn::text;
-
-/// How often a commit whose outcome is not known is made again.
-const COMMIT_AGAIN: u32 = 2;
 
 impl Driver {
     pub(super) fn carry_out(&mut self, now_ms: u64, output: Output) {
@@ -168,19 +166,18 @@ impl Driver {
         let tools = self.staging.commits(&calls);
         let store = Arc::clone(&self.deps.store);
         let what = Commit { doc: self.doc.clone(), fence: self.fence, turn, tools };
-        let began = Instant::now();
-        // Never aborted: what it saves is wanted even if the session has ended meanwhile.
-        let _abort = self.spawn(async move {
-            let mut outcome = store.commit(what.clone()).await;
-            // It may have happened, or not: the same commit happens once, so it is made again.
-            for _ in 0..COMMIT_AGAIN {
-                if !matches!(outcome, Err(StoreError::Timeout(_))) {
-                    break;
-                }
-                outcome = store.commit(what.clone()).await;
-            }
-            Done::Commit { commit, calls, outcome, took: began.elapsed() }
+        // One that is still being made is of no use any more: this one holds all of it that was not given up.
+        if let Some(before) = self.committing.take() {
+            before.abort();
+        }
+        let (sender, began) = (self.done_sender.clone(), Instant::now());
+        // Not aborted at the session's end: what it saves is wanted all the same.
+        let task = self.deps.tracker.spawn(async move {
+            let outcome = recommit::until_known(|| store.commit(what.clone()), BETWEEN_TRIES, commit, &sender).await;
+            // The session may have ended: then nobody waits.
+            let _gone = sender.send(Done::Commit { commit, calls, outcome, took: began.elapsed() }).await;
         });
+        self.committing = Some(task.abort_handle());
     }
 
     /// Gives the voice its next text when it has none in hand.
@@ -238,6 +235,11 @@ impl Driver {
             Done::Base { tasks: Ok(_) } => {}
             Done::Base { tasks: Err(error) } => self.deps.events.store_failed("tasks", &error),
             Done::Tasks { call, tasks } => self.take_tasks(&call, tasks),
+            Done::Doubt { commit } => {
+                // Nobody is kept waiting for what may take long.
+                self.answers.saved(commit);
+                self.pending.push_back(Input::CommitFailed { commit, error: CommitError::Unknown });
+            }
             Done::Commit { commit, calls, outcome, took } => self.take_commit(commit, &calls, outcome, took),
         }
     }
@@ -338,8 +340,11 @@ impl Driver {
     }
 
     fn take_committed(&mut self, calls: &[ToolCallId], tasks_rev: Option<u64>) {
-        if !calls.is_empty() {
+        if self.staging.holds(calls) {
             self.staging.committed(calls, tasks_rev);
+        } else if !calls.is_empty() {
+            // The session had given the change up for unknown: what the store has is read anew.
+            self.load_tasks();
         }
     }
 }

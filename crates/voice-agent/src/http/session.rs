@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use voice_core::input::HangUp;
+use voice_core::session::{Restored, first_words};
 
 use super::body::{Fields, Json};
 use super::caller::{bearer, check_open, check_user_id};
@@ -16,11 +17,8 @@ use super::problem::Problem;
 use super::token::{Token, random_hex};
 use crate::app::Shared;
 use crate::driver::api::{Command, SendError, TextAnswer};
-use crate::sessions::{Found, Live, NewSession, SessionError};
+use crate::sessions::{Found, Live, Opened, NewSession, SessionError};
 use crate::store::{Channel, SessionDoc, SessionId, UserId};
-
-/// The greeting of a session that was lost and restored: the contract's words.
-const RESTORED_GREETING: &str = "I'm back. We were discussing your task list. Where were we?";
 
 /// The answer to `POST /api/sessions`.
 #[derive(Debug, Serialize)]
@@ -124,7 +122,7 @@ async fn begin(app: &Shared, wanted: Wanted, proven: Option<String>) -> Result<C
         time_zone: wanted.time_zone.unwrap_or(TimeZone::UTC),
     };
     let (token, live) = app.sessions.create(new).await.map_err(|error| session_problem(app, error))?;
-    let greeting = app.config.greeting.clone();
+    let greeting = greeting(app, false);
     Ok(Created { session_id: live.id, token: token.reveal().to_owned(), resumed: false, greeting })
 }
 
@@ -140,9 +138,17 @@ async fn resume(
     if proven.is_some_and(|user| user != found.user().as_str()) {
         return Err(no_session());
     }
-    let (live, restored) = app.sessions.open(&token, time_zone).await.map_err(|error| resume_problem(app, error))?;
-    let greeting = if restored { RESTORED_GREETING.to_owned() } else { String::new() };
+    let (live, opened) = app.sessions.open(&token, time_zone).await.map_err(|error| resume_problem(app, error))?;
+    let greeting = match opened {
+        Opened::Restored { begun } => greeting(app, begun),
+        Opened::Running => String::new(),
+    };
     Ok(Created { session_id: live.id, token: token.reveal().to_owned(), resumed: true, greeting })
+}
+
+/// What the agent says first in a session that is new, or restored after a loss.
+fn greeting(app: &Shared, begun: bool) -> String {
+    first_words(&app.config.greeting, begun, Restored::Lost).unwrap_or_default().to_owned()
 }
 
 fn no_session() -> Problem {

@@ -131,9 +131,10 @@ impl Events {
     pub fn observe(&self, observation: &Observation, labels: &SessionLabels) {
         let session = labels.session_id.as_str();
         match observation {
-            Observation::EndOfTurn { turn, endpointing_ms } => {
-                self.metrics.turns.get_or_create(&labels.by_channel()).inc();
-                debug!(session, %turn, endpointing_ms, "end of turn");
+            Observation::EndOfTurn { turn, endpointing_ms, reopened } => {
+                // One that the caller went on with is one turn.
+                self.metrics.turns.get_or_create(&labels.by_channel()).inc_by(u64::from(!reopened));
+                debug!(session, %turn, endpointing_ms, reopened, "end of turn");
             }
             Observation::SttFinished { duration_ms } => {
                 let by_provider = ByProvider { provider: labels.stt_provider.clone() };
@@ -339,6 +340,8 @@ mod tests {
     fn every_observation_moves_its_metric() {
         let stages = Stages { llm: 700, stt: 200, ..Stages::default() };
         let text = after(&[
+            Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(300), reopened: false },
+            Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(400), reopened: true },
             Observation::SttFinished { duration_ms: 200 },
             Observation::Latency { turn: TurnId(1), latency_ms: 900, stages, cause: Some(PauseCause::Llm) },
             Observation::ProviderFailed { stage: Stage::Stt, kind: ProviderErrorKind::Timeout },
@@ -349,6 +352,7 @@ mod tests {
             Observation::DeadlineMissed { state: "llm_first" },
         ]);
         for line in [
+            "voice_turns_total{channel=\"browser\"} 1",
             "voice_stt_duration_seconds_count{provider=\"embedded\"} 1",
             "voice_latency_seconds_sum{channel=\"browser\"} 0.9",
             "voice_latency_seconds_bucket{le=\"0.8\",channel=\"browser\"} 0",

@@ -146,7 +146,8 @@ impl Open {
 
     fn observe(&mut self, observation: &Observation, now_ms: u64) {
         match observation {
-            Observation::EndOfTurn { turn, endpointing_ms } => {
+            Observation::EndOfTurn { turn, reopened: true, .. } if self.has_turn(*turn) => self.go_on_with_turn(),
+            Observation::EndOfTurn { turn, endpointing_ms, .. } => {
                 self.begin_turn(*turn, now_ms.saturating_sub(endpointing_ms.unwrap_or(0)), now_ms);
             }
             Observation::SttFinished { duration_ms } => {
@@ -220,6 +221,15 @@ impl Open {
             .with_attributes([KeyValue::new("voice.turn", i64::from(turn.0))]);
         let span = self.tracer.build_with_context(builder, &self.session);
         self.turn = Some((turn, self.session.with_span(span)));
+        self.go_on_with_turn();
+    }
+
+    fn has_turn(&self, turn: TurnId) -> bool {
+        self.turn.as_ref().is_some_and(|(open, _)| *open == turn)
+    }
+
+    /// What was observed since the turn seemed to be over belongs to it.
+    fn go_on_with_turn(&mut self) {
         for stretch in std::mem::take(&mut self.waiting) {
             self.child(stretch);
         }
@@ -310,7 +320,8 @@ mod tests {
         for (now_ms, observation) in [
             (1_200, Observation::SttFinished { duration_ms: 200 }),
             (1_250, Observation::LlmStarted { request: LlmRequestId(1), ttft_ms: 40 }),
-            (1_300, Observation::EndOfTurn { turn, endpointing_ms: Some(300) }),
+            (1_300, Observation::EndOfTurn { turn, endpointing_ms: Some(300), reopened: false }),
+            (1_350, Observation::EndOfTurn { turn, endpointing_ms: Some(50), reopened: true }),
             (1_400, Observation::TtsStarted { speech: SpeechId(1), ttfb_ms: 90 }),
             (1_500, Observation::Interrupted { speech: SpeechId(1), heard_ms: 80 }),
             (1_600, Observation::TurnFinished { turn, cost: NanoUsd(1) }),
@@ -327,6 +338,7 @@ mod tests {
             (ms(find(name).start_time), ms(find(name).end_time))
         };
         assert_eq!(times("session"), (0, 2_000));
+        assert_eq!(spans.iter().filter(|span| span.name == "turn").count(), 1, "a turn that is gone on with is one turn");
         assert_eq!(times("turn"), (1_000, 1_600));
         assert_eq!(times("stt"), (1_000, 1_200));
         assert_eq!(times("llm"), (1_210, 1_250));

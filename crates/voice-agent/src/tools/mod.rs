@@ -13,7 +13,8 @@ mod spec;
 mod words;
 
 pub use execute::execute;
-pub use spec::{REVIEW_AGENT, TASK_AGENT, ToolSpec, specs_for};
+pub use spec::{ToolSpec, specs_for};
+pub use voice_core::agents::{REVIEW_AGENT, TASK_AGENT};
 
 use jiff::ZonedDateTime;
 use serde_json::Value;

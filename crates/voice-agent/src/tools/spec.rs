@@ -1,11 +1,7 @@
 //! The tools as a language model is told of them.
 
 use serde_json::{Value, json};
-
-/// The agent that every session starts with: it has all tools.
-pub const TASK_AGENT: &str = "TaskAgent";
-/// The agent that goes through what is there: everything but adding.
-pub const REVIEW_AGENT: &str = "ReviewAgent";
+use voice_core::agents::{REVIEW_AGENT, TASK_AGENT};
 
 /// One tool: its name and the JSON schema of its arguments.
 #[derive(Debug, Clone, PartialEq)]

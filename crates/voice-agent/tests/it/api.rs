@@ -88,7 +88,8 @@ async fn a_session_goes_on_after_a_restart() {
     // The tasks need no live session, only the token.
     assert_eq!(server.get("/api/tasks", &session.token).await.status(), 200);
     let again = server.session_of(&json!({"session_id": session.id, "token": session.token})).await;
-    assert_eq!(again.body["greeting"], "I'm back. We were discussing your task list. Where were we?");
+    // Nothing was said in it yet: it is greeted as new.
+    assert_eq!(again.body["greeting"], voice_core::config::GREETING);
     assert_eq!(again.body["resumed"], true);
     assert_eq!(server.metric("voice_sessions_started_total{kind=\"restored\"}").await, 1.0);
     // And by its socket alone.

@@ -7,6 +7,7 @@ use crate::chat::{ChatContext, ChatItem, ToolCall};
 use crate::ids::{LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId};
 use crate::output::{Observation, Output};
 use crate::phrases;
+use crate::playout::Chunk;
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::{PauseCause, Timeline};
 
@@ -44,8 +45,20 @@ impl Session {
         spoken: Option<(TurnId, Timeline)>,
         message: Option<u64>,
     ) {
+        let answer = if was_on { phrases::RECORDING_STOPPED } else { phrases::NOT_RECORDING };
+        self.answer_with(text, answer, spoken, message);
+    }
+
+    /// Answers a turn with our own words: no model is asked, nothing is done.
+    pub(super) fn answer_with(
+        &mut self,
+        text: String,
+        answer: &str,
+        spoken: Option<(TurnId, Timeline)>,
+        message: Option<u64>,
+    ) {
         self.begin_confirmed(text, spoken, message);
-        self.say(if was_on { phrases::RECORDING_STOPPED } else { phrases::NOT_RECORDING });
+        self.say(answer);
         self.finish_text();
     }
 
@@ -54,7 +67,7 @@ impl Session {
             Some((turn, timeline)) => (turn, Some(timeline)),
             None => {
                 let turn = self.next_turn();
-                self.observe(Observation::EndOfTurn { turn, endpointing_ms: None });
+                self.observe(Observation::EndOfTurn { turn, endpointing_ms: None, reopened: false });
                 (turn, None)
             }
         };
@@ -98,6 +111,7 @@ impl Session {
         self.stop_producing(&mut reply);
         self.cost.wasted += reply.cost;
         self.saving.discarded(reply.id);
+        self.take_back_captions(&reply);
         self.observe(Observation::SpeculationDiscarded { reply: reply.id, wasted: reply.cost });
     }
 
@@ -281,7 +295,9 @@ impl Session {
             timeline.advance(self.now_ms, PauseCause::Llm);
         }
         let from = request.first_chunk;
-        let heard = reply.speech.chunks.iter().any(|chunk| chunk.index >= from && chunk.permitted);
+        // Words that stand on the page count as heard, even if their audio is being made again.
+        let told = |chunk: &Chunk| chunk.permitted || chunk.captioned;
+        let heard = reply.speech.chunks.iter().any(|chunk| chunk.index >= from && told(chunk));
         if heard || request.wants_outputs {
             // Its words were heard or its tools are at work: asking again would say or do them twice.
             if request.wants_outputs && !heard {
@@ -331,6 +347,7 @@ impl Session {
     pub(super) fn restart_reply(&mut self) {
         let Some(mut reply) = self.reply.take() else { return };
         self.stop_producing(&mut reply);
+        self.take_back_captions(&reply);
         let mut fresh = self.new_reply();
         fresh.turn = reply.turn;
         fresh.user_text = reply.user_text;

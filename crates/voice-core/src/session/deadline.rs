@@ -73,7 +73,7 @@ impl Session {
         }
         if let Some(commit) = self.saving.overdue(now_ms) {
             self.missed("commit");
-            self.handle_commit_failed(commit, crate::input::CommitError::Unavailable);
+            self.give_up_commit(commit);
         }
         self.check_session_deadlines();
     }

@@ -23,6 +23,8 @@ struct Utterance {
     /// Since when the final transcript is waited for.
     awaited_since_ms: Option<u64>,
     failed: bool,
+    /// The caller's side shows words of it that are not final.
+    caption_open: bool,
 }
 
 /// What the caller is saying: one turn in the making.
@@ -33,6 +35,8 @@ pub(super) struct Listening {
     prefix: Option<(TurnId, String)>,
     pub(super) since_ms: u64,
     last_speech_ms: u64,
+    /// The longest turn was reached in mid-speech: no silence is waited for.
+    too_long: bool,
     /// Recording was on when the caller asked to stop it.
     stopped_recording: Option<bool>,
 }
@@ -71,6 +75,11 @@ impl Listening {
         texts.into_iter().any(phrases::asks_to_stop_recording) || phrases::asks_to_stop_recording(&self.words())
     }
 
+    /// Whether a part of it was never understood to its end: nothing may be done on the strength of the rest.
+    fn is_cut_off(&self) -> bool {
+        self.utterances.iter().any(|utterance| utterance.failed)
+    }
+
     fn is_final(&self) -> bool {
         self.utterances.iter().all(|utterance| utterance.final_text.is_some())
     }
@@ -96,6 +105,9 @@ impl Session {
     /// The caller goes on with the utterance after a short pause, or begins another one.
     fn begin_utterance(&mut self, at_ms: u64) {
         let longest = self.config.max_utterance_ms;
+        if let Some(listening) = &mut self.listening {
+            listening.too_long = false;
+        }
         if let Some(listening) = &mut self.listening
             && let Some(utterance) = listening.utterances.last_mut()
             && at_ms.saturating_sub(utterance.from_ms) < longest
@@ -119,6 +131,7 @@ impl Session {
             score: None,
             awaited_since_ms: None,
             failed: false,
+            caption_open: false,
         };
         match &mut self.listening {
             Some(listening) => listening.utterances.push(utterance),
@@ -128,6 +141,7 @@ impl Session {
                     prefix: None,
                     since_ms: at_ms,
                     last_speech_ms: at_ms,
+                    too_long: false,
                     stopped_recording: None,
                 });
             }
@@ -156,6 +170,7 @@ impl Session {
             return;
         }
         utterance.interim.clone_from(&text);
+        utterance.caption_open = true;
         self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: false });
         self.heed_words();
     }
@@ -171,6 +186,7 @@ impl Session {
         }
         utterance.awaited_since_ms = None;
         utterance.final_text = Some(text.clone());
+        utterance.caption_open = false;
         self.observe(Observation::SttFinished { duration_ms: waited_ms });
         self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: true });
         self.heed_words();
@@ -182,10 +198,15 @@ impl Session {
         if utterance.revision != revision || utterance.awaited_since_ms.take().is_none() {
             return;
         }
-        // What was understood so far is the best there is; the caller is asked again when that is nothing.
+        // What was understood so far may end in mid-word: it is shown, and the caller is asked, but nothing is done on it.
         utterance.failed = true;
-        utterance.final_text = Some(utterance.interim.clone());
+        let text = utterance.interim.clone();
+        utterance.final_text = Some(text.clone());
+        let shown = std::mem::take(&mut utterance.caption_open);
         self.observe(Observation::ProviderFailed { stage: Stage::Stt, kind });
+        if shown {
+            self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: true });
+        }
     }
 
     /// The STT does not answer in time.
@@ -245,7 +266,7 @@ impl Session {
             return;
         }
         let words = listening.words();
-        let failed = listening.utterances.iter().any(|utterance| utterance.failed);
+        let failed = listening.is_cut_off();
         let over_agent = self.reply.as_ref().is_some_and(|reply| reply.confirmed);
         if over_agent || (words.is_empty() && listening.prefix.is_none()) {
             // No word, or only a sign of listening while the agent has the floor (a real word has interrupted it by now).
@@ -271,7 +292,8 @@ impl Session {
         if self.speaking_since_ms.is_some() || !listening.is_final() {
             return None;
         }
-        Some(listening.last_speech_ms + self.endpointing_delay_ms(listening.score()))
+        let delay_ms = if listening.too_long { 0 } else { self.endpointing_delay_ms(listening.score()) };
+        Some(listening.last_speech_ms + delay_ms)
     }
 
     /// The less likely the thought is complete, the longer the silence that ends it: linear from the least delay at 800
@@ -302,7 +324,8 @@ impl Session {
         }
         let Some(listening) = &self.listening else { return };
         let likely = listening.score().is_some_and(|score| score >= self.config.preemptive_min_permille);
-        if self.config.preemptive && likely && listening.stopped_recording.is_none() {
+        let whole = listening.stopped_recording.is_none() && !listening.is_cut_off();
+        if self.config.preemptive && likely && whole {
             self.begin_speculation(text);
         }
     }
@@ -312,19 +335,26 @@ impl Session {
         let due_ms = self.end_of_turn_due_ms();
         let Some(listening) = self.listening.take() else { return };
         self.drop_utterances(&listening);
-        let text = listening.text();
+        let (text, cut_off) = (listening.text(), listening.is_cut_off());
         let mut timeline = Timeline::new(listening.last_speech_ms);
         timeline.advance(due_ms.unwrap_or(self.now_ms).min(self.now_ms), PauseCause::Endpointing);
         timeline.advance(self.now_ms, PauseCause::Stt);
+        let reopened = listening.prefix.is_some();
         let turn = match listening.prefix {
             Some((turn, _)) => turn,
             None => self.next_turn(),
         };
         let endpointing_ms = Some(self.now_ms - listening.last_speech_ms.min(self.now_ms));
-        self.observe(Observation::EndOfTurn { turn, endpointing_ms });
+        self.observe(Observation::EndOfTurn { turn, endpointing_ms, reopened });
         if let Some(was_on) = listening.stopped_recording.filter(|_| phrases::is_stop_recording(&text)) {
             self.discard_speculation();
             self.answer_stop_recording(text, was_on, Some((turn, timeline)), None);
+        } else if cut_off {
+            self.discard_speculation();
+            self.answer_with(text, phrases::NOT_ALL_HEARD, Some((turn, timeline)), None);
+            if let Some(reply) = &mut self.reply {
+                reply.cut_off = true;
+            }
         } else if self.reply.as_ref().is_some_and(|reply| reply.user_text.as_ref() == Some(&text)) {
             self.confirm_speculation(turn, timeline);
         } else {
@@ -365,6 +395,11 @@ impl Session {
 
     fn drop_utterances(&mut self, listening: &Listening) {
         for utterance in &listening.utterances {
+            if utterance.caption_open {
+                // Nothing will come of these words: they are taken back.
+                let (utterance_id, text) = (utterance.id, String::new());
+                self.client(ClientEvent::Transcript { utterance_id, text, r#final: true });
+            }
             self.push(Output::DropUtterance { utterance: utterance.id });
         }
     }
@@ -374,8 +409,7 @@ impl Session {
         let now_ms = self.now_ms;
         self.handle_end_of_speech(now_ms);
         if let Some(listening) = &mut self.listening {
-            // The silence is not waited for: there is none.
-            listening.last_speech_ms = now_ms.saturating_sub(self.config.max_endpointing_delay_ms);
+            listening.too_long = true;
         }
     }
 }

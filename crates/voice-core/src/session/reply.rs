@@ -51,6 +51,8 @@ pub(super) struct Reply {
     pub(super) turn: Option<TurnId>,
     /// What it answers; none for what the agent says unasked.
     pub(super) user_text: Option<String>,
+    /// What it answers may end in mid-word: nothing is to be done on it, and nothing added to it.
+    pub(super) cut_off: bool,
     /// The turn is over: the reply may be heard, and its tools may be committed.
     pub(super) confirmed: bool,
     pub(super) message: Option<u64>,
@@ -107,6 +109,7 @@ impl Reply {
             id,
             turn: None,
             user_text: None,
+            cut_off: false,
             confirmed: false,
             message: None,
             timeline: None,
@@ -169,6 +172,7 @@ impl Reply {
     pub(super) fn reopens(&self) -> bool {
         self.user_text.is_some()
             && self.timeline.is_some()
+            && !self.cut_off
             && self.first_audio_out_ms.is_none()
             && !self.changed
             && self.speech.chunks.iter().all(|chunk| !chunk.shown)

@@ -35,15 +35,17 @@ pub enum Restored {
     Moved,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct InFlight {
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct InFlight {
     commit: CommitId,
-    tools: Vec<ToolCallId>,
+    pub(super) tools: Vec<ToolCallId>,
     deadline_ms: u64,
+    /// Nobody knows whether the store has it: what its tools had answered.
+    doubt: Option<Vec<ToolOutput>>,
 }
 
 /// What is being saved, and what still has to be.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Saving {
     in_flight: Option<InFlight>,
     dirty: bool,
@@ -75,6 +77,24 @@ impl Saving {
 
     pub(super) fn tools_in_flight(&self) -> &[ToolCallId] {
         self.in_flight.as_ref().map_or(&[], |in_flight| &in_flight.tools)
+    }
+
+    /// The tools of this commit, if it is the one under way.
+    pub(super) fn tools_of(&self, commit: CommitId) -> Option<Vec<ToolCallId>> {
+        self.in_flight.as_ref().filter(|in_flight| in_flight.commit == commit).map(|in_flight| in_flight.tools.clone())
+    }
+
+    /// Nobody knows whether the store has this commit. Says whether that is news.
+    pub(super) fn doubt(&mut self, commit: CommitId, answered: Vec<ToolOutput>, deadline_ms: u64) -> bool {
+        let in_flight = self.in_flight.as_mut().filter(|in_flight| in_flight.commit == commit);
+        let Some(in_flight) = in_flight.filter(|in_flight| in_flight.doubt.is_none()) else { return false };
+        in_flight.doubt = Some(answered);
+        in_flight.deadline_ms = deadline_ms;
+        true
+    }
+
+    fn in_doubt(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|in_flight| in_flight.doubt.is_some())
     }
 
     pub(super) fn discarded(&mut self, reply: ReplyId) {
@@ -116,11 +136,7 @@ impl Session {
         }
         let mut session = Self::new(config);
         let begun = !snapshot.history.is_empty();
-        session.greeting = match how {
-            Restored::Lost if begun => Some(phrases::RESTORED_GREETING.to_owned()),
-            Restored::Moved if begun => None,
-            _ => session.greeting,
-        };
+        session.greeting = first_words(&session.config.greeting, begun, how).map(str::to_owned);
         session.chat = join_chat(snapshot.history, snapshot.asides, &snapshot.interrupted);
         session.agent = agents::find(&snapshot.current_agent);
         session.told_agent = session.agent.name;
@@ -166,6 +182,9 @@ impl Session {
 
     /// Saves when something is to be saved and the store is free; what tools changed goes with it.
     pub(super) fn advance_saving(&mut self) {
+        if self.saving.in_doubt() {
+            self.refuse_changes();
+        }
         if self.saving.in_flight.is_some() {
             return;
         }
@@ -183,12 +202,12 @@ impl Session {
         }
         self.saving.dirty = false;
         self.saving.stale = false;
-        self.saving.in_flight = Some(InFlight { commit, tools: tools.clone(), deadline_ms });
+        self.saving.in_flight = Some(InFlight { commit, tools: tools.clone(), deadline_ms, doubt: None });
         self.push(Output::Commit { commit, turn: TurnId(self.counters.turn), tools, snapshot });
     }
 
     /// What the turn's tools would change, once the turn is over and all that were called together have answered.
-    fn committable_tools(&self) -> Vec<ToolCallId> {
+    pub(super) fn committable_tools(&self) -> Vec<ToolCallId> {
         let Some(reply) = self.reply.as_ref().filter(|reply| reply.confirmed) else { return Vec::new() };
         let more_to_come = reply.running.is_some()
             || !reply.waiting_calls.is_empty()
@@ -201,6 +220,10 @@ impl Session {
         self.saving.failures = 0;
         self.saving.retry_at_ms = self.now_ms;
         if done.tools.is_empty() {
+            return;
+        }
+        if let Some(answered) = done.doubt {
+            self.settle_doubt(&answered);
             return;
         }
         let now_ms = self.now_ms;
@@ -231,21 +254,46 @@ impl Session {
         }
     }
 
+    /// The store did not answer in time. When it was doubted before, nobody will ever know.
+    pub(super) fn give_up_commit(&mut self, commit: CommitId) {
+        if !self.saving.in_doubt() {
+            self.doubt_commit(commit);
+        } else if self.saving.in_flight.take_if(|in_flight| in_flight.commit == commit).is_some() {
+            self.saving.dirty = true;
+            self.retry_later();
+        }
+    }
+
+    fn retry_later(&mut self) {
+        let factor = 1u64.checked_shl(self.saving.failures).unwrap_or(MAX_BACKOFF).min(MAX_BACKOFF);
+        self.saving.retry_at_ms = self.now_ms + self.config.commit_retry_ms * factor;
+        self.saving.failures += 1;
+    }
+
     pub(super) fn handle_commit_failed(&mut self, commit: CommitId, error: CommitError) {
+        if error == CommitError::Unknown {
+            self.doubt_commit(commit);
+            return;
+        }
         let Some(failed) = self.saving.in_flight.take_if(|in_flight| in_flight.commit == commit) else { return };
         self.saving.dirty = true;
-        self.observe(Observation::CommitFailed { commit });
+        if failed.doubt.is_none() {
+            self.observe(Observation::CommitFailed { commit });
+        }
         if error == CommitError::Fenced {
             self.give_up_ownership();
             return;
         }
         self.saving.retry_at_ms = self.now_ms;
         if error == CommitError::Unavailable {
-            let factor = 1u64.checked_shl(self.saving.failures).unwrap_or(MAX_BACKOFF).min(MAX_BACKOFF);
-            self.saving.retry_at_ms = self.now_ms + self.config.commit_retry_ms * factor;
-            self.saving.failures += 1;
+            self.retry_later();
         }
         if failed.tools.is_empty() {
+            return;
+        }
+        let reason = if error == CommitError::Conflict { CHANGED_MEANWHILE } else { NOT_SAVED };
+        if failed.doubt.is_some() {
+            self.settle_doubt_as_failed(&failed, reason);
             return;
         }
         match self.reply.as_ref().filter(|reply| reply.staged.iter().any(|id| failed.tools.contains(id))) {
@@ -255,7 +303,6 @@ impl Session {
                 let mut calls = reply.staged.clone();
                 calls.extend(failed.tools.iter().filter(|id| !reply.staged.contains(id)));
                 self.push(Output::DropTools { calls: calls.clone() });
-                let reason = if error == CommitError::Conflict { CHANGED_MEANWHILE } else { NOT_SAVED };
                 self.unstage(&calls, reason);
             }
             None => {
@@ -285,6 +332,16 @@ impl Session {
         let first_kept = self.chat.items.iter().enumerate().filter(|(_, item)| is_message(item)).nth(excess);
         let at = first_kept.map_or(self.chat.items.len(), |(at, _)| at);
         self.chat.items.drain(..at);
+    }
+}
+
+/// What the agent says when the first caller's leg comes: the configured greeting when nothing was said yet (`begun` is
+/// false), the contract's words after a loss, and nothing after a move. None: the caller speaks first.
+pub fn first_words(greeting: &str, begun: bool, how: Restored) -> Option<&str> {
+    match (begun, how) {
+        (true, Restored::Lost) => Some(phrases::RESTORED_GREETING),
+        (true, Restored::Moved) => None,
+        (false, _) => Some(greeting).filter(|greeting| !greeting.trim().is_empty()),
     }
 }
 

@@ -115,6 +115,24 @@ impl Session {
         }
     }
 
+    /// A leg that comes in the middle of a reply knows nothing of it: it is told the caption so far, in one piece.
+    pub(super) fn caption_again(&mut self) {
+        let Some(reply) = &self.reply else { return };
+        let text = reply.speech.captioned_text();
+        if !text.is_empty() {
+            let (reply_id, speech_id) = (reply.id, reply.speech.id);
+            self.client(ClientEvent::AgentText { reply_id, speech_id, text });
+        }
+    }
+
+    /// The reply is thrown away before any of it was heard: its caption goes.
+    pub(super) fn take_back_captions(&mut self, reply: &Reply) {
+        let unheard = reply.speech.captioned_text();
+        if !unheard.is_empty() {
+            self.client(ClientEvent::Heard { reply_id: reply.id, heard: String::new(), unheard });
+        }
+    }
+
     fn say_answered(&mut self) {
         let Some(reply) = &mut self.reply else { return };
         if !reply.is_answered() || reply.answer_said {
@@ -167,6 +185,7 @@ impl Session {
     /// The caller is back on another leg, in the same process: what was held goes on.
     pub(super) fn resume_after_reconnect(&mut self) {
         let voice = self.has_voice();
+        self.caption_again();
         let Some(reply) = &mut self.reply else { return };
         if voice {
             let missing: Vec<u32> = reply
@@ -257,6 +276,10 @@ impl Session {
             first_new + shift + u32::try_from(before).unwrap_or(u32::MAX)
         };
         reply.gate = reply.gate.map(|gate| if gate >= from { moved(gate) } else { gate });
+        let limits = reply.running.iter_mut().map(|running| &mut running.after);
+        for after in limits.chain(reply.waiting_calls.iter_mut().map(|(_, after)| after)) {
+            *after = if *after >= from { moved(*after) } else { *after };
+        }
         if let Some(request) = &mut reply.request
             && request.first_chunk >= from
         {

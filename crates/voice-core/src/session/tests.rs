@@ -3,6 +3,8 @@
 mod call;
 
 mod answering;
+mod captions;
+mod doubt;
 mod listening;
 mod rehearsed;
 mod rehearsed_speech;

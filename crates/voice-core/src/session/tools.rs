@@ -108,7 +108,16 @@ impl Session {
         reply.staged.retain(|id| !calls.contains(id));
         reply.changed = reply.kept;
         fail_outputs(&mut reply.draft, calls, reason);
-        let Some(gate) = reply.gate.take() else { return };
+        if self.withdraw_from_gate(reason) {
+            self.ask_when_tools_are_done();
+        }
+    }
+
+    /// What was said after a change that is not kept is never heard, and what runs after it is of no use. Says whether
+    /// there was such a change.
+    pub(super) fn withdraw_from_gate(&mut self, reason: &str) -> bool {
+        let Some(reply) = &mut self.reply else { return false };
+        let Some(gate) = reply.gate.take() else { return false };
         if let Some(request) = reply.request.take() {
             self.push(Output::CancelLlm { request: request.id });
         }
@@ -120,7 +129,7 @@ impl Session {
             reply.end_call = None;
             reply.draft.retain(|item| !matches!(item, ChatItem::Assistant { .. }));
         }
-        self.ask_when_tools_are_done();
+        true
     }
 
     /// What runs now was to build on tools that are not kept.

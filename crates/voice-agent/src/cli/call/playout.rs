@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// Milliseconds of a frame.
-const FRAME_MS: u64 = 20;
+use crate::audio::frame::FRAME_MS;
 
 /// The speech that is being played. Times are an argument, from any fixed moment.
 #[derive(Debug, Default)]

@@ -19,15 +19,11 @@ mod tests;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use serde_json::{Map, Value};
+use voice_core::agents::{REVIEW_AGENT, TASK_AGENT};
 use voice_core::chat::ChatItem;
 use voice_core::provider::ProviderErrorKind;
 
 use super::{Llm, LlmEvent, LlmRequest};
-
-/// The agent that has all tools.
-pub(crate) const TASK_AGENT: &str = "TaskAgent";
-/// The agent that goes through the open tasks one by one.
-pub(crate) const REVIEW_AGENT: &str = "ReviewAgent";
 
 /// The model's name in metrics and usage.
 pub const MODEL: &str = "rules";

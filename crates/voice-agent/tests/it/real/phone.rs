@@ -9,6 +9,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::Message;
+use voice_agent::audio::frame::FRAME_MS;
 
 use super::super::server::Session;
 use super::super::socket::Socket;
@@ -16,8 +17,6 @@ use super::process::{PATIENCE, Process};
 
 /// Bytes of a caller's frame, and of silence.
 const FRAME: usize = 640;
-/// Milliseconds of a frame.
-const FRAME_MS: u64 = 20;
 /// Frames between two playout reports.
 const REPORT_EVERY: u64 = 5;
 

@@ -118,17 +118,6 @@ fn a_transcript_of_an_older_revision_is_not_taken() {
 }
 
 #[test]
-fn a_transcript_that_never_comes_is_replaced_by_what_was_understood() {
-    let mut call = Call::new();
-    call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
-    call.at(1_500, Input::InterimTranscript { utterance: UtteranceId(1), text: "List my".into() });
-    call.at(2_100, Input::EndOfSpeech { last_speech_ms: 2_000 });
-    call.until(9_000);
-    assert!(call.observations().contains(&Observation::DeadlineMissed { state: "stt" }));
-    assert_eq!(call.history(), ["user: List my"]);
-}
-
-#[test]
 fn an_stt_that_fails_without_a_word_makes_the_agent_ask_again() {
     let mut call = Call::new();
     call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });

@@ -51,6 +51,22 @@ fn a_speech_that_was_made_again_while_it_was_held_goes_on() {
     assert!(call.has(|output| matches!(output, Output::ResumePlayout { .. })), "or it is silent for ever");
 }
 
+/// The words before a tool call are made again: they stay before it, whatever becomes of the tool.
+#[test]
+fn words_before_a_tool_call_that_are_made_again_do_not_wait_for_the_tool() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    call.until(2_300);
+    let request = call.request_id();
+    call.at(2_310, Input::LlmText { request, text: "I look that up.".into() });
+    call.llm_calls(2_320, "add_task", serde_json::json!({"title": "Milk"}));
+    let speech = call.speech();
+    call.at(2_330, Input::TtsFailed { speech, chunk: 0, kind: ProviderErrorKind::Unavailable });
+    assert!(call.has(|output| matches!(output, Output::Play { through_chunk: 1, .. })), "the tool still runs");
+    let captions = call.events().into_iter().filter(|event| matches!(event, ClientEvent::AgentText { .. })).count();
+    assert_eq!(captions, 1);
+}
+
 #[test]
 fn the_playout_waits_where_audio_is_missing() {
     let (mut call, speech) = answering();

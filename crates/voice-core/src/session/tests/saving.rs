@@ -86,23 +86,40 @@ fn a_snapshot_that_contradicts_itself_is_refused() {
 }
 
 #[test]
-fn a_store_that_is_gone_is_asked_again_and_the_call_goes_on() {
+fn a_store_that_is_gone_is_asked_again_less_and_less_often() {
     let mut call = Call::new();
     call.store_works = false;
     call.speaks(1_000, 2_000, "List my tasks", 950);
     call.until(2_300);
-    for round in 0..4 {
+    for wait_ms in [1_000, 2_000, 4_000] {
+        let (at_ms, _) = *call.log.iter().rev().find(|(_, one)| matches!(one, Output::Commit { .. })).unwrap();
         let (commit, ..) = call.commits().pop().unwrap();
-        call.at(2_400 + round * 10_000, Input::CommitFailed { commit, error: CommitError::Unavailable });
+        call.at(at_ms + 100, Input::CommitFailed { commit, error: CommitError::Unavailable });
+        call.until(at_ms + 100 + wait_ms - 1);
+        assert_eq!(call.commits().pop().unwrap().0, commit, "it is asked less and less often");
+        call.until(at_ms + 100 + wait_ms);
+        assert!(call.commits().pop().unwrap().0 > commit);
     }
-    call.llm_says(32_500, "None.");
-    assert!(call.has(|output| matches!(output, Output::Synthesize { .. })) || call.session.turns() == 1);
-    call.until(60_000);
-    let before = call.commits().len();
-    assert!(before >= 4);
-    let (commit, _, snapshot) = call.commits().pop().unwrap();
-    assert!(!snapshot.history.is_empty());
-    call.at(60_100, Input::Committed { commit });
+}
+
+#[test]
+fn a_store_that_is_gone_does_not_keep_an_answer_from_being_heard() {
+    let mut call = Call::new();
+    call.store_works = false;
+    call.speaks(1_000, 2_000, "List my tasks", 950);
+    call.llm_says(2_250, "You have none.");
+    call.tts_answers(2_260);
+    call.until(2_300);
+    let (commit, ..) = call.commits().pop().unwrap();
+    call.at(2_310, Input::CommitFailed { commit, error: CommitError::Unavailable });
+    call.plays(2_320, 840);
+    assert_eq!(call.history(), ["user: List my tasks", "agent: You have none."], "the answer is heard all the same");
+    call.until(3_400);
+    let (again, _, snapshot) = call.commits().pop().unwrap();
+    assert!(again > commit);
+    assert_eq!(snapshot.history.len(), 2, "all that was said meanwhile is saved with the next commit");
+    call.at(3_410, Input::Committed { commit: again });
+    assert!(call.session.is_saved());
 }
 
 #[test]
