@@ -36,9 +36,15 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
 /// "Yes, and also delete the milk": an answer, and commands behind it.
 fn yes_and(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> Option<Vec<Intent>> {
     let words = &utterance.words;
-    let yes =
-        |length: &usize| parse::parse_one(&Utterance::new(words[..*length].to_vec()), scene.known()) == Intent::Yes;
-    let length = (1..words.len().min(6)).rev().find(yes)?;
+    let yes = |length: usize| {
+        let answered = Utterance::new(words[..length].to_vec());
+        let intent = parse::parse_one(&answered, scene.known());
+        // "Yes, delete it …", "add it anyway …"
+        let repeated =
+            matches!(&intent, Intent::Delete(targets) if matches!(targets.as_slice(), [Target::It | Target::Them]));
+        (repeated || matches!(intent, Intent::Yes | Intent::AddThat)).then_some((length, answered, intent))
+    };
+    let (length, answered, intent) = (1..words.len().min(6)).rev().find_map(yes)?;
     let joining = |word: &&Word| matches!(word.norm.as_str(), "and" | "also" | "then" | "but" | "plus" | "please");
     let joined = words[length..].iter().take_while(joining).count();
     let rest = utterance.starting_at(length + joined);
@@ -48,11 +54,11 @@ fn yes_and(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> Opt
     if rest.is_empty() || (joined == 0 && (confirms || !plain)) {
         return None;
     }
-    let (answered, more) = (&Utterance::new(words[..length].to_vec()), parse::parse(&rest, scene.known()));
+    let more = parse::parse(&rest, scene.known());
     if !more.iter().all(|intent| intent.is_command() || (joined > 0 && matches!(intent, Intent::Offer(_)))) {
         return None;
     }
-    let mut intents = open_question(scene, previous, answered, &Intent::Yes)?;
+    let mut intents = open_question(scene, previous, &answered, &intent)?;
     // What is named behind the yes to an added task is to be added too.
     let adds = intents.iter().any(|intent| matches!(intent, Intent::Add(_)));
     intents.extend(more.into_iter().map(|intent| match intent {

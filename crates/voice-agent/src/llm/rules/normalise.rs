@@ -271,7 +271,8 @@ pub(crate) fn title(words: &[Word]) -> String {
     capitalised(&shortened(trimmed, 200))
 }
 
-fn capitalised(text: &str) -> String {
+/// The text with a capital first letter, unless its first word is spelt with capitals of its own.
+pub(crate) fn capitalised(text: &str) -> String {
     let first_word = text.split_whitespace().next().unwrap_or_default();
     // "iPhone" and "eBay" are spelt as they are.
     if first_word.chars().skip(1).any(char::is_uppercase) {

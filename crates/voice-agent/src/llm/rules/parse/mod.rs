@@ -201,7 +201,7 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         return vec![Intent::Hesitation];
     }
     let clauses = split::commands(utterance, known);
-    if (2..=2 * MAX_COMMANDS).contains(&clauses.len()) {
+    if clauses.len() >= 2 {
         return clauses;
     }
     vec![parse_one(utterance, known)]
@@ -272,6 +272,10 @@ fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 
 /// Tries again with the first word, or the first two, mended by sound.
 fn by_sound(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    // "Who finished the report": what is asked is not bent into a command.
+    if statement::opens_question(utterance) {
+        return None;
+    }
     for at in 0..utterance.words.len().min(2) {
         let Some(command) = lexicon::command_by_sound(&utterance.words[at].norm) else { continue };
         let mut words = utterance.words.clone();

@@ -3,7 +3,7 @@
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms};
-use super::{Intent, Known, Target, parse_one};
+use super::{Intent, Known, MAX_COMMANDS, Target, parse_one};
 
 fn starts_any(words: &[&str], phrases: &[&[&str]]) -> bool {
     phrases.iter().any(|phrase| words.starts_with(phrase))
@@ -148,6 +148,9 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         return Vec::new();
     }
     clauses.push((from, words.len()));
+    if clauses.len() > MAX_COMMANDS {
+        return Vec::new();
+    }
     let intents: Vec<Intent> =
         clauses.iter().map(|(start, end)| parse_one(&Utterance::new(words[*start..*end].to_vec()), known)).collect();
     let tag = |intent: &Intent| intent.is_command();

@@ -92,7 +92,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 }
 
 /// Whether the words begin as a question does.
-fn opens_question(utterance: &Utterance) -> bool {
+pub(super) fn opens_question(utterance: &Utterance) -> bool {
     let first = utterance.words.first().map_or("", |word| word.norm.as_str());
     matches!(
         first,

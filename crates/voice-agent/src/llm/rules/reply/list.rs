@@ -4,7 +4,7 @@ use super::super::act::Scene;
 use super::super::dates::{due_date, speak_date};
 use super::super::dialogue::{Called, TaskView, Turn, number, spoken_of};
 use super::super::parse::Intent;
-use super::{join, spoken, when_due, with_due};
+use super::{due_words, join, spoken, when_due, with_due};
 
 /// What a list answered, said as it was asked for.
 pub(super) fn list(scene: &Scene<'_>, turn: &Turn<'_>, called: &Called<'_>) -> String {
@@ -147,10 +147,20 @@ pub(super) fn over_days(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>
 }
 
 /// What was found for words in titles: also the answer to "when is … due?" and "is … done?".
+fn asks_whether_done(scene: &Scene<'_>) -> bool {
+    let asked = scene.current().map_or("", |turn| turn.user).to_lowercase();
+    ["done", "finish", "complete"].iter().any(|word| asked.contains(word))
+}
+
 fn found(scene: &Scene<'_>, query: &str, tasks: &[TaskView<'_>], total: usize) -> String {
     match tasks {
         [] => format!("I couldn't find {} on your list.", spoken(query)),
         [task] if task.done => format!("{} is done.", spoken(task.title)),
+        // "Did I finish the report?"
+        [task] if asks_whether_done(scene) => match due_words(task.due, scene) {
+            Some(due) => format!("{} is still open, due {due}.", spoken(task.title)),
+            None => format!("{} is still open.", spoken(task.title)),
+        },
         [task] => format!("You have that on your list. {}", when_due(*task, scene)),
         several => {
             let names: Vec<String> =

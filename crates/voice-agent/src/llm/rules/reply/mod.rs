@@ -7,7 +7,7 @@ mod talk;
 use super::act::Scene;
 use super::dates::{self, due_date};
 use super::dialogue::{Called, TaskView, Turn};
-use super::normalise::shortened;
+use super::normalise::{capitalised, shortened};
 use super::parse::NewTask;
 
 pub(crate) use talk::{not_understood, repeat, talk};
@@ -142,8 +142,10 @@ pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
     let silent = |called: &Called<'_>| {
         called.call.name == "transfer_to_agent" && called.status() == "ok" && turn.calls.len() > 1
     };
-    let answered: Vec<&Called<'_>> =
+    let mut answered: Vec<&Called<'_>> =
         turn.calls.iter().filter(|called| called.output.is_some() && !silent(called)).collect();
+    // What is asked comes last, so that it is what the caller answers.
+    answered.sort_by_key(|called| called.status() == "needs_confirmation");
     let mut parts: Vec<String> = Vec::new();
     let mut at = 0;
     while at < answered.len() {
@@ -157,6 +159,12 @@ pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
     }
     parts.retain(|part| !part.is_empty());
     parts.dedup();
+    // One "Okay" is enough.
+    for part in parts.iter_mut().skip(1) {
+        if let Some(rest) = part.strip_prefix("Okay, ") {
+            *part = capitalised(rest);
+        }
+    }
     if parts.is_empty() { "Sorry, that did not work. Please try again.".into() } else { parts.join(" ") }
 }
 
