@@ -25,19 +25,30 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 struct Interrupter<'a> {
     socket: Socket,
     speeches: &'a [Speech],
+    /// The speech to begin with.
+    first: usize,
     /// Of the agent's current speech.
     hears: Option<(u64, Option<Instant>)>,
     /// Which speech, and its next frame.
     saying: Option<(usize, usize)>,
     began_speaking: Option<Instant>,
     waiting: Instant,
-    cut_ms: Vec<f64>,
+    cuts: Vec<Cut>,
     missed: usize,
 }
 
-/// Cuts the agent short `count` times in one session, and says how many milliseconds passed each time between the first
-/// frame with speech in it and `clear`, and how often no `clear` came.
-pub(crate) async fn interrupt(url: &str, speeches: &[Speech], count: usize) -> Result<(Vec<f64>, usize)> {
+/// The agent was cut short.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    /// By which speech.
+    pub(crate) speech: usize,
+    /// From sending its first frame with speech to the arrival of `clear`, in milliseconds.
+    pub(crate) ms: f64,
+}
+
+/// Cuts the agent short `count` times in one session, by one speech after the other from `first` on, and says how long
+/// each took, and how often no `clear` came.
+pub(crate) async fn interrupt(url: &str, speeches: &[Speech], first: usize, count: usize) -> Result<(Vec<Cut>, usize)> {
     let (status, text) = {
         let body = json!({"channel": "browser", "time_zone": "UTC"});
         let response = reqwest::Client::new().post(format!("{url}/api/sessions")).json(&body).send().await?;
@@ -52,21 +63,22 @@ pub(crate) async fn interrupt(url: &str, speeches: &[Speech], count: usize) -> R
     let caller = Interrupter {
         socket,
         speeches,
+        first,
         hears: None,
         saying: None,
         began_speaking: None,
         waiting: Instant::now(),
-        cut_ms: Vec::new(),
+        cuts: Vec::new(),
         missed: 0,
     };
     caller.talk(count).await
 }
 
 impl Interrupter<'_> {
-    async fn talk(mut self, count: usize) -> Result<(Vec<f64>, usize)> {
+    async fn talk(mut self, count: usize) -> Result<(Vec<Cut>, usize)> {
         let mut ticks = interval(Duration::from_millis(20));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        while self.cut_ms.len() + self.missed < count {
+        while self.cuts.len() + self.missed < count {
             tokio::select! {
                 message = self.socket.next() => {
                     match message.context("the connection was lost")?? {
@@ -80,7 +92,7 @@ impl Interrupter<'_> {
             }
         }
         self.socket.send(Message::text(json!({"type": "end"}).to_string())).await?;
-        Ok((self.cut_ms, self.missed))
+        Ok((self.cuts, self.missed))
     }
 
     fn hear(&mut self) {
@@ -102,7 +114,8 @@ impl Interrupter<'_> {
                 self.socket.send(Message::text(report.to_string())).await?;
                 self.hears = None;
                 if let Some(began) = self.began_speaking.take() {
-                    self.cut_ms.push(began.elapsed().as_secs_f64() * 1_000.0);
+                    let ms = began.elapsed().as_secs_f64() * 1_000.0;
+                    self.cuts.push(Cut { speech: self.speech(), ms });
                     self.waiting = Instant::now();
                 }
             }
@@ -117,13 +130,22 @@ impl Interrupter<'_> {
         since.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// This interruption's, counted over all sessions of a run.
+    fn number(&self) -> usize {
+        self.first + self.cuts.len() + self.missed
+    }
+
+    fn speech(&self) -> usize {
+        self.number() % self.speeches.len()
+    }
+
     async fn tick(&mut self) -> Result<()> {
-        let number = self.cut_ms.len() + self.missed;
+        let number = self.number();
         // Not always at the same moment of the agent's speech, nor of the VAD's windows.
         let listen = LISTEN + Duration::from_millis(number as u64 * 7 % 40 + number as u64 % 5 * 50);
         let heard_enough = matches!(self.hears, Some((_, Some(since))) if since.elapsed() >= listen);
         if self.saying.is_none() && heard_enough {
-            self.saying = Some((number % self.speeches.len(), self.speeches[number % self.speeches.len()].loud.0));
+            self.saying = Some((self.speech(), self.speeches[self.speech()].loud.0));
             self.began_speaking = Some(Instant::now());
         }
         let mut frame = [0; 320];

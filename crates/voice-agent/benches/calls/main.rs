@@ -275,20 +275,26 @@ async fn interruption(args: &Args, said: &[Said]) -> Result<()> {
     let server = Server::start(GREETING).await?;
     let ours = [server.process()?];
     let watch = Watch::start(&ours)?;
-    // The last command makes the agent talk for long.
+    // Every command in turn, so that each interrupts about as often.
     let speeches: Vec<Speech> = said.iter().map(|said| Speech::new(&said.pcm)).collect::<Result<_>>()?;
-    let (mut cut, mut missed) = (Vec::new(), 0);
+    let (mut cuts, mut missed) = (Vec::new(), 0);
     for _ in 0..args.runs {
         let mut run = Vec::new();
-        for _ in 0..4 {
-            let (ms, not) = interrupt::interrupt(&server.url, &speeches, 6).await?;
-            run.extend(ms);
+        for session in 0..4 {
+            let (of_session, not) = interrupt::interrupt(&server.url, &speeches, session * 6, 6).await?;
+            run.extend(of_session);
             missed += not;
         }
-        cut.push(run);
+        cuts.push(run);
     }
+    let all: Vec<Vec<f64>> = cuts.iter().map(|run| run.iter().map(|cut| cut.ms).collect()).collect();
     spread_head("one caller")?;
-    spread_row("interruption → silence", &cut, Some(Target { p50_ms: None, p95_ms: 150.0 }))?;
+    spread_row("interruption → silence", &all, Some(Target { p50_ms: None, p95_ms: 150.0 }))?;
+    // How long the VAD waits is a matter of the sound that a word begins with.
+    for (number, command) in COMMANDS.iter().enumerate() {
+        let by = cuts.iter().flatten().filter(|cut| cut.speech == number).map(|cut| cut.ms).collect();
+        spread_row(&format!("by “{command}”, all runs"), &[by], None)?;
+    }
     line(&format!("\nInterruptions without effect {missed}."))?;
     line(&watch.verdict(&ours)?)?;
     server.stop().await

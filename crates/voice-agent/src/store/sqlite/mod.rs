@@ -8,6 +8,10 @@
 //! in a turn of several hundred are worth a promise that holds, and at 4 ms each the one thread makes some 200 commits
 //! a second: a turn with a tool every second from a hundred callers.
 //!
+//! **Reading.** A tool reads the caller's tasks, and a turn's first save is often on its way to the disk just then. Tasks
+//! therefore have a thread and a connection of their own, which see the last commit and wait for none. Whoever changes
+//! what was read names its revision, so a commit that comes between is found.
+//!
 //! **Sharing.** A lock on the folder keeps a second server out. It also makes heartbeats simple: whoever holds the
 //! lock is the only living instance, so they are kept in memory, and after a crash nobody waits for a dead one's to
 //! run out.
@@ -61,6 +65,9 @@ impl Default for SqliteOptions {
 
 /// The embedded store. Dropping it finishes what is queued and closes the file.
 pub struct SqliteStore {
+    /// Reads callers' tasks on a thread of its own: a tool must not wait for somebody's commit to reach the disk. It
+    /// stands before the writer, so that the writer closes last and leaves one file.
+    reader: Worker,
     worker: Worker,
     clock: Arc<dyn Clock>,
     news: TaskNews,
@@ -88,8 +95,11 @@ impl SqliteStore {
         let file = private_file(&path).map_err(|error| unusable("cannot write to", error))?;
         drop(file);
         let conn = open_database(&path).map_err(|error| explain(error, &path))?;
+        let reader = open_reader(&path).map_err(|error| explain(error, &path))?;
+        let lock = Arc::new(lock);
+        let reader = Worker::start(reader, Arc::clone(&lock), options.queue_limit, options.deadline)?;
         let worker = Worker::start(conn, lock, options.queue_limit, options.deadline)?;
-        Ok(Self { worker, clock: options.clock, news: TaskNews::new(), heartbeats: Mutex::default() })
+        Ok(Self { reader, worker, clock: options.clock, news: TaskNews::new(), heartbeats: Mutex::default() })
     }
 
     /// Something that changes nothing.
@@ -172,7 +182,8 @@ impl Store for SqliteStore {
     }
 
     fn tasks(&self, user: UserId) -> StoreFuture<'_, UserTasks> {
-        self.read(move |conn, _| task::read(conn, &user))
+        // One transaction, so that the list and its undo steps are of one moment.
+        Box::pin(self.reader.call(move |conn| task::read(&*conn.transaction()?, &user)))
     }
 
     fn change_tasks(
@@ -218,7 +229,7 @@ impl Store for SqliteStore {
                 Ok(())
             });
             let trouble = probe.await.err().map(|error| error.to_string());
-            StoreHealth { kind: "sqlite", trouble, queued: self.worker.queued() }
+            StoreHealth { kind: "sqlite", trouble, queued: self.worker.queued() + self.reader.queued() }
         })
     }
 }
@@ -290,6 +301,13 @@ fn open_database(path: &Path) -> Result<Connection, StoreError> {
         return Err(StoreError::Corrupt(verdict));
     }
     schema::migrate(&mut conn)?;
+    Ok(conn)
+}
+
+/// A second connection, which only reads: in WAL mode it sees the last commit, and waits for none.
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    conn.busy_timeout(Duration::from_secs(2))?;
     Ok(conn)
 }
 

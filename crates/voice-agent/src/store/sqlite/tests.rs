@@ -202,19 +202,28 @@ async fn a_full_queue_refuses_at_once_and_empties_again() {
     let mut waiting = Vec::new();
     for _ in 0..2 {
         let store = Arc::clone(&store);
-        waiting.push(tokio::spawn(async move { store.tasks(UserId::new("ana")).await }));
+        waiting.push(tokio::spawn(async move { store.load_session(SessionId::new("s1")).await }));
     }
     while store.worker.queued() < 2 {
         tokio::task::yield_now().await;
     }
-    let refused = store.tasks(UserId::new("ana")).await;
+    let refused = store.load_session(SessionId::new("s1")).await;
     assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("queue is full")), "{refused:?}");
     assert_eq!(store.worker.queued(), 2, "the refused one does not count");
     release.send(()).unwrap();
     for call in waiting {
-        assert_eq!(call.await.unwrap(), Ok(UserTasks::default()));
+        assert_eq!(call.await.unwrap(), Ok(None));
     }
     assert_eq!(store.health().await, StoreHealth { kind: "sqlite", trouble: None, queued: 0 });
+}
+
+#[tokio::test]
+async fn tasks_are_read_while_the_disk_is_busy_with_a_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path(), options()).unwrap());
+    let release = hold(&store).await;
+    assert_eq!(store.tasks(UserId::new("ana")).await, Ok(UserTasks::default()));
+    release.send(()).unwrap();
 }
 
 #[tokio::test]
