@@ -5,6 +5,7 @@
 
 mod answers;
 pub mod api;
+mod book;
 mod deps;
 mod doc;
 mod ears;
@@ -12,6 +13,7 @@ mod journal;
 mod leg;
 mod mouth;
 mod recommit;
+mod spend;
 mod staging;
 mod wish;
 
@@ -45,6 +47,7 @@ use api::{Command, Outbound, SessionHandle, SessionInfo, TextAnswer, ToolCallRep
 use ears::Ears;
 use journal::Journal;
 use mouth::Mouth;
+use spend::Spend;
 use staging::Staging;
 
 /// Answers of providers and the store that may wait for the loop. When it is full, who answers waits.
@@ -99,18 +102,60 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
 #[derive(Debug)]
 enum Done {
     Core(Input),
-    Interim { utterance: UtteranceId, text: Result<String, ProviderErrorKind>, took_ms: u64 },
-    Final { utterance: UtteranceId, revision: u32, audio_ms: u64, text: Result<String, ProviderErrorKind> },
-    Score { utterance: UtteranceId, revision: u32, acoustic: Result<f32, ProviderErrorKind> },
-    LlmUsed { request: LlmRequestId, input_tokens: u64, output_tokens: u64 },
-    Audio { speech: SpeechId, chunk: u32, pcm: Vec<i16> },
-    Spoken { speech: SpeechId, chunk: u32, words: Vec<WordTiming> },
-    VoiceFailed { speech: SpeechId, chunk: u32, kind: ProviderErrorKind },
-    Base { tasks: Result<UserTasks, StoreError> },
-    Tasks { call: ToolCall, tasks: Result<UserTasks, StoreError> },
+    Interim {
+        utterance: UtteranceId,
+        audio_ms: u64,
+        text: Result<String, ProviderErrorKind>,
+        took_ms: u64,
+    },
+    Final {
+        utterance: UtteranceId,
+        revision: u32,
+        audio_ms: u64,
+        text: Result<String, ProviderErrorKind>,
+    },
+    Score {
+        utterance: UtteranceId,
+        revision: u32,
+        acoustic: Result<f32, ProviderErrorKind>,
+    },
+    LlmUsed {
+        request: LlmRequestId,
+        input_tokens: u64,
+        output_tokens: u64,
+    },
+    Audio {
+        speech: SpeechId,
+        chunk: u32,
+        pcm: Vec<i16>,
+    },
+    Spoken {
+        speech: SpeechId,
+        chunk: u32,
+        words: Vec<WordTiming>,
+    },
+    VoiceFailed {
+        speech: SpeechId,
+        chunk: u32,
+        kind: ProviderErrorKind,
+    },
+    Base {
+        tasks: Result<UserTasks, StoreError>,
+    },
+    Tasks {
+        call: ToolCall,
+        tasks: Result<UserTasks, StoreError>,
+    },
     /// Nobody knows yet whether the store has it.
-    Doubt { commit: CommitId },
-    Commit { commit: CommitId, calls: Vec<ToolCallId>, outcome: Result<CommitOutcome, StoreError>, took: Duration },
+    Doubt {
+        commit: CommitId,
+    },
+    Commit {
+        commit: CommitId,
+        calls: Vec<ToolCallId>,
+        outcome: Result<CommitOutcome, StoreError>,
+        took: Duration,
+    },
 }
 
 /// The transport leg that the caller is on.
@@ -118,6 +163,25 @@ enum Done {
 struct Leg {
     connection: ConnectionId,
     outbound: mpsc::Sender<Outbound>,
+}
+
+/// A request to the model that is under way.
+#[derive(Debug)]
+struct Asked {
+    abort: AbortHandle,
+    reply: voice_core::ids::ReplyId,
+    /// Characters of what it was asked, and of what it said so far.
+    chars: (u64, u64),
+    /// It said itself what it used.
+    booked: bool,
+}
+
+/// Something that is being made of an utterance's audio.
+#[derive(Debug)]
+struct Transcription {
+    abort: AbortHandle,
+    /// Milliseconds of audio that it was given to transcribe; none for the score.
+    audio_ms: u64,
 }
 
 /// What the end-of-turn score is made of: it needs both halves.
@@ -169,8 +233,9 @@ struct Driver {
     mouth: Mouth,
     staging: Staging,
     score: ScoreParts,
-    models: BTreeMap<LlmRequestId, (AbortHandle, voice_core::ids::ReplyId)>,
-    transcriptions: BTreeMap<UtteranceId, Vec<AbortHandle>>,
+    models: BTreeMap<LlmRequestId, Asked>,
+    transcriptions: BTreeMap<UtteranceId, Vec<Transcription>>,
+    spend: Spend,
     answers: Answers,
     /// The commit that is being made.
     committing: Option<AbortHandle>,
@@ -220,6 +285,7 @@ impl Driver {
             score: ScoreParts::default(),
             models: BTreeMap::new(),
             transcriptions: BTreeMap::new(),
+            spend: Spend::default(),
             answers: Answers::default(),
             committing: None,
             turn_tools: Vec::new(),
@@ -344,11 +410,11 @@ impl Driver {
     /// The session is over: nothing of it goes on.
     async fn finish(mut self) -> SessionEnd {
         let (outcome, reason) = self.end.unwrap_or((Outcome::Error, EndReason::Failed));
-        for (abort, _) in self.models.values() {
-            abort.abort();
-        }
-        self.transcriptions.values().flatten().for_each(AbortHandle::abort);
+        self.models.values().for_each(|asked| asked.abort.abort());
+        self.transcriptions.values().flatten().for_each(|one| one.abort.abort());
         self.mouth.drop_speech_now();
+        let booked = self.spend.settle();
+        self.count(booked);
         for (reason, count) in self.frames_dropped.by_reason() {
             self.deps.events.frames_dropped(reason, count);
         }
@@ -381,6 +447,14 @@ impl Driver {
                 self.info.send_modify(|info| info.last_latency_ms = Some(*latency_ms));
             }
             Observation::EndOfTurn { .. } => self.turn_tools.clear(),
+            Observation::SpeculationDiscarded { reply, .. } => {
+                let booked = self.spend.discard(*reply);
+                self.count(booked);
+            }
+            Observation::TurnFinished { .. } => {
+                let booked = self.spend.settle();
+                self.count(booked);
+            }
             Observation::Answered { message: Some(message), reply, agent, cost, .. } => {
                 let tool_calls = self.turn_tools.clone();
                 let answer =
