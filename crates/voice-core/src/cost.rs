@@ -8,7 +8,7 @@ use std::ops::{Add, AddAssign};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::ids::ReplyId;
+use crate::ids::{ReplyId, UtteranceId};
 use crate::provider::Stage;
 
 /// Money in billionths of a US dollar. Rounded once, when a usage record is priced, and for display.
@@ -21,6 +21,13 @@ impl NanoUsd {
     pub fn as_usd(self) -> f64 {
         // A double holds every integer below 2^53 nano-dollars, nine million dollars, exactly.
         self.0 as f64 / 1e9
+    }
+}
+
+impl NanoUsd {
+    /// What is left; nothing, when `other` is more.
+    pub const fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
     }
 }
 
@@ -77,6 +84,12 @@ pub struct Usage {
     pub quantity: Quantity,
     /// The reply that it was for; what a discarded reply used is wasted.
     pub reply: Option<ReplyId>,
+    /// The utterance that it was for.
+    #[serde(default)]
+    pub utterance: Option<UtteranceId>,
+    /// The work was cancelled: what it had used by then was for nothing.
+    #[serde(default)]
+    pub wasted: bool,
 }
 
 /// What one provider's model charges.
@@ -180,7 +193,15 @@ mod tests {
     }
 
     fn usage(stage: Stage, provider: &str, model: &str, quantity: Quantity) -> Usage {
-        Usage { stage, provider: provider.to_owned(), model: model.to_owned(), quantity, reply: None }
+        Usage {
+            stage,
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            quantity,
+            reply: None,
+            utterance: None,
+            wasted: false,
+        }
     }
 
     #[test]

@@ -374,10 +374,23 @@ impl Session {
     fn handle_used(&mut self, usage: &Usage) {
         let cost = self.config.prices.price(usage);
         self.cost.add(usage.stage, cost);
+        if usage.wasted {
+            self.cost.wasted += cost;
+        }
+        if let Some(utterance) = usage.utterance {
+            self.book_hearing(utterance, cost);
+            self.saving.mark_stale();
+            return;
+        }
         match (&mut self.reply, usage.reply) {
-            (Some(reply), Some(id)) if reply.id == id => reply.cost += cost,
+            (Some(reply), Some(id)) if reply.id == id => {
+                reply.cost += cost;
+                if usage.wasted {
+                    reply.wasted += cost;
+                }
+            }
             // Of a reply that is gone: if it was thrown away unheard, so was this.
-            (_, Some(id)) if self.saving.was_discarded(id) => self.cost.wasted += cost,
+            (_, Some(id)) if self.saving.was_discarded(id) && !usage.wasted => self.cost.wasted += cost,
             (Some(reply), None) if reply.confirmed => reply.cost += cost,
             _ => {}
         }

@@ -64,7 +64,7 @@ impl World {
     pub(crate) fn finish_utterance(&mut self, id: UtteranceId, revision: u32, until_ms: u64) {
         let faults = self.profile.faults;
         let Some(mut text) = self.ears.text(id, until_ms + self.base_ms + 20) else { return };
-        self.use_stt(until_ms % 7_000);
+        self.use_stt(id, until_ms % 7_000);
         if !self.dice.chance(faults.score_missing) {
             let permille = u16::try_from(self.dice.below(1_001)).unwrap_or_default();
             let delay_ms = self.delay(10, 200);

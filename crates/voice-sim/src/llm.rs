@@ -58,7 +58,7 @@ impl World {
         } else {
             self.llm.scripts.remove(&request.0);
         }
-        self.use_llm(reply, chars);
+        self.use_llm(reply, chars, true);
     }
 
     /// The next step of a request's script.
@@ -92,7 +92,7 @@ impl World {
                 self.feed(Input::LlmToolCall { request: id, name: name.to_owned(), arguments })
             }
             Step::Done => {
-                self.use_llm(reply, chars);
+                self.use_llm(reply, chars, false);
                 self.feed(Input::LlmDone { request: id })
             }
             Step::Fail => {

@@ -19,20 +19,31 @@ pub(crate) fn any_kind(dice: &mut Dice) -> ProviderErrorKind {
 }
 
 impl World {
-    pub(crate) fn use_stt(&mut self, audio_ms: u64) {
-        self.use_it(Stage::Stt, "stt", Quantity::AudioMs(audio_ms), None);
+    pub(crate) fn use_stt(&mut self, utterance: UtteranceId, audio_ms: u64) {
+        let wasted = self.dice.chance(100);
+        self.use_it(Stage::Stt, "stt", Quantity::AudioMs(audio_ms), None, Some(utterance), wasted);
     }
 
-    pub(crate) fn use_llm(&mut self, reply: ReplyId, output: u64) {
-        self.use_it(Stage::Llm, "llm", Quantity::Tokens { input: output * 3 + 100, output }, Some(reply));
+    pub(crate) fn use_llm(&mut self, reply: ReplyId, output: u64, cancelled: bool) {
+        let quantity = Quantity::Tokens { input: output * 3 + 100, output };
+        self.use_it(Stage::Llm, "llm", quantity, Some(reply), None, cancelled);
     }
 
     pub(crate) fn use_tts(&mut self, reply: ReplyId, audio_ms: u64) {
-        self.use_it(Stage::Tts, "tts", Quantity::AudioMs(audio_ms), Some(reply));
+        self.use_it(Stage::Tts, "tts", Quantity::AudioMs(audio_ms), Some(reply), None, false);
     }
 
-    fn use_it(&mut self, stage: Stage, model: &str, quantity: Quantity, reply: Option<ReplyId>) {
-        let usage = Usage { stage, provider: "sim".to_owned(), model: model.to_owned(), quantity, reply };
+    fn use_it(
+        &mut self,
+        stage: Stage,
+        model: &str,
+        quantity: Quantity,
+        reply: Option<ReplyId>,
+        utterance: Option<UtteranceId>,
+        wasted: bool,
+    ) {
+        let (provider, model) = ("sim".to_owned(), model.to_owned());
+        let usage = Usage { stage, provider, model, quantity, reply, utterance, wasted };
         let delay_ms = self.dice.below(600);
         self.later(delay_ms, Event::Give(Input::Used(usage)));
     }
@@ -118,6 +129,8 @@ fn wild_input(dice: &mut Dice) -> Input {
                 model: "llm".to_owned(),
                 quantity,
                 reply: Some(ReplyId(dice.below(9))),
+                utterance: None,
+                wasted: dice.chance(300),
             })
         }
         _ => Input::Tick,

@@ -60,6 +60,15 @@ describe("captions", () => {
     expect(state.lines.map((line) => line.text)).toEqual(["You have three tasks. The first is milk.", "Done."]);
   });
 
+  it("takes back what was thrown away before it was heard", () => {
+    const state = run(
+      live(),
+      { type: "agent_text", reply_id: 1, speech_id: 1, text: "Milk it is." },
+      { type: "heard", reply_id: 1, heard: "", unheard: "Milk it is." },
+    );
+    expect(state.lines).toEqual([]);
+  });
+
   it("tells heard and unheard words apart after an interruption", () => {
     const state = run(
       live(),
@@ -72,6 +81,16 @@ describe("captions", () => {
       { text: "You have three", unheard: "tasks. The first is milk." },
       { text: "Sure.", unheard: null },
     ]);
+  });
+
+  it("goes on with the caption of a reply that a new connection is told again", () => {
+    const state = run(
+      live(),
+      { type: "agent_text", reply_id: 3, speech_id: 1, text: "You have three tasks." },
+      { type: "ready", session_id: "s", resumed: true, agent: "TaskAgent", recording: false, muted: false },
+      { type: "agent_text", reply_id: 3, speech_id: 1, text: "You have three tasks. The first is milk." },
+    );
+    expect(state.lines.map((line) => line.text)).toEqual(["You have three tasks. The first is milk."]);
   });
 
   it("does not take a reply of a restored session for an old line with the same id", () => {

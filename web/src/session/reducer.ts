@@ -141,7 +141,12 @@ function handleFull(
  * may come again, and must not be taken for the old lines.
  */
 function handleReady(state: SessionState, ready: Extract<ServerEvent, { type: "ready" }>): SessionState {
-  const settle = (line: Line, i: number): Line => ({ ...line, key: `past-${state.nextKey}-${i}`, replyId: null });
+  const settle = (line: Line, i: number): Line => ({
+    ...line,
+    key: `past-${state.nextKey}-${i}`,
+    replyId: null,
+    pastReplyId: line.replyId,
+  });
   return {
     ...state,
     agent: ready.agent,
@@ -185,7 +190,7 @@ function handleHistory(state: SessionState, history: HistoryLine[]): SessionStat
 
 function addLine(state: SessionState, line: Pick<Line, "who" | "text"> & Partial<Line>): SessionState {
   if (line.text.trim() === "") return state;
-  const full: Line = { key: `line-${state.nextKey}`, interim: false, unheard: null, replyId: null, ...line };
+  const full: Line = { key: `line-${state.nextKey}`, interim: false, unheard: null, replyId: null, pastReplyId: null, ...line };
   return { ...state, nextKey: state.nextKey + 1, lines: [...state.lines, full].slice(-LINES_KEPT) };
 }
 
@@ -207,13 +212,24 @@ function joinWords(before: string, after: string): string {
 
 function withAgentText(state: SessionState, replyId: number, text: string): SessionState {
   const known = state.lines.some((line) => line.replyId === replyId);
-  if (!known) return addLine(state, { who: "agent", text, replyId });
+  if (!known) {
+    // A new connection is told the caption of the reply that goes on, from its beginning: that line stands already.
+    const again = (line: Line) => line.pastReplyId === replyId && line.unheard === null && text.startsWith(line.text);
+    const at = state.lines.findLastIndex((line) => line.who === "agent");
+    const last = state.lines[at];
+    if (last === undefined || !again(last)) return addLine(state, { who: "agent", text, replyId });
+    return { ...state, lines: state.lines.with(at, { ...last, text, replyId, pastReplyId: null }) };
+  }
   const append = (line: Line) => (line.replyId === replyId ? { ...line, text: joinWords(line.text, text) } : line);
   return { ...state, lines: state.lines.map(append) };
 }
 
 function withHeard(state: SessionState, replyId: number, heard: string, unheard: string): SessionState {
   const cut = unheard.trim() === "" ? null : unheard;
+  if (heard.trim() === "") {
+    // It was thrown away before a word of it was heard.
+    return { ...state, lines: state.lines.filter((line) => line.replyId !== replyId) };
+  }
   const split = (line: Line) => (line.replyId === replyId ? { ...line, text: heard, unheard: cut } : line);
   return { ...state, lines: state.lines.map(split) };
 }

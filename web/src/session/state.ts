@@ -14,6 +14,8 @@ export interface Line {
   /** What an interruption cut off; null while nothing was. */
   unheard: string | null;
   replyId: number | null;
+  /** The reply that an earlier connection had it of. */
+  pastReplyId: number | null;
 }
 
 export type Phase =

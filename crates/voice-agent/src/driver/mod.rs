@@ -5,6 +5,7 @@
 
 mod answers;
 pub mod api;
+mod book;
 mod deps;
 mod doc;
 mod ears;
@@ -12,6 +13,7 @@ mod journal;
 mod leg;
 mod mouth;
 mod recommit;
+mod spend;
 mod staging;
 mod wish;
 
@@ -45,6 +47,7 @@ use api::{Command, Outbound, SessionHandle, SessionInfo, TextAnswer, ToolCallRep
 use ears::Ears;
 use journal::Journal;
 use mouth::Mouth;
+use spend::Spend;
 use staging::Staging;
 
 /// Answers of providers and the store that may wait for the loop. When it is full, who answers waits.
@@ -101,6 +104,7 @@ enum Done {
     Core(Input),
     Interim {
         utterance: UtteranceId,
+        audio_ms: u64,
         text: Result<String, ProviderErrorKind>,
         took_ms: u64,
     },
@@ -161,6 +165,25 @@ struct Leg {
     outbound: mpsc::Sender<Outbound>,
 }
 
+/// A request to the model that is under way.
+#[derive(Debug)]
+struct Asked {
+    abort: AbortHandle,
+    reply: voice_core::ids::ReplyId,
+    /// Characters of what it was asked, and of what it said so far.
+    chars: (u64, u64),
+    /// It said itself what it used.
+    booked: bool,
+}
+
+/// Something that is being made of an utterance's audio.
+#[derive(Debug)]
+struct Transcription {
+    abort: AbortHandle,
+    /// Milliseconds of audio that it was given to transcribe; none for the score.
+    audio_ms: u64,
+}
+
 /// What the end-of-turn score is made of: it needs both halves.
 #[derive(Debug, Default)]
 struct ScoreParts {
@@ -210,8 +233,9 @@ struct Driver {
     mouth: Mouth,
     staging: Staging,
     score: ScoreParts,
-    models: BTreeMap<LlmRequestId, (AbortHandle, voice_core::ids::ReplyId)>,
-    transcriptions: BTreeMap<UtteranceId, Vec<AbortHandle>>,
+    models: BTreeMap<LlmRequestId, Asked>,
+    transcriptions: BTreeMap<UtteranceId, Vec<Transcription>>,
+    spend: Spend,
     answers: Answers,
     /// The commit that is being made.
     committing: Option<AbortHandle>,
@@ -263,6 +287,7 @@ impl Driver {
             score: ScoreParts::default(),
             models: BTreeMap::new(),
             transcriptions: BTreeMap::new(),
+            spend: Spend::default(),
             answers: Answers::default(),
             committing: None,
             turn_tools: Vec::new(),
@@ -400,6 +425,8 @@ impl Driver {
     async fn finish(&mut self) -> SessionEnd {
         let (outcome, reason) = self.end.unwrap_or((Outcome::Error, EndReason::Failed));
         self.stop_providers();
+        let booked = self.spend.settle();
+        self.count(booked);
         for (reason, count) in self.frames_dropped.by_reason() {
             self.deps.events.frames_dropped(reason, count);
         }
@@ -435,10 +462,8 @@ impl Driver {
     }
 
     fn stop_providers(&mut self) {
-        for (abort, _) in self.models.values() {
-            abort.abort();
-        }
-        self.transcriptions.values().flatten().for_each(AbortHandle::abort);
+        self.models.values().for_each(|asked| asked.abort.abort());
+        self.transcriptions.values().flatten().for_each(|one| one.abort.abort());
         self.mouth.drop_speech_now();
     }
 
@@ -450,6 +475,14 @@ impl Driver {
                 self.info.send_modify(|info| info.last_latency_ms = Some(*latency_ms));
             }
             Observation::EndOfTurn { .. } => self.turn_tools.clear(),
+            Observation::SpeculationDiscarded { reply, .. } => {
+                let booked = self.spend.discard(*reply);
+                self.count(booked);
+            }
+            Observation::TurnFinished { .. } => {
+                let booked = self.spend.settle();
+                self.count(booked);
+            }
             Observation::Answered { message: Some(message), reply, agent, cost, .. } => {
                 let tool_calls = self.turn_tools.clone();
                 let answer =

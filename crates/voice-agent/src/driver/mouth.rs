@@ -52,6 +52,12 @@ impl Voice {
         }
     }
 
+    /// Milliseconds of a chunk's audio so far.
+    fn audio_ms(&self, index: u32) -> u64 {
+        let chunk = self.chunks.iter().find(|chunk| chunk.index == index);
+        chunk.map_or(0, |chunk| chunk.pcm.len() as u64 / SAMPLES_PER_MS_24K)
+    }
+
     /// Samples that may leave, and whether the speech ends with them.
     fn permitted(&self) -> (usize, bool) {
         let mut samples = 0;
@@ -87,6 +93,8 @@ pub(super) struct Pumped {
 #[derive(Debug, Default)]
 pub(super) struct Mouth {
     voice: Option<Voice>,
+    /// Synthesis that was stopped: its reply, the milliseconds of audio that were there, and whether they are thrown away.
+    stopped: Vec<(ReplyId, u64, bool)>,
 }
 
 impl Mouth {
@@ -153,6 +161,7 @@ impl Mouth {
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
         if let Some((_, synthesis)) = voice.synthesis.take_if(|(chunk, _)| *chunk == index) {
             synthesis.abort();
+            self.stopped.push((voice.reply, voice.audio_ms(index), false));
         }
         if let Some(chunk) = self.chunk_mut(speech, index) {
             chunk.done = true;
@@ -207,10 +216,11 @@ impl Mouth {
     pub(super) fn drop_chunks(&mut self, speech: SpeechId, from_chunk: u32) {
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
         voice.texts.retain(|(chunk, _)| *chunk < from_chunk);
-        voice.chunks.retain(|chunk| chunk.index < from_chunk);
-        if let Some((_, synthesis)) = voice.synthesis.take_if(|(chunk, _)| *chunk >= from_chunk) {
+        if let Some((chunk, synthesis)) = voice.synthesis.take_if(|(chunk, _)| *chunk >= from_chunk) {
             synthesis.abort();
+            self.stopped.push((voice.reply, voice.audio_ms(chunk), true));
         }
+        voice.chunks.retain(|chunk| chunk.index < from_chunk);
         voice.last = false;
     }
 
@@ -234,8 +244,15 @@ impl Mouth {
     /// Everything goes.
     pub(super) fn drop_speech_now(&mut self) {
         if let Some(mut voice) = self.voice.take() {
+            let stopped = voice.synthesis.as_ref().map(|(chunk, _)| (voice.reply, voice.audio_ms(*chunk), true));
+            self.stopped.extend(stopped);
             voice.abort();
         }
+    }
+
+    /// The synthesis that was stopped since the last look.
+    pub(super) fn take_stopped(&mut self) -> Vec<(ReplyId, u64, bool)> {
+        std::mem::take(&mut self.stopped)
     }
 
     /// Lets leave what is due.
@@ -422,6 +439,25 @@ mod tests {
         let mut out = Vec::new();
         mouth.pump(0, &mut out);
         assert!(matches!(out.last(), Some(Outbound::SpeechFinished { duration_ms: 40, .. })));
+    }
+
+    #[test]
+    fn what_was_made_of_a_speech_that_is_stopped_is_told_once() {
+        let mut mouth = Mouth::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for (chunk, kept) in [(0, true), (1, false)] {
+            mouth.add_text(SPEECH, ReplyId(1), chunk, "words".to_owned());
+            mouth.next_text().unwrap();
+            mouth.begin_synthesis(chunk, runtime.spawn(std::future::pending::<()>()).abort_handle());
+            mouth.add_audio(SPEECH, chunk, &[7; 2_400]).unwrap();
+            if kept {
+                mouth.cut_chunk(SPEECH, chunk);
+            } else {
+                mouth.drop_speech(SPEECH, &mut Vec::new());
+            }
+        }
+        assert_eq!(mouth.take_stopped(), [(ReplyId(1), 100, false), (ReplyId(1), 100, true)]);
+        assert_eq!(mouth.take_stopped(), []);
     }
 
     #[test]

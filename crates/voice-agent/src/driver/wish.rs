@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use voice_core::agents;
 use voice_core::chat::{ChatContext, ToolCall};
-use voice_core::cost::{Quantity, Usage};
+use voice_core::cost::Quantity;
 use voice_core::ids::{CommitId, LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId, UtteranceId};
 use voice_core::input::{CommitError, WordTiming};
 use voice_core::provider::{ProviderErrorKind, Stage};
@@ -17,8 +17,9 @@ use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output};
 
 use super::api::Outbound;
+use super::book::{For, asked_chars};
 use super::recommit::{self, BETWEEN_TRIES};
-use super::{Done, Driver, ScoreParts, doc};
+use super::{Asked, Done, Driver, ScoreParts, Transcription, doc};
 use crate::audio::frame::SAMPLES_PER_MS_16K;
 use crate::llm::{LlmEvent, LlmRequest};
 use crate::store::{Commit, CommitOutcome, StoreError, UserTasks};
@@ -45,8 +46,9 @@ impl Driver {
             }
             Output::RequestLlm { request, reply, agent, chat } => self.ask_model(request, reply, agent, chat),
             Output::CancelLlm { request } => {
-                if let Some((abort, _)) = self.models.remove(&request) {
-                    abort.abort();
+                if let Some(asked) = self.models.remove(&request) {
+                    asked.abort.abort();
+                    self.book_unfinished(&asked);
                 }
             }
             Output::RunTool { call } => self.run_tool(call),
@@ -65,6 +67,9 @@ impl Driver {
             Output::End { outcome, reason } => self.end = Some((outcome, reason)),
         }
         self.send_all(out);
+        for (reply, audio_ms, wasted) in self.mouth.take_stopped() {
+            self.book_speaking(reply, audio_ms, wasted);
+        }
     }
 
     /// Runs a request beside the loop; its answer comes back through the queue.
@@ -88,17 +93,21 @@ impl Driver {
         let audio_ms = pcm.len() as u64 / SAMPLES_PER_MS_16K;
         let text = self.deps.providers.stt.transcribe(pcm, Wanted::Final, self.staging.titles());
         let work = async move { Done::Final { utterance, revision, audio_ms, text: text.await } };
-        let mut aborts = vec![self.spawn(work)];
+        let mut aborts = vec![Transcription { abort: self.spawn(work), audio_ms }];
         self.score = ScoreParts { utterance, revision, ..ScoreParts::default() };
         if let Some(scorer) = &self.deps.providers.scorer {
             let acoustic = scorer.score(self.ears.last_seconds());
-            aborts.push(self.spawn(async move { Done::Score { utterance, revision, acoustic: acoustic.await } }));
+            let work = async move { Done::Score { utterance, revision, acoustic: acoustic.await } };
+            aborts.push(Transcription { abort: self.spawn(work), audio_ms: 0 });
         }
         self.transcriptions.entry(utterance).or_default().extend(aborts);
     }
 
     fn stop_transcribing(&mut self, utterance: UtteranceId) {
-        for abort in self.transcriptions.remove(&utterance).unwrap_or_default() {
+        for Transcription { abort, audio_ms } in self.transcriptions.remove(&utterance).unwrap_or_default() {
+            if !abort.is_finished() && audio_ms > 0 {
+                self.book_hearing(utterance, audio_ms, true);
+            }
             abort.abort();
         }
     }
@@ -106,15 +115,16 @@ impl Driver {
     /// While the caller speaks, what is understood so far is asked for now and then.
     pub(super) fn listen_on(&mut self) {
         let Some((utterance, pcm)) = self.ears.poll_interim() else { return };
+        let audio_ms = pcm.len() as u64 / SAMPLES_PER_MS_16K;
         let text = self.deps.providers.stt.transcribe(pcm, Wanted::Interim, self.staging.titles());
         let began = Instant::now();
         let work = async move {
             let text = text.await;
             let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            Done::Interim { utterance, text, took_ms }
+            Done::Interim { utterance, audio_ms, text, took_ms }
         };
         let abort = self.spawn(work);
-        self.transcriptions.entry(utterance).or_default().push(abort);
+        self.transcriptions.entry(utterance).or_default().push(Transcription { abort, audio_ms });
     }
 
     fn ask_model(&mut self, request: LlmRequestId, reply: ReplyId, agent: &'static str, chat: ChatContext) {
@@ -126,10 +136,11 @@ impl Driver {
             now: self.local_now(),
             titles: self.staging.titles().to_vec(),
         };
+        let asked = asked_chars(&request_body);
         let stream = self.deps.providers.llm.stream(request_body);
         let sender = self.done_sender.clone();
         let abort = self.deps.tracker.spawn(follow_model(request, stream, sender)).abort_handle();
-        self.models.insert(request, (abort, reply));
+        self.models.insert(request, Asked { abort, reply, chars: (asked, 0), booked: false });
     }
 
     fn local_now(&self) -> jiff::ZonedDateTime {
@@ -192,12 +203,11 @@ impl Driver {
     pub(super) fn take_done(&mut self, done: Done) {
         match done {
             Done::Core(input) => {
-                if let Input::LlmDone { request } | Input::LlmFailed { request, .. } = &input {
-                    self.models.remove(request);
-                }
+                self.follow_request(&input);
                 self.pending.push_back(input);
             }
-            Done::Interim { utterance, text, took_ms } => {
+            Done::Interim { utterance, audio_ms, text, took_ms } => {
+                self.book_hearing(utterance, audio_ms, false);
                 self.ears.end_interim(utterance, took_ms);
                 // An interim transcript that failed is only not shown; the final one reports its failures.
                 if let Ok(text) = text {
@@ -212,10 +222,12 @@ impl Driver {
                 }
             }
             Done::LlmUsed { request, input_tokens, output_tokens } => {
-                let reply = self.models.get(&request).map(|(_, reply)| *reply);
+                let Some(asked) = self.models.get_mut(&request) else { return };
+                asked.booked = true;
+                let reply = Some(asked.reply);
                 let quantity = Quantity::Tokens { input: input_tokens, output: output_tokens };
                 let llm = Arc::clone(&self.deps.providers.llm);
-                self.use_up(Stage::Llm, llm.provider(), llm.model(), quantity, reply);
+                self.use_up(Stage::Llm, llm.provider(), llm.model(), quantity, For { reply, ..For::default() });
             }
             Done::Audio { speech, chunk, pcm } => {
                 if let Some(audio_ms) = self.mouth.add_audio(speech, chunk, &pcm) {
@@ -224,7 +236,11 @@ impl Driver {
             }
             Done::Spoken { speech, chunk, words } => self.end_chunk(speech, chunk, words),
             Done::VoiceFailed { speech, chunk, kind } => {
-                if self.mouth.end_audio(speech, chunk).is_some() {
+                let reply = self.mouth.reply_of(speech);
+                if let Some(audio_ms) = self.mouth.end_audio(speech, chunk) {
+                    if let Some(reply) = reply {
+                        self.book_speaking(reply, audio_ms, false);
+                    }
                     self.pending.push_back(Input::TtsFailed { speech, chunk, kind });
                 }
             }
@@ -251,8 +267,7 @@ impl Driver {
         audio_ms: u64,
         text: Result<String, ProviderErrorKind>,
     ) {
-        let stt = Arc::clone(&self.deps.providers.stt);
-        self.use_up(Stage::Stt, stt.provider(), stt.model(), Quantity::AudioMs(audio_ms), None);
+        self.book_hearing(utterance, audio_ms, false);
         match text {
             Ok(text) => {
                 if self.score.utterance == utterance && self.score.revision == revision {
@@ -280,14 +295,14 @@ impl Driver {
         let Some(audio_ms) = self.mouth.end_audio(speech, chunk) else { return };
         let tts = Arc::clone(&self.deps.providers.tts);
         let reply = self.mouth.reply_of(speech);
-        self.use_up(Stage::Tts, tts.provider(), tts.model(), Quantity::AudioMs(audio_ms), reply);
+        self.use_up(
+            Stage::Tts,
+            tts.provider(),
+            tts.model(),
+            Quantity::AudioMs(audio_ms),
+            For { reply, ..For::default() },
+        );
         self.pending.push_back(Input::TtsDone { speech, chunk, audio_ms, words });
-    }
-
-    fn use_up(&mut self, stage: Stage, provider: &str, model: &str, quantity: Quantity, reply: Option<ReplyId>) {
-        let usage = Usage { stage, provider: provider.to_owned(), model: model.to_owned(), quantity, reply };
-        self.deps.events.spent(&usage, self.deps.core.prices.price(&usage), false);
-        self.pending.push_back(Input::Used(usage));
     }
 
     fn take_tasks(&mut self, call: &ToolCall, tasks: Result<UserTasks, StoreError>) {

@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::token::{Token, random_hex};
 use crate::app::Shared;
 use crate::driver::api::{Command, SendError, TextAnswer};
-use crate::sessions::{Found, Live, Opened, NewSession, SessionError};
+use crate::sessions::{Found, Live, NewSession, Opened, SessionError};
 use crate::store::{Channel, SessionDoc, SessionId, UserId};
 
 /// The answer to `POST /api/sessions`.

@@ -382,6 +382,8 @@ mod tests {
             model: "hibari".to_owned(),
             quantity: Quantity::AudioMs(1),
             reply: None,
+            utterance: None,
+            wasted: true,
         };
         events.spent(&usage, NanoUsd(5), true);
         let (outcome, reason) = (Outcome::Completed, EndReason::Goodbye);

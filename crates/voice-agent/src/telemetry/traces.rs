@@ -338,7 +338,11 @@ mod tests {
             (ms(find(name).start_time), ms(find(name).end_time))
         };
         assert_eq!(times("session"), (0, 2_000));
-        assert_eq!(spans.iter().filter(|span| span.name == "turn").count(), 1, "a turn that is gone on with is one turn");
+        assert_eq!(
+            spans.iter().filter(|span| span.name == "turn").count(),
+            1,
+            "a turn that is gone on with is one turn"
+        );
         assert_eq!(times("turn"), (1_000, 1_600));
         assert_eq!(times("stt"), (1_000, 1_200));
         assert_eq!(times("llm"), (1_210, 1_250));

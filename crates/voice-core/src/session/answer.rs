@@ -109,7 +109,7 @@ impl Session {
     pub(super) fn withdraw_reply(&mut self) {
         let Some(mut reply) = self.reply.take() else { return };
         self.stop_producing(&mut reply);
-        self.cost.wasted += reply.cost;
+        self.cost.wasted += reply.cost.less(reply.wasted);
         self.saving.discarded(reply.id);
         self.take_back_captions(&reply);
         self.observe(Observation::SpeculationDiscarded { reply: reply.id, wasted: reply.cost });
@@ -357,6 +357,9 @@ impl Session {
         fresh.requests_made = reply.requests_made;
         fresh.hold = reply.hold;
         fresh.cost = reply.cost;
+        fresh.wasted = reply.wasted;
+        fresh.heard_cost = reply.heard_cost;
+        fresh.utterances = reply.utterances;
         self.reply = Some(fresh);
         self.request_llm();
     }

@@ -39,6 +39,8 @@ pub(super) struct Listening {
     too_long: bool,
     /// Recording was on when the caller asked to stop it.
     stopped_recording: Option<bool>,
+    /// What it cost so far to hear this.
+    cost: NanoUsd,
 }
 
 impl Listening {
@@ -143,6 +145,7 @@ impl Session {
                     last_speech_ms: at_ms,
                     too_long: false,
                     stopped_recording: None,
+                    cost: NanoUsd::default(),
                 });
             }
         }
@@ -247,12 +250,15 @@ impl Session {
     /// A confirmed reply gives way to the caller. If nothing of it was heard or done, the caller simply went on.
     pub(super) fn interrupt_by_speech(&mut self) {
         let Some(reply) = self.reply.as_ref().filter(|reply| reply.confirmed) else { return };
+        let cost = reply.heard_cost;
         let reopened = reply.reopens().then(|| (reply.turn, reply.user_text.clone().unwrap_or_default()));
         match reopened {
             Some((Some(turn), text)) => {
                 self.withdraw_reply();
                 if let Some(listening) = &mut self.listening {
                     listening.prefix = Some((turn, text));
+                    // What was heard is used all the same.
+                    listening.cost += cost;
                 }
             }
             _ => self.interrupt(),
@@ -361,6 +367,20 @@ impl Session {
             self.discard_speculation();
             self.begin_reply(text, Some((turn, timeline)), None);
         }
+        if let Some(reply) = &mut self.reply {
+            reply.heard_cost = listening.cost;
+            reply.utterances = listening.utterances.iter().map(|utterance| utterance.id).collect();
+        }
+    }
+
+    /// What it cost to hear an utterance belongs to the turn that it is a part of. A cough's belongs to none.
+    pub(super) fn book_hearing(&mut self, id: UtteranceId, cost: NanoUsd) {
+        let listens = |listening: &&mut Listening| listening.utterances.iter().any(|utterance| utterance.id == id);
+        if let Some(listening) = self.listening.as_mut().filter(listens) {
+            listening.cost += cost;
+        } else if let Some(reply) = self.reply.as_mut().filter(|reply| reply.utterances.contains(&id)) {
+            reply.heard_cost += cost;
+        }
     }
 
     pub(super) fn next_turn(&mut self) -> TurnId {
@@ -370,9 +390,13 @@ impl Session {
 
     /// The caller's leg ends while the caller goes on with a turn that was already over: that turn is answered as it was.
     pub(super) fn answer_unanswered(&mut self) {
-        let Some((turn, text)) = self.listening.as_mut().and_then(|listening| listening.prefix.take()) else { return };
+        let Some(listening) = &mut self.listening else { return };
+        let (Some((turn, text)), cost) = (listening.prefix.take(), listening.cost) else { return };
         self.drop_listening();
         self.begin_reply(text, Some((turn, Timeline::new(self.now_ms))), None);
+        if let Some(reply) = &mut self.reply {
+            reply.heard_cost = cost;
+        }
     }
 
     /// What was being said is not taken further. The beginning that was a turn of its own is history, unanswered.
@@ -388,7 +412,7 @@ impl Session {
                 self.chat.items.push(ChatItem::User { text });
                 self.trim_history();
                 self.saving.mark_dirty();
-                self.observe(Observation::TurnFinished { turn, cost: NanoUsd::default() });
+                self.observe(Observation::TurnFinished { turn, cost: listening.cost });
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::agents::Agent;
 use crate::chat::{ChatItem, ToolCall};
 use crate::chunker::Chunker;
 use crate::cost::NanoUsd;
-use crate::ids::{LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId};
+use crate::ids::{LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId, UtteranceId};
 use crate::output::{AgentState, EndReason};
 use crate::playout::Speech;
 use crate::timeline::{PauseCause, Stages, Timeline};
@@ -100,7 +100,14 @@ pub(super) struct Reply {
     /// Latency in milliseconds, where it went, and the cause if it was over the budget.
     pub(super) latency: Option<(u64, Stages, Option<PauseCause>)>,
     pub(super) answer_said: bool,
+    /// What its words and its voice cost.
     pub(super) cost: NanoUsd,
+    /// Of that, what was cancelled, and is booked as wasted already.
+    pub(super) wasted: NanoUsd,
+    /// What it cost to hear what it answers.
+    pub(super) heard_cost: NanoUsd,
+    /// The utterances that it answers.
+    pub(super) utterances: Vec<UtteranceId>,
 }
 
 impl Reply {
@@ -143,7 +150,15 @@ impl Reply {
             latency: None,
             answer_said: false,
             cost: NanoUsd::default(),
+            wasted: NanoUsd::default(),
+            heard_cost: NanoUsd::default(),
+            utterances: Vec::new(),
         }
+    }
+
+    /// What its turn cost so far.
+    pub(super) fn turn_cost(&self) -> NanoUsd {
+        self.cost + self.heard_cost
     }
 
     /// The model has said and done everything, and what it did is kept.

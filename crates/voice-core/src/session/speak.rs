@@ -145,7 +145,7 @@ impl Session {
 
     fn observe_answer(&mut self, turn: Option<TurnId>, text: String) {
         let (Some(reply), Some(turn)) = (&self.reply, turn) else { return };
-        let (message, agent, cost) = (reply.message, reply.agent.name.to_owned(), reply.cost);
+        let (message, agent, cost) = (reply.message, reply.agent.name.to_owned(), reply.turn_cost());
         self.report_tools();
         self.observe(Observation::Answered { turn, message, reply: text, agent, cost });
     }
@@ -393,7 +393,7 @@ impl Session {
     /// The reply is over: what was said and done becomes history.
     fn settle(&mut self, reply: Reply, heard: String, interrupted: bool) {
         let in_flight = self.saving.tools_in_flight().to_vec();
-        let (turn, cost, end_call) = (reply.turn, reply.cost, reply.end_call);
+        let (turn, cost, end_call) = (reply.turn, reply.turn_cost(), reply.end_call);
         if !reply.answer_said {
             self.reply = Some(reply);
             self.observe_answer(turn, heard.clone());

@@ -213,6 +213,55 @@ fn messages_that_come_too_fast_are_answered_one_after_the_other() {
     assert_eq!(call.history(), ["user: Add milk", "agent: Added milk.", "user: Add eggs", "agent: Added eggs."]);
 }
 
+/// A minute of hearing costs 600 nano-dollars, a thousand tokens 600.
+fn priced() -> Call {
+    let price = cost::Price { audio_minute: 600, output_1k_tokens: 600, ..cost::Price::default() };
+    let prices = cost::Prices([("p/m".to_owned(), price)].into());
+    Call::with(CoreConfig { greeting: String::new(), prices, ..CoreConfig::default() })
+}
+
+fn used(stage: Stage, reply: Option<u64>, utterance: Option<u64>, wasted: bool) -> Input {
+    let quantity = match stage {
+        Stage::Llm => Quantity::Tokens { input: 0, output: 1_000 },
+        _ => Quantity::AudioMs(60_000),
+    };
+    let (reply, utterance) = (reply.map(ReplyId), utterance.map(crate::ids::UtteranceId));
+    Input::Used(Usage { stage, provider: "p".into(), model: "m".into(), quantity, reply, utterance, wasted })
+}
+
+#[test]
+fn what_it_cost_to_hear_a_turn_belongs_to_that_turn() {
+    let mut call = priced();
+    call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
+    call.at(1_500, used(Stage::Stt, None, Some(1), false));
+    call.at(2_100, Input::EndOfSpeech { last_speech_ms: 2_000 });
+    let (utterance, revision) = call.finishing().unwrap();
+    call.at(2_150, used(Stage::Stt, None, Some(1), false));
+    call.at(2_200, Input::FinalTranscript { utterance, revision, text: "List my tasks".into() });
+    call.until(3_000);
+    call.at(3_010, used(Stage::Stt, None, Some(1), true));
+    call.at(3_020, used(Stage::Stt, None, Some(9), false));
+    call.llm_says(3_030, "None.");
+    call.tts_answers(3_040);
+    call.plays(3_050, 300);
+    let cost = call.observations().into_iter().find_map(|observation| match observation {
+        Observation::TurnFinished { cost, .. } => Some(cost.0),
+        _ => None,
+    });
+    assert_eq!(cost, Some(1_800), "three of the four; the other one is a cough's");
+    assert_eq!((call.session.cost().stt.0, call.session.cost().wasted.0), (2_400, 600));
+}
+
+#[test]
+fn cancelled_work_is_wasted_once() {
+    let mut call = priced();
+    call.speaks(1_000, 2_000, "Add milk", 700);
+    call.at(2_210, used(Stage::Llm, Some(1), None, true));
+    call.speaks(2_250, 3_000, "Add milk and eggs", 950);
+    call.at(3_300, used(Stage::Llm, Some(1), None, true));
+    assert_eq!((call.session.cost().llm.0, call.session.cost().wasted.0), (1_200, 1_200));
+}
+
 #[test]
 fn what_was_spent_on_a_discarded_reply_is_wasted() {
     let price = cost::Price { output_1k_tokens: 600_000, ..cost::Price::default() };
@@ -226,6 +275,8 @@ fn what_was_spent_on_a_discarded_reply_is_wasted() {
             model: "gpt-4o-mini".into(),
             quantity,
             reply: Some(reply),
+            utterance: None,
+            wasted: false,
         })
     };
     call.speaks(1_000, 2_000, "Add milk", 700);

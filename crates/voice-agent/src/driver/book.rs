@@ -1,0 +1,100 @@
+//! Booking what providers were used for, cancelled work included.
+
+use std::sync::Arc;
+
+use voice_core::Input;
+use voice_core::cost::{Quantity, Usage};
+use voice_core::ids::{ReplyId, UtteranceId};
+use voice_core::provider::Stage;
+
+use super::spend::{Booked, tokens};
+use super::{Asked, Driver};
+use crate::llm::LlmRequest;
+
+/// What something was used for.
+#[derive(Debug, Default)]
+pub(super) struct For {
+    pub(super) reply: Option<ReplyId>,
+    pub(super) utterance: Option<UtteranceId>,
+    /// It was cancelled.
+    pub(super) wasted: bool,
+}
+
+/// Characters that a request gives a model to read.
+pub(super) fn asked_chars(request: &LlmRequest) -> u64 {
+    // An item's own form is about as long as what a provider makes of it.
+    let items = request.chat.items.iter().map(|item| serde_json::to_string(item).map_or(0, |json| json.len()));
+    (request.instructions.len() + items.sum::<usize>()) as u64
+}
+
+impl Driver {
+    pub(super) fn use_up(&mut self, stage: Stage, provider: &str, model: &str, quantity: Quantity, what: For) {
+        let For { reply, utterance, wasted } = what;
+        let (provider, model) = (provider.to_owned(), model.to_owned());
+        let usage = Usage { stage, provider, model, quantity, reply, utterance, wasted };
+        let booked = self.spend.book(usage.clone(), self.deps.core.prices.price(&usage));
+        self.count(booked);
+        self.pending.push_back(Input::Used(usage));
+    }
+
+    pub(super) fn count(&self, booked: Vec<Booked>) {
+        for (usage, cost, wasted) in booked {
+            self.deps.events.spent(&usage, cost, wasted);
+        }
+    }
+
+    /// Audio was transcribed; or it was given away to be, and nobody waits for it any more.
+    pub(super) fn book_hearing(&mut self, utterance: UtteranceId, audio_ms: u64, wasted: bool) {
+        let stt = Arc::clone(&self.deps.providers.stt);
+        let what = For { utterance: Some(utterance), wasted, ..For::default() };
+        self.use_up(Stage::Stt, stt.provider(), stt.model(), Quantity::AudioMs(audio_ms), what);
+    }
+
+    /// Speech that was made of a text of which the rest is not wanted, or did not come.
+    pub(super) fn book_speaking(&mut self, reply: ReplyId, audio_ms: u64, wasted: bool) {
+        if audio_ms == 0 {
+            return;
+        }
+        let tts = Arc::clone(&self.deps.providers.tts);
+        let what = For { reply: Some(reply), wasted, ..For::default() };
+        self.use_up(Stage::Tts, tts.provider(), tts.model(), Quantity::AudioMs(audio_ms), what);
+    }
+
+    /// A request that did not come to its end: what it read, and what it had said by then, as far as can be told.
+    pub(super) fn book_unfinished(&mut self, asked: &Asked) {
+        if asked.booked {
+            return;
+        }
+        let llm = Arc::clone(&self.deps.providers.llm);
+        let quantity = Quantity::Tokens { input: tokens(asked.chars.0), output: tokens(asked.chars.1) };
+        let what = For { reply: Some(asked.reply), wasted: true, ..For::default() };
+        self.use_up(Stage::Llm, llm.provider(), llm.model(), quantity, what);
+    }
+
+    /// Notes how far a request has come.
+    pub(super) fn follow_request(&mut self, input: &Input) {
+        match input {
+            Input::LlmText { request, text } => {
+                if let Some(asked) = self.models.get_mut(request) {
+                    asked.chars.1 += text.len() as u64;
+                }
+            }
+            Input::LlmToolCall { request, name, arguments } => {
+                if let Some(asked) = self.models.get_mut(request) {
+                    let arguments = serde_json::to_string(arguments).map_or(0, |json| json.len());
+                    asked.chars.1 += (name.len() + arguments) as u64;
+                }
+            }
+            Input::LlmDone { request } => {
+                self.models.remove(request);
+            }
+            Input::LlmFailed { request, .. } => {
+                // What failed before its first word is not charged.
+                if let Some(asked) = self.models.remove(request).filter(|asked| asked.chars.1 > 0) {
+                    self.book_unfinished(&asked);
+                }
+            }
+            _ => {}
+        }
+    }
+}
