@@ -10,6 +10,7 @@ mod deps;
 mod doc;
 mod ears;
 mod journal;
+mod leave;
 mod leg;
 mod mouth;
 mod recommit;
@@ -19,6 +20,7 @@ mod wish;
 
 pub use deps::{Deps, Providers, Start};
 pub use doc::has_begun;
+pub(crate) use leave::close_code;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -323,12 +325,6 @@ impl Driver {
         self.finish().await
     }
 
-    /// Whether the process goes down, and all of the session that is to be saved is saved.
-    fn may_leave(&self) -> bool {
-        let is_quiet = self.session.state() == AgentState::Listening && self.answers.is_idle();
-        self.is_leaving && self.leg.is_none() && is_quiet && !self.staging.is_staged() && self.session.is_saved()
-    }
-
     /// Tasks are only needed from the first turn on; a store that fails now is asked again then.
     pub(super) fn load_tasks(&self) {
         let (store, user) = (Arc::clone(&self.deps.store), self.doc.user_id.clone());
@@ -421,52 +417,6 @@ impl Driver {
         });
     }
 
-    /// The session is over: nothing of it goes on.
-    async fn finish(&mut self) -> SessionEnd {
-        let (outcome, reason) = self.end.unwrap_or((Outcome::Error, EndReason::Failed));
-        self.stop_providers();
-        let booked = self.spend.settle();
-        self.count(booked);
-        for (reason, count) in self.frames_dropped.by_reason() {
-            self.deps.events.frames_dropped(reason, count);
-        }
-        let now_ms = self.now_ms();
-        let (code, word) = close_code(outcome, reason);
-        self.close_leg(code, word);
-        if reason != EndReason::TakenOver && reason != EndReason::Lost {
-            let ended = self.deps.store.end_session(self.doc.session_id.clone(), Some(self.fence)).await;
-            if let Err(error) = ended {
-                self.deps.events.store_failed("end_session", &error);
-            }
-        }
-        self.answers.end();
-        self.trace.end(outcome, reason, now_ms);
-        self.account(outcome, reason, now_ms)
-    }
-
-    /// The end after a panic: what was metered last is what was spent. Only numbers are read of the session, and it is
-    /// not told anything any more.
-    fn failed(&mut self) -> SessionEnd {
-        let (outcome, reason, now_ms) = (Outcome::Error, EndReason::Failed, self.now_ms());
-        self.stop_providers();
-        let (code, word) = close_code(outcome, reason);
-        self.close_leg(code, word);
-        self.answers.end();
-        self.trace.end(outcome, reason, now_ms);
-        self.account(outcome, reason, now_ms)
-    }
-
-    fn account(&self, outcome: Outcome, reason: EndReason, duration_ms: u64) -> SessionEnd {
-        let (connected_ms, cost) = (self.session.connected_ms(), self.session.cost().total());
-        SessionEnd { outcome, reason, duration_ms, connected_ms, cost }
-    }
-
-    fn stop_providers(&mut self) {
-        self.models.values().for_each(|asked| asked.abort.abort());
-        self.transcriptions.values().flatten().for_each(|one| one.abort.abort());
-        self.mouth.drop_speech_now();
-    }
-
     fn observe(&mut self, now_ms: u64, observation: &Observation) {
         self.deps.events.observe(observation, &self.labels);
         self.trace.observe(observation, now_ms);
@@ -508,17 +458,6 @@ fn begin(header: Header, doc: &SessionDoc, config: &CoreConfig) -> Session {
         tracing::error!(session = doc.session_id.as_str(), %error, "the saved session cannot be taken up");
         Session::new(config.clone())
     })
-}
-
-/// docs/protocol.md, close codes.
-pub(crate) const fn close_code(outcome: Outcome, reason: EndReason) -> (u16, &'static str) {
-    match (outcome, reason) {
-        (Outcome::Error, _) => (4006, "failed"),
-        (_, EndReason::TakenOver) => (4001, "taken over"),
-        (_, EndReason::Idle) => (4005, "idle"),
-        (_, EndReason::TooLong) => (4005, "too long"),
-        _ => (1000, "ended"),
-    }
 }
 
 #[cfg(test)]
