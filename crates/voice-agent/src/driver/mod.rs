@@ -82,7 +82,7 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
         };
         let started = Instant::now();
         let driver = Driver::new(Arc::clone(&deps), start, labels.clone(), commands, info_sender.clone());
-        let run = AssertUnwindSafe(driver.run()).catch_unwind().await;
+        let run = Box::pin(AssertUnwindSafe(driver.run()).catch_unwind()).await;
         let end = run.unwrap_or_else(|_| {
             tracing::error!(session = session.as_str(), "the session's task panicked; the session is over");
             let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
