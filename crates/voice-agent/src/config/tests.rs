@@ -140,8 +140,8 @@ fn what_is_nobodys_mistake_is_taken() {
     assert_eq!(foreign, Vec::<String>::new());
     taken([("RECORDING_ENABLED", "no"), ("RECORDING_ENCRYPTION", "AES-256")]);
     // A slip under a prefix that others use too is only said.
-    let slip = taken([("LOG_LEVLE", "debug"), ("UNUSED", "")]);
-    assert!(slip.len() == 1 && slip[0].contains("LOG_LEVLE") && slip[0].contains("LOG_LEVEL?"), "{slip:?}");
+    let slip = taken([("LOG_LEVELS", "debug"), ("UNUSED", "")]);
+    assert!(slip.len() == 1 && slip[0].contains("LOG_LEVELS") && slip[0].contains("LOG_LEVEL?"), "{slip:?}");
 }
 
 #[test]

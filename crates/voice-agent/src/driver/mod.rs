@@ -83,7 +83,7 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
             tts_provider: deps.providers.tts.provider().to_owned(),
         };
         let mut driver = Driver::new(Arc::clone(&deps), start, labels.clone(), commands, info_sender.clone());
-        let run = AssertUnwindSafe(driver.run()).catch_unwind().await;
+        let run = Box::pin(AssertUnwindSafe(driver.run()).catch_unwind()).await;
         let end = run.unwrap_or_else(|_| {
             tracing::error!(session = session.as_str(), "the session's task panicked; the session is over");
             driver.failed()

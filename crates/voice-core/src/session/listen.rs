@@ -358,9 +358,6 @@ impl Session {
         } else if cut_off {
             self.discard_speculation();
             self.answer_with(text, phrases::NOT_ALL_HEARD, Some((turn, timeline)), None);
-            if let Some(reply) = &mut self.reply {
-                reply.cut_off = true;
-            }
         } else if self.reply.as_ref().is_some_and(|reply| reply.user_text.as_ref() == Some(&text)) {
             self.confirm_speculation(turn, timeline);
         } else {
@@ -368,6 +365,7 @@ impl Session {
             self.begin_reply(text, Some((turn, timeline)), None);
         }
         if let Some(reply) = &mut self.reply {
+            reply.cut_off = cut_off;
             reply.heard_cost = listening.cost;
             reply.utterances = listening.utterances.iter().map(|utterance| utterance.id).collect();
         }
