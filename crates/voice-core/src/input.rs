@@ -57,6 +57,8 @@ pub enum Input {
         /// The leg.
         connection: ConnectionId,
     },
+    /// The VAD hears what may become speech: the agent falls silent for a moment, and goes on if no start of speech follows.
+    PossibleSpeech,
     /// The VAD hears speech.
     StartOfSpeech {
         /// When the speech began, back-dated.

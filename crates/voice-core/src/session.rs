@@ -203,6 +203,7 @@ impl Session {
         match input {
             Input::Connected { connection, voice } => self.handle_connected(connection, voice),
             Input::Disconnected { connection } => self.handle_disconnected(connection),
+            Input::PossibleSpeech => self.handle_possible_speech(),
             Input::StartOfSpeech { at_ms } => self.handle_start_of_speech(at_ms),
             Input::EndOfSpeech { last_speech_ms } => self.handle_end_of_speech(last_speech_ms),
             Input::InterimTranscript { utterance, text } => self.handle_interim(utterance, &text),

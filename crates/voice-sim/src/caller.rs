@@ -274,6 +274,13 @@ impl World {
         if !self.caller.hears_on(leg) || (self.caller.vad_on && !doubled) {
             return Ok(());
         }
+        // Often the VAD has its doubts first; sometimes nothing comes of them.
+        if self.dice.chance(400) {
+            self.feed(Input::PossibleSpeech)?;
+            if self.dice.chance(200) {
+                return Ok(());
+            }
+        }
         self.caller.vad_on = true;
         self.feed(Input::StartOfSpeech { at_ms: began_ms.saturating_sub(self.base_ms) })
     }

@@ -112,7 +112,8 @@ fn stray_input(dice: &mut Dice, id: u64) -> Input {
 }
 
 fn wild_input(dice: &mut Dice) -> Input {
-    match dice.below(10) {
+    match dice.below(11) {
+        10 => Input::PossibleSpeech,
         0 => Input::StartOfSpeech { at_ms: dice.bits() },
         1 => Input::EndOfSpeech { last_speech_ms: dice.bits() },
         2 => Input::Connected { connection: ConnectionId(dice.below(9)), voice: dice.chance(700) },

@@ -190,7 +190,14 @@ function handleHistory(state: SessionState, history: HistoryLine[]): SessionStat
 
 function addLine(state: SessionState, line: Pick<Line, "who" | "text"> & Partial<Line>): SessionState {
   if (line.text.trim() === "") return state;
-  const full: Line = { key: `line-${state.nextKey}`, interim: false, unheard: null, replyId: null, pastReplyId: null, ...line };
+  const full: Line = {
+    key: `line-${state.nextKey}`,
+    interim: false,
+    unheard: null,
+    replyId: null,
+    pastReplyId: null,
+    ...line,
+  };
   return { ...state, nextKey: state.nextKey + 1, lines: [...state.lines, full].slice(-LINES_KEPT) };
 }
 

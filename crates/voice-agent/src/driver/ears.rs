@@ -95,6 +95,7 @@ impl Ears {
         let mut inputs = Vec::new();
         while let Some(event) = self.detector.poll_event() {
             inputs.push(match event {
+                VadEvent::PossibleSpeech => Input::PossibleSpeech,
                 VadEvent::StartOfSpeech { at_ms } => Input::StartOfSpeech { at_ms: self.to_session(at_ms) },
                 VadEvent::EndOfSpeech { last_speech_ms } => {
                     Input::EndOfSpeech { last_speech_ms: self.to_session(last_speech_ms) }

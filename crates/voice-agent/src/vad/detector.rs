@@ -28,6 +28,15 @@ const LEAST_DBFS: f32 = -100.0;
 /// How much of the speech's own level remains after each further window of it.
 const SPEECH_LEVEL_DECAY: f32 = 0.9;
 
+/// From this probability on, a window that stands out from the noise may be the beginning of speech.
+const POSSIBLE_PROBABILITY: f32 = 0.15;
+/// How far above the noise's level a window stands out.
+const POSSIBLE_CONTRAST_DB: f32 = 20.0;
+/// No window below this stands out, however quiet the line is.
+const POSSIBLE_LEAST_DBFS: f32 = -45.0;
+/// What may be speech is told once in so many windows (512 ms).
+const POSSIBLE_EVERY_WINDOWS: u32 = 16;
+
 /// When probabilities become edges.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VadConfig {
@@ -64,6 +73,8 @@ impl Default for VadConfig {
 /// An edge of speech. Times are stream milliseconds: audio received so far, gaps included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VadEvent {
+    /// Perhaps the caller begins to speak: a start of speech follows within 100 ms or so, or none does.
+    PossibleSpeech,
     /// The caller speaks.
     StartOfSpeech {
         /// The beginning of the first window with speech in it.
@@ -118,6 +129,8 @@ pub struct Detector {
     level_dbfs: f32,
     noise_level_dbfs: f32,
     speech_level_dbfs: f32,
+    /// Windows until what may be speech can be told again.
+    possible_in_windows: u32,
     events: VecDeque<VadEvent>,
 }
 
@@ -137,6 +150,7 @@ impl Detector {
             level_dbfs: f32::NEG_INFINITY,
             noise_level_dbfs: LEAST_DBFS,
             speech_level_dbfs: f32::NEG_INFINITY,
+            possible_in_windows: 0,
             events: VecDeque::with_capacity(2),
         }
     }
@@ -157,7 +171,7 @@ impl Detector {
         }
     }
 
-    /// The next edge found in the audio so far. Edges wait here, two for every 192 ms of audio at most.
+    /// The next edge found in the audio so far. Edges wait here, three for every 192 ms of audio at most.
     pub fn poll_event(&mut self) -> Option<VadEvent> {
         self.events.pop_front()
     }
@@ -229,6 +243,7 @@ impl Detector {
 
     fn handle_probability(&mut self, began_ms: u64, window_dbfs: f32) {
         let ended_ms = began_ms + WINDOW_MS;
+        self.consider_possible_speech(window_dbfs);
         let starts = self.probability >= self.config.start_threshold;
         let goes_on = self.probability >= self.config.end_threshold;
         self.phase = match self.phase {
@@ -254,6 +269,18 @@ impl Detector {
             }
             Phase::Speech { last_speech_ms } => Phase::Speech { last_speech_ms },
         };
+    }
+
+    /// The network is slow to be sure of some sounds (the vowel of "Add" takes it four windows), but seldom sure of their being
+    /// none: loud and not impossible is told at once, as long as nobody is known to speak.
+    fn consider_possible_speech(&mut self, window_dbfs: f32) {
+        self.possible_in_windows = self.possible_in_windows.saturating_sub(1);
+        let least_dbfs = (self.noise_level_dbfs + POSSIBLE_CONTRAST_DB).max(POSSIBLE_LEAST_DBFS);
+        let possible = self.probability >= POSSIBLE_PROBABILITY && window_dbfs >= least_dbfs;
+        if possible && self.possible_in_windows == 0 && !self.is_speech() {
+            self.possible_in_windows = POSSIBLE_EVERY_WINDOWS;
+            self.events.push_back(VadEvent::PossibleSpeech);
+        }
     }
 
     /// The level below which a window has no speech in it, whatever the network says.

@@ -20,6 +20,7 @@ impl Session {
             self.stt_due().map(|(_, due_ms)| due_ms),
             self.long_speech_due_ms(),
             self.interruption_due_ms(),
+            self.hush_due_ms(),
             self.llm_due().map(|(_, due_ms, _)| due_ms),
             self.tool_due_ms(),
             self.tts_due_ms(),
@@ -114,6 +115,12 @@ impl Session {
     fn interruption_due_ms(&self) -> Option<u64> {
         let held = self.reply.as_ref().is_some_and(|reply| reply.confirmed && reply.hold.is_some());
         Some(self.speaking_since_ms.filter(|_| held)? + self.config.interruption_min_speech_ms)
+    }
+
+    /// The speech goes on then (`advance_speech`); while somebody is being listened to, that decides.
+    fn hush_due_ms(&self) -> Option<u64> {
+        let free = self.link.is_some() && self.listening.is_none();
+        self.reply.as_ref().filter(|_| free)?.hush_until_ms()
     }
 
     fn llm_due(&self) -> Option<(LlmRequestId, u64, ProviderErrorKind)> {

@@ -41,6 +41,8 @@ pub(super) struct Hold {
     pub(super) since_ms: u64,
     /// The playout was told to pause.
     pub(super) paused: bool,
+    /// Nobody is known to speak: when the speech goes on unless somebody does.
+    pub(super) hush_until_ms: Option<u64>,
 }
 
 /// One answer.
@@ -198,9 +200,15 @@ impl Reply {
         self.first_audio_out_ms.is_some() && self.hold.is_none()
     }
 
+    /// When the moment of silence is over that possible speech is given, in milliseconds.
+    pub(super) fn hush_until_ms(&self) -> Option<u64> {
+        self.hold.and_then(|hold| hold.hush_until_ms)
+    }
+
     pub(super) fn state(&self) -> AgentState {
         match (self.confirmed, self.hold) {
             (true, None) if self.is_audible() => AgentState::Speaking,
+            (true, Some(Hold { hush_until_ms: Some(_), .. })) => AgentState::Speaking,
             (true, None) => AgentState::Thinking,
             _ => AgentState::Listening,
         }

@@ -12,6 +12,10 @@ use crate::timeline::{PauseCause, Stages};
 use super::Session;
 use super::reply::{Hold, Reply};
 
+/// How long the agent is silent for what may become speech, in milliseconds. A start of speech is told within some 100 ms
+/// of the first doubt (docs/performance.md).
+const HUSH_MS: u64 = 160;
+
 impl Session {
     /// One more piece of the reply: its synthesis begins at once, heard it is only when it may be.
     pub(super) fn add_chunk(&mut self, text: String) {
@@ -54,7 +58,8 @@ impl Session {
         let reachable = self.link.is_some();
         let voice = self.has_voice();
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed) else { return };
-        if reply.hold.is_some() && reachable && self.listening.is_none() {
+        let hushed = reply.hush_until_ms().is_some_and(|until_ms| self.now_ms < until_ms);
+        if reply.hold.is_some() && !hushed && reachable && self.listening.is_none() {
             self.release_reply();
         }
         let Some(reply) = &mut self.reply else { return };
@@ -152,10 +157,29 @@ impl Session {
 
     /// The caller speaks, or is away: silence at once, but nothing is lost yet.
     pub(super) fn hold_reply(&mut self) {
+        self.hold_until(None);
+    }
+
+    /// Perhaps the caller begins to speak. A detector needs 100 ms and more to be sure of some sounds; silence for that long
+    /// costs less than talking on into somebody's first word.
+    pub(super) fn handle_possible_speech(&mut self) {
+        let free = self.closing.is_none() && self.link.is_some() && self.listening.is_none();
+        let audible = self.reply.as_ref().is_some_and(Reply::is_audible);
+        if free && audible && self.speaking_since_ms.is_none() {
+            self.hold_until(Some(self.now_ms + HUSH_MS));
+        }
+    }
+
+    fn hold_until(&mut self, hush_until_ms: Option<u64>) {
         let now_ms = self.now_ms;
-        let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed && reply.hold.is_none()) else { return };
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed) else { return };
+        if let Some(hold) = &mut reply.hold {
+            // What was possible is certain now.
+            hold.hush_until_ms = hold.hush_until_ms.and(hush_until_ms);
+            return;
+        }
         let paused = reply.speech.chunks.iter().any(|chunk| chunk.permitted && !chunk.shown);
-        reply.hold = Some(Hold { since_ms: now_ms, paused });
+        reply.hold = Some(Hold { since_ms: now_ms, paused, hush_until_ms });
         if paused {
             let speech = reply.speech.id;
             self.push(Output::PausePlayout { speech });
@@ -172,7 +196,8 @@ impl Session {
         let Some(hold) = reply.hold.take() else { return };
         reply.playout_progress_ms = now_ms;
         let (speech, from_ms) = (reply.speech.id, reply.speech.played_ms);
-        let audible = reply.first_audio_out_ms.is_some();
+        // A mere hush was no interruption.
+        let audible = reply.first_audio_out_ms.is_some() && hold.hush_until_ms.is_none();
         // Its pieces may have been made again meanwhile: the speech goes on all the same.
         if hold.paused {
             self.push(Output::ResumePlayout { speech, from_ms });

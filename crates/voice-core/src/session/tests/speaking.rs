@@ -36,6 +36,33 @@ fn the_agent_falls_silent_at_once_and_history_keeps_what_was_heard() {
 }
 
 #[test]
+fn what_may_become_speech_silences_the_agent_for_a_moment_only() {
+    let mut call = speaking();
+    call.at(3_710, Input::PossibleSpeech);
+    assert!(call.has(|output| matches!(output, Output::PausePlayout { speech: SpeechId(1) })));
+    assert_eq!(call.session.state(), AgentState::Speaking, "nobody is known to speak");
+    call.until(3_869);
+    assert!(!call.has(|output| matches!(output, Output::ResumePlayout { .. })));
+    call.until(3_870);
+    assert!(call.has(|output| matches!(output, Output::ResumePlayout { speech: SpeechId(1), from_ms: 1_400 })));
+    assert!(!call.observations().iter().any(|seen| matches!(seen, Observation::FalseInterruption { .. })));
+}
+
+#[test]
+fn speech_that_was_doubted_first_interrupts_all_the_same() {
+    let mut call = speaking();
+    call.at(3_700, Input::PossibleSpeech);
+    call.at(3_790, Input::StartOfSpeech { at_ms: 3_680 });
+    assert_eq!(call.session.state(), AgentState::Listening);
+    let pauses = call.log.iter().filter(|(_, output)| matches!(output, Output::PausePlayout { .. })).count();
+    assert_eq!(pauses, 1);
+    call.until(4_000);
+    assert!(!call.has(|output| matches!(output, Output::ResumePlayout { .. })));
+    call.at(4_010, Input::InterimTranscript { utterance: UtteranceId(2), text: "No wait".into() });
+    assert!(call.has(|output| matches!(output, Output::DropSpeech { speech: SpeechId(1) })));
+}
+
+#[test]
 fn late_words_of_a_cancelled_reply_change_nothing() {
     let mut call = Call::new();
     call.speaks(1_000, 2_000, "List my tasks", 950);
