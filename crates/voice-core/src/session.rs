@@ -61,6 +61,14 @@ struct Closing {
     deadline_ms: u64,
 }
 
+/// How often the agent hushes at what may become speech.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hush {
+    not_before_ms: u64,
+    /// Hushes in a row that nothing came of.
+    in_vain: u32,
+}
+
 /// A conversation. Pure: the same inputs at the same times give the same outputs.
 #[derive(Debug)]
 pub struct Session {
@@ -75,6 +83,8 @@ pub struct Session {
     extra: Map<String, Value>,
     link: Option<Link>,
     lost_since_ms: Option<u64>,
+    /// What may become speech is heeded again from then on.
+    hush: Hush,
     connected_before_ms: u64,
     /// Said once, when the first leg comes.
     greeting: Option<String>,
@@ -110,6 +120,7 @@ impl Session {
             cost: CostMeter::default(),
             extra: Map::new(),
             link: None,
+            hush: Hush::default(),
             lost_since_ms: None,
             connected_before_ms: 0,
             greeting,
@@ -197,6 +208,11 @@ impl Session {
     /// history may hold a change that the store does not have.
     pub fn is_saved(&self) -> bool {
         self.saving.is_clean()
+    }
+
+    /// Whether an answer is being made: what the caller asked for is not done yet.
+    pub fn is_answering(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| reply.confirmed && !reply.is_answered())
     }
 
     fn dispatch(&mut self, input: Input) {
@@ -311,7 +327,7 @@ impl Session {
 
     /// A typed message is its own end of turn. It cuts short what is being said, but never an answer in the making.
     fn take_pending_text(&mut self) {
-        let in_the_making = self.reply.as_ref().is_some_and(|reply| reply.confirmed && !reply.is_answered());
+        let in_the_making = self.is_answering();
         let words_spoken = self.listening.as_ref().is_some_and(Listening::has_text);
         if in_the_making || words_spoken || self.closing.is_some() {
             return;

@@ -235,6 +235,7 @@ impl World {
         let mut at_ms = self.now_ms + 1;
         let life = Some(self.life);
         let glitch = self.profile.faults.vad_glitch;
+        self.doubts(leg);
         self.queue.put(at_ms + notice_ms, life, Event::SpeechOn { began_ms: at_ms, leg });
         for (index, word) in words.iter().enumerate() {
             at_ms += self.dice.between(120, 400);
@@ -264,22 +265,34 @@ impl World {
         let began_ms = self.now_ms;
         let last_ms = began_ms + self.dice.between(60, 1_100);
         let (notice_ms, hang_ms) = (self.dice.between(20, 60), self.dice.between(90, 260));
+        self.doubts(leg);
         self.later(notice_ms, Event::SpeechOn { began_ms, leg });
         self.queue.put(last_ms + hang_ms, Some(self.life), Event::SpeechOff { last_ms, leg });
         last_ms
+    }
+
+    /// The VAD hears what may become speech.
+    pub(crate) fn doubt(&mut self, leg: u64) -> Checked {
+        if !self.caller.hears_on(leg) || self.caller.vad_on {
+            return Ok(());
+        }
+        self.feed(Input::PossibleSpeech)
+    }
+
+    /// The doubts that begin now: of what will be speech, or of noise that never is.
+    fn doubts(&mut self, leg: u64) {
+        let many = if self.dice.chance(100) { self.dice.between(2, 12) } else { self.dice.between(0, 2) };
+        for nth in 0..many {
+            let from_ms = nth * 512;
+            let wait_ms = self.dice.between(from_ms, from_ms + 300);
+            self.later(wait_ms, Event::Doubt { leg });
+        }
     }
 
     pub(crate) fn speech_on(&mut self, began_ms: u64, leg: u64) -> Checked {
         let doubled = self.dice.chance(self.profile.faults.vad_glitch);
         if !self.caller.hears_on(leg) || (self.caller.vad_on && !doubled) {
             return Ok(());
-        }
-        // Often the VAD has its doubts first; sometimes nothing comes of them.
-        if self.dice.chance(400) {
-            self.feed(Input::PossibleSpeech)?;
-            if self.dice.chance(200) {
-                return Ok(());
-            }
         }
         self.caller.vad_on = true;
         self.feed(Input::StartOfSpeech { at_ms: began_ms.saturating_sub(self.base_ms) })

@@ -13,6 +13,8 @@ pub(crate) enum Event {
     Act,
     /// The VAD notices speech that began at this world time, in milliseconds, on this leg.
     SpeechOn { began_ms: u64, leg: u64 },
+    /// The VAD hears on this leg what may become speech.
+    Doubt { leg: u64 },
     /// The VAD notices silence since this world time, in milliseconds, on this leg.
     SpeechOff { last_ms: u64, leg: u64 },
     /// The caller has said a word.

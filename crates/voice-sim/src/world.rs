@@ -181,6 +181,7 @@ impl World {
     fn happen(&mut self, event: Event) -> Checked {
         match event {
             Event::Act => self.act(),
+            Event::Doubt { leg } => self.doubt(leg),
             Event::SpeechOn { began_ms, leg } => self.speech_on(began_ms, leg),
             Event::SpeechOff { last_ms, leg } => self.speech_off(last_ms, leg),
             Event::Word { word, leg } => {

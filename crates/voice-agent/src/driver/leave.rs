@@ -10,6 +10,7 @@ impl Driver {
     /// Whether the process goes down, and all of the session that is to be saved is saved.
     pub(super) fn may_leave(&self) -> bool {
         let is_quiet = self.session.state() == AgentState::Listening && self.answers.is_idle();
+        let is_quiet = is_quiet && !self.session.is_answering();
         self.is_leaving && self.leg.is_none() && is_quiet && !self.staging.is_staged() && self.session.is_saved()
     }
 
@@ -17,11 +18,7 @@ impl Driver {
     pub(super) async fn finish(&mut self) -> SessionEnd {
         let (outcome, reason) = self.end.unwrap_or((Outcome::Error, EndReason::Failed));
         self.stop_providers();
-        let booked = self.spend.settle();
-        self.count(booked);
-        for (reason, count) in self.frames_dropped.by_reason() {
-            self.deps.events.frames_dropped(reason, count);
-        }
+        self.close_books();
         let now_ms = self.now_ms();
         let (code, word) = close_code(outcome, reason);
         self.close_leg(code, word);
@@ -41,6 +38,7 @@ impl Driver {
     pub(super) fn failed(&mut self) -> SessionEnd {
         let (outcome, reason, now_ms) = (Outcome::Error, EndReason::Failed, self.now_ms());
         self.stop_providers();
+        self.close_books();
         let (code, word) = close_code(outcome, reason);
         self.close_leg(code, word);
         self.answers.end();
@@ -51,6 +49,15 @@ impl Driver {
     fn account(&self, outcome: Outcome, reason: EndReason, duration_ms: u64) -> SessionEnd {
         let (connected_ms, cost) = (self.session.connected_ms(), self.session.cost().total());
         SessionEnd { outcome, reason, duration_ms, connected_ms, cost }
+    }
+
+    /// What was counted and not told yet.
+    fn close_books(&mut self) {
+        let booked = self.spend.settle();
+        self.count(booked);
+        for (reason, count) in self.frames_dropped.by_reason() {
+            self.deps.events.frames_dropped(reason, count);
+        }
     }
 
     fn stop_providers(&mut self) {

@@ -151,7 +151,7 @@ impl Detector {
             noise_level_dbfs: LEAST_DBFS,
             speech_level_dbfs: f32::NEG_INFINITY,
             possible_in_windows: 0,
-            events: VecDeque::with_capacity(2),
+            events: VecDeque::with_capacity(4),
         }
     }
 
@@ -194,6 +194,7 @@ impl Detector {
         self.state = SileroState::default();
         self.probability = 0.0;
         self.quiet_windows = 0;
+        self.possible_in_windows = 0;
         self.level_dbfs = f32::NEG_INFINITY;
     }
 

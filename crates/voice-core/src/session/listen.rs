@@ -99,6 +99,7 @@ impl Session {
         let at_ms = at_ms.min(self.now_ms);
         self.last_activity_ms = self.now_ms;
         self.speaking_since_ms = Some(at_ms);
+        self.hush = super::Hush::default();
         self.client(ClientEvent::UserSpeaking { speaking: true });
         self.hold_reply();
         self.begin_utterance(at_ms);

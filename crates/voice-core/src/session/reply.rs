@@ -168,6 +168,11 @@ impl Reply {
         self.text_done && self.staged.is_empty() && self.running.is_none() && self.waiting_calls.is_empty()
     }
 
+    /// All of it is said and heard.
+    pub(super) fn is_through(&self) -> bool {
+        self.is_answered() && self.speech.chunks.iter().all(|chunk| chunk.permitted) && self.speech.is_heard()
+    }
+
     /// Whether this request of its is under way.
     pub(super) fn asks(&self, id: LlmRequestId) -> bool {
         self.request.as_ref().is_some_and(|request| request.id == id)

@@ -9,12 +9,17 @@ use crate::playout::Chunk;
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::{PauseCause, Stages};
 
-use super::Session;
 use super::reply::{Hold, Reply};
+use super::{Hush, Session};
 
 /// How long the agent is silent for what may become speech, in milliseconds. A start of speech is told within some 100 ms
 /// of the first doubt (docs/performance.md).
 const HUSH_MS: u64 = 160;
+/// The least time from one hush to the next, in milliseconds. It doubles with each that nothing comes of, so that a noisy
+/// room does not make the agent stutter.
+const HUSH_GAP_MS: u64 = 500;
+/// It doubles at most so often (8.5 minutes): a gap outlasts any speech whose playout is not reported.
+const HUSH_DOUBLINGS: u32 = 10;
 
 impl Session {
     /// One more piece of the reply: its synthesis begins at once, heard it is only when it may be.
@@ -60,6 +65,10 @@ impl Session {
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed) else { return };
         let hushed = reply.hush_until_ms().is_some_and(|until_ms| self.now_ms < until_ms);
         if reply.hold.is_some() && !hushed && reachable && self.listening.is_none() {
+            // A hush in the last word: there is nothing to go on with.
+            if reply.hush_until_ms().is_some() && reply.is_through() {
+                reply.hold = None;
+            }
             self.release_reply();
         }
         let Some(reply) = &mut self.reply else { return };
@@ -69,8 +78,7 @@ impl Session {
         }
         self.say_answered();
         let Some(reply) = &self.reply else { return };
-        let through = reply.is_answered() && reply.speech.chunks.iter().all(|chunk| chunk.permitted);
-        if through && reply.hold.is_none() && reply.speech.is_heard() {
+        if reply.hold.is_none() && reply.is_through() {
             self.finish_reply();
         }
     }
@@ -165,7 +173,10 @@ impl Session {
     pub(super) fn handle_possible_speech(&mut self) {
         let free = self.closing.is_none() && self.link.is_some() && self.listening.is_none();
         let audible = self.reply.as_ref().is_some_and(Reply::is_audible);
-        if free && audible && self.speaking_since_ms.is_none() {
+        if free && audible && self.speaking_since_ms.is_none() && self.now_ms >= self.hush.not_before_ms {
+            let gap_ms = HUSH_GAP_MS << self.hush.in_vain.min(HUSH_DOUBLINGS);
+            // Until speech follows.
+            self.hush = Hush { not_before_ms: self.now_ms + gap_ms, in_vain: self.hush.in_vain.saturating_add(1) };
             self.hold_until(Some(self.now_ms + HUSH_MS));
         }
     }
@@ -194,6 +205,8 @@ impl Session {
         }
         let Some(reply) = &mut self.reply else { return };
         let Some(hold) = reply.hold.take() else { return };
+        // What was played since the last report is played again: the playout's time begins anew. Hushes come ever more
+        // seldom, so that this ends.
         reply.playout_progress_ms = now_ms;
         let (speech, from_ms) = (reply.speech.id, reply.speech.played_ms);
         // A mere hush was no interruption.

@@ -49,6 +49,31 @@ fn what_may_become_speech_silences_the_agent_for_a_moment_only() {
 }
 
 #[test]
+fn a_noisy_room_does_not_make_the_agent_stutter() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "List my tasks", 950);
+    call.llm_says(2_250, &"You have three tasks and one of them is milk. ".repeat(8));
+    call.tts_answers(2_290);
+    call.plays(2_310, 40);
+    call.take();
+    for at_ms in (2_800..12_800).step_by(500) {
+        call.at(at_ms, Input::PossibleSpeech);
+        call.at(at_ms + 200, Input::PlayoutPosition { speech: SpeechId(1), played_ms: at_ms - 2_300 });
+    }
+    let pauses = call.log.iter().filter(|(_, output)| matches!(output, Output::PausePlayout { .. })).count();
+    assert_eq!(pauses, 5, "at 0, 0.5, 1.5, 3.5 and 7.5 s");
+}
+
+#[test]
+fn doubts_never_keep_a_playout_alive_that_says_nothing() {
+    let mut call = speaking();
+    for at_ms in (3_710..15_000).step_by(250) {
+        call.at(at_ms, Input::PossibleSpeech);
+    }
+    assert!(call.history().iter().any(|line| line.ends_with("The first is milk.")), "{:?}", call.history());
+}
+
+#[test]
 fn speech_that_was_doubted_first_interrupts_all_the_same() {
     let mut call = speaking();
     call.at(3_700, Input::PossibleSpeech);
