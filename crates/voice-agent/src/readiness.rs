@@ -40,6 +40,43 @@ impl Hold {
     }
 }
 
+/// How a stage's rung is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It does its work.
+    Well,
+    /// It works less well than it should, for this reason.
+    Trouble(String),
+    /// It cannot be used, for this reason.
+    Out(String),
+}
+
+/// What can say how it is, at once and without looking at anything outside of the process.
+pub trait StageHealth: Send + Sync {
+    /// How it is now.
+    fn health(&self) -> Health;
+}
+
+/// A rung that is looked after.
+#[derive(Clone)]
+pub struct Watched {
+    /// `stt`, `turn`, `tts`.
+    pub stage: &'static str,
+    /// Whether sessions can go on without it.
+    pub optional: bool,
+    /// It.
+    pub rung: Arc<dyn StageHealth>,
+}
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watched")
+            .field("stage", &self.stage)
+            .field("health", &self.rung.health())
+            .finish_non_exhaustive()
+    }
+}
+
 /// A part and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reason {
@@ -68,6 +105,7 @@ struct State {
 #[derive(Debug)]
 pub struct Readiness {
     state: Mutex<State>,
+    watched: Mutex<Vec<Watched>>,
     events: Arc<Events>,
 }
 
@@ -75,7 +113,7 @@ impl Readiness {
     /// An instance that is starting.
     pub fn starting(events: Arc<Events>) -> Self {
         let state = Mutex::new(State { holds: vec![Hold::Starting], troubles: BTreeMap::new() });
-        Self { state, events }
+        Self { state, watched: Mutex::new(Vec::new()), events }
     }
 
     /// Takes no sessions any more, until [`Readiness::release`].
@@ -112,6 +150,35 @@ impl Readiness {
                 tracing::info!(part, "recovered");
             }
         });
+    }
+
+    /// Looks after these rungs from now on.
+    pub fn watch(&self, rungs: Vec<Watched>) {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).extend(rungs);
+    }
+
+    /// Asks every rung how it is: trouble is said, and without a rung that cannot be spared no session is taken.
+    pub fn look(&self) {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        watched.iter().for_each(|rung| self.look_at(rung));
+    }
+
+    fn look_at(&self, watched: &Watched) {
+        let hold = Hold::NoRung(watched.stage);
+        match watched.rung.health() {
+            Health::Well => {
+                self.release(hold);
+                self.recover(watched.stage);
+            }
+            Health::Out(reason) if !watched.optional => {
+                self.degrade(watched.stage, reason);
+                self.hold(hold);
+            }
+            Health::Trouble(reason) | Health::Out(reason) => {
+                self.release(hold);
+                self.degrade(watched.stage, reason);
+            }
+        }
     }
 
     /// Why no session is taken now, if none is.
@@ -166,5 +233,30 @@ mod tests {
         readiness.release(Hold::NoRung("stt"));
         readiness.recover("store");
         assert_eq!(readiness.report().status, "ready");
+    }
+
+    struct Rung(Health);
+
+    impl StageHealth for Rung {
+        fn health(&self) -> Health {
+            self.0.clone()
+        }
+    }
+
+    #[test]
+    fn a_stage_without_a_rung_takes_no_sessions_unless_it_can_be_spared() {
+        let readiness = Readiness::starting(Arc::new(Events::new(Metrics::new("rules", &[]))));
+        readiness.release(Hold::Starting);
+        let look = |stage, optional, health| {
+            readiness.look_at(&Watched { stage, optional, rung: Arc::new(Rung(health)) });
+            readiness.report().status
+        };
+        assert_eq!(look("stt", false, Health::Trouble("1 of 2".to_owned())), "degraded");
+        assert_eq!(look("stt", false, Health::Out("lost".to_owned())), "not_ready");
+        assert_eq!(readiness.held(), Some(Hold::NoRung("stt")));
+        assert_eq!(look("stt", false, Health::Trouble("1 of 2".to_owned())), "degraded");
+        assert_eq!(look("turn", true, Health::Out("lost".to_owned())), "degraded");
+        assert_eq!(look("stt", false, Health::Well), "degraded");
+        assert_eq!(look("turn", true, Health::Well), "ready");
     }
 }

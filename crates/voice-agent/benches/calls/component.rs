@@ -31,7 +31,7 @@ pub(crate) struct Times {
 /// Loads the models as the server does.
 pub(crate) fn load(models_dir: &Path) -> Result<Providers> {
     let events = Arc::new(Events::new(Metrics::new("bench", &[])));
-    Ok(voice_agent::embedded::load(models_dir, &Model::default(), &events)?)
+    Ok(voice_agent::embedded::load(models_dir, &Model::default(), &events)?.0)
 }
 
 /// Each command once through each model.

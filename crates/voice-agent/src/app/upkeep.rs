@@ -1,4 +1,4 @@
-//! What goes on in the background: the instance's heartbeat, the store's health, the sweep of what expired, the pruning of
+//! What goes on in the background: the instance's heartbeat, the health of the store and of the stages' rungs, the sweep of what expired, the pruning of
 //! the logs of inputs, and the news of changed tasks.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::store::HEARTBEAT_TTL;
 
 /// How often the instance says that it lives.
 const HEARTBEAT: Duration = Duration::from_millis(500);
-/// How often the store is asked how it is.
+/// How often the store and the stages' rungs are asked how they are.
 const HEALTH: Duration = Duration::from_secs(5);
 /// How often what expired is forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -78,6 +78,7 @@ async fn health(app: &Shared) {
         Some(trouble) => app.readiness.degrade("store", trouble),
         None => app.readiness.recover("store"),
     }
+    app.readiness.look();
 }
 
 async fn prune(app: &Shared) {

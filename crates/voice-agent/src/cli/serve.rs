@@ -89,8 +89,9 @@ async fn serve(config: Config, instance: InstanceId, traces: Traces) -> anyhow::
 /// starting.
 async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     let (config, events) = (app.config.clone(), Arc::clone(&app.events));
-    let providers =
+    let (providers, rungs) =
         tokio::task::spawn_blocking(move || embedded::load(&config.models_dir, &config.model, &events)).await??;
+    app.readiness.watch(rungs);
     let folder = &app.config.input_log.dir;
     let deps = Arc::new(Deps {
         store: Arc::clone(&app.store),

@@ -9,6 +9,8 @@
 //!   and each lane has a queue of its own, so that speculation can never fill the urgent one.
 //! - **Cancelling is dropping.** A job whose caller has gone before it began is skipped.
 //! - **A panic ends one job.** Its caller gets [`PoolError::Panicked`]; the model, whose state nobody knows, is built anew.
+//! - **A model that cannot be built anew costs its worker, not the jobs.** The others take them; the worker tries again every
+//!   [`REBUILD_EVERY`]. With no worker left, each job is one more try. [`StageHealth`] tells readiness.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -22,6 +24,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::runtime::ModelError;
+use crate::readiness::{Health, StageHealth};
+
+/// How often a worker that lost its model tries to build it anew.
+const REBUILD_EVERY: Duration = Duration::from_secs(5);
 
 /// Which jobs go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +69,7 @@ pub struct PoolConfig {
 /// A pool's counters: gauges of now, and totals since the start.
 #[derive(Debug, Default)]
 pub struct PoolStats {
+    lost: AtomicUsize,
     queued: AtomicUsize,
     running: AtomicUsize,
     finished: AtomicU64,
@@ -74,6 +81,11 @@ pub struct PoolStats {
 }
 
 impl PoolStats {
+    /// Workers whose model could not be built anew.
+    pub fn lost(&self) -> usize {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// Jobs waiting in both lanes.
     pub fn queued(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
@@ -146,6 +158,13 @@ enum Attempt {
     Finished,
     Skipped,
     Panicked,
+}
+
+/// What a worker does next.
+enum Next<M> {
+    Job(Job<M>),
+    Rebuild,
+    Closed,
 }
 
 /// A job on its way: told the model, or that there is none.
@@ -249,7 +268,8 @@ impl<M: Send + 'static> ModelPool<M> {
         waiting.push_back(job);
         self.shared.stats.queued.fetch_add(1, Ordering::Relaxed);
         drop(queue);
-        self.shared.work.notify_one();
+        // All of them, since one without a model leaves the job to the others.
+        self.shared.work.notify_all();
         Ok(Answer { receiver })
     }
 
@@ -282,6 +302,23 @@ impl<M: Send + 'static> ModelPool<M> {
     }
 }
 
+/// A pool is a stage's rung; what it lost shows here.
+impl<M: Send + 'static> StageHealth for ModelPool<M> {
+    fn health(&self) -> Health {
+        let (lost, workers) = (self.shared.stats.lost(), self.shared.config.workers.max(1));
+        let name = self.shared.config.name;
+        if lost == 0 {
+            Health::Well
+        } else if lost < workers {
+            Health::Trouble(format!(
+                "{lost} of {workers} workers of the model {name} lost it, and it cannot be reloaded"
+            ))
+        } else {
+            Health::Out(format!("the model {name} was lost and cannot be reloaded"))
+        }
+    }
+}
+
 impl<M> ModelPool<M> {
     fn close(&self) {
         self.shared.queue().closed = true;
@@ -304,32 +341,57 @@ impl<M> Shared<M> {
     /// A worker thread's life.
     fn work_until_closed(&self, model: M) {
         let mut model = Some(model);
-        while let Some(job) = self.next_job() {
+        loop {
+            let job = match self.next(model.is_some()) {
+                Next::Job(job) => Some(job),
+                Next::Rebuild => None,
+                Next::Closed => return,
+            };
             if model.is_none() {
                 model = self.rebuild();
+                self.stats.lost.fetch_sub(usize::from(model.is_some()), Ordering::Relaxed);
             }
+            let Some(job) = job else { continue };
             if matches!(job(model.as_mut()), Attempt::Panicked) {
                 // Dropping a model that panicked may panic again.
                 let broken = model.take();
                 let _dropped = std::panic::catch_unwind(AssertUnwindSafe(move || drop(broken)));
                 model = self.rebuild();
+                self.stats.lost.fetch_add(usize::from(model.is_none()), Ordering::Relaxed);
             }
         }
     }
 
-    /// Waits for the next job; `None` when the pool is closed and its lanes are empty.
-    fn next_job(&self) -> Option<Job<M>> {
+    /// Waits for what a worker is to do next.
+    fn next(&self, has_model: bool) -> Next<M> {
         let mut queue = self.queue();
+        let rebuild_at = Instant::now() + REBUILD_EVERY;
         loop {
-            if let Some(job) = queue.urgent.pop_front().or_else(|| queue.speculative.pop_front()) {
-                self.stats.queued.fetch_sub(1, Ordering::Relaxed);
-                return Some(job);
+            // A worker without a model leaves the jobs to those that have one.
+            if has_model || self.is_out() || queue.closed {
+                if let Some(job) = queue.urgent.pop_front().or_else(|| queue.speculative.pop_front()) {
+                    self.stats.queued.fetch_sub(1, Ordering::Relaxed);
+                    return Next::Job(job);
+                }
+                if queue.closed {
+                    return Next::Closed;
+                }
             }
-            if queue.closed {
-                return None;
+            if has_model {
+                queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
             }
-            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            let left = rebuild_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Next::Rebuild;
+            }
+            queue = self.work.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Whether no worker has a model.
+    fn is_out(&self) -> bool {
+        self.stats.lost() >= self.config.workers.max(1)
     }
 
     fn rebuild(&self) -> Option<M> {

@@ -157,3 +157,25 @@ async fn answers_tell_their_share_of_time() {
     assert!(pool.stats().total_wait() + Duration::from_micros(2) >= done.waited);
     assert!(pool.stats().total_run() + Duration::from_micros(2) >= done.ran);
 }
+
+#[tokio::test]
+async fn a_worker_without_a_model_leaves_the_jobs_to_the_others() {
+    let built = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&built);
+    let pool =
+        ModelPool::start(PoolConfig { workers: 2, ..CONFIG }, move || match counter.fetch_add(1, Ordering::SeqCst) {
+            0 | 1 => Ok(Counter::default()),
+            _ => Err(ModelError::Runtime("the file is gone".to_owned())),
+        })
+        .expect("a pool");
+    assert_eq!(pool.health(), Health::Well);
+    assert_eq!(pool.run(Lane::Urgent, |_| -> () { panic!("a bug in the model") }).await, Err(PoolError::Panicked));
+    for _ in 0..50 {
+        assert_eq!(pool.run(Lane::Urgent, |_| ()).await, Ok(()));
+    }
+    assert_eq!(pool.stats().lost(), 1);
+    assert!(matches!(pool.health(), Health::Trouble(reason) if reason.contains("1 of 2")));
+    assert_eq!(pool.run(Lane::Urgent, |_| -> () { panic!("a bug in the model") }).await, Err(PoolError::Panicked));
+    assert_eq!(pool.run(Lane::Urgent, |_| ()).await, Err(PoolError::ModelLost));
+    assert!(matches!(pool.health(), Health::Out(_)));
+}

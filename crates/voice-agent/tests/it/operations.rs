@@ -1,12 +1,15 @@
 //! Caps, health, draining, the operators' calls.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use voice_agent::config::Secret;
+use voice_agent::model::pool::{Lane, ModelPool, PoolConfig, PoolError};
+use voice_agent::model::runtime::ModelError;
+use voice_agent::readiness::{StageHealth, Watched};
 
 use crate::server::{TestServer, problem, soon};
 
@@ -61,15 +64,32 @@ async fn without_a_token_the_operators_calls_are_off() {
 }
 
 #[tokio::test]
-async fn trouble_degrades_and_does_not_take_the_instance_out() {
+async fn a_lost_model_degrades_and_the_last_one_takes_the_instance_out() {
     let server = TestServer::start().await;
-    server.app().readiness.degrade("stt", "the model is slow");
-    let ready = server.get("/health/ready", "").await;
-    assert_eq!(ready.status(), 200);
-    let body: Value = ready.json().await.unwrap();
-    assert_eq!((&body["status"], &body["reasons"][0]["reason"]), (&json!("degraded"), &json!("the model is slow")));
-    assert_eq!(server.metric("voice_degraded_parts").await, 1.0);
-    assert_eq!(server.metric("voice_ready").await, 1.0);
+    let built = AtomicUsize::new(0);
+    let gone = || ModelError::Runtime("the file is gone".to_owned());
+    let config = PoolConfig { name: "moonshine", workers: 2, queue_limit: 4 };
+    let factory = move || if built.fetch_add(1, Ordering::SeqCst) < 2 { Ok(()) } else { Err(gone()) };
+    let pool = Arc::new(ModelPool::start(config, factory).unwrap());
+    let readiness = Arc::clone(&server.app().readiness);
+    readiness.watch(vec![Watched { stage: "stt", optional: false, rung: Arc::clone(&pool) as Arc<dyn StageHealth> }]);
+    let lose = async || {
+        let job = |_: &mut ()| -> () { panic!("a bug in the model") };
+        assert_eq!(pool.run(Lane::Urgent, job).await, Err(PoolError::Panicked));
+        readiness.look();
+        let ready = server.get("/health/ready", "").await;
+        (ready.status().as_u16(), ready.json::<Value>().await.unwrap())
+    };
+
+    let (status, body) = lose().await;
+    assert_eq!((status, &body["status"], &body["reasons"][0]["part"]), (200, &json!("degraded"), &json!("stt")));
+    assert!(body["reasons"][0]["reason"].as_str().unwrap().contains("1 of 2 workers"), "{body}");
+    assert_eq!((server.metric("voice_degraded_parts").await, server.metric("voice_ready").await), (1.0, 1.0));
+
+    let (status, body) = lose().await;
+    assert_eq!((status, &body["status"]), (503, &json!("not_ready")));
+    assert_eq!(server.metric("voice_ready").await, 0.0);
+    problem(server.post("/api/sessions", "", &json!({})).await, 503, "not_ready").await;
 }
 
 #[tokio::test]
