@@ -32,6 +32,7 @@ struct Interrupter<'a> {
     /// Which speech, and its next frame.
     saying: Option<(usize, usize)>,
     began_speaking: Option<Instant>,
+    quiet: Option<Quiet>,
     waiting: Instant,
     cuts: Vec<Cut>,
     missed: usize,
@@ -42,12 +43,24 @@ struct Interrupter<'a> {
 pub(crate) struct Cut {
     /// By which speech.
     pub(crate) speech: usize,
-    /// From sending its first frame with speech to the arrival of `clear`, in milliseconds.
-    pub(crate) ms: f64,
+    /// From sending its first frame with speech to the arrival of the first `clear`, in milliseconds. The agent may have
+    /// spoken on after it.
+    pub(crate) hushed_ms: f64,
+    /// To the arrival of the `clear` after which the agent did not speak on.
+    pub(crate) silent_ms: f64,
+}
+
+/// A `clear` that came while a speech is being said.
+#[derive(Debug, Clone, Copy)]
+struct Quiet {
+    first_ms: f64,
+    last_ms: f64,
+    /// The agent spoke on after the last one.
+    resumed: bool,
 }
 
 /// Cuts the agent short `count` times in one session, by one speech after the other from `first` on, and says how long
-/// each took, and how often no `clear` came.
+/// each took, and how often the agent talked on to the speech's end.
 pub(crate) async fn interrupt(url: &str, speeches: &[Speech], first: usize, count: usize) -> Result<(Vec<Cut>, usize)> {
     let (status, text) = {
         let body = json!({"channel": "browser", "time_zone": "UTC"});
@@ -67,6 +80,7 @@ pub(crate) async fn interrupt(url: &str, speeches: &[Speech], first: usize, coun
         hears: None,
         saying: None,
         began_speaking: None,
+        quiet: None,
         waiting: Instant::now(),
         cuts: Vec::new(),
         missed: 0,
@@ -104,25 +118,60 @@ impl Interrupter<'_> {
     async fn event(&mut self, event: &Value) -> Result<()> {
         let speech = event["speech_id"].as_u64().unwrap_or(0);
         match event["type"].as_str().unwrap_or("") {
-            "speech_started" | "speech_resumed" => {
-                self.hears = Some((speech, None));
-                self.waiting = Instant::now();
+            "speech_resumed" => {
+                if let Some(quiet) = &mut self.quiet {
+                    quiet.resumed = true;
+                }
+                if self.saying.is_none() {
+                    self.miss();
+                }
+                self.listen_to(speech);
+            }
+            "speech_started" => {
+                self.cut();
+                self.listen_to(speech);
             }
             "clear" => {
                 let played_ms = self.played_ms();
                 let report = json!({"type": "playout", "speech_id": speech, "played_ms": played_ms});
                 self.socket.send(Message::text(report.to_string())).await?;
                 self.hears = None;
-                if let Some(began) = self.began_speaking.take() {
+                if let Some(began) = self.began_speaking {
                     let ms = began.elapsed().as_secs_f64() * 1_000.0;
-                    self.cuts.push(Cut { speech: self.speech(), ms });
+                    let first_ms = self.quiet.map_or(ms, |quiet| quiet.first_ms);
+                    self.quiet = Some(Quiet { first_ms, last_ms: ms, resumed: false });
                     self.waiting = Instant::now();
                 }
             }
+            // The reply is over for good: which of its words were heard is known.
+            "heard" => self.cut(),
             "ended" => bail!("the session ended"),
             _ => {}
         }
         Ok(())
+    }
+
+    fn listen_to(&mut self, speech: u64) {
+        self.hears = Some((speech, None));
+        self.waiting = Instant::now();
+    }
+
+    fn cut(&mut self) {
+        let (Some(_), Some(quiet)) = (self.began_speaking, self.quiet) else { return };
+        if quiet.resumed {
+            return;
+        }
+        let speech = self.speech();
+        (self.began_speaking, self.quiet) = (None, None);
+        self.cuts.push(Cut { speech, hushed_ms: quiet.first_ms, silent_ms: quiet.last_ms });
+    }
+
+    /// The agent talked on, to the end of what was said over it or after.
+    fn miss(&mut self) {
+        if self.began_speaking.take().is_some() {
+            self.missed += 1;
+            (self.hears, self.quiet) = (None, None);
+        }
     }
 
     fn played_ms(&self) -> u64 {
@@ -153,10 +202,9 @@ impl Interrupter<'_> {
             let frames = &self.speeches[speech].frames;
             frame = frames[at];
             self.saying = (at + 1 < frames.len()).then_some((speech, at + 1));
-            if self.saying.is_none() && self.began_speaking.take().is_some() {
-                // The agent talked on to the end of it.
-                self.missed += 1;
-                self.hears = None;
+            let is_over = self.quiet.is_some_and(|quiet| !quiet.resumed);
+            if self.saying.is_none() && !is_over {
+                self.miss();
             }
         }
         let bytes: Vec<u8> = frame.iter().flat_map(|sample| sample.to_le_bytes()).collect();

@@ -18,12 +18,20 @@ pub(crate) fn describe() -> Result<String> {
     let memory_kb: f64 = field(&meminfo, "MemTotal").and_then(|text| text.split(' ').next()).unwrap_or("0").parse()?;
     let kernel = read_to_string("/proc/sys/kernel/osrelease")?;
     Ok(format!(
-        "- processor: {model}, {cores} cores\n- memory: {:.1} GiB\n- kernel: Linux {}\n- load average before: {}\n- date: {}\n",
+        "- processor: {model}, {cores} cores\n- memory: {:.1} GiB\n- kernel: Linux {}\n- load average before: {}\n- date: {}\n- commit: {}\n",
         memory_kb / 1024.0 / 1024.0,
         kernel.trim(),
         load()?,
         jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC"),
+        commit(),
     ))
+}
+
+/// What was measured, as git names it.
+fn commit() -> String {
+    let git = std::process::Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=10"]).output();
+    let name = git.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    name.map_or_else(|| "unknown".to_owned(), |name| String::from_utf8_lossy(&name).trim().to_owned())
 }
 
 /// The load averages of 1, 5 and 15 minutes.

@@ -23,6 +23,7 @@ use voice_core::config::GREETING;
 
 use crate::embedded::{COMMANDS, Calls, Said};
 use crate::instant::{Delays, Way};
+use crate::interrupt::Cut;
 use crate::machine::Watch;
 use crate::microphone::Speech;
 use crate::overhead::{House, Plan, Run};
@@ -188,9 +189,15 @@ async fn load(args: &Args, house: &House) -> Result<()> {
     line(&format!("| CPU seconds per call-minute | {cpu:.3} | ≤ 0.15: {} |", met(cpu <= 0.15)))?;
     line(&format!("| memory per session, MB | {memory:.3} | < 1: {} |", met(memory < 1.0)))?;
     let told: Vec<String> = runs.iter().map(|run| run.resident_mb.map(|mb| format!("{mb:.0}")).join(" → ")).collect();
+    // A process that has served callers keeps some of what it grew by; that it keeps growing would be a leak.
+    let kept = over(&runs, |run| {
+        (run.resident_mb[2] - run.resident_mb[0]) / (run.resident_mb[1] - run.resident_mb[0]).max(1.0)
+    });
+    line(&format!("| resident before → with them → after they ended, MB, run by run | {} | |", told.join("; ")))?;
     line(&format!(
-        "| resident before → with them → after they ended, MB, run by run | {} | given back |\n",
-        told.join("; ")
+        "| of the growth, kept after they ended | {:.0} % | ≤ 50 %: {} |\n",
+        kept * 100.0,
+        met(kept <= 0.5)
     ))?;
     line(&watch.verdict(&[])?)
 }
@@ -287,15 +294,17 @@ async fn interruption(args: &Args, said: &[Said]) -> Result<()> {
         }
         cuts.push(run);
     }
-    let all: Vec<Vec<f64>> = cuts.iter().map(|run| run.iter().map(|cut| cut.ms).collect()).collect();
+    let of = |ms: fn(&Cut) -> f64| cuts.iter().map(|run| run.iter().map(ms).collect()).collect::<Vec<Vec<f64>>>();
     spread_head("one caller")?;
-    spread_row("interruption → silence", &all, Some(Target { p50_ms: None, p95_ms: 150.0 }))?;
+    let target = Target { p50_ms: None, p95_ms: 150.0 };
+    spread_row("interruption → silence, from which the agent may speak on", &of(|cut| cut.hushed_ms), Some(target))?;
+    spread_row("interruption → the silence that lasts", &of(|cut| cut.silent_ms), Some(target))?;
     // How long the VAD waits is a matter of the sound that a word begins with.
     for (number, command) in COMMANDS.iter().enumerate() {
-        let by = cuts.iter().flatten().filter(|cut| cut.speech == number).map(|cut| cut.ms).collect();
-        spread_row(&format!("by “{command}”, all runs"), &[by], None)?;
+        let by = cuts.iter().flatten().filter(|cut| cut.speech == number).map(|cut| cut.silent_ms).collect();
+        spread_row(&format!("lasting, by “{command}”, all runs"), &[by], None)?;
     }
-    line(&format!("\nInterruptions without effect {missed}."))?;
+    line(&format!("\nInterruptions after which the agent talked on {missed}."))?;
     line(&watch.verdict(&ours)?)?;
     server.stop().await
 }
