@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 use voice_core::log::{Digest, Entry, Header};
 use voice_core::{Input, Output};
 
@@ -22,14 +23,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Begins a log in this folder, or none.
-    pub(super) fn begin(folder: Option<&Path>, session: &str, header: &Header) -> Self {
+    /// Begins a log in this folder, or none. The tracker's owner waits for its last line.
+    pub(super) fn begin(folder: Option<&Path>, session: &str, header: &Header, tracker: &TaskTracker) -> Self {
         let mut journal = Self { lines: None, digest: Digest::default(), session: session.to_owned() };
         if let Some(folder) = folder {
             let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
             let path = folder.join(format!("{session}-{now}.jsonl"));
             let (sender, receiver) = mpsc::channel(QUEUE);
-            tokio::spawn(write(path, receiver));
+            tracker.spawn(write(path, receiver));
             journal.lines = Some(sender);
             journal.line(header);
         }

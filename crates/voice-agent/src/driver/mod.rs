@@ -261,7 +261,7 @@ impl Driver {
         let restored = Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed });
         let header = Header { version: LOG_VERSION, config: deps.core.clone(), restored };
         let session_id = start.doc.session_id.clone();
-        let journal = Journal::begin(deps.input_log_dir.as_deref(), session_id.as_str(), &header);
+        let journal = Journal::begin(deps.input_log_dir.as_deref(), session_id.as_str(), &header, &deps.tracker);
         let session = begin(header, &start.doc, &deps.core);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
         let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad);

@@ -152,7 +152,7 @@ impl Open {
             }
             Observation::SttFinished { duration_ms } => {
                 // It belongs to the turn that has not been declared over yet.
-                self.waiting.push(stretch("stt", *duration_ms, now_ms, Vec::new()));
+                self.wait(stretch("stt", *duration_ms, now_ms, Vec::new()));
             }
             Observation::LlmStarted { request, ttft_ms } => {
                 let request = i64::try_from(request.0).unwrap_or(i64::MAX);
@@ -246,9 +246,17 @@ impl Open {
         let ahead = self.waiting.last().is_some_and(|last| last.until_ms + AHEAD_MS >= stretch.from_ms);
         if self.turn.is_some() && !ahead {
             self.child(stretch);
-        } else if self.waiting.len() < MAX_WAITING {
-            self.waiting.push(stretch);
+        } else {
+            self.wait(stretch);
         }
+    }
+
+    /// Keeps a stage for the turn that is to come. Of coughs that no turn came of, the oldest make room.
+    fn wait(&mut self, stretch: Stretch) {
+        if self.waiting.len() >= MAX_WAITING {
+            self.waiting.remove(0);
+        }
+        self.waiting.push(stretch);
     }
 
     fn child(&self, stretch: Stretch) {
