@@ -2,8 +2,12 @@ import { render } from "preact";
 import "@fontsource-variable/figtree/wght.css";
 import "./styles/base.css";
 import "./styles/layout.css";
+import "./styles/notices.css";
 import "./styles/conversation.css";
+import "./styles/composer.css";
 import "./styles/tasks.css";
+import "./styles/timeline.css";
+import "./styles/adapt.css";
 import { SessionController } from "./session/controller";
 import { App } from "./ui/app";
 
@@ -15,6 +19,7 @@ async function begin(root: HTMLElement): Promise<void> {
   } else {
     controller = new SessionController();
   }
+  document.getElementById("boot")?.remove();
   render(<App controller={controller} />, root);
   await controller.restore();
 }

@@ -8,6 +8,8 @@ export interface TestHook {
   state(): SessionState;
   /** Everything that left the loudspeaker so far: PCM16LE mono at 16 kHz, base64. */
   played(): string;
+  /** Takes the microphone away as pulling its plug does. */
+  unplug(): void;
   stats(): { underruns: number; concealedMs: number; targetMs: number; droppedFrames: number };
 }
 
@@ -47,6 +49,7 @@ export function controllerWithHook(): SessionController {
       }
       return base64(new Uint8Array(toPcm16(resampleClip(clip, Math.round(rateHz), CAPTURE_RATE)).buffer));
     },
+    unplug: () => controller.voice.unplug(),
     stats: () => ({
       underruns: 0,
       concealedMs: 0,

@@ -61,12 +61,10 @@ async function askFor(id: string): Promise<MediaStream> {
   }
 }
 
-let fetched: Promise<unknown> | null = null;
-
-/** Fetches the worklets while the person still reads, so that the call need not wait for them. */
-export function preloadWorklets(): void {
+/** Fetches the worklets into the browser's cache while the person still reads, so that the call need not wait for them. */
+export async function preloadWorklets(): Promise<void> {
   // A failure means nothing here: the call asks for them again, and says what is wrong.
-  fetched ??= Promise.allSettled([captureUrl, playoutUrl].map(async (url) => (await fetch(url)).arrayBuffer()));
+  await Promise.allSettled([captureUrl, playoutUrl].map(async (url) => (await fetch(url)).arrayBuffer()));
 }
 
 /** The page's ears and mouth: one AudioContext, the capture and the playout worklet. */
@@ -141,6 +139,11 @@ export class AudioEngine implements VoiceOut {
     stopAll(this.stream);
     this.stream = null;
     this.levels.microphone = 0;
+  }
+
+  /** Behaves as when the device's plug is pulled: a track that the page stops itself tells nobody that it ended. */
+  unplug(): void {
+    for (const track of this.stream?.getAudioTracks() ?? []) track.dispatchEvent(new Event("ended"));
   }
 
   /** A muted microphone yields silence to everyone, and its meter rests. */

@@ -1,6 +1,6 @@
 import { Access } from "./access";
 import { ApiError, api, type CreatedSession, type Credentials } from "./api";
-import type { OverReason } from "./close-codes";
+import { type OverReason, reasonOf } from "./close-codes";
 import { LinkKeeper } from "./link-keeper";
 import type { ServerEvent } from "./protocol";
 import { PushToTalk } from "./push-to-talk";
@@ -265,8 +265,10 @@ export class SessionController {
     if (this.session === null) return;
     const opened = await api.createSession({ resume: this.session, access: this.access.token });
     if (!opened.resumed) {
-      const { microphone } = this.store.state;
+      const { microphone, muted, sound } = this.store.state;
       this.store.dispatch({ type: "starting", mode });
+      this.store.dispatch({ type: "muted", muted });
+      this.store.dispatch({ type: "sound", sound });
       this.store.dispatch({ type: "microphone", microphone });
       this.store.dispatch({ type: "notice", notice: "The earlier conversation could not be restored." });
     }
@@ -296,7 +298,7 @@ export class SessionController {
     else if (event.type === "clear") out.clear(event.speech_id);
     this.store.dispatch({ type: "server", event });
     if (event.type === "ready") this.handleReady();
-    else if (event.type === "ended") this.finish("ended", event.reason);
+    else if (event.type === "ended") this.finish(reasonOf(event.reason), event.reason);
   }
 
   private handleReady(): void {

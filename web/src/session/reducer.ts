@@ -1,5 +1,5 @@
 import type { HistoryLine } from "./api";
-import type { OverReason } from "./close-codes";
+import { type OverReason, reasonOf } from "./close-codes";
 import type { ServerEvent, Task, Turn } from "./protocol";
 import {
   initialState,
@@ -140,7 +140,7 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
       // Something that was sent is refused; a message that is still on its way may be it, and would wait for ever.
       return { ...state, notice: event.message || event.code, pending: [] };
     case "ended":
-      return handleOver(state, "ended", event.reason);
+      return handleOver(state, reasonOf(event.reason), event.reason);
     case "speech_started":
     case "speech_resumed":
       // Speech that comes again says that the voice is back.

@@ -68,6 +68,11 @@ export class Voice {
     this.store.dispatch({ type: "microphone", microphone: "off" });
   }
 
+  /** For tests: a browser cannot pull its own plug. */
+  unplug(): void {
+    this.engine?.unplug();
+  }
+
   setMuted(muted: boolean): void {
     this.engine?.setMuted(muted);
   }

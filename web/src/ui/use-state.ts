@@ -22,3 +22,15 @@ export function useCountdown(untilMs: number): number {
   }, [untilMs]);
   return Math.max(0, Math.ceil((untilMs - now) / 1000));
 }
+
+/** Becomes true when something has lasted `ms`; begins anew when `running` does. */
+export function useLasting(running: boolean, ms: number): boolean {
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    setLong(false);
+    if (!running) return;
+    const timer = setTimeout(() => setLong(true), ms);
+    return () => clearTimeout(timer);
+  }, [running, ms]);
+  return long && running;
+}
