@@ -174,7 +174,7 @@ function ViewSwitch({ view, onView, state }: { view: View; onView(view: View): v
         Talk
       </button>
       <button type="button" aria-pressed={view === "tasks"} onClick={() => onView("tasks")} data-testid="view-tasks">
-        Tasks <span class="numeric">{open}</span>
+        Tasks {state.tasksLoaded && <span class="numeric">{open}</span>}
         {fresh && <span class="fresh" role="img" aria-label="changed" />}
       </button>
     </nav>

@@ -24,6 +24,16 @@ export function Captions({ state, onExample }: Props) {
     const element = scroller.current;
     if (element !== null && following.current) element.scrollTop = element.scrollHeight;
   }, [lines.length, pending.length, last?.text, last?.unheard]);
+  useEffect(() => {
+    const element = scroller.current;
+    if (element === null) return;
+    // The keyboard comes up, or the bar below grows: who was reading the last line still is.
+    const observer = new ResizeObserver(() => {
+      if (following.current) element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
   const onScroll = () => {
     const element = scroller.current;
     if (element === null) return;

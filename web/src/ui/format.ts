@@ -52,7 +52,7 @@ export function formatCost(usd: number): string {
 }
 
 export const STAGE_NAMES: Record<Stage, string> = {
-  endpointing: "Waiting for your end",
+  endpointing: "Making sure you had finished",
   stt: "Making out your words",
   llm: "Finding the answer",
   tool: "Changing your list",

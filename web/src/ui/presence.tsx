@@ -45,6 +45,8 @@ function wordsOf(state: SessionState, mood: Mood): [string, string] {
   if (state.phase.name === "starting" && state.microphone === "asking") {
     return ["Waiting for you", "Allow the microphone in your browser"];
   }
+  if (mood === "ready" && matchMedia("(pointer: coarse)").matches)
+    return [WORDS.ready[0], "Hold the button, and speak"];
   if (mood === "speaking" && !state.sound) return ["Answering", "Type on whenever you like"];
   return WORDS[mood];
 }

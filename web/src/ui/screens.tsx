@@ -162,8 +162,8 @@ export function FullScreen({
       secondary={{ label: "Give up", run: () => controller.again() }}
     >
       <p>
-        {phase.message} Leave this page open: it tries again by itself in <span class="numeric">{seconds}</span> s. Your
-        microphone is off meanwhile.
+        {phase.message} Leave this page open: it tries again by itself in{" "}
+        <span class="numeric">{`${seconds}\u00a0s`}</span>. Your microphone is off meanwhile.
       </p>
     </Screen>
   );
