@@ -72,7 +72,6 @@ function Talk({ controller, state }: { controller: SessionController; state: Ses
   const levels = useCallback(() => controller.voice.levels, [controller]);
   return (
     <>
-      <h1 class="visually-hidden">Talk to your task list</h1>
       <Presence state={state} levels={levels} />
       <div role="status">
         <Hurdle controller={controller} state={state} />
@@ -106,16 +105,11 @@ function Header({ controller, state }: { controller: SessionController; state: S
   const live = state.phase.name === "live";
   return (
     <header class="top">
-      <div class="brand">
+      <h1 class="brand">
         <img src="/icon.svg" width="28" height="28" alt="" />
-        <span>Task Manager</span>
-      </div>
+        <span class="brand-name">Task Manager</span>
+      </h1>
       <div class="top-right">
-        {live && state.rttMs !== null && (
-          <span class="rtt numeric" title="Time to the server and back" data-testid="rtt">
-            {state.rttMs} ms
-          </span>
-        )}
         {live && <KeptSign controller={controller} state={state} />}
         {live && (
           <button type="button" class="button button-end" data-testid="end" onClick={() => void controller.end()}>
@@ -149,13 +143,12 @@ function RecordingSign({ controller, recording }: { controller: SessionControlle
       class={recording ? "recording recording-on" : "recording"}
       data-testid="recording"
       data-recording={recording}
-      aria-pressed={recording}
-      aria-label={recording ? "Recording. Press to stop recording" : "Not recording. Press to record"}
       onClick={() => controller.setRecording(!recording)}
     >
       <span class="recording-dot" aria-hidden="true" />
       <span class="recording-word">{recording ? "Recording" : "Not recorded"}</span>
       {recording && <span class="recording-act">Stop</span>}
+      <span class="visually-hidden">{recording ? " recording" : ". Press to record"}</span>
     </button>
   );
 }

@@ -41,7 +41,7 @@ export function AudioMenu({ controller, state, onClosed }: Props) {
     <div class="audio-menu" ref={root}>
       <button
         type="button"
-        class="menu-button"
+        class={state.talkMode === "push" ? "round" : "menu-button"}
         ref={button}
         data-testid="audio-menu-open"
         aria-expanded={open}
@@ -50,7 +50,7 @@ export function AudioMenu({ controller, state, onClosed }: Props) {
         title="Microphone settings"
         onClick={() => (open ? close(true) : setOpen(true))}
       >
-        <Icon name="chevron" size={18} />
+        {state.talkMode === "push" ? <Icon name="sliders" /> : <Icon name="chevron" size={18} />}
       </button>
       {open && (
         <div class="menu" id="audio-menu" data-testid="audio-menu">

@@ -78,11 +78,8 @@ function Caption({ line, first }: { line: Line; first: boolean }) {
   const kind = `caption caption-${line.who}${line.interim ? " caption-interim" : ""}${first ? " caption-first" : ""}`;
   return (
     <p class={kind} data-testid={`caption-${line.who}`} data-interim={line.interim}>
-      {first ? (
-        <span class="caption-who">{line.who === "you" ? "You" : "Agent"}</span>
-      ) : (
-        <span class="visually-hidden">{line.who === "you" ? "You" : "Agent"}: </span>
-      )}
+      {/* The eye tells them apart by typeface and side. */}
+      <span class="visually-hidden">{line.who === "you" ? "You" : "Agent"}: </span>
       <span class="caption-text">
         <span data-testid="heard">{line.text}</span>
         {line.unheard !== null && (
@@ -93,7 +90,7 @@ function Caption({ line, first }: { line: Line; first: boolean }) {
       </span>
       {line.unheard !== null && (
         <span class="interrupted" aria-hidden="true">
-          you interrupted here
+          You interrupted. The rest was not heard.
         </span>
       )}
     </p>

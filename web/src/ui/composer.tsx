@@ -15,7 +15,9 @@ export function Composer({ controller, state }: { controller: SessionController;
   const input = useRef<HTMLInputElement>(null);
   const hold = useRef<HTMLButtonElement>(null);
   const busy = state.sending || state.phase.name !== "live";
-  const isPush = state.microphone === "on" && state.talkMode === "push";
+  // Also while another one is being opened: the menu in which it was chosen must not vanish.
+  const hasMicrophone = state.microphone === "on" || state.microphone === "asking";
+  const isPush = hasMicrophone && state.talkMode === "push";
   const submit = async (event: Event) => {
     event.preventDefault();
     const message = text.trim();
@@ -38,7 +40,7 @@ export function Composer({ controller, state }: { controller: SessionController;
       <div class="composer-row">
         <div class="microphone-group">
           {!isPush && <MicrophoneButton controller={controller} state={state} />}
-          {state.microphone === "on" && <AudioMenu controller={controller} state={state} onClosed={focusHold} />}
+          {hasMicrophone && <AudioMenu controller={controller} state={state} onClosed={focusHold} />}
         </div>
         <label class="visually-hidden" for="message">
           Message

@@ -47,6 +47,7 @@ function wordsOf(state: SessionState, mood: Mood): [string, string] {
   }
   if (mood === "ready" && matchMedia("(pointer: coarse)").matches)
     return [WORDS.ready[0], "Hold the button, and speak"];
+  if (mood === "typing" && state.mode !== "type" && hurdleOf(state) !== null) return ["Not listening", "Typing works"];
   if (mood === "speaking" && !state.sound) return ["Answering", "Type on whenever you like"];
   return WORDS[mood];
 }

@@ -47,9 +47,9 @@ function Screen({ name, icon, title, children, primary, secondary, foot }: Scree
         <span class="screen-icon">
           <Icon name={icon} size={28} />
         </span>
-        <h1 id="screen-title" ref={heading} tabIndex={-1}>
+        <h2 id="screen-title" ref={heading} tabIndex={-1}>
           {title}
-        </h1>
+        </h2>
         <div class="screen-text">{children}</div>
         <div class="screen-actions">
           <button

@@ -39,6 +39,14 @@ export function Timeline({ state }: { state: SessionState }) {
               {formatCost(state.spentUsd)}
             </span>
           </p>
+          {state.rttMs !== null && (
+            <p class="turns-total">
+              <span>To the server and back</span>
+              <span class="numeric" data-testid="rtt">
+                {formatMs(state.rttMs)}
+              </span>
+            </p>
+          )}
         </>
       )}
     </details>
