@@ -10,6 +10,7 @@ import "./styles/timeline.css";
 import "./styles/adapt.css";
 import { SessionController } from "./session/controller";
 import { App } from "./ui/app";
+import { fitToKeyboard } from "./ui/viewport";
 
 async function begin(root: HTMLElement): Promise<void> {
   let controller: SessionController;
@@ -19,6 +20,7 @@ async function begin(root: HTMLElement): Promise<void> {
   } else {
     controller = new SessionController();
   }
+  fitToKeyboard(window);
   document.getElementById("boot")?.remove();
   render(<App controller={controller} />, root);
   await controller.restore();

@@ -67,9 +67,7 @@ export function Captions({ state, onExample }: Props) {
           </p>
         ))}
       </div>
-      {nobodySpokeYet && hurdleOf(state) === null && (
-        <Examples usable={state.phase.name === "live"} onExample={onExample} />
-      )}
+      {nobodySpokeYet && state.phase.name === "live" && hurdleOf(state) === null && <Examples onExample={onExample} />}
     </div>
   );
 }
@@ -112,14 +110,14 @@ export function Transcript({ lines }: { lines: Line[] }) {
   );
 }
 
-function Examples({ usable, onExample }: { usable: boolean; onExample(text: string): void }) {
+function Examples({ onExample }: { onExample(text: string): void }) {
   return (
     <div class="examples">
       <p class="examples-title">Try saying, or press one</p>
       <ul>
         {EXAMPLES.map((text) => (
           <li key={text}>
-            <button type="button" class="example" disabled={!usable} onClick={() => onExample(text)}>
+            <button type="button" class="example" onClick={() => onExample(text)}>
               {text}
             </button>
           </li>

@@ -16,7 +16,7 @@ export function Composer({ controller, state }: { controller: SessionController;
   const hold = useRef<HTMLButtonElement>(null);
   const busy = state.sending || state.phase.name !== "live";
   // Also while another one is being opened: the menu in which it was chosen must not vanish.
-  const hasMicrophone = state.microphone === "on" || state.microphone === "asking";
+  const hasMicrophone = state.microphone === "on" || (state.microphone === "asking" && state.phase.name === "live");
   const isPush = hasMicrophone && state.talkMode === "push";
   const submit = async (event: Event) => {
     event.preventDefault();

@@ -84,7 +84,8 @@ export function Presence({ state, levels }: { state: SessionState; levels: () =>
     frame = requestAnimationFrame(draw);
     return () => cancelAnimationFrame(frame);
   }, [levels, mood]);
-  const fresh = !state.lines.some((line) => line.who === "you") && hurdleOf(state) === null;
+  const silent = state.pending.length === 0 && !state.lines.some((line) => line.who === "you");
+  const fresh = silent && hurdleOf(state) === null;
   const [word, hint] = wordsOf(state, mood);
   return (
     <section class={fresh ? "presence presence-large" : "presence"} aria-label="Agent">
