@@ -10,7 +10,7 @@ export interface TestHook {
   played(): string;
   /** Takes the microphone away as pulling its plug does. */
   unplug(): void;
-  stats(): { underruns: number; concealedMs: number; targetMs: number; droppedFrames: number };
+  stats(): { underruns: number; concealedMs: number; targetMs: number; droppedFrames: number; capturedFrames: number };
 }
 
 declare global {
@@ -56,6 +56,7 @@ export function controllerWithHook(): SessionController {
       targetMs: 0,
       ...controller.voice.stats,
       droppedFrames: controller.droppedFrames,
+      capturedFrames: controller.capturedFrames,
     }),
   };
   return controller;

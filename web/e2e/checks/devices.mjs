@@ -79,6 +79,20 @@ export const devices = {
     if (after !== before) throw new Error("the microphone was opened");
   },
 
+  async "who is muted says something by holding the space bar, and is muted again"(page, mock) {
+    await start(page, mock, "talk");
+    await frames(mock, 5);
+    await page.getByTestId("mute").click();
+    await told(mock, { type: "mute", muted: true });
+    await page.keyboard.down("Space");
+    await told(mock, { type: "mute", muted: false });
+    await frames(mock, 5);
+    await page.keyboard.up("Space");
+    await told(mock, { type: "mute", muted: true });
+    await until(page, { muted: true, held: false });
+    await nothingComes(page, mock);
+  },
+
   async "hold to talk and the microphone are remembered, and a muted one stays muted over a reload"(page, mock) {
     await pushMode(page, mock);
     await page.reload();

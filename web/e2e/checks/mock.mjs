@@ -33,12 +33,16 @@ export async function played(mock, ms) {
 }
 
 /**
- * No frame comes while the page is as it is: it keeps capturing (a tick of its own clock proves that it runs), and what
- * it sends after that goes through the same socket as a message, behind which nothing can still be under way.
+ * No frame comes while the page is as it is, although the microphone gives some: a message goes after them through the
+ * same socket, and behind it nothing can still be under way.
  */
 export async function nothingComes(page, mock) {
   const before = mock.world.counts.frames;
-  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
+  await page.evaluate(() => {
+    window.__captured = window.__voiceAgentTest.stats().capturedFrames;
+  });
+  const captured = () => window.__voiceAgentTest.stats().capturedFrames >= window.__captured + 10;
+  await page.waitForFunction(captured, null, { timeout: WITHIN_MS });
   await page.getByTestId("text-input").fill("Nothing");
   await page.getByTestId("text-send").click();
   await eventually("the message", () => mock.world.counts.events.some(({ text }) => text === "Nothing"));

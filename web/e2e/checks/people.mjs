@@ -253,8 +253,10 @@ export const people = {
     mock.world.inject({ drop: true });
     await page.getByTestId("reconnecting-primary").waitFor(WAIT);
     await axeInBoth(page, "the server is gone");
+    await page.getByTestId("reconnecting-primary").focus();
     mock.world.faults.refuse_socket = false;
     await page.unroute("**/api/**");
     await page.locator('[data-link="open"]').waitFor(WAIT);
+    await page.waitForFunction(() => document.activeElement?.id === "talk", null, WAIT);
   },
 };

@@ -25,6 +25,8 @@ export class SessionController {
   private readonly link: LinkKeeper;
   private session: Credentials | null = null;
   private greeting = "";
+  /** Frames that the microphone gave, sent or not. */
+  capturedFrames = 0;
   private fullTimer: ReturnType<typeof setTimeout> | undefined;
   /** A change of consent that could not be told yet. */
   private pendingRecording: boolean | null = null;
@@ -125,6 +127,7 @@ export class SessionController {
   }
 
   setMuted(muted: boolean): void {
+    this.push.drop();
     this.store.dispatch({ type: "muted", muted });
     this.keep();
   }
@@ -287,6 +290,7 @@ export class SessionController {
   }
 
   private handleCaptured(pcm: Int16Array): void {
+    this.capturedFrames++;
     if (!isSilenced(this.store.state)) this.link.sendFrame(pcm);
   }
 

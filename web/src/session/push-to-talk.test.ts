@@ -70,6 +70,19 @@ describe("push-to-talk", () => {
     expect(up.preventDefault).not.toHaveBeenCalled();
   });
 
+  it("lets a muted caller say something without unmuting", () => {
+    const store = liveStore();
+    store.dispatch({ type: "talk_mode", talkMode: "open" });
+    store.dispatch({ type: "muted", muted: true });
+    const push = new PushToTalk(store);
+    push.keyDown(key(), nowhere);
+    expect(isSilenced(store.state)).toBe(false);
+    push.keyUp(key());
+    vi.advanceTimersByTime(TAIL_MS);
+    expect(isSilenced(store.state)).toBe(true);
+    expect(store.state.muted).toBe(true);
+  });
+
   it("goes on when it is pressed again within the tail", () => {
     const store = liveStore();
     const push = new PushToTalk(store);

@@ -28,7 +28,10 @@ export interface SpaceKey {
   preventDefault(): void;
 }
 
-/** Push-to-talk: the microphone is open exactly while the space bar or the button is held, and a moment longer. */
+/**
+ * Push-to-talk: a closed microphone is open exactly while the space bar or the button is held, and a moment longer. It is
+ * closed always where the caller chose to hold, and wherever it is muted.
+ */
 export class PushToTalk {
   private tail: ReturnType<typeof setTimeout> | undefined;
   /** The space bar is down and talks: its key-up is ours, wherever the focus has gone meanwhile. */
@@ -37,8 +40,8 @@ export class PushToTalk {
   constructor(private readonly store: Store) {}
 
   get possible(): boolean {
-    const { phase, talkMode, microphone } = this.store.state;
-    return phase.name === "live" && talkMode === "push" && microphone === "on";
+    const { phase, talkMode, muted, microphone } = this.store.state;
+    return phase.name === "live" && microphone === "on" && (muted || talkMode === "push");
   }
 
   press(): void {

@@ -73,7 +73,7 @@ export function reduce(state: SessionState, action: Action): SessionState {
     case "mode":
       return { ...state, mode: action.mode };
     case "muted":
-      return { ...state, muted: action.muted, userSpeaking: false };
+      return { ...state, muted: action.muted, held: false, userSpeaking: false };
     case "talk_mode":
       return { ...state, talkMode: action.talkMode, held: false, muted: false, userSpeaking: false };
     case "held":

@@ -68,7 +68,7 @@ export interface SessionState {
   microphone: Microphone;
   muted: boolean;
   talkMode: TalkMode;
-  /** Push-to-talk: the key or the button is down. */
+  /** The key or the button is down: a closed microphone is open meanwhile. */
   held: boolean;
   /** What can be chosen from; known once the browser has given the permission. */
   microphones: MicrophoneChoice[];
@@ -141,9 +141,10 @@ export function initialState(): SessionState {
   };
 }
 
-/** No frame of the caller may leave: there is no microphone, it is muted, or nobody holds the key. */
+/** No frame of the caller may leave: there is no microphone, or it is closed and nobody holds the key. */
 export function isSilenced(state: SessionState): boolean {
-  return state.microphone !== "on" || state.muted || (state.talkMode === "push" && !state.held);
+  const closed = state.muted || state.talkMode === "push";
+  return state.microphone !== "on" || (closed && !state.held);
 }
 
 /** The agent's words come by loudspeaker, so that a screen reader need not say them at the same time. */

@@ -3,7 +3,7 @@ import type { SessionController } from "../session/controller";
 import type { Link, SessionState } from "../session/state";
 import { hurdleOf } from "./hurdle";
 import { Icon, type IconName } from "./icons";
-import { useCountdown } from "./use-state";
+import { useCountdown, useFocusOnward } from "./use-state";
 
 interface BannerProps {
   name: string;
@@ -14,8 +14,9 @@ interface BannerProps {
 }
 
 function Banner({ name, icon, tone, children, action }: BannerProps) {
+  const part = useFocusOnward<HTMLDivElement>();
   return (
-    <div class={`banner banner-${tone}`} data-testid={`banner-${name}`}>
+    <div ref={part} class={`banner banner-${tone}`} data-testid={`banner-${name}`}>
       <Icon name={icon} size={18} />
       <p>{children}</p>
       {action !== undefined && (

@@ -106,7 +106,11 @@ function MicrophoneButton({ controller, state }: { controller: SessionController
       aria-pressed={state.muted}
       aria-label="Mute"
       title={state.muted ? "Unmute" : "Mute"}
-      onClick={() => controller.setMuted(!state.muted)}
+      onClick={(event) => {
+        controller.setMuted(!state.muted);
+        // Who points needs no focus here, and holding the space bar should talk, not press this button again.
+        if (event.detail > 0) document.getElementById("talk")?.focus();
+      }}
     >
       <Icon name={state.muted ? "muted" : "microphone"} />
     </button>

@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import type { SessionController } from "../session/controller";
 import type { Link, MicrophoneChoice, SessionState } from "../session/state";
 import { Icon, type IconName } from "./icons";
-import { useCountdown } from "./use-state";
+import { useCountdown, useFocusOnward } from "./use-state";
 
 /** Tries after which a lost connection is more than a moment's trouble. */
 const AWAY_AFTER = 3;
@@ -22,8 +22,9 @@ interface CardProps {
 
 /** Something stands in the way of talking: what it is, and what one can do about it. Typing goes on below. */
 function Card({ name, icon, title, children, actions }: CardProps) {
+  const part = useFocusOnward<HTMLElement>();
   return (
-    <section class="hurdle" data-testid={`banner-${name}`}>
+    <section class="hurdle" ref={part} data-testid={`banner-${name}`}>
       <span class="hurdle-icon">
         <Icon name={icon} size={22} />
       </span>

@@ -23,8 +23,7 @@ export function moodOf(state: SessionState): Mood {
   if (state.link.name === "connecting") return "connecting";
   if (state.agentState !== "listening") return state.agentState;
   if (state.microphone !== "on" || state.fallback !== null) return "typing";
-  if (state.muted) return "muted";
-  if (isSilenced(state)) return "ready";
+  if (isSilenced(state)) return state.muted ? "muted" : "ready";
   return state.userSpeaking ? "hearing" : "listening";
 }
 
@@ -35,7 +34,7 @@ const WORDS: Record<Mood, [string, string]> = {
   hearing: ["Hearing you", "I answer when you pause"],
   thinking: ["Thinking", "Working on it"],
   speaking: ["Speaking", "You can interrupt at any time"],
-  muted: ["Muted", "I can’t hear you. Typing works"],
+  muted: ["Muted", "Hold the space bar to say something"],
   typing: ["Ready", "Type below, I answer here"],
   away: ["Reconnecting", "Your conversation is safe"],
 };

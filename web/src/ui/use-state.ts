@@ -1,4 +1,5 @@
-import { useEffect, useState } from "preact/hooks";
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { SessionState } from "../session/state";
 import type { Store } from "../session/store";
 
@@ -33,4 +34,16 @@ export function useLasting(running: boolean, ms: number): boolean {
     return () => clearTimeout(timer);
   }, [running, ms]);
   return long && running;
+}
+
+/** For what comes and goes by itself: if it has the focus when it goes, the conversation gets it. */
+export function useFocusOnward<T extends HTMLElement>(): RefObject<T | null> {
+  const part = useRef<T>(null);
+  useLayoutEffect(() => {
+    const element = part.current;
+    return () => {
+      if (element?.contains(document.activeElement) === true) document.getElementById("talk")?.focus();
+    };
+  }, []);
+  return part;
 }
