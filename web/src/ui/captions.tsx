@@ -61,7 +61,7 @@ export function Captions({ state, onExample }: Props) {
           <Caption key={line.key} line={line} first={i === 0 && settled.at(-1)?.who !== "you"} />
         ))}
         {pending.map((one) => (
-          <p key={one.key} class="caption caption-you caption-pending" data-testid="caption-pending">
+          <p key={one.key} class="caption caption-you caption-first caption-pending" data-testid="caption-pending">
             <span class="caption-text">{one.text}</span>
             <span class="caption-fate">Sending</span>
           </p>

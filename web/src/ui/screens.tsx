@@ -24,6 +24,9 @@ interface ScreenProps {
   foot?: ComponentChildren;
 }
 
+/** Pictures of what should not have happened; the others are of what ends as it may. */
+const TROUBLED: ReadonlySet<IconName> = new Set<IconName>(["alert", "cloud"]);
+
 /** Stands where the conversation was when it cannot go on by itself: what happened, and the way out. */
 function Screen({ name, icon, title, children, primary, secondary, foot }: ScreenProps) {
   const heading = useRef<HTMLHeadingElement>(null);
@@ -44,7 +47,7 @@ function Screen({ name, icon, title, children, primary, secondary, foot }: Scree
   return (
     <section class="screen" data-testid={`screen-${name}`} aria-labelledby="screen-title">
       <div class="screen-inner">
-        <span class="screen-icon">
+        <span class={TROUBLED.has(icon) ? "screen-icon screen-icon-warn" : "screen-icon"}>
           <Icon name={icon} size={28} />
         </span>
         <h2 id="screen-title" ref={heading} tabIndex={-1}>
@@ -105,7 +108,7 @@ const OVER: Record<OverReason, OverWords> = {
   failed: {
     icon: "alert",
     title: "Something went wrong on our side",
-    text: "The server had to end this conversation. Your tasks are saved, and it is not your fault.",
+    text: "The server had to end this conversation. It was nothing that you did, and your tasks are saved.",
   },
   taken: {
     icon: "windows",

@@ -30,7 +30,7 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
           Tasks
         </h2>
         <span class="count" data-testid="task-count">
-          {open.length} open
+          {state.tasksLoaded && `${open.length} open`}
         </span>
       </header>
       <AddTask desk={desk} usable={usable} />
