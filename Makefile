@@ -6,10 +6,10 @@ MAKEFLAGS += --no-print-directory
 SEEDS ?= 10000
 BENCH ?=
 
-.PHONY: help setup models web build run test check sim bench fuzz clean
+.PHONY: help setup models web screenshots build run test check sim bench fuzz clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup models web ## fetch the models, build, start; the server prints the address of the page
 	cargo run --release --locked --package voice-agent -- serve
@@ -28,6 +28,9 @@ models: ## fetch and verify the models of the embedded voice (136 MB, once)
 
 web: ## build the page into web/dist
 	@scripts/web.sh build
+
+screenshots: web ## pictures of every state of the page, three sizes, both themes, in web/e2e/out (ONLY=a pattern)
+	@scripts/web.sh screenshots
 
 build: setup web ## build the release binary
 	cargo build --release --locked --workspace

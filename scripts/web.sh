@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The page: scripts/web.sh install|check|test|build|smoke. `build` installs first; the result is web/dist, which the binary embeds.
+# The page: scripts/web.sh install|check|test|build|smoke|screenshots. `build` installs first; the result is web/dist, which the binary embeds.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd web
@@ -14,8 +14,8 @@ install() {
 }
 
 case "${1:-build}" in
-    install | check | test | build | smoke) ;;
-    *) complain "usage: scripts/web.sh install|check|test|build|smoke"; exit 64 ;;
+    install | check | test | build | smoke | screenshots) ;;
+    *) complain "usage: scripts/web.sh install|check|test|build|smoke|screenshots"; exit 64 ;;
 esac
 install
 case "${1:-build}" in
@@ -23,4 +23,5 @@ case "${1:-build}" in
     test) npm test --silent ;;
     build) npm run --silent build ;;
     smoke) npm run --silent smoke ;;
+    screenshots) npm run --silent screenshots ;;
 esac

@@ -1,7 +1,7 @@
 // A stand-in for the server: the HTTP API, the voice protocol, the built page with a strict policy, and faults on demand.
 //
 //   node dev/mock-server.mjs            PORT (8080), MOCK_STATE (a file that survives a kill), MOCK_SAID (what is "heard")
-//   POST /mock {"close": 4001}          also: full, refuse_socket, fallback, drop, mic_said, error
+//   POST /mock {"close": 4001}          also: full, refuse_socket, fallback, drop, mic_said, error, auth
 
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -38,7 +38,7 @@ class World {
     this.said = said;
     this.sessions = new Map();
     this.tasks = new Map();
-    this.faults = { full: false, refuse_socket: false };
+    this.faults = { full: false, refuse_socket: false, auth: "none" };
     this.counts = { frames: 0, playout: [], events: [] };
     this.live = new Set();
     this.bootId = randomBytes(4).toString("hex");
@@ -97,7 +97,23 @@ class World {
     for (const call of this.live) if (call.session.userId === userId) call.send({ type: "tasks", tasks });
   }
 
-  openSession(body) {
+  /** As the server's `AUTH=jwt`: the token proves the user, and a claimed one must be the same. Nothing is verified here. */
+  provenUser(request, body) {
+    if (this.faults.auth !== "jwt") return undefined;
+    const token = (request.headers.authorization ?? "").replace(/^Bearer /, "");
+    if (token === "") throw new Problem(401, "A bearer token is needed.", {}, "unauthorized");
+    let user;
+    try {
+      user = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url")).sub;
+    } catch {
+      throw new Problem(401, "The bearer token is not valid.", {}, "unauthorized");
+    }
+    if (body.user_id !== undefined && body.user_id !== user)
+      throw new Problem(403, "user_id is not the user of the bearer token.", {}, "not_your_user");
+    return user;
+  }
+
+  openSession(body, provenUser) {
     if (this.faults.full)
       throw new Problem(503, "As many calls as this server takes are going on.", { "retry-after": "30" }, "full");
     if (body.session_id !== undefined) {
@@ -111,7 +127,7 @@ class World {
     const session = {
       id: randomBytes(8).toString("hex"),
       token: randomBytes(16).toString("hex"),
-      userId: body.user_id ?? `anonymous:${randomBytes(4).toString("hex")}`,
+      userId: provenUser ?? body.user_id ?? `anonymous:${randomBytes(4).toString("hex")}`,
       recording: body.recording_consent === true,
       agent: "TaskAgent",
       bootId: this.bootId,
@@ -134,7 +150,7 @@ class World {
   }
 
   inject(fault) {
-    for (const name of ["full", "refuse_socket"]) if (name in fault) this.faults[name] = fault[name];
+    for (const name of ["full", "refuse_socket", "auth"]) if (name in fault) this.faults[name] = fault[name];
     if (fault.mic_said !== undefined) this.said = fault.mic_said;
     for (const call of this.live) {
       if (fault.close !== undefined) call.socket.close(fault.close);
@@ -166,7 +182,8 @@ async function route(world, request, path) {
     return [200, world.counts];
   }
   if (room === "sessions" && id === undefined && method === "POST") {
-    const session = world.openSession(await readJson(request));
+    const body = await readJson(request);
+    const session = world.openSession(body, world.provenUser(request, body));
     return [201, { session_id: session.id, token: session.token, resumed: session.resumed, greeting: GREETING }];
   }
   const session = world.bearer(request);
@@ -215,7 +232,8 @@ function serveFile(path, response) {
     "content-type": TYPES[extname(file)] ?? "application/octet-stream",
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
+    // As the real server has it: files that are named after their content never change.
+    "cache-control": path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
   });
   response.end(readFileSync(file));
 }

@@ -12,6 +12,8 @@ const OUT = process.env.OUT_DIR ?? fileURLToPath(new URL("out/screenshots", impo
 const ONLY = process.env.ONLY;
 const WAIT = { timeout: 10_000 };
 const SIZES = { wide: [1280, 800], tablet: [820, 1100], phone: [390, 844] };
+/** States that are about the list: on a narrow page they are behind the switch. */
+const ON_THE_LIST = new Set(["tasks", "editing", "timeline", "empty"]);
 
 function seed(mock) {
   const [session] = mock.world.sessions.values();
@@ -29,7 +31,10 @@ async function live(page, mock, mode) {
   await page.getByTestId(`consent-${mode}`).click();
   await page.locator('[data-phase="live"][data-link="open"]').waitFor(WAIT);
   seed(mock);
-  await page.waitForTimeout(300);
+  await page
+    .getByTestId("task")
+    .nth(3)
+    .waitFor({ ...WAIT, state: "attached" });
 }
 
 function tell(mock, ...events) {
@@ -82,10 +87,68 @@ async function quietDown(page) {
   await page.waitForFunction(() => window.__voiceAgentTest.state().agentState === "listening", null, WAIT);
 }
 
+async function settle(page) {
+  // The mark of a changed task fades; everything else stands still.
+  await page.waitForFunction(() =>
+    document
+      .getAnimations()
+      .every((one) => one.effect.getTiming().iterations === Infinity || one.playState !== "running"),
+  );
+}
+
+const slow = (mock, name) =>
+  tell(mock, {
+    type: "turn",
+    turn: 3,
+    latency_ms: 1_640,
+    cause: name,
+    cost_usd: 0.0021,
+    stages: { endpointing: 260, stt: 70, llm: 180, tool: 30, tts: 90, network: 40, playout: 70, [name]: 900 },
+  });
+
+async function failMicrophone(page, name) {
+  await page.evaluate((error) => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", error));
+  }, name);
+  await page.getByTestId("consent-talk").click();
+  await page.getByTestId("microphone-trouble").waitFor(WAIT);
+  await page.locator('[data-link="open"]').waitFor(WAIT);
+  await quietDown(page);
+}
+
+const over = (code, screen) => async (page, mock) => {
+  await live(page, mock, "type");
+  conversation(mock);
+  await page
+    .getByTestId("turn")
+    .first()
+    .waitFor({ ...WAIT, state: "attached" });
+  mock.world.inject({ close: code });
+  await page.getByTestId(`screen-over-${screen}`).waitFor(WAIT);
+};
+
+/** What is to be seen, by name: each leads a fresh page at the consent to where the picture is taken. */
 const STATES = {
   async consent() {},
-  async starting(page, mock) {
+  async asking(page) {
+    await page.evaluate(() => {
+      navigator.mediaDevices.getUserMedia = () => new Promise(() => undefined);
+    });
+    await page.getByTestId("consent-talk").click();
+    await page.waitForFunction(() => window.__voiceAgentTest.state().microphone === "asking", null, WAIT);
+  },
+  async "slow-start"(page) {
+    await page.route("**/api/sessions", () => undefined);
+    await page.getByTestId("consent-type").click();
+    await page.getByTestId("slow-start").waitFor(WAIT);
+  },
+  async greeting(page, mock) {
     await live(page, mock, "talk");
+    await quietDown(page);
+  },
+  async typing(page, mock) {
+    await live(page, mock, "type");
+    await quietDown(page);
   },
   async talking(page, mock) {
     await live(page, mock, "record");
@@ -93,7 +156,7 @@ const STATES = {
     conversation(mock);
     tell(mock, { type: "user_speaking", speaking: true });
     tell(mock, { type: "transcript", utterance_id: 99, text: "and make the train to Ghent a high", final: false });
-    await page.waitForTimeout(3_000);
+    await page.locator('[data-interim="true"]').waitFor(WAIT);
   },
   async speaking(page, mock) {
     await live(page, mock, "talk");
@@ -102,23 +165,78 @@ const STATES = {
     await page.getByTestId("text-input").fill("What’s on my list?");
     await page.getByTestId("text-send").click();
     await page.waitForFunction(() => window.__voiceAgentTest.state().agentState === "speaking", null, WAIT);
-    await page.waitForTimeout(900);
+  },
+  async sending(page, mock) {
+    await live(page, mock, "type");
+    await quietDown(page);
+    for (const call of mock.world.live) call.handleEvent = () => undefined;
+    await page.getByTestId("text-input").fill("Add a task to call the dentist on Monday");
+    await page.getByTestId("text-send").click();
+    await page.getByTestId("caption-pending").waitFor(WAIT);
+  },
+  async push(page, mock) {
+    await live(page, mock, "talk");
+    await quietDown(page);
+    conversation(mock);
+    await page.getByTestId("audio-menu-open").click();
+    await page.getByTestId("talk-mode-push").click();
+    await page.keyboard.press("Escape");
+    await page.getByTestId("push-to-talk").waitFor(WAIT);
+  },
+  async pushed(page, mock) {
+    await STATES.push(page, mock);
+    await page.keyboard.down("Space");
+    await page.locator('[data-testid="push-to-talk"][aria-pressed="true"]').waitFor(WAIT);
+  },
+  async microphones(page, mock) {
+    await live(page, mock, "talk");
+    await quietDown(page);
+    conversation(mock);
+    await page.getByTestId("audio-menu-open").click();
+    await page.getByTestId("audio-menu").waitFor(WAIT);
+  },
+  async muted(page, mock) {
+    await live(page, mock, "talk");
+    await quietDown(page);
+    await page.getByTestId("mute").click();
+    await page.locator('[data-state="muted"]').waitFor(WAIT);
+  },
+  async tasks(page, mock) {
+    await live(page, mock, "talk");
+    await quietDown(page);
+  },
+  async empty(page, mock) {
+    await live(page, mock, "type");
+    mock.world.setTasks([...mock.world.sessions.values()][0].userId, []);
+    await page.getByTestId("tasks-empty").waitFor({ ...WAIT, state: "attached" });
+  },
+  async editing(page, mock) {
+    await live(page, mock, "type");
+    await quietDown(page);
+    await showList(page);
+    await page.getByTestId("task-toggle").nth(3).click();
+    await page.getByTestId("undo-bar").waitFor(WAIT);
+    await page.getByTestId("task-edit").nth(1).click();
+    await page.getByTestId("task-editor").waitFor(WAIT);
   },
   async timeline(page, mock) {
     await live(page, mock, "talk");
     await quietDown(page);
     conversation(mock);
-    if (await page.getByTestId("view-tasks").isVisible()) await page.getByTestId("view-tasks").click();
-    await page.locator('[data-testid="timeline"] summary').click();
-    await page.waitForTimeout(3_000);
+    slow(mock, "tool");
+    await showList(page);
+    await page.locator('[data-testid="timeline"] > summary').click();
+    await page.getByTestId("turn").nth(2).waitFor(WAIT);
   },
-  async editing(page, mock) {
-    await live(page, mock, "type");
+  "microphone-denied": (page) => failMicrophone(page, "NotAllowedError"),
+  "microphone-missing": (page) => failMicrophone(page, "NotFoundError"),
+  "microphone-busy": (page) => failMicrophone(page, "NotReadableError"),
+  async "microphone-lost"(page, mock) {
+    await live(page, mock, "talk");
     await quietDown(page);
-    if (await page.getByTestId("view-tasks").isVisible()) await page.getByTestId("view-tasks").click();
-    await page.getByTestId("task-toggle").nth(3).click();
-    await page.getByTestId("task-edit").nth(1).click();
-    await page.waitForTimeout(3_000);
+    conversation(mock);
+    await page.evaluate(() => window.__voiceAgentTest.unplug());
+    await page.getByTestId("microphone-trouble").waitFor(WAIT);
   },
   async "text-only"(page, mock) {
     mock.world.inject({ refuse_socket: true });
@@ -128,62 +246,95 @@ const STATES = {
     await page.getByTestId("text-input").fill("Add a task to call the dentist");
     await page.getByTestId("text-send").click();
     await page.getByTestId("caption-agent").nth(1).waitFor(WAIT);
-    await page.waitForTimeout(300);
   },
-  async fallback(page, mock) {
-    await live(page, mock, "talk");
-    await quietDown(page);
-    mock.world.inject({ fallback: true });
-    await page.waitForTimeout(300);
-  },
-  async reconnecting(page, mock) {
+  async "voice-failed"(page, mock) {
     await live(page, mock, "talk");
     await quietDown(page);
     conversation(mock);
-    await page.waitForTimeout(300);
-    await page.route("**/api/**", (route) => route.abort());
-    mock.world.faults.refuse_socket = true;
-    mock.world.inject({ drop: true });
-    await page.waitForTimeout(5_000);
+    mock.world.inject({ fallback: true });
+    await page.getByTestId("banner-fallback").waitFor(WAIT);
   },
-  async muted(page, mock) {
-    await live(page, mock, "talk");
-    await quietDown(page);
-    await page.getByTestId("mute").click();
-    await page.waitForTimeout(300);
+  async reconnecting(page, mock) {
+    await cutOff(page, mock);
+    await page.getByTestId("banner-reconnecting").waitFor(WAIT);
+  },
+  async "server-gone"(page, mock) {
+    await cutOff(page, mock);
+    await page.getByTestId("reconnecting-primary").waitFor(WAIT);
+  },
+  async unreachable(page) {
+    await page.route("**/api/**", (route) => route.abort());
+    await page.getByTestId("consent-type").click();
+    await page.getByTestId("screen-refused").waitFor(WAIT);
+  },
+  async "not-signed-in"(page, mock) {
+    mock.world.inject({ auth: "jwt" });
+    await page.getByTestId("consent-type").click();
+    await page.getByTestId("screen-refused").waitFor(WAIT);
   },
   async full(page, mock) {
     mock.world.inject({ full: true });
     await page.getByTestId("consent-talk").click();
     await page.getByTestId("screen-full").waitFor(WAIT);
   },
-  async ended(page, mock) {
-    await live(page, mock, "type");
-    mock.world.inject({ close: 1000 });
-    await page.getByTestId("screen-over-ended").waitFor(WAIT);
-  },
-  async taken(page, mock) {
-    await live(page, mock, "talk");
-    mock.world.inject({ close: 4001 });
-    await page.getByTestId("screen-over-taken").waitFor(WAIT);
-  },
+  ended: over(1000, "ended"),
+  idle: over(4005, "idle"),
+  gone: over(4002, "gone"),
+  failed: over(4006, "failed"),
+  taken: over(4001, "taken"),
+  protocol: over(4000, "protocol"),
 };
 
-async function shoot(browser, state, size, theme) {
+async function cutOff(page, mock) {
+  await live(page, mock, "talk");
+  await quietDown(page);
+  conversation(mock);
+  await page
+    .getByTestId("turn")
+    .first()
+    .waitFor({ ...WAIT, state: "attached" });
+  await page.route("**/api/**", (route) => route.abort());
+  mock.world.faults.refuse_socket = true;
+  mock.world.inject({ drop: true });
+}
+
+async function showList(page) {
+  const button = page.getByTestId("view-tasks");
+  if (await button.isVisible()) await button.click();
+}
+
+/** One page for all pictures of a state: the window changes its size and its theme, as it does on a desk. */
+async function shoot(browser, state, wanted) {
   const mock = await startMockServer();
-  const [width, height] = SIZES[size];
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, deviceScaleFactor: 1 });
-  if (state !== "denied") await context.grantPermissions(["microphone"], { origin: mock.url });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "no-preference" });
+  await context.grantPermissions(["microphone"], { origin: mock.url });
   const page = await context.newPage();
   try {
     await page.goto(`${mock.url}/?test=1`);
     await page.getByTestId("consent-dialog").waitFor(WAIT);
     await STATES[state](page, mock);
-    await page.screenshot({ path: join(OUT, `${state}-${size}-${theme}.png`) });
+    for (const { name, size, theme } of wanted) {
+      const [width, height] = SIZES[size];
+      await page.emulateMedia({ colorScheme: theme });
+      await page.setViewportSize({ width, height });
+      if (ON_THE_LIST.has(state)) await showList(page);
+      await settle(page);
+      await page.screenshot({ path: join(OUT, `${name}.png`) });
+      console.log(name);
+    }
+  } catch (error) {
+    throw new Error(`${state}: ${error.message}`);
   } finally {
     await context.close();
     await mock.close();
   }
+}
+
+function picturesOf(state) {
+  const only = ONLY === undefined ? null : new RegExp(ONLY);
+  const all = Object.keys(SIZES).flatMap((size) => ["light", "dark"].map((theme) => ({ size, theme })));
+  const named = all.map((picture) => ({ ...picture, name: `${state}-${picture.size}-${picture.theme}` }));
+  return named.filter(({ name }) => only === null || only.test(name));
 }
 
 async function main() {
@@ -194,14 +345,8 @@ async function main() {
   const { browser, close } = await openBrowser({ microphone: { wav: quiet, leadMs: 0 } });
   try {
     for (const state of Object.keys(STATES)) {
-      for (const size of Object.keys(SIZES)) {
-        for (const theme of ["light", "dark"]) {
-          const name = `${state}-${size}-${theme}`;
-          if (ONLY !== undefined && !new RegExp(ONLY).test(name)) continue;
-          await shoot(browser, state, size, theme);
-          console.log(name);
-        }
-      }
+      const wanted = picturesOf(state);
+      if (wanted.length > 0) await shoot(browser, state, wanted);
     }
   } finally {
     await close();

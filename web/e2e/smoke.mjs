@@ -9,13 +9,16 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { startMockServer } from "../dev/mock-server.mjs";
 import { openBrowser } from "./browser.mjs";
+import { calls } from "./checks/calls.mjs";
+import { devices } from "./checks/devices.mjs";
+import { people } from "./checks/people.mjs";
+import { WAIT } from "./checks/shared.mjs";
 import { silence, writeWav } from "./wav.mjs";
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
-const WAIT = { timeout: 10_000 };
 
 /** Two seconds of something that an energy VAD takes for speech. */
-export function babble() {
+function babble() {
   const rate = 16_000;
   const samples = new Int16Array(rate * 2);
   for (let i = 0; i < samples.length; i++) {
@@ -82,143 +85,6 @@ async function firstCall(scratch) {
   }
 }
 
-const checks = {
-  async "a second tab takes over and gives back"(page, mock) {
-    await start(page, mock, "talk");
-    mock.world.inject({ close: 4001 });
-    await page.getByTestId("screen-over-taken").waitFor(WAIT);
-    await page.getByTestId("screen-primary").click();
-    await page.locator('[data-link="open"]').waitFor(WAIT);
-  },
-
-  async "a full server counts down and lets in"(page, mock) {
-    mock.world.inject({ full: true });
-    await page.goto(`${mock.url}/?test=1`);
-    await page.getByTestId("consent-type").click();
-    await page.getByTestId("screen-full").waitFor(WAIT);
-    mock.world.inject({ full: false });
-    await page.getByTestId("screen-primary").click();
-    await page.locator('[data-link="open"]').waitFor(WAIT);
-  },
-
-  async "each close code has its own words"(page, mock) {
-    for (const [code, screen] of [
-      [1000, "ended"],
-      [4000, "protocol"],
-      [4002, "gone"],
-      [4004, "protocol"],
-      [4005, "idle"],
-      [4006, "failed"],
-    ]) {
-      await start(page, mock, "type");
-      mock.world.inject({ close: code });
-      await page.getByTestId(`screen-over-${screen}`).waitFor(WAIT);
-    }
-  },
-
-  async "a slow connection and a restart come back by themselves"(page, mock) {
-    await start(page, mock, "type");
-    for (const code of [4003, 1001]) {
-      mock.world.inject({ close: code });
-      await page.waitForFunction(() => window.__voiceAgentTest.state().link.name !== "open", null, WAIT);
-      await page.locator('[data-link="open"]').waitFor(WAIT);
-    }
-  },
-
-  async "without WebSockets typing goes on by HTTP"(page, mock) {
-    mock.world.inject({ refuse_socket: true });
-    await page.goto(`${mock.url}/?test=1`);
-    await page.getByTestId("consent-type").click();
-    await page.getByTestId("banner-text-only").waitFor(WAIT);
-    await page.getByTestId("text-input").fill("Add a task to buy milk");
-    await page.getByTestId("text-send").click();
-    await page.getByTestId("task-title").filter({ hasText: "Buy milk" }).waitFor(WAIT);
-    await page.getByTestId("caption-agent").filter({ hasText: "Buy milk" }).waitFor(WAIT);
-  },
-
-  async "a reload goes on with the same conversation"(page, mock) {
-    await start(page, mock, "type");
-    await page.getByTestId("text-input").fill("Add a task to buy milk");
-    await page.getByTestId("text-send").click();
-    await page.getByTestId("caption-agent").filter({ hasText: "Buy milk" }).waitFor(WAIT);
-    await page.reload();
-    await page.getByTestId("caption-you").filter({ hasText: "buy milk" }).waitFor(WAIT);
-    await page.getByTestId("task-title").filter({ hasText: "Buy milk" }).waitFor(WAIT);
-  },
-
-  async "tasks are added, edited, completed and deleted by hand, and each is undone"(page, mock) {
-    await start(page, mock, "type");
-    const open = page.getByTestId("task-list").getByTestId("task");
-    await page.getByTestId("task-add-input").fill("Water the plants");
-    await page.keyboard.press("Enter");
-    await open.filter({ hasText: "Water the plants" }).waitFor(WAIT);
-    await open.first().getByTestId("task-edit").click();
-    await page.getByTestId("edit-title").fill("Water all plants");
-    await page.getByTestId("edit-due").fill("2030-05-01");
-    await page.getByTestId("edit-priority").selectOption("high");
-    await page.getByTestId("edit-save").click();
-    await open.filter({ hasText: "Water all plants" }).getByTestId("task-due").waitFor(WAIT);
-    await page.getByTestId("undo").click();
-    await open.filter({ hasText: "Water the plants" }).waitFor(WAIT);
-    await open.first().getByTestId("task-toggle").click();
-    await page.getByTestId("task-count").filter({ hasText: "0 open" }).waitFor(WAIT);
-    await page.getByTestId("undo").click();
-    await page.getByTestId("task-count").filter({ hasText: "1 open" }).waitFor(WAIT);
-    await open.first().getByTestId("task-delete").click();
-    await page.getByTestId("tasks-empty").waitFor(WAIT);
-    await page.getByTestId("undo").click();
-    await open.filter({ hasText: "Water the plants" }).waitFor(WAIT);
-  },
-
-  async "recording shows, stops at once, and begins again"(page, mock) {
-    await start(page, mock, "record");
-    const sign = page.getByTestId("recording");
-    await page.locator('[data-testid="recording"][data-recording="true"]').waitFor(WAIT);
-    await sign.click();
-    await page.locator('[data-testid="recording"][data-recording="false"]').waitFor(WAIT);
-    await sign.click();
-    await page.locator('[data-testid="recording"][data-recording="true"]').waitFor(WAIT);
-  },
-
-  async "a muted microphone sends nothing"(page, mock) {
-    await start(page, mock, "talk");
-    await page.waitForTimeout(300);
-    if (mock.world.counts.frames < 5) throw new Error("no frames came before muting");
-    await page.getByTestId("mute").click();
-    await page.waitForTimeout(200);
-    const before = mock.world.counts.frames;
-    await page.waitForTimeout(400);
-    if (mock.world.counts.frames !== before) throw new Error("frames came while muted");
-  },
-
-  async "an interruption by typing leaves what was heard"(page, mock) {
-    await start(page, mock, "talk");
-    await page.getByTestId("text-input").fill("What is on my list of tasks today?");
-    await page.waitForFunction(() => window.__voiceAgentTest.state().agentState === "speaking", null, WAIT);
-    await page.waitForTimeout(900);
-    await page.getByTestId("text-send").click();
-    await page.getByTestId("unheard").waitFor(WAIT);
-    const cleared = mock.world.counts.playout.at(-1);
-    if (cleared[1] < 500 || cleared[1] > 2_400) throw new Error(`played ${cleared[1]} ms of an interrupted greeting`);
-  },
-
-  async "end says so and starts again at the consent"(page, mock) {
-    await start(page, mock, "type");
-    await page.getByTestId("end").click();
-    await page.getByTestId("screen-over-ended").waitFor(WAIT);
-    await page.getByTestId("screen-primary").click();
-    await page.getByTestId("consent-dialog").waitFor(WAIT);
-  },
-};
-
-async function start(page, mock, mode) {
-  await page.goto(`${mock.url}/?test=1`);
-  await page.evaluate(() => sessionStorage.clear());
-  await page.reload();
-  await page.getByTestId(`consent-${mode}`).click();
-  await page.locator('[data-phase="live"][data-link="open"]').waitFor(WAIT);
-}
-
 async function refusedMicrophone(browser) {
   const mock = await startMockServer();
   const page = await browser.newPage();
@@ -279,7 +145,9 @@ async function main() {
     writeFileSync(quiet, writeWav([silence(16_000, 100)], 16_000));
     const { browser, close } = await openBrowser({ microphone: { wav: quiet, leadMs: 0 } });
     try {
-      for (const [name, check] of Object.entries(checks)) await attempt(name, () => runCheck(browser, name, check));
+      for (const [name, check] of Object.entries({ ...calls, ...devices, ...people })) {
+        await attempt(name, () => runCheck(browser, name, check));
+      }
       await attempt("a refused microphone leaves typing", () => refusedMicrophone(browser));
     } finally {
       await close();

@@ -2,10 +2,15 @@ import { render } from "preact";
 import "@fontsource-variable/figtree/wght.css";
 import "./styles/base.css";
 import "./styles/layout.css";
+import "./styles/notices.css";
 import "./styles/conversation.css";
+import "./styles/composer.css";
 import "./styles/tasks.css";
+import "./styles/timeline.css";
+import "./styles/adapt.css";
 import { SessionController } from "./session/controller";
 import { App } from "./ui/app";
+import { fitToKeyboard } from "./ui/viewport";
 
 async function begin(root: HTMLElement): Promise<void> {
   let controller: SessionController;
@@ -15,6 +20,8 @@ async function begin(root: HTMLElement): Promise<void> {
   } else {
     controller = new SessionController();
   }
+  fitToKeyboard(window);
+  document.getElementById("boot")?.remove();
   render(<App controller={controller} />, root);
   await controller.restore();
 }

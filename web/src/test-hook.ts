@@ -8,7 +8,9 @@ export interface TestHook {
   state(): SessionState;
   /** Everything that left the loudspeaker so far: PCM16LE mono at 16 kHz, base64. */
   played(): string;
-  stats(): { underruns: number; concealedMs: number; targetMs: number; droppedFrames: number };
+  /** Takes the microphone away as pulling its plug does. */
+  unplug(): void;
+  stats(): { underruns: number; concealedMs: number; targetMs: number; droppedFrames: number; capturedFrames: number };
 }
 
 declare global {
@@ -47,12 +49,14 @@ export function controllerWithHook(): SessionController {
       }
       return base64(new Uint8Array(toPcm16(resampleClip(clip, Math.round(rateHz), CAPTURE_RATE)).buffer));
     },
+    unplug: () => controller.voice.unplug(),
     stats: () => ({
       underruns: 0,
       concealedMs: 0,
       targetMs: 0,
       ...controller.voice.stats,
       droppedFrames: controller.droppedFrames,
+      capturedFrames: controller.capturedFrames,
     }),
   };
   return controller;

@@ -47,11 +47,33 @@ function failureOf(error: unknown): MicrophoneFailure {
   return "unsupported";
 }
 
+function stopAll(stream: MediaStream | null): void {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}
+
+async function askFor(id: string): Promise<MediaStream> {
+  if (navigator.mediaDevices === undefined) throw new MicrophoneError("unsupported");
+  const device = id === "" ? {} : { deviceId: { exact: id } };
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: { ...MICROPHONE, ...device } });
+  } catch (error) {
+    throw new MicrophoneError(failureOf(error));
+  }
+}
+
+/** Fetches the worklets into the browser's cache while the person still reads, so that the call need not wait for them. */
+export async function preloadWorklets(): Promise<void> {
+  // A failure means nothing here: the call asks for them again, and says what is wrong.
+  await Promise.allSettled([captureUrl, playoutUrl].map(async (url) => (await fetch(url)).arrayBuffer()));
+}
+
 /** The page's ears and mouth: one AudioContext, the capture and the playout worklet. */
 export class AudioEngine implements VoiceOut {
   readonly levels: Levels = { microphone: 0, agent: 0 };
   stats: PlayoutStats = { underruns: 0, concealedMs: 0, targetMs: 0 };
   private stream: MediaStream | null = null;
+  /** Counts what was asked for, so that an answer that comes late is told from the one that is wanted. */
+  private asked = 0;
   private onTap: ((samples: Float32Array) => void) | null = null;
 
   private constructor(
@@ -86,18 +108,21 @@ export class AudioEngine implements VoiceOut {
     }
   }
 
-  /** Asks for the microphone. Throws `MicrophoneError`. */
-  async openMicrophone(): Promise<void> {
-    if (navigator.mediaDevices === undefined) throw new MicrophoneError("unsupported");
-    let stream: MediaStream;
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({ audio: MICROPHONE });
-    } catch (error) {
-      throw new MicrophoneError(failureOf(error));
+  /**
+   * Asks for the microphone: the named one, or with an empty id the system's choice. The one that was open is closed.
+   * Resolves to false when the call ended, or another microphone was asked for, meanwhile. Throws `MicrophoneError`.
+   */
+  async openMicrophone(id: string): Promise<boolean> {
+    const asked = ++this.asked;
+    const stream = await askFor(id);
+    if (asked !== this.asked || this.context.state === "closed") {
+      // Nobody wants it any more, and no light may stay on for nothing.
+      stopAll(stream);
+      return false;
     }
     this.closeMicrophone();
     this.stream = stream;
-    stream.getAudioTracks()[0]?.addEventListener("ended", () => this.events.onMicrophoneLost());
+    stream.getAudioTracks()[0]?.addEventListener("ended", () => this.handleLost(stream));
     const capture = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0 });
     capture.port.onmessage = (event: MessageEvent<CapturedFrame>) => {
       if (this.stream !== stream) return;
@@ -105,6 +130,20 @@ export class AudioEngine implements VoiceOut {
       this.events.onFrame(event.data.pcm);
     };
     this.context.createMediaStreamSource(stream).connect(capture);
+    return true;
+  }
+
+  /** Lets the microphone go; the loudspeaker stays. */
+  closeMicrophone(): void {
+    this.asked++;
+    stopAll(this.stream);
+    this.stream = null;
+    this.levels.microphone = 0;
+  }
+
+  /** Behaves as when the device's plug is pulled: a track that the page stops itself tells nobody that it ended. */
+  unplug(): void {
+    for (const track of this.stream?.getAudioTracks() ?? []) track.dispatchEvent(new Event("ended"));
   }
 
   /** A muted microphone yields silence to everyone, and its meter rests. */
@@ -150,10 +189,10 @@ export class AudioEngine implements VoiceOut {
     if (this.context.state !== "closed") await this.context.close();
   }
 
-  private closeMicrophone(): void {
-    for (const track of this.stream?.getTracks() ?? []) track.stop();
-    this.stream = null;
-    this.levels.microphone = 0;
+  private handleLost(stream: MediaStream): void {
+    if (this.stream !== stream) return;
+    this.closeMicrophone();
+    this.events.onMicrophoneLost();
   }
 
   private handlePlayout(news: PlayoutNews): void {

@@ -7,7 +7,10 @@ export interface Credentials {
 }
 
 /** How to begin: a new conversation with its consent, or one that was there. */
-export type Begin = { resume: null; recording: boolean; userId: string | null } | { resume: Credentials };
+export type Begin = ({ resume: null; recording: boolean; userId: string | null } | { resume: Credentials }) & {
+  /** The bearer token that says who the caller is, where the server asks; then it names the user, and nothing else does. */
+  access: string | null;
+};
 
 export interface CreatedSession extends Credentials {
   resumed: boolean;
@@ -107,15 +110,16 @@ export const api = {
   /** A new session, or the one that the credentials open. */
   async createSession(begin: Begin): Promise<CreatedSession> {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const named = begin.resume === null && begin.access === null && begin.userId !== null;
     const body = {
       channel: "browser",
       // Some systems know no zone and say so with this name, which is none.
       ...(zone === undefined || zone === "Etc/Unknown" ? {} : { time_zone: zone }),
       ...(begin.resume === null
-        ? { recording_consent: begin.recording, ...(begin.userId === null ? {} : { user_id: begin.userId }) }
+        ? { recording_consent: begin.recording, ...(named ? { user_id: begin.userId } : {}) }
         : { session_id: begin.resume.sessionId, token: begin.resume.token }),
     };
-    const answer = fieldsOf(await call("POST", "/api/sessions", null, body));
+    const answer = fieldsOf(await call("POST", "/api/sessions", begin.access, body));
     if (typeof answer.session_id !== "string" || typeof answer.token !== "string") {
       throw new ApiError(201, "The server's answer names no session.");
     }

@@ -1,6 +1,15 @@
 /** What a closed connection means for the page: docs/protocol.md, "Close codes". */
 
-export type OverReason = "ended" | "idle" | "gone" | "failed" | "taken" | "protocol";
+export type OverReason =
+  | "ended"
+  | "goodbye"
+  | "operator"
+  | "idle"
+  | "too_long"
+  | "gone"
+  | "failed"
+  | "taken"
+  | "protocol";
 
 export type Closing =
   | { action: "reconnect"; atOnce: boolean; why: "dropped" | "restarting" | "slow" }
@@ -28,6 +37,24 @@ export function closingOf(code: number): Closing {
       return { action: "over", reason: "failed" };
     default:
       return { action: "reconnect", atOnce: false, why: "dropped" };
+  }
+}
+
+/** What `ended` gives as its reason, as the page's own word. */
+export function reasonOf(reason: string): OverReason {
+  switch (reason) {
+    case "goodbye":
+    case "operator":
+    case "idle":
+    case "too_long":
+    case "failed":
+      return reason;
+    case "lost":
+      return "gone";
+    case "taken_over":
+      return "taken";
+    default:
+      return "ended";
   }
 }
 

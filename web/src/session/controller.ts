@@ -1,7 +1,10 @@
+import { Access } from "./access";
 import { ApiError, api, type CreatedSession, type Credentials } from "./api";
-import type { OverReason } from "./close-codes";
+import { type OverReason, reasonOf } from "./close-codes";
 import { LinkKeeper } from "./link-keeper";
 import type { ServerEvent } from "./protocol";
+import { PushToTalk } from "./push-to-talk";
+import { isSilenced, type TalkMode } from "./state";
 import { type Mode, storage } from "./storage";
 import { Store } from "./store";
 import { TaskDesk } from "./task-desk";
@@ -17,12 +20,20 @@ export class SessionController {
   readonly store = new Store();
   readonly voice: Voice;
   readonly tasks: TaskDesk;
+  readonly push: PushToTalk;
+  private readonly access = new Access(window);
   private readonly link: LinkKeeper;
   private session: Credentials | null = null;
   private greeting = "";
+  /** Frames that the microphone gave, sent or not. */
+  capturedFrames = 0;
   private fullTimer: ReturnType<typeof setTimeout> | undefined;
   /** A change of consent that could not be told yet. */
   private pendingRecording: boolean | null = null;
+  /** Grows with every beginning and end: an answer that comes after its conversation was given up is told by it. */
+  private generation = 0;
+  /** What the microphone and the server were told last. */
+  private silenced = true;
 
   constructor(onTap?: VoiceEvents["onTap"]) {
     this.voice = new Voice(this.store, {
@@ -46,7 +57,13 @@ export class SessionController {
       resume: () => this.resume(),
     });
     this.tasks = new TaskDesk(this.store, () => this.session);
-    window.addEventListener("online", () => this.link.retryNow());
+    this.push = new PushToTalk(this.store);
+    this.push.listen(window);
+    const { microphoneId, talkMode } = storage.audio();
+    this.store.dispatch({ type: "microphone_chosen", id: microphoneId });
+    this.store.dispatch({ type: "talk_mode", talkMode });
+    this.store.subscribe(() => this.applySilence());
+    window.addEventListener("online", () => this.handleOnline());
   }
 
   get droppedFrames(): number {
@@ -59,6 +76,8 @@ export class SessionController {
     if (kept === null) return;
     this.session = kept;
     this.store.dispatch({ type: "starting", mode: kept.mode });
+    // Who was muted before the reload has not said that they want to be heard.
+    if (kept.muted === true) this.store.dispatch({ type: "muted", muted: true });
     await this.begin(kept.mode);
   }
 
@@ -73,7 +92,7 @@ export class SessionController {
   async retry(): Promise<void> {
     clearTimeout(this.fullTimer);
     const { mode, phase } = this.store.state;
-    if (phase.name === "full" || phase.name === "refused") await this.openSession(mode);
+    if (phase.name === "full" || phase.name === "refused") await this.begin(mode);
   }
 
   /** Back to the dialog: a new conversation needs a new consent. */
@@ -90,7 +109,6 @@ export class SessionController {
     this.store.dispatch({ type: "session_open", recording });
     this.link.open();
     if (mode !== "type") await this.voice.open();
-    this.tellMuted();
   }
 
   /** Hangs up. */
@@ -109,9 +127,23 @@ export class SessionController {
   }
 
   setMuted(muted: boolean): void {
-    this.voice.setMuted(muted);
+    this.push.drop();
     this.store.dispatch({ type: "muted", muted });
-    this.tellMuted();
+    this.keep();
+  }
+
+  /** Whether the microphone is open all the time, or only while the space bar or the button is held. */
+  setTalkMode(talkMode: TalkMode): void {
+    this.push.drop();
+    this.store.dispatch({ type: "talk_mode", talkMode });
+    this.keep();
+  }
+
+  /** Uses another microphone, now and from now on. */
+  async chooseMicrophone(id: string): Promise<void> {
+    this.store.dispatch({ type: "microphone_chosen", id });
+    this.keep();
+    await this.openMicrophone();
   }
 
   setRecording(recording: boolean): void {
@@ -122,8 +154,17 @@ export class SessionController {
 
   /** Turns the microphone on in mid-conversation, or tries again after a refusal. */
   async openMicrophone(): Promise<void> {
-    await this.voice.open();
-    this.tellMuted();
+    if (!(await this.voice.open()) || this.store.state.mode !== "type") return;
+    this.store.dispatch({ type: "mode", mode: "talk" });
+    this.keep();
+  }
+
+  /** Goes on by typing: the microphone is let go, and nothing asks for it again. */
+  typeInstead(): void {
+    this.voice.closeMicrophone();
+    if (this.store.state.recording) this.setRecording(false);
+    this.store.dispatch({ type: "mode", mode: "type" });
+    this.keep();
   }
 
   async unblockSound(): Promise<void> {
@@ -136,7 +177,10 @@ export class SessionController {
 
   /** Sends a typed message by the socket, or by HTTP without one; false when it could not be sent. */
   async sendText(text: string): Promise<boolean> {
-    if (this.link.send({ type: "text", text })) return true;
+    if (this.link.send({ type: "text", text })) {
+      this.store.dispatch({ type: "typed", text });
+      return true;
+    }
     const session = this.session;
     if (session === null) return false;
     this.store.dispatch({ type: "sending", sending: true });
@@ -156,27 +200,35 @@ export class SessionController {
   }
 
   private async begin(mode: Mode): Promise<void> {
+    const generation = ++this.generation;
     // The microphone comes first: the permission is asked for while the person expects it, and nobody is greeted
     // who still looks for the right button.
     if (mode !== "type") await this.voice.open();
-    await this.openSession(mode);
+    if (generation === this.generation) await this.openSession(mode);
   }
 
   private async openSession(mode: Mode): Promise<void> {
     const resuming = this.session;
+    const generation = this.generation;
+    const access = this.access.token;
     try {
       const opened = await api.createSession(
         resuming === null
-          ? { resume: null, recording: mode === "record", userId: storage.userId() }
-          : { resume: resuming },
+          ? { resume: null, recording: mode === "record", userId: storage.userId(), access }
+          : { resume: resuming, access },
       );
+      if (generation !== this.generation) {
+        // Given up while it was being opened: nobody would ever come for it.
+        if (resuming === null) await api.endSession(opened);
+        return;
+      }
       if (resuming !== null && opened.resumed) await this.loadHistory(opened);
       this.adopt(opened, mode);
       this.link.open();
       await this.tasks.refresh();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.handleRefused(error, resuming !== null);
+      if (generation === this.generation) this.handleRefused(error, resuming !== null);
     }
   }
 
@@ -192,10 +244,11 @@ export class SessionController {
   private handleRefused(error: ApiError, resuming: boolean): void {
     if (error.status === 503 || error.status === 429) {
       this.handleFull(error);
-    } else if (resuming && (error.status === 401 || error.status === 404)) {
+    } else if (resuming && (error.status === 404 || (error.status === 401 && this.access.token === null))) {
       this.again();
       this.store.dispatch({ type: "notice", notice: "Your last conversation has ended. This is a new one." });
     } else {
+      if (error.status === 401) this.access.forget();
       this.leave();
       this.store.dispatch({ type: "refused", status: error.status, message: error.message });
     }
@@ -204,7 +257,7 @@ export class SessionController {
   private adopt(opened: CreatedSession, mode: Mode): void {
     this.session = { sessionId: opened.sessionId, token: opened.token };
     this.greeting = opened.greeting;
-    storage.save({ ...this.session, mode });
+    this.keep();
     const recording = opened.resumed ? this.store.state.recording : mode === "record";
     this.store.dispatch({ type: "session_open", recording });
   }
@@ -213,10 +266,12 @@ export class SessionController {
   private async resume(): Promise<void> {
     const mode = this.store.state.mode;
     if (this.session === null) return;
-    const opened = await api.createSession({ resume: this.session });
+    const opened = await api.createSession({ resume: this.session, access: this.access.token });
     if (!opened.resumed) {
-      const { microphone } = this.store.state;
+      const { microphone, muted, sound } = this.store.state;
       this.store.dispatch({ type: "starting", mode });
+      this.store.dispatch({ type: "muted", muted });
+      this.store.dispatch({ type: "sound", sound });
       this.store.dispatch({ type: "microphone", microphone });
       this.store.dispatch({ type: "notice", notice: "The earlier conversation could not be restored." });
     }
@@ -226,6 +281,8 @@ export class SessionController {
 
   private handleFull(error: ApiError): void {
     this.link.stop();
+    // Nobody's microphone stays open while they wait for a line.
+    void this.voice.close();
     clearTimeout(this.fullTimer);
     const retryAtMs = Date.now() + (error.retryAfterS ?? RETRY_AFTER_S) * 1000;
     this.store.dispatch({ type: "full", retryAtMs, message: error.message, busy: error.code === "full" });
@@ -233,7 +290,8 @@ export class SessionController {
   }
 
   private handleCaptured(pcm: Int16Array): void {
-    if (!this.store.state.muted) this.link.sendFrame(pcm);
+    this.capturedFrames++;
+    if (!isSilenced(this.store.state)) this.link.sendFrame(pcm);
   }
 
   private handleEvent(event: ServerEvent): void {
@@ -244,20 +302,40 @@ export class SessionController {
     else if (event.type === "clear") out.clear(event.speech_id);
     this.store.dispatch({ type: "server", event });
     if (event.type === "ready") this.handleReady();
-    else if (event.type === "ended") this.finish("ended", event.reason);
+    else if (event.type === "ended") this.finish(reasonOf(event.reason), event.reason);
   }
 
   private handleReady(): void {
-    this.tellMuted();
+    this.tellSilence();
     if (this.pendingRecording === null) return;
     this.link.send({ type: "consent", recording: this.pendingRecording });
     this.pendingRecording = null;
   }
 
-  /** The server knows whether frames will come: without a microphone none do. */
-  private tellMuted(): void {
-    const { muted, microphone } = this.store.state;
-    this.link.send({ type: "mute", muted: muted || microphone !== "on" });
+  /** The microphone, and the server, know at once whether frames will come. */
+  private applySilence(): void {
+    const silenced = isSilenced(this.store.state);
+    if (silenced === this.silenced) return;
+    this.silenced = silenced;
+    this.voice.setMuted(silenced);
+    this.tellSilence();
+  }
+
+  private tellSilence(): void {
+    this.link.send({ type: "mute", muted: this.silenced });
+  }
+
+  /** What a reload, and the next conversation, should find as it is. */
+  private keep(): void {
+    const { mode, muted, microphoneId, talkMode } = this.store.state;
+    storage.saveAudio({ microphoneId, talkMode });
+    if (this.session !== null) storage.save({ ...this.session, mode, muted });
+  }
+
+  private handleOnline(): void {
+    this.link.retryNow();
+    const { phase } = this.store.state;
+    if (phase.name === "refused" && phase.status === 0) void this.retry();
   }
 
   private showGreeting(): void {
@@ -276,6 +354,8 @@ export class SessionController {
   }
 
   private leave(): void {
+    this.generation++;
+    this.push.drop();
     clearTimeout(this.fullTimer);
     this.link.stop();
     this.pendingRecording = null;

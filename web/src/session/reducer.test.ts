@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decodeEvent, type ServerEvent, type Task } from "./protocol";
 import { type Action, reduce } from "./reducer";
-import { initialState, type SessionState } from "./state";
+import { initialState, isSilenced, type SessionState } from "./state";
 
 /** Runs a call sheet: server events as the wire would bring them, or actions of the page. */
 function run(state: SessionState, ...steps: (Action | Record<string, unknown>)[]): SessionState {
@@ -157,18 +157,68 @@ describe("the connection", () => {
   });
 
   it("keeps the reason of `ended` when the close follows", () => {
-    const state = run(live(), { type: "ended", outcome: "completed", reason: "the caller said goodbye" }, {
+    const state = run(live(), { type: "ended", outcome: "completed", reason: "goodbye" }, {
       type: "over",
       reason: "gone",
       detail: "",
     } satisfies Action);
-    expect(state.phase).toEqual({ name: "over", reason: "ended", detail: "the caller said goodbye" });
+    expect(state.phase).toEqual({ name: "over", reason: "goodbye", detail: "goodbye" });
     expect(state.recording).toBe(false);
   });
 
   it("begins anew with nothing of the old session but the chosen mode", () => {
     const state = run(live(), { type: "agent_text", reply_id: 1, speech_id: 1, text: "Hi" }, { type: "reset" });
     expect(state).toEqual({ ...initialState(), mode: "talk" });
+  });
+});
+
+describe("a message on its way", () => {
+  const typed = (text: string): Action => ({ type: "typed", text });
+
+  it("is one until the server takes it, and then a line", () => {
+    const state = run(live(), typed("Add milk"), typed("And salt"), { type: "user_text", text: "Add milk" });
+    expect(state.pending.map((one) => one.text)).toEqual(["And salt"]);
+    expect(state.lines.map((line) => line.text)).toEqual(["Add milk"]);
+  });
+
+  it("is owned up to when the connection goes, and when it is refused", () => {
+    const link = { name: "waiting", attempt: 0, why: "dropped", retryAtMs: 5 } as const;
+    const lost = run(live(), typed("Add milk"), { type: "link", link } satisfies Action);
+    expect(lost.pending).toEqual([]);
+    expect(lost.notice).toContain("“Add milk” may not have arrived");
+    const refused = run(live(), typed("Add milk"), { type: "error", code: "text_too_long", message: "Too long." });
+    expect(refused).toMatchObject({ pending: [], notice: "Too long." });
+  });
+});
+
+describe("the microphone", () => {
+  it("is silenced unless it is on, unmuted, and pushed where it must be", () => {
+    const on = run(live(), { type: "microphone", microphone: "on" } satisfies Action);
+    expect(isSilenced(on)).toBe(false);
+    expect(isSilenced(run(on, { type: "muted", muted: true } satisfies Action))).toBe(true);
+    const push = run(on, { type: "talk_mode", talkMode: "push" } satisfies Action);
+    expect(isSilenced(push)).toBe(true);
+    expect(isSilenced(run(push, { type: "held", held: true } satisfies Action))).toBe(false);
+    expect(isSilenced(run(on, { type: "microphone", microphone: "lost" } satisfies Action))).toBe(true);
+  });
+
+  it("stays as it was chosen when a new conversation begins", () => {
+    const state = run(
+      live(),
+      { type: "talk_mode", talkMode: "push" } satisfies Action,
+      { type: "microphone_chosen", id: "b" } satisfies Action,
+      { type: "reset" },
+    );
+    expect(state).toMatchObject({ talkMode: "push", microphoneId: "b", phase: { name: "consent" } });
+  });
+});
+
+describe("what it cost", () => {
+  it("adds every turn once, also one that is told again", () => {
+    const turn = (number: number, cost: number) => ({ type: "turn", turn: number, stages: {}, cost_usd: cost });
+    const state = run(live(), turn(1, 0.01), turn(2, 0.02), turn(2, 0.03));
+    expect(state.turnCount).toBe(2);
+    expect(state.spentUsd).toBeCloseTo(0.04);
   });
 });
 

@@ -1,13 +1,15 @@
 import type { HistoryLine } from "./api";
-import type { OverReason } from "./close-codes";
-import type { ServerEvent, Task } from "./protocol";
+import { type OverReason, reasonOf } from "./close-codes";
+import type { ServerEvent, Task, Turn } from "./protocol";
 import {
   initialState,
   LINES_KEPT,
   type Line,
   type Link,
   type Microphone,
+  type MicrophoneChoice,
   type SessionState,
+  type TalkMode,
   TURNS_KEPT,
   type Undo,
 } from "./state";
@@ -24,9 +26,16 @@ export type Action =
   | { type: "over"; reason: OverReason; detail: string }
   | { type: "link"; link: Link }
   | { type: "microphone"; microphone: Microphone }
+  | { type: "microphones"; microphones: MicrophoneChoice[] }
+  | { type: "microphone_chosen"; id: string }
+  | { type: "mode"; mode: Mode }
   | { type: "muted"; muted: boolean }
+  | { type: "talk_mode"; talkMode: TalkMode }
+  | { type: "held"; held: boolean }
+  | { type: "sound"; sound: boolean }
   | { type: "sound_blocked"; blocked: boolean }
   | { type: "history"; lines: HistoryLine[] }
+  | { type: "typed"; text: string }
   | { type: "said"; who: Line["who"]; text: string }
   | { type: "sending"; sending: boolean }
   | { type: "rtt"; rttMs: number }
@@ -42,9 +51,9 @@ export function reduce(state: SessionState, action: Action): SessionState {
     case "server":
       return handleServer(state, action.event);
     case "reset":
-      return { ...initialState(), mode: state.mode };
+      return { ...initialState(), ...lasting(state) };
     case "starting":
-      return { ...initialState(), mode: action.mode, phase: { name: "starting" } };
+      return { ...initialState(), ...lasting(state), mode: action.mode, phase: { name: "starting" } };
     case "session_open":
       return { ...state, phase: { name: "live" }, recording: action.recording };
     case "full":
@@ -56,13 +65,27 @@ export function reduce(state: SessionState, action: Action): SessionState {
     case "link":
       return handleLink(state, action.link);
     case "microphone":
-      return { ...state, microphone: action.microphone };
+      return { ...state, microphone: action.microphone, held: false };
+    case "microphones":
+      return { ...state, microphones: action.microphones };
+    case "microphone_chosen":
+      return { ...state, microphoneId: action.id };
+    case "mode":
+      return { ...state, mode: action.mode };
     case "muted":
-      return { ...state, muted: action.muted, userSpeaking: false };
+      return { ...state, muted: action.muted, held: false, userSpeaking: false };
+    case "talk_mode":
+      return { ...state, talkMode: action.talkMode, held: false, muted: false, userSpeaking: false };
+    case "held":
+      return state.held === action.held ? state : { ...state, held: action.held };
+    case "sound":
+      return { ...state, sound: action.sound };
     case "sound_blocked":
       return { ...state, soundBlocked: action.blocked };
     case "history":
       return handleHistory(state, action.lines);
+    case "typed":
+      return withTyped(state, action.text);
     case "said":
       return addLine(state, { who: action.who, text: action.text });
     case "sending":
@@ -96,7 +119,7 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
     case "transcript":
       return withTranscript(state, event);
     case "user_text":
-      return addLine(state, { who: "you", text: event.text });
+      return addLine(taken(state, event.text), { who: "you", text: event.text });
     case "agent_text":
       return withAgentText(state, event.reply_id, event.text);
     case "heard":
@@ -109,14 +132,15 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
       return { ...state, recording: event.enabled };
     case "turn": {
       const { type: _, ...turn } = event;
-      return { ...state, turns: [turn, ...state.turns.filter((old) => old.turn !== turn.turn)].slice(0, TURNS_KEPT) };
+      return withTurn(state, turn);
     }
     case "fallback_to_text":
       return { ...state, fallback: event.message, agentState: "listening" };
     case "error":
-      return { ...state, notice: event.message || event.code };
+      // Something that was sent is refused; a message that is still on its way may be it, and would wait for ever.
+      return { ...state, notice: event.message || event.code, pending: [] };
     case "ended":
-      return handleOver(state, "ended", event.reason);
+      return handleOver(state, reasonOf(event.reason), event.reason);
     case "speech_started":
     case "speech_resumed":
       // Speech that comes again says that the voice is back.
@@ -127,6 +151,11 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
     case "pong":
       return state;
   }
+}
+
+/** What belongs to the person and the device, not to one conversation. */
+function lasting({ mode, talkMode, microphones, microphoneId }: SessionState): Partial<SessionState> {
+  return { mode, talkMode, microphones, microphoneId };
 }
 
 function handleFull(
@@ -164,6 +193,7 @@ function quiet(state: SessionState): SessionState {
     lines: state.lines.filter((line) => !line.interim),
     agentState: "listening",
     userSpeaking: false,
+    held: false,
     sending: false,
   };
 }
@@ -172,12 +202,40 @@ function handleOver(state: SessionState, reason: OverReason, detail: string): Se
   // The close that follows `ended` brings no better reason, and must not wipe the first.
   if (state.phase.name === "over") return state;
   const link: Link = { name: "idle" };
-  return { ...quiet(state), phase: { name: "over", reason, detail }, link, recording: false, undo: null };
+  return { ...quiet(state), phase: { name: "over", reason, detail }, link, recording: false, undo: null, pending: [] };
 }
 
 function handleLink(state: SessionState, link: Link): SessionState {
   if (link.name === "open" || link.name === "connecting") return { ...state, link };
-  return { ...quiet(state), link, sending: state.sending, rttMs: null };
+  return { ...lostOnTheWay(quiet(state)), link, sending: state.sending, rttMs: null };
+}
+
+/** Messages that were on their way when the connection went: nobody knows whether they arrived. */
+function lostOnTheWay(state: SessionState): SessionState {
+  const last = state.pending.at(-1);
+  if (last === undefined) return state;
+  return { ...state, pending: [], notice: `“${last.text}” may not have arrived. Look before you send it again.` };
+}
+
+function withTyped(state: SessionState, text: string): SessionState {
+  const pending = [...state.pending, { key: `pending-${state.nextKey}`, text }];
+  return { ...state, pending, nextKey: state.nextKey + 1 };
+}
+
+/** The server has taken a typed message: it is on its way no longer. */
+function taken(state: SessionState, text: string): SessionState {
+  const at = state.pending.findIndex((one) => one.text.trim() === text.trim());
+  return at < 0 ? state : { ...state, pending: state.pending.toSpliced(at, 1) };
+}
+
+function withTurn(state: SessionState, turn: Turn): SessionState {
+  const told = state.turns.find((old) => old.turn === turn.turn);
+  return {
+    ...state,
+    turns: [turn, ...state.turns.filter((old) => old !== told)].slice(0, TURNS_KEPT),
+    turnCount: state.turnCount + (told === undefined ? 1 : 0),
+    spentUsd: state.spentUsd + turn.cost_usd - (told?.cost_usd ?? 0),
+  };
 }
 
 function handleHistory(state: SessionState, history: HistoryLine[]): SessionState {

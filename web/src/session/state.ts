@@ -38,7 +38,23 @@ export type Link =
   /** The API answers but WebSockets do not come through: typing goes on. */
   | { name: "text_only" };
 
-export type Microphone = "off" | "asking" | "on" | MicrophoneFailure;
+/** `lost` is a microphone that was unplugged or taken away in mid-call. */
+export type Microphone = "off" | "asking" | "on" | "lost" | MicrophoneFailure;
+
+/** Whether the microphone is open all the time, or only while the key or the button is held. */
+export type TalkMode = "open" | "push";
+
+/** A microphone that can be chosen; the empty id is the system's own choice. */
+export interface MicrophoneChoice {
+  id: string;
+  label: string;
+}
+
+/** A typed message that the server has not taken yet. */
+export interface Pending {
+  key: string;
+  text: string;
+}
 
 export interface Undo {
   label: string;
@@ -51,21 +67,33 @@ export interface SessionState {
   link: Link;
   microphone: Microphone;
   muted: boolean;
+  talkMode: TalkMode;
+  /** The key or the button is down: a closed microphone is open meanwhile. */
+  held: boolean;
+  /** What can be chosen from; known once the browser has given the permission. */
+  microphones: MicrophoneChoice[];
+  microphoneId: string;
   recording: boolean;
   agent: string;
   agentState: AgentState;
   userSpeaking: boolean;
+  /** There is a loudspeaker: the agent is heard, not only read. */
+  sound: boolean;
   /** The browser holds sound back until the page is touched. */
   soundBlocked: boolean;
   /** What the server said when voice failed. */
   fallback: string | null;
   lines: Line[];
+  pending: Pending[];
   tasks: Task[];
   tasksLoaded: boolean;
   /** Tasks that changed with the last list, to be shown for a moment. */
   changed: string[];
   /** The latest turns, newest first. */
   turns: Turn[];
+  /** Turns of this conversation, and what they cost together. */
+  turnCount: number;
+  spentUsd: number;
   rttMs: number | null;
   notice: string | null;
   undo: Undo | null;
@@ -86,21 +114,40 @@ export function initialState(): SessionState {
     link: { name: "idle" },
     microphone: "off",
     muted: false,
+    talkMode: "open",
+    held: false,
+    microphones: [],
+    microphoneId: "",
     recording: false,
     agent: "",
     agentState: "listening",
     userSpeaking: false,
+    sound: false,
     soundBlocked: false,
     fallback: null,
     lines: [],
+    pending: [],
     tasks: [],
     tasksLoaded: false,
     changed: [],
     turns: [],
+    turnCount: 0,
+    spentUsd: 0,
     rttMs: null,
     notice: null,
     undo: null,
     sending: false,
     nextKey: 1,
   };
+}
+
+/** No frame of the caller may leave: there is no microphone, or it is closed and nobody holds the key. */
+export function isSilenced(state: SessionState): boolean {
+  const closed = state.muted || state.talkMode === "push";
+  return state.microphone !== "on" || (closed && !state.held);
+}
+
+/** The agent's words come by loudspeaker, so that a screen reader need not say them at the same time. */
+export function isHeardAloud(state: SessionState): boolean {
+  return state.sound && !state.soundBlocked && state.fallback === null && state.link.name === "open";
 }

@@ -1,14 +1,24 @@
 import type { Credentials } from "./api";
+import type { TalkMode } from "./state";
 
 /** How the caller chose to take part. */
 export type Mode = "record" | "talk" | "type";
 
 export interface Kept extends Credentials {
   mode: Mode;
+  /** A reload must not open a microphone that was muted. */
+  muted?: boolean;
+}
+
+/** How this browser is used: its microphone, and whether it is open or pushed. */
+export interface AudioChoice {
+  microphoneId: string;
+  talkMode: TalkMode;
 }
 
 const KEY = "voice-agent.session";
 const USER_KEY = "voice-agent.user";
+const AUDIO_KEY = "voice-agent.audio";
 
 /** The session of this tab, which survives a reload and ends with the tab, and the name of this browser. */
 export const storage = {
@@ -44,6 +54,28 @@ export const storage = {
       return made;
     } catch {
       return null;
+    }
+  },
+
+  audio(): AudioChoice {
+    try {
+      const kept = JSON.parse(localStorage.getItem(AUDIO_KEY) ?? "{}") as Partial<AudioChoice> | null;
+      const id = kept?.microphoneId;
+      return {
+        microphoneId: typeof id === "string" ? id : "",
+        talkMode: kept?.talkMode === "push" ? "push" : "open",
+      };
+    } catch {
+      // Nothing was kept, or nothing that can be read: the usual choice.
+      return { microphoneId: "", talkMode: "open" };
+    }
+  },
+
+  saveAudio(choice: AudioChoice): void {
+    try {
+      localStorage.setItem(AUDIO_KEY, JSON.stringify(choice));
+    } catch {
+      // The choice holds for this page only.
     }
   },
 

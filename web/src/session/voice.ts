@@ -1,6 +1,8 @@
 import { AudioEngine, type EngineEvents, type Levels, MicrophoneError } from "../audio/engine";
 import type { PlayoutStats } from "../audio/playout-queue";
 import { SilentOut, type VoiceOut } from "../audio/voice-out";
+import { watchMicrophones } from "./microphones";
+import { isSilenced } from "./state";
 import type { Store } from "./store";
 
 export interface VoiceEvents {
@@ -16,12 +18,16 @@ const NO_LEVELS: Levels = { microphone: 0, agent: 0 };
 export class Voice {
   private engine: AudioEngine | null = null;
   private silent: SilentOut;
+  private readonly devices: ReturnType<typeof watchMicrophones>;
+  /** Grows when the call ends: what was begun before then belongs to nobody. */
+  private call = 0;
 
   constructor(
     private readonly store: Store,
     private readonly events: VoiceEvents,
   ) {
     this.silent = this.newSilent();
+    this.devices = watchMicrophones((microphones) => this.store.dispatch({ type: "microphones", microphones }));
   }
 
   /** Where the agent's speech goes now. */
@@ -37,18 +43,34 @@ export class Voice {
     return this.engine?.stats ?? null;
   }
 
-  /** Opens loudspeaker and microphone; what fails is shown, and typing goes on. */
-  async open(): Promise<void> {
+  /** Opens loudspeaker and microphone; what fails is shown, and typing goes on. Says whether there is a microphone. */
+  async open(): Promise<boolean> {
+    const call = this.call;
     this.store.dispatch({ type: "microphone", microphone: "asking" });
     try {
       const engine = this.engine ?? (await this.openEngine());
-      await engine.openMicrophone();
-      engine.setMuted(this.store.state.muted);
+      if (call !== this.call || !(await this.openMicrophone(engine))) return false;
       this.store.dispatch({ type: "microphone", microphone: "on" });
+      engine.setMuted(isSilenced(this.store.state));
     } catch (error) {
+      if (call !== this.call) return false;
       const microphone = error instanceof MicrophoneError ? error.failure : "unsupported";
       this.store.dispatch({ type: "microphone", microphone });
     }
+    // Only now that the permission is settled does the browser name the devices.
+    await this.devices.refresh();
+    return this.store.state.microphone === "on";
+  }
+
+  /** Lets the microphone go; the agent is still heard. */
+  closeMicrophone(): void {
+    this.engine?.closeMicrophone();
+    this.store.dispatch({ type: "microphone", microphone: "off" });
+  }
+
+  /** For tests: a browser cannot pull its own plug. */
+  unplug(): void {
+    this.engine?.unplug();
   }
 
   setMuted(muted: boolean): void {
@@ -61,12 +83,30 @@ export class Voice {
 
   async close(): Promise<void> {
     const engine = this.engine;
+    this.call++;
     this.engine = null;
     this.silent.connectionLost();
     this.silent = this.newSilent();
     this.store.dispatch({ type: "microphone", microphone: "off" });
     this.store.dispatch({ type: "sound_blocked", blocked: false });
+    this.store.dispatch({ type: "sound", sound: false });
     await engine?.close();
+  }
+
+  /** The chosen microphone, or the system's when that one is not here today. */
+  private async openMicrophone(engine: AudioEngine): Promise<boolean> {
+    const { microphoneId } = this.store.state;
+    try {
+      return await engine.openMicrophone(microphoneId);
+    } catch (error) {
+      if (microphoneId === "" || !(error instanceof MicrophoneError) || error.failure !== "missing") throw error;
+      this.store.dispatch({ type: "microphone_chosen", id: "" });
+      this.store.dispatch({
+        type: "notice",
+        notice: "The microphone that you chose is not here; another one is used.",
+      });
+      return engine.openMicrophone("");
+    }
   }
 
   private newSilent(): SilentOut {
@@ -77,11 +117,17 @@ export class Voice {
     const events: EngineEvents = {
       onFrame: (pcm) => this.events.onFrame(pcm),
       onPlayed: (speechId, playedMs) => this.events.onPlayed(speechId, playedMs),
-      onMicrophoneLost: () => this.store.dispatch({ type: "microphone", microphone: "missing" }),
+      onMicrophoneLost: () => this.store.dispatch({ type: "microphone", microphone: "lost" }),
       onBlocked: (blocked) => this.store.dispatch({ type: "sound_blocked", blocked }),
     };
+    const call = this.call;
     const engine = await AudioEngine.open(events);
+    if (call !== this.call) {
+      await engine.close();
+      return engine;
+    }
     this.engine = engine;
+    this.store.dispatch({ type: "sound", sound: true });
     const onTap = this.events.onTap;
     if (onTap !== undefined) engine.tap((samples) => onTap(samples, engine.rate));
     return engine;

@@ -1,16 +1,17 @@
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { SessionController } from "../session/controller";
 import type { SessionState } from "../session/state";
 import { Banners } from "./banners";
 import { Captions } from "./captions";
 import { Composer } from "./composer";
 import { ConsentDialog } from "./consent-dialog";
+import { Hurdle } from "./hurdle";
 import { Icon } from "./icons";
 import { Presence } from "./presence";
 import { FullScreen, OverScreen, RefusedScreen } from "./screens";
 import { Tasks } from "./tasks";
 import { Timeline } from "./timeline";
-import { useSession } from "./use-state";
+import { useLasting, useSession } from "./use-state";
 
 type View = "talk" | "tasks";
 
@@ -18,14 +19,18 @@ export function App({ controller }: { controller: SessionController }) {
   const state = useSession(controller.store);
   const [view, setView] = useState<View>("talk");
   const { phase } = state;
+  useFocusOnBegin(state);
   return (
     <div class="page" data-testid="page" data-phase={phase.name} data-link={state.link.name}>
+      <button type="button" class="skip" data-testid="skip" onClick={() => skipToTalk(setView)}>
+        Skip to the conversation
+      </button>
       <Header controller={controller} state={state} />
       <ViewSwitch view={view} onView={setView} state={state} />
       <main class={`columns view-${view}`}>
-        <section class="talk" aria-label="Talk">
+        <section class="talk" id="talk" tabIndex={-1} aria-label="Conversation with the agent">
           <Banners controller={controller} state={state} />
-          {phase.name === "over" && <OverScreen phase={phase} controller={controller} />}
+          {phase.name === "over" && <OverScreen controller={controller} state={state} />}
           {phase.name === "full" && <FullScreen phase={phase} controller={controller} />}
           {phase.name === "refused" && <RefusedScreen phase={phase} controller={controller} />}
           {(phase.name === "live" || phase.name === "starting" || phase.name === "consent") && (
@@ -34,7 +39,7 @@ export function App({ controller }: { controller: SessionController }) {
         </section>
         <aside class="side" aria-label="Tasks and timing">
           <Tasks desk={controller.tasks} state={state} />
-          <Timeline turns={state.turns} />
+          <Timeline state={state} />
         </aside>
       </main>
       {phase.name === "consent" && (
@@ -44,14 +49,55 @@ export function App({ controller }: { controller: SessionController }) {
   );
 }
 
+function skipToTalk(setView: (view: View) => void): void {
+  setView("talk");
+  // On a phone's width the conversation is only there, and can only have the focus, once it is drawn.
+  requestAnimationFrame(() => document.getElementById("talk")?.focus());
+}
+
+/** A dialog or a screen that goes takes the focus with it: to the text box of who types, else to the conversation. */
+function useFocusOnBegin({ phase, mode }: SessionState): void {
+  const before = useRef(phase.name);
+  useEffect(() => {
+    const from = before.current;
+    before.current = phase.name;
+    const begins = phase.name === "live" || phase.name === "starting";
+    if (!begins || from === "live" || from === phase.name) return;
+    if (from === "starting" && document.activeElement !== document.body) return;
+    document.getElementById(mode === "type" ? "message" : "talk")?.focus();
+  }, [phase.name, mode]);
+}
+
 function Talk({ controller, state }: { controller: SessionController; state: SessionState }) {
   const levels = useCallback(() => controller.voice.levels, [controller]);
   return (
     <>
       <Presence state={state} levels={levels} />
-      <Captions lines={state.lines} onExample={(text) => void controller.sendText(text)} />
+      <div role="status">
+        <Hurdle controller={controller} state={state} />
+        <SlowStart controller={controller} state={state} />
+      </div>
+      <Captions state={state} onExample={(text) => void controller.sendText(text)} />
       <Composer controller={controller} state={state} />
     </>
+  );
+}
+
+/** How long a beginning may take before one is told about it, in ms. */
+const SLOW_START_MS = 3_000;
+
+function SlowStart({ controller, state }: { controller: SessionController; state: SessionState }) {
+  const waiting = state.phase.name === "starting" && state.microphone !== "asking";
+  const slow = useLasting(waiting, SLOW_START_MS);
+  if (!slow) return null;
+  return (
+    <div class="slow" data-testid="slow-start">
+      <span class="slow-bar" aria-hidden="true" />
+      <p>The network is slow. I am still trying.</p>
+      <button type="button" class="link-button" onClick={() => controller.again()}>
+        Give up
+      </button>
+    </div>
   );
 }
 
@@ -59,17 +105,12 @@ function Header({ controller, state }: { controller: SessionController; state: S
   const live = state.phase.name === "live";
   return (
     <header class="top">
-      <div class="brand">
+      <h1 class="brand">
         <img src="/icon.svg" width="28" height="28" alt="" />
-        <span>Task Manager</span>
-      </div>
+        <span class="brand-name">Task Manager</span>
+      </h1>
       <div class="top-right">
-        {live && state.rttMs !== null && (
-          <span class="rtt numeric" title="Time to the server and back" data-testid="rtt">
-            {state.rttMs} ms
-          </span>
-        )}
-        {live && state.mode !== "type" && <RecordingSign controller={controller} recording={state.recording} />}
+        {live && <KeptSign controller={controller} state={state} />}
         {live && (
           <button type="button" class="button button-end" data-testid="end" onClick={() => void controller.end()}>
             <Icon name="hangup" size={18} />
@@ -81,6 +122,19 @@ function Header({ controller, state }: { controller: SessionController; state: S
   );
 }
 
+/** What is kept of this conversation. Who only types is not recorded, and is not offered it. */
+function KeptSign({ controller, state }: { controller: SessionController; state: SessionState }) {
+  if (state.mode !== "type" || state.recording) {
+    return <RecordingSign controller={controller} recording={state.recording} />;
+  }
+  return (
+    <span class="text-only" data-testid="text-only">
+      <Icon name="keyboard" size={18} />
+      Text only
+    </span>
+  );
+}
+
 /** Always in sight while it records, and its own off switch. */
 function RecordingSign({ controller, recording }: { controller: SessionController; recording: boolean }) {
   return (
@@ -89,13 +143,12 @@ function RecordingSign({ controller, recording }: { controller: SessionControlle
       class={recording ? "recording recording-on" : "recording"}
       data-testid="recording"
       data-recording={recording}
-      aria-pressed={recording}
-      aria-label={recording ? "Recording. Press to stop recording" : "Not recording. Press to record"}
       onClick={() => controller.setRecording(!recording)}
     >
       <span class="recording-dot" aria-hidden="true" />
       <span class="recording-word">{recording ? "Recording" : "Not recorded"}</span>
       {recording && <span class="recording-act">Stop</span>}
+      <span class="visually-hidden">{recording ? " recording" : ". Press to record"}</span>
     </button>
   );
 }
@@ -114,7 +167,7 @@ function ViewSwitch({ view, onView, state }: { view: View; onView(view: View): v
         Talk
       </button>
       <button type="button" aria-pressed={view === "tasks"} onClick={() => onView("tasks")} data-testid="view-tasks">
-        Tasks <span class="numeric">{open}</span>
+        Tasks {state.tasksLoaded && <span class="numeric">{open}</span>}
         {fresh && <span class="fresh" role="img" aria-label="changed" />}
       </button>
     </nav>

@@ -1,8 +1,9 @@
 import type { ComponentChildren } from "preact";
 import type { SessionController } from "../session/controller";
-import type { Link, Microphone, SessionState } from "../session/state";
+import type { Link, SessionState } from "../session/state";
+import { hurdleOf } from "./hurdle";
 import { Icon, type IconName } from "./icons";
-import { useCountdown } from "./use-state";
+import { useCountdown, useFocusOnward } from "./use-state";
 
 interface BannerProps {
   name: string;
@@ -13,8 +14,9 @@ interface BannerProps {
 }
 
 function Banner({ name, icon, tone, children, action }: BannerProps) {
+  const part = useFocusOnward<HTMLDivElement>();
   return (
-    <div class={`banner banner-${tone}`} role="status" data-testid={`banner-${name}`}>
+    <div ref={part} class={`banner banner-${tone}`} data-testid={`banner-${name}`}>
       <Icon name={icon} size={18} />
       <p>{children}</p>
       {action !== undefined && (
@@ -26,19 +28,14 @@ function Banner({ name, icon, tone, children, action }: BannerProps) {
   );
 }
 
-const MICROPHONE_WORDS: Partial<Record<Microphone, string>> = {
-  denied: "The browser does not let this page use the microphone. Allow it beside the address, or just type.",
-  missing: "No microphone was found. Plug one in and try again, or just type.",
-  busy: "Another program holds the microphone. Close it and try again, or just type.",
-  unsupported: "This browser cannot use the microphone here. Typing works.",
-};
-
-/** What is not as it should be, each with its way out; the conversation goes on below. */
+/** What is not quite as it should be, each with its way out; what stands in the way of talking is a `Hurdle`. */
 export function Banners({ controller, state }: { controller: SessionController; state: SessionState }) {
-  const microphone = MICROPHONE_WORDS[state.microphone];
+  const hurdle = hurdleOf(state);
   return (
-    <div class="banners">
-      {state.link.name === "waiting" && <Reconnecting link={state.link} onNow={() => controller.reconnectNow()} />}
+    <div class="banners" role="status">
+      {state.link.name === "waiting" && hurdle !== "away" && (
+        <Reconnecting link={state.link} onNow={() => controller.reconnectNow()} />
+      )}
       {state.link.name === "text_only" && (
         <Banner
           name="text-only"
@@ -49,22 +46,7 @@ export function Banners({ controller, state }: { controller: SessionController; 
           Voice does not get through from here. Typing works.
         </Banner>
       )}
-      {state.fallback !== null && (
-        <Banner name="fallback" icon="keyboard" tone="warn">
-          {state.fallback}
-        </Banner>
-      )}
-      {microphone !== undefined && (
-        <Banner
-          name="microphone"
-          icon="muted"
-          tone="warn"
-          action={{ label: "Try again", run: () => void controller.openMicrophone() }}
-        >
-          {microphone}
-        </Banner>
-      )}
-      {state.soundBlocked && (
+      {state.soundBlocked && state.mode !== "type" && (
         <Banner
           name="sound"
           icon="sound"

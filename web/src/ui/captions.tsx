@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
-import type { Line } from "../session/state";
+import { isHeardAloud, type Line, type SessionState } from "../session/state";
+import { hurdleOf } from "./hurdle";
 
 /** Pixels from the end within which the reader is taken to be following. */
 const FOLLOWING_PX = 120;
@@ -7,34 +8,66 @@ const FOLLOWING_PX = 120;
 const EXAMPLES = ["Add a task to review the proposal by Friday", "What’s on my list?", "Mark the first one as done"];
 
 interface Props {
-  lines: Line[];
+  state: SessionState;
   onExample(text: string): void;
 }
 
 /** The conversation in words, as it is spoken. */
-export function Captions({ lines, onExample }: Props) {
+export function Captions({ state, onExample }: Props) {
+  const { lines, pending } = state;
+  const settled = lines.filter((line) => !line.interim);
+  const interim = lines.filter((line) => line.interim);
   const scroller = useRef<HTMLDivElement>(null);
   const following = useRef(true);
   const last = lines.at(-1);
   useEffect(() => {
     const element = scroller.current;
     if (element !== null && following.current) element.scrollTop = element.scrollHeight;
-  }, [lines.length, last?.text, last?.unheard]);
+  }, [lines.length, pending.length, last?.text, last?.unheard]);
+  useEffect(() => {
+    const element = scroller.current;
+    if (element === null) return;
+    // The keyboard comes up, or the bar below grows: who was reading the last line still is.
+    const observer = new ResizeObserver(() => {
+      if (following.current) element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
   const onScroll = () => {
     const element = scroller.current;
     if (element === null) return;
     following.current = element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWING_PX;
   };
-  const nobodySpokeYet = !lines.some((line) => line.who === "you");
+  const nobodySpokeYet = pending.length === 0 && !lines.some((line) => line.who === "you");
   return (
     <div class="captions" ref={scroller} onScroll={onScroll}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard. */}
-      <div class="captions-inner" role="log" aria-label="Conversation" data-testid="captions" tabIndex={0}>
-        {lines.map((line, i) => (
-          <Caption key={line.key} line={line} first={lines[i - 1]?.who !== line.who} />
+      <div
+        class="captions-inner"
+        role="log"
+        aria-label="Conversation"
+        aria-live={isHeardAloud(state) ? "off" : "polite"}
+        data-testid="captions"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard.
+        tabIndex={0}
+      >
+        {settled.map((line, i) => (
+          <Caption key={line.key} line={line} first={settled[i - 1]?.who !== line.who} />
         ))}
       </div>
-      {nobodySpokeYet && <Examples onExample={onExample} />}
+      {/* Outside the log: what is half understood changes with every word, and nobody wants it read to them. */}
+      <div aria-hidden="true">
+        {interim.map((line, i) => (
+          <Caption key={line.key} line={line} first={i === 0 && settled.at(-1)?.who !== "you"} />
+        ))}
+        {pending.map((one) => (
+          <p key={one.key} class="caption caption-you caption-first caption-pending" data-testid="caption-pending">
+            <span class="caption-text">{one.text}</span>
+            <span class="caption-fate">Sending</span>
+          </p>
+        ))}
+      </div>
+      {nobodySpokeYet && state.phase.name === "live" && hurdleOf(state) === null && <Examples onExample={onExample} />}
     </div>
   );
 }
@@ -42,12 +75,9 @@ export function Captions({ lines, onExample }: Props) {
 function Caption({ line, first }: { line: Line; first: boolean }) {
   const kind = `caption caption-${line.who}${line.interim ? " caption-interim" : ""}${first ? " caption-first" : ""}`;
   return (
-    <p class={kind} data-testid={`caption-${line.who}`} data-interim={line.interim} aria-hidden={line.interim}>
-      {first ? (
-        <span class="caption-who">{line.who === "you" ? "You" : "Agent"}</span>
-      ) : (
-        <span class="visually-hidden">{line.who === "you" ? "You" : "Agent"}: </span>
-      )}
+    <p class={kind} data-testid={`caption-${line.who}`} data-interim={line.interim}>
+      {/* The eye tells them apart by typeface and side. */}
+      <span class="visually-hidden">{line.who === "you" ? "You" : "Agent"}: </span>
       <span class="caption-text">
         <span data-testid="heard">{line.text}</span>
         {line.unheard !== null && (
@@ -58,10 +88,25 @@ function Caption({ line, first }: { line: Line; first: boolean }) {
       </span>
       {line.unheard !== null && (
         <span class="interrupted" aria-hidden="true">
-          you interrupted here
+          You interrupted. The rest was not heard.
         </span>
       )}
     </p>
+  );
+}
+
+/** The conversation of a call that is over, to be read again. */
+export function Transcript({ lines }: { lines: Line[] }) {
+  if (lines.length === 0) return null;
+  return (
+    <details class="transcript" data-testid="transcript">
+      <summary>Read the conversation</summary>
+      <div class="transcript-lines">
+        {lines.map((line, i) => (
+          <Caption key={line.key} line={line} first={lines[i - 1]?.who !== line.who} />
+        ))}
+      </div>
+    </details>
   );
 }
 

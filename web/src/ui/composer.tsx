@@ -2,13 +2,22 @@ import { useRef, useState } from "preact/hooks";
 import type { SessionController } from "../session/controller";
 import { TEXT_LIMIT } from "../session/protocol";
 import type { SessionState } from "../session/state";
+import { AudioMenu } from "./audio-menu";
+import { HoldButton } from "./hold-button";
 import { Icon } from "./icons";
+
+/** Characters left from which on they are counted aloud. */
+const NEARLY_FULL = 200;
 
 /** The microphone's switch and the text box, which works whatever the voice does. */
 export function Composer({ controller, state }: { controller: SessionController; state: SessionState }) {
   const [text, setText] = useState("");
   const input = useRef<HTMLInputElement>(null);
+  const hold = useRef<HTMLButtonElement>(null);
   const busy = state.sending || state.phase.name !== "live";
+  // Also while another one is being opened: the menu in which it was chosen must not vanish.
+  const hasMicrophone = state.microphone === "on" || (state.microphone === "asking" && state.phase.name === "live");
+  const isPush = hasMicrophone && state.talkMode === "push";
   const submit = async (event: Event) => {
     event.preventDefault();
     const message = text.trim();
@@ -18,34 +27,57 @@ export function Composer({ controller, state }: { controller: SessionController;
     if (!(await controller.sendText(message))) setText((typed) => (typed === "" ? message : typed));
     input.current?.focus();
   };
+  const focusHold = () => {
+    // In this mode the space bar talks, and on the menu's own button it would open the menu again.
+    if (controller.store.state.talkMode !== "push" || hold.current === null) return false;
+    hold.current.focus();
+    return true;
+  };
+  const left = TEXT_LIMIT - text.length;
   return (
     <form class="composer" onSubmit={submit}>
-      <MicrophoneButton controller={controller} state={state} />
-      <label class="visually-hidden" for="message">
-        Message
-      </label>
-      <input
-        id="message"
-        ref={input}
-        class="composer-input"
-        data-testid="text-input"
-        type="text"
-        autocomplete="off"
-        enterkeyhint="send"
-        maxLength={TEXT_LIMIT}
-        placeholder={state.microphone === "on" ? "Or type here" : "Type a message"}
-        value={text}
-        onInput={(event) => setText(event.currentTarget.value)}
-      />
-      <button
-        type="submit"
-        class="round round-send"
-        data-testid="text-send"
-        aria-label="Send"
-        disabled={busy || text.trim() === ""}
-      >
-        <Icon name="send" />
-      </button>
+      {isPush && <HoldButton push={controller.push} state={state} field={hold} />}
+      <div class="composer-row">
+        <div class="microphone-group">
+          {!isPush && <MicrophoneButton controller={controller} state={state} />}
+          {hasMicrophone && <AudioMenu controller={controller} state={state} onClosed={focusHold} />}
+        </div>
+        <label class="visually-hidden" for="message">
+          Message
+        </label>
+        <input
+          id="message"
+          ref={input}
+          class="composer-input"
+          data-testid="text-input"
+          type="text"
+          autocomplete="off"
+          enterkeyhint="send"
+          maxLength={TEXT_LIMIT}
+          placeholder={state.microphone === "on" ? "Or type here" : "Type a message"}
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
+        <button
+          type="submit"
+          class="round round-send"
+          data-testid="text-send"
+          aria-label="Send"
+          disabled={busy || text.trim() === ""}
+        >
+          <Icon name="send" />
+        </button>
+      </div>
+      {left <= NEARLY_FULL && (
+        <p class="composer-note numeric" role="status">
+          {left} characters left
+        </p>
+      )}
+      {state.mode === "type" && left > NEARLY_FULL && (
+        <p class="composer-note" data-testid="kept-note">
+          No audio is recorded. What you type is kept as text with this conversation.
+        </p>
+      )}
     </form>
   );
 }
@@ -74,7 +106,11 @@ function MicrophoneButton({ controller, state }: { controller: SessionController
       aria-pressed={state.muted}
       aria-label="Mute"
       title={state.muted ? "Unmute" : "Mute"}
-      onClick={() => controller.setMuted(!state.muted)}
+      onClick={(event) => {
+        controller.setMuted(!state.muted);
+        // Who points needs no focus here, and holding the space bar should talk, not press this button again.
+        if (event.detail > 0) document.getElementById("talk")?.focus();
+      }}
     >
       <Icon name={state.muted ? "muted" : "microphone"} />
     </button>

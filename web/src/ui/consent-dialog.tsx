@@ -1,4 +1,5 @@
 import { useEffect, useRef } from "preact/hooks";
+import { preloadWorklets } from "../audio/engine";
 import type { Mode } from "../session/storage";
 import { Icon, type IconName } from "./icons";
 
@@ -27,7 +28,7 @@ const CHOICES: Choice[] = [
     mode: "type",
     icon: "keyboard",
     title: "Type only",
-    detail: "The microphone stays off, and the answers are silent.",
+    detail: "The microphone stays off, the answers are silent, and no audio is recorded.",
   },
 ];
 
@@ -42,6 +43,7 @@ export function ConsentDialog({ notice, onChoose }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     dialog.current?.showModal();
+    void preloadWorklets();
     // On the heading and not on a choice: Return must not record somebody by accident.
     heading.current?.focus();
   }, []);
@@ -86,8 +88,8 @@ export function ConsentDialog({ notice, onChoose }: Props) {
         ))}
       </ul>
       <p class="consent-foot">
-        If you talk, your browser asks for the microphone next. What is said is kept as text with your session, so that
-        a broken connection does not lose the thread.
+        If you talk, your browser asks for the microphone next. Either way the words are kept as text with this
+        conversation, so that a broken connection does not lose the thread.
       </p>
     </dialog>
   );

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Task } from "../session/protocol";
-import { arrange, formatCost, formatDue, formatMs } from "./format";
+import { STAGES, type Stage, type Task, type Turn } from "../session/protocol";
+import { arrange, formatCost, formatDue, formatMs, pauseSentence } from "./format";
 
 const NOW = new Date(2026, 10, 23, 14, 30);
 
@@ -57,5 +57,30 @@ describe("arrange", () => {
     ]);
     expect(open.map((one) => one.id)).toEqual(["b", "a"]);
     expect(done.map((one) => one.id)).toEqual(["y", "x"]);
+  });
+});
+
+describe("pauseSentence", () => {
+  const turn = (latency_ms: number, cause: string | null, ms = 0): Turn => ({
+    turn: 1,
+    latency_ms,
+    cause,
+    cost_usd: 0,
+    stages: {
+      ...(Object.fromEntries(STAGES.map((stage) => [stage, 0])) as Record<Stage, number>),
+      ...(cause === null ? {} : { [cause]: ms }),
+    },
+  });
+
+  it.each(STAGES)("has words for %s", (stage) => {
+    const sentence = pauseSentence(turn(1_400, stage, 540));
+    expect(sentence).toContain("540 ms");
+    expect(sentence).not.toContain(stage === "network" ? "undefined" : stage);
+  });
+
+  it("says nothing about a pause that nobody felt, and is honest about one without a cause", () => {
+    expect(pauseSentence(turn(800, "llm", 700))).toBeNull();
+    expect(pauseSentence(turn(801, null))).toContain("no single cause");
+    expect(pauseSentence(turn(801, "moonlight", 1))).toContain("moonlight");
   });
 });

@@ -1,4 +1,4 @@
-import type { Stage, Task } from "../session/protocol";
+import type { Stage, Task, Turn } from "../session/protocol";
 
 /** How a due date is shown, and whether it has passed. */
 export interface Due {
@@ -52,14 +52,39 @@ export function formatCost(usd: number): string {
 }
 
 export const STAGE_NAMES: Record<Stage, string> = {
-  endpointing: "end of turn",
-  stt: "hearing",
-  llm: "thinking",
-  tool: "task list",
-  tts: "voice",
-  network: "network",
-  playout: "playout",
+  endpointing: "Making sure you had finished",
+  stt: "Making out your words",
+  llm: "Finding the answer",
+  tool: "Changing your list",
+  tts: "Finding the voice",
+  network: "Network",
+  playout: "Starting the sound",
 };
+
+/** Above this a pause is felt, and has a cause with a name, in ms. */
+export const PAUSE_MS = 800;
+
+const CAUSES: Record<Stage, (took: string) => string> = {
+  endpointing: (took) => `I waited ${took} to be sure that you had finished.`,
+  stt: (took) => `Making out your words took ${took}.`,
+  llm: (took) => `Finding the answer took ${took}.`,
+  tool: (took) => `Changing your list took ${took}.`,
+  tts: (took) => `Finding my voice took ${took}.`,
+  network: (took) => `The connection between us took ${took}.`,
+  playout: (took) => `Starting the sound on this device took ${took}.`,
+};
+
+function isStage(word: string): word is Stage {
+  return Object.hasOwn(CAUSES, word);
+}
+
+/** Why a pause was long, in words that a person says; null for one that nobody felt. */
+export function pauseSentence(turn: Turn): string | null {
+  if (turn.latency_ms <= PAUSE_MS) return null;
+  if (turn.cause === null) return "A long pause, and no single cause of it.";
+  if (!isStage(turn.cause)) return `A long pause: ${turn.cause}.`;
+  return CAUSES[turn.cause](formatMs(turn.stages[turn.cause]));
+}
 
 /** Open tasks in the server's order ("the second one" must be the second), then the done ones, latest first. */
 export function arrange(tasks: Task[]): { open: Task[]; done: Task[] } {

@@ -1,8 +1,19 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Levels } from "../audio/engine";
-import type { SessionState } from "../session/state";
+import { isHeardAloud, isSilenced, type SessionState } from "../session/state";
+import { hurdleOf } from "./hurdle";
 
-export type Mood = "connecting" | "listening" | "hearing" | "thinking" | "speaking" | "muted" | "typing" | "away";
+export type Mood =
+  | "connecting"
+  | "listening"
+  | "hearing"
+  /** Push-to-talk, and nobody holds the key. */
+  | "ready"
+  | "thinking"
+  | "speaking"
+  | "muted"
+  | "typing"
+  | "away";
 
 /** What the agent is doing, in one word. */
 export function moodOf(state: SessionState): Mood {
@@ -12,20 +23,44 @@ export function moodOf(state: SessionState): Mood {
   if (state.link.name === "connecting") return "connecting";
   if (state.agentState !== "listening") return state.agentState;
   if (state.microphone !== "on" || state.fallback !== null) return "typing";
-  if (state.muted) return "muted";
+  if (isSilenced(state)) return state.muted ? "muted" : "ready";
   return state.userSpeaking ? "hearing" : "listening";
 }
 
 const WORDS: Record<Mood, [string, string]> = {
   connecting: ["Connecting", "One moment"],
   listening: ["Listening", "Go ahead, I’m all ears"],
+  ready: ["Your turn", "Hold the space bar or the button, and speak"],
   hearing: ["Hearing you", "I answer when you pause"],
   thinking: ["Thinking", "Working on it"],
   speaking: ["Speaking", "You can interrupt at any time"],
-  muted: ["Muted", "I can’t hear you. Typing works"],
+  muted: ["Muted", "Hold the space bar to say something"],
   typing: ["Ready", "Type below, I answer here"],
   away: ["Reconnecting", "Your conversation is safe"],
 };
+
+/** The two words of a state, as things stand: an answer that nobody hears is not spoken. */
+function wordsOf(state: SessionState, mood: Mood): [string, string] {
+  if (state.phase.name === "starting" && state.microphone === "asking") {
+    return ["Waiting for you", "Allow the microphone in your browser"];
+  }
+  if (mood === "ready" && matchMedia("(pointer: coarse)").matches)
+    return [WORDS.ready[0], "Hold the button, and speak"];
+  if (mood === "typing" && state.mode !== "type" && hurdleOf(state) !== null) return ["Not listening", "Typing works"];
+  if (mood === "speaking" && !state.sound) return ["Answering", "Type on whenever you like"];
+  return WORDS[mood];
+}
+
+/**
+ * What a screen reader is told. While the agent is heard, its states change several times in a sentence and would be
+ * spoken over it: then only what one cannot hear is said.
+ */
+export function announcementOf(state: SessionState, mood: Mood): string {
+  const heard = mood === "listening" || mood === "hearing" || mood === "speaking" || mood === "thinking";
+  if (heard && isHeardAloud(state)) return "Connected";
+  if (mood === "ready") return state.agentState === "listening" ? "Connected. Hold the space bar to talk" : "Connected";
+  return wordsOf(state, mood)[0];
+}
 
 /** How fast the figure follows the sound, per animation frame. */
 const RISE = 0.4;
@@ -35,7 +70,6 @@ const FALL = 0.12;
 export function Presence({ state, levels }: { state: SessionState; levels: () => Levels }) {
   const figure = useRef<HTMLDivElement>(null);
   const mood = moodOf(state);
-  const asking = state.phase.name === "starting" && state.microphone === "asking";
   useEffect(() => {
     let frame = 0;
     let shown = 0;
@@ -49,8 +83,9 @@ export function Presence({ state, levels }: { state: SessionState; levels: () =>
     frame = requestAnimationFrame(draw);
     return () => cancelAnimationFrame(frame);
   }, [levels, mood]);
-  const fresh = !state.lines.some((line) => line.who === "you");
-  const [word, hint] = asking ? ["Waiting for you", "Allow the microphone in your browser"] : WORDS[mood];
+  const silent = state.pending.length === 0 && !state.lines.some((line) => line.who === "you");
+  const fresh = silent && hurdleOf(state) === null;
+  const [word, hint] = wordsOf(state, mood);
   return (
     <section class={fresh ? "presence presence-large" : "presence"} aria-label="Agent">
       <div class={`figure figure-${mood}`} ref={figure} aria-hidden="true">
@@ -65,10 +100,13 @@ export function Presence({ state, levels }: { state: SessionState; levels: () =>
         </span>
       </div>
       <div class="presence-words">
-        <p class="presence-state" role="status" data-testid="agent-state" data-state={mood}>
+        <p class="presence-state" data-testid="agent-state" data-state={mood}>
           {word}
         </p>
         <p class="presence-hint">{hint}</p>
+        <p class="visually-hidden" role="status" data-testid="announcement">
+          {announcementOf(state, mood)}
+        </p>
       </div>
     </section>
   );

@@ -8,7 +8,9 @@ import { TaskRow } from "./task-row";
 
 /** The list as it is on the server, changing while one speaks, and changed by hand. */
 export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) {
-  const adder = useRef<HTMLInputElement>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
+  // Not to the text field: on a phone that would bring the keyboard up.
+  const toHeading = () => heading.current?.focus();
   const { open, done } = arrange(state.tasks);
   const usable = state.phase.name === "live";
   const row = (task: Task) => (
@@ -18,18 +20,20 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
       desk={desk}
       changed={state.changed.includes(task.id)}
       usable={usable}
-      onGone={() => adder.current?.focus()}
+      onGone={toHeading}
     />
   );
   return (
     <section class="panel tasks" aria-labelledby="tasks-title">
       <header class="panel-head">
-        <h2 id="tasks-title">Tasks</h2>
+        <h2 id="tasks-title" ref={heading} tabIndex={-1}>
+          Tasks
+        </h2>
         <span class="count" data-testid="task-count">
-          {open.length} open
+          {state.tasksLoaded && `${open.length} open`}
         </span>
       </header>
-      <AddTask desk={desk} usable={usable} field={adder} />
+      <AddTask desk={desk} usable={usable} />
       <div class="tasks-scroll">
         <ul class="task-list" data-testid="task-list" aria-label="Open tasks">
           {open.map(row)}
@@ -50,7 +54,7 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
           </details>
         )}
       </div>
-      {state.undo !== null && <UndoBar key={state.undo.token} undo={state.undo} desk={desk} />}
+      {state.undo !== null && <UndoBar key={state.undo.token} undo={state.undo} desk={desk} onGone={toHeading} />}
     </section>
   );
 }
@@ -58,10 +62,9 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
 interface AddProps {
   desk: TaskDesk;
   usable: boolean;
-  field: { current: HTMLInputElement | null };
 }
 
-function AddTask({ desk, usable, field }: AddProps) {
+function AddTask({ desk, usable }: AddProps) {
   const [title, setTitle] = useState("");
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -78,7 +81,6 @@ function AddTask({ desk, usable, field }: AddProps) {
       <Icon name="plus" size={18} />
       <input
         id="new-task"
-        ref={field}
         data-testid="task-add-input"
         type="text"
         autocomplete="off"
@@ -100,14 +102,22 @@ function AddTask({ desk, usable, field }: AddProps) {
   );
 }
 
-function UndoBar({ undo, desk }: { undo: Undo; desk: TaskDesk }) {
+function UndoBar({ undo, desk, onGone }: { undo: Undo; desk: TaskDesk; onGone(): void }) {
+  const takeBack = () => {
+    onGone();
+    void desk.undo();
+  };
+  const dismiss = () => {
+    onGone();
+    desk.dismissUndo();
+  };
   return (
     <div class="undo" role="status" data-testid="undo-bar">
       <span class="undo-label">{undo.label}</span>
-      <button type="button" class="link-button" data-testid="undo" onClick={() => void desk.undo()}>
+      <button type="button" class="link-button" data-testid="undo" onClick={takeBack}>
         Undo
       </button>
-      <button type="button" class="quiet-icon" aria-label="Dismiss" onClick={() => desk.dismissUndo()}>
+      <button type="button" class="quiet-icon" aria-label="Dismiss" onClick={dismiss}>
         <Icon name="close" size={16} />
       </button>
     </div>

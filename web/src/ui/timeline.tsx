@@ -1,72 +1,113 @@
 import { STAGES, type Turn } from "../session/protocol";
-import { formatCost, formatMs, STAGE_NAMES } from "./format";
+import type { SessionState } from "../session/state";
+import { formatCost, formatMs, PAUSE_MS, pauseSentence, STAGE_NAMES } from "./format";
 
-/** Where the milliseconds of the last turns went, and why a pause was long. */
-export function Timeline({ turns }: { turns: Turn[] }) {
-  const longest = Math.max(800, ...turns.map((turn) => turn.latency_ms));
+/** Turns in the small chart of the closed panel. */
+const CHARTED = 12;
+
+/** Where the milliseconds of the last turns went, what each cost, and why a pause was long. */
+export function Timeline({ state }: { state: SessionState }) {
+  const { turns } = state;
+  const longest = Math.max(PAUSE_MS * 1.25, ...turns.map((turn) => turn.latency_ms));
+  const latest = turns[0];
   return (
     <details class="panel timeline" data-testid="timeline">
       <summary>
         <h2>Timing</h2>
-        {turns[0] !== undefined && <span class="count numeric">last answer {formatMs(turns[0].latency_ms)}</span>}
+        <Chart turns={turns.slice(0, CHARTED)} longest={longest} />
+        {latest !== undefined && (
+          <span class="count numeric">
+            <span class="visually-hidden">last answer after </span>
+            {formatMs(latest.latency_ms)}
+          </span>
+        )}
       </summary>
-      {turns.length === 0 ? (
-        <p class="empty">After each answer: how long it took, and what took the time.</p>
+      {latest === undefined ? (
+        <p class="empty">After each answer: how long it took, where the time went, and what it cost.</p>
       ) : (
-        <div class="timeline-scroll">
-          <table>
-            <caption class="visually-hidden">Latest turns, newest first</caption>
-            <thead>
-              <tr>
-                <th scope="col">Turn</th>
-                <th scope="col">Where the time went</th>
-                <th scope="col">Cost</th>
-              </tr>
-            </thead>
-            <tbody>
-              {turns.map((turn) => (
-                <TurnRow key={turn.turn} turn={turn} longest={longest} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <>
+          <ol class="turns" reversed>
+            {turns.map((turn) => (
+              <TurnRow key={turn.turn} turn={turn} longest={longest} open={turn === latest} />
+            ))}
+          </ol>
+          <p class="turns-total">
+            <span>
+              This conversation, {state.turnCount} {state.turnCount === 1 ? "answer" : "answers"}
+            </span>
+            <span class="numeric" data-testid="spent">
+              {formatCost(state.spentUsd)}
+            </span>
+          </p>
+          {state.rttMs !== null && (
+            <p class="turns-total">
+              <span>To the server and back</span>
+              <span class="numeric" data-testid="rtt">
+                {formatMs(state.rttMs)}
+              </span>
+            </p>
+          )}
+        </>
       )}
     </details>
   );
 }
 
-function TurnRow({ turn, longest }: { turn: Turn; longest: number }) {
+/** The pace at a glance: a column for each of the latest turns, oldest first. */
+function Chart({ turns, longest }: { turns: Turn[]; longest: number }) {
+  return (
+    <span class="pace" aria-hidden="true">
+      {turns.toReversed().map((turn) => (
+        <i
+          key={turn.turn}
+          class={turn.latency_ms > PAUSE_MS ? "pace-slow" : ""}
+          style={{ height: `${Math.max(12, (turn.latency_ms / longest) * 100)}%` }}
+        />
+      ))}
+    </span>
+  );
+}
+
+function TurnRow({ turn, longest, open }: { turn: Turn; longest: number; open: boolean }) {
   const spent = STAGES.filter((stage) => turn.stages[stage] > 0);
   const share = (ms: number) => `${Math.min(100, (ms / longest) * 100)}%`;
+  const pause = pauseSentence(turn);
   return (
-    <tr data-testid="turn">
-      <th scope="row" class="numeric">
-        {turn.turn}
-      </th>
-      <td>
-        <div class="turn-total">
-          <span class="numeric">{formatMs(turn.latency_ms)}</span>
-          {turn.cause !== null && (
-            <span class="cause" data-testid="turn-cause">
-              slow: {STAGE_NAMES[turn.cause as keyof typeof STAGE_NAMES] ?? turn.cause}
+    <li class="turn" data-testid="turn" data-turn={turn.turn}>
+      <details open={open}>
+        <summary>
+          <span class="turn-head">
+            <span class="turn-number numeric">
+              <span class="visually-hidden">Answer </span>
+              {turn.turn}
+            </span>
+            <span class="turn-total numeric">{formatMs(turn.latency_ms)}</span>
+            <span class="turn-cost numeric">{formatCost(turn.cost_usd)}</span>
+          </span>
+          <span class="bar" aria-hidden="true">
+            {spent.map((stage) => (
+              <span key={stage} class={`bar-part stage-${stage}`} style={{ width: share(turn.stages[stage]) }} />
+            ))}
+            <span class="bar-budget" style={{ left: share(PAUSE_MS) }} />
+          </span>
+          {pause !== null && (
+            <span class="cause" data-testid="turn-cause" data-cause={turn.cause}>
+              {pause}
             </span>
           )}
-        </div>
-        <div class="bar" aria-hidden="true">
+        </summary>
+        <dl class="stages">
           {spent.map((stage) => (
-            <span key={stage} class={`bar-part stage-${stage}`} style={{ width: share(turn.stages[stage]) }} />
+            <div key={stage} class={stage === turn.cause ? "stage-named" : ""}>
+              <dt>
+                <i class={`dot stage-${stage}`} aria-hidden="true" />
+                {STAGE_NAMES[stage]}
+              </dt>
+              <dd class="numeric">{formatMs(turn.stages[stage])}</dd>
+            </div>
           ))}
-        </div>
-        <ul class="stages">
-          {spent.map((stage) => (
-            <li key={stage}>
-              <i class={`dot stage-${stage}`} aria-hidden="true" />
-              {STAGE_NAMES[stage]} <span class="numeric">{Math.round(turn.stages[stage])}</span>
-            </li>
-          ))}
-        </ul>
-      </td>
-      <td class="numeric">{formatCost(turn.cost_usd)}</td>
-    </tr>
+        </dl>
+      </details>
+    </li>
   );
 }

@@ -1,4 +1,5 @@
-import { useEffect, useState } from "preact/hooks";
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { SessionState } from "../session/state";
 import type { Store } from "../session/store";
 
@@ -21,4 +22,28 @@ export function useCountdown(untilMs: number): number {
     return () => clearInterval(timer);
   }, [untilMs]);
   return Math.max(0, Math.ceil((untilMs - now) / 1000));
+}
+
+/** Becomes true when something has lasted `ms`; begins anew when `running` does. */
+export function useLasting(running: boolean, ms: number): boolean {
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    setLong(false);
+    if (!running) return;
+    const timer = setTimeout(() => setLong(true), ms);
+    return () => clearTimeout(timer);
+  }, [running, ms]);
+  return long && running;
+}
+
+/** For what comes and goes by itself: if it has the focus when it goes, the conversation gets it. */
+export function useFocusOnward<T extends HTMLElement>(): RefObject<T | null> {
+  const part = useRef<T>(null);
+  useLayoutEffect(() => {
+    const element = part.current;
+    return () => {
+      if (element?.contains(document.activeElement) === true) document.getElementById("talk")?.focus();
+    };
+  }, []);
+  return part;
 }

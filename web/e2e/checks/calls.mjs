@@ -1,0 +1,149 @@
+// Ways in which a call begins, goes on and ends.
+
+import { frames, nothingComes, played, told } from "./mock.mjs";
+import { axeInBoth, open, start, WAIT } from "./shared.mjs";
+
+export const calls = {
+  async "a second tab takes over and gives back"(page, mock) {
+    await start(page, mock, "talk");
+    mock.world.inject({ close: 4001 });
+    await page.getByTestId("screen-over-taken").waitFor(WAIT);
+    await axeInBoth(page, "a second tab");
+    await page.getByTestId("screen-primary").click();
+    await page.locator('[data-link="open"]').waitFor(WAIT);
+  },
+
+  async "a full server counts down and lets in"(page, mock) {
+    mock.world.inject({ full: true });
+    await open(page, mock);
+    await page.getByTestId("consent-type").click();
+    await page.getByTestId("screen-full").waitFor(WAIT);
+    await axeInBoth(page, "a full server");
+    mock.world.inject({ full: false });
+    await page.getByTestId("screen-primary").click();
+    await page.locator('[data-link="open"]').waitFor(WAIT);
+  },
+
+  async "each close code has its own words"(page, mock) {
+    for (const [code, screen] of [
+      [1000, "ended"],
+      [4000, "protocol"],
+      [4002, "gone"],
+      [4004, "protocol"],
+      [4005, "idle"],
+      [4006, "failed"],
+    ]) {
+      await start(page, mock, "type");
+      mock.world.inject({ close: code });
+      await page.getByTestId(`screen-over-${screen}`).waitFor(WAIT);
+      await axeInBoth(page, screen);
+    }
+  },
+
+  async "a slow connection and a restart come back by themselves"(page, mock) {
+    await start(page, mock, "type");
+    for (const code of [4003, 1001]) {
+      mock.world.inject({ close: code });
+      await page.waitForFunction(() => window.__voiceAgentTest.state().link.name !== "open", null, WAIT);
+      await page.locator('[data-link="open"]').waitFor(WAIT);
+    }
+  },
+
+  async "without WebSockets typing goes on by HTTP"(page, mock) {
+    mock.world.inject({ refuse_socket: true });
+    await open(page, mock);
+    await page.getByTestId("consent-type").click();
+    await page.getByTestId("banner-text-only").waitFor(WAIT);
+    await axeInBoth(page, "text only");
+    await page.getByTestId("text-input").fill("Add a task to buy milk");
+    await page.getByTestId("text-send").click();
+    await page.getByTestId("task-title").filter({ hasText: "Buy milk" }).waitFor(WAIT);
+    await page.getByTestId("caption-agent").filter({ hasText: "Buy milk" }).waitFor(WAIT);
+  },
+
+  async "a reload goes on with the same conversation"(page, mock) {
+    await start(page, mock, "type");
+    await page.getByTestId("text-input").fill("Add a task to buy milk");
+    await page.getByTestId("text-send").click();
+    await page.getByTestId("caption-agent").filter({ hasText: "Buy milk" }).waitFor(WAIT);
+    await page.reload();
+    await page.getByTestId("caption-you").filter({ hasText: "buy milk" }).waitFor(WAIT);
+    await page.getByTestId("task-title").filter({ hasText: "Buy milk" }).waitFor(WAIT);
+  },
+
+  async "tasks are added, edited, completed and deleted by hand, and each is undone"(page, mock) {
+    await start(page, mock, "type");
+    const open = page.getByTestId("task-list").getByTestId("task");
+    await page.getByTestId("task-add-input").fill("Water the plants");
+    await page.keyboard.press("Enter");
+    await open.filter({ hasText: "Water the plants" }).waitFor(WAIT);
+    await open.first().getByTestId("task-edit").click();
+    await page.getByTestId("edit-title").fill("Water all plants");
+    await page.getByTestId("edit-due").fill("2030-05-01");
+    await page.getByTestId("edit-priority").selectOption("high");
+    await page.getByTestId("edit-save").click();
+    await open.filter({ hasText: "Water all plants" }).getByTestId("task-due").waitFor(WAIT);
+    await page.getByTestId("undo").click();
+    await open.filter({ hasText: "Water the plants" }).waitFor(WAIT);
+    await open.first().getByTestId("task-toggle").click();
+    await page.getByTestId("task-count").filter({ hasText: "0 open" }).waitFor(WAIT);
+    await page.getByTestId("undo").click();
+    await page.getByTestId("task-count").filter({ hasText: "1 open" }).waitFor(WAIT);
+    await open.first().getByTestId("task-delete").click();
+    await page.getByTestId("tasks-empty").waitFor(WAIT);
+    await page.getByTestId("undo").click();
+    await open.filter({ hasText: "Water the plants" }).waitFor(WAIT);
+  },
+
+  async "each reason that the server gives has its own words"(page, mock) {
+    for (const [reason, screen] of [
+      ["goodbye", "goodbye"],
+      ["operator", "operator"],
+      ["too_long", "too_long"],
+      ["hung_up", "ended"],
+    ]) {
+      await start(page, mock, "type");
+      for (const call of mock.world.live) call.send({ type: "ended", outcome: "completed", reason });
+      await page.getByTestId(`screen-over-${screen}`).waitFor(WAIT);
+    }
+  },
+
+  async "recording shows, stops at once, and begins again"(page, mock) {
+    await start(page, mock, "record");
+    const sign = page.getByTestId("recording");
+    await page.locator('[data-testid="recording"][data-recording="true"]').waitFor(WAIT);
+    await sign.click();
+    await page.locator('[data-testid="recording"][data-recording="false"]').waitFor(WAIT);
+    await sign.click();
+    await page.locator('[data-testid="recording"][data-recording="true"]').waitFor(WAIT);
+  },
+
+  async "a muted microphone sends nothing"(page, mock) {
+    await start(page, mock, "talk");
+    await frames(mock, 5);
+    await page.getByTestId("mute").click();
+    await told(mock, { type: "mute", muted: true });
+    await nothingComes(page, mock);
+    await page.getByTestId("mute").click();
+    await frames(mock, 5);
+  },
+
+  async "an interruption by typing leaves what was heard"(page, mock) {
+    await start(page, mock, "talk");
+    await page.getByTestId("text-input").fill("What is on my list of tasks today?");
+    await page.waitForFunction(() => window.__voiceAgentTest.state().agentState === "speaking", null, WAIT);
+    await played(mock, 500);
+    await page.getByTestId("text-send").click();
+    await page.getByTestId("unheard").waitFor(WAIT);
+    const cleared = mock.world.counts.playout.at(-1);
+    if (cleared[1] < 500 || cleared[1] > 2_400) throw new Error(`played ${cleared[1]} ms of an interrupted greeting`);
+  },
+
+  async "end says so and starts again at the consent"(page, mock) {
+    await start(page, mock, "type");
+    await page.getByTestId("end").click();
+    await page.getByTestId("screen-over-ended").waitFor(WAIT);
+    await page.getByTestId("screen-primary").click();
+    await page.getByTestId("consent-dialog").waitFor(WAIT);
+  },
+};

@@ -1,0 +1,177 @@
+// The microphone: which, whether, and while what is held.
+
+import { eventually, frames, nothingComes, told } from "./mock.mjs";
+import { axeInBoth, open, start, until, WAIT } from "./shared.mjs";
+
+async function pushMode(page, mock) {
+  await start(page, mock, "talk");
+  await page.getByTestId("audio-menu-open").click();
+  await page.getByTestId("talk-mode-push").click();
+  await page.keyboard.press("Escape");
+  await page.getByTestId("push-to-talk").waitFor(WAIT);
+  await told(mock, { type: "mute", muted: true });
+}
+
+const held = (page, is) => page.locator(`[data-testid="push-to-talk"][aria-pressed="${is}"]`).waitFor(WAIT);
+
+async function trouble(page, mock, error, name) {
+  await open(page, mock);
+  await page.evaluate((fault) => {
+    const media = navigator.mediaDevices;
+    window.__real = media.getUserMedia.bind(media);
+    media.getUserMedia = () => Promise.reject(new DOMException("", fault));
+  }, error);
+  await page.getByTestId("consent-talk").click();
+  await page.locator(`[data-trouble="${name}"]`).waitFor(WAIT);
+  await page.locator('[data-link="open"]').waitFor(WAIT);
+}
+
+export const devices = {
+  async "hold to talk: the space bar opens the microphone, and letting go closes it"(page, mock) {
+    await pushMode(page, mock);
+    await page.locator("#talk").focus();
+    await page.keyboard.down("Space");
+    await held(page, true);
+    await told(mock, { type: "mute", muted: false });
+    await frames(mock, 5);
+    await page.keyboard.up("Space");
+    await held(page, false);
+    await told(mock, { type: "mute", muted: true });
+    await nothingComes(page, mock);
+    await axeInBoth(page, "hold to talk");
+  },
+
+  async "hold to talk: the button works by mouse and by key, and a lost window lets go"(page, mock) {
+    await pushMode(page, mock);
+    const button = page.getByTestId("push-to-talk");
+    if (!(await button.evaluate((one) => one === document.activeElement)))
+      throw new Error("the focus is not on the button");
+    await page.keyboard.down("Space");
+    await held(page, true);
+    await page.keyboard.up("Space");
+    await held(page, false);
+    const { x, y, width, height } = await button.boundingBox();
+    await page.mouse.move(x + width / 2, y + height / 2);
+    await page.mouse.down();
+    await held(page, true);
+    await page.mouse.move(x, y - 200);
+    await page.mouse.up();
+    await held(page, false);
+    await page.mouse.move(x + width / 2, y + height / 2);
+    await page.mouse.down();
+    await held(page, true);
+    await page.evaluate(() => window.dispatchEvent(new Event("blur")));
+    await held(page, false);
+    await told(mock, { type: "mute", muted: true });
+    await page.mouse.up();
+  },
+
+  async "hold to talk: a space in the text box is a space, and on a button it presses"(page, mock) {
+    await pushMode(page, mock);
+    const before = mock.world.counts.events.filter(({ type }) => type === "mute").length;
+    await page.getByTestId("text-input").focus();
+    await page.keyboard.type("a b");
+    if ((await page.getByTestId("text-input").inputValue()) !== "a b") throw new Error("the space was taken");
+    await page.getByTestId("recording").focus();
+    await page.keyboard.press("Space");
+    await page.locator('[data-testid="recording"][data-recording="true"]').waitFor(WAIT);
+    const after = mock.world.counts.events.filter(({ type }) => type === "mute").length;
+    if (after !== before) throw new Error("the microphone was opened");
+  },
+
+  async "who is muted says something by holding the space bar, and is muted again"(page, mock) {
+    await start(page, mock, "talk");
+    await frames(mock, 5);
+    await page.getByTestId("mute").click();
+    await told(mock, { type: "mute", muted: true });
+    await page.keyboard.down("Space");
+    await told(mock, { type: "mute", muted: false });
+    await frames(mock, 5);
+    await page.keyboard.up("Space");
+    await told(mock, { type: "mute", muted: true });
+    await until(page, { muted: true, held: false });
+    await nothingComes(page, mock);
+  },
+
+  async "hold to talk and the microphone are remembered, and a muted one stays muted over a reload"(page, mock) {
+    await pushMode(page, mock);
+    await page.reload();
+    await page.getByTestId("push-to-talk").waitFor(WAIT);
+    await page.getByTestId("audio-menu-open").click();
+    await page.getByTestId("talk-mode-open").click();
+    await page.getByTestId("microphone-choice").nth(1).click();
+    await until(page, { microphone: "on" }, { microphoneId: "" });
+    await page.keyboard.press("Escape");
+    const back = await page.getByTestId("audio-menu-open").evaluate((one) => one === document.activeElement);
+    if (!back) throw new Error("the focus did not come back");
+    await page.getByTestId("mute").click();
+    await page.reload();
+    await until(page, { microphone: "on", muted: true }, { microphoneId: "" });
+    await page.locator('[data-link="open"]').waitFor(WAIT);
+    await told(mock, { type: "mute", muted: true });
+  },
+
+  async "the menu of microphones names them, and has no serious fault"(page, mock) {
+    await start(page, mock, "talk");
+    await page.getByTestId("audio-menu-open").click();
+    await page.getByTestId("microphone-choice").nth(1).waitFor(WAIT);
+    await axeInBoth(page, "the microphones");
+  },
+
+  async "a remembered microphone that is not here gives way to the system's"(page, mock) {
+    await open(page, mock);
+    await page.evaluate(() =>
+      localStorage.setItem("voice-agent.audio", JSON.stringify({ microphoneId: "gone", talkMode: "open" })),
+    );
+    await page.reload();
+    await page.getByTestId("consent-talk").click();
+    await until(page, { microphone: "on", microphoneId: "" });
+    await page.getByTestId("banner-notice").waitFor(WAIT);
+  },
+
+  async "an unplugged microphone has its own words, tells the server, and another is a press away"(page, mock) {
+    await start(page, mock, "talk");
+    await frames(mock, 5);
+    await page.evaluate(() => window.__voiceAgentTest.unplug());
+    await page.locator('[data-trouble="lost"]').waitFor(WAIT);
+    await told(mock, { type: "mute", muted: true });
+    await axeInBoth(page, "an unplugged microphone");
+    await page.getByTestId("microphone-primary").click();
+    await until(page, { microphone: "on" });
+    await frames(mock, 5);
+  },
+
+  async "a refused, a missing and a busy microphone have their own words"(page, mock) {
+    await trouble(page, mock, "NotAllowedError", "denied");
+    await axeInBoth(page, "a refused microphone");
+    await page.evaluate(() => {
+      navigator.mediaDevices.getUserMedia = window.__real;
+    });
+    await page.getByTestId("microphone-primary").click();
+    await until(page, { microphone: "on" });
+    await trouble(page, mock, "NotReadableError", "busy");
+    await axeInBoth(page, "a busy microphone");
+    await trouble(page, mock, "NotFoundError", "missing");
+    await page.evaluate(() => {
+      navigator.mediaDevices.getUserMedia = window.__real;
+      navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+    });
+    await page.getByTestId("microphone-primary").filter({ hasText: /^Use / }).click();
+    await until(page, { microphone: "on" });
+  },
+
+  async "type instead lets the microphone go, and it can come back with its sign"(page, mock) {
+    await trouble(page, mock, "NotAllowedError", "denied");
+    await page.getByTestId("microphone-secondary").click();
+    await page.getByTestId("text-only").waitFor(WAIT);
+    await page.getByTestId("kept-note").waitFor(WAIT);
+    const typing = await page.getByTestId("text-input").evaluate((one) => one === document.activeElement);
+    if (!typing) throw new Error("the focus is not in the text box");
+    await page.evaluate(() => {
+      navigator.mediaDevices.getUserMedia = window.__real;
+    });
+    await page.getByTestId("microphone-on").click();
+    await page.locator('[data-testid="recording"][data-recording="false"]').waitFor(WAIT);
+    await eventually("frames", () => mock.world.counts.frames > 0);
+  },
+};
