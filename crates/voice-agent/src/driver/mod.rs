@@ -344,7 +344,7 @@ impl Driver {
     fn take_time(&mut self) {
         let now_ms = self.now_ms();
         if self.ears.stall_due_ms().is_some_and(|due_ms| now_ms >= due_ms) {
-            self.pending.extend(self.ears.fall_silent());
+            self.pending.extend(self.ears.stall());
         }
         if self.session.poll_timeout().is_some_and(|due_ms| now_ms >= due_ms) {
             self.pending.push_back(Input::Tick);
