@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use voice_core::input::HangUp;
 use voice_core::session::{Restored, first_words};
 
+use super::JwtError;
 use super::body::{Fields, Json};
 use super::caller::{bearer, check_open, check_user_id};
 use super::path::Path;
@@ -96,15 +97,23 @@ fn read_wanted(body: serde_json::Value) -> Result<Wanted, Problem> {
 async fn proven_user(app: &Shared, headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(verifier) = &app.verifier else { return Ok(None) };
     let token = bearer(headers).ok_or_else(|| Problem::unauthorized("A bearer token is needed."))?;
-    let user = verifier.user(token).await.map_err(|error| {
-        tracing::info!(%error, "a caller's token was refused");
-        Problem::unauthorized("The bearer token is not valid.")
-    })?;
+    let user = verifier.user(token).await.map_err(|error| token_problem(app, &error))?;
     check_user_id(&user).map_err(|fault| {
         tracing::info!(fault, "a caller's token has a subject that cannot be a user");
         Problem::unauthorized("The bearer token is not valid.")
     })?;
     Ok(Some(user))
+}
+
+/// A token that nobody can check now may be good: that is not its caller's fault.
+fn token_problem(app: &Shared, error: &JwtError) -> Problem {
+    if let JwtError::Keys(_) = error {
+        tracing::warn!(%error, "a caller's token cannot be checked");
+        let sentence = "Callers' tokens cannot be checked now.";
+        return Problem::unavailable("auth", sentence, app.config.limits.retry_after_s);
+    }
+    tracing::info!(%error, "a caller's token was refused");
+    Problem::unauthorized("The bearer token is not valid.")
 }
 
 async fn begin(app: &Shared, wanted: Wanted, proven: Option<String>) -> Result<Created, Problem> {
