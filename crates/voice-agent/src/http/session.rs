@@ -150,9 +150,21 @@ async fn resume(
     let (live, opened) = app.sessions.open(&token, time_zone).await.map_err(|error| resume_problem(app, error))?;
     let greeting = match opened {
         Opened::Restored { begun } => greeting(app, begun),
-        Opened::Running => String::new(),
+        // It greets whoever comes first, and that may still be to come.
+        Opened::Running => first_words_due(app, &live).await?,
     };
     Ok(Created { session_id: live.id, token: token.reveal().to_owned(), resumed: true, greeting })
+}
+
+/// What a running session says as soon as its caller's first connection comes; empty when it was said.
+async fn first_words_due(app: &Shared, live: &Live) -> Result<String, Problem> {
+    let (answer, asked) = oneshot::channel();
+    match live.handle.send(Command::FirstWords { answer }) {
+        // It ended while it was asked.
+        Ok(()) => asked.await.map_err(|_| no_session()),
+        Err(SendError::Ended) => Err(no_session()),
+        Err(SendError::Full) => Err(busy(app)),
+    }
 }
 
 /// What the agent says first in a session that is new, or restored after a loss.
