@@ -414,6 +414,11 @@ impl Session {
         self.saving.mark_stale();
     }
 
+    /// What is said when the first caller's leg comes; none when it came, or when the caller speaks first.
+    pub fn first_words_due(&self) -> Option<&str> {
+        self.greeting.as_deref()
+    }
+
     /// How long a caller was connected so far, in milliseconds.
     pub fn connected_ms(&self) -> u64 {
         let now_ms = self.link.as_ref().map_or(0, |link| self.now_ms - link.since_ms);

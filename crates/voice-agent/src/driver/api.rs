@@ -77,6 +77,11 @@ pub enum Command {
         /// By whom.
         by: HangUp,
     },
+    /// What the agent says as soon as the caller's first connection comes; nothing when it has.
+    FirstWords {
+        /// Where to.
+        answer: oneshot::Sender<String>,
+    },
     /// The session's JSON as it is now, in memory.
     Describe {
         /// Where to.

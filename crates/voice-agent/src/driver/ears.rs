@@ -24,8 +24,9 @@ const IDLE_KEPT_MS: u64 = 600;
 const RING_MS: u64 = 32_000;
 /// New audio between two interim transcripts, in milliseconds.
 const INTERIM_EVERY_MS: u64 = 400;
-/// When frames stop coming in mid-speech for this long, the speech has ended, in milliseconds.
-const STALL_MS: u64 = 400;
+/// When frames stop coming in mid-speech for this long, the speech has ended, in milliseconds. One or two retransmissions of
+/// TCP take less: what was said meanwhile then comes at once, and no word should have been cut in two.
+const STALL_MS: u64 = 1_000;
 
 /// An utterance that is being listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,14 @@ impl Ears {
         self.edges()
     }
 
-    /// The microphone is muted, or frames have stopped coming in mid-speech: what was being said has ended.
+    /// Frames have stopped coming in mid-speech: what was being said has ended, as far as anybody knows. Frames that come
+    /// after all follow those before without a gap: silence in between would be heard as a part of a word.
+    pub(super) fn stall(&mut self) -> Vec<Input> {
+        self.detector.end_speech();
+        self.edges()
+    }
+
+    /// The microphone is muted: what was being said has ended.
     pub(super) fn fall_silent(&mut self) -> Vec<Input> {
         let mut inputs = Vec::new();
         let silence = [0; FRAME_SAMPLES_16K];

@@ -23,10 +23,7 @@ impl Driver {
         let (code, word) = close_code(outcome, reason);
         self.close_leg(code, word);
         if reason != EndReason::TakenOver && reason != EndReason::Lost {
-            let ended = self.deps.store.end_session(self.doc.session_id.clone(), Some(self.fence)).await;
-            if let Err(error) = ended {
-                self.deps.events.store_failed("end_session", &error);
-            }
+            self.end_in_store().await;
         }
         self.answers.end();
         self.trace.end(outcome, reason, now_ms);
@@ -35,7 +32,10 @@ impl Driver {
 
     /// The end after a panic: what was metered last is what was spent. Only numbers are read of the session, and it is
     /// not told anything any more.
-    pub(super) fn failed(&mut self) -> SessionEnd {
+    ///
+    /// It ends in the store too: a caller who came back would take up the state from which the defect came, and a session
+    /// has one outcome. What was committed is kept; the caller begins a new session, with the same tasks.
+    pub(super) async fn failed(&mut self) -> SessionEnd {
         let (outcome, reason, now_ms) = (Outcome::Error, EndReason::Failed, self.now_ms());
         self.stop_providers();
         self.close_books();
@@ -43,7 +43,16 @@ impl Driver {
         self.close_leg(code, word);
         self.answers.end();
         self.trace.end(outcome, reason, now_ms);
+        // Last: nobody is kept waiting for a store that does not answer.
+        self.end_in_store().await;
         self.account(outcome, reason, now_ms)
+    }
+
+    async fn end_in_store(&self) {
+        let ended = self.deps.store.end_session(self.doc.session_id.clone(), Some(self.fence)).await;
+        if let Err(error) = ended {
+            self.deps.events.store_failed("end_session", &error);
+        }
     }
 
     fn account(&self, outcome: Outcome, reason: EndReason, duration_ms: u64) -> SessionEnd {

@@ -39,6 +39,10 @@ impl Driver {
                 self.send(Outbound::Tasks(tasks));
             }
             Command::HangUp { by } => self.pending.push_back(Input::HangUp { by }),
+            Command::FirstWords { answer } => {
+                // Whoever asked may have gone.
+                let _gone = answer.send(self.session.first_words_due().unwrap_or_default().to_owned());
+            }
             Command::Describe { answer } => {
                 let mut doc = self.doc.clone();
                 doc::write(&mut doc, &self.session.snapshot(), self.doc.last_activity);

@@ -84,10 +84,13 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
         };
         let mut driver = Driver::new(Arc::clone(&deps), start, labels.clone(), commands, info_sender.clone());
         let run = Box::pin(AssertUnwindSafe(driver.run()).catch_unwind()).await;
-        let end = run.unwrap_or_else(|_| {
-            tracing::error!(session = session.as_str(), "the session's task panicked; the session is over");
-            driver.failed()
-        });
+        let end = match run {
+            Ok(end) => end,
+            Err(_) => {
+                tracing::error!(session = session.as_str(), "the session's task panicked; the session is over");
+                driver.failed().await
+            }
+        };
         // A session that goes on elsewhere has its outcome there.
         if end.reason != EndReason::TakenOver || !driver.is_leaving {
             deps.events.session_ended(&labels, end);
@@ -344,7 +347,7 @@ impl Driver {
     fn take_time(&mut self) {
         let now_ms = self.now_ms();
         if self.ears.stall_due_ms().is_some_and(|due_ms| now_ms >= due_ms) {
-            self.pending.extend(self.ears.fall_silent());
+            self.pending.extend(self.ears.stall());
         }
         if self.session.poll_timeout().is_some_and(|due_ms| now_ms >= due_ms) {
             self.pending.push_back(Input::Tick);

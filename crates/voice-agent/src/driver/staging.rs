@@ -18,13 +18,15 @@ pub(super) struct Staging {
     base: UserTasks,
     staged: Vec<ToolCommit>,
     titles: Arc<Vec<String>>,
+    /// The store may hold a change that is not in the base, and will not be told of here.
+    is_stale: bool,
 }
 
 impl Staging {
     /// A session's view of its user's tasks.
     pub(super) fn new(user: UserId, base: UserTasks) -> Self {
         let titles = Arc::new(titles_of(&base));
-        Self { user, base, staged: Vec::new(), titles }
+        Self { user, base, staged: Vec::new(), titles, is_stale: false }
     }
 
     /// The titles of the open tasks.
@@ -42,10 +44,27 @@ impl Staging {
         !calls.is_empty() && calls.iter().all(|call| self.staged.iter().any(|commit| commit.call == *call))
     }
 
-    /// What the store has now.
-    pub(super) fn set_base(&mut self, base: UserTasks) {
-        self.titles = Arc::new(titles_of(&base));
-        self.base = base;
+    /// What the store had when it was read. Not taken when that was before a commit that the base holds already: whether it
+    /// was.
+    pub(super) fn set_base(&mut self, base: UserTasks) -> bool {
+        let is_new = base.list.rev >= self.base.list.rev;
+        if is_new {
+            self.titles = Arc::new(titles_of(&base));
+            self.base = base;
+        }
+        is_new
+    }
+
+    /// The store may have, or may come to have, a change whose commit nobody waits for any more.
+    pub(super) fn mark_stale(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// Whether the store should be read anew now: it may hold more than is known here, and nothing is staged on what is known.
+    pub(super) fn take_stale(&mut self) -> bool {
+        let due = self.is_stale && !self.is_staged();
+        self.is_stale &= !due;
+        due
     }
 
     /// The tasks were changed elsewhere: new titles may be spoken from now on. Tools read the store anyway.
@@ -150,6 +169,35 @@ mod tests {
         staging.committed(&[ToolCallId(1)], Some(5));
         assert_eq!((staging.tasks().len(), staging.titles().as_slice()), (1, &["Buy milk".to_owned()][..]));
         assert!(!staging.is_staged());
+    }
+
+    #[test]
+    fn what_was_read_before_a_commit_does_not_undo_it() {
+        let mut staging = Staging::new(UserId::new("user_1"), UserTasks::default());
+        let read_before = UserTasks::default();
+        run(&mut staging, 1, "add_task", json!({"title": "Buy milk"}));
+        staging.committed(&[ToolCallId(1)], Some(5));
+        assert!(!staging.set_base(read_before.clone()));
+        assert_eq!(staging.titles().as_slice(), ["Buy milk".to_owned()]);
+        assert_eq!(run(&mut staging, 2, "list_tasks", json!({})).0.result["total"], 1);
+        // Read again since, or changed elsewhere since.
+        for rev in [5, 6] {
+            let mut read_after = read_before.clone();
+            read_after.list.rev = rev;
+            assert!(staging.set_base(read_after));
+            assert_eq!(staging.tasks().len(), 0);
+        }
+    }
+
+    #[test]
+    fn what_may_be_stale_is_read_once_as_soon_as_nothing_is_staged_on_it() {
+        let mut staging = Staging::new(UserId::new("user_1"), UserTasks::default());
+        assert!(!staging.take_stale());
+        run(&mut staging, 1, "add_task", json!({"title": "Buy milk"}));
+        staging.mark_stale();
+        assert!(!staging.take_stale());
+        staging.committed(&[ToolCallId(1)], Some(5));
+        assert!(staging.take_stale() && !staging.take_stale());
     }
 
     #[test]

@@ -151,6 +151,10 @@ async fn after_a_defect_what_was_metered_last_is_what_was_spent() {
         last = Some(outbound);
     }
     assert!(matches!(last, Some(Outbound::Close { code: 4006, .. })), "{last:?}");
+    // What was saved stays, and nobody takes it up again.
+    let stored = house.deps.store.load_session(SessionId::new("s")).await.unwrap().unwrap();
+    assert!(stored.ended);
+    assert_eq!(stored.doc.conversation_history.last().unwrap().content, "Hello.");
 }
 
 #[tokio::test]

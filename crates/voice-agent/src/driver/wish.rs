@@ -178,8 +178,10 @@ impl Driver {
         let store = Arc::clone(&self.deps.store);
         let what = Commit { doc: self.doc.clone(), fence: self.fence, turn, tools };
         // One that is still being made is of no use any more: this one holds all of it that was not given up.
-        if let Some(before) = self.committing.take() {
+        if let Some(before) = self.committing.take().filter(|before| !before.is_finished()) {
             before.abort();
+            // Nor is its outcome heard of: the store may have it, or take it from its queue yet.
+            self.staging.mark_stale();
         }
         let (sender, began) = (self.done_sender.clone(), Instant::now());
         // Not aborted at the session's end: what it saves is wanted all the same.
@@ -244,11 +246,7 @@ impl Driver {
                     self.pending.push_back(Input::TtsFailed { speech, chunk, kind });
                 }
             }
-            Done::Base { tasks: Ok(tasks) } if !self.staging.is_staged() => {
-                self.staging.set_base(tasks);
-                self.send(Outbound::Tasks(self.staging.tasks()));
-            }
-            Done::Base { tasks: Ok(_) } => {}
+            Done::Base { tasks: Ok(tasks) } => self.take_base(tasks),
             Done::Base { tasks: Err(error) } => self.deps.events.store_failed("tasks", &error),
             Done::Tasks { call, tasks } => self.take_tasks(&call, tasks),
             Done::Doubt { commit } => {
@@ -309,7 +307,8 @@ impl Driver {
         match tasks {
             Ok(tasks) => {
                 if !self.staging.is_staged() {
-                    self.staging.set_base(tasks);
+                    // What is older than the base is of no use: the tool works on the base then.
+                    let _is_new = self.staging.set_base(tasks);
                 }
                 self.compute_tool(call);
             }
@@ -352,6 +351,18 @@ impl Driver {
             }
         };
         self.pending.push_back(input);
+        if self.staging.take_stale() {
+            self.load_tasks();
+        }
+    }
+
+    fn take_base(&mut self, tasks: UserTasks) {
+        if self.staging.is_staged() {
+            // Read again when nothing stands on what was known before.
+            self.staging.mark_stale();
+        } else if self.staging.set_base(tasks) {
+            self.send(Outbound::Tasks(self.staging.tasks()));
+        }
     }
 
     fn take_committed(&mut self, calls: &[ToolCallId], tasks_rev: Option<u64>) {

@@ -82,7 +82,7 @@ impl KeySource {
         // Nothing is ever sent: an error says that the fetch is over, however it went.
         while over.changed().await.is_ok() {}
         let cache = self.lock();
-        cache.find(kid, self.keep + GRACE).ok_or_else(|| cache.why_not(kid))
+        cache.find(kid, self.keep + GRACE).ok_or_else(|| cache.why_not(kid, self.keep + GRACE))
     }
 
     /// Looks the key up, and begins a fetch if one is due and none is under way.
@@ -98,7 +98,7 @@ impl KeySource {
         match (cache.find(kid, self.keep + GRACE), fetching) {
             (Some(key), _) => Known::Key(key),
             (None, Some(over)) => Known::Wait(over),
-            (None, None) => Known::No(cache.why_not(kid)),
+            (None, None) => Known::No(cache.why_not(kid, self.keep + GRACE)),
         }
     }
 
@@ -148,8 +148,16 @@ impl Cache {
         DecodingKey::from_jwk(jwk).ok()
     }
 
-    fn why_not(&self, kid: Option<&str>) -> JwtError {
-        self.failed.clone().map_or_else(|| JwtError::UnknownKey(kid.map(str::to_owned)), JwtError::Keys)
+    /// Why there is no key of this name among keys that are not older than this: the issuer is to blame only when none of
+    /// its keys are held.
+    fn why_not(&self, kid: Option<&str>, oldest: Duration) -> JwtError {
+        let held = self.keys.as_ref().filter(|(_, came)| came.elapsed() < oldest).map(|(keys, _)| keys.keys.len());
+        match (held, self.failed.clone()) {
+            (None, Some(error)) => JwtError::Keys(error),
+            (held, refetch_failed) => {
+                JwtError::UnknownKey { kid: kid.map(str::to_owned), held: held.unwrap_or(0), refetch_failed }
+            }
+        }
     }
 }
 
@@ -248,7 +256,7 @@ mod tests {
         assert!(source.key(Some("one")).await.is_ok());
         assert!(!stranger.is_finished());
         issuer.allow();
-        assert!(matches!(stranger.await.unwrap(), Err(JwtError::UnknownKey(_))));
+        assert!(matches!(stranger.await.unwrap(), Err(JwtError::UnknownKey { held: 1, refetch_failed: None, .. })));
     }
 
     #[tokio::test]
@@ -273,6 +281,13 @@ mod tests {
         source.lock().keys = Some((serde_json::from_value(keys).unwrap(), came));
         assert!(source.lock().find(Some("one"), Duration::from_secs(60)).is_some());
         assert!(source.lock().find(Some("one"), Duration::ZERO).is_none());
+        // The issuer is down; a token of a key that nobody knows is refused for that.
+        let error = source.key(Some("two")).await.err().unwrap();
+        assert!(matches!(&error, JwtError::UnknownKey { held: 1, refetch_failed: Some(_), .. }), "{error}");
+        let told = error.to_string();
+        let wanted = "the token's key Some(\"two\") is not among the 1 that are held of the issuer; newer ones cannot be fetched: ";
+        assert!(told.starts_with(wanted), "{told}");
+        assert!(source.key(Some("one")).await.is_ok());
         source.lock().keys = None;
         assert!(matches!(source.key(Some("one")).await, Err(JwtError::Keys(_))));
         // Not asked again for a while; the reason stays the same.

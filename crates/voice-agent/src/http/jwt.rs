@@ -16,11 +16,22 @@ pub enum JwtError {
     #[error("the token is not valid: {0}")]
     Token(#[from] jsonwebtoken::errors::Error),
     /// Its key is not among the issuer's.
-    #[error("the token's key {0:?} is not among the issuer's")]
-    UnknownKey(Option<String>),
-    /// The issuer's keys cannot be had.
+    #[error("the token's key {kid:?} is not among the {held} that are held of the issuer{}", refetched(.refetch_failed.as_deref()))]
+    UnknownKey {
+        /// The name of the key, which anybody can write into a token.
+        kid: Option<String>,
+        /// How many keys are held.
+        held: usize,
+        /// Why the last fetch of newer keys failed, if it did: the key may be among those.
+        refetch_failed: Option<String>,
+    },
+    /// The issuer's keys cannot be had, and none are held that still serve: no token can be checked.
     #[error("the issuer's keys cannot be fetched: {0}")]
     Keys(String),
+}
+
+fn refetched(failed: Option<&str>) -> String {
+    failed.map_or_else(String::new, |error| format!("; newer ones cannot be fetched: {error}"))
 }
 
 #[derive(Debug, Deserialize)]
@@ -196,7 +207,7 @@ mod tests {
             assert_eq!(verifier.user(&signed("one", Algorithm::EdDSA, &key)).await.unwrap(), "ada");
         }
         let unknown = verifier.user(&signed("two", Algorithm::EdDSA, &key)).await;
-        assert!(matches!(unknown, Err(JwtError::UnknownKey(_))));
+        assert!(matches!(unknown, Err(JwtError::UnknownKey { .. })));
         // The public key used as if it were a shared secret.
         let confused = EncodingKey::from_secret(PUBLIC.as_bytes());
         assert!(verifier.user(&signed("one", Algorithm::HS256, &confused)).await.is_err());

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use voice_core::input::HangUp;
 use voice_core::session::{Restored, first_words};
 
+use super::JwtError;
 use super::body::{Fields, Json};
 use super::caller::{bearer, check_open, check_user_id};
 use super::path::Path;
@@ -96,15 +97,23 @@ fn read_wanted(body: serde_json::Value) -> Result<Wanted, Problem> {
 async fn proven_user(app: &Shared, headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(verifier) = &app.verifier else { return Ok(None) };
     let token = bearer(headers).ok_or_else(|| Problem::unauthorized("A bearer token is needed."))?;
-    let user = verifier.user(token).await.map_err(|error| {
-        tracing::info!(%error, "a caller's token was refused");
-        Problem::unauthorized("The bearer token is not valid.")
-    })?;
+    let user = verifier.user(token).await.map_err(|error| token_problem(app, &error))?;
     check_user_id(&user).map_err(|fault| {
         tracing::info!(fault, "a caller's token has a subject that cannot be a user");
         Problem::unauthorized("The bearer token is not valid.")
     })?;
     Ok(Some(user))
+}
+
+/// A token that nobody can check now may be good: that is not its caller's fault.
+fn token_problem(app: &Shared, error: &JwtError) -> Problem {
+    if let JwtError::Keys(_) = error {
+        tracing::warn!(%error, "a caller's token cannot be checked");
+        let sentence = "Callers' tokens cannot be checked now.";
+        return Problem::unavailable("auth", sentence, app.config.limits.retry_after_s);
+    }
+    tracing::info!(%error, "a caller's token was refused");
+    Problem::unauthorized("The bearer token is not valid.")
 }
 
 async fn begin(app: &Shared, wanted: Wanted, proven: Option<String>) -> Result<Created, Problem> {
@@ -141,9 +150,21 @@ async fn resume(
     let (live, opened) = app.sessions.open(&token, time_zone).await.map_err(|error| resume_problem(app, error))?;
     let greeting = match opened {
         Opened::Restored { begun } => greeting(app, begun),
-        Opened::Running => String::new(),
+        // It greets whoever comes first, and that may still be to come.
+        Opened::Running => first_words_due(app, &live).await?,
     };
     Ok(Created { session_id: live.id, token: token.reveal().to_owned(), resumed: true, greeting })
+}
+
+/// What a running session says as soon as its caller's first connection comes; empty when it was said.
+async fn first_words_due(app: &Shared, live: &Live) -> Result<String, Problem> {
+    let (answer, asked) = oneshot::channel();
+    match live.handle.send(Command::FirstWords { answer }) {
+        // It ended while it was asked.
+        Ok(()) => asked.await.map_err(|_| no_session()),
+        Err(SendError::Ended) => Err(no_session()),
+        Err(SendError::Full) => Err(busy(app)),
+    }
 }
 
 /// What the agent says first in a session that is new, or restored after a loss.

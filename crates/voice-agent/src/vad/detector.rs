@@ -198,6 +198,15 @@ impl Detector {
         self.level_dbfs = f32::NEG_INFINITY;
     }
 
+    /// Ends the speech that is on, if one is: nothing comes any more, or not yet. The stream stands still meanwhile; what comes
+    /// next follows the last sample without a gap.
+    pub fn end_speech(&mut self) {
+        if let Phase::Speech { last_speech_ms } = self.phase {
+            self.events.push_back(VadEvent::EndOfSpeech { last_speech_ms });
+            self.phase = Phase::Silence;
+        }
+    }
+
     /// The audio received so far, in ms.
     pub fn stream_ms(&self) -> u64 {
         (self.position + self.filled as u64) / SAMPLES_PER_MS_16K

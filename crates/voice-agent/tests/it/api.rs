@@ -72,7 +72,11 @@ async fn a_live_session_is_found_again_and_an_anonymous_user_is_somebody() {
     let session = server.session_of(&json!({})).await;
     let again = server.session_of(&json!({"session_id": session.id, "token": session.token})).await;
     assert_eq!((again.id, again.token), (session.id.clone(), session.token.clone()));
-    assert_eq!((&again.body["resumed"], &again.body["greeting"]), (&json!(true), &json!("")));
+    // No connection came yet: the greeting is still to be said.
+    assert_eq!((&again.body["resumed"], &again.body["greeting"]), (&json!(true), &json!(voice_core::config::GREETING)));
+    let _socket = server.voice(&session).await;
+    let again = server.session_of(&json!({"session_id": session.id, "token": session.token})).await;
+    assert_eq!(again.body["greeting"], "");
     let doc: Value = server.get(&format!("/api/sessions/{}", session.id), &session.token).await.json().await.unwrap();
     assert!(doc["user_id"].as_str().unwrap().starts_with("anon-"));
     assert_eq!(doc["channel"], "browser");
@@ -107,8 +111,8 @@ async fn a_session_is_restored_once_however_many_ask() {
     let body = json!({"session_id": session.id, "token": session.token});
     let ask = || server.session_of(&body);
     let all = futures_util::future::join_all((0..8).map(|_| ask())).await;
-    let restored = all.iter().filter(|session| session.body["greeting"] != "").count();
-    assert_eq!(restored, 1);
+    assert!(all.iter().all(|session| session.body["greeting"] == voice_core::config::GREETING));
+    assert_eq!(server.metric("voice_sessions_started_total{kind=\"restored\"}").await, 1.0);
     assert_eq!(server.metric("voice_agent_active_sessions").await, 1.0);
 }
 

@@ -9,6 +9,7 @@ use voice_agent::driver::api::{Command, Outbound, Ready, SessionHandle, SessionI
 use voice_agent::sessions::{SpawnSession, Start};
 use voice_agent::store::{ConversationItem, Role, SessionDoc, Store};
 use voice_core::ClientEvent;
+use voice_core::config::GREETING;
 use voice_core::ids::{ConnectionId, ReplyId, SpeechId, TurnId, UtteranceId};
 use voice_core::input::HangUp;
 use voice_core::output::{AgentState, EndReason, Outcome};
@@ -37,8 +38,8 @@ pub(crate) fn spawner(store: Arc<dyn Store>, queue: usize, killed: CancellationT
             ended: None,
         };
         let (news, info) = watch::channel(info);
-        let fake =
-            Fake { doc: start.doc, fence: start.fence, resumed: start.resumed, leg: None, news, heard_speech: false };
+        let (doc, fence, resumed) = (start.doc, start.fence, start.resumed);
+        let fake = Fake { doc, fence, resumed, leg: None, news, heard_speech: false, greeted: false };
         tokio::spawn(killed.clone().run_until_cancelled_owned(fake.run(inbox, Arc::clone(&store))));
         SessionHandle::new(commands, info)
     })
@@ -51,6 +52,7 @@ struct Fake {
     leg: Option<(ConnectionId, mpsc::Sender<Outbound>)>,
     news: watch::Sender<SessionInfo>,
     heard_speech: bool,
+    greeted: bool,
 }
 
 impl Fake {
@@ -84,6 +86,10 @@ impl Fake {
                     }
                 }
                 Command::TasksChanged { tasks } => self.say(Outbound::Tasks(tasks)),
+                Command::FirstWords { answer } => {
+                    let words = if self.greeted { "" } else { GREETING };
+                    let _caller_may_be_gone = answer.send(words.to_owned());
+                }
                 Command::Describe { answer } => {
                     let _caller_may_be_gone = answer.send(Box::new(self.doc.clone()));
                 }
@@ -127,6 +133,7 @@ impl Fake {
     }
 
     fn attach(&mut self, connection: ConnectionId, outbound: mpsc::Sender<Outbound>) {
+        self.greeted = true;
         self.say(Outbound::Close { code: 4001, reason: "replaced" });
         self.leg = Some((connection, outbound));
         self.say(Outbound::Ready(Ready {

@@ -7,6 +7,7 @@ mod dialogue;
 mod interruption;
 mod kill;
 mod metrics;
+mod network;
 mod phone;
 mod process;
 mod stop;

@@ -200,6 +200,11 @@ impl Phone {
         self.playing.is_none() && self.to_say.is_empty()
     }
 
+    /// Frames that wait to be said.
+    pub(crate) fn frames_to_say(&self) -> usize {
+        self.to_say.len()
+    }
+
     /// The events of a type.
     pub(crate) fn all(&self, kind: &str) -> Vec<&Value> {
         self.events.iter().filter(|event| event["type"] == kind).collect()
