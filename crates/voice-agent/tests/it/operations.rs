@@ -75,7 +75,10 @@ async fn a_lost_model_degrades_and_the_last_one_takes_the_instance_out() {
     readiness.watch(vec![Watched { stage: "stt", optional: false, rung: Arc::clone(&pool) as Arc<dyn StageHealth> }]);
     let lose = async || {
         let job = |_: &mut ()| -> () { panic!("a bug in the model") };
+        let lost = pool.stats().lost();
         assert_eq!(pool.run(Lane::Urgent, job).await, Err(PoolError::Panicked));
+        // The job is answered before its worker tries to build the model anew.
+        soon("the worker gave up", async || pool.stats().lost() > lost).await;
         readiness.look();
         let ready = server.get("/health/ready", "").await;
         (ready.status().as_u16(), ready.json::<Value>().await.unwrap())
