@@ -6,12 +6,15 @@ use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use voice_core::consent::ConsentState;
+use voice_core::cost::NanoUsd;
 use voice_core::snapshot::{Counters, Message, Role, SNAPSHOT_VERSION, Snapshot};
 
 use crate::store::{ConversationItem, Role as StoredRole, SessionDoc};
 
 /// The key of `context` below which the core's own state stands.
 const CORE: &str = "voice_core";
+/// The key of `context` with what metrics were told of a session that seemed lost.
+const ACCOUNTED: &str = "accounted";
 /// The keys of `context` that are written anew with every save.
 const OURS: [&str; 4] = [CORE, "cost", "recording_announced", "recording_enabled"];
 
@@ -77,6 +80,26 @@ pub(super) fn read(doc: &SessionDoc) -> Snapshot {
     }
 }
 
+/// What metrics were told of a session already, when it seemed lost: whoever comes back goes on from there, and nothing is
+/// counted twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct Accounted {
+    /// Spent by then.
+    pub(super) cost: NanoUsd,
+    /// Connected by then, in milliseconds.
+    pub(super) connected_ms: u64,
+}
+
+/// Notes in the document what metrics were told.
+pub(super) fn write_accounted(doc: &mut SessionDoc, accounted: Accounted) {
+    doc.context.insert(ACCOUNTED.to_owned(), json!(accounted));
+}
+
+/// What metrics were told before this process took the session up.
+pub(super) fn accounted(doc: &SessionDoc) -> Accounted {
+    part(&doc.context, ACCOUNTED, doc.session_id.as_str())
+}
+
 /// Whether anything was said in this session yet: what greets it depends on that.
 pub fn has_begun(doc: &SessionDoc) -> bool {
     doc.conversation_history.iter().any(|item| message(item).is_some())
@@ -118,7 +141,7 @@ fn part<T: DeserializeOwned + Default>(core: &Map<String, Value>, key: &str, ses
 #[cfg(test)]
 mod tests {
     use voice_core::chat::{ChatItem, ToolCall};
-    use voice_core::cost::{CostMeter, NanoUsd};
+    use voice_core::cost::CostMeter;
     use voice_core::ids::ToolCallId;
     use voice_core::snapshot::Aside;
 

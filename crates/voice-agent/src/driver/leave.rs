@@ -1,10 +1,13 @@
 //! How a session's task ends: because the call is over, after a defect, or because the process goes down.
 
+use voice_core::ids::TurnId;
 use voice_core::output::{AgentState, EndReason, Outcome};
 
+use crate::store::Commit;
 use crate::telemetry::SessionEnd;
 
 use super::Driver;
+use super::doc::{self, Accounted};
 
 impl Driver {
     /// Whether the process goes down, and all of the session that is to be saved is saved.
@@ -22,12 +25,29 @@ impl Driver {
         let now_ms = self.now_ms();
         let (code, word) = close_code(outcome, reason);
         self.close_leg(code, word);
-        if reason != EndReason::TakenOver && reason != EndReason::Lost {
-            self.end_in_store().await;
+        let end = self.account(outcome, reason, now_ms);
+        match reason {
+            EndReason::TakenOver => {}
+            EndReason::Lost => self.note_accounted().await,
+            _ => self.end_in_store().await,
         }
         self.answers.end();
         self.trace.end(outcome, reason, now_ms);
-        self.account(outcome, reason, now_ms)
+        end
+    }
+
+    /// A caller may come back to a lost session for as long as the store keeps it. What is counted now is not counted again
+    /// then.
+    async fn note_accounted(&mut self) {
+        let snapshot = self.session.snapshot();
+        doc::write(&mut self.doc, &snapshot, jiff::Timestamp::now());
+        let told = Accounted { cost: self.session.cost().total(), connected_ms: self.session.connected_ms() };
+        doc::write_accounted(&mut self.doc, told);
+        let turn = TurnId(snapshot.counters.turn);
+        let what = Commit { doc: self.doc.clone(), fence: self.fence, turn, tools: Vec::new() };
+        if let Err(error) = self.deps.store.commit(what).await {
+            self.deps.events.store_failed("commit", &error);
+        }
     }
 
     /// The end after a panic: what was metered last is what was spent. Only numbers are read of the session, and it is
@@ -56,7 +76,9 @@ impl Driver {
     }
 
     fn account(&self, outcome: Outcome, reason: EndReason, duration_ms: u64) -> SessionEnd {
-        let (connected_ms, cost) = (self.session.connected_ms(), self.session.cost().total());
+        let told = self.accounted;
+        let connected_ms = self.session.connected_ms().saturating_sub(told.connected_ms);
+        let cost = self.session.cost().total().less(told.cost);
         SessionEnd { outcome, reason, duration_ms, connected_ms, cost }
     }
 

@@ -223,6 +223,8 @@ struct Driver {
     started: Instant,
     journal: Journal,
     doc: SessionDoc,
+    /// What metrics were told of this session before.
+    accounted: doc::Accounted,
     fence: u64,
     resumed: bool,
     time_zone: TimeZone,
@@ -266,6 +268,7 @@ impl Driver {
         let session_id = start.doc.session_id.clone();
         let journal = Journal::begin(deps.input_log_dir.as_deref(), session_id.as_str(), &header, &deps.tracker);
         let session = begin(header, &start.doc, &deps.core);
+        let accounted = doc::accounted(&start.doc);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
         let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad);
         let staging = Staging::new(start.doc.user_id.clone(), UserTasks::default());
@@ -277,6 +280,7 @@ impl Driver {
             journal,
             doc: start.doc,
             fence: start.fence,
+            accounted,
             resumed: start.resumed,
             time_zone: start.time_zone,
             commands,

@@ -78,11 +78,17 @@ struct House {
 
 impl House {
     async fn open() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut CoreConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), SqliteOptions::default()).unwrap());
         let once = Arc::new(Once::default());
         let price = |text: &str| toml::from_str(text).unwrap();
         let prices = price("[\"openai/gpt-4o-mini\"]\ninput_1k_tokens = 150000\noutput_1k_tokens = 600000\n");
+        let mut core = CoreConfig { greeting: String::new(), prices, ..CoreConfig::default() };
+        change(&mut core);
         let deps = Arc::new(Deps {
             store: Arc::clone(&store),
             providers: Providers {
@@ -92,7 +98,7 @@ impl House {
                 tts: once,
                 vad: Silero::load(&default_models_dir()).expect("the model; `make models` fetches it"),
             },
-            core: CoreConfig { greeting: String::new(), prices, ..CoreConfig::default() },
+            core,
             vad: VadConfig::default(),
             events: Arc::new(Events::new(Metrics::new("gpt-4o-mini", &[]))),
             traces: Traces::default(),
@@ -176,4 +182,32 @@ async fn a_process_that_goes_down_leaves_the_session_to_the_next_when_it_is_save
     assert_eq!(stored.doc.conversation_history[0].content, "hello");
     // Its outcome is counted where it ends.
     assert_eq!(house.metric("voice_cost_per_call_usd_count{channel=\"browser\"}").unwrap_or_default(), "0");
+}
+
+#[tokio::test]
+async fn what_was_counted_when_a_session_seemed_lost_is_not_counted_again() {
+    let mut house = House::with(|core| core.reconnect_ms = 1).await;
+    let inbox = house.attach();
+    assert_eq!(house.text("hello").await.unwrap().reply, "Hello.");
+    house.handle.send(Command::Detach { connection: ConnectionId(1) }).unwrap();
+    drop(inbox);
+    house.handle.ended().await;
+    assert_eq!(house.handle.info().ended, Some((Outcome::Dropped, EndReason::Lost)));
+    let sum = "voice_cost_per_call_usd_sum{channel=\"browser\"}";
+    assert_eq!(house.metric(sum).as_deref(), Some("0.00075"));
+    let connected = house.metric("voice_connected_milliseconds_total{channel=\"browser\"}");
+
+    // The caller comes back, says nothing, and hangs up.
+    let stored = house.deps.store.claim_session(SessionId::new("s"), InstanceId::new("here")).await.unwrap();
+    assert_eq!(stored.doc.conversation_history.last().unwrap().content, "Hello.");
+    let start = Start { doc: stored.doc, fence: stored.fence, resumed: true, time_zone: TimeZone::UTC };
+    house.handle = spawn(Arc::clone(&house.deps), start);
+    house.handle.send(Command::HangUp { by: voice_core::input::HangUp::Operator }).unwrap();
+    house.handle.ended().await;
+    assert_eq!(house.metric(sum).as_deref(), Some("0.00075"));
+    assert_eq!(house.metric("voice_cost_per_call_usd_count{channel=\"browser\"}").as_deref(), Some("2"));
+    assert_eq!(house.metric("voice_connected_milliseconds_total{channel=\"browser\"}"), connected);
+    // The session itself knows all that it cost.
+    let stored = house.deps.store.load_session(SessionId::new("s")).await.unwrap().unwrap();
+    assert_eq!(stored.doc.context["cost"]["total_usd"], 0.00075);
 }
