@@ -44,7 +44,7 @@ pub enum EndReason {
     Goodbye,
     /// The caller hung up.
     HungUp,
-    /// An operator or the API ended it.
+    /// An operator ended it, or the process went down.
     Operator,
     /// Nobody said anything for too long.
     Idle,
@@ -366,8 +366,13 @@ pub enum Output {
         /// The conversation.
         chat: ChatContext,
     },
-    /// Stop the model: whatever still comes is not taken.
+    /// Stop the model: whatever still comes is not taken, and what came was in vain.
     CancelLlm {
+        /// The request.
+        request: LlmRequestId,
+    },
+    /// Stop the model: whatever still comes is not taken, but what came is used.
+    EndLlm {
         /// The request.
         request: LlmRequestId,
     },
