@@ -6,7 +6,7 @@ use voice_core::chat::ChatItem;
 use voice_core::cost::{CostMeter, NanoUsd, Quantity, Usage};
 use voice_core::ids::{CommitId, ConnectionId, ReplyId, ToolCallId, TurnId};
 use voice_core::input::CommitError;
-use voice_core::output::{ClientEvent, EndReason, Observation};
+use voice_core::output::{ClientEvent, EndReason, HushEnd, Observation};
 use voice_core::provider::Stage;
 use voice_core::session::Restored;
 use voice_core::snapshot::Snapshot;
@@ -297,6 +297,7 @@ impl World {
                 self.device.sounded = false;
                 self.answer_is_due_again();
             }
+            Observation::Hushed { speech, held_ms, end: HushEnd::Nothing } => self.check_hush(speech, held_ms)?,
             Observation::Latency { turn, latency_ms, .. } => self.check_latency(turn, latency_ms)?,
             Observation::CommitFailed { commit } => {
                 self.check.doubted = self.check.in_flight.take_if(|(id, _)| *id == commit).map(|(id, _)| id);
