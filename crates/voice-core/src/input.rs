@@ -26,7 +26,7 @@ pub enum CommitError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HangUp {
-    /// The caller: by voice, with the button, or by deleting the session.
+    /// The caller: with the page's button, or by deleting the session.
     Caller,
     /// An operator, or the process that goes down.
     Operator,

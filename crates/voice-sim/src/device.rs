@@ -182,6 +182,15 @@ impl Device {
         self.sounded |= !voice;
     }
 
+    /// A leg without a voice is told the whole caption, also of what was to be made once more.
+    pub(crate) fn told_again(&mut self, reply: ReplyId) {
+        for line in self.lines.iter_mut().filter(|line| line.reply == reply && line.text_mode && !line.settled) {
+            for chunk in line.chunks.iter_mut().filter(|chunk| chunk.captioned) {
+                chunk.dropped = false;
+            }
+        }
+    }
+
     /// The caller reads from now on.
     pub(crate) fn read_on(&mut self) {
         for line in self.lines.iter_mut().rev().take(2).filter(|line| !line.settled) {
@@ -204,7 +213,11 @@ impl World {
         }
         let mut sounding: Option<SpeechId> = None;
         for line in self.device.lines.iter_mut().filter(|line| line.state == State::Live && !line.paused) {
-            let by_ms = by_ms.min(line.available_ms().saturating_sub(line.pos_ms));
+            let left_ms = line.available_ms().saturating_sub(line.pos_ms);
+            if left_ms < by_ms && !line.is_whole() {
+                self.device.link.runs_dry(self.now_ms);
+            }
+            let by_ms = by_ms.min(left_ms);
             if by_ms == 0 {
                 continue;
             }

@@ -9,6 +9,9 @@ use crate::dice::Dice;
 const REPEAT_MS: u64 = 250;
 /// The same when positions do not come: a hush needs one that is no older than a second, and that was 630 ms on its way.
 const SILENT_REPEAT_MS: u64 = 1_000 + 630 + 100;
+/// The same when the playout ran dry just before: it said nothing meanwhile, and the session takes the last report of before
+/// for the last of all. What came after that was on its way.
+const DRY_REPEAT_MS: u64 = 630 + 100;
 /// For so long after positions stay away, or come again, the hushes may still suffer from it, in milliseconds.
 const SILENCE_ECHO_MS: u64 = 3_000;
 
@@ -24,13 +27,16 @@ pub(crate) struct PageLink {
     silent_until_ms: u64,
     /// When the last report comes: they keep their order.
     last_ms: u64,
+    /// When the playout last had nothing to play, in world time.
+    dry_ms: Option<u64>,
 }
 
 impl PageLink {
     /// Rolls the first leg's; without reports so often, in thousandths.
     pub(crate) fn roll(silence: u64, dice: &mut Dice) -> Self {
         let mute = dice.chance(silence);
-        let mut link = Self { mute, round_trip_ms: 20, silent_from_ms: 0, silent_until_ms: 0, last_ms: 0 };
+        let mut link =
+            Self { mute, round_trip_ms: 20, silent_from_ms: 0, silent_until_ms: 0, last_ms: 0, dry_ms: None };
         link.new_leg(0, silence, dice);
         link
     }
@@ -43,6 +49,11 @@ impl PageLink {
             self.silent_from_ms = now_ms + dice.below(8_000);
             self.silent_until_ms = self.silent_from_ms + dice.between(200, 12_000);
         }
+    }
+
+    /// There is nothing to play, though the speech is not over.
+    pub(crate) const fn runs_dry(&mut self, now_ms: u64) {
+        self.dry_ms = Some(now_ms);
     }
 
     /// Whether what is said now is lost.
@@ -62,6 +73,10 @@ impl PageLink {
         let echoes = self.silent_from_ms < self.silent_until_ms
             && self.silent_from_ms <= now_ms
             && now_ms < self.silent_until_ms + SILENCE_ECHO_MS;
-        if self.mute || echoes { SILENT_REPEAT_MS } else { REPEAT_MS }
+        match self.dry_ms {
+            _ if self.mute || echoes => SILENT_REPEAT_MS,
+            Some(dry_ms) if now_ms < dry_ms + SILENCE_ECHO_MS => DRY_REPEAT_MS,
+            _ => REPEAT_MS,
+        }
     }
 }

@@ -12,6 +12,9 @@ use super::reply::{HoldCause, Reply};
 const POSITION_SETTLED_MS: u64 = 140;
 /// A playout that has said nothing for longer than this, in milliseconds, is not hushed: it could not go on where it stopped.
 const POSITION_FRESH_MS: u64 = 1_000;
+/// No hush begins within this time after the playout went on, in milliseconds: positions from before that are still on their
+/// way, and one of them would be taken for the place where it stopped.
+const HUSH_AFTER_RESUME_MS: u64 = 500;
 /// The least time from one hush to the next, in milliseconds. It doubles with each that nothing comes of, so that a noisy
 /// room does not make the agent stutter.
 const HUSH_GAP_MS: u64 = 500;
@@ -60,6 +63,11 @@ impl Session {
     pub(super) fn hush_due_ms(&self) -> Option<u64> {
         let free = self.link.is_some() && self.listening.is_none();
         if free { self.hush_until_ms() } else { None }
+    }
+
+    /// The playout goes on from a position of its past.
+    pub(super) fn put_off_hush(&mut self) {
+        self.hush.not_before_ms = self.hush.not_before_ms.max(self.now_ms + HUSH_AFTER_RESUME_MS);
     }
 
     pub(super) fn observe_hush(&mut self, speech: SpeechId, since_ms: u64, end: HushEnd) {

@@ -188,6 +188,7 @@ impl Session {
         // Its pieces may have been made again meanwhile: the speech goes on all the same.
         if hold.paused && !over {
             self.push(Output::ResumePlayout { speech, from_ms });
+            self.put_off_hush();
         }
         match hold.cause {
             HoldCause::Doubt => self.observe_hush(speech, hold.since_ms, HushEnd::Nothing),

@@ -71,6 +71,23 @@ fn a_far_page_is_waited_for_and_nothing_is_heard_twice() {
     assert_eq!(hushes(&call), [(440, HushEnd::Nothing)]);
 }
 
+/// The last position of before a cough comes long after it.
+#[test]
+fn a_position_from_before_the_playout_went_on_is_not_where_it_stopped() {
+    let mut call = speaking();
+    call.speaks(3_720, 3_730, "", 300);
+    assert_eq!(resumes(&call), [(3_930, 1_400)]);
+    call.at(4_200, Input::PossibleSpeech);
+    call.at(4_210, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_410 });
+    call.until(4_429);
+    assert_eq!(hushes(&call), []);
+    assert_eq!(resumes(&call).len(), 1);
+    call.at(4_430, Input::PossibleSpeech);
+    call.at(4_440, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_900 });
+    call.until(5_000);
+    assert_eq!(resumes(&call)[1..], [(4_590, 1_900)]);
+}
+
 #[test]
 fn a_page_that_does_not_answer_is_not_waited_for_long() {
     let mut call = hushed();
