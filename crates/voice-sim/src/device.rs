@@ -182,10 +182,12 @@ impl Device {
         self.sounded |= !voice;
     }
 
-    /// A leg without a voice is told the whole caption, also of what was to be made once more.
+    /// A leg without a voice is told the whole caption, also what was to be made once more and was not.
     pub(crate) fn told_again(&mut self, reply: ReplyId) {
         for line in self.lines.iter_mut().filter(|line| line.reply == reply && line.text_mode && !line.settled) {
-            for chunk in line.chunks.iter_mut().filter(|chunk| chunk.captioned) {
+            let made: Vec<String> =
+                line.chunks.iter().filter(|chunk| !chunk.dropped).map(|chunk| chunk.text.clone()).collect();
+            for chunk in line.chunks.iter_mut().filter(|chunk| chunk.captioned && !made.contains(&chunk.text)) {
                 chunk.dropped = false;
             }
         }
