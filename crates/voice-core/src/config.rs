@@ -7,6 +7,10 @@ use crate::cost::Prices;
 /// No deadline is longer than a year, in milliseconds: sums of them and of times never overflow.
 const MAX_DELAY_MS: u64 = 366 * 24 * 3_600_000;
 
+/// The longest that a hush waits for the playout to say where it stopped, in milliseconds. Longer would be a pause that a
+/// caller takes for the end; where the answer takes longer, a few words are heard twice.
+pub(crate) const HUSH_LONGEST_MS: u64 = 500;
+
 /// The greeting of a new session, as the contract has it.
 pub const GREETING: &str = "Hello! How can I help with your tasks today?";
 
@@ -26,6 +30,8 @@ pub struct CoreConfig {
     pub preemptive_min_permille: u16,
     /// Caller speech of this length over the agent's is an interruption, whatever the transcript says.
     pub interruption_min_speech_ms: u64,
+    /// Least silence of the agent for what may become speech, before the VAD is sure of it; 0: it is not heeded.
+    pub hush_ms: u64,
     /// An utterance that is longer is not continued after a pause: another one is begun.
     pub max_utterance_ms: u64,
     /// Longest one may speak before what was understood so far is answered.
@@ -79,6 +85,7 @@ impl Default for CoreConfig {
             preemptive: true,
             preemptive_min_permille: 400,
             interruption_min_speech_ms: 600,
+            hush_ms: 160,
             max_utterance_ms: 9_000,
             max_turn_ms: 60_000,
             stt_deadline_ms: 3_000,
@@ -172,6 +179,10 @@ impl CoreConfig {
                 });
             }
         }
+        if self.hush_ms > HUSH_LONGEST_MS {
+            let reason = format!("{} is too long: at most {HUSH_LONGEST_MS}, and 0 turns it off", self.hush_ms);
+            return Err(ConfigError { key: "hush_ms", reason });
+        }
         if self.preemptive_min_permille > 1_000 {
             let reason = format!("{} is more than 1000 thousandths", self.preemptive_min_permille);
             return Err(ConfigError { key: "preemptive_min_permille", reason });
@@ -191,5 +202,8 @@ mod tests {
         let error = config.validate().unwrap_err();
         assert_eq!(error.key, "max_endpointing_delay_ms");
         assert!(error.to_string().contains("at least 300"));
+        assert_eq!(CoreConfig { hush_ms: 0, ..CoreConfig::default() }.validate(), Ok(()));
+        let error = CoreConfig { hush_ms: 501, ..CoreConfig::default() }.validate().unwrap_err();
+        assert_eq!(error.key, "hush_ms");
     }
 }

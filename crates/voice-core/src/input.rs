@@ -26,9 +26,9 @@ pub enum CommitError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HangUp {
-    /// The caller.
+    /// The caller: with the page's button, or by deleting the session.
     Caller,
-    /// An operator, or a deletion through the API.
+    /// An operator, or the process that goes down.
     Operator,
 }
 

@@ -44,7 +44,7 @@ pub enum EndReason {
     Goodbye,
     /// The caller hung up.
     HungUp,
-    /// An operator or the API ended it.
+    /// An operator ended it, or the process went down.
     Operator,
     /// Nobody said anything for too long.
     Idle,
@@ -169,6 +169,32 @@ pub enum ClientEvent {
     },
 }
 
+/// What came of a moment of silence for what might have become speech.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HushEnd {
+    /// Speech followed: it had begun to fall silent for it in time.
+    Speech,
+    /// Nothing: the agent went on.
+    Nothing,
+    /// Something else cut it short: a typed message, a lost connection, the end of the voice or of the call.
+    CutShort,
+}
+
+impl HushEnd {
+    /// Every end.
+    pub const ALL: [Self; 3] = [Self::Speech, Self::Nothing, Self::CutShort];
+
+    /// The end as a metric label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Speech => "speech",
+            Self::Nothing => "nothing",
+            Self::CutShort => "cut_short",
+        }
+    }
+}
+
 /// What operations want to know. The shell turns each into a metric and a log line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -234,6 +260,15 @@ pub enum Observation {
         speech: SpeechId,
         /// Milliseconds for which it was silent.
         held_ms: u64,
+    },
+    /// The agent was silent for a moment, because somebody might have begun to speak.
+    Hushed {
+        /// The speech that was held.
+        speech: SpeechId,
+        /// Milliseconds for which it was silent.
+        held_ms: u64,
+        /// What came of it.
+        end: HushEnd,
     },
     /// A reply was begun before the caller had finished, and thrown away.
     SpeculationDiscarded {
@@ -331,8 +366,13 @@ pub enum Output {
         /// The conversation.
         chat: ChatContext,
     },
-    /// Stop the model: whatever still comes is not taken.
+    /// Stop the model: whatever still comes is not taken, and what came was in vain.
     CancelLlm {
+        /// The request.
+        request: LlmRequestId,
+    },
+    /// Stop the model: whatever still comes is not taken, but what came is used.
+    EndLlm {
         /// The request.
         request: LlmRequestId,
     },

@@ -23,6 +23,7 @@ pub use save::{Restored, first_words};
 mod answer;
 mod deadline;
 mod doubt;
+mod hush;
 mod listen;
 mod reply;
 mod save;
@@ -31,8 +32,9 @@ mod speak;
 mod tests;
 mod tools;
 
+use hush::Hush;
 use listen::Listening;
-use reply::Reply;
+use reply::{HoldCause, Reply};
 use save::Saving;
 
 /// Times beyond this are taken as this, in milliseconds: what is added to them never overflows.
@@ -59,14 +61,6 @@ struct Closing {
     outcome: Outcome,
     reason: EndReason,
     deadline_ms: u64,
-}
-
-/// How often the agent hushes at what may become speech.
-#[derive(Debug, Clone, Copy, Default)]
-struct Hush {
-    not_before_ms: u64,
-    /// Hushes in a row that nothing came of.
-    in_vain: u32,
 }
 
 /// A conversation. Pure: the same inputs at the same times give the same outputs.
@@ -293,7 +287,7 @@ impl Session {
             self.connected_before_ms += self.now_ms - link.since_ms;
             self.answer_unanswered();
             self.drop_listening();
-            self.hold_reply();
+            self.hold_reply(HoldCause::Away);
         }
     }
 

@@ -111,7 +111,13 @@ impl World {
                 self.connect()?;
                 Ok(now_ms)
             }
-            82..=84 => Ok(now_ms + self.dice.below(4_000)),
+            82..=84 => {
+                // Noise that is never speech, or silence.
+                if voice && self.dice.chance(700) {
+                    self.doubts(leg);
+                }
+                Ok(now_ms + self.dice.below(4_000))
+            }
             _ => {
                 self.type_message(false)?;
                 Ok(now_ms)
@@ -148,6 +154,7 @@ impl World {
         self.caller.vad_on = false;
         self.caller.muted = false;
         self.ears.leg_changed();
+        self.device.link.new_leg(self.now_ms, self.profile.faults.device_mute, &mut self.dice);
         self.feed(Input::Connected { connection: ConnectionId(self.caller.next_leg), voice })
     }
 

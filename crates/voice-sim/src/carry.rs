@@ -31,7 +31,7 @@ impl World {
                 self.drop_utterance(utterance);
             }
             Output::RequestLlm { request, reply, agent, chat } => self.carry_request(request, reply, agent, &chat)?,
-            Output::CancelLlm { request } => self.cancel_llm(request),
+            Output::CancelLlm { request } | Output::EndLlm { request } => self.cancel_llm(request),
             Output::RunTool { call } => {
                 self.check.new_id(Id::Call, call.id.0)?;
                 self.run_tool(call);

@@ -6,7 +6,7 @@ use voice_core::chat::ChatItem;
 use voice_core::cost::{CostMeter, NanoUsd, Quantity, Usage};
 use voice_core::ids::{CommitId, ConnectionId, ReplyId, ToolCallId, TurnId};
 use voice_core::input::CommitError;
-use voice_core::output::{ClientEvent, EndReason, Observation};
+use voice_core::output::{ClientEvent, EndReason, HushEnd, Observation};
 use voice_core::provider::Stage;
 use voice_core::session::Restored;
 use voice_core::snapshot::Snapshot;
@@ -57,6 +57,8 @@ pub(crate) struct Check {
     texts_taken: u64,
     /// Messages that somebody waits for.
     awaited: BTreeSet<u64>,
+    /// The input under way is a new leg.
+    connecting: bool,
     answered: BTreeSet<u64>,
     /// Spent so far: STT, LLM, TTS.
     spent: [u128; 3],
@@ -108,6 +110,7 @@ fn price(world: &World, usage: &Usage) -> u128 {
 
 impl World {
     pub(crate) fn before_input(&mut self, input: &Input) {
+        self.check.connecting = matches!(input, Input::Connected { .. });
         if self.check.ended {
             return;
         }
@@ -247,6 +250,9 @@ impl World {
             ClientEvent::AgentText { reply_id, speech_id, text } => {
                 if self.page_shows(reply_id, &text)? {
                     self.saw(Seen::CaptionAgain);
+                    if self.caller.leg.is_some_and(|(_, voice)| !voice) {
+                        self.device.told_again(reply_id);
+                    }
                     return Ok(());
                 }
                 self.check_gate(reply_id, &text)?;
@@ -296,6 +302,10 @@ impl World {
                 }
                 self.device.sounded = false;
                 self.answer_is_due_again();
+            }
+            Observation::Hushed { speech, held_ms, end: HushEnd::Nothing } => self.check_hush(speech, held_ms)?,
+            Observation::FalseInterruption { speech, .. } if self.check.connecting => {
+                return self.strange("a new leg is no cough", format!("speech {speech} was held for a lost leg"));
             }
             Observation::Latency { turn, latency_ms, .. } => self.check_latency(turn, latency_ms)?,
             Observation::CommitFailed { commit } => {

@@ -5,15 +5,19 @@ use voice_core::ids::{ReplyId, SpeechId};
 use voice_core::input::WordTiming;
 
 use crate::line::{Chunk, Line, State, TOLERANCE_MS};
+use crate::page_link::PageLink;
 use crate::queue::Event;
 use crate::world::{Checked, World, violated};
+
+/// A page says so often how far it is, in milliseconds.
+const REPORT_EVERY_MS: u64 = 100;
 
 /// The caller's loudspeaker.
 #[derive(Debug)]
 pub(crate) struct Device {
     pub(crate) lines: Vec<Line>,
-    /// Its position reports are lost.
-    mute: bool,
+    /// How its position reports come.
+    pub(crate) link: PageLink,
     played_until_ms: u64,
     waking: bool,
     /// The leg that it plays on.
@@ -21,11 +25,22 @@ pub(crate) struct Device {
     life: u32,
     /// Something could be heard since the last look.
     pub(crate) sounded: bool,
+    /// The speech that went on last, and the milliseconds of it that are played again.
+    repeats: Option<(SpeechId, u64)>,
 }
 
 impl Device {
-    pub(crate) const fn new(mute: bool) -> Self {
-        Self { lines: Vec::new(), mute, played_until_ms: 0, waking: false, leg: 0, life: 0, sounded: false }
+    pub(crate) const fn new(link: PageLink) -> Self {
+        Self {
+            lines: Vec::new(),
+            link,
+            played_until_ms: 0,
+            waking: false,
+            leg: 0,
+            life: 0,
+            sounded: false,
+            repeats: None,
+        }
     }
 
     pub(crate) fn power_off(&mut self) {
@@ -167,6 +182,17 @@ impl Device {
         self.sounded |= !voice;
     }
 
+    /// A leg without a voice is told the whole caption, also what was to be made once more and was not.
+    pub(crate) fn told_again(&mut self, reply: ReplyId) {
+        for line in self.lines.iter_mut().filter(|line| line.reply == reply && line.text_mode && !line.settled) {
+            let made: Vec<String> =
+                line.chunks.iter().filter(|chunk| !chunk.dropped).map(|chunk| chunk.text.clone()).collect();
+            for chunk in line.chunks.iter_mut().filter(|chunk| chunk.captioned && !made.contains(&chunk.text)) {
+                chunk.dropped = false;
+            }
+        }
+    }
+
     /// The caller reads from now on.
     pub(crate) fn read_on(&mut self) {
         for line in self.lines.iter_mut().rev().take(2).filter(|line| !line.settled) {
@@ -189,7 +215,11 @@ impl World {
         }
         let mut sounding: Option<SpeechId> = None;
         for line in self.device.lines.iter_mut().filter(|line| line.state == State::Live && !line.paused) {
-            let by_ms = by_ms.min(line.available_ms().saturating_sub(line.pos_ms));
+            let left_ms = line.available_ms().saturating_sub(line.pos_ms);
+            if left_ms < by_ms && !line.is_whole() {
+                self.device.link.runs_dry(self.now_ms);
+            }
+            let by_ms = by_ms.min(left_ms);
             if by_ms == 0 {
                 continue;
             }
@@ -225,7 +255,7 @@ impl World {
             if !std::mem::replace(&mut line.first_out, true) {
                 first = Some(line.id);
             }
-            wake_ms = Some(left_ms.min(400));
+            wake_ms = Some(left_ms.min(REPORT_EVERY_MS));
         }
         if let Some(speech) = first {
             self.later(0, Event::Give(Input::FirstAudioOut { speech }));
@@ -241,22 +271,23 @@ impl World {
     /// Reports how far it is.
     pub(crate) fn device_wakes(&mut self) -> Checked {
         self.device.waking = false;
-        self.report_positions();
+        self.report_positions(None);
         Ok(())
     }
 
-    fn report_positions(&mut self) {
-        if self.device.mute || !self.hears() {
+    /// Says how far each speech is that has moved; of one that was cleared, in any case.
+    fn report_positions(&mut self, cleared: Option<SpeechId>) {
+        if self.device.link.is_silent(self.now_ms) || !self.hears() {
             return;
         }
         let leg = self.device.leg;
         if self.caller.leg.is_none_or(|(now, _)| now != leg) {
             return;
         }
-        let delay_ms = self.dice.between(5, 200);
+        let delay_ms = self.device.link.delay_ms(self.now_ms, &mut self.dice);
         let mut reports = Vec::new();
         for line in self.device.lines.iter_mut().rev().take(4) {
-            if line.state == State::Live && line.pos_ms > line.sent_ms {
+            if line.state == State::Live && (line.pos_ms > line.sent_ms || cleared == Some(line.id)) {
                 line.sent_ms = line.pos_ms;
                 reports.push((line.id, line.pos_ms));
             }
@@ -308,7 +339,8 @@ impl World {
         if let Some(line) = self.device.line(speech) {
             line.paused = true;
         }
-        self.report_positions();
+        self.device.repeats = None;
+        self.report_positions(Some(speech));
     }
 
     pub(crate) fn resume(&mut self, speech: SpeechId, from_ms: u64) -> Checked {
@@ -317,14 +349,30 @@ impl World {
             return Ok(());
         };
         let pos_ms = line.most_ms;
+        let repeated_ms = line.pos_ms.saturating_sub(from_ms);
         line.paused = false;
         line.pos_ms = from_ms.min(pos_ms);
         line.sent_ms = line.pos_ms;
+        self.device.repeats = Some((speech, repeated_ms));
         if from_ms > pos_ms + TOLERANCE_MS {
             let text = format!("speech {speech} goes on at {from_ms} ms, only {pos_ms} ms were heard");
             return self.strange("goes on where it stopped", text);
         }
         Ok(())
+    }
+
+    /// A hush is over that nothing came of: hardly anything of the speech is heard twice for it.
+    pub(crate) fn check_hush(&mut self, speech: SpeechId, held_ms: u64) -> Checked {
+        let repeats = self.device.repeats.take().filter(|(resumed, _)| *resumed == speech);
+        let most_ms = self.device.link.most_repeated_ms(self.now_ms);
+        match repeats {
+            Some((_, repeated_ms)) if repeated_ms > most_ms => {
+                let text =
+                    format!("{repeated_ms} ms of speech {speech} after {held_ms} ms of silence, at most {most_ms}");
+                self.strange("a hush repeats hardly anything", text)
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn drop_speech(&mut self, speech: SpeechId) {

@@ -11,6 +11,7 @@ mod heard;
 mod line;
 mod llm;
 mod page;
+mod page_link;
 mod profile;
 mod queue;
 mod run;

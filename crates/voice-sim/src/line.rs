@@ -114,6 +114,13 @@ impl Line {
         available_ms
     }
 
+    /// Whether all its audio is there, and may be heard.
+    pub(crate) fn is_whole(&self) -> bool {
+        let there = |chunk: &Chunk| chunk.done || chunk.ended || chunk.dropped;
+        let permitted = |chunk: &Chunk| chunk.dropped || self.through.is_some_and(|through| chunk.index <= through);
+        self.chunks.iter().all(|chunk| there(chunk) && permitted(chunk))
+    }
+
     /// Moves on by so many milliseconds.
     pub(crate) fn plays(&mut self, by_ms: u64) {
         self.pos_ms += by_ms;

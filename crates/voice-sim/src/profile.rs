@@ -144,6 +144,7 @@ fn roll_config(dice: &mut Dice) -> CoreConfig {
     if dice.chance(500) {
         config.greeting.clear();
     }
+    config.hush_ms = dice.pick(&[160, 160, 160, 160, 60, 400, 0]);
     if dice.chance(300) {
         config.preemptive = false;
     }

@@ -1,6 +1,6 @@
 //! Which kinds of events a seed got to see.
 
-use voice_core::output::Observation;
+use voice_core::output::{HushEnd, Observation};
 use voice_core::provider::Stage;
 
 use crate::seen::Seen;
@@ -14,6 +14,10 @@ impl World {
             Observation::EndOfTurn { endpointing_ms: None, .. } => Seen::TypedTurn,
             Observation::Interrupted { .. } => Seen::Interruption,
             Observation::FalseInterruption { .. } => Seen::FalseInterruption,
+            Observation::Hushed { end: HushEnd::Nothing, held_ms, .. } if *held_ms >= 500 => Seen::HushLongest,
+            Observation::Hushed { end: HushEnd::Nothing, .. } => Seen::HushVain,
+            Observation::Hushed { end: HushEnd::Speech, .. } => Seen::HushSpeech,
+            Observation::Hushed { end: HushEnd::CutShort, .. } => Seen::HushCut,
             Observation::SpeculationDiscarded { .. } => Seen::Discarded,
             Observation::ToolFinished { failed: true, .. } => Seen::ToolFailed,
             Observation::Handoff { .. } => Seen::Handoff,

@@ -20,6 +20,10 @@ seen! {
     TypedTurn = "end of turn by typing",
     Interruption = "interruption",
     FalseInterruption = "false interruption",
+    HushVain = "hush that nothing came of",
+    HushSpeech = "hush that speech followed",
+    HushCut = "hush cut short",
+    HushLongest = "hush that waited for a position in vain",
     Backchannel = "sign of listening over the agent",
     Reopened = "turn gone on with after its end",
     Speculation = "reply begun before the end of turn",
@@ -82,7 +86,7 @@ seen! {
 
 /// The kinds that one seed saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sights(u64);
+pub struct Sights(u128);
 
 impl Sights {
     /// Notes that it was seen.
@@ -96,4 +100,4 @@ impl Sights {
     }
 }
 
-const _: () = assert!(Seen::ALL.len() <= 64);
+const _: () = assert!(Seen::ALL.len() <= 128);

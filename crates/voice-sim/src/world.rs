@@ -11,6 +11,7 @@ use crate::device::Device;
 use crate::dice::Dice;
 use crate::ears::Ears;
 use crate::llm::Llm;
+use crate::page_link::PageLink;
 use crate::profile::Profile;
 use crate::queue::{Event, Queue};
 use crate::seen::{Seen, Sights};
@@ -93,7 +94,7 @@ impl World {
             llm: Llm::default(),
             store: Store::new(saved, profile.config.max_text_chars > 1_000),
             tts: Tts::default(),
-            device: Device::new(dice.chance(profile.faults.device_mute)),
+            device: Device::new(PageLink::roll(profile.faults.device_mute, &mut dice)),
             check: Check::default(),
             profile,
             dice,

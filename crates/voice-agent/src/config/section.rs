@@ -144,6 +144,8 @@ sections! {
     Interruption {
         /// Caller speech of this length over the agent's is an interruption.
         min_speech_ms: u64 = core().interruption_min_speech_ms,
+        /// Least silence of the agent for what may become speech; 0 turns it off.
+        hush_ms: u64 = core().hush_ms,
     }
 
     /// How long each stage may take.

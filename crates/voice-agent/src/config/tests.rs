@@ -50,6 +50,7 @@ fn every_key_has_a_variable_of_its_own_that_overrides_it() {
         "TTS_CHAIN",
         "ENDPOINTING_DELAY_MS",
         "INTERRUPTION_MIN_SPEECH_MS",
+        "INTERRUPTION_HUSH_MS",
         "GREETING",
         "LOG_LEVEL",
         "LOG_FORMAT",
@@ -96,6 +97,7 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         (refused([("AUTH_NONE_OK", "maybe")]), ["auth.none_ok", "\"maybe\"", "true"]),
         (refused([("PUBLIC_URL", "voice.example.com")]), ["public_url", "\"voice.example.com\"", "https://"]),
         (refused([("ENDPOINTING_MAX_DELAY_MS", "10")]), ["endpointing.max_delay_ms", "10 is too small", "300"]),
+        (refused([("INTERRUPTION_HUSH_MS", "600")]), ["interruption.hush_ms", "600 is too long", "0 turns it off"]),
         (refused([("LOG_LEVEL", "a=b=c")]), ["log.level", "a=b=c", "filter"]),
         (refused([("LOG_LEVEL", "blah")]), ["log.level", "\"blah\" is no level", "error, warn, info, debug, trace"]),
         (

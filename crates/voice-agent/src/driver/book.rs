@@ -61,13 +61,13 @@ impl Driver {
     }
 
     /// A request that did not come to its end: what it read, and what it had said by then, as far as can be told.
-    pub(super) fn book_unfinished(&mut self, asked: &Asked) {
+    pub(super) fn book_unfinished(&mut self, asked: &Asked, wasted: bool) {
         if asked.booked {
             return;
         }
         let llm = Arc::clone(&self.deps.providers.llm);
         let quantity = Quantity::Tokens { input: tokens(asked.chars.0), output: tokens(asked.chars.1) };
-        let what = For { reply: Some(asked.reply), wasted: true, ..For::default() };
+        let what = For { reply: Some(asked.reply), wasted, ..For::default() };
         self.use_up(Stage::Llm, llm.provider(), llm.model(), quantity, what);
     }
 
@@ -91,7 +91,7 @@ impl Driver {
             Input::LlmFailed { request, .. } => {
                 // What failed before its first word is not charged.
                 if let Some(asked) = self.models.remove(request).filter(|asked| asked.chars.1 > 0) {
-                    self.book_unfinished(&asked);
+                    self.book_unfinished(&asked, true);
                 }
             }
             _ => {}

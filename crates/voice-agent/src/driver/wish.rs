@@ -48,7 +48,13 @@ impl Driver {
             Output::CancelLlm { request } => {
                 if let Some(asked) = self.models.remove(&request) {
                     asked.abort.abort();
-                    self.book_unfinished(&asked);
+                    self.book_unfinished(&asked, true);
+                }
+            }
+            Output::EndLlm { request } => {
+                if let Some(asked) = self.models.remove(&request) {
+                    asked.abort.abort();
+                    self.book_unfinished(&asked, false);
                 }
             }
             Output::RunTool { call } => self.run_tool(call),

@@ -11,7 +11,7 @@ use voice_core::timeline::{PauseCause, Stages};
 
 use super::Metrics;
 use super::metrics::{
-    ByCause, ByChannel, ByCode, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByRoute,
+    ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByRoute,
     BySpend, ByStage, ByStageError, ByState, ByTool, ByToolOutcome, CLOSE_CODES,
 };
 
@@ -185,6 +185,11 @@ impl Events {
                 self.metrics.interruptions.get_or_create(&ByKind { kind: "false".to_owned() }).inc();
                 info!(session, %speech, held_ms, "false interruption");
             }
+            Observation::Hushed { speech, held_ms, end } => {
+                let end = end.as_str();
+                self.metrics.hush.get_or_create(&ByEnd { end: end.to_owned() }).observe(seconds(*held_ms));
+                debug!(session, %speech, held_ms, end, "hushed at what might have become speech");
+            }
             Observation::SpeculationDiscarded { reply, wasted } => {
                 self.metrics.speculation_discarded.inc();
                 self.metrics.speculation_wasted.inc_by(wasted.0);
@@ -324,6 +329,7 @@ impl Events {
 mod tests {
     use voice_core::cost::Quantity;
     use voice_core::ids::{ReplyId, SpeechId, TurnId};
+    use voice_core::output::HushEnd;
 
     use super::*;
 
@@ -347,6 +353,7 @@ mod tests {
             Observation::ProviderFailed { stage: Stage::Stt, kind: ProviderErrorKind::Timeout },
             Observation::SpeculationDiscarded { reply: ReplyId(1), wasted: NanoUsd(7) },
             Observation::FalseInterruption { speech: SpeechId(1), held_ms: 200 },
+            Observation::Hushed { speech: SpeechId(1), held_ms: 160, end: HushEnd::Nothing },
             Observation::ToolFinished { name: "add_task".to_owned(), duration_ms: 1, failed: false },
             Observation::ToolFinished { name: "drop_database".to_owned(), duration_ms: 1, failed: true },
             Observation::DeadlineMissed { state: "llm_first" },
@@ -363,6 +370,8 @@ mod tests {
             "voice_speculation_discarded_total 1",
             "voice_speculation_wasted_nanousd_total 7",
             "voice_interruptions_total{kind=\"false\"} 1",
+            "voice_hush_seconds_sum{end=\"nothing\"} 0.16",
+            "voice_hush_seconds_count{end=\"speech\"} 0",
             "voice_tool_calls_total{tool=\"add_task\",outcome=\"ok\"} 1",
             "voice_tool_calls_total{tool=\"unknown\",outcome=\"failed\"} 1",
             "voice_deadlines_missed_total{state=\"llm_first\"} 1",

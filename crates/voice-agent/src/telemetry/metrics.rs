@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
-use voice_core::output::Outcome;
+use voice_core::output::{HushEnd, Outcome};
 use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::timeline::PauseCause;
 
@@ -34,6 +34,7 @@ labels! {
     ByStage { stage }
     ByCause { cause }
     ByKind { kind }
+    ByEnd { end }
     ByTool { tool }
     ByToolOutcome { tool, outcome }
     ByState { state }
@@ -98,6 +99,8 @@ metrics! {
     pauses: Counts<ByCause> = Family::default(), "voice_pauses";
     /// Times that the caller cut in (real), or only coughed (false)
     interruptions: Counts<ByKind> = Family::default(), "voice_interruptions";
+    /// Seconds for which the agent was silent because somebody might have begun to speak, by what came of it
+    hush: Seconds<ByEnd> = seconds(|| histogram(&HUSH)), "voice_hush_seconds";
     /// Replies that were begun before the caller had finished, and thrown away unheard
     speculation_discarded: Counter = Counter::default(), "voice_speculation_discarded";
     /// Nano-dollars that replies which were thrown away had cost
@@ -156,6 +159,8 @@ const LLM: [f64; 8] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 2.0];
 const TTS: [f64; 7] = [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5];
 const COST: [f64; 8] = [0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2];
 const SESSION: [f64; 7] = [30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0];
+/// A hush lasts 0.16 s at least and 0.5 s at most, unless it is cut short.
+const HUSH: [f64; 5] = [0.1, 0.17, 0.25, 0.35, 0.5];
 const STAGE: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 2.0];
 const STORE: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
 
@@ -250,6 +255,9 @@ impl Metrics {
         }
         for kind in ["real", "false"].map(str::to_owned) {
             touch(&self.interruptions, &ByKind { kind });
+        }
+        for end in HushEnd::ALL.map(|end| end.as_str().to_owned()) {
+            touch(&self.hush, &ByEnd { end });
         }
         for kind in ["new", "restored"].map(str::to_owned) {
             touch(&self.sessions_started, &ByKind { kind });

@@ -192,6 +192,9 @@ impl Open {
             Observation::FalseInterruption { held_ms, .. } => {
                 ("false_interruption", vec![millis("voice.held_ms", *held_ms)])
             }
+            Observation::Hushed { held_ms, end, .. } => {
+                ("hushed", vec![millis("voice.held_ms", *held_ms), KeyValue::new("voice.hush_end", end.as_str())])
+            }
             Observation::SpeculationDiscarded { .. } => ("speculation_discarded", Vec::new()),
             Observation::ProviderFailed { stage, kind } => {
                 let kind = KeyValue::new("error.type", kind.as_str());

@@ -19,6 +19,9 @@ const SHORT_GAP_MS: u64 = 256;
 const LEVEL_DECAY: f32 = 0.8;
 /// How much of the noise's level remains after each further window without speech.
 const NOISE_LEVEL_DECAY: f32 = 0.9;
+/// The same after a window that is not sure to be without speech: noise that the network doubts for good is known as noise
+/// after some seconds, and the doubtful windows of a beginning (four or so) hardly move the level.
+const DOUBTED_NOISE_LEVEL_DECAY: f32 = 0.99;
 /// A window this little above the noise before the speech has no speech in it.
 const ABOVE_NOISE_DB: f32 = 4.0;
 /// Noise nearer to the speech than this is not told from it by its level.
@@ -256,15 +259,12 @@ impl Detector {
         self.consider_possible_speech(window_dbfs);
         let starts = self.probability >= self.config.start_threshold;
         let goes_on = self.probability >= self.config.end_threshold;
+        if !starts && !self.is_speech() {
+            self.learn_noise(window_dbfs);
+        }
         self.phase = match self.phase {
             Phase::Silence if starts => self.onset(began_ms, 0, window_dbfs),
-            Phase::Silence => {
-                if self.probability < SETTLED_PROBABILITY {
-                    let share = (window_dbfs.max(LEAST_DBFS) - self.noise_level_dbfs) * (1.0 - NOISE_LEVEL_DECAY);
-                    self.noise_level_dbfs += share;
-                }
-                Phase::Silence
-            }
+            Phase::Silence => Phase::Silence,
             // Between the thresholds an onset neither grows nor is given up.
             Phase::Onset { at_ms, heard_ms } if starts => self.onset(at_ms, heard_ms, window_dbfs),
             Phase::Onset { at_ms, heard_ms } if goes_on => Phase::Onset { at_ms, heard_ms },
@@ -279,6 +279,13 @@ impl Detector {
             }
             Phase::Speech { last_speech_ms } => Phase::Speech { last_speech_ms },
         };
+    }
+
+    /// The noise's level follows a window that is not the beginning of speech.
+    fn learn_noise(&mut self, window_dbfs: f32) {
+        let sure = self.probability < SETTLED_PROBABILITY;
+        let decay = if sure { NOISE_LEVEL_DECAY } else { DOUBTED_NOISE_LEVEL_DECAY };
+        self.noise_level_dbfs += (window_dbfs.max(LEAST_DBFS) - self.noise_level_dbfs) * (1.0 - decay);
     }
 
     /// The network is slow to be sure of some sounds (the vowel of "Add" takes it four windows), but seldom sure of their being

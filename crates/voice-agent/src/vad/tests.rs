@@ -161,6 +161,36 @@ fn what_may_be_speech_is_told_before_it_is_sure_and_once() {
     }
 }
 
+/// How often what may be speech is told in `windows` windows of this probability and level.
+fn doubts(detector: &mut Detector, windows: u64, probability: f32, window_dbfs: f32) -> usize {
+    detector.probability = probability;
+    for window in 0..windows {
+        detector.handle_probability(window * WINDOW_MS, window_dbfs);
+    }
+    std::iter::from_fn(|| detector.poll_event()).filter(|event| *event == VadEvent::PossibleSpeech).count()
+}
+
+#[test]
+fn steady_noise_that_the_network_doubts_is_known_as_noise_in_the_end() {
+    let mut detector = detector();
+    doubts(&mut detector, 100, 0.02, -65.0);
+    // A fan is switched on: for some seconds it may be speech, after that it is the noise of this line.
+    let at_first = doubts(&mut detector, 150, 0.3, -35.0);
+    assert!((1..=4).contains(&at_first), "{at_first}");
+    assert_eq!(doubts(&mut detector, 1_000, 0.3, -35.0), 0);
+    // What stands out of the fan is heard at once.
+    assert_eq!(doubts(&mut detector, 1, 0.3, -14.0), 1);
+}
+
+#[test]
+fn the_beginning_of_speech_hardly_moves_the_noise() {
+    let mut detector = detector();
+    doubts(&mut detector, 100, 0.02, -65.0);
+    let before_dbfs = detector.noise_level_dbfs;
+    doubts(&mut detector, 4, 0.3, -25.0);
+    assert!(detector.noise_level_dbfs - before_dbfs < 2.0, "{before_dbfs}, then {}", detector.noise_level_dbfs);
+}
+
 #[test]
 fn the_size_of_the_pieces_does_not_matter() {
     let audio = [silence(300), fixture("add_a_task.wav"), silence(500)].concat();

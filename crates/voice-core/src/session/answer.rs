@@ -201,7 +201,7 @@ impl Session {
         }
         if full {
             // More would not be spoken: it is not waited for.
-            self.push(Output::CancelLlm { request: id });
+            self.push(Output::EndLlm { request: id });
             self.finish_request();
         }
     }
@@ -238,7 +238,7 @@ impl Session {
         }
         if refused {
             // It has had its chance: this request ends here.
-            self.push(Output::CancelLlm { request: id });
+            self.push(Output::EndLlm { request: id });
             self.finish_request();
         }
     }

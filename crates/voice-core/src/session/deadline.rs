@@ -117,12 +117,6 @@ impl Session {
         Some(self.speaking_since_ms.filter(|_| held)? + self.config.interruption_min_speech_ms)
     }
 
-    /// The speech goes on then (`advance_speech`); while somebody is being listened to, that decides.
-    fn hush_due_ms(&self) -> Option<u64> {
-        let free = self.link.is_some() && self.listening.is_none();
-        self.reply.as_ref().filter(|_| free)?.hush_until_ms()
-    }
-
     fn llm_due(&self) -> Option<(LlmRequestId, u64, ProviderErrorKind)> {
         let request = self.reply.as_ref()?.request.as_ref()?;
         if request.started {

@@ -8,6 +8,8 @@ use crate::phrases;
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::{PauseCause, Timeline};
 
+use super::hush::Hush;
+use super::reply::HoldCause;
 use super::{Session, cut};
 
 /// One stretch of caller speech.
@@ -99,9 +101,9 @@ impl Session {
         let at_ms = at_ms.min(self.now_ms);
         self.last_activity_ms = self.now_ms;
         self.speaking_since_ms = Some(at_ms);
-        self.hush = super::Hush::default();
+        self.hush = Hush::default();
         self.client(ClientEvent::UserSpeaking { speaking: true });
-        self.hold_reply();
+        self.hold_reply(HoldCause::Speech);
         self.begin_utterance(at_ms);
     }
 

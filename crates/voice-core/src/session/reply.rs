@@ -35,14 +35,24 @@ pub(super) struct RunningTool {
     pub(super) since_ms: u64,
 }
 
-/// The caller speaks, or is away: nothing of the reply is heard for now.
+/// Why nothing of a reply is heard for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HoldCause {
+    /// Somebody may begin to speak.
+    Doubt,
+    /// The caller speaks.
+    Speech,
+    /// The caller is away.
+    Away,
+}
+
+/// Nothing of the reply is heard for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hold {
     pub(super) since_ms: u64,
     /// The playout was told to pause.
     pub(super) paused: bool,
-    /// Nobody is known to speak: when the speech goes on unless somebody does.
-    pub(super) hush_until_ms: Option<u64>,
+    pub(super) cause: HoldCause,
 }
 
 /// One answer.
@@ -94,6 +104,8 @@ pub(super) struct Reply {
     pub(super) tts_failures: u32,
     /// When the playout last moved, or had a reason to.
     pub(super) playout_progress_ms: u64,
+    /// When the playout last began, or said where it is.
+    pub(super) position_ms: Option<u64>,
     pub(super) hold: Option<Hold>,
     /// `Play` with `last` was said.
     pub(super) last_said: bool,
@@ -146,6 +158,7 @@ impl Reply {
             tts_head: None,
             tts_failures: 0,
             playout_progress_ms: now_ms,
+            position_ms: None,
             hold: None,
             last_said: false,
             end_call: None,
@@ -205,15 +218,10 @@ impl Reply {
         self.first_audio_out_ms.is_some() && self.hold.is_none()
     }
 
-    /// When the moment of silence is over that possible speech is given, in milliseconds.
-    pub(super) fn hush_until_ms(&self) -> Option<u64> {
-        self.hold.and_then(|hold| hold.hush_until_ms)
-    }
-
     pub(super) fn state(&self) -> AgentState {
         match (self.confirmed, self.hold) {
             (true, None) if self.is_audible() => AgentState::Speaking,
-            (true, Some(Hold { hush_until_ms: Some(_), .. })) => AgentState::Speaking,
+            (true, Some(Hold { cause: HoldCause::Doubt, .. })) => AgentState::Speaking,
             (true, None) => AgentState::Thinking,
             _ => AgentState::Listening,
         }

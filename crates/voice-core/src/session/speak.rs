@@ -3,23 +3,14 @@
 use crate::chat::ChatItem;
 use crate::ids::{SpeechId, TurnId};
 use crate::input::WordTiming;
-use crate::output::{ClientEvent, EndReason, Observation, Outcome, Output};
+use crate::output::{ClientEvent, EndReason, HushEnd, Observation, Outcome, Output};
 use crate::phrases;
 use crate::playout::Chunk;
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::{PauseCause, Stages};
 
-use super::reply::{Hold, Reply};
-use super::{Hush, Session};
-
-/// How long the agent is silent for what may become speech, in milliseconds. A start of speech is told within some 100 ms
-/// of the first doubt (docs/performance.md).
-const HUSH_MS: u64 = 160;
-/// The least time from one hush to the next, in milliseconds. It doubles with each that nothing comes of, so that a noisy
-/// room does not make the agent stutter.
-const HUSH_GAP_MS: u64 = 500;
-/// It doubles at most so often (8.5 minutes): a gap outlasts any speech whose playout is not reported.
-const HUSH_DOUBLINGS: u32 = 10;
+use super::Session;
+use super::reply::{Hold, HoldCause, Reply};
 
 impl Session {
     /// One more piece of the reply: its synthesis begins at once, heard it is only when it may be.
@@ -62,13 +53,9 @@ impl Session {
         self.note_tts_head();
         let reachable = self.link.is_some();
         let voice = self.has_voice();
-        let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed) else { return };
-        let hushed = reply.hush_until_ms().is_some_and(|until_ms| self.now_ms < until_ms);
+        let hushed = self.hush_until_ms().is_some_and(|until_ms| self.now_ms < until_ms);
+        let Some(reply) = self.reply.as_ref().filter(|reply| reply.confirmed) else { return };
         if reply.hold.is_some() && !hushed && reachable && self.listening.is_none() {
-            // A hush in the last word: there is nothing to go on with.
-            if reply.hush_until_ms().is_some() && reply.is_through() {
-                reply.hold = None;
-            }
             self.release_reply();
         }
         let Some(reply) = &mut self.reply else { return };
@@ -163,41 +150,27 @@ impl Session {
         self.observe(Observation::Answered { turn, message, reply: text, agent, cost });
     }
 
-    /// The caller speaks, or is away: silence at once, but nothing is lost yet.
-    pub(super) fn hold_reply(&mut self) {
-        self.hold_until(None);
-    }
-
-    /// Perhaps the caller begins to speak. A detector needs 100 ms and more to be sure of some sounds; silence for that long
-    /// costs less than talking on into somebody's first word.
-    pub(super) fn handle_possible_speech(&mut self) {
-        let free = self.closing.is_none() && self.link.is_some() && self.listening.is_none();
-        let audible = self.reply.as_ref().is_some_and(Reply::is_audible);
-        if free && audible && self.speaking_since_ms.is_none() && self.now_ms >= self.hush.not_before_ms {
-            let gap_ms = HUSH_GAP_MS << self.hush.in_vain.min(HUSH_DOUBLINGS);
-            // Until speech follows.
-            self.hush = Hush { not_before_ms: self.now_ms + gap_ms, in_vain: self.hush.in_vain.saturating_add(1) };
-            self.hold_until(Some(self.now_ms + HUSH_MS));
-        }
-    }
-
-    fn hold_until(&mut self, hush_until_ms: Option<u64>) {
+    /// The caller speaks or may begin to, or is away: silence at once, but nothing is lost yet.
+    pub(super) fn hold_reply(&mut self, cause: HoldCause) {
         let now_ms = self.now_ms;
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.confirmed) else { return };
+        let speech = reply.speech.id;
         if let Some(hold) = &mut reply.hold {
-            // What was possible is certain now.
-            hold.hush_until_ms = hold.hush_until_ms.and(hush_until_ms);
+            let (before, since_ms) = (std::mem::replace(&mut hold.cause, cause), hold.since_ms);
+            if before == HoldCause::Doubt {
+                let end = if cause == HoldCause::Speech { HushEnd::Speech } else { HushEnd::CutShort };
+                self.observe_hush(speech, since_ms, end);
+            }
             return;
         }
         let paused = reply.speech.chunks.iter().any(|chunk| chunk.permitted && !chunk.shown);
-        reply.hold = Some(Hold { since_ms: now_ms, paused, hush_until_ms });
+        reply.hold = Some(Hold { since_ms: now_ms, paused, cause });
         if paused {
-            let speech = reply.speech.id;
             self.push(Output::PausePlayout { speech });
         }
     }
 
-    /// It was only a cough: go on where it stopped.
+    /// It was only a cough, or less: go on where it stopped.
     pub(super) fn release_reply(&mut self) {
         let now_ms = self.now_ms;
         if self.link.is_none() {
@@ -209,14 +182,21 @@ impl Session {
         // seldom, so that this ends.
         reply.playout_progress_ms = now_ms;
         let (speech, from_ms) = (reply.speech.id, reply.speech.played_ms);
-        // A mere hush was no interruption.
-        let audible = reply.first_audio_out_ms.is_some() && hold.hush_until_ms.is_none();
+        let audible = reply.first_audio_out_ms.is_some();
+        // A hush in the last word: there is nothing to go on with.
+        let over = hold.cause == HoldCause::Doubt && reply.is_through();
         // Its pieces may have been made again meanwhile: the speech goes on all the same.
-        if hold.paused {
+        if hold.paused && !over {
             self.push(Output::ResumePlayout { speech, from_ms });
+            self.put_off_hush();
         }
-        if audible {
-            self.observe(Observation::FalseInterruption { speech, held_ms: now_ms - hold.since_ms });
+        match hold.cause {
+            HoldCause::Doubt => self.observe_hush(speech, hold.since_ms, HushEnd::Nothing),
+            HoldCause::Speech if audible => {
+                self.observe(Observation::FalseInterruption { speech, held_ms: now_ms - hold.since_ms });
+            }
+            // A lost connection is nobody's cough.
+            HoldCause::Speech | HoldCause::Away => {}
         }
     }
 
@@ -349,6 +329,8 @@ impl Session {
         if let Some(hold) = &mut reply.hold {
             hold.paused = false;
         }
+        // What is read needs no silence.
+        self.end_hush();
         self.push(Output::DropSpeech { speech: dropped });
     }
 
@@ -380,6 +362,7 @@ impl Session {
         }
         reply.first_audio_out_ms = Some(now_ms);
         reply.playout_progress_ms = now_ms;
+        reply.position_ms = Some(now_ms);
         let closed = reply.timeline.as_mut().and_then(|timeline| timeline.close(now_ms));
         reply.latency = closed;
         if let (Some((latency_ms, stages, cause)), Some(turn)) = (closed, reply.turn) {
@@ -390,7 +373,11 @@ impl Session {
     pub(super) fn handle_playout_position(&mut self, speech: SpeechId, played_ms: u64) {
         let now_ms = self.now_ms;
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
-        if reply.first_audio_out_ms.is_some() && reply.speech.played(played_ms) {
+        if reply.first_audio_out_ms.is_none() {
+            return;
+        }
+        reply.position_ms = Some(now_ms);
+        if reply.speech.played(played_ms) {
             reply.playout_progress_ms = now_ms;
         }
     }
@@ -404,6 +391,9 @@ impl Session {
 
     /// The caller, or a typed message, cuts the reply short: history keeps what was heard.
     pub(super) fn interrupt(&mut self) {
+        if self.reply.as_ref().is_some_and(|reply| reply.confirmed) {
+            self.end_hush();
+        }
         let Some(mut reply) = self.reply.take_if(|reply| reply.confirmed) else { return };
         // Whoever goes on talking does not want the call to end.
         reply.end_call = None;

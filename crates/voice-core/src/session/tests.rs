@@ -5,6 +5,7 @@ mod call;
 mod answering;
 mod captions;
 mod doubt;
+mod hush;
 mod listening;
 mod rehearsed;
 mod rehearsed_speech;

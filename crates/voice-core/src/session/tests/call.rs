@@ -40,6 +40,12 @@ impl Call {
         self.feed(input);
     }
 
+    /// The same at the very moment of a deadline, which has not been told yet.
+    pub(super) fn at_once(&mut self, now_ms: u64, input: Input) {
+        self.now_ms = now_ms;
+        self.feed(input);
+    }
+
     /// Time passes.
     pub(super) fn until(&mut self, now_ms: u64) {
         while let Some(due_ms) = self.session.poll_timeout().filter(|due_ms| *due_ms <= now_ms) {

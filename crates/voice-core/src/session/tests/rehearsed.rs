@@ -42,7 +42,7 @@ fn a_model_that_calls_tools_for_ever_in_one_request_is_cut_off() {
             call.tool_answers(2_310 + round, "list_tasks", false);
         }
     }
-    assert!(call.has(|output| matches!(output, Output::CancelLlm { request } if *request == first)));
+    assert!(call.has(|output| matches!(output, Output::EndLlm { request } if *request == first)));
     let (_, _, chat) = call.request().unwrap();
     let calls = chat.iter().filter(|item| matches!(item, ChatItem::ToolCall(_))).count();
     assert_eq!(calls, 17, "sixteen, and the one that was refused");
@@ -57,7 +57,7 @@ fn a_model_that_streams_for_ever_is_not_waited_for_once_the_reply_is_full() {
     for round in 0..30 {
         call.at(2_310 + round * 1_000, Input::LlmText { request, text: "And so on. ".into() });
     }
-    assert!(call.has(|output| matches!(output, Output::CancelLlm { .. })));
+    assert!(call.has(|output| matches!(output, Output::EndLlm { .. })));
     let answered = |observation: &Observation| matches!(observation, Observation::Answered { .. });
     assert!(call.observations().iter().any(answered));
 }

@@ -6,7 +6,7 @@ use crate::output::{AgentState, ClientEvent, EndReason, Observation, Outcome, Ou
 use crate::provider::ProviderErrorKind;
 
 /// The agent is in the middle of "You have three tasks. The first is milk." (1,260 + 1,080 ms).
-fn speaking() -> Call {
+pub(super) fn speaking() -> Call {
     let mut call = Call::new();
     call.speaks(1_000, 2_000, "List my tasks", 950);
     call.llm_says(2_250, "You have three tasks. The first is milk.");
@@ -33,58 +33,6 @@ fn the_agent_falls_silent_at_once_and_history_keeps_what_was_heard() {
         unheard: "first is milk.".into(),
     }));
     assert_eq!(call.history(), ["user: List my tasks", "agent: You have three tasks. The"]);
-}
-
-#[test]
-fn what_may_become_speech_silences_the_agent_for_a_moment_only() {
-    let mut call = speaking();
-    call.at(3_710, Input::PossibleSpeech);
-    assert!(call.has(|output| matches!(output, Output::PausePlayout { speech: SpeechId(1) })));
-    assert_eq!(call.session.state(), AgentState::Speaking, "nobody is known to speak");
-    call.until(3_869);
-    assert!(!call.has(|output| matches!(output, Output::ResumePlayout { .. })));
-    call.until(3_870);
-    assert!(call.has(|output| matches!(output, Output::ResumePlayout { speech: SpeechId(1), from_ms: 1_400 })));
-    assert!(!call.observations().iter().any(|seen| matches!(seen, Observation::FalseInterruption { .. })));
-}
-
-#[test]
-fn a_noisy_room_does_not_make_the_agent_stutter() {
-    let mut call = Call::new();
-    call.speaks(1_000, 2_000, "List my tasks", 950);
-    call.llm_says(2_250, &"You have three tasks and one of them is milk. ".repeat(8));
-    call.tts_answers(2_290);
-    call.plays(2_310, 40);
-    call.take();
-    for at_ms in (2_800..12_800).step_by(500) {
-        call.at(at_ms, Input::PossibleSpeech);
-        call.at(at_ms + 200, Input::PlayoutPosition { speech: SpeechId(1), played_ms: at_ms - 2_300 });
-    }
-    let pauses = call.log.iter().filter(|(_, output)| matches!(output, Output::PausePlayout { .. })).count();
-    assert_eq!(pauses, 5, "at 0, 0.5, 1.5, 3.5 and 7.5 s");
-}
-
-#[test]
-fn doubts_never_keep_a_playout_alive_that_says_nothing() {
-    let mut call = speaking();
-    for at_ms in (3_710..15_000).step_by(250) {
-        call.at(at_ms, Input::PossibleSpeech);
-    }
-    assert!(call.history().iter().any(|line| line.ends_with("The first is milk.")), "{:?}", call.history());
-}
-
-#[test]
-fn speech_that_was_doubted_first_interrupts_all_the_same() {
-    let mut call = speaking();
-    call.at(3_700, Input::PossibleSpeech);
-    call.at(3_790, Input::StartOfSpeech { at_ms: 3_680 });
-    assert_eq!(call.session.state(), AgentState::Listening);
-    let pauses = call.log.iter().filter(|(_, output)| matches!(output, Output::PausePlayout { .. })).count();
-    assert_eq!(pauses, 1);
-    call.until(4_000);
-    assert!(!call.has(|output| matches!(output, Output::ResumePlayout { .. })));
-    call.at(4_010, Input::InterimTranscript { utterance: UtteranceId(2), text: "No wait".into() });
-    assert!(call.has(|output| matches!(output, Output::DropSpeech { speech: SpeechId(1) })));
 }
 
 #[test]
