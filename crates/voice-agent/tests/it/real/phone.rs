@@ -17,6 +17,10 @@ use super::process::{PATIENCE, Process};
 
 /// Bytes of a caller's frame, and of silence.
 const FRAME: usize = 640;
+/// A recording begins at a multiple of so many frames (160 ms): the VAD's windows of 32 ms then always fall on the same
+/// samples, and the recogniser hears the same stretch of it. A stretch that begins a few milliseconds earlier may be
+/// misheard, and where it began would be a matter of the machine's load.
+const BEAT: usize = 8;
 /// Frames between two playout reports.
 const REPORT_EVERY: u64 = 5;
 
@@ -63,6 +67,7 @@ impl Playing {
 pub(crate) struct Phone {
     socket: Socket,
     ticks: Interval,
+    /// Frames that were sent.
     count: u64,
     to_say: VecDeque<Bytes>,
     playing: Option<Playing>,
@@ -85,8 +90,11 @@ impl Phone {
         phone
     }
 
-    /// Says this, from now on.
+    /// Says this, from the next beat on.
     pub(crate) fn say(&mut self, pcm: &[i16]) {
+        let before = usize::try_from(self.count).unwrap() + self.to_say.len();
+        let silence = before.next_multiple_of(BEAT) - before;
+        self.to_say.extend(std::iter::repeat_n(Bytes::from_static(&[0; FRAME]), silence));
         self.to_say.extend(pcm.chunks(FRAME / 2).map(|samples| {
             let mut bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
             bytes.resize(FRAME, 0);
