@@ -7,6 +7,7 @@ use super::dates;
 use super::dialogue::{self, TaskView, Turn};
 use super::normalise::{Utterance, normalise};
 use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
+use super::titles::Titles;
 use super::{Answer, LlmRequest, REVIEW_AGENT, TASK_AGENT, reply};
 
 /// What answering may look at.
@@ -15,11 +16,13 @@ pub(crate) struct Scene<'a> {
     pub(crate) request: &'a LlmRequest,
     /// All turns; the last is being answered.
     pub(crate) turns: &'a [Turn<'a>],
+    /// The open tasks' titles.
+    pub(crate) titles: &'a Titles,
 }
 
 impl<'a> Scene<'a> {
     pub(crate) fn known(&self) -> Known<'a> {
-        Known { now: &self.request.now, titles: &self.request.titles }
+        Known { now: &self.request.now, titles: self.titles }
     }
 
     /// The turn that is being answered.
@@ -45,8 +48,7 @@ impl<'a> Scene<'a> {
 }
 
 /// The task agent's answer to the request.
-pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
-    let scene = Scene { request, turns };
+pub(crate) fn answer(scene: &Scene<'_>) -> Answer {
     let Some(current) = scene.current() else { return Answer::say(reply::OPENING) };
     let handed_back = current.calls.last().is_some_and(|called| {
         called.call.name == "transfer_to_agent"
@@ -54,12 +56,12 @@ pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
             && called.status() == "ok"
     });
     if current.calls.is_empty() {
-        return first_round(&scene, current.user);
+        return first_round(scene, current.user);
     }
     if handed_back {
-        return super::review::handed_back(&scene, current);
+        return super::review::handed_back(scene, current);
     }
-    Answer::say(reply::phrase(&scene, current))
+    Answer::say(reply::phrase(scene, current))
 }
 
 /// The answer to what the caller has just said.

@@ -6,9 +6,9 @@ use voice_core::chat::ToolCall;
 use super::act::{Scene, choose};
 use super::dates;
 use super::dialogue::{self, Called, Pending, TaskView, Turn};
-use super::lexicon;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, Missing, Pick, Target};
+use super::titles;
 
 /// Replaces answers by the commands that they stand for.
 pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Intent>) -> Vec<Intent> {
@@ -216,7 +216,7 @@ fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskView<'a>> {
         return Vec::new();
     }
     let mut scored: Vec<(f64, &TaskView<'a>)> =
-        among.iter().map(|task| (lexicon::fit(&words, task.title), task)).collect();
+        among.iter().map(|task| (titles::fit(&words, task.title), task)).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     match scored.as_slice() {
         [(first, task), (second, _), ..] if *first >= 0.5 && first > second => vec![**task],

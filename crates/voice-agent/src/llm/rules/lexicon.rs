@@ -224,7 +224,7 @@ pub(crate) fn command_by_sound(word: &str) -> Option<&'static str> {
 }
 
 /// Words that say nothing about which task is meant.
-fn is_small(word: &str) -> bool {
+pub(crate) fn is_small(word: &str) -> bool {
     matches!(
         word,
         "a" | "an"
@@ -247,25 +247,17 @@ fn is_small(word: &str) -> bool {
     )
 }
 
-/// How well the words fit a title, 0 to 1: the share of the words that mean something, and occur or sound in the title.
-pub(crate) fn fit(words: &[&str], title: &str) -> f64 {
-    let lower = title.to_lowercase();
-    let entries: Vec<&str> = lower.split(|letter: char| !letter.is_alphanumeric() && letter != '\'').collect();
-    let sounds: Vec<String> = entries.iter().map(|entry| sound(entry)).collect();
-    let meaningful: Vec<&&str> = words.iter().filter(|word| !is_small(word)).collect();
-    if meaningful.is_empty() {
-        return 0.0;
+/// A crude stem: one form for plurals and tenses, so that "watering" is "water".
+pub(crate) fn stem(word: &str) -> String {
+    if !word.is_ascii() || word.len() < 4 {
+        return word.to_owned();
     }
-    let found = meaningful.iter().filter(|word| entries.contains(**word) || sounds.contains(&sound(word))).count();
-    found as f64 / meaningful.len() as f64
-}
-
-/// The title among these that the words name, if they clearly name one.
-pub(crate) fn known_title<'a>(words: &[&str], titles: &'a [String]) -> Option<&'a str> {
-    let joined = words.join(" ");
-    if let Some(exact) = titles.iter().find(|title| title.to_lowercase() == joined) {
-        return Some(exact);
-    }
-    let scored = titles.iter().map(|title| (fit(words, title), title)).filter(|(fit, _)| *fit >= 0.99);
-    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, title)| title.as_str())
+    let verb = ["ing", "ed"].into_iter().find_map(|end| word.strip_suffix(end)).filter(|head| head.len() >= 3);
+    let plural = word.strip_suffix('s').filter(|head| !head.ends_with(['s', 'u', 'i']));
+    let base = verb.or(plural).unwrap_or(word);
+    let bytes = base.as_bytes();
+    // "planning" is "plan", but "calling" is "call".
+    let doubled = verb.is_some() && bytes.len() >= 4 && bytes[bytes.len() - 1] == bytes[bytes.len() - 2];
+    let base = if doubled && !base.ends_with(['l', 's', 'z']) { &base[..base.len() - 1] } else { base };
+    base.strip_suffix('e').filter(|head| head.len() >= 3).unwrap_or(base).to_owned()
 }

@@ -15,6 +15,7 @@ mod reply;
 mod review;
 #[cfg(test)]
 mod tests;
+mod titles;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -24,6 +25,7 @@ use voice_core::chat::ChatItem;
 use voice_core::provider::ProviderErrorKind;
 
 use super::{Llm, LlmEvent, LlmRequest};
+use crate::blocking::{self, MANY_TASKS};
 
 /// The model's name in metrics and usage.
 pub const MODEL: &str = "rules";
@@ -38,7 +40,7 @@ impl RulesLlm {
         let now = jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC);
         // Words that no pattern knows pass through all of them.
         let utterance = normalise::normalise("xyzzy plugh frobozz", &now);
-        let _ = parse::parse(&utterance, parse::Known { now: &now, titles: &[] });
+        let _ = parse::parse(&utterance, parse::Known { now: &now, titles: titles::Titles::NONE });
         Self
     }
 }
@@ -53,7 +55,13 @@ impl Llm for RulesLlm {
     }
 
     fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderErrorKind>> {
-        stream::iter(respond(&request).into_iter().map(Ok)).boxed()
+        // Nothing is done before somebody listens; and what many tasks make long does not hold the runtime's thread.
+        let answered = async move {
+            let is_long = request.titles.len() > MANY_TASKS;
+            let events = blocking::run(is_long, || respond(&request));
+            stream::iter(events.into_iter().map(Ok))
+        };
+        stream::once(answered).flatten().boxed()
     }
 }
 
@@ -95,8 +103,7 @@ fn answer(request: &LlmRequest) -> Answer {
     if !has_spoken {
         return Answer::say(reply::OPENING);
     }
-    if request.agent == REVIEW_AGENT {
-        return review::answer(request, &turns);
-    }
-    act::answer(request, &turns)
+    let titles = titles::Titles::new(&request.titles);
+    let scene = act::Scene { request, turns: &turns, titles: &titles };
+    if request.agent == REVIEW_AGENT { review::answer(&scene) } else { act::answer(&scene) }
 }

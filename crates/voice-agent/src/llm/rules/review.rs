@@ -12,7 +12,7 @@ use super::answer::resolve;
 use super::dialogue::{Called, TaskView, Turn, last_change, pending};
 use super::normalise::{Utterance, norms, title};
 use super::parse::Intent;
-use super::{Answer, LlmRequest, TASK_AGENT, reply};
+use super::{Answer, TASK_AGENT, reply};
 use decide::{Decision, decide};
 
 /// Most tasks in one review: as many as a list call answers.
@@ -26,18 +26,17 @@ struct Progress<'a> {
 }
 
 /// The review agent's answer to the request.
-pub(crate) fn answer(request: &LlmRequest, turns: &[Turn<'_>]) -> Answer {
-    let scene = Scene { request, turns };
+pub(crate) fn answer(scene: &Scene<'_>) -> Answer {
     let Some(current) = scene.current() else { return Answer::say(reply::OPENING) };
-    let Some(review) = ongoing(turns) else { return begin() };
+    let Some(review) = ongoing(scene.turns) else { return begin() };
     if current.calls.iter().any(hands_back) {
         return Answer::say(summary(review));
     }
     if !current.calls.is_empty() {
-        return after_tools(&scene, review, current);
+        return after_tools(scene, review, current);
     }
-    let progress = progress(&scene, &review[..review.len() - 1]);
-    hear(&scene, &progress, current.user)
+    let progress = progress(scene, &review[..review.len() - 1]);
+    hear(scene, &progress, current.user)
 }
 
 fn begin() -> Answer {

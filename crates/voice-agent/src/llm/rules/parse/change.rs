@@ -101,8 +101,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (r"(?:complete|completed|compleat|close|resolve|finalize) (?P<t>.+)", |found| complete(found)),
         (r"(?:finish|do) (?P<t>.+)", |found| {
-            let known = lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
-            let whole = lexicon::known_title(&norms(found.all_words()), found.known.titles).is_some();
+            let known = found.known.titles.named(&norms(found.words("t"))).is_some();
+            let whole = found.known.titles.named(&norms(found.all_words())).is_some();
             let pointed = !matches!(target(found.words("t")), Some(Target::Title(_)) | None);
             (known || whole || pointed).then(|| complete(found)).flatten()
         }),
@@ -184,7 +184,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             Some(incomplete(Missing::Title, Intent::SetDue(Target::It, None)))
         }),
         (r"(?:change|turn|correct|edit|update|fix) (?P<t>.+) (?:to|into) (?P<n>.+)", |found| {
-            let named = lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
+            let named = found.known.titles.named(&norms(found.words("t"))).is_some();
             let pointed = !matches!(target(found.words("t")), Some(Target::Title(_)) | None);
             (named || pointed || found.utterance_text().starts_with("change")).then(|| rename(found)).flatten()
         }),
@@ -214,8 +214,7 @@ fn no_due(found: &Match<'_>) -> Intent {
 
 fn delete(found: &Match<'_>) -> Option<Intent> {
     let words = found.words("t");
-    let parts =
-        each_known(words, found.known).filter(|_| lexicon::known_title(&norms(words), found.known.titles).is_none());
+    let parts = each_known(words, found.known).filter(|_| found.known.titles.named(&norms(words)).is_none());
     let targets: Vec<Target> = parts.unwrap_or_else(|| vec![words]).into_iter().filter_map(target).collect();
     (!targets.is_empty()).then_some(Intent::Delete(targets))
 }
@@ -223,10 +222,9 @@ fn delete(found: &Match<'_>) -> Option<Intent> {
 /// "Cancel the dentist": a command only if there is such a task.
 fn deletes_known(found: &Match<'_>) -> Option<Intent> {
     let target = target(found.words("t"))?;
-    let known = !matches!(target, Target::Title(_))
-        || lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
+    let known = !matches!(target, Target::Title(_)) || found.known.titles.named(&norms(found.words("t"))).is_some();
     // "cancel the gym membership" may itself be the title of a task.
-    let whole = lexicon::known_title(&norms(found.all_words()), found.known.titles).is_some();
+    let whole = found.known.titles.named(&norms(found.all_words())).is_some();
     let several = each_known(found.words("t"), found.known).is_some();
     if several {
         return delete(found);
@@ -237,7 +235,7 @@ fn deletes_known(found: &Match<'_>) -> Option<Intent> {
 pub(super) fn complete(found: &Match<'_>) -> Option<Intent> {
     let words = found.words("t");
     let known = found.known;
-    if lexicon::known_title(&norms(words), known.titles).is_none() && words.len() > 2 {
+    if known.titles.named(&norms(words)).is_none() && words.len() > 2 {
         let parts = each_known(words, known).unwrap_or_else(|| joined_titles(words, false, known));
         if parts.len() > 1 {
             return Some(Intent::Complete(parts.into_iter().filter_map(target).collect()));
@@ -249,7 +247,7 @@ pub(super) fn complete(found: &Match<'_>) -> Option<Intent> {
 /// The words split at "and" and commas, if every part names an open task.
 fn each_known<'a>(words: &'a [Word], known: Known<'_>) -> Option<Vec<&'a [Word]>> {
     let parts = joined_titles(words, true, known);
-    let all = parts.len() > 1 && parts.iter().all(|part| lexicon::known_title(&norms(part), known.titles).is_some());
+    let all = parts.len() > 1 && parts.iter().all(|part| known.titles.named(&norms(part)).is_some());
     all.then_some(parts)
 }
 
@@ -293,7 +291,7 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
             || matches!(norm.get(start.wrapping_sub(1)), Some(&"be" | &"due" | &"to"));
         let postponing = matches!(verb, "postpone" | "reschedule" | "snooze" | "defer" | "delay");
         let pointed = !matches!(named, Target::Title(_));
-        let known = lexicon::known_title(&norms(named_words), found.known.titles).is_some();
+        let known = found.known.titles.named(&norms(named_words)).is_some();
         return (linked || postponing || pointed || known).then_some(Intent::SetDue(named, Some(due)));
     }
     if let Some((start, priority)) = trailing_priority(words) {
@@ -306,7 +304,7 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
     }
     // "Move the couch" is a thing to do, unless there is such a task on the list.
     let target = target(words)?;
-    let known = !matches!(target, Target::Title(_)) || lexicon::known_title(&norm, found.known.titles).is_some();
+    let known = !matches!(target, Target::Title(_)) || found.known.titles.named(&norm).is_some();
     (known || matches!(verb, "postpone" | "reschedule" | "snooze"))
         .then(|| incomplete(Missing::Date, Intent::SetDue(target, None)))
 }

@@ -124,7 +124,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (r"(?:and |but )?what about (?P<t>.+)", |found| {
-            let known = lexicon::known_title(&norms(found.words("t")), found.known.titles).is_some();
+            let known = found.known.titles.named(&norms(found.words("t"))).is_some();
             known.then(|| Intent::When(title(found.words("t"))))
         }),
         (r"(?:and |what about |how about |and what about )(?P<d>.+)", |found| {

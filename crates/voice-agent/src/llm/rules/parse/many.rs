@@ -1,6 +1,5 @@
 //! Everything at once, but for what is excepted: "delete all except the milk", "move everything but the report to Monday".
 
-use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms};
 use super::{Intent, Known, Target, change, joined_titles, target};
 
@@ -50,7 +49,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 
 /// The tasks that are excepted: one whose title has an "and" in it, or several.
 fn kept(words: &[Word], known: Known<'_>) -> Vec<Target> {
-    if lexicon::known_title(&norms(words), known.titles).is_some() {
+    if known.titles.named(&norms(words)).is_some() {
         return target(words).into_iter().collect();
     }
     joined_titles(words, true, known).into_iter().filter_map(target).collect()

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use super::dates::{self, Due};
 use super::lexicon;
 use super::normalise::{Utterance, Word, norms};
+use super::titles::Titles;
 
 pub(crate) use add::new_tasks;
 pub(crate) use change::find_priority;
@@ -189,7 +190,7 @@ impl Intent {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known<'a> {
     pub(crate) now: &'a ZonedDateTime,
-    pub(crate) titles: &'a [String],
+    pub(crate) titles: &'a Titles,
 }
 
 /// Most commands in one breath.

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use super::super::dates;
 use super::super::normalise::{Utterance, Word};
+use super::super::titles::Titles;
 use super::rule::{Rule, first_match, rules};
 use super::{Intent, Known, Pick, Talk};
 
@@ -292,7 +293,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 pub(super) fn parse_talk(utterance: &Utterance) -> Option<Intent> {
     static NOW: LazyLock<jiff::ZonedDateTime> =
         LazyLock::new(|| jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC));
-    first_match(&TALK, utterance, Known { now: &NOW, titles: &[] })
+    first_match(&TALK, utterance, Known { now: &NOW, titles: Titles::NONE })
 }
 
 /// "the second one", "number two", "the first and the third", "both", "all of them".

@@ -173,7 +173,7 @@ fn stands_alone(before: &Intent, rest: &[Word], known: Known<'_>) -> bool {
         Target::Title(title) => {
             let lower = title.to_lowercase();
             let words: Vec<&str> = lower.split(' ').collect();
-            lexicon::known_title(&words, known.titles).is_some() || commands_us(before, verb, &words)
+            known.titles.named(&words).is_some() || commands_us(before, verb, &words)
         }
         Target::All(_) => true,
         Target::It | Target::Them | Target::Picked(_) => pointing,

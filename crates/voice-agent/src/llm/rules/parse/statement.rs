@@ -23,7 +23,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let base = lexicon::present_of(found.text("v"))?;
                 let mut norm = vec![base.as_str()];
                 norm.extend(norms(found.words("t")));
-                let named = lexicon::known_title(&norm, found.known.titles)?;
+                let named = found.known.titles.named(&norm)?;
                 Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
             },
         ),
@@ -42,10 +42,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| complete(found),
         ),
         (r"(?P<t>.+) (?:done|finished|completed)", |found| {
-            lexicon::known_title(&norms(found.words("t")), found.known.titles)
-                .is_some()
-                .then(|| complete(found))
-                .flatten()
+            found.known.titles.named(&norms(found.words("t"))).is_some().then(|| complete(found)).flatten()
         }),
         (
             r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now)?",
@@ -137,7 +134,7 @@ fn did(found: &Match<'_>) -> Option<Intent> {
     let mut words: Vec<Word> = found.words("t").to_vec();
     let mut norm: Vec<&str> = vec![base.as_str()];
     norm.extend(norms(&words));
-    lexicon::known_title(&norm, found.known.titles)?;
+    found.known.titles.named(&norm)?;
     let verb = Word { raw: base.clone(), lead: String::new(), trail: String::new(), norm: base.clone(), quoted: false };
     words.insert(0, verb);
     Some(Intent::Complete(vec![target(&words)?]))

@@ -1,0 +1,102 @@
+//! The open tasks' titles, ready to be looked up: what each of their words sounds like is found out once per request, and
+//! only when somebody asks.
+
+use std::sync::OnceLock;
+
+use super::lexicon::{is_small, sound, stem};
+
+/// One word of a title.
+#[derive(Debug)]
+struct Entry {
+    word: String,
+    stem: String,
+    /// Coding a sound is the dearest part of a comparison.
+    sound: OnceLock<String>,
+}
+
+impl Entry {
+    fn new(word: &str) -> Self {
+        Self { word: word.to_owned(), stem: stem(word), sound: OnceLock::new() }
+    }
+
+    fn sound(&self) -> &str {
+        self.sound.get_or_init(|| sound(&self.word))
+    }
+
+    /// Whether both are one word, in another form or as a recogniser may spell it.
+    fn is_like(&self, other: &Self) -> bool {
+        self.word == other.word || self.stem == other.stem || self.sound() == other.sound()
+    }
+}
+
+#[derive(Debug)]
+struct Title {
+    text: String,
+    lower: String,
+    entries: OnceLock<Vec<Entry>>,
+}
+
+impl Title {
+    fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), lower: text.to_lowercase(), entries: OnceLock::new() }
+    }
+
+    fn entries(&self) -> &[Entry] {
+        let split = || self.lower.split(|letter: char| !letter.is_alphanumeric() && letter != '\'');
+        self.entries.get_or_init(|| split().filter(|word| !word.is_empty()).map(Entry::new).collect())
+    }
+
+    fn has(&self, word: &Entry) -> bool {
+        self.entries().iter().any(|entry| entry.is_like(word))
+    }
+}
+
+/// The titles of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Titles(Vec<Title>);
+
+impl Titles {
+    /// No titles.
+    pub(crate) const NONE: &'static Self = &Self(Vec::new());
+
+    pub(crate) fn new(titles: &[String]) -> Self {
+        Self(titles.iter().map(|title| Title::new(title)).collect())
+    }
+
+    /// The title that the words name, if they clearly name one.
+    pub(crate) fn named(&self, words: &[&str]) -> Option<&str> {
+        let joined = words.join(" ");
+        if let Some(exact) = self.0.iter().find(|title| title.lower == joined) {
+            return Some(&exact.text);
+        }
+        let meaningful = meaningful(words);
+        if meaningful.is_empty() {
+            return None;
+        }
+        let fits = |title: &&Title| meaningful.iter().all(|word| title.has(word));
+        self.0.iter().rev().find(fits).map(|title| title.text.as_str())
+    }
+
+    /// The titles that have at least one of the words that mean something, with the share of them that they have.
+    pub(crate) fn near(&self, words: &[&str]) -> Vec<(f64, &str)> {
+        let meaningful = meaningful(words);
+        let scored = self.0.iter().map(|title| (share(&meaningful, title), title.text.as_str()));
+        scored.filter(|(share, _)| *share > 0.0).collect()
+    }
+}
+
+fn meaningful(words: &[&str]) -> Vec<Entry> {
+    words.iter().filter(|word| !is_small(word)).map(|word| Entry::new(word)).collect()
+}
+
+fn share(words: &[Entry], title: &Title) -> f64 {
+    if words.is_empty() {
+        return 0.0;
+    }
+    words.iter().filter(|word| title.has(word)).count() as f64 / words.len() as f64
+}
+
+/// How well the words fit a title, 0 to 1: the share of the words that mean something, and occur or sound in the title.
+pub(crate) fn fit(words: &[&str], title: &str) -> f64 {
+    share(&meaningful(words), &Title::new(title))
+}
