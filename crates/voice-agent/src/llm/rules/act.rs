@@ -347,6 +347,8 @@ pub(crate) fn choose<'a>(picks: &[Pick], among: &[TaskView<'a>]) -> Vec<TaskView
                 Some(task) => chosen.push(*task),
                 None => return Vec::new(),
             },
+            // Asked "A or B?", "the other one" is B.
+            Pick::Other => chosen.extend(among.get(1).copied()),
             Pick::Last => chosen.extend(among.last().copied()),
             Pick::Both => chosen.extend(among.iter().take(2).copied()),
             Pick::All => chosen.extend(among.iter().take(MAX_TARGETS).copied()),

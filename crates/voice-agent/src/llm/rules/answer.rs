@@ -25,6 +25,12 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     if let Intent::Correct(words) = intent {
         return correct(scene, previous, words).unwrap_or(intents);
     }
+    if let (Intent::Pick(picks), Some(change)) = (intent, dialogue::last_change(previous))
+        && picks.as_slice() == [Pick::Other]
+        && let Some(other) = other_than(scene, &change, &[])
+    {
+        return vec![again_by_title(&change, &other)];
+    }
     if let (Intent::Date(due), Some(change)) = (intent, dialogue::last_change(previous))
         && change.call.name != "delete_task"
     {
@@ -364,6 +370,11 @@ fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec
     if let (Some(priority), false) = (priority, change.call.name == "delete_task") {
         return Some(vec![Intent::SetPriority(Target::It, priority)]);
     }
+    if let ["the" | "that", "other", rest @ ..] | ["other", rest @ ..] = norm.as_slice()
+        && let Some(other) = other_than(scene, &change, rest)
+    {
+        return Some(vec![Intent::Undo, again_by_title(&change, &other)]);
+    }
     match change.call.name.as_str() {
         "add_task" | "rename_task" => {
             let task = parse::new_tasks(words, false, known).into_iter().next()?;
@@ -384,4 +395,20 @@ fn again_by_title(called: &Called<'_>, named: &str) -> Intent {
     arguments.remove("confirmed");
     arguments.insert("title".into(), named.into());
     Intent::Again(called.call.name.clone(), arguments)
+}
+
+/// The one open task that is like the one that was changed but is not it: "the other one", "the other report".
+fn other_than(scene: &Scene<'_>, change: &Called<'_>, words: &[&str]) -> Option<String> {
+    let changed = change.task()?.title;
+    let lower = changed.to_lowercase();
+    let of_it: Vec<&str> = lower.split(' ').collect();
+    let words: Vec<&str> = words.iter().copied().filter(|word| !matches!(*word, "one" | "task")).collect();
+    let mut near = scene.titles.near(if words.is_empty() { &of_it } else { &words });
+    near.retain(|(share, title)| *title != changed && (words.is_empty() || *share >= 0.99));
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    match near.as_slice() {
+        [(_, only)] => Some((*only).to_owned()),
+        [(first, title), (second, _), ..] if first > second => Some((*title).to_owned()),
+        _ => None,
+    }
 }

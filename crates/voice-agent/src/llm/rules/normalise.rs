@@ -206,6 +206,9 @@ fn find_repair(words: &[Word]) -> Option<(usize, usize)> {
 
 /// Carries out self-repairs: "add buy milk, no wait, buy bread" is "add buy bread".
 fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
+    if words.len() > 3 && given_up(&words) {
+        return tokenise("cancel");
+    }
     for _ in 0..4 {
         let Some((at, length)) = find_repair(&words) else { break };
         let after: Vec<Word> = words[at + length..].to_vec();
@@ -229,6 +232,14 @@ fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
         }
     }
     words
+}
+
+/// "Delete the … never mind": whatever was begun is not wanted.
+fn given_up(words: &[Word]) -> bool {
+    let [.., before, first, second] = words else { return false };
+    let ends = |a: &str, b: &str| first.norm == a && second.norm == b && !first.quoted;
+    let paused = before.pauses() || before.norm == "actually";
+    ends("never", "mind") || paused && (ends("forget", "it") || ends("cancel", "that") || ends("forget", "that"))
 }
 
 fn splice(before: Vec<Word>, after: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {

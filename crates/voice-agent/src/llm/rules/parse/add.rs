@@ -49,7 +49,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             marked(found)
         }),
         (
-            r"(?:add|at|ad|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:on|onto|to|in|into|at|down on|two) {MY} {LIST}(?P<rest> .+)?",
+            r"(?:add|at|ad|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:on|onto|to|in|into|at|down on|two) {MY} {LIST}(?: for (?:me|us))?(?P<rest> .+)?",
             |found| {
                 let named = found.text("t");
                 if matches!(named, "it" | "that" | "this") {
@@ -73,12 +73,28 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::AddThat),
         ),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
+        // "Put call the vet down for Thursday", "schedule a haircut on Friday": with a day, it is for the list.
+        (r"(?:put|pop|pencil|note|jot|get) (?P<t>.+?) (?:down|in) (?P<rest>(?:for|on|at|by) .+)", |found| {
+            let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
+            dates::parse(&norms(found.words("rest")), found.known.now)?;
+            Some(build(&words, false, None, found.known))
+        }),
+        (r"(?:schedule|plan|pencil in) (?P<t>(?:a|an|my|the|our) .+)", |found| {
+            let words = found.words("t");
+            let (start, _) = dates::find_trailing(&norms(words), found.known.now)?;
+            let known = found.known.titles.named(&norms(&words[..start])).is_some();
+            (!known).then(|| marked(found)).flatten()
+        }),
+        (
+            r"there(?:'s| are| is|'re) (?:a |an |some |a few |a couple of |(?P<n>two|three|four|several) )?(?:more |other )?(?:things?|tasks?|jobs?|items?)(?: to do| i need to do| i have to do| to add| for my list)? (?P<t>.+)",
+            |found| lexicon::starts_verb(&norms(found.words("t"))).then(|| marked(found)).flatten(),
+        ),
         (r"(?:add|create|make|put|ad)", |_| Some(missing_title())),
         (r"(?:at|had|and|edit) (?P<t>.+)", |found| {
             lexicon::starts_action(&norms(found.words("t"))).then(|| marked(found)).flatten()
         }),
         (
-            r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |remember to |not forget to |make sure (?:to|i) )?(?P<t>.+)",
+            r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |really |probably |maybe |remember to |not forget to |make sure (?:to|i) )*(?P<t>.+)",
             |found| needed(found),
         ),
         (r"(?:i've|we've) (?:also |still )?got to (?P<t>.+)", |found| needed(found)),
@@ -226,15 +242,19 @@ fn build(words: &[Word], several: bool, lead: Option<&str>, known: Known<'_>) ->
 }
 
 /// Most tasks from one sentence.
-const MAX_TASKS: usize = 8;
+const MAX_TASKS: usize = 12;
 
 /// The tasks that these words describe, each with its date and priority taken out of its title.
 pub(crate) fn new_tasks(words: &[Word], several: bool, known: Known<'_>) -> Vec<NewTask> {
     let parts = joined_titles(words, several, known);
     let parts = if parts.len() > MAX_TASKS { vec![words] } else { parts };
     let mut tasks: Vec<NewTask> = parts.iter().filter_map(|part| new_task(part, known)).collect();
+    // "… and on Saturday pick it up": a day in front is of that part alone.
+    let own_day =
+        parts.last().is_some_and(|part| parts.len() > 1 && dates::find_leading(&norms(part), known.now).is_some());
     // "buy milk and call John tomorrow" means both.
     if let [first @ .., last] = tasks.as_mut_slice()
+        && !own_day
         && first.iter().all(|task| task.due.is_none())
     {
         for task in first {

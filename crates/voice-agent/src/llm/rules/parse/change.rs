@@ -33,7 +33,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::SetDue(Target::All(Vec::new()), None)),
         ),
         (
-            r"(?:remove|delete|clear|drop|take off|get rid of|forget|cancel) (?:the |its |that )?(?:due date|date|deadline|due)(?: (?:from|of|for|on|off) (?P<t>.+))?",
+            r"(?:remove|delete|clear|drop|take off|take|strip|get rid of|forget|cancel) (?:the |its |that )?(?:due date|date|deadline|due)(?: (?:away from|from|of|for|on|off) (?P<t>.+))?",
             |found| Some(no_due(found)),
         ),
         (
@@ -177,7 +177,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             Some(Intent::SetPriority(target(found.words("t"))?, Priority::Low))
         }),
         (
-            r"(?:move|mov|change|shift|push|postpone|reschedule|delay|put off|bring forward|put|set|make|schedule|defer|do|pull|bump|extend|snooze|update|mark|moved|remove)(?: back| forward| up| out| off)? (?P<x>.+)",
+            r"(?:move|mov|change|shift|push|postpone|reschedule|delay|put off|bring forward|put|set|make|schedule|defer|do|pull|bring|bump|extend|snooze|update|mark|moved|remove)(?: back| forward| up| out| off)? (?P<x>.+)",
             |found| changed(found),
         ),
         (r"(?:move|postpone|reschedule|delay|push|snooze)", |_| {
@@ -337,6 +337,9 @@ fn without_tail(words: &[Word]) -> &[Word] {
                 | "on"
                 | "my"
                 | "the"
+                | "forward"
+                | "in"
+                | "up"
         )
         && !rest.is_empty()
     {
@@ -375,6 +378,9 @@ pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
                     | "the"
                     | "more"
                     | "importance"
+                    | "any"
+                    | "anymore"
+                    | "longer"
             )
         })
         .collect();
@@ -392,6 +398,7 @@ pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
         | ["urgently"]
         | ["essential"] => Some(Priority::High),
         ["low"]
+        | ["lo"]
         | ["lowest"]
         | ["lower"]
         | ["unimportant"]

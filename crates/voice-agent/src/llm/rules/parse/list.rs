@@ -32,6 +32,25 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:which|what)(?:'s| is| are| were| was| has been| have been| have (?:i|we|you)| did (?:i|we|you)| ones?| tasks?| things?| of (?:them|those|my tasks))+(?: already| still| now| all)* (?:{DONE}|finish|complete|left|open|remaining|outstanding|overdue|urgent)(?: already| yet| now| today)?",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
+        (
+            r"(?:am i|are we) (?:running )?(?:late|behind|overdue)(?: with| on| for)?(?: anything| something| any tasks| my tasks)?",
+            |_| Some(Intent::List(Filter { status: Some("open"), due: Some("overdue".into()), ..Filter::default() })),
+        ),
+        (
+            r"(?:do|must|should|did) (?:i|we) (?:still |really |also )*(?:have to |need to |got to )?(?P<t>.+?)(?: still)?",
+            |found| found.known.titles.named(&norms(found.words("t"))).map(|_| query(found.words("t"))),
+        ),
+        (
+            r"(?:did|have) you (?:already |just )?(?:add|added|put|got|get|saved?|noted?|written?)(?: down)? (?:it|that|this|them)(?: down| on| yet| already| to my list| on my list)*",
+            |_| Some(Intent::Last),
+        ),
+        (
+            r"how (?:urgent|important) (?:is|are) (?:the |my )?(?P<t>.+)|what priority (?:is|does|has) (?:the |my )?(?P<u>.+?)(?: have)?",
+            |found| {
+                let words = if found.text("t").is_empty() { found.words("u") } else { found.words("t") };
+                Some(Intent::When(title(words)))
+            },
+        ),
         (r"(?:when's|when are|when's my) (?:the |my )?(?P<t>.+?)(?: due)?", |found| {
             Some(Intent::When(title(found.words("t"))))
         }),
@@ -97,14 +116,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
-            r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what have i got(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?",
+            r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what (?:else )?(?:have i|do i have|i have) (?:got|left|to do)(?: .*)?|what have i got(?: .*)?|what else do i have(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
             r"(?:what's|what is|what are|what|which|what else|which ones|which of|show|list|lists|read|read out|tell|give|display|repeat|see|hear|do i have|have i|is there|is|are|are there|any|anything|something|got anything|have i got|let me (?:see|hear|have)|i (?:want|need|would like|'d like) to (?:see|hear|know)|i'd like to (?:see|hear|know)|i want (?:my|the|a list)|lift|least|check|look at|open|view|go over|summarize|summarise|so what|and what|do we have)(?: .*)",
             |found| {
                 let text = found.utterance_text();
-                let about = text.split(' ').any(is_about_tasks);
+                let about = text.split(' ').any(is_about_tasks) || due(text, found.known).as_deref() == Some("none");
                 let question = text.starts_with("anything")
                     || text.starts_with("any ")
                     || text.starts_with("what's for")
@@ -317,6 +336,10 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
         || text.contains("without a date")
         || text.contains("no deadline")
         || text.contains("without due")
+        || text.contains("t have a date")
+        || text.contains("t have a due")
+        || text.contains("t have a deadline")
+        || text.contains("not have a d")
     {
         return Some("none".into());
     }

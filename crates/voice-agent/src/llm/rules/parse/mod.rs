@@ -71,6 +71,8 @@ pub(crate) enum Pick {
     Last,
     Both,
     All,
+    /// Not the one that was spoken of.
+    Other,
 }
 
 /// A subject that is answered in a sentence.
@@ -194,7 +196,7 @@ pub(crate) struct Known<'a> {
 }
 
 /// Most commands in one breath.
-const MAX_COMMANDS: usize = 5;
+const MAX_COMMANDS: usize = 12;
 
 /// Understands what was said: one intent, or several commands in one breath.
 pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {

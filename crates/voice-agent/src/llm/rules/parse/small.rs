@@ -20,7 +20,16 @@ pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
     if words.len() == utterance.words.len() { utterance.clone() } else { Utterance::new(words.to_vec()) }
 }
 
-const LEADING: [&[&str]; 44] = [
+const LEADING: [&[&str]; 53] = [
+    &["listen"],
+    &["look"],
+    &["maybe"],
+    &["perhaps"],
+    &["i", "guess"],
+    &["i", "suppose"],
+    &["i", "was", "just", "thinking", "that"],
+    &["i", "was", "thinking", "that"],
+    &["i", "was", "just", "thinking"],
     &["can", "you", "please"],
     &["could", "you", "please"],
     &["would", "you", "please"],
@@ -133,7 +142,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Repeat),
         ),
         (
-            r"(?:undo|undue|and do|on do|under|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo last|undo my last (?:change|action)|and do that|on do that|under that|un do that|i'd undo that|revert|revert that|take that back|take it back|put it back|put that back|bring it back|roll that back|go back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i knew that|i knew it|i new that|i need that back|i undo that|undo bat|undo what you did|undo what i did|undo dad|oops|oops undo that|whoops)(?: (?:please|again|change|action|one|too|that|it))*",
+            r"(?:(?:no|oh|oh no|sorry) )*(?:undo|undue|and do|on do|under|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo last|undo my last (?:change|action)|and do that|on do that|under that|un do that|i'd undo that|revert|revert that|take that back|take it back|put it back|put that back|bring it back|roll that back|go back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i knew that|i knew it|i new that|i need that back|i undo that|undo bat|undo what you did|undo what i did|undo dad|oops|oops undo that|whoops)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
             |_| Some(Intent::Undo),
         ),
         (
@@ -186,6 +195,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 (!other || found.text("what").len() > 300).then_some(Intent::Correct(what))
             },
         ),
+        // "No, not the milk, call John", "not today, tomorrow": the pause divides them.
+        (r"(?:(?:no|sorry|nope|wait) )*not (?P<w>.+)", |found| {
+            let words = found.words("w");
+            let pause = words.iter().position(Word::pauses)?;
+            let what = &words[pause + 1..];
+            let what = if matches!(what.first()?.norm.as_str(), "but" | "no") { &what[1..] } else { what };
+            (!what.is_empty()).then(|| Intent::Correct(what.to_vec()))
+        }),
         (
             r"(?:no|nope|wait|actually|sorry|oh)(?: no| sorry| wait| actually)* (?:make|make it|move|change) (?:it|that one|that|this one|this) (?:to |for |on )?(?P<what>.+)",
             |found| Some(Intent::Correct(found.words("what").to_vec())),
@@ -330,6 +347,8 @@ pub(crate) fn pick(text: &str) -> Option<Vec<Pick>> {
                 | "that"
                 | "yes"
                 | "yeah"
+                | "too"
+                | "also"
         )
     };
     let had_article = words.iter().any(|word| matches!(*word, "the" | "number" | "option" | "one" | "ones"));
@@ -344,7 +363,7 @@ pub(crate) fn pick(text: &str) -> Option<Vec<Pick>> {
         ["all"] | ["all", "three"] | ["everything"] | ["every"] => return Some(vec![Pick::All]),
         ["last"] | ["latter"] | ["last", "two"] if kept.len() == 1 => return Some(vec![Pick::Last]),
         ["former"] => return Some(vec![Pick::Nth(0)]),
-        ["other"] if had_article => return Some(vec![Pick::Nth(1)]),
+        ["other"] if had_article => return Some(vec![Pick::Other]),
         ["first", "two"] => return Some(vec![Pick::Nth(0), Pick::Nth(1)]),
         ["first", "three"] => return Some(vec![Pick::Nth(0), Pick::Nth(1), Pick::Nth(2)]),
         _ => {}

@@ -71,6 +71,11 @@ fn opens_command(words: &[&str]) -> bool {
             &["reschedule"],
             &["that's", "all"],
             &["cancel"],
+            &["got", "anything"],
+            &["anything", "else"],
+            &["get", "rid", "of"],
+            &["get", "rid", "of"],
+            &["schedule"],
         ],
     )
 }
@@ -102,6 +107,7 @@ fn seams(words: &[Word]) -> Vec<(usize, usize)> {
 pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     let words = &utterance.words;
     let mut clauses: Vec<(usize, usize)> = Vec::new();
+    let mut shared: Vec<(usize, Word)> = Vec::new();
     let mut from = 0;
     for (end, start) in seams(words) {
         if start <= from || end <= from {
@@ -111,11 +117,14 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         // "… and I watered the plants".
         let told = matches!(rest.first(), Some(&"i" | &"i've"))
             && rest.get(1).is_some_and(|word| lexicon::present_of(word).is_some());
-        if !told && !opens_command(&rest) {
+        let elided = elided(&words[from..end], &words[start..], known);
+        if !told && !elided && !opens_command(&rest) {
             continue;
         }
         let after_sentence = words[end - 1].ends_sentence();
-        let before = parse_one(&Utterance::new(words[from..end].to_vec()), known);
+        let verb = shared.iter().find(|(at, _)| *at == from).map(|(_, verb)| verb.clone());
+        let clause: Vec<Word> = verb.into_iter().chain(words[from..end].iter().cloned()).collect();
+        let before = parse_one(&Utterance::new(clause), known);
         if !before.is_command() {
             continue;
         }
@@ -143,6 +152,12 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         }
         clauses.push((from, end));
         from = start;
+        if elided {
+            // Its verb is the first of the clause before, or of the one whose verb that shares.
+            let verb = shared.last().filter(|(at, _)| Some(*at) == clauses.last().map(|clause| clause.0));
+            let verb = verb.map_or_else(|| words[clauses[clauses.len() - 1].0].clone(), |(_, verb)| verb.clone());
+            shared.push((start, verb));
+        }
     }
     if clauses.is_empty() {
         return Vec::new();
@@ -151,12 +166,45 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if clauses.len() > MAX_COMMANDS {
         return Vec::new();
     }
-    let intents: Vec<Intent> =
-        clauses.iter().map(|(start, end)| parse_one(&Utterance::new(words[*start..*end].to_vec()), known)).collect();
+    let clause = |(start, end): &(usize, usize)| {
+        let verb = shared.iter().find(|(at, _)| at == start).map(|(_, verb)| verb.clone());
+        Utterance::new(verb.into_iter().chain(words[*start..*end].iter().cloned()).collect())
+    };
+    let mut intents: Vec<Intent> = clauses.iter().map(|words| parse_one(&clause(words), known)).collect();
     let tag = |intent: &Intent| intent.is_command();
-    let mut intents = intents;
     intents.dedup();
     if intents.iter().all(tag) { super::chain(intents) } else { Vec::new() }
+}
+
+/// Whether the words need the verb of the clause before: "set A to high | and B to low", "move A to Friday and B to
+/// Monday".
+fn elided(before: &[Word], rest: &[Word], known: Known<'_>) -> bool {
+    let Some(verb) = before.first() else { return false };
+    if !matches!(
+        verb.norm.as_str(),
+        "set" | "move" | "make" | "put" | "change" | "push" | "postpone" | "reschedule" | "rename" | "shift" | "mark"
+    ) || opens_command(&norms(rest))
+    {
+        return false;
+    }
+    let alike = |words: &[Word]| match parse_one(&Utterance::new(words.to_vec()), known) {
+        Intent::SetDue(Target::Title(_), Some(_)) => Some(1),
+        Intent::SetPriority(Target::Title(_), _) => Some(2),
+        Intent::Rename(Target::Title(_), _) => Some(3),
+        _ => None,
+    };
+    let first = seams(rest).first().map_or(rest.len(), |(end, _)| *end);
+    let after: Vec<Word> = std::iter::once(verb).chain(&rest[..first]).cloned().collect();
+    let named = target_is_known(&rest[..first], known);
+    // The words before may begin with a title, when their own verb is elided, too.
+    named && alike(&after).is_some()
+}
+
+/// Whether the words begin with the name of an open task, up to its "to".
+fn target_is_known(words: &[Word], known: Known<'_>) -> bool {
+    let norm = norms(words);
+    let end = norm.iter().position(|word| *word == "to").unwrap_or(norm.len().saturating_sub(1));
+    end > 0 && known.titles.named(&norm[..end]).is_some()
 }
 
 /// Whether the words behind a task that is added are a command of their own rather than the title of one more: they
@@ -241,6 +289,13 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
     };
     if rest_norms.is_empty() {
         return false;
+    }
+    // "… and on Saturday pick it up"
+    if let Some((length, _)) = dates::find_leading(&rest_norms, known.now)
+        && conjunction
+        && lexicon::starts_verb(&rest_norms[length..])
+    {
+        return true;
     }
     if several {
         return conjunction || before.last().is_some_and(Word::pauses);

@@ -41,6 +41,41 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?P<t>.+?)(?: is| are| was| has been| have been| got| has)(?: now| already| all| finally)* (?:{DONE}|taken care of|sorted|crossed off|over|off my list)(?: now| already| too)?",
             |found| complete(found),
         ),
+        // "I'll finish the report tomorrow" is no report of it, but a date.
+        (
+            r"(?:i'll|i will|i'm going to|i am going to|i'm gonna|we'll|we will|i can|i could|i'd rather|i would rather|i'm doing|let me) (?:just |probably |rather |only |have to )*(?P<t>.+)",
+            |found| planned(found),
+        ),
+        (
+            r"(?P<t>.+?) (?:can|could|may|will have to|has to|should) wait(?: till| until| to| for)? (?P<d>.+)|(?P<u>.+?) (?:isn't|is not|aren't|are not) (?:due |needed )?(?:until|till|before) (?P<e>.+)",
+            |found| {
+                let by = |named: &str, date: &str| {
+                    let due = dates::parse(&norms(found.words(date)), found.known.now)?;
+                    Some(Intent::SetDue(target(found.words(named))?, Some(due)))
+                };
+                by("t", "d").or_else(|| by("u", "e"))
+            },
+        ),
+        (
+            r"(?:{I}(?: just| already| now| also| finally)* |just |already )?(?:spoke|spoken|talked|got off the phone|been on the phone|was on the phone|had a call|phoned|rang) (?:to |with )?(?P<t>.+?)(?: already| just now)?",
+            |found| {
+                let mut norm = vec!["call"];
+                norm.extend(norms(found.words("t")));
+                let named = found.known.titles.named(&norm)?;
+                Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
+            },
+        ),
+        (
+            r"(?P<t>.+?)'s (?:now |already |all |finally )*(?:{DONE}|taken care of|sorted)(?: now| already| too)?",
+            |found| {
+                let mut words = found.words("t").to_vec();
+                let last = words.last_mut()?;
+                let cut = |text: &str| text.trim_end_matches("'s").trim_end_matches("’s").to_owned();
+                (last.raw, last.norm) = (cut(&last.raw), cut(&last.norm));
+                let known = found.known.titles.named(&norms(&words)).is_some();
+                known.then(|| target(&words).map(|target| Intent::Complete(vec![target]))).flatten()
+            },
+        ),
         (r"(?P<t>.+) (?:done|finished|completed)", |found| {
             found.known.titles.named(&norms(found.words("t"))).is_some().then(|| complete(found)).flatten()
         }),
@@ -58,7 +93,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?P<t>.+?)(?: is| are| isn't|'s| has to be done| needs to be done| must be done| should be)(?: actually| really| very| now| quite| only| so| super)* (?P<d>.+)",
+            r"(?P<t>.+?)(?: is| are| isn't|'s| has to be done| needs to be done| need to be done| have to be done| needs doing| need doing| must be done| should be)(?: actually| really| very| now| quite| only| so| super)* (?P<d>.+)",
             |found| {
                 let text = found.utterance_text();
                 if let Some(mut priority) = find_priority(&norms(found.words("d"))) {
@@ -132,10 +167,41 @@ fn asks(utterance: &Utterance) -> bool {
 fn did(found: &Match<'_>) -> Option<Intent> {
     let base = lexicon::present_of(found.text("v"))?;
     let mut words: Vec<Word> = found.words("t").to_vec();
-    let mut norm: Vec<&str> = vec![base.as_str()];
-    norm.extend(norms(&words));
-    found.known.titles.named(&norm)?;
+    // What one got, one bought.
+    let bases = if base == "get" { vec![base, "buy".to_owned()] } else { vec![base] };
+    let named = |base: &&String| {
+        let mut norm: Vec<&str> = vec![base.as_str()];
+        norm.extend(norms(&words));
+        found.known.titles.named(&norm).is_some()
+    };
+    let base = bases.iter().find(named)?;
     let verb = Word { raw: base.clone(), lead: String::new(), trail: String::new(), norm: base.clone(), quoted: false };
     words.insert(0, verb);
     Some(Intent::Complete(vec![target(&words)?]))
+}
+
+/// "I'll finish the report tomorrow": a date for a task that is on the list, or something to do that is not. Never done.
+fn planned(found: &Match<'_>) -> Option<Intent> {
+    let words = found.words("t");
+    let norm = norms(words);
+    let dated = dates::find_trailing(&norm, found.known.now);
+    let named = &words[..dated.map_or(words.len(), |(start, _)| start)];
+    let whole = norms(named);
+    let finishing = matches!(whole.first(), Some(&"finish" | &"do" | &"complete" | &"get" | &"handle"));
+    let known = found.known.titles.named(&whole).or_else(|| {
+        let object = whole.get(1..).filter(|object| finishing && !object.is_empty())?;
+        found.known.titles.named(object)
+    });
+    let pointed = finishing && matches!(named.get(1..).and_then(target), Some(Target::It));
+    match (known, dated) {
+        (Some(title), Some((_, due))) => Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due))),
+        (Some(title), None) => Some(Intent::When(title.to_owned())),
+        (None, Some((_, due))) if pointed => Some(Intent::SetDue(Target::It, Some(due))),
+        _ if lexicon::starts_action(&norm)
+            && !matches!(norm[0], "take" | "talk" | "go" | "leave" | "think" | "call") =>
+        {
+            Some(Intent::Offer(super::new_tasks(words, false, found.known)))
+        }
+        _ => None,
+    }
 }

@@ -32,6 +32,8 @@ struct Dialogue {
     #[serde(default)]
     tasks: Vec<String>,
     turns: Vec<Said>,
+    /// What a person would expect, and is not understood yet: why. Once it is, the test asks for this line to go.
+    gap: Option<String>,
     /// The whole list at the end.
     after: Option<Vec<String>>,
 }
@@ -242,8 +244,11 @@ fn the_dialogues_end_as_they_should() {
         let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         for dialogue in &file.dialogue {
             count += 1;
-            if let Err(failure) = check(dialogue) {
-                failures.push(format!("{}: {failure}", path.file_stem().unwrap().to_string_lossy()));
+            let file = path.file_stem().unwrap().to_string_lossy();
+            match (check(dialogue), &dialogue.gap) {
+                (Err(failure), None) => failures.push(format!("{file}: {failure}")),
+                (Ok(()), Some(gap)) => failures.push(format!("{file}: {:?} is no gap any more: {gap}", dialogue.name)),
+                _ => {}
             }
         }
     }
