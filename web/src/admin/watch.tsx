@@ -61,7 +61,6 @@ export function Watch({ api, id, row, nowMs, logIsOn, onEnd, onNotice, onClose }
         <label class="words">
           <input
             type="checkbox"
-            role="switch"
             checked={words}
             data-testid="show-words"
             onChange={(event) => setWords(event.currentTarget.checked)}
