@@ -9,6 +9,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
+import { admin } from "./mock-admin.mjs";
 import { MockCall, understand } from "./mock-agent.mjs";
 
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
@@ -41,6 +42,8 @@ class World {
     this.faults = { full: false, refuse_socket: false, auth: "none" };
     this.counts = { frames: 0, playout: [], events: [] };
     this.live = new Set();
+    /** What operators are told; null while their calls are off. */
+    this.admin = null;
     this.bootId = randomBytes(4).toString("hex");
     if (statePath === undefined || !existsSync(statePath)) return;
     const saved = JSON.parse(readFileSync(statePath, "utf8"));
@@ -222,7 +225,8 @@ async function routeTasks(world, request, userId, id) {
 }
 
 function serveFile(path, response) {
-  const name = path === "/" ? "index.html" : normalize(path).replace(/^[/.]+/, "");
+  const page = { "/": "index.html", "/admin": "admin.html" }[path];
+  const name = page ?? normalize(path).replace(/^[/.]+/, "");
   const file = join(DIST, name);
   if (!file.startsWith(DIST) || !existsSync(file) || extname(file) === "") {
     response.writeHead(404).end();
@@ -241,6 +245,7 @@ function serveFile(path, response) {
 async function handle(world, request, response) {
   const path = new URL(request.url, "http://mock").pathname;
   if (!path.startsWith("/api/") && path !== "/mock") return serveFile(path, response);
+  if (path.startsWith("/api/admin/")) return admin(world, request, response, path);
   try {
     const [status, body] = await route(world, request, path);
     response.writeHead(status, { "content-type": "application/json" });

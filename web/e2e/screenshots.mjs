@@ -4,8 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { badNight } from "../dev/mock-admin.mjs";
 import { startMockServer } from "../dev/mock-server.mjs";
 import { openBrowser } from "./browser.mjs";
+import { signIn } from "./checks/operators.mjs";
 import { silence, writeWav } from "./wav.mjs";
 
 const OUT = process.env.OUT_DIR ?? fileURLToPath(new URL("out/screenshots", import.meta.url));
@@ -283,6 +285,25 @@ const STATES = {
   failed: over(4006, "failed"),
   taken: over(4001, "taken"),
   protocol: over(4000, "protocol"),
+  async "admin-sign-in"(page, mock) {
+    await page.goto(`${mock.url}/admin`);
+    await page.getByTestId("admin-token").waitFor(WAIT);
+  },
+  "admin-calls": (page, mock) => signIn(page, mock),
+  async "admin-quiet"(page, mock) {
+    const readiness = { status: "ready", reasons: [] };
+    await signIn(page, mock, { ...badNight(), readiness, rejected: {}, sessions: [] });
+  },
+  async "admin-watch"(page, mock) {
+    await signIn(page, mock);
+    await page.getByTestId("watch").nth(1).click();
+    await page.locator('[data-type="turn"]').waitFor(WAIT);
+  },
+  async "admin-drain"(page, mock) {
+    await signIn(page, mock);
+    await page.getByTestId("drain").click();
+    await page.getByTestId("confirm").waitFor(WAIT);
+  },
 };
 
 async function cutOff(page, mock) {

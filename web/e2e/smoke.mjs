@@ -11,6 +11,7 @@ import { startMockServer } from "../dev/mock-server.mjs";
 import { openBrowser } from "./browser.mjs";
 import { calls } from "./checks/calls.mjs";
 import { devices } from "./checks/devices.mjs";
+import { operators } from "./checks/operators.mjs";
 import { people } from "./checks/people.mjs";
 import { WAIT } from "./checks/shared.mjs";
 import { silence, writeWav } from "./wav.mjs";
@@ -145,7 +146,7 @@ async function main() {
     writeFileSync(quiet, writeWav([silence(16_000, 100)], 16_000));
     const { browser, close } = await openBrowser({ microphone: { wav: quiet, leadMs: 0 } });
     try {
-      for (const [name, check] of Object.entries({ ...calls, ...devices, ...people })) {
+      for (const [name, check] of Object.entries({ ...calls, ...devices, ...people, ...operators })) {
         await attempt(name, () => runCheck(browser, name, check));
       }
       await attempt("a refused microphone leaves typing", () => refusedMicrophone(browser));

@@ -19,6 +19,8 @@ use crate::telemetry::Events;
 mod input_log;
 mod upkeep;
 
+pub(crate) use input_log::newest as newest_input_log;
+
 /// Connections of the operators' port at most; Prometheus needs one or two.
 const METRICS_CONNECTIONS: usize = 64;
 /// After the sockets are closed, how long answers that are on their way may take.
@@ -139,6 +141,11 @@ impl App {
             readiness,
             instance,
         }))
+    }
+
+    /// This process.
+    pub const fn instance(&self) -> &InstanceId {
+        &self.instance
     }
 
     /// A connection's number, unique in the process.

@@ -23,7 +23,8 @@ pub enum Hold {
 }
 
 impl Hold {
-    fn part(self) -> &'static str {
+    /// The part's name, as in [`Reason::part`].
+    pub const fn part(self) -> &'static str {
         match self {
             Self::Starting => "starting",
             Self::Draining => "draining",

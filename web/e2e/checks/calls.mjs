@@ -105,6 +105,7 @@ export const calls = {
       await start(page, mock, "type");
       for (const call of mock.world.live) call.send({ type: "ended", outcome: "completed", reason });
       await page.getByTestId(`screen-over-${screen}`).waitFor(WAIT);
+      await axeInBoth(page, reason);
     }
   },
 
@@ -124,6 +125,7 @@ export const calls = {
     await page.getByTestId("mute").click();
     await told(mock, { type: "mute", muted: true });
     await nothingComes(page, mock);
+    await axeInBoth(page, "muted");
     await page.getByTestId("mute").click();
     await frames(mock, 5);
   },

@@ -27,6 +27,16 @@ async function trouble(page, mock, error, name) {
 }
 
 export const devices = {
+  async "while the browser asks for the microphone the page says so, without fault"(page, mock) {
+    await open(page, mock);
+    await page.evaluate(() => {
+      navigator.mediaDevices.getUserMedia = () => new Promise(() => undefined);
+    });
+    await page.getByTestId("consent-talk").click();
+    await until(page, { microphone: "asking" });
+    await axeInBoth(page, "asking for the microphone");
+  },
+
   async "hold to talk: the space bar opens the microphone, and letting go closes it"(page, mock) {
     await pushMode(page, mock);
     await page.locator("#talk").focus();

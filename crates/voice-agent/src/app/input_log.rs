@@ -57,6 +57,20 @@ pub(super) fn prune(settings: &InputLog, now: SystemTime, live: &BTreeSet<String
     Ok(pruned)
 }
 
+/// The newest log of a session, if there is one. The session's id is only compared with the files' names, and never part of a
+/// path. Blocks on the disk.
+///
+/// # Errors
+/// When the folder cannot be read. One that is not there holds nothing.
+pub(crate) fn newest(folder: &Path, session: &str) -> io::Result<Option<PathBuf>> {
+    let logs = match read(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        logs => logs?,
+    };
+    // The time in the name sorts as text.
+    Ok(logs.into_iter().map(|log| log.path).filter(|path| session_of(path) == Some(session)).max())
+}
+
 fn read(folder: &Path) -> io::Result<Vec<Kept>> {
     let mut logs = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -9,6 +9,7 @@ use voice_core::ids::{ConnectionId, SpeechId};
 use voice_core::input::HangUp;
 use voice_core::output::{AgentState, EndReason, Outcome};
 
+use super::feed::Feed;
 use crate::store::SessionDoc;
 use crate::tasks::Task;
 
@@ -211,12 +212,24 @@ pub enum SendError {
 pub struct SessionHandle {
     commands: mpsc::Sender<Command>,
     info: watch::Receiver<SessionInfo>,
+    feed: Arc<Feed>,
 }
 
 impl SessionHandle {
-    /// Ties the two ends together.
-    pub const fn new(commands: mpsc::Sender<Command>, info: watch::Receiver<SessionInfo>) -> Self {
-        Self { commands, info }
+    /// Ties the two ends together; nothing is heard of what happens in the session until [`SessionHandle::with_feed`].
+    pub fn new(commands: mpsc::Sender<Command>, info: watch::Receiver<SessionInfo>) -> Self {
+        Self { commands, info, feed: Arc::default() }
+    }
+
+    /// With what its task tells of what happens in it.
+    #[must_use]
+    pub fn with_feed(self, feed: Arc<Feed>) -> Self {
+        Self { feed, ..self }
+    }
+
+    /// What happened in it lately, and happens.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Tells the session something, without waiting.

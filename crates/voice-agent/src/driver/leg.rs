@@ -55,6 +55,7 @@ impl Driver {
     fn attach(&mut self, connection: ConnectionId, voice: bool, outbound: mpsc::Sender<Outbound>) {
         self.close_leg(4001, "replaced");
         self.leg = Some(Leg { connection, outbound });
+        self.feed.connected(true);
         // First of all: a leg that is gone already is then lost again in the right order.
         self.pending.push_back(Input::Connected { connection, voice });
         self.muted = false;
@@ -74,6 +75,7 @@ impl Driver {
     fn detach(&mut self, connection: ConnectionId) {
         if self.is_current(connection) {
             self.leg = None;
+            self.feed.connected(false);
             self.pending.push_back(Input::Disconnected { connection });
         }
     }

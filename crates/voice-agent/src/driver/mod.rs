@@ -9,6 +9,7 @@ mod book;
 mod deps;
 mod doc;
 mod ears;
+pub mod feed;
 mod journal;
 mod leave;
 mod leg;
@@ -47,6 +48,7 @@ use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
 use answers::Answers;
 use api::{Command, Outbound, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
 use ears::Ears;
+use feed::Feed;
 use journal::Journal;
 use mouth::Mouth;
 use spend::Spend;
@@ -70,6 +72,8 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
         ended: None,
     });
     let tracker = deps.tracker.clone();
+    let feed = Arc::new(Feed::default());
+    let handle = SessionHandle::new(command_sender, info).with_feed(Arc::clone(&feed));
     tracker.spawn(async move {
         let session = start.doc.session_id.clone();
         let channel = start.doc.channel.as_str();
@@ -83,6 +87,7 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
             tts_provider: deps.providers.tts.provider().to_owned(),
         };
         let mut driver = Driver::new(Arc::clone(&deps), start, labels.clone(), commands, info_sender.clone());
+        driver.feed = Arc::clone(&feed);
         let run = Box::pin(AssertUnwindSafe(driver.run()).catch_unwind()).await;
         let end = match run {
             Ok(end) => end,
@@ -95,12 +100,13 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
         if end.reason != EndReason::TakenOver || !driver.is_leaving {
             deps.events.session_ended(&labels, end);
         }
+        feed.ended(end.outcome, end.reason);
         info_sender.send_modify(|info| {
             info.connected = false;
             info.ended = Some((end.outcome, end.reason));
         });
     });
-    SessionHandle::new(command_sender, info)
+    handle
 }
 
 /// What a provider or the store answered.
@@ -232,6 +238,7 @@ struct Driver {
     done: mpsc::Receiver<Done>,
     done_sender: mpsc::Sender<Done>,
     info: watch::Sender<SessionInfo>,
+    feed: Arc<Feed>,
     /// Inputs that outputs caused.
     pending: VecDeque<Input>,
     leg: Option<Leg>,
@@ -287,6 +294,7 @@ impl Driver {
             done,
             done_sender,
             info,
+            feed: Arc::default(),
             pending: VecDeque::new(),
             leg: None,
             muted: false,
@@ -427,6 +435,7 @@ impl Driver {
     fn observe(&mut self, now_ms: u64, observation: &Observation) {
         self.deps.events.observe(observation, &self.labels);
         self.trace.observe(observation, now_ms);
+        self.feed.operation(observation);
         match observation {
             Observation::Latency { latency_ms, .. } => {
                 self.info.send_modify(|info| info.last_latency_ms = Some(*latency_ms));
@@ -451,6 +460,7 @@ impl Driver {
     }
 
     fn tell_client(&mut self, event: ClientEvent) {
+        self.feed.client(&event);
         if let ClientEvent::ToolCall { name, arguments, result } = &event {
             let (name, arguments, result) = (name.clone(), arguments.clone(), result.clone());
             self.turn_tools.push(ToolCallReport { name, arguments, result });

@@ -23,7 +23,7 @@ pub(super) async fn serve(request: Request) -> Response {
     let known = find(path);
     match (known, request.method()) {
         (Some(file), &Method::GET | &Method::HEAD) => answer(path, file, request.headers()),
-        (None, &Method::GET | &Method::HEAD) if path == "/" => {
+        (None, &Method::GET | &Method::HEAD) if matches!(path, "/" | "/admin") => {
             ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], MISSING)
                 .into_response()
         }
@@ -47,7 +47,11 @@ fn find(path: &str) -> Option<EmbeddedFile> {
     if name.split('/').any(|part| part == ".." || part.contains('\\')) {
         return None;
     }
-    Page::get(if name.is_empty() { "index.html" } else { name })
+    Page::get(match name {
+        "" => "index.html",
+        "admin" => "admin.html",
+        name => name,
+    })
 }
 
 fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {

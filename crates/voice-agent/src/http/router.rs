@@ -25,7 +25,9 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/api/tasks", &["get", "post"]),
     ("/api/tasks/{id}", &["patch", "delete"]),
     ("/api/admin/sessions", &["get"]),
-    ("/api/admin/sessions/{id}", &["delete"]),
+    ("/api/admin/sessions/{id}", &["get", "delete"]),
+    ("/api/admin/sessions/{id}/events", &["get"]),
+    ("/api/admin/sessions/{id}/log", &["get"]),
     ("/api/admin/drain", &["post"]),
 ];
 
@@ -42,7 +44,9 @@ fn service(path: &str) -> Option<MethodRouter<Shared>> {
         "/api/tasks" => get(task::list).post(task::create),
         "/api/tasks/{id}" => axum::routing::patch(task::change).delete(task::remove),
         "/api/admin/sessions" => get(admin::sessions),
-        "/api/admin/sessions/{id}" => axum::routing::delete(admin::end),
+        "/api/admin/sessions/{id}" => get(admin::session).delete(admin::end),
+        "/api/admin/sessions/{id}/events" => get(admin::events),
+        "/api/admin/sessions/{id}/log" => get(admin::download),
         "/api/admin/drain" => axum::routing::post(admin::drain),
         _ => return None,
     })

@@ -127,6 +127,18 @@ impl Events {
         warn!(reason, "session rejected");
     }
 
+    /// How many sessions were not taken, by reason.
+    pub fn sessions_rejected(&self) -> [(&'static str, u64); 4] {
+        ["full", "draining", "starting", "store"].map(|reason| {
+            (reason, self.metrics.sessions_rejected.get_or_create(&ByReason { reason: reason.to_owned() }).get())
+        })
+    }
+
+    /// An operator did, or read, something that is to be accounted for.
+    pub fn operator(&self, action: &'static str, session: &str) {
+        info!(target: "voice_agent::audit", action, session, "an operator acted");
+    }
+
     /// What the core wants operations to know.
     pub fn observe(&self, observation: &Observation, labels: &SessionLabels) {
         let session = labels.session_id.as_str();

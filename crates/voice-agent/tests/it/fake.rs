@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use voice_agent::driver::api::{Command, Outbound, Ready, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
+use voice_agent::driver::feed::Feed;
 use voice_agent::sessions::{SpawnSession, Start};
 use voice_agent::store::{ConversationItem, Role, SessionDoc, Store};
 use voice_core::ClientEvent;
@@ -39,9 +40,11 @@ pub(crate) fn spawner(store: Arc<dyn Store>, queue: usize, killed: CancellationT
         };
         let (news, info) = watch::channel(info);
         let (doc, fence, resumed) = (start.doc, start.fence, start.resumed);
-        let fake = Fake { doc, fence, resumed, leg: None, news, heard_speech: false, greeted: false };
+        let feed = Arc::new(Feed::default());
+        let heard = Arc::clone(&feed);
+        let fake = Fake { doc, fence, resumed, leg: None, news, feed, heard_speech: false, greeted: false };
         tokio::spawn(killed.clone().run_until_cancelled_owned(fake.run(inbox, Arc::clone(&store))));
-        SessionHandle::new(commands, info)
+        SessionHandle::new(commands, info).with_feed(heard)
     })
 }
 
@@ -51,6 +54,7 @@ struct Fake {
     resumed: bool,
     leg: Option<(ConnectionId, mpsc::Sender<Outbound>)>,
     news: watch::Sender<SessionInfo>,
+    feed: Arc<Feed>,
     heard_speech: bool,
     greeted: bool,
 }
@@ -103,6 +107,7 @@ impl Fake {
                     let outcome = Outcome::Completed;
                     self.say(Outbound::Event(ClientEvent::Ended { outcome, reason }));
                     self.say(Outbound::Close { code: 1000, reason: "ended" });
+                    self.feed.ended(outcome, reason);
                     self.news.send_modify(|info| info.ended = Some((outcome, reason)));
                     return;
                 }
@@ -149,6 +154,9 @@ impl Fake {
 
     /// As the driver does it: a leg whose queue is full is let go of.
     fn say(&mut self, outbound: Outbound) {
+        if let Outbound::Event(event) = &outbound {
+            self.feed.client(event);
+        }
         if let Some((_, leg)) = &self.leg
             && leg.try_send(outbound).is_err()
         {

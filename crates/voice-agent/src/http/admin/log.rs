@@ -1,0 +1,65 @@
+//! A session's log of inputs, for `voice-agent replay`.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt as _;
+
+use super::super::path::Path;
+use super::super::problem::Problem;
+use super::check;
+use crate::app::{Shared, newest_input_log};
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Whether inputs are logged here.
+pub(super) fn is_on(app: &Shared) -> bool {
+    !app.config.input_log.dir.as_os_str().is_empty()
+}
+
+/// `GET /api/admin/sessions/{id}/log`: the session's newest log, also after its end. It holds what the caller said, so
+/// asking for it is noted.
+pub(in super::super) async fn download(
+    State(app): State<Shared>,
+    Path(id): Path,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    check(&app, &headers)?;
+    if !is_on(&app) {
+        let how =
+            "Inputs are not logged. INPUT_LOG_DIR names the folder for the logs of the sessions that begin after that.";
+        return Err(Problem::not_found("input_log_off", how));
+    }
+    let (dir, session) = (app.config.input_log.dir.clone(), id.clone());
+    // A panic in the look through the folder would be a defect: it is told like a folder that cannot be read.
+    let found =
+        tokio::task::spawn_blocking(move || newest_input_log(&dir, &session)).await.map_err(std::io::Error::other);
+    let path = found.flatten().map_err(|error| unreadable(&error))?;
+    let path = path.ok_or_else(|| Problem::not_found("no_input_log", "There is no log of this session here."))?;
+    let file = File::open(&path).await.map_err(|error| unreadable(&error))?;
+    app.events.operator("read_input_log", &id);
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let head = [(header::CONTENT_TYPE, "application/jsonl".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    Ok((head, Body::from_stream(stream::try_unfold(file, read))).into_response())
+}
+
+async fn read(mut file: File) -> std::io::Result<Option<(Bytes, File)>> {
+    let mut bytes = Vec::with_capacity(READ_BYTES);
+    let count = file.read_buf(&mut bytes).await?;
+    Ok((count > 0).then(|| (Bytes::from(bytes), file)))
+}
+
+fn unreadable(error: &std::io::Error) -> Problem {
+    tracing::error!(%error, "a log of inputs cannot be read");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "input_log_unreadable",
+        "The log cannot be read; the server's log says why.",
+    )
+}

@@ -1,0 +1,105 @@
+// The operators' page.
+
+import { badNight, OPERATOR } from "../../dev/mock-admin.mjs";
+import { eventually } from "./mock.mjs";
+import { axeInBoth, WAIT } from "./shared.mjs";
+
+export async function signIn(page, mock, told = badNight()) {
+  mock.world.admin = told;
+  await page.goto(`${mock.url}/admin`);
+  await page.getByTestId("admin-token").fill(OPERATOR);
+  await page.keyboard.press("Enter");
+  await page.getByTestId("headline").waitFor(WAIT);
+}
+
+export const operators = {
+  async "operators: a wrong token is said to be wrong, and without ADMIN_TOKEN the page says what to set"(page, mock) {
+    await page.goto(`${mock.url}/admin`);
+    await axeInBoth(page, "the operators' sign-in");
+    await page.getByTestId("admin-token").fill("anything");
+    await page.getByTestId("admin-enter").click();
+    await page.getByTestId("admin-refusal").filter({ hasText: "ADMIN_TOKEN set" }).waitFor(WAIT);
+    mock.world.admin = badNight();
+    await page.getByTestId("admin-token").fill("wrong");
+    await page.getByTestId("admin-enter").click();
+    await page.getByTestId("admin-refusal").filter({ hasText: "not the operator" }).waitFor(WAIT);
+    await axeInBoth(page, "a wrong token");
+    await signIn(page, mock);
+    if (page.url().includes(OPERATOR)) throw new Error("the token is in the address");
+    await page.reload();
+    await page.getByTestId("headline").waitFor(WAIT);
+    await page.getByTestId("sign-out").click();
+    await page.reload();
+    await page.getByTestId("admin-token").waitFor(WAIT);
+  },
+
+  async "operators: who waits stands first, and the table sorts"(page, mock) {
+    await signIn(page, mock);
+    const first = page.getByTestId("call").first();
+    await first.filter({ hasText: "Waits for an answer" }).waitFor(WAIT);
+    await page.getByTestId("headline").filter({ hasText: "callers have trouble" }).waitFor(WAIT);
+    await page.getByTestId("reasons").filter({ hasText: "commits take longer" }).waitFor(WAIT);
+    await axeInBoth(page, "the operators' page");
+    await page.getByTestId("sort-latency").click();
+    await first.filter({ hasText: "1.31 s" }).waitFor(WAIT);
+    await page.setViewportSize({ width: 390, height: 844 });
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (over > 0) throw new Error(`${over} px too wide for a phone`);
+    await axeInBoth(page, "the operators' page on a phone");
+  },
+
+  async "operators: one call is watched with its words hidden until they are asked for"(page, mock) {
+    await signIn(page, mock);
+    await page.getByTestId("watch").first().focus();
+    await page.keyboard.press("Enter");
+    await page.locator('[data-type="transcript"]').filter({ hasText: "3 words, hidden" }).waitFor(WAIT);
+    await page.locator('[data-type="turn"]').filter({ hasText: "the language model" }).waitFor(WAIT);
+    await axeInBoth(page, "a watched call");
+    await page.getByTestId("show-words").focus();
+    await page.keyboard.press("Space");
+    await page.locator('[data-type="transcript"]').filter({ hasText: "call my doctor" }).waitFor(WAIT);
+    await eventually("the server was asked", () => mock.world.admin.asked.join() === "false,true");
+    const saved = page.waitForEvent("download", WAIT);
+    await page.getByTestId("download-log").click();
+    if (!(await saved).suggestedFilename().endsWith(".jsonl")) throw new Error("the log has another name");
+  },
+
+  async "operators: ending a call and draining are asked for twice"(page, mock) {
+    await signIn(page, mock);
+    await page.getByTestId("watch").first().click();
+    await page.getByTestId("end-session").click();
+    await page.getByTestId("confirm").waitFor(WAIT);
+    await axeInBoth(page, "the question before the end of a call");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("confirm").waitFor({ ...WAIT, state: "detached" });
+    if (mock.world.admin.sessions.length !== 5) throw new Error("Return alone ended a call");
+    await page.getByTestId("end-session").click();
+    await page.getByTestId("confirm-yes").click();
+    await page.getByTestId("admin-notice").filter({ hasText: "was ended" }).waitFor(WAIT);
+    if (mock.world.admin.sessions.length !== 4) throw new Error("the call was not ended");
+    await page.getByTestId("drain").click();
+    await page.keyboard.press("Enter");
+    if (mock.world.admin.draining) throw new Error("Return alone drained the instance");
+    await page.getByTestId("confirm-word").fill("drain");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("headline").filter({ hasText: "Draining" }).waitFor(WAIT);
+  },
+
+  async "operators: a server that falls silent is seen at once"(page, mock) {
+    await signIn(page, mock);
+    await page.route("**/api/**", (route) => route.abort());
+    await page.getByTestId("silence").waitFor(WAIT);
+    await axeInBoth(page, "a silent server");
+    await page.unroute("**/api/**");
+    await page.getByTestId("silence").waitFor({ ...WAIT, state: "detached" });
+  },
+
+  async "the callers' page loads nothing of the operators'"(page, mock) {
+    const asked = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.goto(mock.url);
+    await page.getByTestId("consent-dialog").waitFor(WAIT);
+    const stray = asked.filter((url) => url.includes("admin"));
+    if (stray.length > 0) throw new Error(`it loads ${stray}`);
+  },
+};

@@ -1,0 +1,267 @@
+/** What the server tells operators, and what of it is urgent. Pure. */
+
+import { formatMs, PAUSE_MS } from "../ui/format";
+
+export interface Trouble {
+  kind: string;
+  detail: string;
+  at: string;
+}
+
+/** One live session, as `GET /api/admin/sessions` has it. */
+export interface Row {
+  session_id: string;
+  user_id: string;
+  channel: string;
+  started_at: string;
+  agent: string;
+  state: "listening" | "thinking" | "speaking";
+  connected: boolean;
+  turns: number;
+  last_latency_ms: number | null;
+  cost_usd: number;
+  state_since: string;
+  alone_since: string | null;
+  trouble: Trouble | null;
+  troubles: number;
+}
+
+export interface Overview {
+  now: string;
+  instance: string;
+  version: string;
+  sessions: Row[];
+  max_sessions: number;
+  readiness: { status: "ready" | "degraded" | "not_ready"; reasons: { part: string; reason: string }[] };
+  draining: boolean;
+  rejected: Record<string, number>;
+  input_log: boolean;
+}
+
+/** Something that happened in a session. Fields beyond these depend on its type. */
+export interface Happening {
+  type: string;
+  number: number;
+  at: string;
+  trouble?: boolean;
+  hidden_words?: number;
+  [field: string]: unknown;
+}
+
+/** How a session goes: the smaller the rank, the sooner somebody should look. */
+export interface Wellness {
+  rank: number;
+  tone: "bad" | "warn" | "well";
+  words: string;
+}
+
+/** An answer that is not there by then makes a caller wonder, in ms. */
+const WAITS_MS = 2_000;
+/** Somebody who is away for so long is not just changing networks, in ms. */
+const AWAY_MS = 5_000;
+/** For how long a trouble is news, in ms. */
+const NEWS_MS = 120_000;
+
+const STAGE_WORDS: Record<string, string> = {
+  endpointing: "waiting for the end of the turn",
+  stt: "speech recognition",
+  llm: "the language model",
+  tool: "a tool or the store",
+  tts: "the voice",
+  network: "the network",
+  playout: "the playout",
+};
+
+export function stageWords(stage: string): string {
+  return STAGE_WORDS[stage] ?? stage;
+}
+
+/** A trouble as a person says it. */
+export function troubleWords({ kind, detail }: Pick<Trouble, "kind" | "detail">): string {
+  const [stage = "", how = ""] = detail.split(" ");
+  switch (kind) {
+    case "slow":
+      return detail === "" ? "A slow answer, with no single cause" : `A slow answer: ${stageWords(detail)}`;
+    case "provider_failed":
+      return `${capital(stageWords(stage))} failed (${how.replaceAll("_", " ")})`;
+    case "deadline_missed":
+      return `A deadline passed (${detail.replaceAll("_", " ")})`;
+    case "commit_failed":
+      return "Its state was not saved";
+    case "tool_failed":
+      return `A tool failed (${detail})`;
+    case "fell_back_to_text":
+      return "Voice failed; the caller types";
+    default:
+      return kind.replaceAll("_", " ");
+  }
+}
+
+function capital(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** How long it is since a moment, in ms. */
+export function since(moment: string, nowMs: number): number {
+  const ms = nowMs - Date.parse(moment);
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
+}
+
+/** Whole seconds, minutes or hours. */
+export function formatSpan(ms: number): string {
+  const seconds = Math.floor(ms / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  const two = (value: number) => String(value).padStart(2, "0");
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}:${two(seconds % 60)} min`;
+  return `${Math.floor(minutes / 60)}:${two(minutes % 60)} h`;
+}
+
+export function wellness(row: Row, nowMs: number): Wellness {
+  const inState = since(row.state_since, nowMs);
+  if (row.connected && row.state === "thinking" && inState > WAITS_MS)
+    return { rank: 0, tone: "bad", words: `Waits for an answer, ${formatSpan(inState)}` };
+  const { trouble } = row;
+  const fresh = trouble !== null && since(trouble.at, nowMs) < NEWS_MS;
+  if (fresh && trouble.kind !== "slow")
+    return { rank: 1, tone: "bad", words: `${troubleWords(trouble)}, ${formatSpan(since(trouble.at, nowMs))} ago` };
+  const away = row.alone_since === null ? 0 : since(row.alone_since, nowMs);
+  if (away > AWAY_MS) return { rank: 2, tone: "warn", words: `Nobody is connected, ${formatSpan(away)}` };
+  if (row.last_latency_ms !== null && row.last_latency_ms > PAUSE_MS) {
+    const cause = trouble?.kind === "slow" && trouble.detail !== "" ? ` (${stageWords(trouble.detail)})` : "";
+    return { rank: 3, tone: "warn", words: `The last answer was slow${cause}` };
+  }
+  return { rank: 4, tone: "well", words: row.troubles > 0 ? `Well again, after ${row.troubles} troubles` : "Well" };
+}
+
+export type Column = "wellness" | "channel" | "state" | "age" | "turns" | "latency" | "cost";
+
+/** What a column is sorted by; what is worst, longest or most comes first. */
+function keyOf(row: Row, column: Column, nowMs: number): number | string {
+  switch (column) {
+    case "wellness":
+      return wellness(row, nowMs).rank;
+    case "channel":
+      return row.channel;
+    case "state":
+      return row.state;
+    case "age":
+      return Date.parse(row.started_at);
+    case "turns":
+      return -row.turns;
+    case "latency":
+      return -(row.last_latency_ms ?? -1);
+    case "cost":
+      return -row.cost_usd;
+  }
+}
+
+export function sorted(rows: Row[], column: Column, reversed: boolean, nowMs: number): Row[] {
+  const by = (a: Row, b: Row) => {
+    const [x, y] = [keyOf(a, column, nowMs), keyOf(b, column, nowMs)];
+    const order = x < y ? -1 : x > y ? 1 : 0;
+    // Equals stay where they are from one refresh to the next.
+    return (
+      (reversed ? -order : order) ||
+      a.started_at.localeCompare(b.started_at) ||
+      a.session_id.localeCompare(b.session_id)
+    );
+  };
+  return rows.toSorted(by);
+}
+
+/** What is to be known first, in one sentence, and how bad it is. */
+export function headline(overview: Overview, nowMs: number): { tone: Wellness["tone"]; words: string; detail: string } {
+  const all = overview.sessions.map((row) => wellness(row, nowMs));
+  const bad = all.filter(({ tone }) => tone === "bad").length;
+  const warn = all.filter(({ tone }) => tone === "warn").length;
+  const callers = (count: number) => (count === 1 ? "1 call" : `${count} calls`);
+  const parts = [bad > 0 ? `${callers(bad)} in trouble` : "", warn > 0 ? `${callers(warn)} to watch` : ""];
+  const detail = parts.filter((part) => part !== "").join(", ") || "No call is in trouble";
+  const full = overview.sessions.length >= overview.max_sessions;
+  if (overview.draining) return { tone: "warn", words: "Draining: takes no new calls", detail };
+  if (overview.readiness.status === "not_ready") return { tone: "bad", words: "Takes no calls", detail };
+  if (full) return { tone: "bad", words: "Full: turns callers away", detail };
+  if (bad > 0) return { tone: "bad", words: "Takes calls, and callers have trouble", detail };
+  if (overview.readiness.status === "degraded")
+    return { tone: "warn", words: "Takes calls, with a part in trouble", detail };
+  return { tone: warn > 0 ? "warn" : "well", words: "Takes calls", detail };
+}
+
+const text = (value: unknown) => (typeof value === "string" ? value : "");
+const ms = (value: unknown) => formatMs(typeof value === "number" ? value : 0);
+
+/** Words that were said, or how many are hidden. */
+export function said(happening: Happening, field: string): string {
+  const value = happening[field];
+  if (typeof value === "string") return `“${value}”`;
+  const hidden = happening.hidden_words ?? 0;
+  return hidden === 1 ? "1 word, hidden" : `${hidden} words, hidden`;
+}
+
+/** A happening as a sentence. */
+export function sentence(happening: Happening): string {
+  const of = (field: string) => text(happening[field]).replaceAll("_", " ");
+  switch (happening.type) {
+    case "connected":
+      return "The caller is connected";
+    case "disconnected":
+      return "The caller’s connection is lost";
+    case "transcript":
+      return `Caller: ${said(happening, "text")}`;
+    case "user_text":
+      return `Caller types: ${said(happening, "text")}`;
+    case "agent_text":
+      return `Agent: ${said(happening, "text")}`;
+    case "heard":
+      return typeof happening.heard === "string"
+        ? `Cut in: “${happening.heard}” was heard, “${text(happening.unheard)}” was not`
+        : "Cut in: only part of the answer was heard";
+    case "tool_call":
+      return `Tool ${of("name")} has its result`;
+    case "tool_finished":
+      return `Tool ${of("name")} ${happening.failed === true ? "failed" : "ran"}, ${ms(happening.duration_ms)}`;
+    case "agent":
+      return `${text(happening.agent)} has the call`;
+    case "handoff":
+      return `Handed from ${text(happening.from)} to ${text(happening.to)}`;
+    case "recording":
+      return happening.enabled === true ? "Recording is on" : "Recording is off";
+    case "turn":
+      return happening.latency_ms === null
+        ? `Turn ${happening.turn}, typed`
+        : `Turn ${happening.turn}: ${ms(happening.latency_ms)}`;
+    case "stt_finished":
+      return `Words made out, ${ms(happening.duration_ms)}`;
+    case "llm_started":
+      return `First words of the model, ${ms(happening.ttft_ms)}`;
+    case "tts_started":
+      return `First sound of the voice, ${ms(happening.ttfb_ms)}`;
+    case "interrupted":
+      return `The caller cut in after ${ms(happening.heard_ms)}`;
+    case "false_interruption":
+      return `A noise; the agent went on after ${ms(happening.held_ms)}`;
+    case "end_of_turn":
+      return "The caller went on with the turn";
+    case "speculation_discarded":
+      return "A reply begun early was thrown away, unheard";
+    case "provider_failed":
+    case "deadline_missed":
+    case "commit_failed": {
+      const detail = [happening.stage, happening.kind, happening.state]
+        .filter((one) => typeof one === "string")
+        .join(" ");
+      return troubleWords({ kind: happening.type, detail });
+    }
+    case "fallback_to_text":
+      return troubleWords({ kind: "fell_back_to_text", detail: "" });
+    case "error":
+      return `Refused: ${of("code")}`;
+    case "ended":
+      return `Ended: ${of("outcome")}, ${of("reason")}`;
+    case "missed":
+      return `${happening.count} happenings were missed: this page was too slow`;
+    default:
+      return happening.type.replaceAll("_", " ");
+  }
+}

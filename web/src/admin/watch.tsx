@@ -1,0 +1,199 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { STAGES } from "../session/protocol";
+import { formatMs } from "../ui/format";
+import { Icon } from "../ui/icons";
+import { type AdminApi, AdminError } from "./api";
+import { type Happening, type Row, sentence, stageWords, wellness } from "./model";
+
+/** Happenings on the screen at most. */
+const SHOWN = 500;
+/** After a broken stream, how long until the next try, in ms. */
+const RETRY_MS = 1_500;
+
+type Link = "open" | "waiting" | "over" | "gone";
+
+interface Props {
+  api: AdminApi;
+  id: string;
+  row: Row | null;
+  nowMs: number;
+  logIsOn: boolean;
+  onEnd(): void;
+  onNotice(words: string): void;
+  onClose(): void;
+}
+
+/** One call as it happens, the latest first. */
+export function Watch({ api, id, row, nowMs, logIsOn, onEnd, onNotice, onClose }: Props) {
+  const [words, setWords] = useState(false);
+  const { happenings, link } = useHappenings(api, id, words);
+  const title = useRef<HTMLHeadingElement>(null);
+  useEffect(() => title.current?.focus(), []);
+  const how = row === null ? null : wellness(row, nowMs);
+  const download = async () => {
+    try {
+      const { name, content } = await api.log(id);
+      save(name, content);
+      onNotice(`${name} is saved. voice-agent replay ${name} plays it.`);
+    } catch (error) {
+      onNotice(error instanceof Error ? error.message : String(error));
+    }
+  };
+  return (
+    <section class="panel watch" aria-labelledby="watch-title" data-testid="watch-panel" data-link={link}>
+      <header class="watch-head">
+        <h2 id="watch-title" ref={title} tabindex={-1}>
+          Session <span class="numeric">{id}</span>
+        </h2>
+        <button
+          type="button"
+          class="quiet-icon"
+          aria-label="Close this session"
+          data-testid="watch-close"
+          onClick={onClose}
+        >
+          <Icon name="close" />
+        </button>
+      </header>
+      {how !== null && <p class={`watch-how tone tone-${how.tone}`}>{how.words}</p>}
+      {link !== "open" && <p class="watch-link">{LINKS[link]}</p>}
+      <div class="watch-acts">
+        <label class="words">
+          <input
+            type="checkbox"
+            checked={words}
+            data-testid="show-words"
+            onChange={(event) => setWords(event.currentTarget.checked)}
+          />
+          <span>
+            Show words <small>noted in the server’s log</small>
+          </span>
+        </label>
+        {logIsOn && (
+          <button type="button" class="button button-small" data-testid="download-log" onClick={() => void download()}>
+            Input log
+          </button>
+        )}
+        <button
+          type="button"
+          class="button button-small button-end"
+          disabled={link === "over" || link === "gone"}
+          data-testid="end-session"
+          onClick={onEnd}
+        >
+          End the call…
+        </button>
+      </div>
+      {!logIsOn && (
+        <p class="note watch-note" data-testid="log-off">
+          No input log for <code>voice-agent replay</code>: set <code>INPUT_LOG_DIR</code> to a folder. It holds what
+          callers say.
+        </p>
+      )}
+      <ol class="happenings" reversed data-testid="happenings">
+        {happenings.toReversed().map((one) => (
+          <Line key={one.number} happening={one} />
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+const LINKS: Record<Exclude<Link, "open">, string> = {
+  waiting: "Connecting…",
+  over: "This call is over.",
+  gone: "This call is not here any more.",
+};
+
+function Line({ happening }: { happening: Happening }) {
+  const time = new Date(happening.at).toLocaleTimeString("en-GB");
+  const cause = happening.type === "turn" && typeof happening.cause === "string" ? happening.cause : null;
+  return (
+    <li
+      class={happening.trouble === true ? "happening happening-bad" : "happening"}
+      data-testid="happening"
+      data-type={happening.type}
+    >
+      <time class="numeric" dateTime={happening.at}>
+        {time}
+      </time>
+      <div>
+        <p>
+          {happening.trouble === true && <span class="visually-hidden">Trouble: </span>}
+          {sentence(happening)}
+          {cause !== null && `, because of ${stageWords(cause)}`}
+        </p>
+        {happening.type === "turn" && <StageBar stages={happening.stages} />}
+        {happening.type === "tool_call" && happening.arguments !== null && (
+          <pre class="tool-words">
+            {JSON.stringify({ arguments: happening.arguments, result: happening.result }, null, 1)}
+          </pre>
+        )}
+      </div>
+    </li>
+  );
+}
+
+/** Where a turn's milliseconds went; every colour has its name and its figure beside it. */
+function StageBar({ stages }: { stages: unknown }) {
+  const of = (stage: string): number => {
+    const value = typeof stages === "object" && stages !== null ? Reflect.get(stages, stage) : 0;
+    return typeof value === "number" ? value : 0;
+  };
+  const spent = STAGES.filter((stage) => of(stage) > 0);
+  if (spent.length === 0) return null;
+  return (
+    <ul class="turn-stages">
+      {spent.map((stage) => (
+        <li key={stage}>
+          <i class={`dot stage-${stage}`} aria-hidden="true" />
+          {stage} <span class="numeric">{formatMs(of(stage))}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** What happened and happens. After a broken stream the server tells the past once more, and it replaces what is here. */
+function useHappenings(api: AdminApi, id: string, words: boolean): { happenings: Happening[]; link: Link } {
+  const [happenings, setHappenings] = useState<Happening[]>([]);
+  const [link, setLink] = useState<Link>("waiting");
+  useEffect(() => {
+    const stop = new AbortController();
+    let timer: ReturnType<typeof setTimeout>;
+    const follow = async () => {
+      const known = new Map<number, Happening>();
+      const tell = (happening: Happening) => {
+        // What was missed has no number of its own: it stands behind the latest.
+        const number = happening.number ?? (known.size === 0 ? 0 : Math.max(...known.keys())) + 0.5;
+        known.set(number, { ...happening, number, at: happening.at ?? new Date().toISOString() });
+        setLink("open");
+        setHappenings([...known.values()].slice(-SHOWN));
+      };
+      try {
+        await api.watch(id, words, tell, stop.signal);
+        if (!stop.signal.aborted) setLink("over");
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        if (error instanceof AdminError && error.status > 0) return setLink("gone");
+        setLink("waiting");
+        timer = setTimeout(() => void follow(), RETRY_MS);
+      }
+    };
+    void follow();
+    return () => {
+      stop.abort();
+      clearTimeout(timer);
+    };
+  }, [api, id, words]);
+  return { happenings, link };
+}
+
+function save(name: string, content: Blob): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  // The browser has begun to save it by the next turn of its loop.
+  setTimeout(() => URL.revokeObjectURL(link.href), 0);
+}
