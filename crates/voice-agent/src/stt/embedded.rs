@@ -9,6 +9,7 @@ use voice_core::provider::ProviderErrorKind;
 use super::moonshine::{Bias, DecodeOptions, Moonshine};
 use super::{Stt, Wanted};
 use crate::model::pool::{Lane, ModelPool};
+use crate::model::runtime::ModelError;
 use crate::model::{RunOutcome, outcome};
 use crate::telemetry::Events;
 
@@ -26,6 +27,19 @@ impl EmbeddedStt {
     pub const fn new(pool: Arc<ModelPool<Moonshine>>, events: Arc<Events>) -> Self {
         Self { pool, events }
     }
+}
+
+/// What the model makes of this audio: the whole step, without its pool.
+///
+/// # Errors
+/// [`ModelError::Runtime`] when a network fails.
+pub fn hear(model: &mut Moonshine, pcm: &[i16], wanted: Wanted, titles: &[String]) -> Result<String, ModelError> {
+    let bias = Bias::new(titles);
+    let options = match wanted {
+        Wanted::Interim => DecodeOptions::partial(&bias),
+        Wanted::Final => DecodeOptions::final_result(&bias),
+    };
+    model.transcribe(pcm, &options).map(|transcription| transcription.text)
 }
 
 impl Stt for EmbeddedStt {
@@ -47,14 +61,7 @@ impl Stt for EmbeddedStt {
             Wanted::Interim => Lane::Speculative,
             Wanted::Final => Lane::Urgent,
         };
-        let answer = self.pool.submit(lane, move |model| {
-            let bias = Bias::new(&titles);
-            let options = match wanted {
-                Wanted::Interim => DecodeOptions::partial(&bias),
-                Wanted::Final => DecodeOptions::final_result(&bias),
-            };
-            model.transcribe(&pcm, &options).map(|transcription| transcription.text)
-        });
+        let answer = self.pool.submit(lane, move |model| hear(model, &pcm, wanted, &titles));
         self.events.model_queue("moonshine", self.pool.stats().queued());
         let events = Arc::clone(&self.events);
         async move {
