@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
@@ -20,6 +21,9 @@ use crate::words::{errors, words};
 const LEAST_LEAD: usize = 6_400;
 /// And up to so much longer: over two windows of the VAD, so that every place in them occurs.
 const MORE_LEAD: usize = 1_280;
+
+/// A caller who types takes at least so long for the first words.
+const FIRST_WORDS: Duration = Duration::from_millis(500);
 
 /// What became of a dialogue.
 #[derive(Debug)]
@@ -84,6 +88,8 @@ pub(crate) async fn typed(house: &House, dialogue: &Dialogue) -> Result<Outcome>
     let mut call = house.call(dialogue).await?;
     let mut fault = None;
     let mut list = call.list().await?;
+    // Nobody types at once: the session knows the list by then.
+    tokio::time::sleep(FIRST_WORDS).await;
     for said in &dialogue.turns {
         let done = call.type_in(&said.say).await.with_context(|| dialogue.name.clone())?;
         let wrong = check::turn(said, &done, &call.titles, false)?;
