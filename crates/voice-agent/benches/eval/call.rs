@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use voice_agent::driver::api::{Command, FRAME_MS, Outbound, SessionHandle, ToolCallReport};
 use voice_agent::driver::{self, Deps, Providers, Start};
 use voice_agent::store::{
-    Channel, ChangeOutcome, Clock, InstanceId, SessionDoc, SessionId, SqliteOptions, SqliteStore, Store, UserId,
+    ChangeOutcome, Channel, Clock, InstanceId, SessionDoc, SessionId, SqliteOptions, SqliteStore, Store, UserId,
 };
 use voice_agent::tasks::{Task, TaskChange, UndoEffect};
 use voice_agent::telemetry::{Events, Metrics, Traces};

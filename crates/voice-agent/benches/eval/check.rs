@@ -21,7 +21,12 @@ pub(crate) struct Done {
 }
 
 /// Compares; what is wrong, if anything. Titles that were spoken are compared by their words.
-pub(crate) fn turn(said: &Said, done: &Done, titles: &BTreeMap<String, String>, spoken: bool) -> Result<Option<String>> {
+pub(crate) fn turn(
+    said: &Said,
+    done: &Done,
+    titles: &BTreeMap<String, String>,
+    spoken: bool,
+) -> Result<Option<String>> {
     let matches = |pattern: &String| -> Result<bool> {
         Ok(RegexBuilder::new(pattern).case_insensitive(true).build()?.is_match(&done.reply))
     };

@@ -100,8 +100,8 @@ fn encode(sample: i16) -> u8 {
     const MOST: i32 = 32_635;
     let sign = if sample < 0 { 0x80 } else { 0 };
     let magnitude = i32::from(sample).abs().min(MOST) + BIAS;
-    let exponent = 23 - (magnitude.leading_zeros() as i32).min(23);
-    let exponent = (exponent - 7 + 8).clamp(7, 14) - 7;
+    // The highest bit is the 8th for the lowest exponent, the 15th for the highest.
+    let exponent = 24_i32.saturating_sub_unsigned(magnitude.leading_zeros()).clamp(0, 7);
     let mantissa = (magnitude >> (exponent + 3)) & 0x0f;
     // Eight bits by construction.
     !((sign | (exponent << 4) | mantissa) as u8)

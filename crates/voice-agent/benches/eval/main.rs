@@ -101,9 +101,8 @@ fn main() -> Result<()> {
     let spoken = args.chosen(dialogue::spoken(&all)?);
     if args.wants("typed") {
         let typed = args.chosen(all);
-        let outcomes = on_threads(args.threads(), &models_dir, &typed, async |house, dialogue| {
-            run::typed(house, dialogue).await
-        })?;
+        let outcomes =
+            on_threads(args.threads(), &models_dir, &typed, async |house, dialogue| run::typed(house, dialogue).await)?;
         report::typed(&outcomes, others)?;
     }
     if args.wants("spoken") || args.wants("phases") {
@@ -143,11 +142,8 @@ fn lines(args: &Args, dialogues: &[Dialogue]) -> Result<Vec<Line>> {
 }
 
 fn speak(args: &Args, models_dir: &Path, lines: &[Line], dialogues: &[Dialogue]) -> Result<()> {
-    let jobs: Vec<(usize, &Dialogue)> = lines
-        .iter()
-        .enumerate()
-        .flat_map(|(line, _)| dialogues.iter().map(move |dialogue| (line, dialogue)))
-        .collect();
+    let jobs: Vec<(usize, &Dialogue)> =
+        lines.iter().enumerate().flat_map(|(line, _)| dialogues.iter().map(move |dialogue| (line, dialogue))).collect();
     let outcomes = on_threads(args.threads(), models_dir, &jobs, async |house, (line, dialogue)| {
         let line = lines.get(*line).context("a line")?;
         run::spoken(house, &line.caller(), dialogue).await

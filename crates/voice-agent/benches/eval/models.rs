@@ -61,7 +61,7 @@ impl Stt for Here<Moonshine> {
         titles: Arc<Vec<String>>,
     ) -> BoxFuture<'static, Result<String, ProviderErrorKind>> {
         let mut model = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let heard = embedded::hear(&mut model, &pcm, wanted, &titles).map_err(|error| {
+        let heard = embedded::hear(&mut model, &pcm, wanted, &titles, &RulesLlm).map_err(|error| {
             tracing::error!(%error, "the model failed");
             ProviderErrorKind::Protocol
         });
