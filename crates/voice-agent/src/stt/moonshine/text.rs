@@ -93,6 +93,11 @@ mod tests {
     }
 
     #[test]
+    fn old_spellings_are_modern() {
+        assert_eq!(tidy("Call Anna to-morrow, good-bye."), "Call Anna tomorrow, goodbye.");
+    }
+
+    #[test]
     fn marks_alone_are_nothing() {
         for raw in ["", " . ", "...", "\u{fffd}!"] {
             assert_eq!(tidy(raw), "");
