@@ -265,7 +265,7 @@ fn in_place_of(old: &str, new: &str) -> String {
 mod tests {
     use super::*;
 
-    fn bias(titles: &[&str]) -> Bias {
+    fn bias(titles: &[&str]) -> Bias<'static> {
         Bias::new(&titles.iter().map(|&title| title.to_owned()).collect::<Vec<_>>())
     }
 

@@ -107,6 +107,10 @@ fn it_does_not_matter_where_in_a_frame_a_command_begins() {
     for phase in [0, 67, 131, 197, 263, 331, 401, 479] {
         let mut shifted = vec![0; phase];
         shifted.extend(&pcm);
-        assert_eq!(words(&transcribe(&shifted, &DecodeOptions::final_result(&bias)).text), "what are my tasks", "{phase}");
+        assert_eq!(
+            words(&transcribe(&shifted, &DecodeOptions::final_result(&bias)).text),
+            "what are my tasks",
+            "{phase}"
+        );
     }
 }
