@@ -97,8 +97,11 @@ pub(crate) fn spoken(cells: &[Spoken]) -> Result<()> {
     line("")
 }
 
+/// A voice, what it said, and what was heard at each place: the text, and whether it was right.
+pub(crate) type AtPhases = (String, String, Vec<(String, bool)>);
+
 /// What a command was heard as, over the places in a frame where it began.
-pub(crate) fn phases(heard: &[(String, String, Vec<(String, bool)>)]) -> Result<()> {
+pub(crate) fn phases(heard: &[AtPhases]) -> Result<()> {
     line("### Where in a frame a command begins\n")?;
     line("| Voice | Said | Heard right | Otherwise heard as |\n|---|---|---:|---|")?;
     let (mut right, mut all) = (0, 0);
