@@ -5,8 +5,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 SEEDS ?= 10000
 BENCH ?=
+EVAL ?=
 
-.PHONY: help setup models web screenshots build run test check sim bench fuzz clean
+.PHONY: help setup models web screenshots build run test check sim bench eval fuzz clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +41,9 @@ sim: ## run the simulator (SEEDS=10000)
 
 bench: setup models web ## measure, and print Markdown with a description of the machine (BENCH="--runs 1 --only calls")
 	cargo bench --locked --package voice-agent --bench calls -- $(BENCH)
+
+eval: setup models web ## whether callers get what they ask for, typed and spoken: Markdown (EVAL="--only spoken --voices flite:slt")
+	@scripts/eval.sh $(EVAL)
 
 fuzz: ## fuzz every parser that meets the network (FUZZ_SECONDS=60 each)
 	@scripts/fuzz.sh

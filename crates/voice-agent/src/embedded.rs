@@ -5,21 +5,29 @@ use std::sync::Arc;
 
 use crate::config::Model as Settings;
 use crate::driver::Providers;
-use crate::llm::rules::RulesLlm;
+use crate::llm::rules::{self, RulesLlm};
+use crate::llm::{LlmEvent, LlmRequest};
 use crate::model::pool::{ModelPool, PoolConfig};
 use crate::model::runtime::{ModelError, Runtime};
 use crate::readiness::{StageHealth, Watched};
+use crate::stt::Understanding;
 use crate::stt::embedded::EmbeddedStt;
 use crate::stt::moonshine::Moonshine;
 use crate::telemetry::Events;
+use crate::tools::{self, TASK_AGENT};
 use crate::tts::embedded::EmbeddedTts;
 use crate::tts::hibari::{Hibari, Reader};
 use crate::turn::embedded::EmbeddedScorer;
 use crate::turn::smart_turn::SmartTurn;
 use crate::vad::Silero;
+use voice_core::chat::{ChatContext, ChatItem};
 
 /// The voice's pace; 1 is its own.
 const SPEED: f32 = 1.0;
+/// What the embedded language model says when it is at a loss.
+const PUZZLED: &[&str] = &["I heard:", "I couldn't find", "still don't get"];
+/// How well a text is understood that is answered with words alone: an offer or a question back is the weaker sign.
+const UNDERSTOOD_WITHOUT_A_TOOL: f32 = 0.5;
 
 /// Loads all embedded models and starts their threads; what readiness is to look after comes beside them. Blocks for about
 /// a second: call it off the runtime.
@@ -49,13 +57,35 @@ pub fn load(
         watch("tts", false, Arc::clone(&tts) as Arc<dyn StageHealth>),
     ];
     let providers = Providers {
-        stt: Arc::new(EmbeddedStt::new(stt, Arc::clone(events))),
+        stt: Arc::new(EmbeddedStt::new(stt, Arc::new(RulesLlm), Arc::clone(events))),
         scorer: Some(Arc::new(EmbeddedScorer::new(turn, Arc::clone(events)))),
         llm: Arc::new(RulesLlm::prepared()),
         tts: Arc::new(EmbeddedTts::new(tts, Arc::clone(events), SPEED)),
         vad,
     };
     Ok((providers, rungs))
+}
+
+/// The embedded language model says of each reading whether it would do something.
+impl Understanding for RulesLlm {
+    fn understands(&self, text: &str, titles: &[String]) -> f32 {
+        let said = ChatItem::User { text: text.to_owned() };
+        let request = LlmRequest {
+            agent: TASK_AGENT.to_owned(),
+            instructions: String::new(),
+            chat: ChatContext { items: vec![said] },
+            tools: tools::specs_for(TASK_AGENT),
+            now: jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC),
+            titles: titles.to_vec(),
+        };
+        let events = rules::respond(&request);
+        if events.iter().any(|event| matches!(event, LlmEvent::ToolCall { .. })) {
+            return 1.0;
+        }
+        let puzzled =
+            |event: &LlmEvent| matches!(event, LlmEvent::Text(text) if PUZZLED.iter().any(|sign| text.contains(sign)));
+        if events.iter().any(puzzled) { 0.0 } else { UNDERSTOOD_WITHOUT_A_TOOL }
+    }
 }
 
 /// Speaks a text with the embedded voice: PCM16 mono at `rate` Hz.

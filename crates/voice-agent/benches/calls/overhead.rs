@@ -114,6 +114,7 @@ impl House {
             tracker: tracker.clone(),
             going_away: tokio_util::sync::CancellationToken::new(),
             command_queue: 256,
+            clock: Arc::new(voice_agent::store::SystemClock),
             input_log_dir: None,
         };
         let start = Start { doc, fence, resumed: false, time_zone: jiff::tz::TimeZone::UTC };

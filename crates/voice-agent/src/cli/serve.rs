@@ -103,6 +103,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         tracker: app.calls.clone(),
         going_away: app.going_away.clone(),
         command_queue: app.config.limits.command_queue,
+        clock: Arc::new(SystemClock),
         input_log_dir: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
     });
     Ok(Arc::new(move |start| driver::spawn(Arc::clone(&deps), start)))

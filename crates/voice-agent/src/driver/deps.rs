@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use voice_core::CoreConfig;
 
 use crate::llm::Llm;
-use crate::store::{SessionDoc, Store};
+use crate::store::{Clock, SessionDoc, Store};
 use crate::stt::Stt;
 use crate::telemetry::{Events, Traces};
 use crate::tts::Tts;
@@ -58,6 +58,8 @@ pub struct Deps {
     pub going_away: CancellationToken,
     /// Commands that may wait for a session.
     pub command_queue: usize,
+    /// What time and day it is for callers: "tomorrow" begins from here.
+    pub clock: Arc<dyn Clock>,
     /// Where inputs are logged; nowhere if unset.
     pub input_log_dir: Option<PathBuf>,
 }

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::llm::{Llm, LlmEvent, LlmRequest};
 use crate::model::runtime::default_models_dir;
-use crate::store::{Channel, InstanceId, SessionId, SqliteOptions, SqliteStore, Store, UserId};
+use crate::store::{Channel, InstanceId, SessionId, SqliteOptions, SqliteStore, Store, SystemClock, UserId};
 use crate::stt::{Stt, Wanted};
 use crate::telemetry::{Events, Metrics, Traces};
 use crate::tts::{Tts, TtsEvent};
@@ -105,6 +105,7 @@ impl House {
             tracker: TaskTracker::new(),
             going_away: CancellationToken::new(),
             command_queue: 32,
+            clock: Arc::new(SystemClock),
             input_log_dir: None,
         });
         let now = jiff::Timestamp::now();

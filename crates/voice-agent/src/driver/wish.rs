@@ -150,7 +150,7 @@ impl Driver {
     }
 
     fn local_now(&self) -> jiff::ZonedDateTime {
-        jiff::Timestamp::now().to_zoned_datetime(self.time_zone.clone())
+        self.deps.clock.now().to_zoned_datetime(self.time_zone.clone())
     }
 
     /// A tool reads the tasks as they are in the store now, or as this turn's tools before it leave them.
@@ -179,7 +179,7 @@ impl Driver {
 
     fn commit(&mut self, commit: CommitId, turn: TurnId, calls: Vec<ToolCallId>, snapshot: &Snapshot) {
         self.answers.saving(commit);
-        doc::write(&mut self.doc, snapshot, jiff::Timestamp::now());
+        doc::write(&mut self.doc, snapshot, self.deps.clock.now());
         let tools = self.staging.commits(&calls);
         let store = Arc::clone(&self.deps.store);
         let what = Commit { doc: self.doc.clone(), fence: self.fence, turn, tools };

@@ -7,8 +7,9 @@ use futures_util::future::BoxFuture;
 use voice_core::provider::ProviderErrorKind;
 
 use super::moonshine::{Bias, DecodeOptions, Moonshine};
-use super::{Stt, Wanted};
+use super::{Stt, Understanding, Wanted};
 use crate::model::pool::{Lane, ModelPool};
+use crate::model::runtime::ModelError;
 use crate::model::{RunOutcome, outcome};
 use crate::telemetry::Events;
 
@@ -18,14 +19,35 @@ pub const MODEL: &str = "moonshine-tiny-en";
 /// Moonshine, shared by all sessions.
 pub struct EmbeddedStt {
     pool: Arc<ModelPool<Moonshine>>,
+    understanding: Arc<dyn Understanding>,
     events: Arc<Events>,
 }
 
 impl EmbeddedStt {
-    /// A recogniser on this pool.
-    pub const fn new(pool: Arc<ModelPool<Moonshine>>, events: Arc<Events>) -> Self {
-        Self { pool, events }
+    /// A recogniser on this pool. Of several readings it prefers those that are understood.
+    pub fn new(pool: Arc<ModelPool<Moonshine>>, understanding: Arc<dyn Understanding>, events: Arc<Events>) -> Self {
+        Self { pool, understanding, events }
     }
+}
+
+/// What the model makes of this audio: the whole step, without its pool.
+///
+/// # Errors
+/// [`ModelError::Runtime`] when a network fails.
+pub fn hear(
+    model: &mut Moonshine,
+    pcm: &[i16],
+    wanted: Wanted,
+    titles: &[String],
+    understanding: &dyn Understanding,
+) -> Result<String, ModelError> {
+    let understands = |text: &str| understanding.understands(text, titles);
+    let bias = Bias::new(titles).preferring(&understands);
+    let options = match wanted {
+        Wanted::Interim => DecodeOptions::partial(&bias),
+        Wanted::Final => DecodeOptions::final_result(&bias),
+    };
+    model.transcribe(pcm, &options).map(|transcription| transcription.text)
 }
 
 impl Stt for EmbeddedStt {
@@ -47,14 +69,8 @@ impl Stt for EmbeddedStt {
             Wanted::Interim => Lane::Speculative,
             Wanted::Final => Lane::Urgent,
         };
-        let answer = self.pool.submit(lane, move |model| {
-            let bias = Bias::new(&titles);
-            let options = match wanted {
-                Wanted::Interim => DecodeOptions::partial(&bias),
-                Wanted::Final => DecodeOptions::final_result(&bias),
-            };
-            model.transcribe(&pcm, &options).map(|transcription| transcription.text)
-        });
+        let understanding = Arc::clone(&self.understanding);
+        let answer = self.pool.submit(lane, move |model| hear(model, &pcm, wanted, &titles, &*understanding));
         self.events.model_queue("moonshine", self.pool.stats().queued());
         let events = Arc::clone(&self.events);
         async move {

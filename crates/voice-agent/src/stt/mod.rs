@@ -15,6 +15,12 @@ pub enum Wanted {
     Final,
 }
 
+/// Who knows what callers can mean. A recogniser that weighs several readings asks it; none of them depends on who that is.
+pub trait Understanding: Send + Sync {
+    /// How well a text is understood, from 0 (not at all) to 1, by itself and with the caller's task titles.
+    fn understands(&self, text: &str, titles: &[String]) -> f32;
+}
+
 /// A speech recogniser.
 pub trait Stt: Send + Sync {
     /// The provider's label in metrics and logs.

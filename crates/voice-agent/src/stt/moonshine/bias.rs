@@ -20,6 +20,8 @@ const OPENING_NATS: f32 = 0.7;
 const PART_NATS: f32 = 0.4;
 /// Nats for each word of one of the caller's titles, said in full.
 const TITLE_NATS: f32 = 1.2;
+/// Nats for a text that is understood as a whole.
+const UNDERSTOOD_NATS: f32 = 2.0;
 /// What a title costs that had to be repaired, in nats.
 const REPAIR_NATS: f32 = 0.6;
 /// Words that may stand before a beginning.
@@ -63,11 +65,13 @@ static INVENTORY: LazyLock<(HashMap<&'static str, Known>, usize)> = LazyLock::ne
 });
 
 /// Expectations about the next utterance. Making one costs some microseconds for each title; the phrases are shared.
-#[derive(Debug, Clone, Default)]
-pub struct Bias {
+#[derive(Clone, Default)]
+pub struct Bias<'u> {
     /// In the order of their first words.
     titles: Vec<Title>,
     off: bool,
+    /// How well a whole text is understood, from 0 to 1.
+    understands: Option<&'u (dyn Fn(&str) -> f32 + 'u)>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,17 +81,28 @@ struct Title {
     sounds: Vec<Sound>,
 }
 
-impl Bias {
+impl std::fmt::Debug for Bias<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bias").field("titles", &self.titles).field("off", &self.off).finish_non_exhaustive()
+    }
+}
+
+impl<'u> Bias<'u> {
     /// Expects task commands and these task titles (at most the first 500).
     pub fn new(titles: &[String]) -> Self {
         let mut titles: Vec<Title> = titles.iter().take(MOST_TITLES).filter_map(|title| Title::new(title)).collect();
         titles.sort_by(|a, b| a.first().cmp(b.first()));
-        Self { titles, off: false }
+        Self { titles, off: false, understands: None }
     }
 
     /// Expects nothing: the hypotheses stay as the model weighs them.
     pub fn off() -> Self {
-        Self { titles: Vec::new(), off: true }
+        Self { titles: Vec::new(), off: true, understands: None }
+    }
+
+    /// Prefers what is understood: `understands` says how well, from 0 to 1.
+    pub fn preferring(self, understands: &'u (dyn Fn(&str) -> f32 + 'u)) -> Self {
+        Self { understands: Some(understands), ..self }
     }
 
     /// The text, its titles repaired, and how many nats it earns.
@@ -96,7 +111,8 @@ impl Bias {
             return (text.to_owned(), 0.0);
         }
         let (text, repairs) = self.repair(text);
-        let nats = self.nats(&bare_words(&text), true) - REPAIR_NATS * repairs as f32;
+        let understood = self.understands.map_or(0.0, |understands| understands(&text));
+        let nats = self.nats(&bare_words(&text), true) - REPAIR_NATS * repairs as f32 + UNDERSTOOD_NATS * understood;
         (text, nats)
     }
 
@@ -249,7 +265,7 @@ fn in_place_of(old: &str, new: &str) -> String {
 mod tests {
     use super::*;
 
-    fn bias(titles: &[&str]) -> Bias {
+    fn bias(titles: &[&str]) -> Bias<'static> {
         Bias::new(&titles.iter().map(|&title| title.to_owned()).collect::<Vec<_>>())
     }
 

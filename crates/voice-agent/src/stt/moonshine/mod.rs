@@ -7,6 +7,7 @@
 
 mod bias;
 mod decoder;
+mod level;
 mod phonetic;
 mod phrases;
 mod search;
@@ -18,9 +19,10 @@ mod text;
 mod tokenizer;
 
 pub use bias::Bias;
+pub use level::Margin;
 pub use stabilizer::{Caption, PartialStabilizer};
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use self::decoder::{Audio, Networks, Past};
 use self::search::{Candidate, Sequence, Steps, best_of_rows, search};
@@ -40,8 +42,10 @@ pub const MIN_AUDIO_MS: u64 = 200;
 pub struct DecodeOptions<'b> {
     /// Hypotheses followed at a time: 1 is greedy.
     pub beam: usize,
+    /// The audio is heard once with each of these margins of silence around it.
+    pub margins: &'static [Margin],
     /// What the caller is likely to say. Not looked at when greedy: partial results are the model's own words.
-    pub bias: &'b Bias,
+    pub bias: &'b Bias<'b>,
     /// At most so many tokens for each second of audio; a decoder that rambles on silence ends here. Fast English speech has
     /// about five.
     pub max_tokens_per_second: f32,
@@ -51,15 +55,19 @@ pub struct DecodeOptions<'b> {
 
 impl<'b> DecodeOptions<'b> {
     /// For partial results while the caller speaks: greedy.
-    pub fn partial(bias: &'b Bias) -> Self {
-        Self { beam: 1, bias, max_tokens_per_second: 6.5, min_confidence: MIN_CONFIDENCE }
+    pub fn partial(bias: &'b Bias<'b>) -> Self {
+        Self { beam: 1, margins: &MARGINS[..1], bias, max_tokens_per_second: 6.5, min_confidence: MIN_CONFIDENCE }
     }
 
     /// For the transcript of a finished utterance: four beams.
-    pub fn final_result(bias: &'b Bias) -> Self {
-        Self { beam: 4, ..Self::partial(bias) }
+    pub fn final_result(bias: &'b Bias<'b>) -> Self {
+        Self { beam: 4, margins: MARGINS, ..Self::partial(bias) }
     }
 }
+
+/// The margins of a final result. What is written changes with where the sound lies in the model's frames: what is written
+/// both times is the likelier for it. Partial results are heard with the first one only.
+const MARGINS: &[Margin] = &[Margin { before_ms: 300, after_ms: 100 }, Margin { before_ms: 500, after_ms: 500 }];
 
 /// Below this confidence the model's words are noise. Measured on synthetic noises (white, pink and brown at three levels,
 /// tones, typing, clicks, a cough) those give 0.18 to 0.97, and above 0.3 always a text of [`text::is_heard_in_noise`], which
@@ -134,20 +142,22 @@ impl Moonshine {
     }
 
     fn transcribe_segment(&mut self, pcm: &[i16], options: &DecodeOptions<'_>) -> Result<Transcription, ModelError> {
-        self.samples.clear();
-        self.samples.extend(pcm.iter().map(|&sample| f32::from(sample) / 32_768.0));
         let seconds = pcm.len() as f32 / SAMPLE_RATE as f32;
         // Two more than the rate allows: a short "yes, please." has its full stop and its end besides.
         let most_tokens = (seconds * options.max_tokens_per_second) as usize + 2;
-        let audio = self.networks.encode(&self.samples)?;
-        let mut steps = NetworkSteps {
-            networks: &mut self.networks,
-            tokenizer: &self.tokenizer,
-            bias: options.bias,
-            audio,
-            past: None,
-        };
-        let sequences = search(&mut steps, options.beam, most_tokens)?;
+        let mut sequences = Vec::new();
+        for margin in options.margins {
+            level::prepare(pcm, *margin, &mut self.samples);
+            let audio = self.networks.encode(&self.samples)?;
+            let mut steps = NetworkSteps {
+                networks: &mut self.networks,
+                tokenizer: &self.tokenizer,
+                bias: options.bias,
+                audio,
+                past: None,
+            };
+            sequences.extend(search(&mut steps, options.beam, most_tokens)?);
+        }
         Ok(self.weigh(&sequences, options))
     }
 
@@ -162,18 +172,19 @@ impl Moonshine {
         if confidence < options.min_confidence || text::is_heard_in_noise(&unbiased) {
             return Transcription { confidence, ..Transcription::default() };
         }
-        let mut found: Vec<(Hypothesis, f32)> = Vec::new();
+        let mut by_words: BTreeMap<Vec<String>, Reading> = BTreeMap::new();
         for sequence in sequences {
             let raw = text::tidy(&self.tokenizer.decode(&sequence.tokens));
             let (text, nats) = if options.beam <= 1 { (raw, 0.0) } else { options.bias.weigh(&raw) };
-            let hypothesis = Hypothesis { text, log_prob: sequence.log_prob, score: sequence.score(nats) };
-            found.push((hypothesis, sequence.mean_log_prob().exp()));
+            if !text::is_heard_in_noise(&text) {
+                // The same words with other punctuation, or heard again with another margin, are one hypothesis.
+                let reading = by_words.entry(text::bare_words(&text)).or_default();
+                reading.add(text, nats, sequence);
+            }
         }
-        found.retain(|(hypothesis, _)| !text::is_heard_in_noise(&hypothesis.text));
+        let takes = (options.margins.len() as f32).ln();
+        let mut found: Vec<(Hypothesis, f32)> = by_words.into_values().map(|reading| reading.weigh(takes)).collect();
         found.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
-        // The same words with other punctuation are one hypothesis: the best-scored writing stays.
-        let mut known = BTreeSet::new();
-        found.retain(|(hypothesis, _)| known.insert(text::bare_words(&hypothesis.text)));
         let Some((best, confidence)) = found.first().map(|(best, confidence)| (best.text.clone(), *confidence)) else {
             return Transcription { confidence, ..Transcription::default() };
         };
@@ -182,11 +193,47 @@ impl Moonshine {
     }
 }
 
+/// All that is known of one reading of the audio.
+#[derive(Debug, Default)]
+struct Reading {
+    /// The best writing, what the bias gives for it, and its sequence.
+    best: Option<(String, f32, Sequence)>,
+    /// Logarithm of the sum of the probabilities of all its writings, each as often as it was heard.
+    log_sum: f32,
+}
+
+impl Reading {
+    fn add(&mut self, text: String, nats: f32, sequence: &Sequence) {
+        let log_prob = sequence.log_prob;
+        self.log_sum = match &self.best {
+            None => log_prob,
+            Some(_) => {
+                let (more, less) = (self.log_sum.max(log_prob), self.log_sum.min(log_prob));
+                more + (less - more).exp().ln_1p()
+            }
+        };
+        if self.best.as_ref().is_none_or(|(_, _, best)| log_prob > best.log_prob) {
+            self.best = Some((text, nats, sequence.clone()));
+        }
+    }
+
+    /// The hypothesis and its confidence; `takes` is the logarithm of how often the audio was heard.
+    fn weigh(self, takes: f32) -> (Hypothesis, f32) {
+        let Some((text, nats, sequence)) = self.best else {
+            return (Hypothesis { text: String::new(), log_prob: f32::MIN, score: f32::MIN }, 0.0);
+        };
+        let confidence = sequence.mean_log_prob().exp();
+        let log_prob = self.log_sum - takes;
+        let score = Sequence { log_prob, ..sequence }.score(nats);
+        (Hypothesis { text, log_prob, score }, confidence)
+    }
+}
+
 /// The networks as the search sees them.
 struct NetworkSteps<'n> {
     networks: &'n mut Networks,
     tokenizer: &'n Tokenizer,
-    bias: &'n Bias,
+    bias: &'n Bias<'n>,
     audio: Audio,
     past: Option<Past>,
 }

@@ -99,3 +99,18 @@ fn long_audio_is_cut_joined_and_truncated() {
     assert_eq!(words(&heard.text), "what are my tasks what are my tasks");
     assert_eq!(heard.truncated_ms, 1_000);
 }
+
+#[test]
+fn it_does_not_matter_where_in_a_frame_a_command_begins() {
+    let bias = Bias::default();
+    let pcm = fixture("stt_what_are_my_tasks.wav");
+    for phase in [0, 67, 131, 197, 263, 331, 401, 479] {
+        let mut shifted = vec![0; phase];
+        shifted.extend(&pcm);
+        assert_eq!(
+            words(&transcribe(&shifted, &DecodeOptions::final_result(&bias)).text),
+            "what are my tasks",
+            "{phase}"
+        );
+    }
+}

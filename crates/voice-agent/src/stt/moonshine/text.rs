@@ -6,13 +6,26 @@ pub(super) fn tidy(raw: &str) -> String {
     let words: Vec<&str> = raw.split(|c: char| c.is_whitespace() || c.is_control() || c == '\u{fffd}').collect();
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     let kept = without_stutter(&words);
-    let joined = kept.join(" ");
+    let joined = kept.into_iter().map(modern).collect::<Vec<_>>().join(" ");
     let text = joined.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '$' | '"' | '\'' | '#' | '-'));
     if !text.chars().any(char::is_alphanumeric) {
         return String::new();
     }
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The model learnt from old books too: "to-morrow" is written as everybody writes it.
+fn modern(word: &str) -> String {
+    const OLD: &[(&str, &str)] = &[
+        ("o-day", "oday"),
+        ("o-morrow", "omorrow"),
+        ("o-night", "onight"),
+        ("ood-bye", "oodbye"),
+        ("ood-by", "oodbye"),
+    ];
+    let old = OLD.iter().find(|(old, _)| bare(word).get(1..) == Some(old));
+    old.map_or_else(|| word.to_owned(), |(old, new)| word.replacen(old, new, 1))
 }
 
 /// Whether a text is nothing, or what this model writes for a cough, a click, typing or mere noise, often with high
@@ -77,6 +90,11 @@ mod tests {
         assert_eq!(tidy("  ...add  buy milk\u{fffd} to my list. "), "Add buy milk to my list.");
         assert_eq!(tidy("$5 for milk?"), "$5 for milk?");
         assert_eq!(tidy("\u{e9}clair"), "\u{c9}clair");
+    }
+
+    #[test]
+    fn old_spellings_are_modern() {
+        assert_eq!(tidy("Call Anna to-morrow, good-bye."), "Call Anna tomorrow, goodbye.");
     }
 
     #[test]

@@ -1,0 +1,104 @@
+//! The real models under virtual time: they work where they are asked, and take as long as they usually do.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use futures_util::FutureExt as _;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use voice_agent::driver::Providers;
+use voice_agent::llm::rules::RulesLlm;
+use voice_agent::model::runtime::Runtime;
+use voice_agent::stt::moonshine::Moonshine;
+use voice_agent::stt::{Stt, Wanted, embedded};
+use voice_agent::tts::{SAMPLE_RATE_HZ, Tts, TtsEvent};
+use voice_agent::turn::TurnScorer;
+use voice_agent::turn::smart_turn::SmartTurn;
+use voice_agent::vad::Silero;
+use voice_core::provider::ProviderErrorKind;
+
+/// What a transcription takes of virtual time: as on two cores.
+const STT: Duration = Duration::from_millis(120);
+/// What an end-of-turn score takes.
+const SCORE: Duration = Duration::from_millis(70);
+/// What a sentence of the agent lasts: it is only waited for.
+const SENTENCE_MS: u32 = 300;
+
+/// A model that works on the thread that asks.
+struct Here<M>(Mutex<M>);
+
+/// Speaks silence.
+struct Hum;
+
+/// The embedded providers, but for the voice.
+pub(crate) fn load(models_dir: &Path) -> Result<Providers> {
+    let runtime = Runtime::load(models_dir)?;
+    Ok(Providers {
+        stt: Arc::new(Here(Mutex::new(Moonshine::load(&runtime)?))),
+        scorer: Some(Arc::new(Here(Mutex::new(SmartTurn::load(&runtime)?)))),
+        llm: Arc::new(RulesLlm::prepared()),
+        tts: Arc::new(Hum),
+        vad: Silero::load(models_dir)?,
+    })
+}
+
+impl Stt for Here<Moonshine> {
+    fn provider(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn model(&self) -> &str {
+        embedded::MODEL
+    }
+
+    fn transcribe(
+        &self,
+        pcm: Vec<i16>,
+        wanted: Wanted,
+        titles: Arc<Vec<String>>,
+    ) -> BoxFuture<'static, Result<String, ProviderErrorKind>> {
+        let mut model = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = embedded::hear(&mut model, &pcm, wanted, &titles, &RulesLlm).map_err(|error| {
+            tracing::error!(%error, "the model failed");
+            ProviderErrorKind::Protocol
+        });
+        async move {
+            tokio::time::sleep(STT).await;
+            heard
+        }
+        .boxed()
+    }
+}
+
+impl TurnScorer for Here<SmartTurn> {
+    fn score(&self, pcm: Vec<i16>) -> BoxFuture<'static, Result<f32, ProviderErrorKind>> {
+        let score = self.0.lock().unwrap_or_else(PoisonError::into_inner).score(&pcm);
+        let score = score.map_err(|error| {
+            tracing::error!(%error, "the model failed");
+            ProviderErrorKind::Protocol
+        });
+        async move {
+            tokio::time::sleep(SCORE).await;
+            score
+        }
+        .boxed()
+    }
+}
+
+impl Tts for Hum {
+    fn provider(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn model(&self) -> &str {
+        "hum"
+    }
+
+    fn synthesize(&self, _text: String) -> BoxStream<'static, Result<TtsEvent, ProviderErrorKind>> {
+        let samples = (SAMPLE_RATE_HZ / 1_000 * SENTENCE_MS) as usize;
+        stream::iter([Ok(TtsEvent::Audio(vec![0; samples])), Ok(TtsEvent::Done { words: Vec::new() })]).boxed()
+    }
+}

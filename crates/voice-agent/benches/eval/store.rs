@@ -1,0 +1,121 @@
+//! The embedded store under virtual time: every answer is there at once.
+//!
+//! The store works on threads of its own. Under a paused clock a runtime with nothing else to do jumps to its next
+//! deadline, and would take the disk's millisecond for seconds; so this waits for the disk where it is asked.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
+use serde_json::Value;
+use voice_agent::store::{
+    ChangeOutcome, Commit, CommitOutcome, InstanceId, LiveSession, SessionDoc, SessionId, SqliteStore, Store,
+    StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
+};
+use voice_agent::tasks::{TaskChange, UndoEffect};
+
+/// A store that answers at once.
+pub(crate) struct AtOnce(pub(crate) SqliteStore);
+
+struct Thread(std::thread::Thread);
+
+impl Wake for Thread {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits on this thread.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Thread(std::thread::current())));
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+fn at_once<'a, T: Send + 'a>(future: impl Future<Output = T>) -> BoxFuture<'a, T> {
+    ready(wait(future)).boxed()
+}
+
+impl Store for AtOnce {
+    fn create_session(&self, doc: SessionDoc, token_hash: [u8; 32], instance: InstanceId) -> StoreFuture<'_, u64> {
+        at_once(self.0.create_session(doc, token_hash, instance))
+    }
+
+    fn load_session(&self, id: SessionId) -> StoreFuture<'_, Option<StoredSession>> {
+        at_once(self.0.load_session(id))
+    }
+
+    fn claim_session(&self, id: SessionId, instance: InstanceId) -> StoreFuture<'_, StoredSession> {
+        at_once(self.0.claim_session(id, instance))
+    }
+
+    fn commit(&self, commit: Commit) -> StoreFuture<'_, CommitOutcome> {
+        at_once(self.0.commit(commit))
+    }
+
+    fn extend_session(&self, id: SessionId, fence: u64) -> StoreFuture<'_, ()> {
+        at_once(self.0.extend_session(id, fence))
+    }
+
+    fn end_session(&self, id: SessionId, fence: Option<u64>) -> StoreFuture<'_, ()> {
+        at_once(self.0.end_session(id, fence))
+    }
+
+    fn delete_session(&self, id: SessionId) -> StoreFuture<'_, bool> {
+        at_once(self.0.delete_session(id))
+    }
+
+    fn live_sessions(&self) -> StoreFuture<'_, Vec<LiveSession>> {
+        at_once(self.0.live_sessions())
+    }
+
+    fn sweep(&self) -> StoreFuture<'_, Vec<SessionId>> {
+        at_once(self.0.sweep())
+    }
+
+    fn put_handover(&self, id: SessionId, fence: u64, context: Value) -> StoreFuture<'_, ()> {
+        at_once(self.0.put_handover(id, fence, context))
+    }
+
+    fn take_handover(&self, id: SessionId) -> StoreFuture<'_, Option<Value>> {
+        at_once(self.0.take_handover(id))
+    }
+
+    fn tasks(&self, user: UserId) -> StoreFuture<'_, UserTasks> {
+        at_once(self.0.tasks(user))
+    }
+
+    fn change_tasks(
+        &self,
+        user: UserId,
+        expected_rev: Option<u64>,
+        changes: Vec<TaskChange>,
+        undo: UndoEffect,
+    ) -> StoreFuture<'_, ChangeOutcome> {
+        at_once(self.0.change_tasks(user, expected_rev, changes, undo))
+    }
+
+    fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {
+        at_once(self.0.heartbeat(instance, ttl))
+    }
+
+    fn instance_alive(&self, instance: InstanceId) -> StoreFuture<'_, bool> {
+        at_once(self.0.instance_alive(instance))
+    }
+
+    fn task_events(&self) -> TaskEvents {
+        self.0.task_events()
+    }
+
+    fn health(&self) -> BoxFuture<'_, StoreHealth> {
+        at_once(self.0.health())
+    }
+}
