@@ -31,6 +31,10 @@ use crate::report::{Target, line, spread_head, spread_row};
 use crate::server::Server;
 use crate::stats::{mean, median};
 
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What is measured, and how often.
 #[derive(Debug, Parser)]
 struct Args {

@@ -153,6 +153,8 @@ impl House {
         tracker.close();
         tokio::time::timeout(Duration::from_secs(20), tracker.wait()).await.context("sessions that do not end")?;
         run.session_mb = (with_mb - before_mb) / plan.sessions as f64;
+        // The allocator gives back what nobody used for ten seconds.
+        tokio::time::sleep(Duration::from_secs(20)).await;
         run.resident_mb = [before_mb, with_mb, machine::resident_mb("self")?];
         let metrics = events.metrics().exposition()?;
         let metric = |name: &str| sum_of(&metrics, name);
