@@ -98,7 +98,9 @@ impl Session {
                     through_chunk = Some(chunk.index);
                 }
             }
-            chunk.shown |= !(voice && chunk.asked);
+            if !(voice && chunk.asked) && !std::mem::replace(&mut chunk.shown, true) {
+                reply.patience.reads(now_ms, chunk.likely_ms());
+            }
         }
         let last = reply.is_answered() && reply.gate.is_none();
         let spoken =
