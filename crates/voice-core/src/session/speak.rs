@@ -98,7 +98,9 @@ impl Session {
                     through_chunk = Some(chunk.index);
                 }
             }
-            if !(voice && chunk.asked) && !std::mem::replace(&mut chunk.shown, true) {
+            let spoken = voice && chunk.asked;
+            if !spoken && !chunk.shown {
+                chunk.shown = true;
                 reply.patience.reads(now_ms, chunk.likely_ms());
             }
         }
