@@ -42,6 +42,9 @@ pub struct CoreConfig {
     pub llm_first_deadline_ms: u64,
     /// Longest gap in the model's stream.
     pub llm_gap_deadline_ms: u64,
+    /// Longest that an answer may keep its caller waiting, all its requests and tools together: the time in which it is being
+    /// made and nothing of it is there to be heard or read. What is being played does not count, however long it is.
+    pub answer_deadline_ms: u64,
     /// Longest wait for a tool.
     pub tool_deadline_ms: u64,
     /// Longest wait for the store before the call goes on from memory.
@@ -91,6 +94,7 @@ impl Default for CoreConfig {
             stt_deadline_ms: 3_000,
             llm_first_deadline_ms: 4_000,
             llm_gap_deadline_ms: 3_000,
+            answer_deadline_ms: 15_000,
             tool_deadline_ms: 3_000,
             commit_deadline_ms: 5_000,
             tts_deadline_ms: 3_000,
@@ -134,6 +138,7 @@ impl CoreConfig {
             ("stt_deadline_ms", self.stt_deadline_ms, 100),
             ("llm_first_deadline_ms", self.llm_first_deadline_ms, 100),
             ("llm_gap_deadline_ms", self.llm_gap_deadline_ms, 100),
+            ("answer_deadline_ms", self.answer_deadline_ms, 1_000),
             ("tool_deadline_ms", self.tool_deadline_ms, 100),
             ("commit_deadline_ms", self.commit_deadline_ms, 100),
             ("tts_deadline_ms", self.tts_deadline_ms, 100),
@@ -161,6 +166,7 @@ impl CoreConfig {
             ("stt_deadline_ms", self.stt_deadline_ms),
             ("llm_first_deadline_ms", self.llm_first_deadline_ms),
             ("llm_gap_deadline_ms", self.llm_gap_deadline_ms),
+            ("answer_deadline_ms", self.answer_deadline_ms),
             ("tool_deadline_ms", self.tool_deadline_ms),
             ("commit_deadline_ms", self.commit_deadline_ms),
             ("tts_deadline_ms", self.tts_deadline_ms),

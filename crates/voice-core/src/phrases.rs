@@ -14,6 +14,11 @@ pub const APOLOGY: &str = "I'm sorry, something went wrong on my side. Please sa
 pub const APOLOGY_AFTER_CHANGE: &str = "That's done. I'm sorry, I can't say more just now.";
 /// When the language model broke off in mid-reply.
 pub const APOLOGY_CUT: &str = "I'm sorry, I lost my thread there.";
+/// When an answer takes too long to be made, and nothing was done.
+pub const TOO_SLOW: &str = "I'm sorry, this is taking too long, so I've stopped. Please try again.";
+/// When an answer takes too long to be made, after something was done.
+pub const TOO_SLOW_AFTER_CHANGE: &str =
+    "I'm sorry, this is taking too long, so I've stopped. What was done so far is saved.";
 /// When speech was heard but the STT failed.
 pub const NOT_HEARD: &str = "I'm sorry, I couldn't hear that. Could you say it again?";
 /// When the STT failed, and what was understood may end in mid-word.

@@ -25,6 +25,7 @@ mod deadline;
 mod doubt;
 mod hush;
 mod listen;
+mod patience;
 mod reply;
 mod save;
 mod speak;
@@ -149,6 +150,7 @@ impl Session {
         self.dispatch(input);
         self.check_deadlines();
         self.go_on();
+        self.note_patience();
         self.announce_state();
         self.announce_agent();
     }

@@ -15,6 +15,7 @@ impl World {
         if self.check.ended {
             return violated("nothing after End", format!("{output:?}"));
         }
+        self.check.patience.wished(&output);
         match output {
             Output::StartUtterance { utterance, from_ms } => {
                 self.check.new_id(Id::Utterance, utterance.0)?;
@@ -88,6 +89,9 @@ impl World {
         }
         if text.contains("lost my thread") || text.contains("something went wrong") {
             self.saw(Seen::Apology);
+        }
+        if text.contains("taking too long") {
+            self.saw(Seen::TooSlow);
         }
         if text.contains("not sure that was saved") {
             self.saw(Seen::NotSure);

@@ -13,6 +13,7 @@ use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output, Session, phrases};
 
 use crate::page::Page;
+use crate::patience::Patience;
 use crate::seen::Seen;
 use crate::world::{Checked, World, violated};
 
@@ -65,6 +66,7 @@ pub(crate) struct Check {
     agent: String,
     text_broken: bool,
     pub(crate) page: Page,
+    pub(crate) patience: Patience,
 }
 
 impl Check {
@@ -115,6 +117,7 @@ impl World {
             return;
         }
         self.check.told = true;
+        self.check.patience.told(input);
         match input {
             Input::Used(usage) => {
                 let stage = match usage.stage {
@@ -257,6 +260,9 @@ impl World {
                 }
                 self.check_gate(reply_id, &text)?;
                 let voice = self.caller.leg.is_some_and(|(_, voice)| voice) && !self.check.text_broken;
+                if !voice {
+                    self.check.patience.reads(&text);
+                }
                 self.device.caption(speech_id, reply_id, &text, voice);
             }
             ClientEvent::FallbackToText { .. } => {
@@ -301,12 +307,15 @@ impl World {
                     return self.strange("a turn is counted once", format!("turn {turn}, reopened: {reopened}"));
                 }
                 self.device.sounded = false;
+                self.check.patience.begin();
                 self.answer_is_due_again();
             }
             Observation::Hushed { speech, held_ms, end: HushEnd::Nothing } => self.check_hush(speech, held_ms)?,
             Observation::FalseInterruption { speech, .. } if self.check.connecting => {
                 return self.strange("a new leg is no cough", format!("speech {speech} was held for a lost leg"));
             }
+            Observation::SpeculationDiscarded { .. } => self.check.patience.begin(),
+            Observation::DeadlineMissed { state } if state.starts_with("answer") => self.check_given_up()?,
             Observation::Latency { turn, latency_ms, .. } => self.check_latency(turn, latency_ms)?,
             Observation::CommitFailed { commit } => {
                 self.check.doubted = self.check.in_flight.take_if(|(id, _)| *id == commit).map(|(id, _)| id);
@@ -330,10 +339,8 @@ impl World {
     /// The longest that an answer may take, in milliseconds: every deadline on its way, one after the other.
     fn longest_answer_ms(&self) -> u64 {
         let config = &self.profile.config;
-        let request_ms = config.llm_first_deadline_ms + 11 * config.llm_gap_deadline_ms;
-        let round_ms = request_ms + config.commit_deadline_ms;
-        let tools_ms = u64::from(config.max_tool_calls) * config.tool_deadline_ms;
-        u64::from(config.max_llm_requests) * (round_ms + tools_ms)
+        config.answer_deadline_ms
+            + u64::from(config.max_llm_requests) * config.commit_deadline_ms
             + 4 * config.tts_deadline_ms
             + config.playout_grace_ms
     }

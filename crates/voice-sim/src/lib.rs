@@ -12,6 +12,7 @@ mod line;
 mod llm;
 mod page;
 mod page_link;
+mod patience;
 mod profile;
 mod queue;
 mod run;

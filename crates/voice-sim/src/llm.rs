@@ -119,7 +119,7 @@ impl World {
             return steps;
         }
         if self.dice.chance(faults.llm_dribble) {
-            let text = self.dice.pick(&["#", " ", "\n", "#. ", "...", "# "]).to_owned();
+            let text = self.dice.pick(&["#", " ", "\n", "#. ", "...", "# ", "# # # #. "]).to_owned();
             let every_ms = self.dice.between(20, 2_900);
             steps.push_back((first_ms, Step::Again(Box::new(Step::Text(text)), every_ms)));
             return steps;

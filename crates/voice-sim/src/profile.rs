@@ -26,7 +26,7 @@ pub(crate) struct Faults {
     pub llm_fail: u64,
     /// The model never answers, or never goes on.
     pub llm_hang: u64,
-    /// The model streams something useless, for ever.
+    /// The model streams for ever: something useless, or one sentence after the other.
     pub llm_dribble: u64,
     /// The model calls tools for ever.
     pub llm_tools: u64,
@@ -159,6 +159,7 @@ fn roll_config(dice: &mut Dice) -> CoreConfig {
         config.commit_deadline_ms = 500;
         config.stt_deadline_ms = 800;
     }
+    config.answer_deadline_ms = dice.pick(&[15_000, 15_000, 15_000, 5_000, 1_500]);
     if dice.chance(200) {
         config.max_utterance_ms = 1_000;
         config.max_turn_ms = 6_000;

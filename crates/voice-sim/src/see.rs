@@ -26,6 +26,7 @@ impl World {
             Observation::DeadlineMissed { state } => match *state {
                 "stt" => Seen::SttDeadline,
                 "llm" => Seen::LlmDeadline,
+                "answer_llm" | "answer_tool" | "answer_tts" => Seen::AnswerDeadline,
                 "tool" => Seen::ToolDeadline,
                 "tts" => Seen::TtsDeadline,
                 "playout" => Seen::PlayoutStalled,

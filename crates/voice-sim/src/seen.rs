@@ -66,6 +66,8 @@ seen! {
     PlayoutStalled = "playout taken as heard",
     SttDeadline = "STT deadline",
     LlmDeadline = "model deadline",
+    AnswerDeadline = "answer given up because it took too long",
+    TooSlow = "caller told that it takes too long",
     ToolDeadline = "tool deadline",
     TtsDeadline = "synthesis deadline",
     CommitDeadline = "commit deadline",

@@ -174,6 +174,7 @@ impl World {
         if to_ms > self.now_ms {
             self.at_once = 0;
         }
+        self.wait(to_ms - self.now_ms)?;
         self.now_ms = to_ms;
         self.device_plays()?;
         self.check_waiting()

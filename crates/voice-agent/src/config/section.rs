@@ -156,6 +156,8 @@ sections! {
         llm_first_ms: u64 = core().llm_first_deadline_ms,
         /// For the next one.
         llm_gap_ms: u64 = core().llm_gap_deadline_ms,
+        /// For a whole answer: the time in which it is being made and nothing of it is there to be heard.
+        answer_ms: u64 = core().answer_deadline_ms,
         /// For a tool.
         tool_ms: u64 = core().tool_deadline_ms,
         /// For the store, before the call goes on from memory.

@@ -133,6 +133,10 @@ impl Session {
     pub(super) fn request_llm(&mut self) {
         let now_ms = self.now_ms;
         let Some(reply) = &mut self.reply else { return };
+        if reply.patience.is_over(now_ms, self.config.answer_deadline_ms) {
+            self.say_too_slow();
+            return;
+        }
         if reply.requests_made >= self.config.max_llm_requests {
             self.apologise();
             return;
@@ -355,6 +359,7 @@ impl Session {
         fresh.message = reply.message;
         fresh.timeline = reply.timeline;
         fresh.requests_made = reply.requests_made;
+        fresh.patience = reply.patience;
         fresh.hold = reply.hold;
         fresh.cost = reply.cost;
         fresh.wasted = reply.wasted;

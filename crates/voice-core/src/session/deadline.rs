@@ -7,8 +7,6 @@ use crate::provider::ProviderErrorKind;
 use super::Session;
 use super::reply::Reply;
 
-/// A request's stream may last as long as this many of the longest gaps.
-const LONGEST_STREAM_GAPS: u64 = 10;
 /// A chunk's synthesis may take this many times as long as the chunk probably sounds, and the deadline on top.
 const TTS_SLOWEST: u64 = 2;
 
@@ -23,6 +21,7 @@ impl Session {
             self.hush_due_ms(),
             self.llm_due().map(|(_, due_ms, _)| due_ms),
             self.tool_due_ms(),
+            self.answer_due_ms(),
             self.tts_due_ms(),
             self.playout_due_ms(),
             self.saving.deadline_ms(),
@@ -64,6 +63,9 @@ impl Session {
             self.missed("tool");
             self.fail_running_tool();
         }
+        if passed(self.answer_due_ms()) {
+            self.give_up_answer();
+        }
         if passed(self.tts_due_ms()) {
             self.missed("tts");
             self.fail_stalled_synthesis();
@@ -97,7 +99,7 @@ impl Session {
         }
     }
 
-    fn missed(&mut self, state: &'static str) {
+    pub(super) fn missed(&mut self, state: &'static str) {
         self.observe(Observation::DeadlineMissed { state });
     }
 
@@ -120,17 +122,10 @@ impl Session {
     fn llm_due(&self) -> Option<(LlmRequestId, u64, ProviderErrorKind)> {
         let request = self.reply.as_ref()?.request.as_ref()?;
         if request.started {
-            let gap_ms = self.config.llm_gap_deadline_ms;
-            let due_ms = (request.progress_ms + gap_ms).min(request.asked_ms + self.longest_request_ms());
-            Some((request.id, due_ms, ProviderErrorKind::Stalled))
+            Some((request.id, request.progress_ms + self.config.llm_gap_deadline_ms, ProviderErrorKind::Stalled))
         } else {
             Some((request.id, request.asked_ms + self.config.llm_first_deadline_ms, ProviderErrorKind::Timeout))
         }
-    }
-
-    /// Longest time for one request, in milliseconds: a model that dribbles makes no progress that a caller would wait for.
-    fn longest_request_ms(&self) -> u64 {
-        self.config.llm_first_deadline_ms + LONGEST_STREAM_GAPS * self.config.llm_gap_deadline_ms
     }
 
     fn tool_due_ms(&self) -> Option<u64> {

@@ -11,6 +11,8 @@ use crate::output::{AgentState, EndReason};
 use crate::playout::Speech;
 use crate::timeline::{PauseCause, Stages, Timeline};
 
+use super::patience::Patience;
+
 /// A request to the model that is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
@@ -87,6 +89,8 @@ pub(super) struct Reply {
     pub(super) kept: bool,
     /// Tools that the caller's side and operations were told about.
     pub(super) reported: Vec<ToolCallId>,
+    /// How long it has kept the caller waiting.
+    pub(super) patience: Patience,
     pub(super) chunker: Chunker,
     pub(super) chars: usize,
     /// No more words will come.
@@ -146,6 +150,7 @@ impl Reply {
             changed: false,
             kept: false,
             reported: Vec::new(),
+            patience: Patience::default(),
             chunker: Chunker::default(),
             chars: 0,
             text_done: false,
@@ -179,6 +184,11 @@ impl Reply {
     /// The model has said and done everything, and what it did is kept.
     pub(super) fn is_answered(&self) -> bool {
         self.text_done && self.staged.is_empty() && self.running.is_none() && self.waiting_calls.is_empty()
+    }
+
+    /// Something of it is still being made: words, or what a tool computes.
+    pub(super) fn is_being_made(&self) -> bool {
+        !self.text_done || self.running.is_some() || !self.waiting_calls.is_empty()
     }
 
     /// All of it is said and heard.

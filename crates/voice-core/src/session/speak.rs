@@ -98,7 +98,11 @@ impl Session {
                     through_chunk = Some(chunk.index);
                 }
             }
-            chunk.shown |= !(voice && chunk.asked);
+            let spoken = voice && chunk.asked;
+            if !spoken && !chunk.shown {
+                chunk.shown = true;
+                reply.patience.reads(now_ms, chunk.likely_ms());
+            }
         }
         let last = reply.is_answered() && reply.gate.is_none();
         let spoken =

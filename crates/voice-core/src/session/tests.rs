@@ -7,6 +7,7 @@ mod captions;
 mod doubt;
 mod hush;
 mod listening;
+mod patience;
 mod rehearsed;
 mod rehearsed_speech;
 mod saving;

@@ -133,7 +133,7 @@ impl Session {
     }
 
     /// What runs now was to build on tools that are not kept.
-    fn withdraw_running_tool(&mut self, reason: &str) {
+    pub(super) fn withdraw_running_tool(&mut self, reason: &str) {
         let Some(reply) = &mut self.reply else { return };
         let Some(running) = reply.running.take() else { return };
         reply.draft.push(failed_output(&running.call, reason));

@@ -82,7 +82,7 @@ fn a_model_that_dribbles_is_given_up() {
         let request = call.request_id();
         call.at(2_310 + round * 2_000, Input::LlmText { request, text: "a".into() });
     }
-    assert!(apologises(&call), "34 s, one more try, and the apology");
+    assert!(apologises(&call), "15 s, and the apology");
 }
 
 #[test]
