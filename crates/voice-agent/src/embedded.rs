@@ -77,6 +77,7 @@ impl Understanding for RulesLlm {
             tools: tools::specs_for(TASK_AGENT),
             now: jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC),
             titles: titles.to_vec(),
+            brief: false,
         };
         let events = rules::respond(&request);
         if events.iter().any(|event| matches!(event, LlmEvent::ToolCall { .. })) {

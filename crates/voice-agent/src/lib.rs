@@ -11,6 +11,7 @@ pub mod http;
 pub mod llm;
 pub mod model;
 pub mod readiness;
+pub mod served;
 pub mod sessions;
 pub mod store;
 pub mod stt;

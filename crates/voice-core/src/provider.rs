@@ -78,3 +78,20 @@ impl ProviderErrorKind {
         }
     }
 }
+
+/// How an outside service failed, and what it said of when to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderFailure {
+    /// How.
+    pub kind: ProviderErrorKind,
+    /// Not to be asked again before this many milliseconds have passed, in the provider's own words (`Retry-After`), or
+    /// because what is wrong does not mend itself (a model that is no longer served).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl From<ProviderErrorKind> for ProviderFailure {
+    fn from(kind: ProviderErrorKind) -> Self {
+        Self { kind, retry_after_ms: None }
+    }
+}

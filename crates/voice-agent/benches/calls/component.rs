@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use futures_util::StreamExt as _;
+use voice_agent::audio::format::AudioFormat;
 use voice_agent::config::Model;
 use voice_agent::driver::Providers;
 use voice_agent::stt::Wanted;
 use voice_agent::telemetry::{Events, Metrics};
-use voice_agent::tts::TtsEvent;
+use voice_agent::tts::{SpeechKey, TtsEvent, TtsRequest};
 use voice_agent::vad::{Detector, VadConfig};
+use voice_core::provider::ProviderFailure;
 
 use crate::embedded::{COMMANDS, Said};
 
@@ -38,7 +40,7 @@ pub(crate) fn load(models_dir: &Path) -> Result<Providers> {
 pub(crate) async fn measure(providers: &Providers, said: &[Said]) -> Result<Times> {
     let mut times = Times::default();
     let titles = Arc::new(vec!["Review the proposal".to_owned(), "Buy milk".to_owned(), "Call the dentist".to_owned()]);
-    let failed = |kind| anyhow!("a model failed: {kind:?}");
+    let failed = |failure: ProviderFailure| anyhow!("a model failed: {failure:?}");
     for (said, text) in said.iter().zip(COMMANDS) {
         for (wanted, took) in [(Wanted::Final, &mut times.transcript), (Wanted::Interim, &mut times.interim)] {
             let began = Instant::now();
@@ -47,11 +49,15 @@ pub(crate) async fn measure(providers: &Providers, said: &[Said]) -> Result<Time
         }
         if let Some(scorer) = &providers.scorer {
             let began = Instant::now();
-            scorer.score(said.pcm.clone()).await.map_err(failed)?;
+            scorer.score(said.pcm.clone()).await.map_err(|kind| failed(kind.into()))?;
             times.score.push(ms_since(began));
         }
         let began = Instant::now();
-        let mut stream = providers.tts.synthesize(text.to_owned());
+        let mut stream = providers.tts.synthesize(TtsRequest {
+            text: text.to_owned(),
+            speech: SpeechKey(0),
+            format: AudioFormat::Pcm24k,
+        });
         let mut first = None;
         while let Some(event) = stream.next().await {
             if matches!(event.map_err(failed)?, TtsEvent::Audio(_)) {

@@ -10,10 +10,10 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::json;
 use voice_agent::llm::{Llm, LlmEvent, LlmRequest};
 use voice_agent::stt::{Stt, Wanted};
-use voice_agent::tts::{SAMPLE_RATE_HZ, Tts, TtsEvent};
+use voice_agent::tts::{Tts, TtsEvent, TtsRequest};
 use voice_agent::turn::TurnScorer;
 use voice_core::chat::ChatItem;
-use voice_core::provider::ProviderErrorKind;
+use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 /// What the caller is understood to have said.
 const SAID: &str = "Add a task to review the proposal by Friday.";
@@ -151,7 +151,7 @@ impl Stt for Instantly {
         _pcm: Vec<i16>,
         wanted: Wanted,
         _titles: Arc<Vec<String>>,
-    ) -> BoxFuture<'static, Result<String, ProviderErrorKind>> {
+    ) -> BoxFuture<'static, Result<String, ProviderFailure>> {
         let this = self.clone();
         async move {
             wait(this.delays.stt_ms).await;
@@ -184,7 +184,7 @@ impl Llm for Instantly {
         "instant"
     }
 
-    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderErrorKind>> {
+    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>> {
         let notes = Arc::clone(&self.notes);
         let after_tool = matches!(request.chat.items.last(), Some(ChatItem::ToolOutput(_)));
         let (number, calls_tool) = if after_tool {
@@ -201,7 +201,7 @@ impl Llm for Instantly {
         } else {
             LlmEvent::Text(ANSWER.to_owned())
         };
-        let events = [first, LlmEvent::Done { input_tokens: 100, output_tokens: 10 }];
+        let events = [first, LlmEvent::Done { input_tokens: 100, cached_tokens: 0, output_tokens: 10 }];
         let delay_ms = if after_tool { 0 } else { self.delays.llm_ms };
         stream::once(wait(delay_ms))
             .flat_map(move |()| stream::iter(events.clone()))
@@ -229,14 +229,14 @@ impl Tts for Instantly {
         "instant"
     }
 
-    fn synthesize(&self, _text: String) -> BoxStream<'static, Result<TtsEvent, ProviderErrorKind>> {
+    fn synthesize(&self, request: TtsRequest) -> BoxStream<'static, Result<TtsEvent, ProviderFailure>> {
         let notes = Arc::clone(&self.notes);
         notes.reached(Mark::Text, Way::TextToTts);
-        let samples = usize::try_from(SENTENCE_MS * u64::from(SAMPLE_RATE_HZ) / 1_000).unwrap_or(0);
+        let bytes = usize::try_from(SENTENCE_MS).unwrap_or(0) * request.format.bytes_per_ms();
         stream::once(wait(self.delays.tts_ms))
             .flat_map(move |()| {
                 notes.mark_first(Mark::Audio);
-                stream::iter([Ok(TtsEvent::Audio(vec![1_000; samples])), Ok(TtsEvent::Done { words: Vec::new() })])
+                stream::iter([Ok(TtsEvent::Audio(vec![4; bytes].into())), Ok(TtsEvent::Done { words: Vec::new() })])
             })
             .boxed()
     }

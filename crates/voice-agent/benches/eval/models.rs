@@ -14,11 +14,11 @@ use voice_agent::llm::rules::RulesLlm;
 use voice_agent::model::runtime::Runtime;
 use voice_agent::stt::moonshine::Moonshine;
 use voice_agent::stt::{Stt, Wanted, embedded};
-use voice_agent::tts::{SAMPLE_RATE_HZ, Tts, TtsEvent};
+use voice_agent::tts::{Tts, TtsEvent, TtsRequest};
 use voice_agent::turn::TurnScorer;
 use voice_agent::turn::smart_turn::SmartTurn;
 use voice_agent::vad::Silero;
-use voice_core::provider::ProviderErrorKind;
+use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 /// What a transcription takes of virtual time: as on two cores.
 const STT: Duration = Duration::from_millis(120);
@@ -59,11 +59,11 @@ impl Stt for Here<Moonshine> {
         pcm: Vec<i16>,
         wanted: Wanted,
         titles: Arc<Vec<String>>,
-    ) -> BoxFuture<'static, Result<String, ProviderErrorKind>> {
+    ) -> BoxFuture<'static, Result<String, ProviderFailure>> {
         let mut model = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = embedded::hear(&mut model, &pcm, wanted, &titles, &RulesLlm).map_err(|error| {
             tracing::error!(%error, "the model failed");
-            ProviderErrorKind::Protocol
+            ProviderErrorKind::Protocol.into()
         });
         async move {
             tokio::time::sleep(STT).await;
@@ -97,8 +97,8 @@ impl Tts for Hum {
         "hum"
     }
 
-    fn synthesize(&self, _text: String) -> BoxStream<'static, Result<TtsEvent, ProviderErrorKind>> {
-        let samples = (SAMPLE_RATE_HZ / 1_000 * SENTENCE_MS) as usize;
-        stream::iter([Ok(TtsEvent::Audio(vec![0; samples])), Ok(TtsEvent::Done { words: Vec::new() })]).boxed()
+    fn synthesize(&self, request: TtsRequest) -> BoxStream<'static, Result<TtsEvent, ProviderFailure>> {
+        let bytes = SENTENCE_MS as usize * request.format.bytes_per_ms();
+        stream::iter([Ok(TtsEvent::Audio(vec![0; bytes].into())), Ok(TtsEvent::Done { words: Vec::new() })]).boxed()
     }
 }

@@ -26,8 +26,10 @@ pub(crate) use leave::close_code;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
@@ -38,10 +40,11 @@ use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, SpeechId, ToolCallId
 use voice_core::input::WordTiming;
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
-use voice_core::provider::ProviderErrorKind;
+use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation, Output};
 
+use crate::audio::format::AudioFormat;
 use crate::store::{CommitOutcome, SessionDoc, StoreError, UserTasks};
 use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
 
@@ -116,14 +119,14 @@ enum Done {
     Interim {
         utterance: UtteranceId,
         audio_ms: u64,
-        text: Result<String, ProviderErrorKind>,
+        text: Result<String, ProviderFailure>,
         took_ms: u64,
     },
     Final {
         utterance: UtteranceId,
         revision: u32,
         audio_ms: u64,
-        text: Result<String, ProviderErrorKind>,
+        text: Result<String, ProviderFailure>,
     },
     Score {
         utterance: UtteranceId,
@@ -138,7 +141,7 @@ enum Done {
     Audio {
         speech: SpeechId,
         chunk: u32,
-        pcm: Vec<i16>,
+        audio: Bytes,
     },
     Spoken {
         speech: SpeechId,
@@ -148,7 +151,7 @@ enum Done {
     VoiceFailed {
         speech: SpeechId,
         chunk: u32,
-        kind: ProviderErrorKind,
+        failure: ProviderFailure,
     },
     Base {
         tasks: Result<UserTasks, StoreError>,
@@ -220,9 +223,14 @@ impl FramesDropped {
     }
 }
 
+/// Sessions of this process so far.
+static SESSIONS: AtomicU64 = AtomicU64::new(0);
+
 /// One session's task.
 struct Driver {
     deps: Arc<Deps>,
+    /// This session's number in the process.
+    number: u64,
     session: Session,
     labels: SessionLabels,
     trace: SessionTrace,
@@ -280,6 +288,7 @@ impl Driver {
         let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad);
         let staging = Staging::new(start.doc.user_id.clone(), UserTasks::default());
         Self {
+            number: SESSIONS.fetch_add(1, Ordering::Relaxed),
             trace: deps.traces.session(&labels, SystemTime::now()),
             session,
             labels,
@@ -299,7 +308,7 @@ impl Driver {
             leg: None,
             muted: false,
             ears,
-            mouth: Mouth::default(),
+            mouth: Mouth::new(AudioFormat::Pcm24k),
             staging,
             score: ScoreParts::default(),
             models: BTreeMap::new(),

@@ -9,7 +9,8 @@ use tokio::task::AbortHandle;
 use voice_core::ids::{ReplyId, SpeechId};
 
 use super::api::Outbound;
-use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES_24K, SAMPLES_PER_MS_24K};
+use crate::audio::format::AudioFormat;
+use crate::audio::frame::FRAME_MS;
 
 /// Audio leaves at most this long before it is due, in milliseconds: enough for a slow network, little to take back.
 pub(super) const LEAD_MS: u64 = 400;
@@ -19,7 +20,7 @@ const REFILL_MS: u64 = 200;
 #[derive(Debug)]
 struct ChunkAudio {
     index: u32,
-    pcm: Vec<i16>,
+    audio: Vec<u8>,
     done: bool,
 }
 
@@ -28,6 +29,7 @@ struct ChunkAudio {
 struct Voice {
     id: SpeechId,
     reply: ReplyId,
+    format: AudioFormat,
     chunks: Vec<ChunkAudio>,
     texts: VecDeque<(u32, String)>,
     synthesis: Option<(u32, AbortHandle)>,
@@ -36,7 +38,7 @@ struct Voice {
     playing: bool,
     announced: bool,
     finished: bool,
-    /// Samples that have left.
+    /// Bytes that have left.
     sent: usize,
     /// When what has left will have been played, in session milliseconds.
     sent_until_ms: u64,
@@ -55,28 +57,43 @@ impl Voice {
     /// Milliseconds of a chunk's audio so far.
     fn audio_ms(&self, index: u32) -> u64 {
         let chunk = self.chunks.iter().find(|chunk| chunk.index == index);
-        chunk.map_or(0, |chunk| chunk.pcm.len() as u64 / SAMPLES_PER_MS_24K)
+        chunk.map_or(0, |chunk| length_ms(chunk.audio.len(), self.format))
     }
 
-    /// Samples that may leave, and whether the speech ends with them.
+    /// Bytes that may leave, and whether the speech ends with them.
     fn permitted(&self) -> (usize, bool) {
-        let mut samples = 0;
+        let mut bytes = 0;
         for chunk in &self.chunks {
             if self.through_chunk.is_none_or(|through| chunk.index > through) {
-                return (samples, false);
+                return (bytes, false);
             }
-            samples += chunk.pcm.len();
+            bytes += chunk.audio.len();
             if !chunk.done {
-                return (samples, false);
+                return (bytes, false);
             }
         }
         let whole = self.texts.is_empty() && self.synthesis.is_none();
-        (samples, self.last && whole)
+        (bytes, self.last && whole)
     }
 
-    /// The samples from `from` on, up to `count` of them.
-    fn samples(&self, from: usize, count: usize) -> impl Iterator<Item = i16> {
-        self.chunks.iter().flat_map(|chunk| chunk.pcm.iter().copied()).skip(from).take(count)
+    /// Bytes of a frame.
+    const fn frame_bytes(&self) -> usize {
+        self.format.bytes_per_ms() * FRAME_MS as usize
+    }
+
+    /// The next whole frames; the last one of a speech is filled up with silence.
+    fn frames(&self, frames: usize) -> Bytes {
+        let count = frames * self.frame_bytes();
+        let mut bytes = Vec::with_capacity(count);
+        let mut skip = self.sent;
+        for chunk in &self.chunks {
+            let from = skip.min(chunk.audio.len());
+            skip -= from;
+            let to = chunk.audio.len().min(from + count - bytes.len());
+            bytes.extend_from_slice(&chunk.audio[from..to]);
+        }
+        bytes.resize(count, self.format.silence());
+        bytes.into()
     }
 }
 
@@ -90,14 +107,25 @@ pub(super) struct Pumped {
 }
 
 /// The agent's mouth: one speech at a time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Mouth {
+    format: AudioFormat,
     voice: Option<Voice>,
     /// Synthesis that was stopped: its reply, the milliseconds of audio that were there, and whether they are thrown away.
     stopped: Vec<(ReplyId, u64, bool)>,
 }
 
 impl Mouth {
+    /// A mouth whose audio leaves in this format.
+    pub(super) const fn new(format: AudioFormat) -> Self {
+        Self { format, voice: None, stopped: Vec::new() }
+    }
+
+    /// The format in which audio is to be made.
+    pub(super) const fn format(&self) -> AudioFormat {
+        self.format
+    }
+
     /// A text is to be spoken. A new speech takes the place of the one before.
     pub(super) fn add_text(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, text: String) {
         if self.voice.as_ref().is_none_or(|voice| voice.id != speech) {
@@ -105,6 +133,7 @@ impl Mouth {
             self.voice = Some(Voice {
                 id: speech,
                 reply,
+                format: self.format,
                 chunks: Vec::new(),
                 texts: VecDeque::new(),
                 synthesis: None,
@@ -127,7 +156,7 @@ impl Mouth {
     pub(super) fn next_text(&mut self) -> Option<(SpeechId, ReplyId, u32, String)> {
         let voice = self.voice.as_mut().filter(|voice| voice.synthesis.is_none())?;
         let (chunk, text) = voice.texts.pop_front()?;
-        voice.chunks.push(ChunkAudio { index: chunk, pcm: Vec::new(), done: false });
+        voice.chunks.push(ChunkAudio { index: chunk, audio: Vec::new(), done: false });
         Some((voice.id, voice.reply, chunk, text))
     }
 
@@ -139,17 +168,19 @@ impl Mouth {
     }
 
     /// Audio came. Answers the milliseconds of the chunk so far; none when nobody wants it any more.
-    pub(super) fn add_audio(&mut self, speech: SpeechId, chunk: u32, pcm: &[i16]) -> Option<u64> {
+    pub(super) fn add_audio(&mut self, speech: SpeechId, chunk: u32, audio: &[u8]) -> Option<u64> {
+        let format = self.format;
         let chunk = self.chunk_mut(speech, chunk)?;
-        chunk.pcm.extend_from_slice(pcm);
-        Some(chunk.pcm.len() as u64 / SAMPLES_PER_MS_24K)
+        chunk.audio.extend_from_slice(audio);
+        Some(length_ms(chunk.audio.len(), format))
     }
 
     /// A chunk's audio is complete, or broke off. Answers its milliseconds.
     pub(super) fn end_audio(&mut self, speech: SpeechId, index: u32) -> Option<u64> {
+        let format = self.format;
         let chunk = self.chunk_mut(speech, index)?;
         chunk.done = true;
-        let audio_ms = chunk.pcm.len() as u64 / SAMPLES_PER_MS_24K;
+        let audio_ms = length_ms(chunk.audio.len(), format);
         if let Some(voice) = &mut self.voice {
             voice.synthesis.take_if(|(chunk, _)| *chunk == index);
         }
@@ -207,7 +238,8 @@ impl Mouth {
         voice.finished = false;
         voice.sent_until_ms = now_ms;
         if voice.announced {
-            voice.sent = usize::try_from(from_ms * SAMPLES_PER_MS_24K).unwrap_or(usize::MAX).min(voice.permitted().0);
+            let from = usize::try_from(from_ms).unwrap_or(usize::MAX).saturating_mul(voice.format.bytes_per_ms());
+            voice.sent = from.min(voice.permitted().0);
             out.push(Outbound::SpeechResumed { speech, from_ms });
         }
     }
@@ -263,7 +295,7 @@ impl Mouth {
         let late_by_ms = now_ms.saturating_sub(voice.sent_until_ms);
         let wanted = frames_due(voice.sent_until_ms.max(now_ms), now_ms);
         let left = permitted.saturating_sub(voice.sent);
-        let whole = left / FRAME_SAMPLES_24K + usize::from(ends && !left.is_multiple_of(FRAME_SAMPLES_24K));
+        let whole = left / voice.frame_bytes() + usize::from(ends && !left.is_multiple_of(voice.frame_bytes()));
         let frames = wanted.min(whole);
         if frames > 0 {
             if !voice.announced {
@@ -274,15 +306,15 @@ impl Mouth {
             if !voice.starved && late_by_ms > 0 {
                 pumped.late = late_by_ms.div_ceil(FRAME_MS).min(frames as u64);
             }
-            out.push(Outbound::Audio(encode(voice, frames)));
-            voice.sent = (voice.sent + frames * FRAME_SAMPLES_24K).min(permitted);
+            out.push(Outbound::Audio(voice.frames(frames)));
+            voice.sent = (voice.sent + frames * voice.frame_bytes()).min(permitted);
             voice.sent_until_ms = voice.sent_until_ms.max(now_ms) + frames as u64 * FRAME_MS;
         }
         voice.starved = frames == whole;
         if ends && voice.sent == permitted {
             voice.finished = true;
             if voice.announced {
-                let duration_ms = permitted as u64 / SAMPLES_PER_MS_24K;
+                let duration_ms = length_ms(permitted, voice.format);
                 out.push(Outbound::SpeechFinished { speech: voice.id, duration_ms });
             }
         }
@@ -298,7 +330,7 @@ impl Mouth {
     /// Bytes of audio that are kept.
     #[cfg(test)]
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.voice.iter().flat_map(|voice| &voice.chunks).map(|chunk| chunk.pcm.len() * size_of::<i16>()).sum()
+        self.voice.iter().flat_map(|voice| &voice.chunks).map(|chunk| chunk.audio.len()).sum()
     }
 }
 
@@ -308,15 +340,9 @@ fn frames_due(sent_until_ms: u64, now_ms: u64) -> usize {
     usize::try_from(LEAD_MS.saturating_sub(lead_ms) / FRAME_MS).unwrap_or(0)
 }
 
-/// Whole frames of PCM16LE; the last one of a speech is padded with silence.
-fn encode(voice: &Voice, frames: usize) -> Bytes {
-    let samples = frames * FRAME_SAMPLES_24K;
-    let mut bytes = Vec::with_capacity(samples * size_of::<i16>());
-    for sample in voice.samples(voice.sent, samples) {
-        bytes.extend_from_slice(&sample.to_le_bytes());
-    }
-    bytes.resize(samples * size_of::<i16>(), 0);
-    bytes.into()
+/// Milliseconds of so many bytes of audio.
+const fn length_ms(bytes: usize, format: AudioFormat) -> u64 {
+    (bytes / format.bytes_per_ms()) as u64
 }
 
 #[cfg(test)]
@@ -326,11 +352,11 @@ mod tests {
     const SPEECH: SpeechId = SpeechId(1);
 
     fn mouth(chunks: &[(u32, usize)]) -> Mouth {
-        let mut mouth = Mouth::default();
+        let mut mouth = Mouth::new(AudioFormat::Pcm24k);
         for (index, samples) in chunks {
             mouth.add_text(SPEECH, ReplyId(1), *index, "words".to_owned());
             let (.., chunk, _) = mouth.next_text().unwrap();
-            mouth.add_audio(SPEECH, chunk, &vec![7; *samples]).unwrap();
+            mouth.add_audio(SPEECH, chunk, &vec![7; 2 * *samples]).unwrap();
             mouth.end_audio(SPEECH, chunk).unwrap();
         }
         mouth
@@ -377,15 +403,15 @@ mod tests {
 
     #[test]
     fn waiting_for_audio_is_not_being_late() {
-        let mut mouth = Mouth::default();
+        let mut mouth = Mouth::new(AudioFormat::Pcm24k);
         mouth.add_text(SPEECH, ReplyId(1), 0, "words".to_owned());
         mouth.next_text().unwrap();
         mouth.play(0, SPEECH, 0, true);
-        mouth.add_audio(SPEECH, 0, &[7; 960]).unwrap();
+        mouth.add_audio(SPEECH, 0, &[7; 1_920]).unwrap();
         let mut out = Vec::new();
         mouth.pump(0, &mut out);
         assert_eq!(mouth.next_pump_ms(), None);
-        mouth.add_audio(SPEECH, 0, &[7; 960]).unwrap();
+        mouth.add_audio(SPEECH, 0, &[7; 1_920]).unwrap();
         assert_eq!(mouth.pump(900, &mut out).late, 0);
         assert_eq!(bytes(&out), 4 * 960);
     }
@@ -429,12 +455,12 @@ mod tests {
 
     #[test]
     fn a_chunk_that_is_cut_ends_with_what_is_there() {
-        let mut mouth = Mouth::default();
+        let mut mouth = Mouth::new(AudioFormat::Pcm24k);
         mouth.add_text(SPEECH, ReplyId(1), 0, "words".to_owned());
         mouth.next_text().unwrap();
-        mouth.add_audio(SPEECH, 0, &[7; 960]).unwrap();
+        mouth.add_audio(SPEECH, 0, &[7; 1_920]).unwrap();
         mouth.cut_chunk(SPEECH, 0);
-        assert_eq!(mouth.add_audio(SPEECH, 0, &[7; 960]), None);
+        assert_eq!(mouth.add_audio(SPEECH, 0, &[7; 1_920]), None);
         mouth.play(0, SPEECH, 0, true);
         let mut out = Vec::new();
         mouth.pump(0, &mut out);
@@ -443,13 +469,13 @@ mod tests {
 
     #[test]
     fn what_was_made_of_a_speech_that_is_stopped_is_told_once() {
-        let mut mouth = Mouth::default();
+        let mut mouth = Mouth::new(AudioFormat::Pcm24k);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for (chunk, kept) in [(0, true), (1, false)] {
             mouth.add_text(SPEECH, ReplyId(1), chunk, "words".to_owned());
             mouth.next_text().unwrap();
             mouth.begin_synthesis(chunk, runtime.spawn(std::future::pending::<()>()).abort_handle());
-            mouth.add_audio(SPEECH, chunk, &[7; 2_400]).unwrap();
+            mouth.add_audio(SPEECH, chunk, &[7; 4_800]).unwrap();
             if kept {
                 mouth.cut_chunk(SPEECH, chunk);
             } else {
@@ -463,8 +489,8 @@ mod tests {
     #[test]
     fn late_audio_of_another_speech_is_not_taken() {
         let mut mouth = mouth(&[(0, 480)]);
-        assert_eq!(mouth.add_audio(SpeechId(9), 0, &[1]), None);
-        assert_eq!(mouth.add_audio(SPEECH, 0, &[1]), None, "a chunk that is complete takes no more");
+        assert_eq!(mouth.add_audio(SpeechId(9), 0, &[1, 0]), None);
+        assert_eq!(mouth.add_audio(SPEECH, 0, &[1, 0]), None, "a chunk that is complete takes no more");
         mouth.drop_speech(SPEECH, &mut Vec::new());
         assert_eq!(mouth.buffered_bytes(), 0);
     }

@@ -13,7 +13,7 @@ use crate::model::runtime::default_models_dir;
 use crate::store::{Channel, InstanceId, SessionId, SqliteOptions, SqliteStore, Store, SystemClock, UserId};
 use crate::stt::{Stt, Wanted};
 use crate::telemetry::{Events, Metrics, Traces};
-use crate::tts::{Tts, TtsEvent};
+use crate::tts::{Tts, TtsEvent, TtsRequest};
 use crate::vad::{Silero, VadConfig};
 
 /// Hears and says nothing, and answers once; asked again, it has a defect.
@@ -29,9 +29,9 @@ impl Llm for Once {
         "gpt-4o-mini"
     }
 
-    fn stream(&self, _request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderErrorKind>> {
+    fn stream(&self, _request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>> {
         assert_eq!(self.0.fetch_add(1, Ordering::SeqCst), 0, "a defect");
-        let done = LlmEvent::Done { input_tokens: 1_000, output_tokens: 1_000 };
+        let done = LlmEvent::Done { input_tokens: 1_000, cached_tokens: 0, output_tokens: 1_000 };
         stream::iter([Ok(LlmEvent::Text("Hello.".to_owned())), Ok(done)]).boxed()
     }
 }
@@ -50,7 +50,7 @@ impl Stt for Once {
         _pcm: Vec<i16>,
         _wanted: Wanted,
         _titles: Arc<Vec<String>>,
-    ) -> BoxFuture<'static, Result<String, ProviderErrorKind>> {
+    ) -> BoxFuture<'static, Result<String, ProviderFailure>> {
         async { Ok(String::new()) }.boxed()
     }
 }
@@ -64,7 +64,7 @@ impl Tts for Once {
         "none"
     }
 
-    fn synthesize(&self, _text: String) -> BoxStream<'static, Result<TtsEvent, ProviderErrorKind>> {
+    fn synthesize(&self, _request: TtsRequest) -> BoxStream<'static, Result<TtsEvent, ProviderFailure>> {
         stream::iter([Ok(TtsEvent::Done { words: Vec::new() })]).boxed()
     }
 }

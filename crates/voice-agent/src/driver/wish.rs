@@ -12,7 +12,7 @@ use voice_core::chat::{ChatContext, ToolCall};
 use voice_core::cost::Quantity;
 use voice_core::ids::{CommitId, LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId, UtteranceId};
 use voice_core::input::{CommitError, WordTiming};
-use voice_core::provider::{ProviderErrorKind, Stage};
+use voice_core::provider::{ProviderErrorKind, ProviderFailure, Stage};
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output};
 
@@ -26,7 +26,7 @@ use crate::store::{Commit, CommitOutcome, StoreError, UserTasks};
 use crate::stt::Wanted;
 use crate::tasks::TaskId;
 use crate::tools;
-use crate::tts::TtsEvent;
+use crate::tts::{SpeechKey, TtsEvent, TtsRequest};
 use crate::turn::text;
 
 impl Driver {
@@ -141,12 +141,18 @@ impl Driver {
             tools: tools::specs_for(agent),
             now: self.local_now(),
             titles: self.staging.titles().to_vec(),
+            brief: false,
         };
         let asked = asked_chars(&request_body);
         let stream = self.deps.providers.llm.stream(request_body);
         let sender = self.done_sender.clone();
         let abort = self.deps.tracker.spawn(follow_model(request, stream, sender)).abort_handle();
         self.models.insert(request, Asked { abort, reply, chars: (asked, 0), booked: false });
+    }
+
+    /// The speech under a name that is unique in the process.
+    const fn speech_key(&self, speech: SpeechId) -> SpeechKey {
+        SpeechKey((self.number << 32) | (speech.0 & 0xffff_ffff))
     }
 
     fn local_now(&self) -> jiff::ZonedDateTime {
@@ -202,7 +208,8 @@ impl Driver {
     /// Gives the voice its next text when it has none in hand.
     pub(super) fn speak_next(&mut self) {
         let Some((speech, _, chunk, text)) = self.mouth.next_text() else { return };
-        let stream = self.deps.providers.tts.synthesize(text);
+        let request = TtsRequest { text, speech: self.speech_key(speech), format: self.mouth.format() };
+        let stream = self.deps.providers.tts.synthesize(request);
         let sender = self.done_sender.clone();
         let abort = self.deps.tracker.spawn(follow_voice(speech, chunk, stream, sender)).abort_handle();
         self.mouth.begin_synthesis(chunk, abort);
@@ -237,19 +244,19 @@ impl Driver {
                 let llm = Arc::clone(&self.deps.providers.llm);
                 self.use_up(Stage::Llm, llm.provider(), llm.model(), quantity, For { reply, ..For::default() });
             }
-            Done::Audio { speech, chunk, pcm } => {
-                if let Some(audio_ms) = self.mouth.add_audio(speech, chunk, &pcm) {
+            Done::Audio { speech, chunk, audio } => {
+                if let Some(audio_ms) = self.mouth.add_audio(speech, chunk, &audio) {
                     self.pending.push_back(Input::TtsAudio { speech, chunk, audio_ms });
                 }
             }
             Done::Spoken { speech, chunk, words } => self.end_chunk(speech, chunk, words),
-            Done::VoiceFailed { speech, chunk, kind } => {
+            Done::VoiceFailed { speech, chunk, failure } => {
                 let reply = self.mouth.reply_of(speech);
                 if let Some(audio_ms) = self.mouth.end_audio(speech, chunk) {
                     if let Some(reply) = reply {
                         self.book_speaking(reply, audio_ms, false);
                     }
-                    self.pending.push_back(Input::TtsFailed { speech, chunk, kind });
+                    self.pending.push_back(Input::TtsFailed { speech, chunk, kind: failure.kind });
                 }
             }
             Done::Base { tasks: Ok(tasks) } => self.take_base(tasks),
@@ -269,7 +276,7 @@ impl Driver {
         utterance: UtteranceId,
         revision: u32,
         audio_ms: u64,
-        text: Result<String, ProviderErrorKind>,
+        text: Result<String, ProviderFailure>,
     ) {
         self.book_hearing(utterance, audio_ms, false);
         match text {
@@ -280,7 +287,10 @@ impl Driver {
                 }
                 self.pending.push_back(Input::FinalTranscript { utterance, revision, text });
             }
-            Err(kind) => self.pending.push_back(Input::SttFailed { utterance, revision, kind }),
+            Err(failure) => {
+                let kind = failure.kind;
+                self.pending.push_back(Input::SttFailed { utterance, revision, kind });
+            }
         }
     }
 
@@ -387,8 +397,8 @@ fn failed_tool(call: &ToolCall, reason: &str) -> Input {
     Input::ToolComputed { output, mutates: false }
 }
 
-type LlmStream = futures_util::stream::BoxStream<'static, Result<LlmEvent, ProviderErrorKind>>;
-type TtsStream = futures_util::stream::BoxStream<'static, Result<TtsEvent, ProviderErrorKind>>;
+type LlmStream = futures_util::stream::BoxStream<'static, Result<LlmEvent, ProviderFailure>>;
+type TtsStream = futures_util::stream::BoxStream<'static, Result<TtsEvent, ProviderFailure>>;
 
 /// A stream that ends without its last event has broken off.
 async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc::Sender<Done>) {
@@ -398,14 +408,14 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
             Some(Ok(LlmEvent::ToolCall { name, arguments })) => {
                 (Done::Core(Input::LlmToolCall { request, name, arguments }), false)
             }
-            Some(Ok(LlmEvent::Done { input_tokens, output_tokens })) => {
+            Some(Ok(LlmEvent::Done { input_tokens, output_tokens, .. })) => {
                 let used = Done::LlmUsed { request, input_tokens, output_tokens };
                 if sender.send(used).await.is_err() {
                     return;
                 }
                 (Done::Core(Input::LlmDone { request }), true)
             }
-            Some(Err(kind)) => (Done::Core(Input::LlmFailed { request, kind }), true),
+            Some(Err(failure)) => (Done::Core(Input::LlmFailed { request, kind: failure.kind }), true),
             None => (Done::Core(Input::LlmFailed { request, kind: ProviderErrorKind::Disconnected }), true),
         };
         if sender.send(done).await.is_err() || last {
@@ -415,12 +425,20 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
 }
 
 async fn follow_voice(speech: SpeechId, chunk: u32, mut stream: TtsStream, sender: mpsc::Sender<Done>) {
+    let mut so_far = Vec::new();
     loop {
         let (done, last) = match stream.next().await {
-            Some(Ok(TtsEvent::Audio(pcm))) => (Done::Audio { speech, chunk, pcm }, false),
-            Some(Ok(TtsEvent::Done { words })) => (Done::Spoken { speech, chunk, words }, true),
-            Some(Err(kind)) => (Done::VoiceFailed { speech, chunk, kind }, true),
-            None => (Done::VoiceFailed { speech, chunk, kind: ProviderErrorKind::Disconnected }, true),
+            Some(Ok(TtsEvent::Audio(audio))) => (Done::Audio { speech, chunk, audio }, false),
+            Some(Ok(TtsEvent::Words(words))) => {
+                so_far = words;
+                continue;
+            }
+            Some(Ok(TtsEvent::Done { words })) => {
+                let words = if words.is_empty() { so_far.clone() } else { words };
+                (Done::Spoken { speech, chunk, words }, true)
+            }
+            Some(Err(failure)) => (Done::VoiceFailed { speech, chunk, failure }, true),
+            None => (Done::VoiceFailed { speech, chunk, failure: ProviderErrorKind::Disconnected.into() }, true),
         };
         if sender.send(done).await.is_err() || last {
             return;

@@ -5,12 +5,15 @@
 
 pub mod rules;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{self, BoxFuture};
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
 
+use crate::served::Served;
 use crate::tools::ToolSpec;
 use voice_core::chat::ChatContext;
-use voice_core::provider::ProviderErrorKind;
+use voice_core::provider::ProviderFailure;
 
 /// One request to a language model.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct LlmRequest {
     pub now: jiff::ZonedDateTime,
     /// The titles of the caller's open tasks, by which spoken ones are understood.
     pub titles: Vec<String>,
+    /// Answer as shortly as can be: the call has used up most of what it may cost.
+    pub brief: bool,
 }
 
 /// What a language model streams.
@@ -43,8 +48,10 @@ pub enum LlmEvent {
     },
     /// The answer is complete; nothing follows.
     Done {
-        /// Tokens read, as the provider bills them.
+        /// Tokens read, as the provider bills them, those from its cache among them.
         input_tokens: u64,
+        /// Of those, the ones that it had in its cache and bills at a lower price.
+        cached_tokens: u64,
         /// Tokens written, as the provider bills them.
         output_tokens: u64,
     },
@@ -57,5 +64,13 @@ pub trait Llm: Send + Sync {
     /// The model's name as configured.
     fn model(&self) -> &str;
     /// Answers a request. Dropping the stream cancels it. A failure ends the stream.
-    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderErrorKind>>;
+    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>>;
+    /// Does the least that shows that it answers, off any caller's path. A provider without a network has nothing to show.
+    fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
+        future::ready(Ok(())).boxed()
+    }
+    /// Whether the provider serves the configured model.
+    fn served(&self) -> BoxFuture<'static, Result<Served, ProviderFailure>> {
+        future::ready(Ok(Served::Yes)).boxed()
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use voice_core::provider::ProviderErrorKind;
+use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use super::moonshine::{Bias, DecodeOptions, Moonshine};
 use super::{Stt, Understanding, Wanted};
@@ -64,7 +64,7 @@ impl Stt for EmbeddedStt {
         pcm: Vec<i16>,
         wanted: Wanted,
         titles: Arc<Vec<String>>,
-    ) -> BoxFuture<'static, Result<String, ProviderErrorKind>> {
+    ) -> BoxFuture<'static, Result<String, ProviderFailure>> {
         let lane = match wanted {
             Wanted::Interim => Lane::Speculative,
             Wanted::Final => Lane::Urgent,

@@ -22,7 +22,7 @@ use futures_util::stream::{self, BoxStream};
 use serde_json::{Map, Value};
 use voice_core::agents::{REVIEW_AGENT, TASK_AGENT};
 use voice_core::chat::ChatItem;
-use voice_core::provider::ProviderErrorKind;
+use voice_core::provider::ProviderFailure;
 
 use super::{Llm, LlmEvent, LlmRequest};
 use crate::blocking::{self, MANY_TASKS};
@@ -54,7 +54,7 @@ impl Llm for RulesLlm {
         MODEL
     }
 
-    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderErrorKind>> {
+    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>> {
         // Nothing is done before somebody listens; and what many tasks make long does not hold the runtime's thread.
         let answered = async move {
             let is_long = request.titles.len() > MANY_TASKS;
@@ -93,7 +93,7 @@ pub fn respond(request: &LlmRequest) -> Vec<LlmEvent> {
     if events.is_empty() {
         events.push(LlmEvent::Text(reply::NOT_UNDERSTOOD_AT_ALL.to_owned()));
     }
-    events.push(LlmEvent::Done { input_tokens: 0, output_tokens: 0 });
+    events.push(LlmEvent::Done { input_tokens: 0, cached_tokens: 0, output_tokens: 0 });
     events
 }
 

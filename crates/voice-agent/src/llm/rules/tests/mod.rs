@@ -112,6 +112,7 @@ impl Conversation {
             tools: tools(&self.agent),
             now: self.now.clone(),
             titles: self.list.titles(),
+            brief: false,
         }
     }
 
@@ -270,5 +271,5 @@ fn the_stream_ends_with_done() {
     // Sentence by sentence, so that the first can be spoken at once.
     assert!(events.len() >= 3, "{events:?}");
     assert!(events[..events.len() - 1].iter().all(|event| matches!(event, Ok(LlmEvent::Text(_)))));
-    assert_eq!(events.last(), Some(&Ok(LlmEvent::Done { input_tokens: 0, output_tokens: 0 })));
+    assert_eq!(events.last(), Some(&Ok(LlmEvent::Done { input_tokens: 0, cached_tokens: 0, output_tokens: 0 })));
 }
