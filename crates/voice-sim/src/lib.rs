@@ -14,6 +14,8 @@ mod page;
 mod page_link;
 mod patience;
 mod profile;
+#[cfg(feature = "servers")]
+pub mod provider;
 mod queue;
 mod run;
 mod see;
