@@ -1,4 +1,7 @@
-//! `voice-sim`: runs seeds on every core, and says which broke what.
+//! `voice-sim`: runs seeds on every core, and says which broke what. With the feature `servers` it also plays the providers.
+
+#[cfg(feature = "servers")]
+mod rehearse;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -18,8 +21,11 @@ const TOLD: usize = 20;
 
 /// Rehearses voice sessions under a virtual clock, and checks what must hold whatever happens.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Args {
+    #[cfg(feature = "servers")]
+    #[command(subcommand)]
+    command: Option<rehearse::Command>,
     /// How many seeds to run.
     #[arg(long, default_value_t = 10_000)]
     seeds: u64,
@@ -49,6 +55,10 @@ struct Found {
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
+    #[cfg(feature = "servers")]
+    if let Some(command) = args.command {
+        return rehearse::run(command).map(|()| ExitCode::SUCCESS);
+    }
     // A panic of the session is told as a failure of its seed.
     std::panic::set_hook(Box::new(|_| {}));
     let mut out = std::io::stdout().lock();

@@ -1,0 +1,158 @@
+//! The commands around the provider servers.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use voice_sim::provider::code::{decode_words, overlaps, say};
+use voice_sim::provider::pcm::{parse_wav, wav};
+use voice_sim::provider::{Fault, Provider, ProviderServers, Rule, Script, parse_latencies};
+
+/// The largest file of rules or audio that is read, in bytes.
+const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Starts servers that speak like the paid providers, and prints the environment that leads to them.
+    Providers(ProvidersArgs),
+    /// Writes a WAV file in which a caller says a text that the STT servers understand.
+    Say {
+        /// What is said.
+        text: String,
+        /// Where it goes.
+        file: PathBuf,
+        /// Samples per second.
+        #[arg(long, default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(8_000..=48_000))]
+        rate: u32,
+        /// Silence before and after it.
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(..=60_000))]
+        silence_ms: u64,
+    },
+    /// Tells the words in a WAV file, and whose they are: one JSON object a line.
+    Hear {
+        /// What is listened to.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProvidersArgs {
+    /// The first of seven ports: deepgram, openai, cartesia, elevenlabs, twilio, pagerduty, control. Free ones otherwise.
+    #[arg(long)]
+    port_base: Option<u16>,
+    /// Single ports: deepgram=9101,openai=9102…
+    #[arg(long, value_delimiter = ',')]
+    ports: Vec<String>,
+    /// Latencies in ms, `~` for jitter: connect=5,stt=100,llm=150~50,token=10,tts=80.
+    #[arg(long, default_value = "")]
+    latency: String,
+    /// Faults: target[/model]=kind[@place][*times], such as llm=hang@start or openai/gpt-4o-mini=429:2*3.
+    #[arg(long, value_delimiter = ',')]
+    fault: Vec<Fault>,
+    /// A JSON file with a list of rules for the language model (docs/rehearsal.md).
+    #[arg(long)]
+    rules: Option<PathBuf>,
+    /// Words, beyond the common ones, that an STT understands.
+    #[arg(long, default_value = "")]
+    words: String,
+    /// One more model that OpenAI serves.
+    #[arg(long)]
+    serve_model: Vec<String>,
+    /// The seed of all jitter.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub(crate) fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Providers(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(serve(args))
+        }
+        Command::Say { text, file, rate, silence_ms } => {
+            let silence = vec![0; usize::try_from(silence_ms * u64::from(rate) / 1_000)?];
+            let pcm = [&silence[..], &say(&text, rate), &silence].concat();
+            std::fs::write(&file, wav(&pcm, rate)).with_context(|| file.display().to_string())
+        }
+        Command::Hear { file } => {
+            let (pcm, rate) = parse_wav(&read(&file)?).with_context(|| file.display().to_string())?;
+            let mut out = std::io::stdout().lock();
+            for word in decode_words(&pcm, rate) {
+                writeln!(out, "{}", serde_json::to_string(&word)?)?;
+            }
+            for overlap in overlaps(&pcm, rate) {
+                writeln!(out, "{}", serde_json::json!({"two_voices_at_once": overlap}))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn read(file: &PathBuf) -> Result<Vec<u8>> {
+    let size = std::fs::metadata(file).with_context(|| file.display().to_string())?.len();
+    if size > LARGEST_FILE {
+        bail!("{} is larger than {LARGEST_FILE} bytes", file.display());
+    }
+    std::fs::read(file).with_context(|| file.display().to_string())
+}
+
+fn script(args: ProvidersArgs) -> Result<Script> {
+    let mut ports = BTreeMap::new();
+    let mut control = 0;
+    if let Some(base) = args.port_base {
+        let port = |offset: u16| base.checked_add(offset).context("the ports end at 65535");
+        for (offset, provider) in (0..).zip(Provider::ALL) {
+            ports.insert(provider, port(offset)?);
+        }
+        control = port(u16::try_from(Provider::ALL.len())?)?;
+    }
+    for pair in &args.ports {
+        let (name, port) = pair.split_once('=').with_context(|| format!("{pair:?} is not name=port"))?;
+        let port = port.parse().with_context(|| format!("{pair:?} has no port"))?;
+        match name {
+            "control" => control = port,
+            _ => drop(ports.insert(name.parse().map_err(anyhow::Error::msg)?, port)),
+        }
+    }
+    let rules: Vec<Rule> = match &args.rules {
+        None => Vec::new(),
+        Some(file) => serde_json::from_slice(&read(file)?).with_context(|| file.display().to_string())?,
+    };
+    let mut script = Script {
+        seed: args.seed,
+        ports,
+        control_port: Some(control),
+        latencies: parse_latencies(&args.latency).map_err(anyhow::Error::msg)?,
+        faults: args.fault,
+        rules,
+        words: args.words,
+        ..Script::default()
+    };
+    script.models.extend(args.serve_model);
+    Ok(script)
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+async fn serve(args: ProvidersArgs) -> Result<()> {
+    let servers = ProviderServers::start(script(args)?).await?;
+    {
+        let mut out = std::io::stdout().lock();
+        for (name, value) in servers.env() {
+            writeln!(out, "export {name}={value}")?;
+        }
+        if let Some(url) = servers.control_url() {
+            writeln!(out, "# control: {url}/control/fault, /control/latency, /control/journal")?;
+        }
+        out.flush()?;
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    servers.stop();
+    Ok(())
+}
