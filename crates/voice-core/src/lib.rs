@@ -9,6 +9,7 @@ pub mod chunker;
 pub mod config;
 pub mod consent;
 pub mod cost;
+pub mod failover;
 pub mod ids;
 pub mod input;
 pub mod log;

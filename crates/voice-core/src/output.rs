@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::chat::{ChatContext, ToolCall};
 use crate::cost::NanoUsd;
-use crate::ids::{CommitId, LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId, UtteranceId};
-use crate::provider::{ProviderErrorKind, Stage};
+use crate::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, TurnId, UtteranceId};
+use crate::provider::{ProviderErrorKind, ProviderFailure, Stage};
 use crate::snapshot::Snapshot;
 use crate::timeline::{PauseCause, Stages};
 
@@ -195,6 +195,25 @@ impl HushEnd {
     }
 }
 
+/// What came of asking a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum AttemptResult {
+    /// It answered, first of those that were asked.
+    Answered {
+        /// Milliseconds from the request to the first useful thing.
+        after_ms: u64,
+    },
+    /// A rival that was asked later was quicker.
+    Lost,
+    /// It failed.
+    Failed {
+        /// How.
+        #[serde(flatten)]
+        failure: ProviderFailure,
+    },
+}
+
 /// What operations want to know. The shell turns each into a metric and a log line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -210,6 +229,8 @@ pub enum Observation {
     },
     /// End of speech → final transcript.
     SttFinished {
+        /// Who understood it.
+        rung: RungId,
         /// Milliseconds.
         duration_ms: u64,
     },
@@ -217,6 +238,8 @@ pub enum Observation {
     LlmStarted {
         /// The request.
         request: LlmRequestId,
+        /// Who answers.
+        rung: RungId,
         /// Milliseconds.
         ttft_ms: u64,
     },
@@ -224,6 +247,8 @@ pub enum Observation {
     TtsStarted {
         /// The speech.
         speech: SpeechId,
+        /// Whose voice it is.
+        rung: RungId,
         /// Milliseconds.
         ttfb_ms: u64,
     },
@@ -281,8 +306,40 @@ pub enum Observation {
     ProviderFailed {
         /// The stage.
         stage: Stage,
+        /// Which.
+        rung: RungId,
         /// How.
         kind: ProviderErrorKind,
+    },
+    /// What came of asking a provider, for what the process knows of it.
+    Attempt {
+        /// The stage.
+        stage: Stage,
+        /// Which.
+        rung: RungId,
+        /// What.
+        #[serde(flatten)]
+        result: AttemptResult,
+    },
+    /// The next provider was asked beside one that shows nothing.
+    Hedged {
+        /// The stage.
+        stage: Stage,
+        /// The one that shows nothing.
+        from: RungId,
+        /// The rival.
+        to: RungId,
+    },
+    /// The caller is served by another provider than before.
+    FailedOver {
+        /// The stage.
+        stage: Stage,
+        /// Before.
+        from: RungId,
+        /// Now.
+        to: RungId,
+        /// Why.
+        reason: ProviderErrorKind,
     },
     /// A deadline ended a state that would have hung.
     DeadlineMissed {
@@ -335,6 +392,8 @@ pub enum Output {
         utterance: UtteranceId,
         /// When its speech began; take some audio before it too.
         from_ms: u64,
+        /// Who hears it. Said again with another, that one hears it from the beginning.
+        rung: RungId,
     },
     /// The caller goes on: transcribe the same utterance further.
     ContinueUtterance {
@@ -349,6 +408,19 @@ pub enum Output {
         revision: u32,
         /// Where its speech ends.
         until_ms: u64,
+        /// Who has heard it.
+        rung: RungId,
+    },
+    /// The final transcript is wanted from this provider too: it is given the utterance's audio from the beginning.
+    Transcribe {
+        /// The utterance.
+        utterance: UtteranceId,
+        /// Echo it in the answer.
+        revision: u32,
+        /// Where its speech ends.
+        until_ms: u64,
+        /// Who.
+        rung: RungId,
     },
     /// Nobody waits for this utterance any more: its audio can go.
     DropUtterance {
@@ -361,6 +433,8 @@ pub enum Output {
         request: LlmRequestId,
         /// The reply that it is for.
         reply: ReplyId,
+        /// Whom.
+        rung: RungId,
         /// The agent: its instructions and tools.
         agent: &'static str,
         /// The conversation.
@@ -394,8 +468,19 @@ pub enum Output {
         reply: ReplyId,
         /// Chunks count from 0, in the order in which they are to be heard.
         chunk: u32,
+        /// By whom. Asked for again with another: beside the first, if that has begun; instead of it, if not.
+        rung: RungId,
         /// The words.
         text: String,
+    },
+    /// Another was quicker with this chunk: nothing more of it is wanted from this one.
+    StopSynthesis {
+        /// The speech.
+        speech: SpeechId,
+        /// The chunk.
+        chunk: u32,
+        /// Who stops.
+        rung: RungId,
     },
     /// The speech may be heard up to and including this chunk.
     Play {
@@ -408,7 +493,8 @@ pub enum Output {
         /// Whether that chunk is the speech's last.
         last: bool,
     },
-    /// No more audio of this chunk is wanted: it ends with what is there. The words that it lacks come as another chunk.
+    /// No more audio of this chunk is wanted: it ends with what is there. The words that it lacks come as another chunk. Also
+    /// said of a chunk that was done without any audio: only then does the playout pass it by.
     EndChunk {
         /// The speech.
         speech: SpeechId,

@@ -16,6 +16,7 @@ mod patience;
 mod profile;
 mod queue;
 mod run;
+mod rungs;
 mod see;
 mod seen;
 mod store;

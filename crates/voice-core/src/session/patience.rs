@@ -3,7 +3,7 @@
 //! What counts is silence: the time from the end of the caller's turn on in which the answer is still being made and
 //! nothing of it is there to be heard or read. A long list that is read aloud is not cut: while it sounds, nobody waits.
 
-use crate::output::{Observation, Output};
+use crate::output::Observation;
 use crate::phrases;
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::PauseCause;
@@ -85,10 +85,10 @@ impl Session {
             _ => "answer_llm",
         });
         if let Some(request) = request {
-            self.push(Output::CancelLlm { request: request.id });
+            self.cancel_request(&request);
             if cause == PauseCause::Llm {
                 let kind = if request.started { ProviderErrorKind::Stalled } else { ProviderErrorKind::Timeout };
-                self.observe(Observation::ProviderFailed { stage: Stage::Llm, kind });
+                self.provider_failed(Stage::Llm, request.rung, kind.into());
             }
         }
         self.give_up_running_tool();

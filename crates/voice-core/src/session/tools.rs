@@ -119,7 +119,7 @@ impl Session {
         let Some(reply) = &mut self.reply else { return false };
         let Some(gate) = reply.gate.take() else { return false };
         if let Some(request) = reply.request.take() {
-            self.push(Output::CancelLlm { request: request.id });
+            self.cancel_request(&request);
         }
         self.withdraw_running_tool(reason);
         self.drop_chunks(gate);
