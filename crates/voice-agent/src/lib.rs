@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod driver;
 pub mod embedded;
+pub mod failover;
 pub mod http;
 pub mod llm;
 pub mod model;

@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::RungId;
 use crate::provider::{ProviderErrorKind, ProviderFailure, Stage};
 
+/// The label of the models that are built in.
+pub const EMBEDDED: &str = "embedded";
+
 /// One provider of a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +69,8 @@ impl Chains {
     /// The label of a rung in a failover: the provider, and for language models, of which one provider serves several, the model.
     pub fn label(&self, stage: Stage, rung: RungId) -> &str {
         let rung = self.of(stage).get(usize::from(rung.0));
-        rung.map_or("unknown", |rung| if stage == Stage::Llm { &rung.model } else { &rung.provider })
+        let by_model = |rung: &Rung| stage == Stage::Llm && rung.provider != EMBEDDED;
+        rung.map_or("unknown", |rung| if by_model(rung) { &rung.model } else { &rung.provider })
     }
 }
 

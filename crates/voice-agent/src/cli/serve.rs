@@ -13,6 +13,7 @@ use crate::config::{Config, Loaded};
 use crate::driver::api::{SessionHandle, SessionInfo};
 use crate::driver::{self, Deps};
 use crate::embedded;
+use crate::failover::Board;
 use crate::http::random_hex;
 use crate::llm::rules;
 use crate::sessions::SpawnSession;
@@ -92,11 +93,14 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     let (providers, rungs) =
         tokio::task::spawn_blocking(move || embedded::load(&config.models_dir, &config.model, &events)).await??;
     app.readiness.watch(rungs);
+    let (core, board) = Board::for_providers(&providers, app.config.core(), &app.events);
+    app.calls.spawn(Arc::clone(&board).probe(providers.clone(), app.going_away.clone()));
     let folder = &app.config.input_log.dir;
     let deps = Arc::new(Deps {
         store: Arc::clone(&app.store),
         providers,
-        core: app.config.core(),
+        board,
+        core,
         vad: app.config.vad(),
         events: Arc::clone(&app.events),
         traces,

@@ -16,8 +16,8 @@ pub use env::Env;
 pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
-    Auth, AuthMode, Chain, Deadline, Endpointing, Http, InputLog, Interruption, JwtAlgorithm, Limits, ListenAddr, Log,
-    LogFormat, Metrics, Model, Otel, Session, Shutdown, Vad,
+    Auth, AuthMode, Chain, Deadline, Endpointing, Failover, Http, InputLog, Interruption, JwtAlgorithm, Limits,
+    ListenAddr, Log, LogFormat, Metrics, Model, Otel, Session, Shutdown, Vad,
 };
 
 use std::path::PathBuf;
@@ -64,6 +64,8 @@ pub struct Config {
     pub llm: Chain,
     /// Text to speech.
     pub tts: Chain,
+    /// When a provider gives way to the next.
+    pub failover: Failover,
     /// The embedded models.
     pub model: Model,
     /// The log.
@@ -103,6 +105,7 @@ impl Default for Config {
             stt: Chain::default(),
             llm: Chain::default(),
             tts: Chain::default(),
+            failover: Failover::default(),
             model: Model::default(),
             log: Log::default(),
             otel: Otel::default(),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use voice_core::CoreConfig;
+use voice_core::failover::FailoverConfig;
 
 macro_rules! sections {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* })*) => {$(
@@ -214,6 +215,32 @@ sections! {
         retention_days: u32 = 7,
         /// Most that all files together may hold, in megabytes (10^6 bytes); the oldest are deleted first.
         max_total_mb: u64 = 1_024,
+    }
+
+    /// When a provider gives way to the next of its chain. Milliseconds.
+    Failover {
+        /// A recogniser without a final transcript for so long gets a rival, until its own habits are known.
+        stt_hedge_ms: u64 = FailoverConfig::default().stt_hedge_ms,
+        /// A language model without a token.
+        llm_hedge_ms: u64 = FailoverConfig::default().llm_hedge_ms,
+        /// A voice without audio.
+        tts_hedge_ms: u64 = FailoverConfig::default().tts_hedge_ms,
+        /// No provider's habits put a rival off for longer.
+        max_hedge_ms: u64 = FailoverConfig::default().max_hedge_ms,
+        /// A model's stream that stands still for so long, while there is nothing to listen to.
+        llm_gap_ms: u64 = FailoverConfig::default().llm_gap_ms,
+        /// A voice that stands still for so long, while the audio runs out.
+        tts_gap_ms: u64 = FailoverConfig::default().tts_gap_ms,
+        /// A streaming recogniser that shows nothing for so long of what is being said.
+        stt_lag_ms: u64 = FailoverConfig::default().stt_lag_ms,
+        /// Rivals that a session may ask for at each stage, whatever it has asked before…
+        free_hedges: u32 = FailoverConfig::default().free_hedges,
+        /// …and beyond them so many in a hundred requests.
+        hedge_percent: u32 = FailoverConfig::default().hedge_percent,
+        /// The first rest of a provider that failed; it doubles.
+        cool_down_ms: u64 = FailoverConfig::default().cool_down_ms,
+        /// The longest rest, unless the provider says itself when to come back.
+        max_cool_down_ms: u64 = FailoverConfig::default().max_cool_down_ms,
     }
 
     /// The end of the process.

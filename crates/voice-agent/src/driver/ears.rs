@@ -36,6 +36,8 @@ struct Current {
     from_ms: u64,
     next_interim_ms: u64,
     interim_under_way: bool,
+    /// As far as a streaming recogniser was given it, in stream milliseconds.
+    streamed_ms: u64,
 }
 
 /// A caller's ears, so to speak: one for each transport leg.
@@ -117,7 +119,28 @@ impl Ears {
     pub(super) fn start(&mut self, utterance: UtteranceId, from_ms: u64) {
         let from_ms = self.to_stream(from_ms).saturating_sub(PRE_ROLL_MS);
         let next_interim_ms = from_ms + PRE_ROLL_MS + INTERIM_EVERY_MS;
-        self.current = Some(Current { utterance, from_ms, next_interim_ms, interim_under_way: false });
+        self.current =
+            Some(Current { utterance, from_ms, next_interim_ms, interim_under_way: false, streamed_ms: from_ms });
+    }
+
+    /// A streaming recogniser hears the utterance from its beginning.
+    pub(super) fn stream_again(&mut self, utterance: UtteranceId) {
+        if let Some(current) = self.current.as_mut().filter(|current| current.utterance == utterance) {
+            current.streamed_ms = current.from_ms;
+        }
+    }
+
+    /// The utterance's audio that a streaming recogniser was not given yet; none while there is none, or while the caller
+    /// pauses longer than the end of a word takes.
+    pub(super) fn take_unstreamed(&mut self, utterance: UtteranceId) -> Option<Vec<i16>> {
+        let end_ms = self.ring.end_ms();
+        let current = self.current.as_mut().filter(|current| current.utterance == utterance)?;
+        if end_ms <= current.streamed_ms {
+            return None;
+        }
+        let pcm = self.ring.range(current.streamed_ms, end_ms);
+        current.streamed_ms = end_ms;
+        Some(pcm)
     }
 
     /// The audio of an utterance as far as it goes; none when it is not the current one. `until_ms` is where its speech ends.

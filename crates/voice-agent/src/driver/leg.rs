@@ -59,6 +59,9 @@ impl Driver {
         // First of all: a leg that is gone already is then lost again in the right order.
         self.pending.push_back(Input::Connected { connection, voice });
         self.muted = false;
+        if voice {
+            self.open_lines();
+        }
         self.ears = Ears::new(Arc::clone(&self.deps.providers.vad), self.deps.vad);
         let resumed = self.resumed || self.session.turns() > 0;
         self.send(Outbound::Ready(Ready {
@@ -75,6 +78,7 @@ impl Driver {
     fn detach(&mut self, connection: ConnectionId) {
         if self.is_current(connection) {
             self.leg = None;
+            self.close_lines();
             self.feed.connected(false);
             self.pending.push_back(Input::Disconnected { connection });
         }

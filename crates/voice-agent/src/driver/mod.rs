@@ -13,13 +13,14 @@ pub mod feed;
 mod journal;
 mod leave;
 mod leg;
+mod lines;
 mod mouth;
 mod recommit;
 mod spend;
 mod staging;
 mod wish;
 
-pub use deps::{Deps, Providers, Start};
+pub use deps::{Deps, Providers, Start, SttRung};
 pub use doc::has_begun;
 pub(crate) use leave::close_code;
 
@@ -36,8 +37,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use voice_core::chat::ToolCall;
-use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, SpeechId, ToolCallId, UtteranceId};
-use voice_core::input::WordTiming;
+use voice_core::cost::Quantity;
+use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, RungId, SpeechId, ToolCallId, UtteranceId};
+use voice_core::input::{ProviderHealth, WordTiming};
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
@@ -46,6 +48,7 @@ use voice_core::{CoreConfig, Input, Observation, Output};
 
 use crate::audio::format::AudioFormat;
 use crate::store::{CommitOutcome, SessionDoc, StoreError, UserTasks};
+use crate::stt::LineEvent;
 use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
 
 use answers::Answers;
@@ -53,6 +56,7 @@ use api::{Command, Outbound, SessionHandle, SessionInfo, TextAnswer, ToolCallRep
 use ears::Ears;
 use feed::Feed;
 use journal::Journal;
+use lines::Lines;
 use mouth::Mouth;
 use spend::Spend;
 use staging::Staging;
@@ -80,14 +84,10 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
     tracker.spawn(async move {
         let session = start.doc.session_id.clone();
         let channel = start.doc.channel.as_str();
-        let llm_model = deps.providers.llm.model().to_owned();
         let labels = SessionLabels {
             session_id: session.as_str().to_owned(),
             channel,
-            stt_provider: deps.providers.stt.provider().to_owned(),
-            llm_provider: deps.providers.llm.provider().to_owned(),
-            llm_model,
-            tts_provider: deps.providers.tts.provider().to_owned(),
+            chains: Arc::new(deps.core.chains.clone()),
         };
         let mut driver = Driver::new(Arc::clone(&deps), start, labels.clone(), commands, info_sender.clone());
         driver.feed = Arc::clone(&feed);
@@ -116,8 +116,13 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
 #[derive(Debug)]
 enum Done {
     Core(Input),
+    Line {
+        rung: RungId,
+        event: LineEvent,
+    },
     Interim {
         utterance: UtteranceId,
+        rung: RungId,
         audio_ms: u64,
         text: Result<String, ProviderFailure>,
         took_ms: u64,
@@ -125,6 +130,7 @@ enum Done {
     Final {
         utterance: UtteranceId,
         revision: u32,
+        rung: RungId,
         audio_ms: u64,
         text: Result<String, ProviderFailure>,
     },
@@ -135,22 +141,30 @@ enum Done {
     },
     LlmUsed {
         request: LlmRequestId,
-        input_tokens: u64,
-        output_tokens: u64,
+        quantity: Quantity,
     },
     Audio {
         speech: SpeechId,
         chunk: u32,
+        rung: RungId,
         audio: Bytes,
+    },
+    Words {
+        speech: SpeechId,
+        chunk: u32,
+        rung: RungId,
+        words: Vec<WordTiming>,
     },
     Spoken {
         speech: SpeechId,
         chunk: u32,
+        rung: RungId,
         words: Vec<WordTiming>,
     },
     VoiceFailed {
         speech: SpeechId,
         chunk: u32,
+        rung: RungId,
         failure: ProviderFailure,
     },
     Base {
@@ -184,6 +198,7 @@ struct Leg {
 struct Asked {
     abort: AbortHandle,
     reply: voice_core::ids::ReplyId,
+    rung: RungId,
     /// Characters of what it was asked, and of what it said so far.
     chars: (u64, u64),
     /// It said itself what it used.
@@ -194,6 +209,7 @@ struct Asked {
 #[derive(Debug)]
 struct Transcription {
     abort: AbortHandle,
+    rung: RungId,
     /// Milliseconds of audio that it was given to transcribe; none for the score.
     audio_ms: u64,
 }
@@ -257,6 +273,10 @@ struct Driver {
     score: ScoreParts,
     models: BTreeMap<LlmRequestId, Asked>,
     transcriptions: BTreeMap<UtteranceId, Vec<Transcription>>,
+    lines: Lines,
+    /// What the process knows of its providers, and what this session was told of it.
+    health: watch::Receiver<Arc<Vec<ProviderHealth>>>,
+    told_health: Arc<Vec<ProviderHealth>>,
     spend: Spend,
     answers: Answers,
     /// The commit that is being made.
@@ -313,6 +333,9 @@ impl Driver {
             score: ScoreParts::default(),
             models: BTreeMap::new(),
             transcriptions: BTreeMap::new(),
+            lines: Lines::default(),
+            health: deps.board.news(),
+            told_health: Arc::default(),
             spend: Spend::default(),
             answers: Answers::default(),
             committing: None,
@@ -327,12 +350,14 @@ impl Driver {
 
     async fn run(&mut self) -> SessionEnd {
         self.load_tasks();
+        self.tell_health();
         let going_away = self.deps.going_away.clone();
         while self.end.is_none() {
             let wake = self.next_wake();
             tokio::select! {
                 biased;
                 Some(done) = self.done.recv() => self.take_done(done),
+                Ok(()) = self.health.changed() => self.tell_health(),
                 command = self.commands.recv() => match command {
                     Some(command) => self.take_command(command),
                     // Nobody can reach the session any more: the process is going down.
@@ -353,6 +378,15 @@ impl Driver {
     pub(super) fn load_tasks(&self) {
         let (store, user) = (Arc::clone(&self.deps.store), self.doc.user_id.clone());
         let _abort = self.spawn(async move { Done::Base { tasks: store.tasks(user).await } });
+    }
+
+    /// Tells the session what it does not know yet of its providers.
+    fn tell_health(&mut self) {
+        let all = Arc::clone(&self.health.borrow_and_update());
+        let known = std::mem::replace(&mut self.told_health, Arc::clone(&all));
+        for health in all.iter().filter(|health| !known.contains(health)) {
+            self.pending.push_back(Input::ProviderHealth(*health));
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -449,6 +483,7 @@ impl Driver {
             Observation::Latency { latency_ms, .. } => {
                 self.info.send_modify(|info| info.last_latency_ms = Some(*latency_ms));
             }
+            Observation::Attempt { stage, rung, result } => self.deps.board.report(*stage, *rung, *result),
             Observation::EndOfTurn { .. } => self.turn_tools.clear(),
             Observation::SpeculationDiscarded { reply, .. } => {
                 let booked = self.spend.discard(*reply);

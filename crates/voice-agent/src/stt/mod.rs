@@ -74,7 +74,7 @@ pub trait StreamingStt: Send + Sync {
 
 /// A session's line to a streaming recogniser. Nothing here waits: what the connection cannot take in time is a failure, which
 /// comes as [`LineEvent::Failed`].
-pub trait SttLine: Send {
+pub trait SttLine: Send + Sync {
     /// An utterance begins; its audio follows. The one before is forgotten.
     fn begin(&mut self, utterance: UtteranceId);
     /// The next audio of the utterance, in the line's format, in pieces of any length.

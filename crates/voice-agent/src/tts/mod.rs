@@ -52,6 +52,11 @@ pub trait Tts: Send + Sync {
     fn provider(&self) -> &'static str;
     /// The model's name as configured.
     fn model(&self) -> &str;
+    /// Whether it says while it speaks where words end ([`TtsEvent::Words`]): its audio is then let out word by word, so that
+    /// another voice can go on between two words.
+    fn is_timed(&self) -> bool {
+        false
+    }
     /// Speaks a text. Dropping the stream cancels it. A failure ends the stream; audio without a sample is one.
     fn synthesize(&self, request: TtsRequest) -> BoxStream<'static, Result<TtsEvent, ProviderFailure>>;
     /// No more chunks of this speech will be asked for.
