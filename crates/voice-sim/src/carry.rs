@@ -1,7 +1,7 @@
 //! Wishes are carried out: to the models of the providers, the playout, the store and the page.
 
 use voice_core::Output;
-use voice_core::chat::ChatContext;
+use voice_core::chat::{ChatContext, ChatItem};
 use voice_core::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId};
 use voice_core::provider::Stage;
 use voice_core::snapshot::Snapshot;
@@ -92,6 +92,9 @@ impl World {
         }
         self.check.last_request = request.0;
         self.check_request(&chat.items)?;
+        if matches!(chat.items.last(), Some(ChatItem::Assistant { interrupted: true, .. })) {
+            self.saw(Seen::WentOn);
+        }
         self.check_understood(chat.last_user_text().unwrap_or_default())?;
         self.request_llm(request, reply, agent, chat);
         Ok(())

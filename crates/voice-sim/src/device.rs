@@ -90,7 +90,7 @@ impl Device {
     }
 
     /// The synthesis of a chunk is asked for, of one voice or another.
-    pub(crate) fn add_chunk(&mut self, speech: SpeechId, reply: ReplyId, index: u32, text: &str) {
+    pub(crate) fn add_chunk(&mut self, speech: SpeechId, reply: ReplyId, index: u32, rung: RungId, text: &str) {
         let line = self.line_or_new(speech, reply);
         // The words that an ended chunk had no audio for come again in the next.
         if let Some(ended) = line.chunks.iter_mut().rev().find(|chunk| !chunk.dropped)
@@ -101,11 +101,14 @@ impl Device {
             ended.words.truncate(words);
             ended.ends.truncate(words);
         }
-        if line.chunks.iter().any(|chunk| chunk.index == index && !chunk.shown) {
+        if let Some(chunk) = line.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.shown) {
+            // It may be asked once more, after another was asked instead.
+            chunk.stopped.retain(|voice| *voice != rung);
             return;
         }
         // Made again: its words may stand on the page already.
-        let before = |chunk: &Chunk| chunk.captioned && (chunk.dropped || chunk.ended) && chunk.text.ends_with(text);
+        let part = |of: &str| of.ends_with(text) || of.starts_with(text);
+        let before = |chunk: &Chunk| chunk.captioned && (chunk.dropped || chunk.ended) && part(&chunk.text);
         let captioned = line.chunks.iter().any(before);
         line.chunks.push(Chunk { captioned, ..Chunk::new(index, text, 0) });
     }

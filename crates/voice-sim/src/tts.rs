@@ -43,7 +43,7 @@ impl World {
         let chars = text.chars().count() as u64;
         // Never slower than the core's own estimate, so that its guess about a half-made chunk errs on the safe side.
         let total_ms = if self.dice.chance(10) { 0 } else { chars * self.dice.between(30, 65) };
-        self.device.add_chunk(speech, reply, chunk, text);
+        self.device.add_chunk(speech, reply, chunk, rung, text);
         let mut steps = VecDeque::new();
         let parts = self.dice.between(1, 5);
         let mut delay_ms = self.delay(15, 350);

@@ -43,9 +43,12 @@ struct Synthesis {
 impl Synthesis {
     /// How much of what it has made may be let out, in bytes.
     fn whole(&self, format: AudioFormat) -> usize {
-        let ends_ms = self.words.last().map_or(0, |word| word.end_ms);
-        let whole = usize::try_from(ends_ms).unwrap_or(usize::MAX).saturating_mul(format.bytes_per_ms());
-        if self.timed { whole.min(self.made) } else { self.made }
+        if !self.timed {
+            return self.made;
+        }
+        let made_ms = length_ms(self.made, format);
+        let whole_ms = self.words.iter().map(|word| word.end_ms).take_while(|end_ms| *end_ms <= made_ms).last();
+        usize::try_from(whole_ms.unwrap_or(0)).unwrap_or(0) * format.bytes_per_ms()
     }
 }
 

@@ -133,7 +133,7 @@ pub(super) struct Reply {
     pub(super) tts_rung: Option<RungId>,
     /// The voices that failed in it.
     pub(super) tts_tried: Vec<RungId>,
-    /// When the playout last moved, or had a reason to.
+    /// When the playout began, at the latest, with what it has not yet said that it played.
     pub(super) playout_progress_ms: u64,
     /// When the playout last began, or said where it is.
     pub(super) position_ms: Option<u64>,
@@ -235,10 +235,12 @@ impl Reply {
         !self.kept && self.first_audio_out_ms.is_none() && self.speech.chunks.iter().all(|chunk| !chunk.shown)
     }
 
-    /// More audio can be played than before: the playout has a reason to move from now on.
+    /// More audio can be played than before. A playout that had run dry goes on now: what it had until then is played,
+    /// whether it said so or not.
     pub(super) fn note_playable(&mut self, before_ms: u64, now_ms: u64) {
         if self.speech.permitted_ms() > before_ms {
-            self.playout_progress_ms = now_ms;
+            let unsaid_ms = before_ms.saturating_sub(self.speech.played_ms);
+            self.playout_progress_ms = self.playout_progress_ms.max(now_ms.saturating_sub(unsaid_ms));
         }
     }
 

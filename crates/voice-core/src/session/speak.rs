@@ -74,12 +74,12 @@ impl Session {
         let now_ms = self.now_ms;
         let Some(reply) = &mut self.reply else { return };
         let (id, speech_id, gate) = (reply.id, reply.speech.id, reply.permit_limit());
+        let playable_ms = reply.speech.permitted_ms();
         let mut captions = Vec::new();
         let mut through_chunk = None;
         for chunk in reply.speech.chunks.iter_mut().filter(|chunk| chunk.index < gate) {
             if !chunk.permitted {
                 chunk.permitted = true;
-                reply.playout_progress_ms = now_ms;
                 if !std::mem::replace(&mut chunk.captioned, true) {
                     captions.push(chunk.text.clone());
                 }
@@ -93,6 +93,7 @@ impl Session {
                 reply.patience.reads(now_ms, chunk.likely_ms());
             }
         }
+        reply.note_playable(playable_ms, now_ms);
         let last = reply.is_answered() && reply.gate.is_none();
         let spoken =
             reply.speech.chunks.iter().rev().find(|chunk| chunk.asked && !chunk.shown).map(|chunk| chunk.index);
