@@ -1,7 +1,12 @@
 //! The eighth step of the corridor: text to speech.
 
+pub mod cartesia;
 pub mod embedded;
+mod endpoint;
 pub mod hibari;
+mod refusal;
+mod sample;
+pub mod timing;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -10,6 +15,7 @@ use futures_util::stream::BoxStream;
 use voice_core::input::WordTiming;
 use voice_core::provider::ProviderFailure;
 
+pub use self::endpoint::SetupError;
 use crate::audio::format::AudioFormat;
 use crate::served::Served;
 
@@ -23,12 +29,17 @@ pub struct SpeechKey(pub u64);
 /// What is to be spoken: one chunk of a speech.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TtsRequest {
-    /// The words.
+    /// The words. Without a letter or a digit nothing is spoken: the answer is [`TtsEvent::Done`] alone, which is no failure.
     pub text: String,
     /// The speech that they belong to. The chunks of one speech are asked for one after the other, never two at once.
     pub speech: SpeechKey,
     /// How the audio is to be coded.
     pub format: AudioFormat,
+}
+
+/// Whether there is anything in a text that a voice can speak.
+fn is_speakable(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric)
 }
 
 /// What a voice streams.
