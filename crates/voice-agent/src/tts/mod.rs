@@ -1,6 +1,7 @@
 //! The eighth step of the corridor: text to speech.
 
 pub mod cartesia;
+pub mod elevenlabs;
 pub mod embedded;
 mod endpoint;
 pub mod hibari;
