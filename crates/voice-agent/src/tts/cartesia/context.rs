@@ -247,7 +247,7 @@ impl Contexts {
                 chunk.job.sink.fail(failure);
             }
         }
-        self.over.extend(self.speeches.drain().map(|(speech, _)| speech));
+        self.speeches.clear();
         self.frames.clear();
     }
 

@@ -137,12 +137,7 @@ impl Pool {
 
     /// A pause that is under way ends now, unless the provider asked for it.
     pub(super) fn hurry(&self) {
-        let mut state = self.shared.lock();
-        if state.not_before.is_none_or(|not_before| not_before <= Instant::now()) {
-            // Whoever comes now waits for what the attempt brings.
-            state.down = None;
-            self.shared.hurry.notify_waiters();
-        }
+        self.shared.end_pause(&mut self.shared.lock());
     }
 }
 
@@ -180,14 +175,6 @@ fn hand_over(entry: &mut Entry, job: Job) {
             }
         }
     }
-}
-
-/// What is to be done about sockets.
-#[derive(Debug, PartialEq, Eq)]
-enum Need {
-    /// One is to be opened, after a pause.
-    Socket(Duration),
-    Nothing,
 }
 
 impl Shared {
@@ -229,20 +216,20 @@ impl Shared {
         }
     }
 
-    /// What is to be done. Tired sockets leave as soon as another one is there.
-    fn need(&self) -> Need {
+    /// After which pause a socket is to be opened; none when no more is needed. Tired ones leave as soon as another is there.
+    fn need(&self) -> Option<Duration> {
         let mut state = self.lock();
         let is_full = |entry: &&Entry| entry.speeches.len() >= self.settings.contexts_per_socket;
         let fresh = state.sockets.iter().filter(|entry| !entry.is_tired);
         let (count, full) = (fresh.clone().count(), fresh.filter(is_full).count());
         if count > 0 && (full < count || count >= self.settings.max_sockets) {
             state.sockets.retain(|entry| !entry.is_tired);
-            return Need::Nothing;
+            return None;
         }
         // The first loss after a good time is mended at once.
         let pause = self.pause(state.refusals).max(self.pause(state.short_lives.saturating_sub(1)));
         let asked = state.not_before.map_or(Duration::ZERO, |not_before| not_before.duration_since(Instant::now()));
-        Need::Socket(pause.max(asked))
+        Some(pause.max(asked))
     }
 
     /// The pause after so many failures: growing, and never the same for two processes.
@@ -273,6 +260,15 @@ impl Shared {
             () = self.closed.cancelled() => {}
         }
         self.lock().down = None;
+    }
+
+    /// Ends a pause that is under way, unless the provider asked for it.
+    fn end_pause(&self, state: &mut State) {
+        if state.not_before.is_none_or(|not_before| not_before <= Instant::now()) {
+            // Whoever comes now waits for what the attempt brings.
+            state.down = None;
+            self.hurry.notify_waiters();
+        }
     }
 
     /// A socket is open: it takes what waits.
@@ -317,6 +313,11 @@ impl Shared {
         state.sockets.swap_remove(at);
         state.short_lives = if lived < LEAST_LIFE { state.short_lives.saturating_add(1) } else { 0 };
         state.note(failure);
+        if state.sockets.is_empty() {
+            // Whatever failed before was another one beside it.
+            state.refusals = 0;
+            self.end_pause(&mut state);
+        }
         drop(state);
         let kind = failure.kind.as_str();
         tracing::info!(provider = super::PROVIDER, kind, lived_ms = lived.as_millis(), "a socket was lost");
@@ -348,13 +349,13 @@ fn jitter() -> f64 {
 async fn keep(shared: Arc<Shared>) {
     while !shared.closed.is_cancelled() {
         match shared.need() {
-            Need::Nothing => {
+            Some(pause) => open(&shared, pause).await,
+            None => {
                 tokio::select! {
                     () = shared.changed.notified() => {}
                     () = shared.closed.cancelled() => {}
                 }
             }
-            Need::Socket(pause) => open(&shared, pause).await,
         }
     }
 }
@@ -370,3 +371,7 @@ async fn open(shared: &Arc<Shared>, pause: Duration) {
         () = shared.closed.cancelled() => {}
     }
 }
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

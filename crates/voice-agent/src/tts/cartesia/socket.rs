@@ -165,8 +165,10 @@ impl Socket {
             }
         }
         drop(self.unwritten);
-        // It closes in order, within its own deadline.
-        let _closed = self.writer.await;
+        if !self.writer.is_finished() {
+            // It closes in order, within its own deadline.
+            let _closed = self.writer.await;
+        }
     }
 
     async fn work(&mut self, shared: &Shared) -> Result<(), ProviderFailure> {
