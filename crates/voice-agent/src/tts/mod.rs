@@ -30,7 +30,7 @@ pub struct SpeechKey(pub u64);
 /// What is to be spoken: one chunk of a speech.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TtsRequest {
-    /// The words. Without a letter or a digit nothing is spoken: the answer is [`TtsEvent::Done`] alone, which is no failure.
+    /// The words. Without a letter or a digit there is nothing to speak: then [`TtsEvent::Done`] may come without audio.
     pub text: String,
     /// The speech that they belong to. The chunks of one speech are asked for one after the other, never two at once.
     pub speech: SpeechKey,
@@ -66,7 +66,7 @@ pub trait Tts: Send + Sync {
     fn model(&self) -> &str;
     /// Speaks a text. Dropping the stream cancels it. A failure ends the stream; audio without a sample is one.
     fn synthesize(&self, request: TtsRequest) -> BoxStream<'static, Result<TtsEvent, ProviderFailure>>;
-    /// No more chunks of this speech will be asked for.
+    /// No more chunks of this speech will be asked for; the last one may still be being spoken.
     fn end_speech(&self, _speech: SpeechKey) {}
     /// Does the least that shows that it answers, off any caller's path. A provider without a network has nothing to show.
     fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {

@@ -76,9 +76,11 @@ pub struct ElevenLabsConfig {
     pub speed: Option<f64>,
     /// Longest time to open a connection.
     pub connect_timeout_ms: u64,
-    /// Longest wait for an answer to begin, and for each further piece of it.
-    pub read_timeout_ms: u64,
-    /// How often an unused connection is used, so that it stays open.
+    /// Longest wait for an answer to begin.
+    pub answer_timeout_ms: u64,
+    /// Longest wait for each further piece of an answer.
+    pub gap_timeout_ms: u64,
+    /// How often an unused connection is used, so that it stays open. What is not used for four times as long is closed.
     pub keep_warm_ms: u64,
 }
 
@@ -96,7 +98,8 @@ impl ElevenLabsConfig {
             similarity_boost: 0.75,
             speed: None,
             connect_timeout_ms: 5_000,
-            read_timeout_ms: 10_000,
+            answer_timeout_ms: 10_000,
+            gap_timeout_ms: 10_000,
             keep_warm_ms: 45_000,
         }
     }
@@ -116,7 +119,8 @@ struct Shared {
     plain: Url,
     key: HeaderValue,
     speaker: Speaker,
-    read_timeout: Duration,
+    answer_timeout: Duration,
+    gap_timeout: Duration,
     memory: Memory,
     /// Whoever is in between does not know the endpoint with timestamps.
     is_plain: AtomicBool,
@@ -127,6 +131,8 @@ struct Shared {
 #[derive(Debug)]
 struct Sentence {
     text: String,
+    /// What was spoken before in the same speech.
+    previous: String,
     /// Whose it is; none when nobody's: a probe.
     speech: Option<SpeechKey>,
     format: AudioFormat,
@@ -140,18 +146,8 @@ impl ElevenLabsTts {
     pub fn new(config: ElevenLabsConfig) -> Result<Self, SetupError> {
         let base = endpoint::base(&config.base_url, Scheme::Http)?;
         let key = endpoint::key_header("", &config.api_key)?;
-        let read_timeout = Duration::from_millis(config.read_timeout_ms);
-        let client = Client::builder()
-            .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
-            .read_timeout(read_timeout)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_secs(15))
-            // Kept for as long as the other side keeps them.
-            .pool_idle_timeout(None)
-            // The key is for this host and no other.
-            .redirect(reqwest::redirect::Policy::none());
-        let client = client.build().map_err(|_| SetupError::Client)?;
         let every = Duration::from_millis(config.keep_warm_ms).max(Duration::from_millis(1));
+        let client = client(&config, every)?;
         let shared = Shared {
             warmth: Warmth::start(client.clone(), base.clone(), every),
             client,
@@ -165,12 +161,28 @@ impl ElevenLabsTts {
                 similarity_boost: config.similarity_boost,
                 speed: config.speed,
             },
-            read_timeout,
+            answer_timeout: Duration::from_millis(config.answer_timeout_ms),
+            gap_timeout: Duration::from_millis(config.gap_timeout_ms),
             memory: Memory::default(),
             is_plain: AtomicBool::new(false),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
+}
+
+fn client(config: &ElevenLabsConfig, keep_warm: Duration) -> Result<Client, SetupError> {
+    Client::builder()
+        .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
+        .tcp_nodelay(true)
+        // A connection whose other side has gone is noticed before it is used.
+        .tcp_keepalive(Duration::from_secs(15))
+        .tcp_keepalive_interval(Duration::from_secs(5))
+        .tcp_keepalive_retries(2)
+        .pool_idle_timeout(keep_warm.saturating_mul(4))
+        // The key is for this host and no other.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|_| SetupError::Client)
 }
 
 fn speech_url(base: &Url, voice_id: &str, last: &[&str]) -> Result<Url, SetupError> {
@@ -186,23 +198,24 @@ fn speech_url(base: &Url, voice_id: &str, last: &[&str]) -> Result<Url, SetupErr
 impl Shared {
     /// Asks for a text to be spoken. The answer has begun when this returns.
     async fn ask(self: Arc<Self>, sentence: Sentence) -> Result<Speaking, ProviderFailure> {
-        let previous = sentence.speech.map(|speech| self.memory.begin(speech)).unwrap_or_default();
-        let body = wire::body(&self.speaker, sentence.text.trim(), &previous);
+        let body = wire::body(&self.speaker, sentence.text.trim(), &sentence.previous);
         let is_plain = self.is_plain.load(Ordering::Relaxed);
+        let mut using = self.warmth.using();
         let mut response = self.post(is_plain, &body, sentence.format).await?;
         if response.status() != StatusCode::OK {
             let status = response.status();
-            let (failure, is_its_own) = refused(response).await;
+            let (failure, is_its_own) = refused(response, self.gap_timeout).await;
             let is_unknown = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) && !is_its_own;
             if is_plain || !is_unknown {
+                using.end();
                 return Err(failure);
             }
             response = self.post_plain(&body, sentence.format, failure).await?;
         }
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let body = Body::of(content_type.unwrap_or_default())?;
+        let body = Body::of(content_type.unwrap_or_default());
         let reader = Reader::new(body, &sentence.text, sentence.format);
-        Ok(Speaking::new(self, sentence, response, reader))
+        Ok(Speaking::new(self, sentence, (response, using), reader))
     }
 
     /// Somebody in between knows only the endpoint without timestamps, perhaps: then it is that one from now on.
@@ -229,7 +242,7 @@ impl Shared {
         url.query_pairs_mut().append_pair("output_format", wire::output_format(format));
         let send = || {
             let request = self.client.post(url.clone()).header("xi-api-key", self.key.clone()).json(body);
-            timeout(self.read_timeout, request.send())
+            timeout(self.answer_timeout, request.send())
         };
         let mut answer = send().await;
         if matches!(&answer, Ok(Err(error)) if error.is_request() && !error.is_connect() && !error.is_timeout()) {
@@ -247,11 +260,11 @@ impl Shared {
 
 /// What a refusal says. Its body is read, so that the connection can be used again; one that is too long or breaks off says
 /// as much as its status.
-async fn refused(mut response: Response) -> (ProviderFailure, bool) {
+async fn refused(mut response: Response, gap: Duration) -> (ProviderFailure, bool) {
     let status = response.status().as_u16();
     let retry_after_ms = refusal::retry_after_ms(response.headers(), jiff::Timestamp::now());
     let mut body = Vec::new();
-    while let Ok(Some(piece)) = response.chunk().await {
+    while let Ok(Ok(Some(piece))) = timeout(gap, response.chunk()).await {
         body.extend_from_slice(&piece);
         if body.len() > MAX_REFUSAL_BYTES {
             break;
@@ -288,7 +301,9 @@ impl Tts for ElevenLabsTts {
             return stream::iter([Ok(TtsEvent::Done { words: Vec::new() })]).boxed();
         }
         let TtsRequest { text, speech, format } = request;
-        self.speak(Sentence { text, speech: Some(speech), format })
+        // Now, and not when the stream is first looked at: the speech may have ended by then.
+        let previous = self.shared.memory.begin(speech);
+        self.speak(Sentence { text, previous, speech: Some(speech), format })
     }
 
     fn end_speech(&self, speech: SpeechKey) {
@@ -296,7 +311,8 @@ impl Tts for ElevenLabsTts {
     }
 
     fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
-        let mut events = self.speak(Sentence { text: PROBE.to_owned(), speech: None, format: AudioFormat::Mulaw8k });
+        let (text, format) = (PROBE.to_owned(), AudioFormat::Mulaw8k);
+        let mut events = self.speak(Sentence { text, previous: String::new(), speech: None, format });
         let spoken = async move {
             while let Some(event) = events.next().await {
                 event?;

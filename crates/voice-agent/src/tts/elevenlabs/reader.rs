@@ -22,17 +22,11 @@ pub(super) enum Body {
 }
 
 impl Body {
-    /// By the answer's `Content-Type`.
-    ///
-    /// # Errors
-    /// [`ProviderErrorKind::Protocol`] when it is neither.
-    pub(super) fn of(content_type: &str) -> Result<Self, ProviderFailure> {
-        let content_type = content_type.trim().to_ascii_lowercase();
-        if content_type.starts_with("audio/") {
-            return Ok(Self::Audio);
-        }
-        let is_lines = content_type.contains("json") || content_type.starts_with("text/event-stream");
-        is_lines.then_some(Self::Lines).ok_or(ProviderErrorKind::Protocol.into())
+    /// By the answer's `Content-Type`. What does not claim to be audio has to prove that it is JSON: an error may come with
+    /// a status that says that all is well.
+    pub(super) fn of(content_type: &str) -> Self {
+        let is_audio = content_type.trim().to_ascii_lowercase().starts_with("audio/");
+        if is_audio { Self::Audio } else { Self::Lines }
     }
 }
 

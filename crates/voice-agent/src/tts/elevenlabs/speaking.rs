@@ -6,9 +6,11 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use reqwest::Response;
+use tokio::time::timeout;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use super::reader::Reader;
+use super::warm::Using;
 use super::{Events, Sentence, Shared};
 use crate::tts::TtsEvent;
 
@@ -21,14 +23,18 @@ pub(super) struct Speaking {
     reader: Option<Reader>,
     queue: VecDeque<TtsEvent>,
     failure: Option<ProviderFailure>,
-    /// The connection can be used again.
-    is_read: bool,
+    using: Using,
 }
 
 impl Speaking {
     /// An answer of which nothing was read yet.
-    pub(super) const fn new(shared: Arc<Shared>, sentence: Sentence, response: Response, reader: Reader) -> Self {
-        Self { shared, sentence, response, reader: Some(reader), queue: VecDeque::new(), failure: None, is_read: false }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sentence: Sentence,
+        (response, using): (Response, Using),
+        reader: Reader,
+    ) -> Self {
+        Self { shared, sentence, response, reader: Some(reader), queue: VecDeque::new(), failure: None, using }
     }
 
     /// What it says.
@@ -54,32 +60,24 @@ impl Speaking {
     /// Reads the next piece. The reader is given back when the answer goes on.
     async fn read(&mut self, mut reader: Reader) -> Result<(), ProviderFailure> {
         let mut events = Vec::new();
-        let result = match self.response.chunk().await {
-            Ok(Some(piece)) => {
+        let result = match timeout(self.shared.gap_timeout, self.response.chunk()).await {
+            Ok(Ok(Some(piece))) => {
                 let pushed = reader.push(piece, &mut events);
                 self.reader = pushed.is_ok().then_some(reader);
                 pushed
             }
-            Ok(None) => {
-                self.is_read = true;
+            Ok(Ok(None)) => {
+                self.using.end();
                 let finished = reader.finish(&mut events);
                 if let (Ok(()), Some(speech)) = (finished, self.sentence.speech) {
                     self.shared.memory.spoke(speech, self.sentence.text.trim());
                 }
                 finished
             }
-            Err(error) if error.is_timeout() => Err(ProviderErrorKind::Stalled.into()),
-            Err(_) => Err(ProviderErrorKind::Disconnected.into()),
+            Ok(Err(_)) => Err(ProviderErrorKind::Disconnected.into()),
+            Err(_) => Err(ProviderErrorKind::Stalled.into()),
         };
         self.queue.extend(events);
         result
-    }
-}
-
-impl Drop for Speaking {
-    fn drop(&mut self) {
-        if !self.is_read {
-            self.shared.warmth.lost();
-        }
     }
 }

@@ -34,9 +34,31 @@ impl Warmth {
         Self { lost, _guard: guard }
     }
 
-    /// A connection was lost: another one is opened, unless one is unused.
-    pub(super) fn lost(&self) {
-        self.lost.notify_one();
+    /// A connection is being used. Dropping the answer without having read it to its end loses the connection, and another
+    /// one is opened, unless one is unused.
+    pub(super) fn using(&self) -> Using {
+        Using { lost: Some(Arc::clone(&self.lost)) }
+    }
+}
+
+/// A connection in use.
+#[derive(Debug)]
+pub(super) struct Using {
+    lost: Option<Arc<Notify>>,
+}
+
+impl Using {
+    /// All was read: it can be used again.
+    pub(super) fn end(&mut self) {
+        self.lost = None;
+    }
+}
+
+impl Drop for Using {
+    fn drop(&mut self) {
+        if let Some(lost) = &self.lost {
+            lost.notify_one();
+        }
     }
 }
 

@@ -89,7 +89,7 @@ async fn one_connection_is_open_before_anybody_speaks_and_serves_them_all() {
 async fn an_interruption_closes_the_connection_and_opens_another_in_advance() {
     let mut server = Server::start().await;
     let voice = voice(&server.url);
-    let first = server.warmed().await;
+    server.warmed().await;
     let mut stream = ask(&voice, 1, "This is going to be interrupted.");
     let answering = async {
         let mut asked = server.next().await;
@@ -99,13 +99,30 @@ async fn an_interruption_closes_the_connection_and_opens_another_in_advance() {
     };
     let (_, asked) = within(futures_util::future::join(stream.next(), answering)).await;
     drop(stream);
+    let lost = asked.connection;
     asked.until_closed().await;
-    assert!(server.warmed().await > first);
+    assert_ne!(server.warmed().await, lost);
     // What was not spoken to its end was not spoken before.
     let (heard, (_, body)) =
         within(futures_util::future::join(hear(ask(&voice, 1, "Go on.")), answer(&mut server))).await;
     heard.end.unwrap();
     assert_eq!(body.get("previous_text"), None);
+}
+
+#[tokio::test]
+async fn an_interruption_before_the_answer_begins_is_made_good_as_well() {
+    let mut server = Server::start().await;
+    let voice = voice(&server.url);
+    server.warmed().await;
+    let mut stream = ask(&voice, 1, "This is not going to be heard.");
+    let asked = tokio::select! {
+        event = stream.next() => panic!("{event:?}"),
+        asked = server.next() => asked,
+    };
+    drop(stream);
+    let lost = asked.connection;
+    asked.until_closed().await;
+    assert_ne!(server.warmed().await, lost);
 }
 
 #[tokio::test]
