@@ -4,6 +4,7 @@
 //! that the mission fixes follow the same rule, because the sections are named after them; [`env::ALIASES`] has the
 //! one exception. Secrets come from the environment or from `*_FILE` paths only.
 
+mod chain;
 mod core;
 pub mod env;
 mod load;
@@ -12,12 +13,14 @@ mod section;
 mod unknown;
 mod validate;
 
+pub use chain::{LlmKind, SttKind, TtsKind};
 pub use env::Env;
 pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
-    Auth, AuthMode, Chain, Deadline, Endpointing, Failover, Http, InputLog, Interruption, JwtAlgorithm, Limits,
-    ListenAddr, Log, LogFormat, Metrics, Model, Otel, Session, Shutdown, Vad,
+    Auth, AuthMode, Cartesia, Chain, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
+    Interruption, JwtAlgorithm, Limits, ListenAddr, Log, LogFormat, Metrics, Model, OpenAi, Otel, Session, Shutdown,
+    Vad,
 };
 
 use std::path::PathBuf;
@@ -64,6 +67,14 @@ pub struct Config {
     pub llm: Chain,
     /// Text to speech.
     pub tts: Chain,
+    /// Deepgram.
+    pub deepgram: Deepgram,
+    /// OpenAI, and servers that speak its API.
+    pub openai: OpenAi,
+    /// Cartesia.
+    pub cartesia: Cartesia,
+    /// ElevenLabs.
+    pub elevenlabs: ElevenLabs,
     /// When a provider gives way to the next.
     pub failover: Failover,
     /// The embedded models.
@@ -105,6 +116,10 @@ impl Default for Config {
             stt: Chain::default(),
             llm: Chain::default(),
             tts: Chain::default(),
+            deepgram: Deepgram::default(),
+            openai: OpenAi::default(),
+            cartesia: Cartesia::default(),
+            elevenlabs: ElevenLabs::default(),
             failover: Failover::default(),
             model: Model::default(),
             log: Log::default(),

@@ -173,8 +173,90 @@ sections! {
 
     /// A stage's providers.
     Chain {
-        /// In the order in which they are tried.
-        chain: Vec<String> = vec!["embedded".to_owned()],
+        /// In the order in which they are tried; empty: those whose keys are set, in the mission's order, and the embedded one.
+        chain: Vec<String> = Vec::new(),
+    }
+
+    /// Deepgram: streaming speech to text.
+    Deepgram {
+        /// A host; `/v1/listen` is added.
+        base_url: String = "https://api.deepgram.com".to_owned(),
+        /// The model.
+        model: String = "nova-3".to_owned(),
+        /// A BCP 47 tag, or `multi`.
+        language: String = "en".to_owned(),
+        /// Dates and amounts as one writes them; may hold a final transcript back.
+        smart_format: bool = false,
+        /// Numbers as digits.
+        numerals: bool = false,
+        /// Nothing is kept to improve models; raises the price.
+        mip_opt_out: bool = false,
+        /// Longest time to connect.
+        connect_timeout_ms: u64 = 1_000,
+        /// When the end of an utterance is not answered, its text is taken for final so long after the last result.
+        finalize_wait_ms: u64 = 250,
+    }
+
+    /// OpenAI, or a server that speaks its API: the language model, and Whisper.
+    OpenAi {
+        /// The API's address, with its `/v1`.
+        base_url: String = "https://api.openai.com/v1".to_owned(),
+        /// The organisation that is billed; empty: the account's own.
+        organization: String = String::new(),
+        /// The project that is billed, likewise.
+        project: String = String::new(),
+        /// The language models, in the order in which they are tried.
+        models: Vec<String> = ["gpt-4o-mini", "gpt-3.5-turbo", "gpt-5.4-mini"].map(str::to_owned).to_vec(),
+        /// Most tokens of an answer.
+        max_tokens: u32 = 600,
+        /// Most tokens of an answer that is to be short.
+        brief_max_tokens: u32 = 200,
+        /// Ask with `max_tokens`, for servers that do not know `max_completion_tokens`.
+        old_max_tokens: bool = false,
+        /// How freely the model chooses its words, in hundredths; -1: the model's own.
+        temperature_percent: i32 = -1,
+        /// Ask for what was used; some servers refuse that, and it is estimated then.
+        include_usage: bool = true,
+        /// Longest conversation that is sent, in characters; older turns are left out.
+        max_context_chars: usize = 60_000,
+        /// Longest time to connect.
+        connect_timeout_ms: u64 = 1_000,
+        /// Connections that are kept open beyond those in use.
+        warm_connections: usize = 2,
+        /// Whisper's model.
+        whisper_model: String = "whisper-1".to_owned(),
+        /// The language that is spoken (ISO 639-1); empty: Whisper finds out.
+        whisper_language: String = "en".to_owned(),
+    }
+
+    /// Cartesia: text to speech.
+    Cartesia {
+        /// Where it is.
+        base_url: String = "https://api.cartesia.ai".to_owned(),
+        /// The version of its API.
+        version: String = "2026-03-01".to_owned(),
+        /// The model.
+        model: String = "sonic-3".to_owned(),
+        /// The voice.
+        voice_id: String = "f786b574-daa5-4673-aa0c-cbe3e8534c02".to_owned(),
+        /// The language's code.
+        language: String = "en".to_owned(),
+        /// Longest time to connect.
+        connect_timeout_ms: u64 = 5_000,
+    }
+
+    /// ElevenLabs: text to speech.
+    ElevenLabs {
+        /// Where it is.
+        base_url: String = "https://api.elevenlabs.io".to_owned(),
+        /// The model.
+        model: String = "eleven_flash_v2_5".to_owned(),
+        /// The voice.
+        voice_id: String = "EXAVITQu4vr4xnSDxMaL".to_owned(),
+        /// The language's code; empty: none is sent.
+        language: String = "en".to_owned(),
+        /// Longest time to connect.
+        connect_timeout_ms: u64 = 5_000,
     }
 
     /// The embedded models: threads, with a model each, and how much may wait for them.

@@ -159,6 +159,10 @@ fn settings(config: CartesiaConfig) -> Result<Settings, SetupError> {
 }
 
 impl Tts for CartesiaTts {
+    fn is_timed(&self) -> bool {
+        true
+    }
+
     fn provider(&self) -> &'static str {
         PROVIDER
     }

@@ -288,6 +288,10 @@ impl ElevenLabsTts {
 }
 
 impl Tts for ElevenLabsTts {
+    fn is_timed(&self) -> bool {
+        true
+    }
+
     fn provider(&self) -> &'static str {
         PROVIDER
     }
