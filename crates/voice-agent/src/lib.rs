@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod http;
 pub mod llm;
 pub mod model;
+pub mod openai;
 pub mod readiness;
 pub mod served;
 pub mod sessions;
