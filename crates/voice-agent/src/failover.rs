@@ -10,13 +10,14 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use voice_core::CoreConfig;
-use voice_core::failover::{Chains, FailoverConfig, Health};
+use voice_core::failover::{Chains, EMBEDDED, FailoverConfig, Health};
 use voice_core::ids::RungId;
 use voice_core::input::ProviderHealth;
 use voice_core::output::AttemptResult;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure, Stage};
 
 use crate::driver::Providers;
+use crate::readiness::{StageHealth, Watched};
 use crate::telemetry::Events;
 
 /// The longest that a probe may take.
@@ -67,15 +68,21 @@ impl Board {
         self.change(|health, now_ms| health.report(now_ms, stage, rung, result));
     }
 
-    /// Why a provider rests, if it does, by its stage and label.
-    pub fn resting(&self) -> Vec<(Stage, String, ProviderErrorKind)> {
-        let health = self.lock();
-        let all = health.all();
-        let resting = all.iter().filter_map(|one| {
-            let kind = health.resting(one.stage, one.rung)?;
-            Some((one.stage, self.chains.label(one.stage, one.rung).to_owned(), kind))
+    /// What readiness is to look after: each stage's chain.
+    pub fn watched(board: &Arc<Self>) -> Vec<Watched> {
+        let chains = [("stt_providers", Stage::Stt), ("llm_providers", Stage::Llm), ("tts_providers", Stage::Tts)];
+        let watched = chains.map(|(name, stage)| Watched {
+            stage: name,
+            // The embedded models are looked after by themselves.
+            optional: board.chains.of(stage).iter().any(|rung| rung.provider == EMBEDDED),
+            rung: Arc::new(ChainHealth { board: Arc::clone(board), stage }) as Arc<dyn StageHealth>,
         });
-        resting.collect()
+        watched.into()
+    }
+
+    /// Why a provider rests, if it does.
+    fn resting(&self, stage: Stage, rung: RungId) -> Option<ProviderErrorKind> {
+        self.lock().resting(stage, rung)
     }
 
     /// Probes resting providers until `stop`.
@@ -127,6 +134,33 @@ impl Board {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One stage's chain, for readiness.
+struct ChainHealth {
+    board: Arc<Board>,
+    stage: Stage,
+}
+
+impl StageHealth for ChainHealth {
+    fn health(&self) -> crate::readiness::Health {
+        use crate::readiness::Health;
+        let rungs = self.board.chains.of(self.stage).iter().enumerate();
+        let outside = rungs.filter(|(_, rung)| rung.provider != EMBEDDED);
+        let mut resting = Vec::new();
+        let mut all = true;
+        for (at, rung) in outside {
+            match self.board.resting(self.stage, RungId(u8::try_from(at).unwrap_or(u8::MAX))) {
+                Some(kind) => resting.push(format!("{}/{} is resting ({})", rung.provider, rung.model, kind.as_str())),
+                None => all = false,
+            }
+        }
+        match (resting.is_empty(), all) {
+            (true, _) => Health::Well,
+            (false, true) => Health::Out(resting.join(", ")),
+            (false, false) => Health::Trouble(resting.join(", ")),
+        }
     }
 }
 

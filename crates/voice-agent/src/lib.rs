@@ -11,6 +11,8 @@ pub mod failover;
 pub mod http;
 pub mod llm;
 pub mod model;
+pub mod openai;
+pub mod providers;
 pub mod readiness;
 pub mod served;
 pub mod sessions;

@@ -16,6 +16,7 @@ use crate::embedded;
 use crate::failover::Board;
 use crate::http::random_hex;
 use crate::llm::rules;
+use crate::providers;
 use crate::sessions::SpawnSession;
 use crate::store::{InstanceId, SqliteOptions, SqliteStore, SystemClock};
 use crate::telemetry::{Events, Metrics, Traces, start_logging};
@@ -93,8 +94,11 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     let (providers, rungs) =
         tokio::task::spawn_blocking(move || embedded::load(&config.models_dir, &config.model, &events)).await??;
     app.readiness.watch(rungs);
+    let providers = providers::assemble(&app.config, providers, &app.calls)?;
     let (core, board) = Board::for_providers(&providers, app.config.core(), &app.events);
     app.calls.spawn(Arc::clone(&board).probe(providers.clone(), app.going_away.clone()));
+    app.calls.spawn(providers::find_retired(providers.clone(), Arc::clone(&board), app.going_away.clone()));
+    app.readiness.watch(Board::watched(&board));
     let folder = &app.config.input_log.dir;
     let deps = Arc::new(Deps {
         store: Arc::clone(&app.store),

@@ -2,6 +2,7 @@
 
 pub mod embedded;
 pub mod moonshine;
+pub mod whisper;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;

@@ -21,7 +21,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use serde_json::{Map, Value};
 use voice_core::agents::{REVIEW_AGENT, TASK_AGENT};
-use voice_core::chat::ChatItem;
+use voice_core::chat::{ChatContext, ChatItem};
 use voice_core::provider::ProviderFailure;
 
 use super::{Llm, LlmEvent, LlmRequest};
@@ -98,6 +98,13 @@ pub fn respond(request: &LlmRequest) -> Vec<LlmEvent> {
 }
 
 fn answer(request: &LlmRequest) -> Answer {
+    // Another model's answer broke off: this one is made anew, and what was heard of it is told apart by the session.
+    if let Some((ChatItem::Assistant { interrupted: true, .. }, before)) = request.chat.items.split_last()
+        && matches!(before.last(), Some(ChatItem::User { .. } | ChatItem::ToolOutput(_)))
+    {
+        let chat = ChatContext { items: before.to_vec() };
+        return answer(&LlmRequest { chat, ..request.clone() });
+    }
     let turns = dialogue::turns(&request.chat);
     let has_spoken = request.chat.items.iter().any(|item| matches!(item, ChatItem::User { .. }));
     if !has_spoken {
