@@ -1,5 +1,6 @@
 //! The fourth step of the corridor: speech to text.
 
+pub mod deepgram;
 pub mod embedded;
 pub mod moonshine;
 pub mod whisper;
@@ -90,7 +91,8 @@ pub trait SttLine: Send + Sync {
 /// What a line hears. When the queue is full, who sends waits: nothing is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LineEvent {
-    /// What is understood so far of the utterance: all of it, not only what is new.
+    /// What is understood so far of the utterance: all of it, not only what is new. It may be what it was, or nothing: the
+    /// recogniser listens, which whoever watches for progress wants to know.
     Interim {
         /// The utterance.
         utterance: UtteranceId,
