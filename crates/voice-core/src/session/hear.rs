@@ -16,6 +16,8 @@ pub(super) struct Utterance {
     pub(super) id: UtteranceId,
     pub(super) revision: u32,
     pub(super) from_ms: u64,
+    /// Where its speech ends, as far as it goes: later speech belongs to another utterance.
+    pub(super) until_ms: u64,
     pub(super) interim: String,
     /// Of the current revision.
     pub(super) final_text: Option<String>,
@@ -41,6 +43,7 @@ impl Utterance {
             id,
             revision: 0,
             from_ms,
+            until_ms: from_ms,
             interim: String::new(),
             final_text: None,
             score: None,
@@ -69,6 +72,7 @@ impl Session {
         let until_ms = listening.last_speech_ms;
         let Some(utterance) = listening.utterances.last_mut() else { return };
         utterance.revision += 1;
+        utterance.until_ms = until_ms;
         utterance.awaited_since_ms = Some(now_ms);
         utterance.asked = vec![(utterance.rung, now_ms)];
         utterance.tried = vec![utterance.rung];
@@ -84,7 +88,7 @@ impl Session {
         let Some(listening) = &self.listening else { return false };
         let Some(utterance) = listening.utterances.iter().find(|utterance| utterance.id == id) else { return false };
         let rung = self.config.chains.stt.get(usize::from(utterance.rung.0));
-        let silent_ms = listening.last_speech_ms.saturating_sub(utterance.progress_ms);
+        let silent_ms = utterance.until_ms.saturating_sub(utterance.progress_ms);
         rung.is_some_and(|rung| rung.streams) && silent_ms >= self.config.failover.stt_lag_ms
     }
 
@@ -108,11 +112,10 @@ impl Session {
 
     fn transcribe_with(&mut self, id: UtteranceId, rung: RungId) {
         let now_ms = self.now_ms;
-        let Some(until_ms) = self.listening.as_ref().map(|listening| listening.last_speech_ms) else { return };
         let Some(utterance) = self.utterance_mut(id) else { return };
         utterance.asked.push((rung, now_ms));
         utterance.tried.push(rung);
-        let revision = utterance.revision;
+        let (revision, until_ms) = (utterance.revision, utterance.until_ms);
         self.push(Output::Transcribe { utterance: id, revision, until_ms, rung });
     }
 
@@ -126,7 +129,7 @@ impl Session {
             return;
         }
         let Some(at) = utterance.asked.iter().position(|(asked, _)| *asked == rung) else { return };
-        let long = last_speech_ms.saturating_sub(utterance.from_ms) >= HAS_WORDS_MS;
+        let long = utterance.until_ms.saturating_sub(utterance.from_ms) >= HAS_WORDS_MS;
         if text.is_empty() && long && self.asks_for_a_second_opinion(id, rung) {
             return;
         }

@@ -185,6 +185,23 @@ fn a_recogniser_that_shows_nothing_gets_a_rival_that_hears_all_of_it() {
     assert!(matches!(call.request().unwrap().2.last(), Some(ChatItem::User { text }) if text == "List my tasks"));
 }
 
+/// The caller's next utterance is not a part of the one that a rival is asked for.
+#[test]
+fn a_rival_hears_its_own_utterance_only() {
+    let mut call = Call::with(CoreConfig { max_utterance_ms: 1_000, ..config() });
+    call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
+    call.at(2_600, Input::EndOfSpeech { last_speech_ms: 2_500 });
+    call.at(2_620, Input::StartOfSpeech { at_ms: 2_610 });
+    call.at(2_740, Input::EndOfSpeech { last_speech_ms: 2_700 });
+    call.until(3_000);
+    let of = |output: &Output| match output {
+        Output::Transcribe { utterance, until_ms, .. } => Some((*utterance, *until_ms)),
+        _ => None,
+    };
+    let asked: Vec<_> = call.log.iter().filter_map(|(_, output)| of(output)).collect();
+    assert_eq!(asked, [(UtteranceId(1), 2_500)]);
+}
+
 #[test]
 fn a_line_that_breaks_in_mid_sentence_is_replaced_from_the_sentences_beginning() {
     let mut call = Call::with(config());
