@@ -33,31 +33,59 @@ const ASK: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`ConfigError`] when an address or a key cannot be used.
 pub fn assemble(config: &Config, embedded: Providers, tasks: &TaskTracker) -> Result<Providers, ConfigError> {
-    let account = account(config, tasks)?;
-    let mut providers = Providers { stt: Vec::new(), llm: Vec::new(), tts: Vec::new(), ..embedded.clone() };
-    for kind in config.stt_chain()? {
-        match kind {
-            SttKind::Deepgram => providers.stt.push(deepgram(config)?),
-            SttKind::Whisper => {
-                providers.stt.push(SttRung::Whole(Arc::new(WhisperStt::new(Arc::clone(&account), whisper(config)))))
+    let Rungs { stt, llm, tts } = Rungs::assemble(config, Some(&embedded), tasks)?;
+    Ok(Providers { stt, llm, tts, ..embedded })
+}
+
+/// The rungs of every stage.
+#[derive(Default)]
+pub struct Rungs {
+    stt: Vec<SttRung>,
+    llm: Vec<Arc<dyn Llm>>,
+    tts: Vec<Arc<dyn Tts>>,
+}
+
+impl Rungs {
+    /// Those that are reached over a network, without the embedded ones.
+    ///
+    /// # Errors
+    /// As [`assemble`].
+    pub fn outside(config: &Config, tasks: &TaskTracker) -> Result<Self, ConfigError> {
+        Self::assemble(config, None, tasks)
+    }
+
+    fn assemble(config: &Config, embedded: Option<&Providers>, tasks: &TaskTracker) -> Result<Self, ConfigError> {
+        let account = account(config, tasks)?;
+        let mut providers = Self::default();
+        for kind in config.stt_chain()? {
+            match kind {
+                SttKind::Deepgram => providers.stt.push(deepgram(config)?),
+                SttKind::Whisper => {
+                    providers.stt.push(SttRung::Whole(Arc::new(WhisperStt::new(Arc::clone(&account), whisper(config)))))
+                }
+                SttKind::Embedded => providers.stt.extend(embedded.iter().flat_map(|all| all.stt.iter().cloned())),
             }
-            SttKind::Embedded => providers.stt.extend(embedded.stt.iter().cloned()),
         }
-    }
-    for kind in config.llm_chain()? {
-        match kind {
-            LlmKind::OpenAi => providers.llm.extend(openai(config, &account)),
-            LlmKind::Embedded => providers.llm.extend(embedded.llm.iter().cloned()),
+        for kind in config.llm_chain()? {
+            match kind {
+                LlmKind::OpenAi => providers.llm.extend(openai(config, &account)),
+                LlmKind::Embedded => providers.llm.extend(embedded.iter().flat_map(|all| all.llm.iter().cloned())),
+            }
         }
-    }
-    for kind in config.tts_chain()? {
-        match kind {
-            TtsKind::Cartesia => providers.tts.push(cartesia(config)?),
-            TtsKind::ElevenLabs => providers.tts.push(elevenlabs(config)?),
-            TtsKind::Embedded => providers.tts.extend(embedded.tts.iter().cloned()),
+        for kind in config.tts_chain()? {
+            match kind {
+                TtsKind::Cartesia => providers.tts.push(cartesia(config)?),
+                TtsKind::ElevenLabs => providers.tts.push(elevenlabs(config)?),
+                TtsKind::Embedded => providers.tts.extend(embedded.iter().flat_map(|all| all.tts.iter().cloned())),
+            }
         }
+        Ok(providers)
     }
-    Ok(providers)
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.stt.is_empty() && self.llm.is_empty() && self.tts.is_empty()
+    }
 }
 
 fn account(config: &Config, tasks: &TaskTracker) -> Result<Arc<Account>, ConfigError> {
@@ -172,7 +200,7 @@ pub struct Answer {
 }
 
 /// Asks every provider whether it serves the model that is configured, all at once.
-pub async fn ask_served(providers: &Providers) -> Vec<Answer> {
+pub async fn ask_served(providers: &Rungs) -> Vec<Answer> {
     let rung = |at: usize| RungId(u8::try_from(at).unwrap_or(u8::MAX));
     let stt = providers.stt.iter().enumerate();
     let stt = stt.map(|(at, one)| (Stage::Stt, rung(at), name(one.provider(), one.model()), one.served()));
@@ -195,8 +223,10 @@ fn name(provider: &str, model: &str) -> String {
 /// Finds out, before a caller does, which models are not served: the chains skip those. A provider that cannot be asked now is
 /// found out by its first caller, whom a rival serves.
 pub async fn find_retired(providers: Providers, board: Arc<Board>, stop: CancellationToken) {
+    let Providers { stt, llm, tts, .. } = providers;
+    let rungs = Rungs { stt, llm, tts };
     let answers = tokio::select! {
-        answers = ask_served(&providers) => answers,
+        answers = ask_served(&rungs) => answers,
         () = stop.cancelled() => return,
     };
     for Answer { stage, rung, name, served } in answers {

@@ -8,6 +8,7 @@ mod chain;
 mod core;
 pub mod env;
 mod load;
+mod prices;
 mod secret;
 mod section;
 mod unknown;

@@ -243,6 +243,10 @@ pub(super) fn warnings(config: &Config, env: &Env) -> Vec<String> {
         warnings
             .push("RECORDING_ENABLED is true: this version records nothing, whatever a caller agrees to".to_owned());
     }
+    for model in super::prices::without_price(config) {
+        warnings
+            .push(format!("{model} has no price: what it uses costs nothing in the books. Give it one in PRICES_FILE"));
+    }
     let loopback = config.http.addr.0.ip().is_loopback();
     if config.auth.mode == AuthMode::None && !loopback {
         warnings.push(if config.auth.none_ok {
