@@ -146,7 +146,7 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
               onInput={(event) => setDue(event.currentTarget.value)}
             />
           </label>
-          <label>
+          <label class="edit-priority">
             <span>Priority</span>
             <select
               data-testid="edit-priority"

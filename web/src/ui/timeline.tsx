@@ -26,8 +26,7 @@ export function Timeline({ state }: { state: SessionState }) {
         <p class="empty">After each answer: how long it took, where the time went, and what it cost.</p>
       ) : (
         <>
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard. */}
-          <ol class="turns" reversed tabIndex={0} aria-label="Answers, the latest first">
+          <ol class="turns" reversed aria-label="Answers, the latest first">
             {turns.map((turn) => (
               <TurnRow key={turn.turn} turn={turn} longest={longest} open={turn === latest} />
             ))}
