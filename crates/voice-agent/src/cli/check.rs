@@ -8,10 +8,18 @@ use crate::config::{Config, ConfigError, Loaded};
 use crate::providers::{Answer, Rungs, ask_served};
 use crate::served::Served;
 
+/// The server would not get beyond its start without them.
+fn without_models(config: &Config) -> Option<String> {
+    let folder = &config.models_dir;
+    let missing = !folder.is_dir();
+    missing.then(|| format!("models_dir: {} is no folder; `make models` fetches the models", folder.display()))
+}
+
 /// Says whether the configuration works, and what an operator should know about it. Providers are asked whether they serve the
 /// models that are configured.
 pub(super) fn run(loaded: Result<Loaded, ConfigError>, json: bool) -> Result<(), Failure> {
     let checked = loaded.and_then(|Loaded { config, mut warnings }| {
+        warnings.extend(without_models(&config));
         warnings.extend(ask_providers(&config)?);
         Ok(Loaded { config, warnings })
     });

@@ -128,6 +128,7 @@ fn late(spawn: Arc<OnceLock<SpawnSession>>) -> SpawnSession {
 /// A session that is over before it began.
 fn over(agent: String) -> SessionHandle {
     let info = SessionInfo {
+        visited: false,
         state: AgentState::Listening,
         connected: false,
         agent,

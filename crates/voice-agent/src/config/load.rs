@@ -31,6 +31,7 @@ pub fn load(file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
     let mut config = parse(&text, file, env)?;
     let slips = unknown::check(env, &defaults()?)?;
     unknown::check_recording(env)?;
+    validate::check_master_key(env)?;
     config.secrets = Secrets::read(|variable| read_secret(variable, env))?;
     config.prices = prices::read(&config.prices_file)?;
     if config.models_dir.as_os_str().is_empty() {

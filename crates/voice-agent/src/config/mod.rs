@@ -28,6 +28,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// Whether this version keeps recordings of calls at all. Consent is asked for and kept with the session either way; what
+/// callers are told of recording depends on this.
+pub const KEEPS_RECORDINGS: bool = false;
+
 /// Every setting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

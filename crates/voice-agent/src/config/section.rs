@@ -29,7 +29,7 @@ sections! {
     Http {
         /// Where it listens.
         addr: ListenAddr = ListenAddr(SocketAddr::from(([127, 0, 0, 1], 8080))),
-        /// Longest time for a request's head, a WebSocket's handshake included.
+        /// Longest time for a request's head, a WebSocket's handshake included, and then for its body.
         handshake_timeout_ms: u64 = 10_000,
         /// Longest time for a request and its answer.
         request_timeout_ms: u64 = 30_000,
@@ -65,6 +65,8 @@ sections! {
     Limits {
         /// Most live sessions; more are answered 503 with `Retry-After`.
         max_sessions: usize = 200,
+        /// When all are taken, a session to which nobody came for so long gives its place to another.
+        unvisited_ms: u64 = 30_000,
         /// What `Retry-After` says, in seconds.
         retry_after_s: u64 = 5,
         /// Largest body of a request, in bytes.

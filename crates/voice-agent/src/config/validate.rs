@@ -1,17 +1,16 @@
 //! What is checked before a port opens.
 
+use base64::Engine as _;
+
 use super::core::key_of;
 use super::{AuthMode, Config, ConfigError, Env};
 
 /// The secrets of parts that this version does not have yet; they do not belong in a file either.
-pub(super) const LATER_SECRETS: &[&str] = &[
-    "REDIS_URL",
-    "LIVEKIT_API_KEY",
-    "LIVEKIT_API_SECRET",
-    "TWILIO_AUTH_TOKEN",
-    "PAGERDUTY_ROUTING_KEY",
-    "RECORDING_MASTER_KEY",
-];
+pub(super) const LATER_SECRETS: &[&str] =
+    &["REDIS_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "TWILIO_AUTH_TOKEN", "PAGERDUTY_ROUTING_KEY", MASTER_KEY];
+
+/// What recordings are encrypted with.
+const MASTER_KEY: &str = "RECORDING_MASTER_KEY";
 
 /// What is set and would change what the server does, but has no effect yet.
 const LATER_VARIABLES: &[(&str, &str)] = &[
@@ -75,6 +74,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     config.core().validate().map_err(|error| ConfigError::new(key_of(error.key), error.reason))?;
     check_ranges(config)?;
     check_url("public_url", &config.public_url)?;
+    check_root("public_url", &config.public_url)?;
     check_url("otel.exporter_otlp_endpoint", &config.otel.exporter_otlp_endpoint)?;
     check_url("auth.jwks_url", &config.auth.jwks_url)?;
     if config.greeting.chars().count() > 500 {
@@ -87,6 +87,25 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_ports(config)?;
     check_providers(config)?;
     check_auth(config)
+}
+
+/// The page and the API are at the root of their host; a path would be promised to callers and not be there.
+fn check_root(key: &str, url: &str) -> Result<(), ConfigError> {
+    let parsed = url.parse::<axum::http::Uri>().ok();
+    if parsed.and_then(|uri| uri.path_and_query().cloned()).is_none_or(|path| path == "/") {
+        return Ok(());
+    }
+    Err(ConfigError::new(key, format!("{url:?} has a path or a query: the page is at the root of its host only")))
+}
+
+/// A key that could not encrypt anything must not be found out at the first recording.
+pub(super) fn check_master_key(env: &Env) -> Result<(), ConfigError> {
+    let Some(key) = env.get_filled(MASTER_KEY) else { return Ok(()) };
+    match base64::engine::general_purpose::STANDARD.decode(key.trim()) {
+        Ok(bytes) if bytes.len() == 32 => Ok(()),
+        Ok(bytes) => Err(ConfigError::new(MASTER_KEY, format!("has {} bytes: 32 are needed, in base64", bytes.len()))),
+        Err(_) => Err(ConfigError::new(MASTER_KEY, "is not base64: 32 bytes in base64 are needed")),
+    }
 }
 
 /// The levels of the log, from little to much.
@@ -138,6 +157,7 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("http.max_connections", config.http.max_connections as u64, 1, 1_000_000),
         ("auth.jwks_cache_ms", config.auth.jwks_cache_ms, 10_000, 86_400_000),
         ("limits.max_sessions", limits.max_sessions as u64, 1, 100_000),
+        ("limits.unvisited_ms", limits.unvisited_ms, 0, 3_600_000),
         ("limits.retry_after_s", limits.retry_after_s, 1, 3_600),
         ("limits.max_body_bytes", limits.max_body_bytes as u64, 1_024, 16_777_216),
         ("limits.max_message_bytes", limits.max_message_bytes as u64, 1_024, 1_048_576),
@@ -239,7 +259,7 @@ pub(super) fn warnings(config: &Config, env: &Env) -> Vec<String> {
             warnings.push(format!("{variable} is set: {why}"));
         }
     }
-    if env.get_filled("RECORDING_ENABLED").and_then(super::env::flag) == Some(true) {
+    if !super::KEEPS_RECORDINGS && env.get_filled("RECORDING_ENABLED").and_then(super::env::flag) == Some(true) {
         warnings
             .push("RECORDING_ENABLED is true: this version records nothing, whatever a caller agrees to".to_owned());
     }

@@ -9,6 +9,7 @@ use voice_core::ids::ConnectionId;
 use super::api::{Command, Outbound, Ready};
 use super::ears::Ears;
 use super::{Driver, Leg, TIDY_EVERY_MS, doc};
+use crate::config::KEEPS_RECORDINGS;
 
 impl Driver {
     pub(super) fn take_command(&mut self, command: Command) {
@@ -30,6 +31,7 @@ impl Driver {
                 }
             }
             Command::Text { text, answer } => {
+                self.visited = true;
                 let message = answer.map(|answer| self.answers.expect(answer));
                 self.pending.push_back(Input::Text { text, message });
             }
@@ -55,6 +57,7 @@ impl Driver {
     fn attach(&mut self, connection: ConnectionId, voice: bool, outbound: mpsc::Sender<Outbound>) {
         self.close_leg(4001, "replaced");
         self.leg = Some(Leg { connection, outbound });
+        self.visited = true;
         self.feed.connected(true);
         // First of all: a leg that is gone already is then lost again in the right order.
         self.pending.push_back(Input::Connected { connection, voice });
@@ -70,6 +73,7 @@ impl Driver {
             channel: self.labels.channel.to_owned(),
             agent: self.session.current_agent().to_owned(),
             recording: self.session.recording_permit().is_some(),
+            records: KEEPS_RECORDINGS,
             muted: self.muted,
         }));
         self.send(Outbound::Tasks(self.staging.tasks()));

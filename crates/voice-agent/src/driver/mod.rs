@@ -36,6 +36,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use voice_core::agents::{END_CALL_TOOL, TRANSFER_TOOL};
 use voice_core::chat::ToolCall;
 use voice_core::cost::Quantity;
 use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, RungId, SpeechId, ToolCallId, UtteranceId};
@@ -72,6 +73,7 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
     let (info_sender, info) = watch::channel(SessionInfo {
         state: AgentState::Listening,
         connected: false,
+        visited: false,
         agent: start.doc.current_agent.clone(),
         turns: 0,
         last_latency_ms: None,
@@ -266,6 +268,8 @@ struct Driver {
     /// Inputs that outputs caused.
     pending: VecDeque<Input>,
     leg: Option<Leg>,
+    /// Whether anybody ever came to this session, here.
+    visited: bool,
     muted: bool,
     ears: Ears,
     mouth: Mouth,
@@ -326,6 +330,7 @@ impl Driver {
             feed: Arc::default(),
             pending: VecDeque::new(),
             leg: None,
+            visited: false,
             muted: false,
             ears,
             mouth: Mouth::new(AudioFormat::Pcm24k),
@@ -460,6 +465,7 @@ impl Driver {
         let info = SessionInfo {
             state: self.session.state(),
             connected: self.leg.is_some(),
+            visited: self.visited,
             agent: self.session.current_agent().to_owned(),
             turns: self.session.turns(),
             last_latency_ms: self.info.borrow().last_latency_ms,
@@ -506,6 +512,11 @@ impl Driver {
     fn tell_client(&mut self, event: ClientEvent) {
         self.feed.client(&event);
         if let ClientEvent::ToolCall { name, arguments, result } = &event {
+            if matches!(name.as_str(), TRANSFER_TOOL | END_CALL_TOOL) {
+                // The core runs these two itself, and at once: nobody else saw them.
+                let failed = result.get("status").is_some_and(|status| status == "failed");
+                self.deps.events.tool_finished(&self.labels.session_id, name, 0, failed);
+            }
             let (name, arguments, result) = (name.clone(), arguments.clone(), result.clone());
             self.turn_tools.push(ToolCallReport { name, arguments, result });
         }

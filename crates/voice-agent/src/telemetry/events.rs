@@ -242,7 +242,8 @@ impl Events {
         }
     }
 
-    fn tool_finished(&self, session: &str, name: &str, duration_ms: u64, failed: bool) {
+    /// A tool ran.
+    pub fn tool_finished(&self, session: &str, name: &str, duration_ms: u64, failed: bool) {
         // A model may call a tool that there is not; its invention must not become a label.
         let by_tool = ByTool { tool: name.to_owned() };
         let known = self.metrics.tool_duration.get(&by_tool).is_some();

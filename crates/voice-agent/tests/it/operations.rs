@@ -31,6 +31,24 @@ async fn a_full_server_says_so_and_has_room_again_when_a_session_ends() {
 }
 
 #[tokio::test]
+async fn a_session_that_nobody_came_to_keeps_no_caller_out() {
+    let server = TestServer::with(|config| {
+        config.limits.max_sessions = 2;
+        config.limits.unvisited_ms = 0;
+    })
+    .await;
+    let (abandoned, taken) = (server.session("ada").await, server.session("bob").await);
+    let _leg = server.voice(&taken).await;
+    let third = server.session("cyd").await;
+    let path = format!("/api/sessions/{}", abandoned.id);
+    soon("it has ended", async || server.post(&path, &abandoned.token, &json!({})).await.status() != 200).await;
+    server.post(&format!("/api/sessions/{}/messages", third.id), &third.token, &json!({"text": "hi"})).await;
+    // Both who are in were visited: there is no room any more.
+    problem(server.post("/api/sessions", "", &json!({})).await, 503, "full").await;
+    assert_eq!(server.metric("voice_agent_active_sessions").await, 2.0);
+}
+
+#[tokio::test]
 async fn operators_see_end_and_drain_and_nobody_else_does() {
     const TOKEN: &str = "an operator's token";
     let server = TestServer::with(|config| config.secrets.admin_token = Some(Secret::new(TOKEN))).await;

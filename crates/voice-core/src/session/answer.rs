@@ -352,7 +352,8 @@ impl Session {
         }
     }
 
-    /// The caller's tasks changed under the tools: the whole answer is made again.
+    /// The caller's tasks changed under the tools: the whole answer is made again. That is nobody's fault and costs none of
+    /// the answer's requests; how often it may happen is bounded by the answer's deadline.
     pub(super) fn restart_reply(&mut self) {
         let Some(mut reply) = self.reply.take() else { return };
         self.stop_producing(&mut reply);
@@ -363,7 +364,6 @@ impl Session {
         fresh.confirmed = reply.confirmed;
         fresh.message = reply.message;
         fresh.timeline = reply.timeline;
-        fresh.requests_made = reply.requests_made;
         fresh.patience = reply.patience;
         fresh.hold = reply.hold;
         fresh.cost = reply.cost;
