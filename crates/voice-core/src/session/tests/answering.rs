@@ -90,6 +90,8 @@ fn a_hand_off_changes_the_agent_and_is_kept_with_the_turn() {
     assert_eq!(call.session.snapshot().current_agent, "ReviewAgent");
     assert!(call.events().contains(&ClientEvent::Agent { agent: "ReviewAgent".into() }));
     assert!(call.observations().contains(&Observation::Handoff { from: "TaskAgent".into(), to: "ReviewAgent".into() }));
+    let counted = Observation::ToolFinished { name: "transfer_to_agent".into(), duration_ms: 0, failed: false };
+    assert!(call.observations().contains(&counted));
 }
 
 #[test]
@@ -100,6 +102,8 @@ fn an_agent_hands_over_only_to_whom_it_may() {
     assert!(call.has(|output| matches!(output, Output::RequestLlm { agent: "TaskAgent", .. })));
     let (_, _, chat) = call.request().unwrap();
     assert!(matches!(chat.last(), Some(ChatItem::ToolOutput(output)) if output.is_error));
+    let counted = Observation::ToolFinished { name: "transfer_to_agent".into(), duration_ms: 0, failed: true };
+    assert!(call.observations().contains(&counted));
 }
 
 #[test]
@@ -110,6 +114,8 @@ fn a_goodbye_ends_the_session_once_it_was_heard() {
     call.at(2_310, Input::LlmText { request, text: "Goodbye!".into() });
     call.llm_calls(2_310, "end_call", json!({}));
     assert_eq!(call.request_id(), request, "a goodbye that was said needs no further words");
+    let counted = Observation::ToolFinished { name: "end_call".into(), duration_ms: 0, failed: false };
+    assert!(call.observations().contains(&counted));
     call.tts_answers(2_350);
     assert!(!call.has(|output| matches!(output, Output::End { .. })));
     call.plays(2_360, 480);

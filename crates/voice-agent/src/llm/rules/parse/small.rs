@@ -20,7 +20,7 @@ pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
     if words.len() == utterance.words.len() { utterance.clone() } else { Utterance::new(words.to_vec()) }
 }
 
-const LEADING: [&[&str]; 53] = [
+const LEADING: &[&[&str]] = &[
     &["listen"],
     &["look"],
     &["maybe"],
@@ -74,9 +74,37 @@ const LEADING: [&[&str]; 53] = [
     &["there's", "one", "more"],
     &["and", "one", "more", "thing"],
     &["oops"],
+    &["it", "would", "be", "great", "if", "you", "could"],
+    &["it", "would", "be", "nice", "if", "you", "could"],
+    &["it", "would", "be", "good", "if", "you", "could"],
+    &["it'd", "be", "great", "if", "you", "could"],
+    &["i", "was", "wondering", "if", "you", "could"],
+    &["i'd", "appreciate", "it", "if", "you", "could"],
+    &["do", "you", "think", "you", "could"],
+    &["do", "you", "think", "you", "can"],
+    &["is", "it", "possible", "to"],
+    &["would", "it", "be", "possible", "to"],
+    &["if", "you", "could"],
+    &["would", "you", "be", "so", "kind", "as", "to"],
+    &["would", "you", "be", "so", "kind", "to"],
+    &["be", "so", "kind", "and"],
+    &["i", "was", "thinking"],
+    &["i've", "been", "thinking"],
+    &["i", "just", "remembered", "that"],
+    &["i", "just", "remembered"],
+    &["i", "realized"],
+    &["i", "realised"],
+    &["basically"],
+    &["anyway"],
+    &["by", "the", "way"],
+    &["while", "you're", "at", "it"],
+    &["please", "note", "that"],
+    &["quickly"],
+    &["first", "of", "all"],
+    &["um"],
 ];
 
-const TRAILING: [&[&str]; 8] = [
+const TRAILING: &[&[&str]] = &[
     &["actually"],
     &["instead"],
     &["please"],
@@ -85,6 +113,12 @@ const TRAILING: [&[&str]; 8] = [
     &["will", "you"],
     &["would", "you"],
     &["ok"],
+    &["as", "well"],
+    &["too"],
+    &["if", "you", "can"],
+    &["if", "you", "could"],
+    &["if", "possible"],
+    &["would", "you", "please"],
 ];
 
 fn starts_with(words: &[Word], phrase: &[&str]) -> bool {
@@ -100,13 +134,61 @@ fn leading_courtesy(words: &[Word]) -> Option<usize> {
     let connecting = matches!(first.norm.as_str(), "yes" | "yeah" | "yep" | "and" | "sure" | "right" | "thank" | "but");
     match (connecting, first.norm.as_str()) {
         (true, "thank") => (second.norm == "you").then_some(2),
-        // "and a task to …" is a misheard "add a task to …".
-        (true, "and") => (!matches!(second.norm.as_str(), "a" | "an" | "the" | "new")).then_some(1),
+        // "and a task to …" is a misheard "add a task to …", and "and milk to my list" another.
+        (true, "and") => {
+            let listed = words.last().is_some_and(|last| last.norm == "list") && is_thing(&second.norm);
+            (!listed && !matches!(second.norm.as_str(), "a" | "an" | "the" | "new")).then_some(1)
+        }
         (connecting, _) => connecting.then_some(1),
     }
 }
 
+/// Whether the word may begin what is to be put on the list, and is no command or question to us.
+fn is_thing(word: &str) -> bool {
+    !matches!(
+        word,
+        "what"
+            | "what's"
+            | "which"
+            | "when"
+            | "how"
+            | "is"
+            | "are"
+            | "do"
+            | "can"
+            | "show"
+            | "read"
+            | "tell"
+            | "give"
+            | "list"
+            | "go"
+            | "open"
+            | "check"
+            | "clear"
+            | "delete"
+            | "remove"
+            | "empty"
+            | "take"
+            | "put"
+            | "add"
+            | "mark"
+            | "cross"
+            | "complete"
+            | "review"
+            | "move"
+            | "i"
+    )
+}
+
 fn trailing_courtesy(words: &[Word]) -> Option<usize> {
+    // "…, yeah": only behind a pause, because a title may end in such a word.
+    if let [.., before, last] = words
+        && words.len() > 2
+        && before.pauses()
+        && matches!(last.norm.as_str(), "yeah" | "yes" | "right" | "okay" | "yep")
+    {
+        return Some(1);
+    }
     TRAILING
         .iter()
         .find(|phrase| {
@@ -141,9 +223,19 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:(?:please |can you |could you |i didn't |i did not |sorry )*(?:what was that|what did you say|say that again|say it again|repeat that|repeat|repeat it|come again|pardon|pardon me|excuse me|what|sorry|once more|one more time|i didn't catch that|catch that|hear that|hear you|i didn't get that|didn't hear you|i missed that|what was it|huh|again))(?: (?:again|please|once more|one more time|sorry|me|what was that|what))*",
             |_| Some(Intent::Repeat),
         ),
+        // In so many words.
         (
-            r"(?:(?:no|oh|oh no|sorry) )*(?:undo|undue|and do|on do|under|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo last|undo my last (?:change|action)|and do that|on do that|under that|un do that|i'd undo that|revert|revert that|take that back|take it back|put it back|put that back|bring it back|roll that back|go back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i knew that|i knew it|i new that|i need that back|i undo that|undo bat|undo what you did|undo what i did|undo dad|oops|oops undo that|whoops)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo last|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|change it back)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
             |_| Some(Intent::Undo),
+        ),
+        (
+            r"(?:(?:no|oh|oh no|sorry|oops|actually) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i need (?:that|it) back|i want (?:that|it) back)(?: (?:please|again|then))*",
+            |_| Some(Intent::BringBack),
+        ),
+        // By sound, or as one says it only of what has just happened.
+        (
+            r"(?:(?:no|oh|oh no|sorry) )*(?:and do|on do|under|and do that|on do that|under that|i knew that|i knew it|i new that|a new that|i know that|undo bat|undo dad|undo hat|undo cat|undo (?:[a-z]{2,4})|and you that|and you|on to that|go back|oops|whoops)(?: (?:please|again|too|that|it))*",
+            |_| Some(Intent::SoundsLikeUndo),
         ),
         (
             r"(?:let's |let us |i want to |i'd like to |i would like to |can we |we should |shall we |help me |help me to |start |begin |do |start to |time to |i need to )*(?:a |my |the )?(?:review|re view|go through|walk through|run through|look through|step through|work through|go over|reviewing|go threw|take me through|walk me through)(?: (?:(?:all|each)(?: of)?|with me))?(?: (?:my|the|our|these|those|open|remaining|everything|them|all))*(?: (?:tasks?|list|to-?dos?|to-do list|task list|to do list|items|open tasks))?(?: (?:one by one|one at a time|together|with me|now|review|again|please))*",
@@ -174,7 +266,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Goodbye),
         ),
         (
-            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|it was|it's|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
+            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
             |found| {
                 let what = found.words("what").to_vec();
                 let first = found.text("what").split(' ').next().unwrap_or_default();
@@ -193,6 +285,17 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                         | "not"
                 );
                 (!other || found.text("what").len() > 300).then_some(Intent::Correct(what))
+            },
+        ),
+        // "It's Friday": what else it is corrects nothing ("it's at the school").
+        (
+            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:it was|it's|it is) (?P<what>.+)",
+            |found| {
+                let words = found.words("what").to_vec();
+                let norms: Vec<&str> = words.iter().map(|word| word.norm.as_str()).collect();
+                let means =
+                    dates::parse(&norms, found.known.now).is_some() || found.known.titles.named(&norms).is_some();
+                (means && !matches!(norms[0], "done" | "finished" | "complete")).then_some(Intent::Correct(words))
             },
         ),
         // "No, not the milk, call John", "not today, tomorrow": the pause divides them.
@@ -232,7 +335,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     if let Some(picks) = pick(&utterance.text) {
         return Some(Intent::Pick(picks));
     }
-    first_match(&RULES, utterance, known)
+    first_match(&RULES, utterance, known).or_else(|| super::assent::parse(&utterance.text))
 }
 
 static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -300,7 +403,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::OffTopic)),
         ),
         (
-            r"(?:i'm|i am|i feel|i'm feeling) (?:so |very |really |a bit |a little |just |kind of )*(?:tired|bored|sad|happy|stressed|sick|hungry|busy|exhausted|overwhelmed|lonely|good|fine|okay|great|well)(?: .*)?",
+            r"i(?:'ve| have)(?: got)? (?:a lot|so much|too much|a ton|loads|plenty|lots|a busy) .*|(?:i'm|i am|i feel|i'm feeling) (?:so |very |really |a bit |a little |just |kind of )*(?:tired|bored|sad|happy|stressed|sick|hungry|busy|exhausted|overwhelmed|lonely|good|fine|okay|great|well)(?: .*)?",
             |_| Some(Intent::Talk(Talk::Feeling)),
         ),
     ])
