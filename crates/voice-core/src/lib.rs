@@ -13,6 +13,7 @@ pub mod failover;
 pub mod ids;
 pub mod input;
 pub mod log;
+mod observation;
 pub mod output;
 pub mod phrases;
 pub mod playout;

@@ -8,6 +8,7 @@ pub mod api;
 mod book;
 mod deps;
 mod doc;
+mod done;
 mod ears;
 pub mod feed;
 mod journal;
@@ -30,30 +31,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use voice_core::agents::{END_CALL_TOOL, TRANSFER_TOOL};
-use voice_core::chat::ToolCall;
-use voice_core::cost::Quantity;
-use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, RungId, SpeechId, ToolCallId, UtteranceId};
-use voice_core::input::{ProviderHealth, WordTiming};
+use voice_core::ids::{ConnectionId, LlmRequestId, UtteranceId};
+use voice_core::input::ProviderHealth;
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
-use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation, Output};
 
 use crate::audio::format::AudioFormat;
-use crate::store::{CommitOutcome, SessionDoc, StoreError, UserTasks};
-use crate::stt::LineEvent;
+use crate::store::{SessionDoc, UserTasks};
 use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
 
 use answers::Answers;
 use api::{Command, Outbound, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
+use done::{Asked, Done, FramesDropped, ScoreParts, Transcription};
 use ears::Ears;
 use feed::Feed;
 use journal::Journal;
@@ -114,131 +111,11 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
     handle
 }
 
-/// What a provider or the store answered.
-#[derive(Debug)]
-enum Done {
-    Core(Input),
-    Line {
-        rung: RungId,
-        event: LineEvent,
-    },
-    Interim {
-        utterance: UtteranceId,
-        rung: RungId,
-        audio_ms: u64,
-        text: Result<String, ProviderFailure>,
-        took_ms: u64,
-    },
-    Final {
-        utterance: UtteranceId,
-        revision: u32,
-        rung: RungId,
-        audio_ms: u64,
-        text: Result<String, ProviderFailure>,
-    },
-    Score {
-        utterance: UtteranceId,
-        revision: u32,
-        acoustic: Result<f32, ProviderErrorKind>,
-    },
-    LlmUsed {
-        request: LlmRequestId,
-        quantity: Quantity,
-    },
-    Audio {
-        speech: SpeechId,
-        chunk: u32,
-        rung: RungId,
-        audio: Bytes,
-    },
-    Words {
-        speech: SpeechId,
-        chunk: u32,
-        rung: RungId,
-        words: Vec<WordTiming>,
-    },
-    Spoken {
-        speech: SpeechId,
-        chunk: u32,
-        rung: RungId,
-        words: Vec<WordTiming>,
-    },
-    VoiceFailed {
-        speech: SpeechId,
-        chunk: u32,
-        rung: RungId,
-        failure: ProviderFailure,
-    },
-    Base {
-        tasks: Result<UserTasks, StoreError>,
-    },
-    Tasks {
-        call: ToolCall,
-        tasks: Result<UserTasks, StoreError>,
-    },
-    /// Nobody knows yet whether the store has it.
-    Doubt {
-        commit: CommitId,
-    },
-    Commit {
-        commit: CommitId,
-        calls: Vec<ToolCallId>,
-        outcome: Result<CommitOutcome, StoreError>,
-        took: Duration,
-    },
-}
-
 /// The transport leg that the caller is on.
 #[derive(Debug)]
 struct Leg {
     connection: ConnectionId,
     outbound: mpsc::Sender<Outbound>,
-}
-
-/// A request to the model that is under way.
-#[derive(Debug)]
-struct Asked {
-    abort: AbortHandle,
-    reply: voice_core::ids::ReplyId,
-    rung: RungId,
-    /// Characters of what it was asked, and of what it said so far.
-    chars: (u64, u64),
-    /// It said itself what it used.
-    booked: bool,
-}
-
-/// Something that is being made of an utterance's audio.
-#[derive(Debug)]
-struct Transcription {
-    abort: AbortHandle,
-    rung: RungId,
-    /// Milliseconds of audio that it was given to transcribe; none for the score.
-    audio_ms: u64,
-}
-
-/// What the end-of-turn score is made of: it needs both halves.
-#[derive(Debug, Default)]
-struct ScoreParts {
-    utterance: UtteranceId,
-    revision: u32,
-    acoustic: Option<f32>,
-    text: Option<String>,
-}
-
-/// Frames of caller audio that were not taken.
-#[derive(Debug, Default)]
-struct FramesDropped {
-    /// The microphone is muted.
-    muted: u64,
-    /// They came on a leg that was replaced.
-    old_connection: u64,
-}
-
-impl FramesDropped {
-    /// The metric's labels, and how many frames each had.
-    fn by_reason(&self) -> [(&'static str, u64); 2] {
-        [("muted", self.muted), ("old_connection", self.old_connection)]
-    }
 }
 
 /// Sessions of this process so far.
