@@ -63,7 +63,14 @@ function listenIn(page) {
   });
 }
 
-const has = (type) => result.events.some((event) => event.type === type);
+/** Waits until the server has sent such an event. */
+async function untilTold(page, type, test) {
+  const deadline = Date.now() + options.timeoutMs;
+  while (!result.events.some((event) => event.type === type && test(event))) {
+    if (Date.now() > deadline) throw new Error(`${type}: not within ${options.timeoutMs} ms`);
+    await page.waitForTimeout(50);
+  }
+}
 
 async function ask(page) {
   await until(page, "the microphone is on", (now) => now.microphone === "on");
@@ -92,11 +99,10 @@ async function interrupted(page) {
 }
 
 async function coughed(page) {
-  const deadline = Date.now() + options.timeoutMs;
-  while (!has("speech_resumed") && Date.now() < deadline) await page.waitForTimeout(50);
-  if (!has("speech_resumed")) throw new Error("the agent never went on");
+  await untilTold(page, "speech_resumed", () => true);
   await page.screenshot({ path: join(options.outDir, "coughed.png") });
-  await untilSilent(page, "the list is read");
+  // It may be held for seconds, and is silent meanwhile: only the turn says that the list was read to its end.
+  await untilTold(page, "turn", ({ turn }) => turn === 1);
   if ((await page.getByTestId("unheard").count()) !== 0) throw new Error("the page says that something was not heard");
 }
 

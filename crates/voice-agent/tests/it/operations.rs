@@ -10,6 +10,7 @@ use voice_agent::config::Secret;
 use voice_agent::model::pool::{Lane, ModelPool, PoolConfig, PoolError};
 use voice_agent::model::runtime::ModelError;
 use voice_agent::readiness::{StageHealth, Watched};
+use voice_agent::store::SessionId;
 
 use crate::server::{TestServer, problem, soon};
 
@@ -40,9 +41,8 @@ async fn a_session_that_nobody_came_to_keeps_no_caller_out() {
     let (abandoned, taken) = (server.session("ada").await, server.session("bob").await);
     let _leg = server.voice(&taken).await;
     let third = server.session("cyd").await;
-    let path = format!("/api/sessions/{}", abandoned.id);
-    soon("it has ended", async || server.post(&path, &abandoned.token, &json!({})).await.status() != 200).await;
-    server.post(&format!("/api/sessions/{}/messages", third.id), &third.token, &json!({"text": "hi"})).await;
+    let _another_leg = server.voice(&third).await;
+    assert!(server.app().sessions.get(&SessionId::new(abandoned.id)).is_none());
     // Both who are in were visited: there is no room any more.
     problem(server.post("/api/sessions", "", &json!({})).await, 503, "full").await;
     assert_eq!(server.metric("voice_agent_active_sessions").await, 2.0);

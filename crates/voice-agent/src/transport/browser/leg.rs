@@ -333,7 +333,7 @@ mod tests {
         }
         assert_eq!(queue.len(), 14, "reports leave an eighth");
         let dropped = leg.events.metrics().exposition().unwrap();
-        assert!(dropped.contains("voice_frames_dropped_total{reason=\"queue_full\"} 88"), "{dropped}");
+        assert!(dropped.contains("voice_audio_frames_dropped_total{reason=\"queue_full\"} 88"), "{dropped}");
         leg.take(text(r#"{"type":"text","text":"hi"}"#), &replies).unwrap();
         leg.take(text(r#"{"type":"mute","muted":true}"#), &replies).unwrap();
         assert_eq!(leg.take(text(r#"{"type":"end"}"#), &replies).unwrap_err().code, close::TOO_SLOW);
