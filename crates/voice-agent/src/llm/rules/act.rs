@@ -180,6 +180,8 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::Date(due) => bare_date(scene, *due),
         Intent::Yes => Answer::say("Okay. What would you like to do?"),
         Intent::No | Intent::Cancel => Answer::say("Okay. Anything else?"),
+        // "What else?" after something was done asks what is left.
+        Intent::More if utterance.text.contains("else") => list(&Filter::default(), dialogue::ASKED),
         Intent::More => Answer::say("There is no more to read just now. You can say, what's on my list?"),
         Intent::Pick(_) | Intent::Correct(_) | Intent::Unknown => Answer::say(reply::not_understood(scene, utterance)),
     }

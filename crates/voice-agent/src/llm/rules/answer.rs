@@ -286,6 +286,10 @@ fn answer_missing(
     if matches!(intent, Intent::Hesitation | Intent::Repeat | Intent::Goodbye | Intent::Undo | Intent::Talk(_)) {
         return None;
     }
+    // "Yes" names no task.
+    if matches!(intent, Intent::Yes | Intent::Unsure) && !matches!(inner, Intent::Add(_)) {
+        return None;
+    }
     let words = &utterance.words;
     let filled = match (missing, inner) {
         (Missing::Title, Intent::Add(_)) => match intent {
@@ -370,6 +374,12 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
     let unfound = previous.calls.iter().rev().find(|called| matches!(called.status(), "not_found" | "ambiguous"));
     if let (Some(called), None) = (unfound, due) {
         return Some(vec![again_by_title(called, &title(words))]);
+    }
+    let taken_back = previous.calls.iter().any(|called| called.status() == "undone");
+    if let (true, [.., before, _]) = (taken_back, scene.history()) {
+        // "I did A" … "undo" … "I meant B".
+        let change = dialogue::last_change(before).filter(|change| change.call.name != "add_task")?;
+        return known.titles.named(&norm).map(|named| vec![again_by_title(&change, named)]);
     }
     let Some(change) = dialogue::last_change(previous) else {
         let listed = previous.calls.iter().rev().find(|called| called.call.name == "list_tasks")?;

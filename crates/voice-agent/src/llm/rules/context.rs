@@ -81,7 +81,7 @@ fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &
     let rest = &words[leads..words.len() - tail];
     let rest = if rest[0].norm == "add" && rest.len() > 1 { &rest[1..] } else { rest };
     match change.call.name.as_str() {
-        "add_task" => {
+        "add_task" | "rename_task" => {
             let before = change.task()?;
             let due = before.due.and_then(|due| dates::due_date(due, &scene.request.now));
             let tasks = parse::new_tasks(rest, false, scene.known());
@@ -103,7 +103,7 @@ fn with_verb(before: &str, thing: &str) -> String {
     let lower = thing.to_lowercase();
     let of_thing: Vec<&str> = lower.split(' ').collect();
     let alike = lexicon::starts_verb(&of_before) && of_before.len() > 1 && of_thing.len() <= 3;
-    let own_verb = lexicon::starts_verb(&of_thing) || matches!(of_thing[0], "a" | "an" | "my");
+    let own_verb = lexicon::starts_verb(&of_thing);
     match before.split(' ').next().filter(|_| alike && !own_verb) {
         Some(verb) => format!("{verb} {}", uncapitalised(thing)),
         None => thing.to_owned(),
@@ -130,10 +130,7 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
         .words
         .iter()
         .take_while(|word| {
-            matches!(
-                word.norm.as_str(),
-                "no" | "sorry" | "nope" | "wait" | "actually" | "oops" | "rather" | "oh" | "make" | "that"
-            )
+            matches!(word.norm.as_str(), "no" | "sorry" | "nope" | "wait" | "actually" | "oops" | "rather" | "oh")
         })
         .count();
     let meant = matches!(norms(&utterance.words[lead..]).as_slice(), ["i", "meant" | "mean" | "said", _, ..]);
@@ -174,6 +171,13 @@ fn picked(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
     if matches!(change.call.name.as_str(), "add_task" | "rename_task") || dialogue::pending(last).is_some() {
         return None;
     }
+    // "No sorry, the third": of the month, where a date was given before.
+    if change.call.name == "set_due"
+        && dialogue::counted(scene.history()).len() < 2
+        && let Some(due) = dates::parse(&norms(&utterance.words), &scene.request.now)
+    {
+        return Some(vec![Intent::SetDue(parse::Target::It, Some(due))]);
+    }
     let among = dialogue::counted(scene.history());
     let changed = change.task()?;
     if picks.as_slice() == [Pick::Other] {
@@ -192,4 +196,34 @@ fn picked(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
         return None;
     }
     Some(chosen.iter().map(|task| again_with(&change.call.name, &change.call.arguments, task)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::rules::normalise::tokenise;
+
+    #[test]
+    fn a_correction_replaces_what_it_is_like() {
+        for (old, said, new) in [
+            ("Call John", "Joe", "Call Joe"),
+            ("Call John", "call Joan", "Call Joan"),
+            ("Call Maria about the rent", "Marta", "Call Marta about the rent"),
+            ("Buy milk", "bread", "Buy bread"),
+            ("Buy a blue shirt", "a green shirt", "Buy a green shirt"),
+            ("Milk", "oat milk", "Oat milk"),
+            ("Buy milk", "sell the old bike today", "Sell the old bike today"),
+        ] {
+            assert_eq!(corrected_title(old, &tokenise(said)), new, "{old} / {said}");
+        }
+    }
+
+    #[test]
+    fn a_thing_takes_the_verb_before_it() {
+        assert_eq!(with_verb("Buy milk", "Eggs"), "Buy eggs");
+        assert_eq!(with_verb("Buy milk", "USB sticks"), "Buy USB sticks");
+        assert_eq!(with_verb("Buy milk", "Call Bob"), "Call Bob");
+        assert_eq!(with_verb("Milk", "Eggs"), "Eggs");
+        assert_eq!(with_verb("Buy paint", "A ladder"), "Buy a ladder");
+    }
 }

@@ -72,6 +72,15 @@ pub fn find_trailing(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)
         if start > 0 && matches!(words[start - 1], "every" | "each" | "of" | "the" | "last" | "this") {
             return None;
         }
+        // "Two days before New Year's Eve" is another day, which we do not know.
+        let unit = |word: &str| matches!(word.trim_end_matches('s'), "day" | "week" | "hour" | "month" | "minute");
+        if start > 0 && unit(words[start - 1]) && matches!(words[start], "before" | "from") {
+            return None;
+        }
+        let counted = start > 1 && unit(words[start - 2]) && matches!(words[start - 1], "before" | "after" | "from");
+        if counted {
+            return None;
+        }
         let parts = Parts { early: is_early(&words[..start]), ..Parts::default() };
         let (length, due) = parse_parts(parts, &words[start..], now, Mode::InTitle)?;
         (start + length == words.len()).then_some((start, due))

@@ -90,6 +90,10 @@ pub(crate) fn tokenise(text: &str) -> Vec<Word> {
                 in_quotes = !in_quotes;
             }
             if let Some(last) = words.last_mut() {
+                // A dash between spaces keeps them: "budget - draft".
+                if chunk.starts_with(['-', '–', '—']) {
+                    last.trail.push(' ');
+                }
                 last.trail.push_str(chunk);
             }
             continue;
@@ -346,7 +350,10 @@ pub(crate) fn title(words: &[Word]) -> String {
         title.push_str(&word.trail.replace(quotes, ""));
     }
     let trimmed = title.trim_matches(|letter: char| {
-        letter.is_whitespace() || matches!(letter, '.' | ',' | '!' | '?' | ';' | ':' | '…' | '-' | '–' | '—')
+        // The question mark of a quoted title is its own.
+        let own = matches!(letter, '!' | '?') && words.last().is_some_and(|word| word.quoted);
+        let sign = matches!(letter, '.' | ',' | '!' | '?' | ';' | ':' | '…' | '-' | '–' | '—');
+        letter.is_whitespace() || sign && !own
     });
     let trimmed =
         if trimmed.ends_with(')') && !trimmed.contains('(') { trimmed.trim_end_matches(')') } else { trimmed };

@@ -142,7 +142,7 @@ fn half_of_day(words: &[&str]) -> Option<(usize, bool)> {
 
 /// A time on the clock. `bare`: a plain number is one ("at five"); `day_said`: the phrase has a day already.
 pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize, Clock)> {
-    digital(words).or_else(|| past_and_to(words)).or_else(|| {
+    digital(words).or_else(|| past_and_to(words)).or_else(|| half_hour(words, bare)).or_else(|| {
         let (length, hour) = cardinal(words)?;
         let after = words.get(length..)?;
         if let Some((half, pm)) = half_of_day(after) {
@@ -204,6 +204,13 @@ fn digital(words: &[&str]) -> Option<(usize, Clock)> {
     }
     let (half, pm) = half_of_day(&words[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
     Some((1 + half, Clock::new(hour, minute, pm)?))
+}
+
+/// "At half nine", as the British say: half past nine.
+fn half_hour(words: &[&str], bare: bool) -> Option<(usize, Clock)> {
+    let ["half", rest @ ..] = words else { return None };
+    let (length, hour) = cardinal(rest).filter(|(_, hour)| bare && (1..=12).contains(hour))?;
+    Some((1 + length, Clock::new(hour, 30, None)?))
 }
 
 /// "half past five", "quarter to six", "ten past seven".

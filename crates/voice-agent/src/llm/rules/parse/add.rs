@@ -99,7 +99,7 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |really |probably |maybe |remember to |not forget to |make sure (?:to|i) )*(?P<t>.+)",
             |found| needed(found),
         ),
-        (r"(?:i've|we've) (?:also |still )?got to (?P<t>.+)", |found| needed(found)),
+        (r"(?:i've|we've) (?:also |still )?got to (?:remember to |not forget to )?(?P<t>.+)", |found| needed(found)),
         (r"i(?:'m| am) (?:supposed|going|planning) to (?P<t>.+)", |found| {
             lexicon::starts_verb(&norms(found.words("t"))).then(|| needed(found)).flatten()
         }),

@@ -3,6 +3,7 @@
 use super::Intent;
 
 const YES: &[&str] = &[
+    "y",
     "yes",
     "yeah",
     "yep",
@@ -46,6 +47,7 @@ const YES: &[&str] = &[
 ];
 
 const NO: &[&str] = &[
+    "n",
     "no",
     "nope",
     "nah",

@@ -321,14 +321,20 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
         let known = found.known.titles.named(&norms(named_words)).is_some();
         return (linked || postponing || pointed || known).then_some(Intent::SetDue(named, Some(due)));
     }
-    // "Move gym to 8": an hour, because a move ends in a date.
-    if let [before @ .., "to", hour] = norm.as_slice()
-        && !before.is_empty()
-        && matches!(verb, "move" | "change" | "shift" | "push" | "reschedule" | "set" | "make" | "put")
-        && let Some(due) = dates::parse(&["at", hour], found.known.now)
+    // "Make it seven thirty".
+    if let ["it" | "that", rest @ ..] = norm.as_slice()
+        && matches!(verb, "make" | "set" | "put" | "move" | "change")
+        && let Some(due) = dates::parse(&[&["at"], rest].concat(), found.known.now)
     {
-        let named = target(&words[..before.len()])?;
-        let known = !matches!(named, Target::Title(_)) || found.known.titles.named(before).is_some();
+        return Some(Intent::SetDue(Target::It, Some(due)));
+    }
+    // "Move gym to 8", "… to nine fifteen": an hour, because a move ends in a date.
+    if let Some(at) = norm.iter().rposition(|word| *word == "to").filter(|at| *at > 0)
+        && matches!(verb, "move" | "change" | "shift" | "push" | "reschedule" | "set" | "make" | "put")
+        && let Some(due) = dates::parse(&[&["at"], &norm[at + 1..]].concat(), found.known.now)
+    {
+        let named = target(&words[..at])?;
+        let known = !matches!(named, Target::Title(_)) || found.known.titles.named(&norm[..at]).is_some();
         return known.then_some(Intent::SetDue(named, Some(due)));
     }
     if let Some((start, priority)) = trailing_priority(words).or_else(|| plain_priority(words, found.known)) {

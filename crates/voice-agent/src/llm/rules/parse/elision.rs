@@ -40,6 +40,7 @@ enum Head {
     Adds,
     Reminds,
     Changes,
+    Tells,
 }
 
 impl Head {
@@ -53,6 +54,10 @@ impl Head {
             }
             "add" | "create" => Some(Self::Adds),
             "set" | "make" | "move" | "change" | "mark" | "push" | "give" | "put" | "reschedule" => Some(Self::Changes),
+            "i've" | "we've" => Some(Self::Tells),
+            "i" | "we" if words.get(1).is_some_and(|word| *word == "have" || lexicon::present_of(word).is_some()) => {
+                Some(Self::Tells)
+            }
             _ => None,
         }
     }
@@ -72,6 +77,8 @@ impl Head {
                     .filter(|_| !words.is_empty())
                     .or_else(|| (words[0] == "about" && words.len() > 1).then_some((0, "remind me")))
             }
+            // "I've ironed the shirts and returned the drill."
+            Self::Tells => (words.len() > 1 && lexicon::present_of(words[0]).is_some()).then_some((0, "i've")),
             Self::Changes => {
                 let due = words[0] == "due" && dates::find_leading(&words, known.now).is_some();
                 let priority = words.len() <= 4 && find_priority(&words).is_some();
@@ -126,4 +133,47 @@ fn one_more<'a>(words: &[&'a str]) -> Option<(usize, &'a str)> {
     let linked = matches!(words.get(at), Some(&("to" | "called" | "named" | "for" | "about" | "saying")));
     let begins = at > 0 && linked && (named || counted) && words.len() > at + 1;
     begins.then_some((at + 1, priority))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ZonedDateTime;
+
+    use super::*;
+    use crate::llm::rules::titles::Titles;
+
+    fn text(said: &str) -> String {
+        let now: ZonedDateTime = "2026-11-23T10:00[America/New_York]".parse().unwrap();
+        restored(&Utterance::new(tokenise(said)), Known { now: &now, titles: Titles::NONE }).text
+    }
+
+    #[test]
+    fn what_was_left_out_is_put_back() {
+        for (said, whole) in [
+            ("add a task to call Bob and one to email Ann", "add a task to call bob and add a task to email ann"),
+            (
+                "add a task to pay and a low priority one to rest",
+                "add a task to pay and add a low priority task to rest",
+            ),
+            ("remind me at 7 to eat and at 9 to call Bob", "remind me at 7 to eat and remind me at 9 to call bob"),
+            ("set milk to high and due tomorrow", "set milk to high and make it due tomorrow"),
+            ("I've ironed the shirts and returned the drill", "i've ironed the shirts and i've returned the drill"),
+        ] {
+            assert_eq!(text(said), whole);
+        }
+    }
+
+    #[test]
+    fn what_is_whole_stays_as_it_is() {
+        for said in [
+            "add a task to call",
+            "add buy salt and pepper",
+            "could you add, a task to call the bank",
+            "remind me to call Bob and Ann at 9",
+            "what's due today and tomorrow",
+            "",
+        ] {
+            assert_eq!(text(said), Utterance::new(tokenise(said)).text);
+        }
+    }
 }

@@ -42,70 +42,22 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
     Some(super::chain(intents))
 }
 
+/// Words of which a heading may consist.
+const HEADING: &str = "todo to-do task reminder note new add list the my a to do following these also another remember memo more \
+    shopping two three four five several things items on put for me tasks todos to-dos reminders one thing last next oh and";
+/// Those that announce several tasks.
+const SEVERAL: &str = "tasks todos to-dos reminders things items following list two three four five several";
+
+fn listed(list: &str, word: &str) -> bool {
+    list.split_ascii_whitespace().any(|entry| entry == word)
+}
+
 /// What a heading says of the tasks below it; None if it is none.
 fn heading(head: &Utterance, known: Known<'_>) -> Option<(Option<Priority>, bool)> {
     let plain = small::without_courtesies(head);
     let words = norms(&plain.words);
-    let is_bare = |word: &&str| {
-        matches!(
-            *word,
-            "todo"
-                | "todos"
-                | "to-do"
-                | "to-dos"
-                | "task"
-                | "tasks"
-                | "reminder"
-                | "reminders"
-                | "note"
-                | "new"
-                | "add"
-                | "list"
-                | "the"
-                | "my"
-                | "a"
-                | "to"
-                | "do"
-                | "following"
-                | "these"
-                | "also"
-                | "another"
-                | "remember"
-                | "memo"
-                | "more"
-                | "shopping"
-                | "two"
-                | "three"
-                | "four"
-                | "five"
-                | "several"
-                | "things"
-                | "items"
-                | "on"
-                | "put"
-                | "for"
-                | "me"
-        )
-    };
-    let several = words.iter().any(|word| {
-        matches!(
-            *word,
-            "tasks"
-                | "todos"
-                | "to-dos"
-                | "reminders"
-                | "things"
-                | "items"
-                | "following"
-                | "list"
-                | "two"
-                | "three"
-                | "four"
-                | "five"
-                | "several"
-        )
-    });
-    if words.len() <= 6 && words.iter().all(|word| is_bare(&word)) {
+    let several = words.iter().any(|word| listed(SEVERAL, word));
+    if words.len() <= 6 && words.iter().all(|word| listed(HEADING, word)) {
         return Some((None, several));
     }
     let bare: Vec<&str> =

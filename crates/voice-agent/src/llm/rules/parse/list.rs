@@ -37,9 +37,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::List(Filter { status: Some("open"), due: Some("overdue".into()), ..Filter::default() })),
         ),
         (
-            r"(?:am i|are we|i'm|we're) (?:free|busy|available)(?: .+)?|what (?:did|have) i (?:miss|missed|forget|forgotten)",
+            r"(?:am i|are we|i'm|we're) (?:free|busy|available)(?: .+)?|(?:what (?:did|have) i (?:miss|missed|forget|forgotten)|(?:did|have) i (?:miss|missed|forget|forgotten) (?:anything|something))",
             |found| {
-                let missed = found.utterance_text().starts_with("what");
+                let missed = ["miss", "forg"].iter().any(|word| found.utterance_text().contains(word));
                 let due = if missed { Some("overdue".to_owned()) } else { due(found.utterance_text(), found.known) };
                 due.map(|due| Intent::List(Filter { status: Some("open"), due: Some(due), ..Filter::default() }))
             },
@@ -122,7 +122,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 };
                 let about_tasks = text.split(' ').any(|word| is_about_tasks(word) || state(word))
                     || text.contains("do i have")
-                    || matches!(text, "how many" | "how many are there" | "how many more");
+                    || matches!(
+                        text,
+                        "how many"
+                            | "how many are there"
+                            | "how many more"
+                            | "how many again"
+                            | "how many is that"
+                            | "how many was that"
+                    );
                 about_tasks.then(|| Intent::Count(filter(text, found.known)))
             },
         ),

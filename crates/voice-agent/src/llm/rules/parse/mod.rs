@@ -259,8 +259,42 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
             return rest;
         }
     }
+    if let Some(command) = before_a_remark(&plain, known) {
+        return command;
+    }
     // "Yes please do" is more than its courtesies.
     assent::parse(&utterance.text).or_else(|| by_sound(&plain, known)).unwrap_or(Intent::Unknown)
+}
+
+/// "Mark it as low, it's been extended": a command, and why.
+fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let pause = utterance.words.iter().position(Word::pauses)?;
+    let remark = utterance.words.get(pause + 1)?;
+    let explains = matches!(
+        remark.norm.as_str(),
+        "it's"
+            | "it"
+            | "because"
+            | "since"
+            | "as"
+            | "so"
+            | "i"
+            | "i'm"
+            | "that's"
+            | "they"
+            | "they're"
+            | "he"
+            | "she"
+            | "we"
+            | "we're"
+            | "there's"
+            | "cause"
+            | "cuz"
+    );
+    let head = Utterance::new(utterance.words[..=pause].to_vec());
+    let command = parse_exact(&head, known);
+    let fits = command.is_command() && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
+    (explains && fits).then_some(command)
 }
 
 fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
@@ -339,6 +373,13 @@ fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let words = norms(&utterance.words);
     if let Some(due) = dates::parse(&words, known.now) {
         return Some(Intent::Date(due));
+    }
+    // "Normal priority, please."
+    if words.contains(&"priority")
+        && words.len() <= 4
+        && let Some(priority) = find_priority(&words)
+    {
+        return Some(Intent::SetPriority(Target::It, priority));
     }
     let (length, due) = dates::find_leading(&words, known.now)?;
     let rest = utterance.starting_at(length);

@@ -38,12 +38,20 @@ impl Shift {
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:push|move|put|postpone|delay|shift|bump|reschedule|set|defer|snooze|extend|make|bring|pull|change|start|do|have)(?: (?P<t>.+?))?(?: (?P<w>back|out|off|forward|forwards|ahead|up|on|further|later|earlier))?(?: by| for)? (?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|[0-9]+) )*(?:minutes?|mins?|hours?|days?|weeks?|fortnights?|months?))(?P<x> (?:later|earlier|sooner|back|forward|forwards|further|ahead|out|more))?",
+            r"(?:push|move|put|postpone|delay|shift|bump|reschedule|set|defer|snooze|extend|make|bring|pull|change|start|do|have)(?: (?P<t>.+?))?(?: (?P<w>back|out|off|forward|forwards|ahead|up|on|further|later|earlier))?(?: by| for)? (?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|mins?|hours?|days?|weeks?|fortnights?|months?))(?P<x> (?:later|earlier|sooner|back|forward|forwards|further|ahead|out|more))?",
             |found| moved(found),
         ),
         (
-            r"(?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
+            r"(?:(?P<t>.+?) )??(?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
             |found| moved(found),
+        ),
+        (
+            r"(?:give me|i need|i want|take|add) (?P<n>(?:another |one more )?(?:(?:an?|one|two|three|four|five|six|seven|ten|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?: more)? (?:for|on|to) (?P<t>.+)",
+            |found| {
+                let longer = ["more", "another"].iter().any(|word| found.utterance_text().contains(word));
+                let by = amount(found.text("n")).filter(|_| longer)?;
+                Some(Intent::Shift(known_target(found)?, by))
+            },
         ),
         (
             r"(?P<t>.+?)(?:'s| has| have| is| was| got| gets| will be)? (?:been |being |got |now )*(?:moved|pushed|postponed|rescheduled|delayed|shifted|put off|changed|brought forward|moved up|pushed back)(?: back| out| forward| up)?(?: to| until| till| by| for)? (?P<d>.+)",
@@ -148,5 +156,46 @@ fn amount(text: &str) -> Option<Shift> {
         "fortnight" => days(14),
         "month" => Some(Shift::Months(number)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ZonedDateTime;
+
+    use super::*;
+    use crate::llm::rules::normalise::tokenise;
+    use crate::llm::rules::titles::Titles;
+
+    fn shift(said: &str) -> Option<Intent> {
+        let now: ZonedDateTime = "2026-11-23T10:00[America/New_York]".parse().unwrap();
+        let titles = Titles::new(&["Write the report".to_owned(), "Team lunch".to_owned()]);
+        parse(&Utterance::new(tokenise(said)), Known { now: &now, titles: &titles })
+    }
+
+    #[test]
+    fn moves_go_both_ways() {
+        for (said, by) in [
+            ("push it back two days", Shift::Days(2)),
+            ("delay it by a day", Shift::Days(1)),
+            ("bring it forward by a week", Shift::Days(-7)),
+            ("make it half an hour later", Shift::Minutes(30)),
+            ("move it up an hour", Shift::Minutes(-60)),
+            ("an hour earlier", Shift::Minutes(-60)),
+            ("postpone it another month", Shift::Months(1)),
+        ] {
+            assert_eq!(shift(said), Some(Intent::Shift(Target::It, by)), "{said}");
+        }
+        let named = Target::Title("Team lunch".into());
+        assert_eq!(shift("the team lunch two hours later"), Some(Intent::Shift(named, Shift::Minutes(120))));
+    }
+
+    #[test]
+    fn what_names_no_task_moves_nothing() {
+        for said in
+            ["move to Berlin in two years", "walk the dog an hour later", "set it for two days", "do it two times"]
+        {
+            assert_eq!(shift(said), None, "{said}");
+        }
     }
 }

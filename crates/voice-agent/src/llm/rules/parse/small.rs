@@ -90,6 +90,8 @@ const LEADING: &[&[&str]] = &[
     &["be", "so", "kind", "and"],
     &["i", "was", "thinking"],
     &["i've", "been", "thinking"],
+    &["i", "wanted", "to"],
+    &["i", "just", "wanted", "to"],
     &["i", "just", "remembered", "that"],
     &["i", "just", "remembered"],
     &["i", "realized"],
@@ -115,6 +117,7 @@ const TRAILING: &[&[&str]] = &[
     &["ok"],
     &["as", "well"],
     &["too"],
+    &["then"],
     &["if", "you", "can"],
     &["if", "you", "could"],
     &["if", "possible"],
@@ -128,6 +131,25 @@ fn starts_with(words: &[Word], phrase: &[&str]) -> bool {
 fn leading_courtesy(words: &[Word]) -> Option<usize> {
     if let Some(phrase) = LEADING.iter().find(|phrase| starts_with(words, phrase)) {
         return Some(phrase.len());
+    }
+    // "Morning! What's due?", "perfect, add milk".
+    if let [first, _, ..] = words
+        && first.pauses()
+        && matches!(
+            first.norm.as_str(),
+            "morning"
+                | "evening"
+                | "afternoon"
+                | "perfect"
+                | "thanks"
+                | "cool"
+                | "wonderful"
+                | "lovely"
+                | "nice"
+                | "excellent"
+        )
+    {
+        return Some(1);
     }
     // A plain "yes" or "and" in front only with something longer behind it.
     let [first, second, _, ..] = words else { return None };
@@ -254,7 +276,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Review),
         ),
         (
-            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night))*)",
+            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night))*)",
             |_| Some(Intent::Goodbye),
         ),
         (
@@ -284,7 +306,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                         | "completed"
                         | "not"
                 );
-                (!other || found.text("what").len() > 300).then_some(Intent::Correct(what))
+                // "I meant the goats" corrects; "I want the goats" does not.
+                let meant = ["meant ", "mean "].iter().any(|word| found.utterance_text().contains(word));
+                let named = matches!(first, "a" | "my" | "the") && meant;
+                (!other || named).then_some(Intent::Correct(what))
             },
         ),
         // "It's Friday": what else it is corrects nothing ("it's at the school").

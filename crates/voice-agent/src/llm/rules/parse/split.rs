@@ -340,6 +340,14 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
     {
         return true;
     }
+    // "Email Sue on Wednesday and visit Grandpa …": what has its date is complete.
+    if dates::find_trailing(&before_norms, known.now).is_some_and(|(start, _)| start > 1)
+        && lexicon::starts_verb(&rest_norms)
+        && lexicon::starts_verb(&before_norms)
+        && rest_norms.len() > 1
+    {
+        return true;
+    }
     if several {
         return conjunction || before.last().is_some_and(Word::pauses);
     }

@@ -21,11 +21,19 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:{I}(?: just| already| now| also| finally)*|just|already) (?:done|finished|completed|did|been done|taken care of|took care of|dealt with|handled|through|sorted|crossed off)(?: with| doing| off)? (?P<t>.+?)(?: already| now| today| just now| yesterday| this morning| last night| earlier)?",
             |found| complete(found),
         ),
-        (r"(?:finished|completed|done|did|taken care of|dun)(?: with| doing)? (?P<t>.+)", |found| complete(found)),
+        (r"(?:finished|completed|done|did|taken care of|dun)(?: with| doing)? (?P<t>.+)", |found| {
+            let first = found.words("t").first().map_or("", |word| word.norm.as_str());
+            (!matches!(first, "and" | "or" | "but")).then(|| complete(found)).flatten()
+        }),
+        (
+            r"(?P<t>.+?) (?:has|have|gets|get|should have|should get|is of|deserves)(?: a| the)? (?P<d>(?:high|low|normal|medium|top|highest|lowest) (?:priority|importance))(?: now| again)?",
+            |found| Some(Intent::SetPriority(target(found.words("t"))?, find_priority(&norms(found.words("d")))?)),
+        ),
         (
             r"(?P<t>.+?) (?:is|are|has been|have been|was|were|got) (?:all |already |now )*(?P<v>[a-z]+)(?: now| already)?",
             |found| {
-                let base = lexicon::present_of(found.text("v"))?;
+                // "The gutters are clean" tells of "clean the gutters", as "cleaned" does.
+                let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
                 let mut norm = vec![base.as_str()];
                 norm.extend(norms(found.words("t")));
                 let named = found.known.titles.named(&norm)?;
@@ -87,6 +95,29 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now| yesterday| this morning| last night| earlier| today| this afternoon)?",
             |found| did(found),
+        ),
+        // "I've sent it."
+        (
+            r"{I}(?: just| already| now| also| finally)* (?P<v>[a-z]+) (?:it|that)(?: already| now| just now| yesterday| today)?",
+            |found| {
+                let base = lexicon::present_of(found.text("v"))?;
+                let done = !matches!(
+                    base.as_str(),
+                    "get"
+                        | "leave"
+                        | "change"
+                        | "say"
+                        | "keep"
+                        | "put"
+                        | "stop"
+                        | "add"
+                        | "delete"
+                        | "move"
+                        | "make"
+                        | "hear"
+                );
+                done.then(|| Intent::Complete(vec![Target::It]))
+            },
         ),
         // "Done": what?
         (r"(?:all )?(?:done|finished|completed)(?: already| now)?", |_| {

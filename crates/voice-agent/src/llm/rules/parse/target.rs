@@ -77,7 +77,7 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
         return Some(Target::All(Vec::new()));
     }
     if is_filtered(&norm) {
-        return Some(Target::Those(joined));
+        return Some(Target::Those(joined.replace("'s", "")));
     }
     if let Some(picks) = super::pick(&joined) {
         return Some(Target::Picked(picks));
@@ -125,6 +125,13 @@ fn is_filtered(words: &[&str]) -> bool {
     };
     if let Some(tail) = kind {
         return matches!(tail, [last] if tasks(last)) || tail.is_empty() && spans;
+    }
+    // "All of today's tasks".
+    if let [day, last] = rest
+        && day.ends_with("'s")
+        && tasks(last)
+    {
+        return true;
     }
     // "Everything due today", "all tasks from today", "the ones for tomorrow".
     let named = usize::from(rest.first().is_some_and(|word| tasks(word)));

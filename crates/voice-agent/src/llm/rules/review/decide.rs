@@ -36,6 +36,8 @@ const KEEP: &[&str] = &[
     "yep",
     "leave it",
     "leave it as it is",
+    "leave it as is",
+    "leave as is",
     "leave that",
     "next",
     "next one",
@@ -161,6 +163,11 @@ const DONE: &[&str] = &[
     "mark as done",
     "check it off",
     "tick it off",
+    "done and dusted",
+    "all done",
+    "that one's done already",
+    "that one is done",
+    "been there done that",
 ];
 
 /// The task is not needed any more.
@@ -206,7 +213,14 @@ pub(super) fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decis
     if DONE.contains(&text) {
         return Decision::Call("complete_task", key());
     }
-    if DELETE.contains(&text) {
+    let needless = [
+        "not needed any more",
+        "not needed anymore",
+        "no longer needed",
+        "don't need it any more",
+        "don't need that any more",
+    ];
+    if DELETE.contains(&text) || needless.iter().any(|end| text.ends_with(end)) {
         return Decision::Call("delete_task", key());
     }
     let told = [
