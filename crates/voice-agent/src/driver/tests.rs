@@ -6,6 +6,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_core::provider::ProviderFailure;
 
 use super::*;
 use crate::failover::Board;
