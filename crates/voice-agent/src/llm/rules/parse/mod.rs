@@ -7,6 +7,7 @@ mod elision;
 mod header;
 mod list;
 mod many;
+mod pick;
 mod priority;
 mod refer;
 mod rule;
@@ -26,10 +27,10 @@ use super::titles::Titles;
 
 pub(crate) use add::new_tasks;
 pub(crate) use list::filter;
+pub(crate) use pick::pick;
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
 pub(crate) use shift::Shift;
-pub(crate) use small::pick;
 pub(crate) use split::joined_titles;
 pub(crate) use target::{Target, target};
 

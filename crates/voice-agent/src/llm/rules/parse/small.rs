@@ -6,7 +6,7 @@ use super::super::dates;
 use super::super::normalise::{Utterance, Word};
 use super::super::titles::Titles;
 use super::rule::{Rule, first_match, rules};
-use super::{Intent, Known, Pick, Talk};
+use super::{Intent, Known, Talk};
 
 /// Without "hey", "please", "could you", "thanks" around the rest, unless nothing would be left.
 pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
@@ -357,7 +357,7 @@ pub(super) fn parse_whole_talk(utterance: &Utterance) -> Option<Intent> {
 
 /// Answers, farewells and the like.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    if let Some(picks) = pick(&utterance.text) {
+    if let Some(picks) = super::pick(&utterance.text) {
         return Some(Intent::Pick(picks));
     }
     first_match(&RULES, utterance, known).or_else(|| super::assent::parse(&utterance.text))
@@ -439,69 +439,4 @@ pub(super) fn parse_talk(utterance: &Utterance) -> Option<Intent> {
     static NOW: LazyLock<jiff::ZonedDateTime> =
         LazyLock::new(|| jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC));
     first_match(&TALK, utterance, Known { now: &NOW, titles: Titles::NONE })
-}
-
-/// "the second one", "number two", "the first and the third", "both", "all of them".
-pub(crate) fn pick(text: &str) -> Option<Vec<Pick>> {
-    let words: Vec<&str> = text.split(' ').collect();
-    let strip = |word: &str| {
-        !matches!(
-            word,
-            "the"
-                | "one"
-                | "ones"
-                | "number"
-                | "task"
-                | "tasks"
-                | "please"
-                | "option"
-                | "item"
-                | "and"
-                | "i"
-                | "mean"
-                | "meant"
-                | "of"
-                | "them"
-                | "those"
-                | "these"
-                | "it's"
-                | "take"
-                | "pick"
-                | "with"
-                | "just"
-                | "only"
-                | "um"
-                | "uh"
-                | "that"
-                | "yes"
-                | "yeah"
-                | "too"
-                | "also"
-        )
-    };
-    let had_article = words.iter().any(|word| matches!(*word, "the" | "number" | "option" | "one" | "ones"));
-    let kept: Vec<&str> = words.iter().copied().filter(|word| strip(word)).collect();
-    match kept.as_slice() {
-        [] if text == "one" || text == "number one" || text == "option one" => return Some(vec![Pick::Nth(0)]),
-        ["both"] | ["both", "two"] | ["two"]
-            if !text.contains("number") && (text.starts_with("both") || text.ends_with("two of them")) =>
-        {
-            return Some(vec![Pick::Both]);
-        }
-        ["all"] | ["all", "three"] | ["everything"] | ["every"] => return Some(vec![Pick::All]),
-        ["last"] | ["latter"] | ["last", "two"] if kept.len() == 1 => return Some(vec![Pick::Last]),
-        ["former"] => return Some(vec![Pick::Nth(0)]),
-        ["other"] if had_article => return Some(vec![Pick::Other]),
-        ["first", "two"] => return Some(vec![Pick::Nth(0), Pick::Nth(1)]),
-        ["first", "three"] => return Some(vec![Pick::Nth(0), Pick::Nth(1), Pick::Nth(2)]),
-        _ => {}
-    }
-    if kept.is_empty() || kept.len() > 3 {
-        return None;
-    }
-    let number = |word: &str| {
-        let (_, value) = dates::ordinal(&[word]).or_else(|| dates::cardinal(&[word]))?;
-        usize::try_from(value).ok().filter(|value| (1..=20).contains(value)).map(|value| Pick::Nth(value - 1))
-    };
-    kept.iter().map(|word| if *word == "last" { Some(Pick::Last) } else { number(word) }).collect()
 }
