@@ -119,7 +119,7 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         (refused([("STT_CHAIN", "deepgram,embedded")]), ["stt.chain", "\"deepgram\"", "DEEPGRAM_API_KEY is not set"]),
         (refused([("LLM_CHAIN", "embedded,embedded")]), ["llm.chain", "\"embedded\"", "twice"]),
         (refused([("OPENAI_BASE_URL", "api.openai.com")]), ["openai.base_url", "not a URL", "https"]),
-        (refused([("OPENAI_MODELS", "")]), ["openai.models", "no model", "gpt-4o-mini"]),
+        (refused([("OPENAI_TEMPERATURE_PERCENT", "900")]), ["openai.temperature_percent", "900", "200"]),
         (refused([("FAILOVER_HEDGE_PERCENT", "101")]), ["failover.hedge_percent", "101", "100"]),
         (refused([("TTS_CHAIN", "siri")]), ["tts.chain", "is not a provider", "embedded"]),
         (refused([("AUTH", "jwt")]), ["auth.jwt_issuer", "is empty", "iss"]),

@@ -65,6 +65,11 @@ fn a_request_as_it_is_documented() {
     let prompts = [prompt::system(TASK_AGENT, "Be kind."), prompt::scene(&request)];
     assert_eq!(body["messages"][0]["content"], prompts[0].as_str());
     assert_eq!(body["messages"][2]["content"], prompts[1].as_str());
+    let function = &mut body["tools"][0]["function"];
+    assert_eq!(function["description"], request.tools[0].description);
+    assert_eq!(function["parameters"], request.tools[0].parameters);
+    function["description"] = json!("the description");
+    function["parameters"] = json!("the parameters");
     body["messages"][0]["content"] = json!("the prompt");
     body["messages"][2]["content"] = json!("the scene");
     let expected: Value = serde_json::from_str(include_str!("../../fixtures/request.json")).unwrap();
