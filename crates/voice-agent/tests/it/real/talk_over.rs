@@ -8,6 +8,9 @@ use super::phone::wav;
 use super::process::{Home, Process, fixture};
 use crate::server::Session;
 
+/// A browser, its sound and a build without optimisation on one small machine: what takes long here has not failed.
+const PATIENT: [(&str, &str); 2] = [("DEADLINE_TTS_MS", "15000"), ("DEADLINE_STT_MS", "15000")];
+
 /// What the page calls a user that it made a name for.
 const USER: &str = "web-0123456789abcdef0123456789abcdef";
 
@@ -91,7 +94,7 @@ async fn who_speaks_over_the_agent_stops_it_and_sees_what_was_not_heard() {
     if !can_browse() {
         return;
     }
-    let home = Home::new().await;
+    let home = Home::with(PATIENT).await;
     let server = home.start().await;
     let call = Call::with(&server, "interruption", &wav(&fixture("voice_review_the_proposal.wav"))).await;
 
@@ -116,7 +119,7 @@ async fn who_coughs_hears_the_rest_and_nothing_is_lost() {
     if !can_browse() {
         return;
     }
-    let home = Home::new().await;
+    let home = Home::with(PATIENT).await;
     let server = home.start().await;
     let pause = vec![0; 16_000 * 3 / 2];
     let sound = [wav(&fixture("cough.wav")), pause, wav(&fixture("voice_right.wav"))].concat();

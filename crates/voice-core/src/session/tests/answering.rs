@@ -69,6 +69,30 @@ fn a_conflict_makes_the_whole_answer_again() {
 }
 
 #[test]
+fn conflicts_cost_an_answer_none_of_its_requests() {
+    let mut call = Call::new();
+    call.store_works = false;
+    call.speaks(1_000, 2_000, "Complete milk", 950);
+    // Two requests each time: far more than one answer may make.
+    for round in 0..6 {
+        let at_ms = 2_310 + round * 1_000;
+        call.llm_calls(at_ms, "complete_task", json!({"title": "Milk"}));
+        call.tool_answers(at_ms + 10, "complete_task", true);
+        call.llm_says(at_ms + 20, "Milk is done.");
+        call.until(at_ms + 200);
+        let (commit, ..) = call.commits().pop().unwrap();
+        if round < 5 {
+            call.at(at_ms + 300, Input::CommitFailed { commit, error: crate::input::CommitError::Conflict });
+        } else {
+            call.at(at_ms + 300, Input::Committed { commit });
+        }
+    }
+    call.tts_answers(7_800);
+    call.plays(7_900, 2_000);
+    assert_eq!(call.history(), ["user: Complete milk", "agent: Milk is done."]);
+}
+
+#[test]
 fn the_model_hears_what_its_tools_answered() {
     let mut call = Call::new();
     call.speaks(1_000, 2_000, "How many tasks", 950);
