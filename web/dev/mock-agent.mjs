@@ -69,8 +69,8 @@ export function understand(world, userId, text) {
 
 /** One voice connection of a session. */
 export class MockCall {
-  constructor(world, session, socket, said) {
-    Object.assign(this, { world, session, socket, said });
+  constructor(world, session, socket, spoken) {
+    Object.assign(this, { world, session, socket, spoken, said: world.said });
     this.muted = false;
     this.loud = 0;
     this.silent = 0;
@@ -83,7 +83,9 @@ export class MockCall {
 
   begin() {
     const { id, agent, recording, resumed } = this.session;
-    this.send({ type: "ready", session_id: id, resumed, channel: "browser", agent, recording, muted: this.muted });
+    const { records } = this.world.faults;
+    const ready = { session_id: id, resumed, channel: "browser", agent, recording, records, muted: this.muted };
+    this.send({ type: "ready", ...ready });
     this.send({ type: "tasks", tasks: this.world.tasksOf(this.session.userId) });
     if (this.session.greeted !== this.session.bootId) {
       this.session.greeted = this.session.bootId;
@@ -176,8 +178,10 @@ export class MockCall {
     this.world.save();
     this.send({ type: "state", state: "speaking" });
     this.send({ type: "agent_text", reply_id: id, speech_id: id, text });
+    if (!this.spoken) return this.finishTurn(speech);
     this.send({ type: "speech_started", speech_id: id, reply_id: id });
     this.pump = setInterval(() => this.pumpFrames(speech), FRAME_MS);
+    return undefined;
   }
 
   pumpFrames(speech) {
@@ -199,12 +203,11 @@ export class MockCall {
     if (this.cut?.id === id) {
       const { text, durationMs, replyId } = this.cut;
       const at = text.lastIndexOf(" ", Math.floor((text.length * playedMs) / durationMs));
-      this.send({
-        type: "heard",
-        reply_id: replyId,
-        heard: text.slice(0, Math.max(0, at)),
-        unheard: text.slice(at + 1),
-      });
+      const heard = text.slice(0, Math.max(0, at));
+      const said = this.session.history.findLastIndex(({ content }) => content === text);
+      this.session.history[said].content = heard;
+      this.session.interrupted.push(said);
+      this.send({ type: "heard", reply_id: replyId, heard, unheard: text.slice(at + 1) });
       this.cut = null;
     } else if (this.current?.id === id && playedMs >= this.current.durationMs) {
       this.finishTurn(this.current);
@@ -214,11 +217,16 @@ export class MockCall {
   finishTurn(speech) {
     this.current = null;
     this.send({ type: "state", state: "listening" });
+    const number = ++this.session.turns;
+    if (!this.spoken) {
+      const nothing = { endpointing: 0, stt: 0, llm: 0, tool: 0, tts: 0, network: 0, playout: 0 };
+      this.send({ type: "turn", turn: number, latency_ms: null, stages: nothing, cause: null, cost_usd: 0 });
+      return;
+    }
     const slow = speech.cause !== null;
     const stages = { endpointing: 210, stt: 64, llm: slow ? 540 : 92, tool: 6, tts: 74, network: 12, playout: 60 };
     const latency = Object.values(stages).reduce((sum, ms) => sum + ms, 0);
-    const turn = ++this.session.turns;
-    this.send({ type: "turn", turn, latency_ms: latency, stages, cause: speech.cause, cost_usd: 0 });
+    this.send({ type: "turn", turn: number, latency_ms: latency, stages, cause: speech.cause, cost_usd: 0 });
   }
 
   handleEvent(data) {

@@ -1,7 +1,7 @@
 // A stand-in for the server: the HTTP API, the voice protocol, the built page with a strict policy, and faults on demand.
 //
 //   node dev/mock-server.mjs            PORT (8080), MOCK_STATE (a file that survives a kill), MOCK_SAID (what is "heard")
-//   POST /mock {"close": 4001}          also: full, refuse_socket, fallback, drop, mic_said, error, auth
+//   POST /mock {"close": 4001}          also: full, starting, refuse_socket, records, fallback, drop, mic_said, error, auth
 
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -39,7 +39,7 @@ class World {
     this.said = said;
     this.sessions = new Map();
     this.tasks = new Map();
-    this.faults = { full: false, refuse_socket: false, auth: "none" };
+    this.faults = { full: false, starting: false, refuse_socket: false, auth: "none", records: false };
     this.counts = { frames: 0, playout: [], events: [] };
     this.live = new Set();
     /** What operators are told; null while their calls are off. */
@@ -119,6 +119,8 @@ class World {
   openSession(body, provenUser) {
     if (this.faults.full)
       throw new Problem(503, "As many calls as this server takes are going on.", { "retry-after": "30" }, "full");
+    if (this.faults.starting)
+      throw new Problem(503, "This server takes no new sessions now.", { "retry-after": "1" }, "not_ready");
     if (body.session_id !== undefined) {
       const known = this.sessions.get(body.session_id);
       if (known === undefined) throw new Problem(404, "There is no such session.");
@@ -136,6 +138,8 @@ class World {
       bootId: this.bootId,
       resumed: false,
       history: [],
+      /** Indexes of what was cut short in the history. */
+      interrupted: [],
       speeches: 0,
       utterances: 0,
       turns: 0,
@@ -153,7 +157,8 @@ class World {
   }
 
   inject(fault) {
-    for (const name of ["full", "refuse_socket", "auth"]) if (name in fault) this.faults[name] = fault[name];
+    for (const name of ["full", "starting", "refuse_socket", "auth", "records"])
+      if (name in fault) this.faults[name] = fault[name];
     if (fault.mic_said !== undefined) this.said = fault.mic_said;
     for (const call of this.live) {
       if (fault.close !== undefined) call.socket.close(fault.close);
@@ -198,7 +203,8 @@ async function route(world, request, path) {
     return [200, { reply, agent: session.agent, tool_calls: tool === null ? [] : [tool], cost_usd: 0 }];
   }
   if (room === "sessions" && method === "GET") {
-    return [200, { session_id: id, user_id: session.userId, conversation_history: session.history, context: {} }];
+    const context = { voice_core: { interrupted: session.interrupted } };
+    return [200, { session_id: id, user_id: session.userId, conversation_history: session.history, context }];
   }
   if (room === "sessions" && method === "DELETE") {
     world.sessions.delete(id);
@@ -224,7 +230,7 @@ async function routeTasks(world, request, userId, id) {
   }
 }
 
-function serveFile(path, response) {
+function serveFile(world, path, response) {
   const page = { "/": "index.html", "/admin": "admin.html" }[path];
   const name = page ?? normalize(path).replace(/^[/.]+/, "");
   const file = join(DIST, name);
@@ -239,12 +245,14 @@ function serveFile(path, response) {
     // As the real server has it: files that are named after their content never change.
     "cache-control": path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
   });
-  response.end(readFileSync(file));
+  const body = readFileSync(file);
+  const says = world.faults.records && page !== undefined;
+  response.end(says ? String(body).replace('data-records="false"', 'data-records="true"') : body);
 }
 
 async function handle(world, request, response) {
   const path = new URL(request.url, "http://mock").pathname;
-  if (!path.startsWith("/api/") && path !== "/mock") return serveFile(path, response);
+  if (!path.startsWith("/api/") && path !== "/mock") return serveFile(world, path, response);
   if (path.startsWith("/api/admin/")) return admin(world, request, response, path);
   try {
     const [status, body] = await route(world, request, path);
@@ -259,7 +267,8 @@ async function handle(world, request, response) {
 }
 
 function upgrade(world, sockets, request, socket, head) {
-  const id = new URL(request.url, "http://mock").pathname.split("/")[3];
+  const url = new URL(request.url, "http://mock");
+  const id = url.pathname.split("/")[3];
   const session = world.sessions.get(id);
   const offered = (request.headers["sec-websocket-protocol"] ?? "").split(", ");
   const status = world.faults.refuse_socket
@@ -275,7 +284,7 @@ function upgrade(world, sockets, request, socket, head) {
   }
   sockets.handleUpgrade(request, socket, head, (webSocket) => {
     for (const old of world.live) if (old.session === session) old.socket.close(4001, "a newer connection took over");
-    const call = new MockCall(world, session, webSocket, world.said);
+    const call = new MockCall(world, session, webSocket, url.searchParams.get("answers") !== "text");
     world.live.add(call);
     webSocket.on("close", () => world.live.delete(call));
     call.begin();
@@ -289,18 +298,32 @@ export async function startMockServer({ port = 0, statePath, said = SAID } = {})
     noServer: true,
     handleProtocols: (offered) => (offered.has("voice-agent.v1") ? "voice-agent.v1" : false),
   });
-  const server = createServer((request, response) => void handle(world, request, response));
-  server.on("upgrade", (request, socket, head) => upgrade(world, sockets, request, socket, head));
-  await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
-  return {
+  let server;
+  const listen = async (at) => {
+    server = createServer((request, response) => void handle(world, request, response));
+    server.on("upgrade", (request, socket, head) => upgrade(world, sockets, request, socket, head));
+    await new Promise((resolve, reject) => server.once("error", reject).listen(at, "127.0.0.1", resolve));
+    return server.address().port;
+  };
+  const bound = await listen(port);
+  const mock = {
     world,
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://127.0.0.1:${bound}`,
     async close() {
       for (const call of world.live) call.socket.terminate();
+      if (!server.listening) return;
+      const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await closed;
+    },
+    /** Comes back as a new process would: with what was saved, and nothing in memory. */
+    async restart() {
+      await mock.close();
+      world.bootId = randomBytes(4).toString("hex");
+      await listen(bound);
     },
   };
+  return mock;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -15,7 +15,7 @@ const ONLY = process.env.ONLY;
 const WAIT = { timeout: 10_000 };
 const SIZES = { wide: [1280, 800], tablet: [820, 1100], phone: [390, 844] };
 /** States that are about the list: on a narrow page they are behind the switch. */
-const ON_THE_LIST = new Set(["tasks", "editing", "timeline", "empty"]);
+const ON_THE_LIST = new Set(["tasks", "editing", "editing-timed", "timeline", "writing", "empty"]);
 
 function seed(mock) {
   const [session] = mock.world.sessions.values();
@@ -132,6 +132,17 @@ const over = (code, screen) => async (page, mock) => {
 /** What is to be seen, by name: each leads a fresh page at the consent to where the picture is taken. */
 const STATES = {
   async consent() {},
+  async "consent-recording"(page, mock) {
+    mock.world.inject({ records: true });
+    await page.reload();
+    await page.getByTestId("consent-dialog").waitFor(WAIT);
+  },
+  async recording(page, mock) {
+    await STATES["consent-recording"](page, mock);
+    await live(page, mock, "record");
+    await quietDown(page);
+    conversation(mock);
+  },
   async asking(page) {
     await page.evaluate(() => {
       navigator.mediaDevices.getUserMedia = () => new Promise(() => undefined);
@@ -176,6 +187,25 @@ const STATES = {
     await page.getByTestId("text-send").click();
     await page.getByTestId("caption-pending").waitFor(WAIT);
   },
+  async waiting(page, mock) {
+    await cutOff(page, mock);
+    await page.getByTestId("text-input").fill("Add a task to call the dentist on Monday");
+    await page.getByTestId("text-send").click();
+    await page.getByTestId("caption-pending").waitFor(WAIT);
+  },
+  async writing(page, mock) {
+    await live(page, mock, "type");
+    for (const said of ["Add a task to water the plants", "What’s on my list?"]) {
+      await page.getByTestId("text-input").fill(said);
+      await page.getByTestId("text-send").click();
+    }
+    await page
+      .getByTestId("turn")
+      .nth(2)
+      .waitFor({ ...WAIT, state: "attached" });
+    await showList(page);
+    await page.locator('[data-testid="timeline"] > summary').click();
+  },
   async push(page, mock) {
     await live(page, mock, "talk");
     await quietDown(page);
@@ -219,6 +249,13 @@ const STATES = {
     await page.getByTestId("task-toggle").nth(3).click();
     await page.getByTestId("undo-bar").waitFor(WAIT);
     await page.getByTestId("task-edit").nth(1).click();
+    await page.getByTestId("task-editor").waitFor(WAIT);
+  },
+  async "editing-timed"(page, mock) {
+    await STATES.timeline(page, mock);
+    const [session] = mock.world.sessions.values();
+    mock.world.addTask(session.userId, { title: "Meet Lisa about the budget", due: "2030-12-01T09:30" });
+    await page.getByTestId("task-edit").nth(5).click();
     await page.getByTestId("task-editor").waitFor(WAIT);
   },
   async timeline(page, mock) {

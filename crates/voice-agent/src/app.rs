@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -125,6 +126,7 @@ impl App {
             readiness: Arc::clone(&readiness),
             instance: instance.clone(),
             spawn,
+            unvisited: SignedDuration::from_millis(i64::try_from(config.limits.unvisited_ms).unwrap_or(i64::MAX)),
         };
         Ok(Arc::new(Self {
             sessions: Sessions::new(registry, config.limits.max_sessions),
@@ -193,6 +195,18 @@ impl Server {
     pub fn ready(&self) {
         self.app.readiness.release(Hold::Starting);
         tracing::info!("ready");
+        tracing::info!("Open {}", self.page_url());
+    }
+
+    /// Where the page is, for a person who wants to see it: an address that a terminal makes a link of.
+    fn page_url(&self) -> String {
+        let public_url = &self.app.config.public_url;
+        if !public_url.is_empty() {
+            return public_url.clone();
+        }
+        let addr = self.http_addr;
+        // Nobody can go to "every address"; this machine is one of them.
+        if addr.ip().is_unspecified() { format!("http://localhost:{}", addr.port()) } else { format!("http://{addr}") }
     }
 
     /// The application.

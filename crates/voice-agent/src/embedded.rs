@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::Model as Settings;
-use crate::driver::Providers;
+use crate::driver::{Providers, SttRung};
 use crate::llm::rules::{self, RulesLlm};
 use crate::llm::{LlmEvent, LlmRequest};
 use crate::model::pool::{ModelPool, PoolConfig};
@@ -57,10 +57,10 @@ pub fn load(
         watch("tts", false, Arc::clone(&tts) as Arc<dyn StageHealth>),
     ];
     let providers = Providers {
-        stt: Arc::new(EmbeddedStt::new(stt, Arc::new(RulesLlm), Arc::clone(events))),
+        stt: vec![SttRung::Whole(Arc::new(EmbeddedStt::new(stt, Arc::new(RulesLlm), Arc::clone(events))))],
         scorer: Some(Arc::new(EmbeddedScorer::new(turn, Arc::clone(events)))),
-        llm: Arc::new(RulesLlm::prepared()),
-        tts: Arc::new(EmbeddedTts::new(tts, Arc::clone(events), SPEED)),
+        llm: vec![Arc::new(RulesLlm::prepared())],
+        tts: vec![Arc::new(EmbeddedTts::new(tts, Arc::clone(events), SPEED))],
         vad,
     };
     Ok((providers, rungs))

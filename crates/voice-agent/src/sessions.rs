@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use voice_core::agents::TASK_AGENT;
 use voice_core::cost::CostMeter;
@@ -28,6 +30,8 @@ const CREATE: &str = "create_session";
 const CLAIM: &str = "claim_session";
 /// How many restores may wait for one another at most: those of sessions that share a lock by chance.
 const LOCKS: usize = 64;
+/// Longest wait for the place of a session that was told to give way.
+const GIVE_WAY: Duration = Duration::from_secs(2);
 
 pub use crate::driver::Start;
 
@@ -149,6 +153,8 @@ pub struct Parts {
     pub instance: InstanceId,
     /// Starts a session's task.
     pub spawn: SpawnSession,
+    /// When all are taken, a session to which nobody came for so long gives its place to another.
+    pub unvisited: SignedDuration,
 }
 
 /// The registry of live sessions.
@@ -188,7 +194,7 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`], all but `Unknown` and `Ended`.
     pub async fn create(&self, new: NewSession) -> Result<(Token, Live), SessionError> {
-        let slot = self.reserve()?;
+        let slot = self.reserve().await?;
         let token = Token::random()?;
         let doc = self.first_doc(token.session().clone(), &new);
         let created = self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
@@ -211,7 +217,7 @@ impl Sessions {
             Found::Stored(stored) if stored.ended => return Err(SessionError::Ended),
             Found::Stored(stored) => stored,
         };
-        let slot = self.reserve()?;
+        let slot = self.reserve().await?;
         let claimed = self.parts.store.claim_session(stored.doc.session_id, self.parts.instance.clone()).await;
         let StoredSession { doc, token_hash, fence, .. } =
             claimed.inspect_err(|error| self.store_failed(CLAIM, error))?;
@@ -303,7 +309,7 @@ impl Sessions {
         self.watchers.wait().await;
     }
 
-    fn reserve(&self) -> Result<OwnedSemaphorePermit, SessionError> {
+    async fn reserve(&self) -> Result<OwnedSemaphorePermit, SessionError> {
         if let Some(hold) = self.parts.readiness.held() {
             self.parts.events.session_rejected(match hold {
                 Hold::Draining => "draining",
@@ -311,10 +317,23 @@ impl Sessions {
             });
             return Err(SessionError::Held(hold));
         }
-        Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Ok(slot);
+        }
+        self.slot_of_unvisited().await.ok_or_else(|| {
             self.parts.events.session_rejected("full");
             SessionError::Full
         })
+    }
+
+    /// The place of the oldest session that somebody opened and nobody ever came to: it must keep no caller out.
+    async fn slot_of_unvisited(&self) -> Option<OwnedSemaphorePermit> {
+        let latest = self.parts.clock.now() - self.parts.unvisited;
+        let gives_way = |live: &Live| live.started <= latest && !live.handle.info().visited && !live.is_over();
+        let unvisited = self.list().into_iter().find(gives_way)?;
+        unvisited.handle.send(Command::HangUp { by: HangUp::Operator }).ok()?;
+        tracing::info!(session = %unvisited.id, "all places are taken: a session that nobody came to gives way");
+        timeout(GIVE_WAY, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()
     }
 
     fn start(&self, start: Start, token_hash: [u8; 32], slot: OwnedSemaphorePermit) -> Live {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cost::Prices;
+use crate::failover::{Chains, FailoverConfig};
 
 /// No deadline is longer than a year, in milliseconds: sums of them and of times never overflow.
 const MAX_DELAY_MS: u64 = 366 * 24 * 3_600_000;
@@ -10,6 +11,9 @@ const MAX_DELAY_MS: u64 = 366 * 24 * 3_600_000;
 /// The longest that a hush waits for the playout to say where it stopped, in milliseconds. Longer would be a pause that a
 /// caller takes for the end; where the answer takes longer, a few words are heard twice.
 pub(crate) const HUSH_LONGEST_MS: u64 = 500;
+
+/// Most providers of a stage.
+const MAX_RUNGS: usize = 8;
 
 /// The greeting of a new session, as the contract has it.
 pub const GREETING: &str = "Hello! How can I help with your tasks today?";
@@ -77,6 +81,10 @@ pub struct CoreConfig {
     pub commit_retry_ms: u64,
     /// What providers charge.
     pub prices: Prices,
+    /// The providers of each stage, in order.
+    pub chains: Chains,
+    /// When one gives way to the next.
+    pub failover: FailoverConfig,
 }
 
 impl Default for CoreConfig {
@@ -111,6 +119,8 @@ impl Default for CoreConfig {
             closing_ms: 10_000,
             commit_retry_ms: 1_000,
             prices: Prices::default(),
+            chains: Chains::default(),
+            failover: FailoverConfig::default(),
         }
     }
 }
@@ -189,9 +199,44 @@ impl CoreConfig {
             let reason = format!("{} is too long: at most {HUSH_LONGEST_MS}, and 0 turns it off", self.hush_ms);
             return Err(ConfigError { key: "hush_ms", reason });
         }
+        self.validate_failover()?;
         if self.preemptive_min_permille > 1_000 {
             let reason = format!("{} is more than 1000 thousandths", self.preemptive_min_permille);
             return Err(ConfigError { key: "preemptive_min_permille", reason });
+        }
+        Ok(())
+    }
+
+    fn validate_failover(&self) -> Result<(), ConfigError> {
+        let chains =
+            [("chains.stt", &self.chains.stt), ("chains.llm", &self.chains.llm), ("chains.tts", &self.chains.tts)];
+        for (key, chain) in chains {
+            if !(1..=MAX_RUNGS).contains(&chain.len()) {
+                let reason = format!("{} providers: 1 to {MAX_RUNGS} work", chain.len());
+                return Err(ConfigError { key, reason });
+            }
+        }
+        let failover = &self.failover;
+        let ranges = [
+            ("failover.stt_hedge_ms", failover.stt_hedge_ms, 20),
+            ("failover.llm_hedge_ms", failover.llm_hedge_ms, 20),
+            ("failover.tts_hedge_ms", failover.tts_hedge_ms, 20),
+            ("failover.max_hedge_ms", failover.max_hedge_ms, 20),
+            ("failover.llm_gap_ms", failover.llm_gap_ms, 20),
+            ("failover.tts_gap_ms", failover.tts_gap_ms, 20),
+            ("failover.stt_lag_ms", failover.stt_lag_ms, 200),
+            ("failover.cool_down_ms", failover.cool_down_ms, 100),
+            ("failover.max_cool_down_ms", failover.max_cool_down_ms, failover.cool_down_ms),
+        ];
+        for (key, value, least) in ranges {
+            if !(least..=MAX_DELAY_MS).contains(&value) {
+                let reason = format!("{value} does not work: {least} to {MAX_DELAY_MS} do");
+                return Err(ConfigError { key, reason });
+            }
+        }
+        if failover.hedge_percent > 100 {
+            let reason = format!("{} is more than 100 in a hundred", failover.hedge_percent);
+            return Err(ConfigError { key: "failover.hedge_percent", reason });
         }
         Ok(())
     }

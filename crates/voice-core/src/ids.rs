@@ -39,4 +39,6 @@ ids! {
     ConnectionId(u64);
     /// One attempt to save the session.
     CommitId(u64);
+    /// A provider's place in its stage's chain: 0 is the preferred one.
+    RungId(u8);
 }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::chat::ToolOutput;
 use crate::cost::Usage;
-use crate::ids::{CommitId, ConnectionId, LlmRequestId, SpeechId, ToolCallId, UtteranceId};
-use crate::provider::ProviderErrorKind;
+use crate::ids::{CommitId, ConnectionId, LlmRequestId, RungId, SpeechId, ToolCallId, UtteranceId};
+use crate::provider::{ProviderFailure, Stage};
 
 /// Why a commit did not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,19 @@ pub enum HangUp {
     Caller,
     /// An operator, or the process that goes down.
     Operator,
+}
+
+/// What a session is told of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderHealth {
+    /// The stage.
+    pub stage: Stage,
+    /// The provider.
+    pub rung: RungId,
+    /// Whether it may be asked. One that is well again is used from the next turn on.
+    pub usable: bool,
+    /// How long it may show nothing before the next is asked beside it, in milliseconds.
+    pub hedge_ms: u64,
 }
 
 /// Until when a word of a chunk sounds.
@@ -82,17 +95,34 @@ pub enum Input {
         utterance: UtteranceId,
         /// The revision that `FinishUtterance` named; an older one is ignored.
         revision: u32,
+        /// Who understood it.
+        #[serde(default)]
+        rung: RungId,
         /// Empty when there was no speech in it.
         text: String,
     },
-    /// The STT gave up on this utterance.
+    /// A recogniser gave up on this revision of the utterance.
     SttFailed {
         /// The utterance.
         utterance: UtteranceId,
         /// The revision that `FinishUtterance` named.
         revision: u32,
+        /// Which.
+        #[serde(default)]
+        rung: RungId,
         /// How.
-        kind: ProviderErrorKind,
+        #[serde(flatten)]
+        failure: ProviderFailure,
+    },
+    /// A recogniser that hears audio as it comes broke off, or could not begin.
+    SttLineFailed {
+        /// The utterance that it was hearing; none between two.
+        utterance: Option<UtteranceId>,
+        /// Which.
+        rung: RungId,
+        /// How.
+        #[serde(flatten)]
+        failure: ProviderFailure,
     },
     /// How likely the caller has finished.
     EndOfTurnScore {
@@ -129,7 +159,8 @@ pub enum Input {
         /// The request.
         request: LlmRequestId,
         /// How.
-        kind: ProviderErrorKind,
+        #[serde(flatten)]
+        failure: ProviderFailure,
     },
     /// A tool was computed; nothing is changed before the commit that follows.
     ToolComputed {
@@ -156,15 +187,24 @@ pub enum Input {
         speech: SpeechId,
         /// Its chunk.
         chunk: u32,
+        /// Whose it is.
+        #[serde(default)]
+        rung: RungId,
         /// Milliseconds of the chunk's audio so far.
         audio_ms: u64,
+        /// Where its words so far end; empty when the provider does not say before the end.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        words: Vec<WordTiming>,
     },
-    /// A chunk's audio is complete.
+    /// A chunk's audio is complete. One without any is passed by when the session says `EndChunk`.
     TtsDone {
         /// The speech.
         speech: SpeechId,
         /// Its chunk.
         chunk: u32,
+        /// Whose it is.
+        #[serde(default)]
+        rung: RungId,
         /// Milliseconds of the chunk's whole audio.
         audio_ms: u64,
         /// Where its words end; empty when the provider does not say.
@@ -176,8 +216,12 @@ pub enum Input {
         speech: SpeechId,
         /// Its chunk.
         chunk: u32,
+        /// By whom.
+        #[serde(default)]
+        rung: RungId,
         /// How.
-        kind: ProviderErrorKind,
+        #[serde(flatten)]
+        failure: ProviderFailure,
     },
     /// The first frame of a speech left the server.
     FirstAudioOut {
@@ -208,6 +252,8 @@ pub enum Input {
         /// By whom.
         by: HangUp,
     },
+    /// What the process knows of a provider has changed.
+    ProviderHealth(ProviderHealth),
     /// Something was used that costs.
     Used(Usage),
     /// Nothing but time passed: the deadline of `poll_timeout` is here.

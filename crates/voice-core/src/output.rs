@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::chat::{ChatContext, ToolCall};
-use crate::cost::NanoUsd;
-use crate::ids::{CommitId, LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId, UtteranceId};
-use crate::provider::{ProviderErrorKind, Stage};
+use crate::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, TurnId, UtteranceId};
 use crate::snapshot::Snapshot;
 use crate::timeline::{PauseCause, Stages};
+
+pub use crate::observation::{AttemptResult, HushEnd, Observation};
 
 /// How a session ended: the contract's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,162 +169,6 @@ pub enum ClientEvent {
     },
 }
 
-/// What came of a moment of silence for what might have become speech.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HushEnd {
-    /// Speech followed: it had begun to fall silent for it in time.
-    Speech,
-    /// Nothing: the agent went on.
-    Nothing,
-    /// Something else cut it short: a typed message, a lost connection, the end of the voice or of the call.
-    CutShort,
-}
-
-impl HushEnd {
-    /// Every end.
-    pub const ALL: [Self; 3] = [Self::Speech, Self::Nothing, Self::CutShort];
-
-    /// The end as a metric label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Speech => "speech",
-            Self::Nothing => "nothing",
-            Self::CutShort => "cut_short",
-        }
-    }
-}
-
-/// What operations want to know. The shell turns each into a metric and a log line.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Observation {
-    /// The caller has finished (a typed message counts too).
-    EndOfTurn {
-        /// The turn.
-        turn: TurnId,
-        /// Milliseconds of silence before it was decided; none for a typed turn.
-        endpointing_ms: Option<u64>,
-        /// The turn had ended before, and the caller went on with it: it is counted already.
-        reopened: bool,
-    },
-    /// End of speech → final transcript.
-    SttFinished {
-        /// Milliseconds.
-        duration_ms: u64,
-    },
-    /// Request → first useful token.
-    LlmStarted {
-        /// The request.
-        request: LlmRequestId,
-        /// Milliseconds.
-        ttft_ms: u64,
-    },
-    /// First text → first audio.
-    TtsStarted {
-        /// The speech.
-        speech: SpeechId,
-        /// Milliseconds.
-        ttfb_ms: u64,
-    },
-    /// A tool was computed.
-    ToolFinished {
-        /// Which.
-        name: String,
-        /// Milliseconds, its commit apart.
-        duration_ms: u64,
-        /// Whether it failed.
-        failed: bool,
-    },
-    /// The caller heard the first audio of an answer: the figure that a caller feels.
-    Latency {
-        /// The turn.
-        turn: TurnId,
-        /// Milliseconds from end of speech to the first audio leaving the server.
-        latency_ms: u64,
-        /// Where they went.
-        stages: Stages,
-        /// The named cause of a pause over 800 ms.
-        cause: Option<PauseCause>,
-    },
-    /// The caller cut in.
-    Interrupted {
-        /// The speech that was cut.
-        speech: SpeechId,
-        /// Milliseconds of it that were heard.
-        heard_ms: u64,
-    },
-    /// A cough: the speech goes on.
-    FalseInterruption {
-        /// The speech that was held.
-        speech: SpeechId,
-        /// Milliseconds for which it was silent.
-        held_ms: u64,
-    },
-    /// The agent was silent for a moment, because somebody might have begun to speak.
-    Hushed {
-        /// The speech that was held.
-        speech: SpeechId,
-        /// Milliseconds for which it was silent.
-        held_ms: u64,
-        /// What came of it.
-        end: HushEnd,
-    },
-    /// A reply was begun before the caller had finished, and thrown away.
-    SpeculationDiscarded {
-        /// The reply.
-        reply: ReplyId,
-        /// What it had cost.
-        wasted: NanoUsd,
-    },
-    /// A provider failed, or made no progress.
-    ProviderFailed {
-        /// The stage.
-        stage: Stage,
-        /// How.
-        kind: ProviderErrorKind,
-    },
-    /// A deadline ended a state that would have hung.
-    DeadlineMissed {
-        /// The state, a bounded label.
-        state: &'static str,
-    },
-    /// The answer is complete, and what it did is kept; it may still be being spoken.
-    Answered {
-        /// Which turn.
-        turn: TurnId,
-        /// Echoed from `Text`.
-        message: Option<u64>,
-        /// The answer; when the caller cut it short, what was heard of it.
-        reply: String,
-        /// The agent that has the call now.
-        agent: String,
-        /// What it cost so far.
-        cost: NanoUsd,
-    },
-    /// A turn is over: heard, or cut short.
-    TurnFinished {
-        /// Which.
-        turn: TurnId,
-        /// What it cost.
-        cost: NanoUsd,
-    },
-    /// Another agent took over.
-    Handoff {
-        /// From.
-        from: String,
-        /// To.
-        to: String,
-    },
-    /// The store did not take the session's state.
-    CommitFailed {
-        /// The commit.
-        commit: CommitId,
-    },
-    /// Voice failed for good: the caller types.
-    FellBackToText,
-}
-
 /// A wish. Closed: everything a session can cause.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "output", rename_all = "snake_case")]
@@ -335,6 +179,8 @@ pub enum Output {
         utterance: UtteranceId,
         /// When its speech began; take some audio before it too.
         from_ms: u64,
+        /// Who hears it. Said again with another, that one hears it from the beginning.
+        rung: RungId,
     },
     /// The caller goes on: transcribe the same utterance further.
     ContinueUtterance {
@@ -349,6 +195,19 @@ pub enum Output {
         revision: u32,
         /// Where its speech ends.
         until_ms: u64,
+        /// Who has heard it.
+        rung: RungId,
+    },
+    /// The final transcript is wanted from this provider too: it is given the utterance's audio from the beginning.
+    Transcribe {
+        /// The utterance.
+        utterance: UtteranceId,
+        /// Echo it in the answer.
+        revision: u32,
+        /// Where its speech ends.
+        until_ms: u64,
+        /// Who.
+        rung: RungId,
     },
     /// Nobody waits for this utterance any more: its audio can go.
     DropUtterance {
@@ -361,6 +220,8 @@ pub enum Output {
         request: LlmRequestId,
         /// The reply that it is for.
         reply: ReplyId,
+        /// Whom.
+        rung: RungId,
         /// The agent: its instructions and tools.
         agent: &'static str,
         /// The conversation.
@@ -394,8 +255,19 @@ pub enum Output {
         reply: ReplyId,
         /// Chunks count from 0, in the order in which they are to be heard.
         chunk: u32,
+        /// By whom. Asked for again with another: beside the first, if that has begun; instead of it, if not.
+        rung: RungId,
         /// The words.
         text: String,
+    },
+    /// Another was quicker with this chunk: nothing more of it is wanted from this one.
+    StopSynthesis {
+        /// The speech.
+        speech: SpeechId,
+        /// The chunk.
+        chunk: u32,
+        /// Who stops.
+        rung: RungId,
     },
     /// The speech may be heard up to and including this chunk.
     Play {
@@ -408,7 +280,8 @@ pub enum Output {
         /// Whether that chunk is the speech's last.
         last: bool,
     },
-    /// No more audio of this chunk is wanted: it ends with what is there. The words that it lacks come as another chunk.
+    /// No more audio of this chunk is wanted: it ends with what is there. The words that it lacks come as another chunk. Also
+    /// said of a chunk that was done without any audio: only then does the playout pass it by.
     EndChunk {
         /// The speech.
         speech: SpeechId,

@@ -1,6 +1,6 @@
 //! The ninth step of the corridor: the heard-ledger. What the caller really heard of a speech, word by word.
 
-use crate::ids::SpeechId;
+use crate::ids::{RungId, SpeechId};
 use crate::input::WordTiming;
 
 /// How long a character sounds when the provider has not yet said how long the chunk is, in milliseconds.
@@ -32,6 +32,10 @@ pub struct Chunk {
     pub asked: bool,
     /// Its words were shown as a caption.
     pub captioned: bool,
+    /// Who is asked to speak it, and since when in milliseconds; the only one that has audio, once there is some.
+    pub voices: Vec<(RungId, u64)>,
+    /// When its first audio came, in milliseconds.
+    pub first_audio_ms: Option<u64>,
 }
 
 impl Chunk {
@@ -82,6 +86,8 @@ impl Speech {
             shown: false,
             asked: false,
             captioned: false,
+            voices: Vec::new(),
+            first_audio_ms: None,
         });
         index
     }
@@ -123,6 +129,14 @@ impl Speech {
         total_ms
     }
 
+    /// How long it probably sounds in all, in milliseconds.
+    pub fn likely_ms(&self) -> u64 {
+        self.chunks
+            .iter()
+            .map(|chunk| if chunk.done { chunk.audio_ms } else { chunk.audio_ms.max(chunk.likely_ms()) })
+            .sum()
+    }
+
     /// Milliseconds of audio that are there.
     pub fn audio_ms(&self) -> u64 {
         self.chunks.iter().map(|chunk| chunk.audio_ms).sum()
@@ -148,6 +162,8 @@ impl Speech {
         for chunk in &mut self.chunks {
             chunk.shown |= chunk.permitted;
             (chunk.asked, chunk.done, chunk.audio_ms) = (false, chunk.shown, 0);
+            chunk.first_audio_ms = None;
+            chunk.voices.clear();
             chunk.words.clear();
         }
     }

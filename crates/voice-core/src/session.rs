@@ -23,17 +23,23 @@ pub use save::{Restored, first_words};
 mod answer;
 mod deadline;
 mod doubt;
+mod hear;
 mod hush;
+mod ladder;
 mod listen;
+mod overlap;
 mod patience;
 mod reply;
+mod rival;
 mod save;
 mod speak;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod voice;
 
 use hush::Hush;
+use ladder::Ladder;
 use listen::Listening;
 use reply::{HoldCause, Reply};
 use save::Saving;
@@ -90,6 +96,7 @@ pub struct Session {
     reply: Option<Reply>,
     pending_texts: VecDeque<PendingText>,
     saving: Saving,
+    ladder: Ladder,
     last_activity_ms: u64,
     state: AgentState,
     /// The agent that the caller's side knows of.
@@ -104,6 +111,7 @@ impl Session {
     /// A new session.
     pub fn new(config: CoreConfig) -> Self {
         let greeting = first_words(&config.greeting, false, Restored::Moved).map(str::to_owned);
+        let ladder = Ladder::new(&config);
         Self {
             config,
             now_ms: 0,
@@ -126,6 +134,7 @@ impl Session {
             reply: None,
             pending_texts: VecDeque::new(),
             saving: Saving::default(),
+            ladder,
             last_activity_ms: 0,
             state: AgentState::Listening,
             told_agent: agents::TASK_AGENT,
@@ -219,24 +228,34 @@ impl Session {
             Input::StartOfSpeech { at_ms } => self.handle_start_of_speech(at_ms),
             Input::EndOfSpeech { last_speech_ms } => self.handle_end_of_speech(last_speech_ms),
             Input::InterimTranscript { utterance, text } => self.handle_interim(utterance, &text),
-            Input::FinalTranscript { utterance, revision, text } => self.handle_final(utterance, revision, &text),
-            Input::SttFailed { utterance, revision, kind } => self.handle_stt_failed(utterance, revision, kind),
+            Input::FinalTranscript { utterance, revision, rung, text } => {
+                self.handle_final(utterance, revision, rung, &text);
+            }
+            Input::SttFailed { utterance, revision, rung, failure } => {
+                self.handle_stt_failed(utterance, revision, rung, failure);
+            }
+            Input::SttLineFailed { utterance, rung, failure } => self.handle_line_failed(utterance, rung, failure),
             Input::EndOfTurnScore { utterance, revision, permille } => self.handle_score(utterance, revision, permille),
             Input::LlmText { request, text } => self.handle_llm_text(request, &text),
             Input::LlmToolCall { request, name, arguments } => self.handle_llm_tool_call(request, name, arguments),
             Input::LlmDone { request } => self.handle_llm_done(request),
-            Input::LlmFailed { request, kind } => self.handle_llm_failed(request, kind),
+            Input::LlmFailed { request, failure } => self.handle_llm_failed(request, failure),
             Input::ToolComputed { output, mutates } => self.handle_tool_computed(output, mutates),
             Input::Committed { commit } => self.handle_committed(commit),
             Input::CommitFailed { commit, error } => self.handle_commit_failed(commit, error),
-            Input::TtsAudio { speech, chunk, audio_ms } => self.handle_tts_audio(speech, chunk, audio_ms),
-            Input::TtsDone { speech, chunk, audio_ms, words } => self.handle_tts_done(speech, chunk, audio_ms, words),
-            Input::TtsFailed { speech, chunk, kind } => self.handle_tts_failed(speech, chunk, kind),
+            Input::TtsAudio { speech, chunk, rung, audio_ms, words } => {
+                self.handle_tts_audio(speech, chunk, rung, audio_ms, words);
+            }
+            Input::TtsDone { speech, chunk, rung, audio_ms, words } => {
+                self.handle_tts_done(speech, chunk, rung, audio_ms, words);
+            }
+            Input::TtsFailed { speech, chunk, rung, failure } => self.handle_tts_failed(speech, chunk, rung, failure),
             Input::FirstAudioOut { speech } => self.handle_first_audio_out(speech),
             Input::PlayoutPosition { speech, played_ms } => self.handle_playout_position(speech, played_ms),
             Input::Text { text, message } => self.handle_text(&text, message),
             Input::Consent { recording } => self.handle_consent(recording),
             Input::HangUp { by } => self.handle_hang_up(by),
+            Input::ProviderHealth(health) => self.handle_provider_health(health),
             Input::Used(usage) => self.handle_used(&usage),
             Input::Tick => {}
         }

@@ -1,8 +1,9 @@
 //! Wishes are carried out: to the models of the providers, the playout, the store and the page.
 
 use voice_core::Output;
-use voice_core::chat::ChatContext;
-use voice_core::ids::{CommitId, LlmRequestId, ReplyId, SpeechId, ToolCallId};
+use voice_core::chat::{ChatContext, ChatItem};
+use voice_core::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId};
+use voice_core::provider::Stage;
 use voice_core::snapshot::Snapshot;
 
 use crate::check::Id;
@@ -17,21 +18,31 @@ impl World {
         }
         self.check.patience.wished(&output);
         match output {
-            Output::StartUtterance { utterance, from_ms } => {
-                self.check.new_id(Id::Utterance, utterance.0)?;
-                self.start_utterance(utterance, from_ms);
+            Output::StartUtterance { utterance, from_ms, rung } => {
+                if !self.ears.hears(utterance) {
+                    self.check.new_id(Id::Utterance, utterance.0)?;
+                }
+                self.rungs.ask(Stage::Stt);
+                self.start_utterance(utterance, from_ms, rung);
             }
             Output::ContinueUtterance { .. } => {}
-            Output::FinishUtterance { utterance, revision, until_ms } => {
+            Output::FinishUtterance { utterance, revision, until_ms, rung } => {
                 self.check.page.until_ms = until_ms;
-                self.finish_utterance(utterance, revision, until_ms);
+                self.score(utterance, revision);
+                self.transcribe(utterance, revision, until_ms, rung);
+            }
+            Output::Transcribe { utterance, revision, until_ms, rung } => {
+                self.transcribe(utterance, revision, until_ms, rung);
             }
             Output::DropUtterance { utterance } => {
                 self.check.stop_said = false;
                 self.check_transcript(utterance)?;
                 self.drop_utterance(utterance);
             }
-            Output::RequestLlm { request, reply, agent, chat } => self.carry_request(request, reply, agent, &chat)?,
+            Output::RequestLlm { request, reply, agent, chat, .. } => {
+                self.rungs.ask(Stage::Llm);
+                self.carry_request(request, reply, agent, &chat)?;
+            }
             Output::CancelLlm { request } | Output::EndLlm { request } => self.cancel_llm(request),
             Output::RunTool { call } => {
                 self.check.new_id(Id::Call, call.id.0)?;
@@ -41,7 +52,11 @@ impl World {
                 self.store.drop_tools(&calls);
                 self.check.gates.retain(|(call, ..)| !calls.contains(call));
             }
-            Output::Synthesize { speech, reply, chunk, text } => self.carry_chunk(speech, reply, chunk, &text)?,
+            Output::Synthesize { speech, reply, chunk, rung, text } => {
+                self.rungs.ask(Stage::Tts);
+                self.carry_chunk(speech, reply, chunk, rung, &text)?;
+            }
+            Output::StopSynthesis { speech, chunk, rung } => self.stop_synthesis(speech, chunk, rung),
             Output::Play { speech, through_chunk, .. } => self.play(speech, through_chunk)?,
             Output::EndChunk { speech, chunk } => self.device.end_chunk(speech, chunk),
             Output::DropChunks { speech, from_chunk } => {
@@ -77,12 +92,15 @@ impl World {
         }
         self.check.last_request = request.0;
         self.check_request(&chat.items)?;
+        if matches!(chat.items.last(), Some(ChatItem::Assistant { interrupted: true, .. })) {
+            self.saw(Seen::WentOn);
+        }
         self.check_understood(chat.last_user_text().unwrap_or_default())?;
         self.request_llm(request, reply, agent, chat);
         Ok(())
     }
 
-    fn carry_chunk(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, text: &str) -> Checked {
+    fn carry_chunk(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, rung: RungId, text: &str) -> Checked {
         // A speech has many chunks: its id comes again, but never for another reply.
         if self.device.line(speech).is_none_or(|line| line.reply != reply) {
             self.check.new_id(Id::Speech, speech.0)?;
@@ -102,7 +120,7 @@ impl World {
         if self.check.gates.iter().any(|(_, of, last)| *of == reply && self.check.last_request > *last) {
             self.saw(Seen::GatedWords);
         }
-        self.synthesize(speech, reply, chunk, text);
+        self.synthesize(speech, reply, chunk, rung, text);
         Ok(())
     }
 

@@ -310,6 +310,11 @@ impl World {
                 self.check.patience.begin();
                 self.answer_is_due_again();
             }
+            Observation::Attempt { stage, rung, result } => self.take_attempt(stage, rung, result),
+            Observation::Hedged { stage, from, to } => self.check_rival(stage, from, to)?,
+            Observation::FailedOver { from, to, .. } if from == to => {
+                return self.strange("a failover leads elsewhere", format!("from {from} to {to}"));
+            }
             Observation::Hushed { speech, held_ms, end: HushEnd::Nothing } => self.check_hush(speech, held_ms)?,
             Observation::FalseInterruption { speech, .. } if self.check.connecting => {
                 return self.strange("a new leg is no cough", format!("speech {speech} was held for a lost leg"));

@@ -1,7 +1,7 @@
 //! The playout: plays what it may in virtual real time, and knows what the caller really heard.
 
 use voice_core::Input;
-use voice_core::ids::{ReplyId, SpeechId};
+use voice_core::ids::{ReplyId, RungId, SpeechId};
 use voice_core::input::WordTiming;
 
 use crate::line::{Chunk, Line, State, TOLERANCE_MS};
@@ -89,8 +89,8 @@ impl Device {
         &mut self.lines[at]
     }
 
-    /// The synthesis of a chunk is asked for; its audio will be so many milliseconds.
-    pub(crate) fn add_chunk(&mut self, speech: SpeechId, reply: ReplyId, index: u32, text: &str, total_ms: u64) {
+    /// The synthesis of a chunk is asked for, of one voice or another.
+    pub(crate) fn add_chunk(&mut self, speech: SpeechId, reply: ReplyId, index: u32, rung: RungId, text: &str) {
         let line = self.line_or_new(speech, reply);
         // The words that an ended chunk had no audio for come again in the next.
         if let Some(ended) = line.chunks.iter_mut().rev().find(|chunk| !chunk.dropped)
@@ -102,42 +102,69 @@ impl Device {
             ended.ends.truncate(words);
         }
         if let Some(chunk) = line.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.shown) {
-            chunk.total_ms = total_ms;
+            // It may be asked once more, after another was asked instead.
+            chunk.stopped.retain(|voice| *voice != rung);
             return;
         }
         // Made again: its words may stand on the page already.
-        let before = |chunk: &Chunk| chunk.captioned && (chunk.dropped || chunk.ended) && chunk.text.ends_with(text);
+        let part = |of: &str| of.ends_with(text) || of.starts_with(text);
+        let before = |chunk: &Chunk| chunk.captioned && (chunk.dropped || chunk.ended) && part(&chunk.text);
         let captioned = line.chunks.iter().any(before);
-        line.chunks.push(Chunk { captioned, ..Chunk::new(index, text, total_ms) });
+        line.chunks.push(Chunk { captioned, ..Chunk::new(index, text, 0) });
     }
 
     /// Where the words of a chunk end, as a provider tells it.
-    pub(crate) fn word_timings(&mut self, speech: SpeechId, index: u32) -> Vec<WordTiming> {
+    pub(crate) fn word_timings(&mut self, speech: SpeechId, index: u32, total_ms: u64) -> Vec<WordTiming> {
         let Some(line) = self.line(speech) else { return Vec::new() };
         let Some(chunk) = line.chunks.iter().find(|chunk| chunk.index == index) else { return Vec::new() };
         // Its texts are ASCII: a character is a byte.
-        let timing = |end: &u64| WordTiming { byte_end: *end as usize, end_ms: end * chunk.total_ms / chunk.chars };
+        let timing = |end: &u64| WordTiming { byte_end: *end as usize, end_ms: end * total_ms / chunk.chars };
         if chunk.text.is_ascii() { chunk.ends.iter().map(timing).collect() } else { Vec::new() }
     }
 
     /// Whether more audio of this chunk would be played.
-    pub(crate) fn wants(&mut self, speech: SpeechId, index: u32) -> bool {
+    pub(crate) fn wants(&mut self, speech: SpeechId, index: u32, rung: RungId) -> bool {
         self.line(speech).is_some_and(|line| {
-            let wanted = |chunk: &Chunk| chunk.index == index && !chunk.shown && !chunk.dropped && !chunk.ended;
+            let wanted = |chunk: &Chunk| {
+                let its_voice = chunk.voice.is_none_or(|voice| voice == rung) && !chunk.stopped.contains(&rung);
+                chunk.index == index && its_voice && !chunk.shown && !chunk.dropped && !chunk.ended
+            };
             line.state == State::Live && line.chunks.iter().any(wanted)
         })
     }
 
-    pub(crate) fn take_audio(&mut self, speech: SpeechId, index: u32, audio_ms: u64, done: bool) {
-        if !self.wants(speech, index) {
+    /// Takes a voice's audio so far, and how long all of it will be, in milliseconds: the first voice that is heard at all has
+    /// the chunk for itself.
+    pub(crate) fn take_audio(
+        &mut self,
+        speech: SpeechId,
+        index: u32,
+        rung: RungId,
+        (audio_ms, total_ms): (u64, u64),
+        done: bool,
+    ) {
+        if !self.wants(speech, index, rung) {
             return;
         }
         if let Some(line) = self.line(speech)
             && let Some(chunk) =
                 line.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.dropped && !chunk.shown)
         {
+            chunk.silent |= done && audio_ms == 0;
+            if audio_ms > 0 {
+                chunk.voice = Some(rung);
+                chunk.total_ms = total_ms;
+                chunk.done |= done;
+            }
             chunk.audio_ms = chunk.audio_ms.max(audio_ms);
-            chunk.done |= done;
+        }
+    }
+
+    /// This voice is not to speak this chunk any more.
+    pub(crate) fn stop_voice(&mut self, speech: SpeechId, index: u32, rung: RungId) {
+        let line = self.line(speech);
+        if let Some(chunk) = line.and_then(|line| line.chunks.iter_mut().find(|chunk| chunk.index == index)) {
+            chunk.stopped.push(rung);
         }
     }
 
@@ -146,7 +173,8 @@ impl Device {
         if let Some(line) = self.line(speech)
             && let Some(chunk) = line.chunks.iter_mut().find(|chunk| chunk.index == index && !chunk.shown)
         {
-            chunk.ended = true;
+            chunk.done |= chunk.silent && chunk.audio_ms == 0;
+            chunk.ended = !chunk.done;
         }
     }
 

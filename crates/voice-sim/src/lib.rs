@@ -18,6 +18,7 @@ mod profile;
 pub mod provider;
 mod queue;
 mod run;
+mod rungs;
 mod see;
 mod seen;
 mod store;

@@ -1,6 +1,6 @@
 //! One speech, as the caller hears it: what was played of which chunk, and what history may say of it.
 
-use voice_core::ids::{ReplyId, SpeechId};
+use voice_core::ids::{ReplyId, RungId, SpeechId};
 
 /// A position this close to a chunk's end counts as its end, in milliseconds: the core's tolerance, and one for rounding.
 pub(crate) const TOLERANCE_MS: u64 = 41;
@@ -15,6 +15,12 @@ pub(crate) struct Chunk {
     pub(crate) chars: u64,
     pub(crate) text: String,
     pub(crate) total_ms: u64,
+    /// Who speaks it.
+    pub(crate) voice: Option<RungId>,
+    /// Who is not to speak it any more.
+    pub(crate) stopped: Vec<RungId>,
+    /// A voice was done with it without a sound.
+    pub(crate) silent: bool,
     pub(crate) audio_ms: u64,
     pub(crate) done: bool,
     /// Its synthesis was given up: it ends with the audio that is there.
@@ -47,6 +53,9 @@ impl Chunk {
             chars: chars.max(1),
             text: text.to_owned(),
             total_ms,
+            voice: None,
+            stopped: Vec::new(),
+            silent: false,
             audio_ms: 0,
             done: false,
             ended: false,

@@ -10,7 +10,7 @@ use voice_core::ids::{LlmRequestId, ReplyId};
 
 use crate::queue::Event;
 use crate::seen::Seen;
-use crate::stray::any_kind;
+use crate::stray::any_failure;
 use crate::world::{Checked, World};
 
 #[derive(Debug, Clone)]
@@ -96,8 +96,8 @@ impl World {
                 self.feed(Input::LlmDone { request: id })
             }
             Step::Fail => {
-                let kind = any_kind(&mut self.dice);
-                self.feed(Input::LlmFailed { request: id, kind })
+                let failure = any_failure(&mut self.dice);
+                self.feed(Input::LlmFailed { request: id, failure })
             }
             Step::Again(..) => Ok(()),
         }

@@ -10,9 +10,9 @@ use crate::world::{Checked, World};
 
 /// Less audio than this, in milliseconds, is nothing to listen to.
 const NOTHING_LEFT_MS: u64 = 40;
-/// A position report is on its way for at most this long, in milliseconds; until then the session takes it that something
-/// is still being heard.
-const REPORT_LATE_MS: u64 = 800;
+/// The session takes it that something is still being heard for at most this long, in milliseconds: a position report is 630
+/// ms on its way at most, the one before it is 100 ms older, and it counts to the very end.
+const BELIEVED_MS: u64 = 630 + 100 + NOTHING_LEFT_MS;
 /// How long a character is read for, in milliseconds.
 const READ_MS: u64 = 65;
 
@@ -22,11 +22,12 @@ pub(crate) struct Patience {
     requests: BTreeSet<u64>,
     tools: BTreeSet<u64>,
     waited_ms: u64,
+    /// Of that, what the session cannot know of: it takes it that something is still being heard.
+    believed_ms: u64,
+    /// For so long it may still take it so.
+    believes_ms: u64,
     /// Milliseconds that are spent reading what was shown.
     reading_ms: u64,
-    /// How often it fell silent after something was heard.
-    gaps: u64,
-    sounds: bool,
     /// Time passed that only the session counts: the caller spoke, or was away.
     disturbed: bool,
 }
@@ -75,26 +76,30 @@ impl Patience {
 impl World {
     /// So many milliseconds pass.
     pub(crate) fn wait(&mut self, by_ms: u64) -> Checked {
-        let patience = &self.check.patience;
-        let works = !patience.requests.is_empty() || !patience.tools.is_empty();
-        if by_ms == 0 || !works || self.check.open_turns.is_empty() || self.session.is_none() {
+        if by_ms == 0 || self.check.open_turns.is_empty() || self.session.is_none() {
             return Ok(());
         }
         let left_ms = |line: &crate::line::Line| line.available_ms().saturating_sub(line.pos_ms);
         let live = || self.device.lines.iter().rev().take(4).filter(|line| line.state == State::Live);
         let heard = live().any(|line| left_ms(line) > NOTHING_LEFT_MS);
         let held = self.check.caller_speaks || self.caller.leg.is_none() || live().any(|line| line.paused);
-        let config = &self.profile.config;
+        let answer_deadline_ms = self.profile.config.answer_deadline_ms;
         let patience = &mut self.check.patience;
-        patience.disturbed |= held;
+        let works = !patience.requests.is_empty() || !patience.tools.is_empty();
+        patience.disturbed |= held && works;
+        // What sounds while only the store is waited for ends as late for the session as anything else.
         if heard || held {
-            patience.sounds = true;
+            patience.believes_ms = BELIEVED_MS;
             return Ok(());
         }
-        patience.gaps += u64::from(std::mem::take(&mut patience.sounds));
+        let believed_ms = by_ms.min(patience.believes_ms);
+        patience.believes_ms -= believed_ms;
+        if !works {
+            return Ok(());
+        }
         patience.waited_ms += by_ms;
-        let late_ms = patience.gaps * (config.playout_grace_ms + REPORT_LATE_MS);
-        let most_ms = config.answer_deadline_ms + late_ms + patience.reading_ms;
+        patience.believed_ms += believed_ms;
+        let most_ms = answer_deadline_ms + patience.believed_ms + patience.reading_ms;
         if patience.waited_ms > most_ms && !patience.disturbed {
             let text = format!("nothing was heard for {} ms, at most {most_ms}", patience.waited_ms);
             return self.strange("no answer is made for longer than its deadline", text);

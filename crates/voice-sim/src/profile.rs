@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use voice_core::CoreConfig;
 use voice_core::cost::{Price, Prices};
+use voice_core::failover::{Chains, Rung};
 
 use crate::dice::Dice;
 
@@ -185,7 +186,28 @@ fn roll_config(dice: &mut Dice) -> CoreConfig {
         config.closing_ms = dice.between(1_000, 10_000);
     }
     config.prices = roll_prices(dice);
+    roll_chains(dice, &mut config);
     config
+}
+
+/// Half the calls have one provider for each stage, the others up to three.
+fn roll_chains(dice: &mut Dice, config: &mut CoreConfig) {
+    if dice.chance(500) {
+        return;
+    }
+    let mut chain = |name: &str| -> Vec<Rung> {
+        (0..dice.between(1, 4)).map(|at| Rung::new(&format!("{name}{at}"), "sim")).collect()
+    };
+    config.chains = Chains { stt: chain("stt"), llm: chain("llm"), tts: chain("tts") };
+    for rung in &mut config.chains.stt {
+        rung.streams = dice.chance(400);
+    }
+    let failover = &mut config.failover;
+    failover.llm_hedge_ms = dice.pick(&[250, 250, 60, 700]);
+    failover.tts_hedge_ms = dice.pick(&[200, 200, 60, 700]);
+    failover.stt_hedge_ms = dice.pick(&[150, 150, 60, 700]);
+    failover.free_hedges = dice.pick(&[4, 4, 0, 100]);
+    failover.hedge_percent = dice.pick(&[20, 20, 0, 100]);
 }
 
 fn roll_prices(dice: &mut Dice) -> Prices {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use voice_core::Input;
-use voice_core::ids::SpeechId;
+use voice_core::ids::{RungId, SpeechId};
 
 /// Something that is to happen.
 #[derive(Debug, Clone)]
@@ -24,7 +24,9 @@ pub(crate) enum Event {
     /// The script of this request goes on.
     Llm { request: u64 },
     /// The script of this chunk goes on.
-    Tts { speech: u64, chunk: u32 },
+    Tts { speech: u64, chunk: u32, rung: RungId },
+    /// Providers whose rest is over are probed.
+    Probe,
     /// The store has this commit.
     Store { commit: u64 },
     /// The playout may have got somewhere.

@@ -23,6 +23,10 @@ impl World {
             Observation::Handoff { .. } => Seen::Handoff,
             Observation::ProviderFailed { stage: Stage::Tts, .. } => Seen::TtsRetry,
             Observation::ProviderFailed { stage: Stage::Llm, .. } => Seen::LlmRetry,
+            Observation::Hedged { .. } => Seen::Hedged,
+            Observation::FailedOver { stage: Stage::Stt, .. } => Seen::SttFailover,
+            Observation::FailedOver { stage: Stage::Llm, .. } => Seen::LlmFailover,
+            Observation::FailedOver { stage: Stage::Tts, .. } => Seen::TtsFailover,
             Observation::DeadlineMissed { state } => match *state {
                 "stt" => Seen::SttDeadline,
                 "llm" => Seen::LlmDeadline,

@@ -4,9 +4,9 @@ use serde_json::{Map, json};
 use voice_core::Input;
 use voice_core::chat::ToolOutput;
 use voice_core::cost::{Quantity, Usage};
-use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, ReplyId, SpeechId, ToolCallId, UtteranceId};
-use voice_core::input::{CommitError, HangUp, WordTiming};
-use voice_core::provider::{ProviderErrorKind, Stage};
+use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, UtteranceId};
+use voice_core::input::{CommitError, HangUp, ProviderHealth, WordTiming};
+use voice_core::provider::{ProviderErrorKind, ProviderFailure, Stage};
 
 use crate::dice::Dice;
 use crate::queue::Event;
@@ -16,6 +16,16 @@ use crate::world::{Checked, World};
 /// Any way to fail.
 pub(crate) fn any_kind(dice: &mut Dice) -> ProviderErrorKind {
     dice.pick(&ProviderErrorKind::ALL)
+}
+
+/// Any way to fail, with what a provider may say of when to come back.
+pub(crate) fn any_failure(dice: &mut Dice) -> ProviderFailure {
+    let retry_after_ms = if dice.chance(200) { Some(dice.below(20_000)) } else { None };
+    ProviderFailure { kind: any_kind(dice), retry_after_ms }
+}
+
+fn any_rung(dice: &mut Dice) -> RungId {
+    RungId(dice.pick(&[0, 0, 1, 2, 200]))
 }
 
 impl World {
@@ -80,15 +90,15 @@ fn stray_input(dice: &mut Dice, id: u64) -> Input {
     let (utterance, speech, request) = (UtteranceId(id), SpeechId(id), LlmRequestId(id));
     let text = dice.pick(&["", "stray", "stop recording", "é ü \u{1F600}", "word. word, word! word"]).to_owned();
     let audio_ms = if dice.chance(50) { dice.bits() } else { dice.below(5_000) };
-    match dice.below(17) {
+    match dice.below(19) {
         0 => Input::InterimTranscript { utterance, text },
-        1 => Input::FinalTranscript { utterance, revision, text },
-        2 => Input::SttFailed { utterance, revision, kind: any_kind(dice) },
+        1 => Input::FinalTranscript { utterance, revision, rung: any_rung(dice), text },
+        2 => Input::SttFailed { utterance, revision, rung: any_rung(dice), failure: any_failure(dice) },
         3 => Input::EndOfTurnScore { utterance, revision, permille: (dice.bits() & 0xffff) as u16 },
         4 => Input::LlmText { request, text },
         5 => Input::LlmToolCall { request, name: "add_task".to_owned(), arguments: Map::new() },
         6 => Input::LlmDone { request },
-        7 => Input::LlmFailed { request, kind: any_kind(dice) },
+        7 => Input::LlmFailed { request, failure: any_failure(dice) },
         8 => {
             let result = json!({"status": "ok"});
             let output = ToolOutput { id: ToolCallId(id), name: "add_task".to_owned(), result, is_error: false };
@@ -99,14 +109,20 @@ fn stray_input(dice: &mut Dice, id: u64) -> Input {
             let error = dice.pick(&[CommitError::Unavailable, CommitError::Conflict, CommitError::Fenced]);
             Input::CommitFailed { commit: CommitId(id), error }
         }
-        11 => Input::TtsAudio { speech, chunk, audio_ms },
+        11 => Input::TtsAudio { speech, chunk, rung: any_rung(dice), audio_ms, words: Vec::new() },
         12 => {
             let word = WordTiming { byte_end: dice.below(90) as usize, end_ms: dice.bits() };
-            Input::TtsDone { speech, chunk, audio_ms, words: vec![word] }
+            Input::TtsDone { speech, chunk, rung: any_rung(dice), audio_ms, words: vec![word] }
         }
-        13 => Input::TtsFailed { speech, chunk, kind: any_kind(dice) },
+        13 => Input::TtsFailed { speech, chunk, rung: any_rung(dice), failure: any_failure(dice) },
         14 => Input::FirstAudioOut { speech },
         15 => Input::PlayoutPosition { speech, played_ms: audio_ms },
+        16 => Input::SttLineFailed { utterance: Some(utterance), rung: any_rung(dice), failure: any_failure(dice) },
+        17 => {
+            let stage = dice.pick(&[Stage::Stt, Stage::Llm, Stage::Tts]);
+            let (rung, usable, hedge_ms) = (any_rung(dice), dice.chance(500), dice.below(2_000));
+            Input::ProviderHealth(ProviderHealth { stage, rung, usable, hedge_ms })
+        }
         _ => Input::Disconnected { connection: ConnectionId(id.saturating_add(1_000)) },
     }
 }

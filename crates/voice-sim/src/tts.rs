@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use voice_core::Input;
-use voice_core::ids::{ReplyId, SpeechId};
+use voice_core::ids::{ReplyId, RungId, SpeechId};
 use voice_core::input::WordTiming;
 
 use crate::queue::Event;
-use crate::stray::any_kind;
+use crate::stray::any_failure;
 use crate::world::{Checked, World};
 
 #[derive(Debug, Clone, Copy)]
@@ -24,23 +24,26 @@ struct Script {
     reply: ReplyId,
     steps: VecDeque<(u64, Step)>,
     words: Vec<WordTiming>,
+    total_ms: u64,
+    /// It says where words end while it speaks, and whole words only.
+    timed: bool,
     late: bool,
 }
 
 /// The chunks that are being made.
 #[derive(Debug, Default)]
 pub(crate) struct Tts {
-    scripts: BTreeMap<(u64, u32), Script>,
+    scripts: BTreeMap<(u64, u32, RungId), Script>,
 }
 
 impl World {
     /// A chunk is to be made.
-    pub(crate) fn synthesize(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, text: &str) {
+    pub(crate) fn synthesize(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, rung: RungId, text: &str) {
         let faults = self.profile.faults;
         let chars = text.chars().count() as u64;
         // Never slower than the core's own estimate, so that its guess about a half-made chunk errs on the safe side.
         let total_ms = if self.dice.chance(10) { 0 } else { chars * self.dice.between(30, 65) };
-        self.device.add_chunk(speech, reply, chunk, text, total_ms);
+        self.device.add_chunk(speech, reply, chunk, rung, text);
         let mut steps = VecDeque::new();
         let parts = self.dice.between(1, 5);
         let mut delay_ms = self.delay(15, 350);
@@ -66,22 +69,23 @@ impl World {
             steps.truncate(at);
             steps.push_back((delay_ms, Step::Again(so_far_ms, self.dice.between(50, 2_500), self.dice.below(2))));
         }
-        let words = if self.dice.chance(500) { self.device.word_timings(speech, chunk) } else { Vec::new() };
+        let words = if self.dice.chance(500) { self.device.word_timings(speech, chunk, total_ms) } else { Vec::new() };
         let first_ms = steps.front().map(|(delay_ms, _)| *delay_ms);
-        self.tts.scripts.insert((speech.0, chunk), Script { reply, steps, words, late: false });
+        let script = Script { reply, steps, words, total_ms, timed: self.dice.chance(500), late: false };
+        self.tts.scripts.insert((speech.0, chunk, rung), script);
         if let Some(first_ms) = first_ms {
-            self.later(first_ms, Event::Tts { speech: speech.0, chunk });
+            self.later(first_ms, Event::Tts { speech: speech.0, chunk, rung });
         }
     }
 
     /// The next step of a chunk's script.
-    pub(crate) fn tts_goes_on(&mut self, speech: u64, chunk: u32) -> Checked {
-        let alive = self.device.wants(SpeechId(speech), chunk);
+    pub(crate) fn tts_goes_on(&mut self, speech: u64, chunk: u32, rung: RungId) -> Checked {
+        let alive = self.device.wants(SpeechId(speech), chunk, rung);
         let late = !alive && self.dice.chance(self.profile.faults.tts_late);
-        let Some(script) = self.tts.scripts.get_mut(&(speech, chunk)) else { return Ok(()) };
+        let Some(script) = self.tts.scripts.get_mut(&(speech, chunk, rung)) else { return Ok(()) };
         script.late |= late;
         if !alive && !script.late {
-            self.tts.scripts.remove(&(speech, chunk));
+            self.tts.scripts.remove(&(speech, chunk, rung));
             return Ok(());
         }
         let Some((_, step)) = script.steps.pop_front() else { return Ok(()) };
@@ -92,25 +96,45 @@ impl World {
         }
         if let Some((delay_ms, _)) = script.steps.front() {
             let at_ms = self.now_ms + delay_ms;
-            self.queue.put(at_ms, Some(self.life), Event::Tts { speech, chunk });
+            self.queue.put(at_ms, Some(self.life), Event::Tts { speech, chunk, rung });
         }
-        let reply = script.reply;
+        let (reply, total_ms) = (script.reply, script.total_ms);
         let speech = SpeechId(speech);
         match step {
             Step::Audio(audio_ms) | Step::Again(audio_ms, ..) => {
-                self.device.take_audio(speech, chunk, audio_ms, false);
-                self.feed(Input::TtsAudio { speech, chunk, audio_ms })
+                let (audio_ms, words) = script.whole_words(audio_ms);
+                self.device.take_audio(speech, chunk, rung, (audio_ms, total_ms), false);
+                self.feed(Input::TtsAudio { speech, chunk, rung, audio_ms, words })
             }
             Step::Done(audio_ms) => {
                 let words = std::mem::take(&mut script.words);
-                self.device.take_audio(speech, chunk, audio_ms, true);
+                self.device.take_audio(speech, chunk, rung, (audio_ms, total_ms), true);
                 self.use_tts(reply, audio_ms);
-                self.feed(Input::TtsDone { speech, chunk, audio_ms, words })
+                self.feed(Input::TtsDone { speech, chunk, rung, audio_ms, words })
             }
             Step::Fail => {
-                let kind = any_kind(&mut self.dice);
-                self.feed(Input::TtsFailed { speech, chunk, kind })
+                let failure = any_failure(&mut self.dice);
+                self.feed(Input::TtsFailed { speech, chunk, rung, failure })
             }
         }
+    }
+
+    /// This voice is not wanted any more for a chunk; what is on its way may come all the same.
+    pub(crate) fn stop_synthesis(&mut self, speech: SpeechId, chunk: u32, rung: RungId) {
+        self.device.stop_voice(speech, chunk, rung);
+        if !self.dice.chance(self.profile.faults.tts_late) {
+            self.tts.scripts.remove(&(speech.0, chunk, rung));
+        }
+    }
+}
+
+impl Script {
+    /// What is let out of so much audio: whole words only, if it is known where they end.
+    fn whole_words(&self, audio_ms: u64) -> (u64, Vec<WordTiming>) {
+        if !self.timed || self.words.is_empty() {
+            return (audio_ms, Vec::new());
+        }
+        let words: Vec<WordTiming> = self.words.iter().take_while(|word| word.end_ms <= audio_ms).copied().collect();
+        (words.last().map_or(0, |word| word.end_ms), words)
     }
 }

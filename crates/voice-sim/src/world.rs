@@ -14,6 +14,7 @@ use crate::llm::Llm;
 use crate::page_link::PageLink;
 use crate::profile::Profile;
 use crate::queue::{Event, Queue};
+use crate::rungs::Rungs;
 use crate::seen::{Seen, Sights};
 use crate::store::Store;
 use crate::tts::Tts;
@@ -68,6 +69,7 @@ pub(crate) struct World {
     pub(crate) llm: Llm,
     pub(crate) store: Store,
     pub(crate) tts: Tts,
+    pub(crate) rungs: Rungs,
     pub(crate) device: Device,
     pub(crate) check: Check,
     pub(crate) sights: Sights,
@@ -94,6 +96,7 @@ impl World {
             llm: Llm::default(),
             store: Store::new(saved, profile.config.max_text_chars > 1_000),
             tts: Tts::default(),
+            rungs: Rungs::new(&profile.config),
             device: Device::new(PageLink::roll(profile.faults.device_mute, &mut dice)),
             check: Check::default(),
             profile,
@@ -192,7 +195,8 @@ impl World {
             }
             Event::Give(input) => self.feed(input),
             Event::Llm { request } => self.llm_goes_on(request),
-            Event::Tts { speech, chunk } => self.tts_goes_on(speech, chunk),
+            Event::Tts { speech, chunk, rung } => self.tts_goes_on(speech, chunk, rung),
+            Event::Probe => self.probe(),
             Event::Store { commit } => self.store_has(commit),
             Event::Device => self.device_wakes(),
             Event::Position { speech, played_ms, leg } => self.position_arrives(speech, played_ms, leg),
@@ -308,6 +312,7 @@ impl World {
         self.ears = Ears::default();
         self.llm = Llm::default();
         self.tts = Tts::default();
+        self.rungs = Rungs::new(&self.profile.config);
         self.store.owner_died();
         self.device.power_off();
         self.check.life_over(saved_something);
@@ -367,8 +372,8 @@ fn brief(output: &Output) -> String {
         Output::Commit { commit, turn, tools, snapshot } => {
             format!("Commit {commit} turn {turn} tools {tools:?} history {:?}", snapshot.history)
         }
-        Output::RequestLlm { request, reply, agent, chat } => {
-            format!("RequestLlm {request} reply {reply} {agent}, last {:?}", chat.items.last())
+        Output::RequestLlm { request, reply, rung, agent, chat } => {
+            format!("RequestLlm {request} of {rung} reply {reply} {agent}, last {:?}", chat.items.last())
         }
         output => format!("{output:?}"),
     };

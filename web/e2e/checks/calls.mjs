@@ -1,6 +1,6 @@
 // Ways in which a call begins, goes on and ends.
 
-import { frames, nothingComes, played, told } from "./mock.mjs";
+import { eventually, frames, nothingComes, played, told } from "./mock.mjs";
 import { axeInBoth, open, start, WAIT } from "./shared.mjs";
 
 export const calls = {
@@ -95,6 +95,35 @@ export const calls = {
     await open.filter({ hasText: "Water the plants" }).waitFor(WAIT);
   },
 
+  async "a task is edited and saved in sight, with the timing open in a low window"(page, mock) {
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await start(page, mock, "type");
+    const [session] = mock.world.sessions.values();
+    for (const title of ["One", "Two", "Three", "Four", "Five", "Six"])
+      mock.world.addTask(session.userId, { title, due: "2030-12-01T09:30" });
+    for (const said of ["What is on my list?", "And again?"]) {
+      await page.getByTestId("text-input").fill(said);
+      await page.keyboard.press("Enter");
+    }
+    await page
+      .getByTestId("turn")
+      .nth(2)
+      .waitFor({ ...WAIT, state: "attached" });
+    await page.locator('[data-testid="timeline"] > summary').click();
+    for (const edited of [page.getByTestId("task-edit").first(), page.getByTestId("task-edit").last()]) {
+      await edited.click();
+      // Playwright would scroll it into sight by itself: the eye does not.
+      const seen = await page.getByTestId("edit-save").evaluate((save) => {
+        const { x, y, width, height } = save.getBoundingClientRect();
+        return document.elementFromPoint(x + width / 2, y + height - 2) === save;
+      });
+      if (!seen) throw new Error("Save is out of sight");
+      const cut = await page.getByTestId("edit-due").evaluate((field) => field.scrollWidth > field.clientWidth);
+      if (cut) throw new Error("the due date is cut off");
+      await page.keyboard.press("Escape");
+    }
+  },
+
   async "each reason that the server gives has its own words"(page, mock) {
     for (const [reason, screen] of [
       ["goodbye", "goodbye"],
@@ -110,6 +139,7 @@ export const calls = {
   },
 
   async "recording shows, stops at once, and begins again"(page, mock) {
+    mock.world.inject({ records: true });
     await start(page, mock, "record");
     const sign = page.getByTestId("recording");
     await page.locator('[data-testid="recording"][data-recording="true"]').waitFor(WAIT);
@@ -117,6 +147,54 @@ export const calls = {
     await page.locator('[data-testid="recording"][data-recording="false"]').waitFor(WAIT);
     await sign.click();
     await page.locator('[data-testid="recording"][data-recording="true"]').waitFor(WAIT);
+  },
+
+  async "a server that keeps no recordings is not said to record"(page, mock) {
+    await open(page, mock);
+    await page.getByTestId("consent-record").filter({ hasText: "nothing is recorded" }).waitFor(WAIT);
+    await page.getByTestId("consent-record").click();
+    const sign = page.getByTestId("recording");
+    await sign.filter({ hasText: "Not recorded" }).waitFor(WAIT);
+    await axeInBoth(page, "recording allowed, and none kept");
+    await sign.click();
+    await told(mock, { type: "consent", recording: false });
+    await page.getByTestId("not-recorded").waitFor(WAIT);
+    await axeInBoth(page, "nothing is kept");
+  },
+
+  async "who only types keeps every answer, and nothing is spoken"(page, mock) {
+    await start(page, mock, "type");
+    for (const title of ["milk", "bread", "salt", "eggs", "tea"]) {
+      await page.getByTestId("text-input").fill(`Add a task to buy ${title}`);
+      await page.keyboard.press("Enter");
+      await page.getByTestId("caption-agent").filter({ hasText: title }).waitFor(WAIT);
+    }
+    if ((await page.getByTestId("caption-agent").count()) !== 6) throw new Error("an answer is gone");
+    if ((await page.getByTestId("unheard").count()) !== 0) throw new Error("an answer was cut short");
+    if (mock.world.counts.playout.length !== 0) throw new Error("something was spoken to who reads");
+    await page.locator('[data-testid="timeline"] > summary').click();
+    await page.getByTestId("turn").first().filter({ hasText: "in writing" }).waitFor(WAIT);
+    await axeInBoth(page, "answers in writing");
+  },
+
+  async "who turns the microphone on hears the next answer"(page, mock) {
+    await start(page, mock, "type");
+    await page.getByTestId("microphone-on").click();
+    await page.locator('[data-link="open"]').waitFor(WAIT);
+    await eventually("a connection with voice", () => [...mock.world.live].some(({ spoken }) => spoken));
+    await page.getByTestId("text-input").fill("What is on my list?");
+    await page.keyboard.press("Enter");
+    await played(mock, 200);
+    if (mock.world.live.size !== 1) throw new Error("an old connection is left");
+  },
+
+  async "a reload before any touch of the page, and then the end, is no fault"(page, mock) {
+    await start(page, mock, "talk");
+    await page.reload();
+    await page.getByTestId("banner-sound").waitFor(WAIT);
+    // Not by a click of the pointer, which would let the sound through.
+    await page.getByTestId("end").evaluate((button) => button.click());
+    await page.getByTestId("screen-over-ended").waitFor(WAIT);
   },
 
   async "a muted microphone sends nothing"(page, mock) {
@@ -139,6 +217,8 @@ export const calls = {
     await page.getByTestId("unheard").waitFor(WAIT);
     const cleared = mock.world.counts.playout.at(-1);
     if (cleared[1] < 500 || cleared[1] > 2_400) throw new Error(`played ${cleared[1]} ms of an interrupted greeting`);
+    await page.reload();
+    await page.getByTestId("unheard").waitFor(WAIT);
   },
 
   async "end says so and starts again at the consent"(page, mock) {

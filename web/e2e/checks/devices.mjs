@@ -77,6 +77,7 @@ export const devices = {
   },
 
   async "hold to talk: a space in the text box is a space, and on a button it presses"(page, mock) {
+    mock.world.inject({ records: true });
     await pushMode(page, mock);
     const before = mock.world.counts.events.filter(({ type }) => type === "mute").length;
     await page.getByTestId("text-input").focus();
@@ -181,7 +182,7 @@ export const devices = {
       navigator.mediaDevices.getUserMedia = window.__real;
     });
     await page.getByTestId("microphone-on").click();
-    await page.locator('[data-testid="recording"][data-recording="false"]').waitFor(WAIT);
+    await page.getByTestId("not-recorded").waitFor(WAIT);
     await eventually("frames", () => mock.world.counts.frames > 0);
   },
 };

@@ -1,7 +1,7 @@
 // For everyone: by keyboard, by ear, on a slow network, on a small screen, signed in, and when something is wrong.
 
 import { eventually } from "./mock.mjs";
-import { axeInBoth, open, start, WAIT } from "./shared.mjs";
+import { axeInBoth, open, start, until, WAIT } from "./shared.mjs";
 
 const turn = (number, cause, ms) => ({
   type: "turn",
@@ -109,6 +109,7 @@ export const people = {
   },
 
   async "a live conversation with everything in it is without fault, wide and narrow"(page, mock) {
+    mock.world.inject({ records: true });
     await start(page, mock, "record");
     const [session] = mock.world.sessions.values();
     mock.world.addTask(session.userId, { title: "Send the invoice", due: "2020-01-01", priority: "high" });
@@ -242,8 +243,66 @@ export const people = {
     await page.getByTestId("screen-refused").filter({ hasText: "cannot be reached" }).waitFor(WAIT);
     await axeInBoth(page, "unreachable");
     await page.unroute("**/api/**");
-    await page.evaluate(() => window.dispatchEvent(new Event("online")));
     await page.locator('[data-link="open"]').waitFor(WAIT);
+  },
+
+  async "who waits for a line goes on waiting while the server is gone, and is let in when it is back"(page, mock) {
+    mock.world.inject({ full: true });
+    await open(page, mock);
+    await page.getByTestId("consent-talk").click();
+    await page.getByTestId("screen-full").waitFor(WAIT);
+    await mock.close();
+    await page.getByTestId("screen-primary").click();
+    await page.getByTestId("screen-refused").filter({ hasText: "cannot be reached" }).waitFor(WAIT);
+    await page.getByTestId("retry-in").waitFor(WAIT);
+    mock.world.inject({ full: false });
+    await mock.restart();
+    await page.locator('[data-phase="live"][data-link="open"]').waitFor(WAIT);
+    await until(page, { microphone: "on" });
+  },
+
+  async "what is typed while the server is away is sent when it is back, and what is half typed stays"(page, mock) {
+    await start(page, mock, "type");
+    await mock.close();
+    await page.waitForFunction(() => window.__voiceAgentTest.state().link.name === "waiting", null, WAIT);
+    await page.getByTestId("text-input").fill("Add a task to buy milk");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("caption-pending").filter({ hasText: "Waiting for the connection" }).waitFor(WAIT);
+    await axeInBoth(page, "a message that waits");
+    await page.getByTestId("text-input").fill("Add a task to");
+    mock.world.inject({ starting: true });
+    await mock.restart();
+    // A server that is still starting has the page wait on a screen without a text box.
+    await page.getByTestId("screen-full").waitFor(WAIT);
+    mock.world.inject({ starting: false });
+    await page.getByTestId("task-title").filter({ hasText: "Buy milk" }).waitFor(WAIT);
+    await page.getByTestId("caption-pending").waitFor({ ...WAIT, state: "detached" });
+    if ((await page.getByTestId("text-input").inputValue()) !== "Add a task to") throw new Error("the draft is gone");
+    if ((await page.getByTestId("banner-notice").count()) !== 0) throw new Error("the notice stands on");
+    await page.reload();
+    await page.locator('[data-link="open"]').waitFor(WAIT);
+    if ((await page.getByTestId("text-input").inputValue()) !== "Add a task to")
+      throw new Error("a reload lost the draft");
+    if ((await page.getByTestId("task").count()) !== 1) throw new Error("it was sent twice");
+  },
+
+  async "what HTTP could not carry is in the text box again, until the notice is no longer true"(page, mock) {
+    mock.world.inject({ refuse_socket: true });
+    await open(page, mock);
+    await page.getByTestId("consent-type").click();
+    await page.getByTestId("banner-text-only").waitFor(WAIT);
+    await page.route("**/messages", (route) => route.abort());
+    await page.getByTestId("text-input").fill("Add a task to buy milk");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("banner-notice").filter({ hasText: "could not be sent" }).waitFor(WAIT);
+    if ((await page.getByTestId("text-input").inputValue()) !== "Add a task to buy milk") throw new Error("it is gone");
+    await page.unroute("**/messages");
+    mock.world.inject({ refuse_socket: false });
+    await page.getByTestId("banner-text-only").getByRole("button").click();
+    await page.locator('[data-link="open"]').waitFor(WAIT);
+    await page.getByTestId("banner-notice").waitFor({ ...WAIT, state: "detached" });
+    await page.getByTestId("text-send").click();
+    await page.getByTestId("task-title").filter({ hasText: "Buy milk" }).waitFor(WAIT);
   },
 
   async "a server that is gone in mid-call has its own screen, and its return is enough"(page, mock) {

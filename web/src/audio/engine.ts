@@ -153,7 +153,17 @@ export class AudioEngine implements VoiceOut {
 
   /** Lets sound through; call it from a touch or a key. */
   async unblock(): Promise<void> {
-    if (this.context.state === "suspended") await this.context.resume();
+    if (this.context.state !== "suspended") return;
+    try {
+      await this.context.resume();
+    } catch (error) {
+      // The call ended while the browser waited for a touch: nobody wants the sound any more.
+      if (!this.isClosed) throw error;
+    }
+  }
+
+  private get isClosed(): boolean {
+    return this.context.state === "closed";
   }
 
   /** Everything that is really played, for tests: floats at `rate`. */

@@ -20,6 +20,8 @@ export interface CreatedSession extends Credentials {
 export interface HistoryLine {
   role: string;
   content: string;
+  /** The caller cut it short: it ends where it was heard to. */
+  interrupted: boolean;
 }
 
 export interface Reply {
@@ -134,7 +136,12 @@ export const api = {
   async history(session: Credentials): Promise<HistoryLine[]> {
     const answer = fieldsOf(await call("GET", sessionPath(session.sessionId), session.token));
     const lines = Array.isArray(answer.conversation_history) ? answer.conversation_history : [];
-    return lines.filter(isFields).map((line) => ({ role: String(line.role), content: String(line.content ?? "") }));
+    const cut = fieldsOf(fieldsOf(answer.context).voice_core).interrupted;
+    const isCut = (at: number) => Array.isArray(cut) && cut.includes(at);
+    return lines.map((given, at) => {
+      const line = fieldsOf(given);
+      return { role: String(line.role), content: String(line.content ?? ""), interrupted: isCut(at) };
+    });
   },
 
   async sendText(session: Credentials, text: string): Promise<Reply> {

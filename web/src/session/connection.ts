@@ -29,9 +29,12 @@ export class Connection {
 
   constructor(
     session: Credentials,
+    /** Whether answers are to be spoken; without, they come in writing only. */
+    readonly aloud: boolean,
     private readonly events: ConnectionEvents,
   ) {
     const url = new URL(`/api/sessions/${encodeURIComponent(session.sessionId)}/audio`, location.href);
+    url.searchParams.set("answers", aloud ? "voice" : "text");
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     this.socket = new WebSocket(url, [PROTOCOL, `token.${session.token}`]);
     this.socket.binaryType = "arraybuffer";

@@ -1,10 +1,11 @@
 import { Access } from "./access";
 import { ApiError, api, type CreatedSession, type Credentials } from "./api";
-import { type OverReason, reasonOf } from "./close-codes";
+import { backoffMs, type OverReason, reasonOf } from "./close-codes";
 import { LinkKeeper } from "./link-keeper";
 import type { ServerEvent } from "./protocol";
 import { PushToTalk } from "./push-to-talk";
-import { isSilenced, type TalkMode } from "./state";
+import { unsentOf } from "./reducer";
+import { isAloud, isSilenced, type TalkMode } from "./state";
 import { type Mode, storage } from "./storage";
 import { Store } from "./store";
 import { TaskDesk } from "./task-desk";
@@ -14,6 +15,8 @@ import { Voice, type VoiceEvents } from "./voice";
 const GOODBYE_MS = 1_500;
 /** What a full server that names no time is given, in s. */
 const RETRY_AFTER_S = 10;
+/** The step of the backoff with which a server that cannot be reached is asked again: about a second. */
+const FIRST_TRY = 2;
 
 /** One conversation on this page: everything that a button, the server or the network sets in motion. */
 export class SessionController {
@@ -27,13 +30,17 @@ export class SessionController {
   private greeting = "";
   /** Frames that the microphone gave, sent or not. */
   capturedFrames = 0;
-  private fullTimer: ReturnType<typeof setTimeout> | undefined;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  /** How often the server could not be reached, one time after another. */
+  private unreached = 0;
   /** A change of consent that could not be told yet. */
   private pendingRecording: boolean | null = null;
   /** Grows with every beginning and end: an answer that comes after its conversation was given up is told by it. */
   private generation = 0;
   /** What the microphone and the server were told last. */
   private silenced = true;
+  /** What was kept last of what was typed. */
+  private keptDraft = storage.draft();
 
   constructor(onTap?: VoiceEvents["onTap"]) {
     this.voice = new Voice(this.store, {
@@ -50,11 +57,14 @@ export class SessionController {
       onLink: (link) => {
         if (link.name !== "connecting") this.voice.out.connectionLost();
         this.store.dispatch({ type: "link", link });
-        if (link.name === "text_only") this.showGreeting();
+        if (link.name !== "text_only") return;
+        this.showGreeting();
+        void this.sendWaitingByHttp();
       },
       onOver: (reason, detail) => this.finish(reason, detail),
       onFull: (error) => this.handleFull(error),
       resume: () => this.resume(),
+      isAloud: () => isAloud(this.store.state),
     });
     this.tasks = new TaskDesk(this.store, () => this.session);
     this.push = new PushToTalk(this.store);
@@ -62,7 +72,11 @@ export class SessionController {
     const { microphoneId, talkMode } = storage.audio();
     this.store.dispatch({ type: "microphone_chosen", id: microphoneId });
     this.store.dispatch({ type: "talk_mode", talkMode });
+    this.store.dispatch({ type: "records", records: document.documentElement.dataset.records === "true" });
+    this.store.dispatch({ type: "draft", text: this.keptDraft });
     this.store.subscribe(() => this.applySilence());
+    this.store.subscribe(() => this.applyAloud());
+    this.store.subscribe(() => this.keepDraft());
     window.addEventListener("online", () => this.handleOnline());
   }
 
@@ -78,21 +92,21 @@ export class SessionController {
     this.store.dispatch({ type: "starting", mode: kept.mode });
     // Who was muted before the reload has not said that they want to be heard.
     if (kept.muted === true) this.store.dispatch({ type: "muted", muted: true });
-    await this.begin(kept.mode);
+    await this.begin(kept.mode, true);
   }
 
   /** The caller has chosen: this is the consent, and the touch of the page that lets sound and microphone begin. */
   async start(mode: Mode): Promise<void> {
     this.session = null;
     this.store.dispatch({ type: "starting", mode });
-    await this.begin(mode);
+    await this.begin(mode, true);
   }
 
-  /** Tries again after `full` or `refused`. */
+  /** Tries again after `full` or `refused`. Nobody's microphone is opened for a try that may fail. */
   async retry(): Promise<void> {
-    clearTimeout(this.fullTimer);
+    clearTimeout(this.retryTimer);
     const { mode, phase } = this.store.state;
-    if (phase.name === "full" || phase.name === "refused") await this.begin(mode);
+    if (phase.name === "full" || phase.name === "refused") await this.begin(mode, false);
   }
 
   /** Back to the dialog: a new conversation needs a new consent. */
@@ -106,9 +120,10 @@ export class SessionController {
   /** Takes the session back from another tab, or opens it again after a fault of the protocol. */
   async takeBack(): Promise<void> {
     const { mode, recording } = this.store.state;
+    const generation = this.generation;
     this.store.dispatch({ type: "session_open", recording });
-    this.link.open();
     if (mode !== "type") await this.voice.open();
+    if (generation === this.generation) this.link.open();
   }
 
   /** Hangs up. */
@@ -175,35 +190,55 @@ export class SessionController {
     this.link.retryNow();
   }
 
-  /** Sends a typed message by the socket, or by HTTP without one; false when it could not be sent. */
-  async sendText(text: string): Promise<boolean> {
-    if (this.link.send({ type: "text", text })) {
-      this.store.dispatch({ type: "typed", text });
-      return true;
-    }
-    const session = this.session;
-    if (session === null) return false;
-    this.store.dispatch({ type: "sending", sending: true });
-    try {
-      const { reply } = await api.sendText(session, text);
-      this.store.dispatch({ type: "said", who: "you", text });
-      this.store.dispatch({ type: "said", who: "agent", text: reply });
-      await this.tasks.refresh();
-      return true;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.store.dispatch({ type: "notice", notice: `Your message could not be sent. ${error.message}` });
-      return false;
-    } finally {
-      this.store.dispatch({ type: "sending", sending: false });
+  /** Sends a typed message: by the socket, by HTTP where sockets do not get through, or as soon as there is either. */
+  async sendText(text: string): Promise<void> {
+    const sent = this.link.send({ type: "text", text });
+    this.store.dispatch({ type: "typed", text, sent });
+    if (!sent && this.store.state.link.name === "text_only") await this.sendWaitingByHttp();
+  }
+
+  /** What was typed while there was no connection goes out, in the order in which it was typed. */
+  private sendWaiting(): void {
+    for (const { key, text } of this.store.state.pending.filter(({ sent }) => !sent)) {
+      if (this.link.send({ type: "text", text })) this.store.dispatch({ type: "typed_sent", key });
     }
   }
 
-  private async begin(mode: Mode): Promise<void> {
+  private async sendWaitingByHttp(): Promise<void> {
+    const session = this.session;
+    if (this.store.state.sending) return;
+    for (;;) {
+      const next = this.store.state.pending.find(({ sent }) => !sent);
+      if (next === undefined || session === null || session !== this.session) return;
+      this.store.dispatch({ type: "sending", sending: true });
+      try {
+        await this.sendByHttp(session, next.key, next.text);
+      } finally {
+        this.store.dispatch({ type: "sending", sending: false });
+      }
+    }
+  }
+
+  private async sendByHttp(session: Credentials, key: string, text: string): Promise<void> {
+    try {
+      this.store.dispatch({ type: "typed_sent", key });
+      const { reply } = await api.sendText(session, text);
+      this.store.dispatch({ type: "server", event: { type: "user_text", text } });
+      this.store.dispatch({ type: "said", who: "agent", text: reply });
+      await this.tasks.refresh();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.store.dispatch({ type: "typed_back", key });
+      const notice = `Your message could not be sent; it is in the text box again. ${error.message}`;
+      this.store.dispatch({ type: "notice", notice, untilOpen: true });
+    }
+  }
+
+  private async begin(mode: Mode, microphoneFirst: boolean): Promise<void> {
     const generation = ++this.generation;
     // The microphone comes first: the permission is asked for while the person expects it, and nobody is greeted
     // who still looks for the right button.
-    if (mode !== "type") await this.voice.open();
+    if (microphoneFirst && mode !== "type") await this.voice.open();
     if (generation === this.generation) await this.openSession(mode);
   }
 
@@ -217,6 +252,9 @@ export class SessionController {
           ? { resume: null, recording: mode === "record", userId: storage.userId(), access }
           : { resume: resuming, access },
       );
+      // After a wait the microphone comes only now that there is somebody to hear it.
+      const silent = mode !== "type" && this.store.state.microphone === "off";
+      if (generation === this.generation && silent) await this.voice.open();
       if (generation !== this.generation) {
         // Given up while it was being opened: nobody would ever come for it.
         if (resuming === null) await api.endSession(opened);
@@ -244,17 +282,20 @@ export class SessionController {
   private handleRefused(error: ApiError, resuming: boolean): void {
     if (error.status === 503 || error.status === 429) {
       this.handleFull(error);
+    } else if (error.unreachable) {
+      this.handleUnreachable(error);
     } else if (resuming && (error.status === 404 || (error.status === 401 && this.access.token === null))) {
       this.again();
       this.store.dispatch({ type: "notice", notice: "Your last conversation has ended. This is a new one." });
     } else {
       if (error.status === 401) this.access.forget();
       this.leave();
-      this.store.dispatch({ type: "refused", status: error.status, message: error.message });
+      this.store.dispatch({ type: "refused", status: error.status, message: error.message, retryAtMs: null });
     }
   }
 
   private adopt(opened: CreatedSession, mode: Mode): void {
+    this.unreached = 0;
     this.session = { sessionId: opened.sessionId, token: opened.token };
     this.greeting = opened.greeting;
     this.keep();
@@ -283,10 +324,22 @@ export class SessionController {
     this.link.stop();
     // Nobody's microphone stays open while they wait for a line.
     void this.voice.close();
-    clearTimeout(this.fullTimer);
-    const retryAtMs = Date.now() + (error.retryAfterS ?? RETRY_AFTER_S) * 1000;
+    const retryAtMs = this.retryIn((error.retryAfterS ?? RETRY_AFTER_S) * 1000);
     this.store.dispatch({ type: "full", retryAtMs, message: error.message, busy: error.code === "full" });
-    this.fullTimer = setTimeout(() => void this.retry(), retryAtMs - Date.now());
+  }
+
+  /** Nobody answers: asked again and again, however long that takes, for nothing else tells that the server is back. */
+  private handleUnreachable(error: ApiError): void {
+    this.leave();
+    const retryAtMs = this.retryIn(backoffMs(FIRST_TRY + this.unreached++));
+    this.store.dispatch({ type: "refused", status: 0, message: error.message, retryAtMs });
+  }
+
+  /** Sets the next try, and says when it will be. */
+  private retryIn(ms: number): number {
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => void this.retry(), ms);
+    return Date.now() + ms;
   }
 
   private handleCaptured(pcm: Int16Array): void {
@@ -307,6 +360,8 @@ export class SessionController {
 
   private handleReady(): void {
     this.tellSilence();
+    this.applyAloud();
+    this.sendWaiting();
     if (this.pendingRecording === null) return;
     this.link.send({ type: "consent", recording: this.pendingRecording });
     this.pendingRecording = null;
@@ -319,6 +374,21 @@ export class SessionController {
     this.silenced = silenced;
     this.voice.setMuted(silenced);
     this.tellSilence();
+  }
+
+  /** Whether answers are spoken is settled when a connection begins: another wish takes another connection. */
+  private applyAloud(): void {
+    const { isAloud: now } = this.link;
+    if (now === null || now === isAloud(this.store.state)) return;
+    this.voice.out.connectionLost();
+    this.link.open();
+  }
+
+  private keepDraft(): void {
+    const draft = unsentOf(this.store.state);
+    if (draft === this.keptDraft) return;
+    this.keptDraft = draft;
+    storage.saveDraft(draft);
   }
 
   private tellSilence(): void {
@@ -356,7 +426,7 @@ export class SessionController {
   private leave(): void {
     this.generation++;
     this.push.drop();
-    clearTimeout(this.fullTimer);
+    clearTimeout(this.retryTimer);
     this.link.stop();
     this.pendingRecording = null;
     this.tasks.dismissUndo();

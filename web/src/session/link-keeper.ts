@@ -13,6 +13,8 @@ export interface LinkHooks extends Omit<ConnectionEvents, "onClosed"> {
   /** Opens the session anew with the credentials that are there. Throws `ApiError`. */
   resume(): Promise<void>;
   credentials(): Credentials | null;
+  /** Whether answers are to be spoken. */
+  isAloud(): boolean;
 }
 
 /** A connection that lasted so long was a good one: the backoff begins anew, in ms. */
@@ -34,8 +36,9 @@ export class LinkKeeper {
 
   constructor(private readonly hooks: LinkHooks) {}
 
-  get isOpen(): boolean {
-    return this.connection?.isOpen ?? false;
+  /** Whether the connection that is open has answers spoken; null when none is. */
+  get isAloud(): boolean | null {
+    return this.connection?.isOpen === true ? this.connection.aloud : null;
   }
 
   get droppedFrames(): number {
@@ -78,7 +81,7 @@ export class LinkKeeper {
     if (session === null) return;
     if (this.attempt === 0 && this.refusals === 0) this.hooks.onLink({ name: "connecting" });
     this.openedAtMs = performance.now();
-    this.connection = new Connection(session, {
+    this.connection = new Connection(session, this.hooks.isAloud(), {
       onEvent: (event) => this.hooks.onEvent(event),
       onFrame: (pcm) => this.hooks.onFrame(pcm),
       onRtt: (rttMs) => this.hooks.onRtt(rttMs),

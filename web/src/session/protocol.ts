@@ -21,8 +21,8 @@ export type Stage = (typeof STAGES)[number];
 
 export interface Turn {
   turn: number;
-  /** From the caller's end of speech to the first agent audio, in ms. */
-  latency_ms: number;
+  /** From the caller's end of speech to the first agent audio, in ms; null when nobody spoke, or nothing was spoken. */
+  latency_ms: number | null;
   stages: Record<Stage, number>;
   /** Why it took over 800 ms, if it did. */
   cause: string | null;
@@ -30,7 +30,16 @@ export interface Turn {
 }
 
 export type ServerEvent =
-  | { type: "ready"; session_id: string; resumed: boolean; agent: string; recording: boolean; muted: boolean }
+  | {
+      type: "ready";
+      session_id: string;
+      resumed: boolean;
+      agent: string;
+      /** Whether the caller agreed to recording, and whether this server keeps recordings at all. */
+      recording: boolean;
+      records: boolean;
+      muted: boolean;
+    }
   | { type: "state"; state: AgentState }
   | { type: "user_speaking"; speaking: boolean }
   | { type: "transcript"; utterance_id: number; text: string; final: boolean }
@@ -98,7 +107,7 @@ function decodeTurn(fields: Fields): Turn {
   const stages = Object.fromEntries(STAGES.map((stage) => [stage, num(given[stage])])) as Record<Stage, number>;
   return {
     turn: num(fields.turn),
-    latency_ms: num(fields.latency_ms),
+    latency_ms: fields.latency_ms === null ? null : num(fields.latency_ms),
     stages,
     cause: orNull(fields.cause),
     cost_usd: num(fields.cost_usd),
@@ -111,6 +120,7 @@ const DECODERS: { [K in ServerEvent["type"]]: (fields: Fields) => Omit<Extract<S
     resumed: f.resumed === true,
     agent: str(f.agent),
     recording: f.recording === true,
+    records: f.records === true,
     muted: f.muted === true,
   }),
   state: (f) => ({ state: f.state === "thinking" || f.state === "speaking" ? f.state : "listening" }),

@@ -173,7 +173,8 @@ describe("the connection", () => {
 });
 
 describe("a message on its way", () => {
-  const typed = (text: string): Action => ({ type: "typed", text });
+  const typed = (text: string): Action => ({ type: "typed", text, sent: true });
+  const waiting = (text: string): Action => ({ type: "typed", text, sent: false });
 
   it("is one until the server takes it, and then a line", () => {
     const state = run(live(), typed("Add milk"), typed("And salt"), { type: "user_text", text: "Add milk" });
@@ -188,6 +189,30 @@ describe("a message on its way", () => {
     expect(lost.notice).toContain("“Add milk” may not have arrived");
     const refused = run(live(), typed("Add milk"), { type: "error", code: "text_too_long", message: "Too long." });
     expect(refused).toMatchObject({ pending: [], notice: "Too long." });
+  });
+
+  it("waits for the connection when there is none, and is a draft again when none will come", () => {
+    const link = { name: "waiting", attempt: 0, why: "dropped", retryAtMs: 5 } as const;
+    const state = run(live(), waiting("Add milk"), waiting("Add salt"), { type: "link", link } satisfies Action);
+    expect(state.pending.map((one) => one.text)).toEqual(["Add milk", "Add salt"]);
+    expect(state.notice).toBeNull();
+    const key = state.pending[0]?.key ?? "";
+    const sent = run(state, { type: "typed_sent", key } satisfies Action, { type: "user_text", text: "Add milk" });
+    expect(sent.pending.map((one) => one.text)).toEqual(["Add salt"]);
+    const half = run(sent, { type: "draft", text: "and eggs" } satisfies Action);
+    const over = run(half, { type: "over", reason: "gone", detail: "" } satisfies Action);
+    expect(over).toMatchObject({ pending: [], draft: "Add salt and eggs" });
+    expect(run(over, { type: "reset" }).draft).toBe("Add salt and eggs");
+  });
+
+  it("comes back to the text box when it could not be sent, with a notice that the next connection takes away", () => {
+    const notice = { type: "notice", notice: "Not sent.", untilOpen: true } satisfies Action;
+    const typing = run(live(), waiting("Add milk"), { type: "draft", text: "and" } satisfies Action);
+    const back = run(typing, { type: "typed_back", key: typing.pending[0]?.key ?? "" } satisfies Action, notice);
+    expect(back).toMatchObject({ pending: [], draft: "Add milk and", notice: "Not sent." });
+    expect(run(back, { type: "ready", session_id: "s" }).notice).toBeNull();
+    const lasting = run(back, { type: "notice", notice: "Look." } satisfies Action, { type: "ready", session_id: "s" });
+    expect(lasting.notice).toBe("Look.");
   });
 });
 

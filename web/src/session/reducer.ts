@@ -8,6 +8,7 @@ import {
   type Link,
   type Microphone,
   type MicrophoneChoice,
+  type Pending,
   type SessionState,
   type TalkMode,
   TURNS_KEPT,
@@ -22,7 +23,7 @@ export type Action =
   | { type: "starting"; mode: Mode }
   | { type: "session_open"; recording: boolean }
   | { type: "full"; retryAtMs: number; message: string; busy: boolean }
-  | { type: "refused"; status: number; message: string }
+  | { type: "refused"; status: number; message: string; retryAtMs: number | null }
   | { type: "over"; reason: OverReason; detail: string }
   | { type: "link"; link: Link }
   | { type: "microphone"; microphone: Microphone }
@@ -35,14 +36,18 @@ export type Action =
   | { type: "sound"; sound: boolean }
   | { type: "sound_blocked"; blocked: boolean }
   | { type: "history"; lines: HistoryLine[] }
-  | { type: "typed"; text: string }
+  | { type: "draft"; text: string }
+  | { type: "typed"; text: string; sent: boolean }
+  | { type: "typed_sent"; key: string }
+  | { type: "typed_back"; key: string }
   | { type: "said"; who: Line["who"]; text: string }
   | { type: "sending"; sending: boolean }
   | { type: "rtt"; rttMs: number }
   | { type: "tasks"; tasks: Task[] }
   | { type: "task_saved"; task: Task }
   | { type: "task_gone"; id: string }
-  | { type: "notice"; notice: string | null }
+  | { type: "records"; records: boolean }
+  | { type: "notice"; notice: string | null; untilOpen?: boolean }
   | { type: "undo"; undo: Undo | null };
 
 /** What the page shows after something happened. Pure: the same state and action always give the same state. */
@@ -59,7 +64,7 @@ export function reduce(state: SessionState, action: Action): SessionState {
     case "full":
       return handleFull(state, action);
     case "refused":
-      return { ...quiet(state), phase: { name: "refused", status: action.status, message: action.message } };
+      return handleRefused(state, action);
     case "over":
       return handleOver(state, action.reason, action.detail);
     case "link":
@@ -84,8 +89,14 @@ export function reduce(state: SessionState, action: Action): SessionState {
       return { ...state, soundBlocked: action.blocked };
     case "history":
       return handleHistory(state, action.lines);
+    case "draft":
+      return { ...state, draft: action.text };
     case "typed":
-      return withTyped(state, action.text);
+      return withTyped(state, action);
+    case "typed_sent":
+      return { ...state, pending: state.pending.map((one) => (one.key === action.key ? { ...one, sent: true } : one)) };
+    case "typed_back":
+      return withTypedBack(state, (one) => one.key === action.key);
     case "said":
       return addLine(state, { who: action.who, text: action.text });
     case "sending":
@@ -101,8 +112,10 @@ export function reduce(state: SessionState, action: Action): SessionState {
         state,
         state.tasks.filter((task) => task.id !== action.id),
       );
+    case "records":
+      return { ...state, records: action.records };
     case "notice":
-      return { ...state, notice: action.notice };
+      return { ...state, notice: action.notice, noticeUntilOpen: action.untilOpen === true };
     case "undo":
       return { ...state, undo: action.undo };
   }
@@ -138,7 +151,7 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
       return { ...state, fallback: event.message, agentState: "listening" };
     case "error":
       // Something that was sent is refused; a message that is still on its way may be it, and would wait for ever.
-      return { ...state, notice: event.message || event.code, pending: [] };
+      return { ...state, notice: event.message || event.code, pending: state.pending.filter(({ sent }) => !sent) };
     case "ended":
       return handleOver(state, reasonOf(event.reason), event.reason);
     case "speech_started":
@@ -153,9 +166,16 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
   }
 }
 
-/** What belongs to the person and the device, not to one conversation. */
-function lasting({ mode, talkMode, microphones, microphoneId }: SessionState): Partial<SessionState> {
-  return { mode, talkMode, microphones, microphoneId };
+/** What belongs to the person, the device and the server, not to one conversation. */
+function lasting(state: SessionState): Partial<SessionState> {
+  const { mode, talkMode, microphones, microphoneId, records } = state;
+  return { mode, talkMode, microphones, microphoneId, records, draft: unsentOf(state) };
+}
+
+/** All that was typed and never left this page: what waits for the connection, and what is in the text box. */
+export function unsentOf({ pending, draft }: SessionState): string {
+  const waiting = pending.filter(({ sent }) => !sent).map(({ text }) => text);
+  return [...waiting, draft].filter((text) => text.trim() !== "").join(" ");
 }
 
 function handleFull(
@@ -163,6 +183,13 @@ function handleFull(
   { retryAtMs, message, busy }: Extract<Action, { type: "full" }>,
 ): SessionState {
   return { ...quiet(state), phase: { name: "full", retryAtMs, message, busy } };
+}
+
+function handleRefused(
+  state: SessionState,
+  { status, message, retryAtMs }: Extract<Action, { type: "refused" }>,
+): SessionState {
+  return { ...quiet(state), phase: { name: "refused", status, message, retryAtMs } };
 }
 
 /**
@@ -180,7 +207,10 @@ function handleReady(state: SessionState, ready: Extract<ServerEvent, { type: "r
     ...state,
     agent: ready.agent,
     recording: ready.recording,
+    records: ready.records,
     link: { name: "open" },
+    notice: state.noticeUntilOpen ? null : state.notice,
+    noticeUntilOpen: false,
     lines: state.lines.filter((line) => !line.interim).map(settle),
     nextKey: state.nextKey + 1,
   };
@@ -202,29 +232,41 @@ function handleOver(state: SessionState, reason: OverReason, detail: string): Se
   // The close that follows `ended` brings no better reason, and must not wipe the first.
   if (state.phase.name === "over") return state;
   const link: Link = { name: "idle" };
-  return { ...quiet(state), phase: { name: "over", reason, detail }, link, recording: false, undo: null, pending: [] };
+  const draft = unsentOf(state);
+  const phase = { name: "over", reason, detail } as const;
+  return { ...quiet(state), phase, link, recording: false, undo: null, pending: [], draft };
 }
 
 function handleLink(state: SessionState, link: Link): SessionState {
   if (link.name === "open" || link.name === "connecting") return { ...state, link };
-  return { ...lostOnTheWay(quiet(state)), link, sending: state.sending, rttMs: null };
+  // What goes by HTTP is not lost with a socket.
+  const left = state.sending ? quiet(state) : lostOnTheWay(quiet(state));
+  return { ...left, link, sending: state.sending, rttMs: null };
 }
 
 /** Messages that were on their way when the connection went: nobody knows whether they arrived. */
 function lostOnTheWay(state: SessionState): SessionState {
-  const last = state.pending.at(-1);
+  const last = state.pending.findLast(({ sent }) => sent);
   if (last === undefined) return state;
-  return { ...state, pending: [], notice: `“${last.text}” may not have arrived. Look before you send it again.` };
+  const pending = state.pending.filter(({ sent }) => !sent);
+  return { ...state, pending, notice: `“${last.text}” may not have arrived. Look before you send it again.` };
 }
 
-function withTyped(state: SessionState, text: string): SessionState {
-  const pending = [...state.pending, { key: `pending-${state.nextKey}`, text }];
+function withTyped(state: SessionState, { text, sent }: Extract<Action, { type: "typed" }>): SessionState {
+  const pending = [...state.pending, { key: `pending-${state.nextKey}`, text, sent }];
   return { ...state, pending, nextKey: state.nextKey + 1 };
+}
+
+/** These messages could not be sent: their words go back to the text box, before what is typed there now. */
+function withTypedBack(state: SessionState, isBack: (one: Pending) => boolean): SessionState {
+  const back = state.pending.filter(isBack).map(({ text }) => text);
+  const draft = [...back, state.draft].filter((text) => text !== "").join(" ");
+  return { ...state, pending: state.pending.filter((one) => !isBack(one)), draft };
 }
 
 /** The server has taken a typed message: it is on its way no longer. */
 function taken(state: SessionState, text: string): SessionState {
-  const at = state.pending.findIndex((one) => one.text.trim() === text.trim());
+  const at = state.pending.findIndex((one) => one.sent && one.text.trim() === text.trim());
   return at < 0 ? state : { ...state, pending: state.pending.toSpliced(at, 1) };
 }
 
@@ -241,9 +283,11 @@ function withTurn(state: SessionState, turn: Turn): SessionState {
 function handleHistory(state: SessionState, history: HistoryLine[]): SessionState {
   if (state.lines.length > 0) return state;
   const spoken = history.filter((line) => line.content !== "" && (line.role === "user" || line.role === "assistant"));
-  return spoken
-    .slice(-LINES_KEPT)
-    .reduce((next, line) => addLine(next, { who: line.role === "user" ? "you" : "agent", text: line.content }), state);
+  return spoken.slice(-LINES_KEPT).reduce((next, { role, content, interrupted }) => {
+    // Which words were cut off is not kept; that some were, is.
+    const unheard = interrupted ? "" : null;
+    return addLine(next, { who: role === "user" ? "you" : "agent", text: content, unheard });
+  }, state);
 }
 
 function addLine(state: SessionState, line: Pick<Line, "who" | "text"> & Partial<Line>): SessionState {

@@ -26,7 +26,7 @@ export type Phase =
   /** The server takes nobody just now: it is full (`busy`), draining, or in trouble. */
   | { name: "full"; retryAtMs: number; message: string; busy: boolean }
   /** The session could not be opened for another reason. */
-  | { name: "refused"; status: number; message: string }
+  | { name: "refused"; status: number; message: string; retryAtMs: number | null }
   | { name: "over"; reason: OverReason; detail: string };
 
 /** The voice connection; the session may be alive without one. */
@@ -54,6 +54,8 @@ export interface MicrophoneChoice {
 export interface Pending {
   key: string;
   text: string;
+  /** It left this page; without, it waits for the connection. */
+  sent: boolean;
 }
 
 export interface Undo {
@@ -73,7 +75,10 @@ export interface SessionState {
   /** What can be chosen from; known once the browser has given the permission. */
   microphones: MicrophoneChoice[];
   microphoneId: string;
+  /** The caller agreed to recording. */
   recording: boolean;
+  /** This server keeps recordings at all. */
+  records: boolean;
   agent: string;
   agentState: AgentState;
   userSpeaking: boolean;
@@ -96,6 +101,10 @@ export interface SessionState {
   spentUsd: number;
   rttMs: number | null;
   notice: string | null;
+  /** The notice is about a lost connection: with the next one it is no longer true. */
+  noticeUntilOpen: boolean;
+  /** What stands in the text box. */
+  draft: string;
   undo: Undo | null;
   /** A message by HTTP is on its way. */
   sending: boolean;
@@ -119,6 +128,7 @@ export function initialState(): SessionState {
     microphones: [],
     microphoneId: "",
     recording: false,
+    records: false,
     agent: "",
     agentState: "listening",
     userSpeaking: false,
@@ -135,6 +145,8 @@ export function initialState(): SessionState {
     spentUsd: 0,
     rttMs: null,
     notice: null,
+    noticeUntilOpen: false,
+    draft: "",
     undo: null,
     sending: false,
     nextKey: 1,
@@ -147,7 +159,12 @@ export function isSilenced(state: SessionState): boolean {
   return state.microphone !== "on" || (closed && !state.held);
 }
 
+/** The answers are to be spoken: there is a loudspeaker, and the caller does not only type. */
+export function isAloud(state: SessionState): boolean {
+  return state.sound && state.mode !== "type";
+}
+
 /** The agent's words come by loudspeaker, so that a screen reader need not say them at the same time. */
 export function isHeardAloud(state: SessionState): boolean {
-  return state.sound && !state.soundBlocked && state.fallback === null && state.link.name === "open";
+  return isAloud(state) && !state.soundBlocked && state.fallback === null && state.link.name === "open";
 }

@@ -18,6 +18,7 @@ export interface AudioChoice {
 
 const KEY = "voice-agent.session";
 const USER_KEY = "voice-agent.user";
+const DRAFT_KEY = "voice-agent.draft";
 const AUDIO_KEY = "voice-agent.audio";
 
 /** The session of this tab, which survives a reload and ends with the tab, and the name of this browser. */
@@ -76,6 +77,24 @@ export const storage = {
       localStorage.setItem(AUDIO_KEY, JSON.stringify(choice));
     } catch {
       // The choice holds for this page only.
+    }
+  },
+
+  /** What was typed and not sent: neither a reload nor a server that is away may lose it. */
+  draft(): string {
+    try {
+      return sessionStorage.getItem(DRAFT_KEY) ?? "";
+    } catch {
+      return "";
+    }
+  },
+
+  saveDraft(text: string): void {
+    try {
+      if (text === "") sessionStorage.removeItem(DRAFT_KEY);
+      else sessionStorage.setItem(DRAFT_KEY, text);
+    } catch {
+      // It stands in the text box all the same.
     }
   },
 

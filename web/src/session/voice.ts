@@ -1,6 +1,6 @@
 import { AudioEngine, type EngineEvents, type Levels, MicrophoneError } from "../audio/engine";
 import type { PlayoutStats } from "../audio/playout-queue";
-import { SilentOut, type VoiceOut } from "../audio/voice-out";
+import { NOWHERE, type VoiceOut } from "../audio/voice-out";
 import { watchMicrophones } from "./microphones";
 import { isSilenced } from "./state";
 import type { Store } from "./store";
@@ -17,7 +17,6 @@ const NO_LEVELS: Levels = { microphone: 0, agent: 0 };
 /** The session's microphone and loudspeaker, and what the page shows of them. */
 export class Voice {
   private engine: AudioEngine | null = null;
-  private silent: SilentOut;
   private readonly devices: ReturnType<typeof watchMicrophones>;
   /** Grows when the call ends: what was begun before then belongs to nobody. */
   private call = 0;
@@ -26,13 +25,12 @@ export class Voice {
     private readonly store: Store,
     private readonly events: VoiceEvents,
   ) {
-    this.silent = this.newSilent();
     this.devices = watchMicrophones((microphones) => this.store.dispatch({ type: "microphones", microphones }));
   }
 
   /** Where the agent's speech goes now. */
   get out(): VoiceOut {
-    return this.engine ?? this.silent;
+    return this.engine ?? NOWHERE;
   }
 
   get levels(): Levels {
@@ -85,8 +83,6 @@ export class Voice {
     const engine = this.engine;
     this.call++;
     this.engine = null;
-    this.silent.connectionLost();
-    this.silent = this.newSilent();
     this.store.dispatch({ type: "microphone", microphone: "off" });
     this.store.dispatch({ type: "sound_blocked", blocked: false });
     this.store.dispatch({ type: "sound", sound: false });
@@ -107,10 +103,6 @@ export class Voice {
       });
       return engine.openMicrophone("");
     }
-  }
-
-  private newSilent(): SilentOut {
-    return new SilentOut((speechId, playedMs) => this.events.onPlayed(speechId, playedMs));
   }
 
   private async openEngine(): Promise<AudioEngine> {

@@ -43,7 +43,7 @@ export function App({ controller }: { controller: SessionController }) {
         </aside>
       </main>
       {phase.name === "consent" && (
-        <ConsentDialog notice={state.notice} onChoose={(mode) => void controller.start(mode)} />
+        <ConsentDialog notice={state.notice} records={state.records} onChoose={(mode) => void controller.start(mode)} />
       )}
     </div>
   );
@@ -124,9 +124,40 @@ function Header({ controller, state }: { controller: SessionController; state: S
 
 /** What is kept of this conversation. Who only types is not recorded, and is not offered it. */
 function KeptSign({ controller, state }: { controller: SessionController; state: SessionState }) {
+  if (!state.records) return <NothingKept controller={controller} state={state} />;
   if (state.mode !== "type" || state.recording) {
     return <RecordingSign controller={controller} recording={state.recording} />;
   }
+  return <TextOnly />;
+}
+
+/** A server that keeps no recordings is not said to record, whatever was allowed; what was allowed can be withdrawn. */
+function NothingKept({ controller, state }: { controller: SessionController; state: SessionState }) {
+  if (state.recording) {
+    return (
+      <button
+        type="button"
+        class="recording"
+        data-testid="recording"
+        data-recording="false"
+        title="You allowed recording, and this server keeps none"
+        onClick={() => controller.setRecording(false)}
+      >
+        <span class="recording-word">Not recorded</span>
+        <span class="recording-act">Withdraw</span>
+        <span class="visually-hidden"> your consent to recording</span>
+      </button>
+    );
+  }
+  if (state.mode === "type") return <TextOnly />;
+  return (
+    <span class="text-only" data-testid="not-recorded" title="This server keeps no recordings">
+      Not recorded
+    </span>
+  );
+}
+
+function TextOnly() {
   return (
     <span class="text-only" data-testid="text-only">
       <Icon name="keyboard" size={18} />

@@ -63,7 +63,7 @@ export function Captions({ state, onExample }: Props) {
         {pending.map((one) => (
           <p key={one.key} class="caption caption-you caption-first caption-pending" data-testid="caption-pending">
             <span class="caption-text">{one.text}</span>
-            <span class="caption-fate">Sending</span>
+            <span class="caption-fate">{one.sent ? "Sending" : "Waiting for the connection"}</span>
           </p>
         ))}
       </div>
@@ -82,7 +82,7 @@ function Caption({ line, first }: { line: Line; first: boolean }) {
         <span data-testid="heard">{line.text}</span>
         {line.unheard !== null && (
           <span class="unheard" data-testid="unheard">
-            <span class="visually-hidden"> Interrupted. Not heard: </span> {line.unheard}
+            <span class="visually-hidden"> Interrupted. Not heard: </span> {line.unheard || "…"}
           </span>
         )}
       </span>

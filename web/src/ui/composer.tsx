@@ -1,4 +1,4 @@
-import { useRef, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { SessionController } from "../session/controller";
 import { TEXT_LIMIT } from "../session/protocol";
 import type { SessionState } from "../session/state";
@@ -11,20 +11,22 @@ const NEARLY_FULL = 200;
 
 /** The microphone's switch and the text box, which works whatever the voice does. */
 export function Composer({ controller, state }: { controller: SessionController; state: SessionState }) {
-  const [text, setText] = useState("");
+  // Not this part's own: it comes and goes with the screens, and what somebody typed must not go with it.
+  const text = state.draft;
+  const setText = (typed: string) => controller.store.dispatch({ type: "draft", text: typed });
   const input = useRef<HTMLInputElement>(null);
   const hold = useRef<HTMLButtonElement>(null);
   const busy = state.sending || state.phase.name !== "live";
   // Also while another one is being opened: the menu in which it was chosen must not vanish.
   const hasMicrophone = state.microphone === "on" || (state.microphone === "asking" && state.phase.name === "live");
   const isPush = hasMicrophone && state.talkMode === "push";
-  const submit = async (event: Event) => {
+  const submit = (event: Event) => {
     event.preventDefault();
     const message = text.trim();
     if (message === "" || busy) return;
-    // Emptied at once, so that the next thought can be typed, and given back when it could not be sent.
+    // Emptied at once, so that the next thought can be typed.
     setText("");
-    if (!(await controller.sendText(message))) setText((typed) => (typed === "" ? message : typed));
+    void controller.sendText(message);
     input.current?.focus();
   };
   const focusHold = () => {

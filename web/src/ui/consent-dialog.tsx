@@ -10,14 +10,22 @@ interface Choice {
   detail: string;
 }
 
-/** Three honest choices, none of them dressed up as the right one. */
-const CHOICES: Choice[] = [
-  {
-    mode: "record",
-    icon: "record",
-    title: "Talk, and record the call",
-    detail: "The audio is kept for quality and training. Say “stop recording”, or press the sign, at any time.",
-  },
+const RECORD: Choice = {
+  mode: "record",
+  icon: "record",
+  title: "Talk, and record the call",
+  detail: "The audio is kept for quality and training. Say “stop recording”, or press the sign, at any time.",
+};
+
+/** The same consent where it has no effect: what is not done is not said to be done. */
+const ALLOW: Choice = {
+  ...RECORD,
+  title: "Talk, and allow recording",
+  detail: "You agree that audio may be kept for quality and training. This server keeps none: nothing is recorded.",
+};
+
+/** Besides recording: three honest choices, none of them dressed up as the right one. */
+const OTHERS: Choice[] = [
   {
     mode: "talk",
     icon: "microphone",
@@ -34,11 +42,13 @@ const CHOICES: Choice[] = [
 
 interface Props {
   notice: string | null;
+  /** Whether this server keeps recordings at all. */
+  records: boolean;
   onChoose(mode: Mode): void;
 }
 
 /** Asked before the browser is asked for the microphone; without an answer nothing runs. */
-export function ConsentDialog({ notice, onChoose }: Props) {
+export function ConsentDialog({ notice, records, onChoose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
@@ -68,7 +78,7 @@ export function ConsentDialog({ notice, onChoose }: Props) {
         Say what needs doing and it lands on your list. First, choose how you want to take part.
       </p>
       <ul class="choices">
-        {CHOICES.map((choice) => (
+        {[records ? RECORD : ALLOW, ...OTHERS].map((choice) => (
           <li key={choice.mode}>
             <button
               type="button"

@@ -25,6 +25,10 @@ describe("formatDue", () => {
     expect(formatDue("2026-11-23T17:00", NOW)?.text).toMatch(/^Today, .*(17|5):00/);
   });
 
+  it("has no nought before the hour of a clock with twelve", () => {
+    expect(formatDue("2026-11-24T09:00", NOW)?.text).toMatch(/^Tomorrow, (9:00\sAM|0?9:00)$/);
+  });
+
   it("does not scold about what is done, and survives nonsense", () => {
     expect(formatDue("2026-11-01", NOW, true)?.tone).toBe("later");
     expect(formatDue("soonish", NOW)).toBeNull();

@@ -25,7 +25,7 @@ export function formatDue(due: string, now: Date, done = false): Due | null {
   if (Number.isNaN(date.getTime())) return null;
   const today = dayNumber(now.getFullYear(), now.getMonth(), now.getDate());
   const days = dayNumber(date.getFullYear(), date.getMonth(), date.getDate()) - today;
-  const time = dateOnly ? "" : `, ${date.toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit" })}`;
+  const time = dateOnly ? "" : `, ${date.toLocaleTimeString(locale(), { hour: "numeric", minute: "2-digit" })}`;
   const passed = dateOnly ? days < 0 : date.getTime() < now.getTime();
   const tone = done ? "later" : passed ? "overdue" : days <= 1 ? "soon" : "later";
   return { text: dayName(days, date, now) + time, tone };
@@ -43,6 +43,11 @@ function dayName(days: number, date: Date, now: Date): string {
 /** Milliseconds as the timeline shows them. */
 export function formatMs(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
+}
+
+/** How long a turn's answer took; one that nobody waited to hear has no such time. */
+export function formatLatency({ latency_ms }: Turn): string {
+  return latency_ms === null ? "in writing" : formatMs(latency_ms);
 }
 
 /** A turn's cost: fractions of a cent matter. */
@@ -80,7 +85,7 @@ function isStage(word: string): word is Stage {
 
 /** Why a pause was long, in words that a person says; null for one that nobody felt. */
 export function pauseSentence(turn: Turn): string | null {
-  if (turn.latency_ms <= PAUSE_MS) return null;
+  if (turn.latency_ms === null || turn.latency_ms <= PAUSE_MS) return null;
   if (turn.cause === null) return "A long pause, and no single cause of it.";
   if (!isStage(turn.cause)) return `A long pause: ${turn.cause}.`;
   return CAUSES[turn.cause](formatMs(turn.stages[turn.cause]));

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Levels } from "../audio/engine";
-import { isHeardAloud, isSilenced, type SessionState } from "../session/state";
+import { isAloud, isHeardAloud, isSilenced, type SessionState } from "../session/state";
 import { hurdleOf } from "./hurdle";
 
 export type Mood =
@@ -47,7 +47,7 @@ function wordsOf(state: SessionState, mood: Mood): [string, string] {
   if (mood === "ready" && matchMedia("(pointer: coarse)").matches)
     return [WORDS.ready[0], "Hold the button, and speak"];
   if (mood === "typing" && state.mode !== "type" && hurdleOf(state) !== null) return ["Not listening", "Typing works"];
-  if (mood === "speaking" && !state.sound) return ["Answering", "Type on whenever you like"];
+  if (mood === "speaking" && !isAloud(state)) return ["Answering", "Type on whenever you like"];
   return WORDS[mood];
 }
 

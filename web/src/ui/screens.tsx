@@ -181,7 +181,7 @@ function refusalOf({ status, message }: Extract<Phase, { name: "refused" }>): Ov
       title: offline ? "You are offline" : "The server cannot be reached",
       text: offline
         ? "When your network is back this page goes on by itself."
-        : "It may be starting, or your network may be in the way. Nothing is lost.",
+        : "It may be starting, or your network may be in the way. Nothing is lost, and this page goes on by itself.",
     };
   }
   if (status === 401 || status === 403) {
@@ -202,6 +202,7 @@ export function RefusedScreen({
   controller: SessionController;
 }) {
   const { icon, title, text } = refusalOf(phase);
+  const seconds = useCountdown(phase.retryAtMs ?? 0);
   return (
     <Screen
       name="refused"
@@ -211,6 +212,11 @@ export function RefusedScreen({
       secondary={{ label: "Start again", run: () => controller.again() }}
     >
       <p>{text}</p>
+      {phase.retryAtMs !== null && (
+        <p class="screen-detail" data-testid="retry-in">
+          {seconds > 0 ? `Next try in ${seconds}\u00a0s` : "Trying now…"}
+        </p>
+      )}
       {text !== phase.message && phase.status !== 0 && <p class="screen-detail">{phase.message}</p>}
     </Screen>
   );

@@ -105,7 +105,11 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
   const [due, setDue] = useState(before);
   const [priority, setPriority] = useState(task.priority);
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.select(), []);
+  const part = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    field.current?.select();
+    part.current?.scrollIntoView({ block: "nearest" });
+  }, []);
   const save = async (event: Event) => {
     event.preventDefault();
     const fields: TaskFields = {};
@@ -119,7 +123,7 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
     if (event.key === "Escape") onClose();
   };
   return (
-    <li class="task task-editing" data-testid="task-editor">
+    <li class="task task-editing" ref={part} data-testid="task-editor">
       <form onSubmit={save} onKeyDown={onKeyDown}>
         <label>
           <span>Title</span>
@@ -133,7 +137,7 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
           />
         </label>
         <div class="edit-row">
-          <label>
+          <label class="edit-due">
             <span>Due</span>
             <input
               type={timed ? "datetime-local" : "date"}
@@ -142,7 +146,7 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
               onInput={(event) => setDue(event.currentTarget.value)}
             />
           </label>
-          <label>
+          <label class="edit-priority">
             <span>Priority</span>
             <select
               data-testid="edit-priority"

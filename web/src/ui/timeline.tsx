@@ -1,6 +1,6 @@
 import { STAGES, type Turn } from "../session/protocol";
 import type { SessionState } from "../session/state";
-import { formatCost, formatMs, PAUSE_MS, pauseSentence, STAGE_NAMES } from "./format";
+import { formatCost, formatLatency, formatMs, PAUSE_MS, pauseSentence, STAGE_NAMES } from "./format";
 
 /** Turns in the small chart of the closed panel. */
 const CHARTED = 12;
@@ -8,7 +8,7 @@ const CHARTED = 12;
 /** Where the milliseconds of the last turns went, what each cost, and why a pause was long. */
 export function Timeline({ state }: { state: SessionState }) {
   const { turns } = state;
-  const longest = Math.max(PAUSE_MS * 1.25, ...turns.map((turn) => turn.latency_ms));
+  const longest = Math.max(PAUSE_MS * 1.25, ...turns.map((turn) => turn.latency_ms ?? 0));
   const latest = turns[0];
   return (
     <details class="panel timeline" data-testid="timeline">
@@ -17,8 +17,8 @@ export function Timeline({ state }: { state: SessionState }) {
         <Chart turns={turns.slice(0, CHARTED)} longest={longest} />
         {latest !== undefined && (
           <span class="count numeric">
-            <span class="visually-hidden">last answer after </span>
-            {formatMs(latest.latency_ms)}
+            <span class="visually-hidden">last answer: </span>
+            {formatLatency(latest)}
           </span>
         )}
       </summary>
@@ -26,7 +26,7 @@ export function Timeline({ state }: { state: SessionState }) {
         <p class="empty">After each answer: how long it took, where the time went, and what it cost.</p>
       ) : (
         <>
-          <ol class="turns" reversed>
+          <ol class="turns" reversed aria-label="Answers, the latest first">
             {turns.map((turn) => (
               <TurnRow key={turn.turn} turn={turn} longest={longest} open={turn === latest} />
             ))}
@@ -55,20 +55,44 @@ export function Timeline({ state }: { state: SessionState }) {
 
 /** The pace at a glance: a column for each of the latest turns, oldest first. */
 function Chart({ turns, longest }: { turns: Turn[]; longest: number }) {
+  const timed = turns.flatMap(({ turn, latency_ms: ms }) => (ms === null ? [] : [{ turn, ms }]));
   return (
     <span class="pace" aria-hidden="true">
-      {turns.toReversed().map((turn) => (
+      {timed.toReversed().map(({ turn, ms }) => (
         <i
-          key={turn.turn}
-          class={turn.latency_ms > PAUSE_MS ? "pace-slow" : ""}
-          style={{ height: `${Math.max(12, (turn.latency_ms / longest) * 100)}%` }}
+          key={turn}
+          class={ms > PAUSE_MS ? "pace-slow" : ""}
+          style={{ height: `${Math.max(12, (ms / longest) * 100)}%` }}
         />
       ))}
     </span>
   );
 }
 
+/** An answer in writing: nobody waited to hear it, so there is no pause to take apart. */
+function WrittenRow({ turn }: { turn: Turn }) {
+  return (
+    <li class="turn turn-written" data-testid="turn" data-turn={turn.turn}>
+      <TurnHead turn={turn} />
+    </li>
+  );
+}
+
+function TurnHead({ turn }: { turn: Turn }) {
+  return (
+    <span class="turn-head">
+      <span class="turn-number numeric">
+        <span class="visually-hidden">Answer </span>
+        {turn.turn}
+      </span>
+      <span class="turn-total numeric">{formatLatency(turn)}</span>
+      <span class="turn-cost numeric">{formatCost(turn.cost_usd)}</span>
+    </span>
+  );
+}
+
 function TurnRow({ turn, longest, open }: { turn: Turn; longest: number; open: boolean }) {
+  if (turn.latency_ms === null) return <WrittenRow turn={turn} />;
   const spent = STAGES.filter((stage) => turn.stages[stage] > 0);
   const share = (ms: number) => `${Math.min(100, (ms / longest) * 100)}%`;
   const pause = pauseSentence(turn);
@@ -76,14 +100,7 @@ function TurnRow({ turn, longest, open }: { turn: Turn; longest: number; open: b
     <li class="turn" data-testid="turn" data-turn={turn.turn}>
       <details open={open}>
         <summary>
-          <span class="turn-head">
-            <span class="turn-number numeric">
-              <span class="visually-hidden">Answer </span>
-              {turn.turn}
-            </span>
-            <span class="turn-total numeric">{formatMs(turn.latency_ms)}</span>
-            <span class="turn-cost numeric">{formatCost(turn.cost_usd)}</span>
-          </span>
+          <TurnHead turn={turn} />
           <span class="bar" aria-hidden="true">
             {spent.map((stage) => (
               <span key={stage} class={`bar-part stage-${stage}`} style={{ width: share(turn.stages[stage]) }} />

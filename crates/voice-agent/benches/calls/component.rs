@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow};
 use futures_util::StreamExt as _;
 use voice_agent::audio::format::AudioFormat;
 use voice_agent::config::Model;
-use voice_agent::driver::Providers;
+use voice_agent::driver::{Providers, SttRung};
 use voice_agent::stt::Wanted;
 use voice_agent::telemetry::{Events, Metrics};
 use voice_agent::tts::{SpeechKey, TtsEvent, TtsRequest};
@@ -40,11 +40,12 @@ pub(crate) fn load(models_dir: &Path) -> Result<Providers> {
 pub(crate) async fn measure(providers: &Providers, said: &[Said]) -> Result<Times> {
     let mut times = Times::default();
     let titles = Arc::new(vec!["Review the proposal".to_owned(), "Buy milk".to_owned(), "Call the dentist".to_owned()]);
+    let [SttRung::Whole(stt), ..] = &providers.stt[..] else { return Err(anyhow!("no recogniser is embedded")) };
     let failed = |failure: ProviderFailure| anyhow!("a model failed: {failure:?}");
     for (said, text) in said.iter().zip(COMMANDS) {
         for (wanted, took) in [(Wanted::Final, &mut times.transcript), (Wanted::Interim, &mut times.interim)] {
             let began = Instant::now();
-            providers.stt.transcribe(said.pcm.clone(), wanted, Arc::clone(&titles)).await.map_err(failed)?;
+            stt.transcribe(said.pcm.clone(), wanted, Arc::clone(&titles)).await.map_err(failed)?;
             took.push(ms_since(began));
         }
         if let Some(scorer) = &providers.scorer {
@@ -53,7 +54,7 @@ pub(crate) async fn measure(providers: &Providers, said: &[Said]) -> Result<Time
             times.score.push(ms_since(began));
         }
         let began = Instant::now();
-        let mut stream = providers.tts.synthesize(TtsRequest {
+        let mut stream = providers.tts[0].synthesize(TtsRequest {
             text: text.to_owned(),
             speech: SpeechKey(0),
             format: AudioFormat::Pcm24k,

@@ -10,6 +10,7 @@ use serde_json::Map;
 use tokio_util::task::TaskTracker;
 use voice_agent::config::Otel;
 use voice_agent::driver::{self, Deps, Providers, Start};
+use voice_agent::failover::Board;
 use voice_agent::store::{Channel, InstanceId, SessionDoc, SessionId, SqliteOptions, SqliteStore, Store, UserId};
 use voice_agent::telemetry::{Events, Metrics, Traces};
 use voice_agent::tools::{TASK_AGENT, specs_for};
@@ -98,15 +99,18 @@ impl House {
         let instantly = Arc::new(Instantly { notes: Arc::clone(&notes), delays: plan.delays, tools: plan.tools });
         let core =
             CoreConfig { greeting: String::new(), endpointing_delay_ms: plan.endpointing_ms, ..CoreConfig::default() };
+        let providers = Providers::single(
+            instantly.clone(),
+            Some(instantly.clone()),
+            instantly.clone(),
+            instantly,
+            Arc::clone(&self.vad),
+        );
+        let (core, board) = Board::for_providers(&providers, core, events);
         let deps = Deps {
             store: Arc::clone(&self.store),
-            providers: Providers {
-                stt: instantly.clone(),
-                scorer: Some(instantly.clone()),
-                llm: instantly.clone(),
-                tts: instantly,
-                vad: Arc::clone(&self.vad),
-            },
+            providers,
+            board,
             core,
             vad: VadConfig::default(),
             events: Arc::clone(events),

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use voice_agent::driver::api::{Command, FRAME_MS, Outbound, SessionHandle, ToolCallReport};
 use voice_agent::driver::{self, Deps, Providers, Start};
+use voice_agent::failover::Board;
 use voice_agent::store::{
     ChangeOutcome, Channel, Clock, InstanceId, SessionDoc, SessionId, SqliteOptions, SqliteStore, Store, UserId,
 };
@@ -99,10 +100,12 @@ impl House {
             context: Map::new(),
         };
         let fence = self.store.create_session(doc.clone(), [0; 32], InstanceId::new("eval")).await?;
+        let (core, board) = Board::for_providers(&self.providers, CoreConfig::default(), &self.events);
         let deps = Deps {
             store: Arc::clone(&self.store),
             providers: self.providers.clone(),
-            core: CoreConfig::default(),
+            board,
+            core,
             vad: VadConfig::default(),
             events: Arc::clone(&self.events),
             traces: Traces::default(),

@@ -70,7 +70,8 @@ fn shown(call: &ToolCallReport, titles: &BTreeMap<String, String>) -> Map<String
     shown.insert("name".into(), call.name.clone().into());
     for (key, value) in &call.arguments {
         match (key.as_str(), value) {
-            ("limit", _) => {}
+            // How many are asked for, and what of a due date stays, shows in what comes of it.
+            ("limit" | "keep", _) => {}
             ("id", Value::String(id)) => {
                 shown.insert("task".into(), titles.get(id).cloned().unwrap_or_default().into());
             }

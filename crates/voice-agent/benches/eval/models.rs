@@ -36,13 +36,13 @@ struct Hum;
 /// The embedded providers, but for the voice.
 pub(crate) fn load(models_dir: &Path) -> Result<Providers> {
     let runtime = Runtime::load(models_dir)?;
-    Ok(Providers {
-        stt: Arc::new(Here(Mutex::new(Moonshine::load(&runtime)?))),
-        scorer: Some(Arc::new(Here(Mutex::new(SmartTurn::load(&runtime)?)))),
-        llm: Arc::new(RulesLlm::prepared()),
-        tts: Arc::new(Hum),
-        vad: Silero::load(models_dir)?,
-    })
+    Ok(Providers::single(
+        Arc::new(Here(Mutex::new(Moonshine::load(&runtime)?))),
+        Some(Arc::new(Here(Mutex::new(SmartTurn::load(&runtime)?)))),
+        Arc::new(RulesLlm::prepared()),
+        Arc::new(Hum),
+        Silero::load(models_dir)?,
+    ))
 }
 
 impl Stt for Here<Moonshine> {

@@ -13,8 +13,10 @@ use crate::config::{Config, Loaded};
 use crate::driver::api::{SessionHandle, SessionInfo};
 use crate::driver::{self, Deps};
 use crate::embedded;
+use crate::failover::Board;
 use crate::http::random_hex;
 use crate::llm::rules;
+use crate::providers;
 use crate::sessions::SpawnSession;
 use crate::store::{InstanceId, SqliteOptions, SqliteStore, SystemClock};
 use crate::telemetry::{Events, Metrics, Traces, start_logging};
@@ -92,11 +94,17 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     let (providers, rungs) =
         tokio::task::spawn_blocking(move || embedded::load(&config.models_dir, &config.model, &events)).await??;
     app.readiness.watch(rungs);
+    let providers = providers::assemble(&app.config, providers, &app.calls)?;
+    let (core, board) = Board::for_providers(&providers, app.config.core(), &app.events);
+    app.calls.spawn(Arc::clone(&board).probe(providers.clone(), app.going_away.clone()));
+    app.calls.spawn(providers::find_retired(providers.clone(), Arc::clone(&board), app.going_away.clone()));
+    app.readiness.watch(Board::watched(&board));
     let folder = &app.config.input_log.dir;
     let deps = Arc::new(Deps {
         store: Arc::clone(&app.store),
         providers,
-        core: app.config.core(),
+        board,
+        core,
         vad: app.config.vad(),
         events: Arc::clone(&app.events),
         traces,
@@ -120,6 +128,7 @@ fn late(spawn: Arc<OnceLock<SpawnSession>>) -> SpawnSession {
 /// A session that is over before it began.
 fn over(agent: String) -> SessionHandle {
     let info = SessionInfo {
+        visited: false,
         state: AgentState::Listening,
         connected: false,
         agent,

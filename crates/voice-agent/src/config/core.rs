@@ -1,10 +1,11 @@
 //! The core's settings out of ours.
 
 use voice_core::CoreConfig;
+use voice_core::failover::{Chains, FailoverConfig};
 
 use crate::vad::VadConfig;
 
-use super::Config;
+use super::{Config, Failover};
 
 /// The core's keys whose names differ from ours, for error messages.
 const NAMES: &[(&str, &str)] = &[
@@ -32,7 +33,28 @@ pub(super) fn key_of(core_key: &str) -> String {
     NAMES
         .iter()
         .find(|(core, _)| *core == core_key)
-        .map_or_else(|| format!("session.{core_key}"), |(_, ours)| (*ours).to_owned())
+        .map(|(_, ours)| (*ours).to_owned())
+        // The failover's keys have the same names in both.
+        .or_else(|| core_key.contains('.').then(|| core_key.to_owned()))
+        .unwrap_or_else(|| format!("session.{core_key}"))
+}
+
+impl Failover {
+    fn core(&self) -> FailoverConfig {
+        FailoverConfig {
+            stt_hedge_ms: self.stt_hedge_ms,
+            llm_hedge_ms: self.llm_hedge_ms,
+            tts_hedge_ms: self.tts_hedge_ms,
+            max_hedge_ms: self.max_hedge_ms,
+            llm_gap_ms: self.llm_gap_ms,
+            tts_gap_ms: self.tts_gap_ms,
+            stt_lag_ms: self.stt_lag_ms,
+            free_hedges: self.free_hedges,
+            hedge_percent: self.hedge_percent,
+            cool_down_ms: self.cool_down_ms,
+            max_cool_down_ms: self.max_cool_down_ms,
+        }
+    }
 }
 
 impl Config {
@@ -80,6 +102,8 @@ impl Config {
             closing_ms: session.closing_ms,
             commit_retry_ms: deadline.commit_retry_ms,
             prices: self.prices.clone(),
+            chains: Chains::default(),
+            failover: self.failover.core(),
         }
     }
 }

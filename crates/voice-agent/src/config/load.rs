@@ -3,15 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use toml::Table;
-use voice_core::cost::Prices;
 
 use crate::model::runtime::models_dir_of;
 
 use super::env::{Env, keys, overlay, variable_of};
-use super::{Config, ConfigError, Secret, Secrets, unknown, validate};
-
-/// The price list that is built in.
-const PRICES: &str = include_str!("../../../../config/prices.toml");
+use super::{Config, ConfigError, Secret, Secrets, prices, unknown, validate};
 
 /// Settings that can work, and what an operator should know about them.
 #[derive(Debug, Clone)]
@@ -35,12 +31,13 @@ pub fn load(file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
     let mut config = parse(&text, file, env)?;
     let slips = unknown::check(env, &defaults()?)?;
     unknown::check_recording(env)?;
+    validate::check_master_key(env)?;
     config.secrets = Secrets::read(|variable| read_secret(variable, env))?;
-    config.prices = read_prices(&config.prices_file)?;
+    config.prices = prices::read(&config.prices_file)?;
     if config.models_dir.as_os_str().is_empty() {
         config.models_dir = default_models_dir(env)?;
     }
-    validate::refuse_unserved(&config, env)?;
+    validate::refuse_unserved(env)?;
     validate::check(&config)?;
     let mut warnings = slips;
     warnings.extend(validate::warnings(&config, env));
@@ -105,17 +102,6 @@ fn read_secret(variable: &'static str, env: &Env) -> Result<Option<Secret>, Conf
         }
         (None, None) => Ok(None),
     }
-}
-
-fn read_prices(file: &Path) -> Result<Prices, ConfigError> {
-    let built_in = file.as_os_str().is_empty();
-    let text = if built_in {
-        PRICES.to_owned()
-    } else {
-        std::fs::read_to_string(file)
-            .map_err(|error| ConfigError::new("prices_file", format!("{} cannot be read: {error}", file.display())))?
-    };
-    toml::from_str(&text).map_err(|error| ConfigError::new("prices_file", format!("{}: {error}", file.display())))
 }
 
 fn default_models_dir(env: &Env) -> Result<PathBuf, ConfigError> {

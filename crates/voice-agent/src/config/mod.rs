@@ -4,25 +4,33 @@
 //! that the mission fixes follow the same rule, because the sections are named after them; [`env::ALIASES`] has the
 //! one exception. Secrets come from the environment or from `*_FILE` paths only.
 
+mod chain;
 mod core;
 pub mod env;
 mod load;
+mod prices;
 mod secret;
 mod section;
 mod unknown;
 mod validate;
 
+pub use chain::{LlmKind, SttKind, TtsKind};
 pub use env::Env;
 pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
-    Auth, AuthMode, Chain, Deadline, Endpointing, Http, InputLog, Interruption, JwtAlgorithm, Limits, ListenAddr, Log,
-    LogFormat, Metrics, Model, Otel, Session, Shutdown, Vad,
+    Auth, AuthMode, Cartesia, Chain, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
+    Interruption, JwtAlgorithm, Limits, ListenAddr, Log, LogFormat, Metrics, Model, OpenAi, Otel, Session, Shutdown,
+    Vad,
 };
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+/// Whether this version keeps recordings of calls at all. Consent is asked for and kept with the session either way; what
+/// callers are told of recording depends on this.
+pub const KEEPS_RECORDINGS: bool = false;
 
 /// Every setting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +72,16 @@ pub struct Config {
     pub llm: Chain,
     /// Text to speech.
     pub tts: Chain,
+    /// Deepgram.
+    pub deepgram: Deepgram,
+    /// OpenAI, and servers that speak its API.
+    pub openai: OpenAi,
+    /// Cartesia.
+    pub cartesia: Cartesia,
+    /// ElevenLabs.
+    pub elevenlabs: ElevenLabs,
+    /// When a provider gives way to the next.
+    pub failover: Failover,
     /// The embedded models.
     pub model: Model,
     /// The log.
@@ -103,6 +121,11 @@ impl Default for Config {
             stt: Chain::default(),
             llm: Chain::default(),
             tts: Chain::default(),
+            deepgram: Deepgram::default(),
+            openai: OpenAi::default(),
+            cartesia: Cartesia::default(),
+            elevenlabs: ElevenLabs::default(),
+            failover: Failover::default(),
             model: Model::default(),
             log: Log::default(),
             otel: Otel::default(),

@@ -53,4 +53,12 @@ secrets! {
     auditor_token: "AUDITOR_TOKEN",
     /// The privacy officer's token.
     privacy_token: "PRIVACY_TOKEN",
+    /// Deepgram's key.
+    deepgram_key: "DEEPGRAM_API_KEY",
+    /// The key of OpenAI, or of a server that speaks its API.
+    openai_key: "OPENAI_API_KEY",
+    /// Cartesia's key.
+    cartesia_key: "CARTESIA_API_KEY",
+    /// ElevenLabs' key.
+    elevenlabs_key: "ELEVENLABS_API_KEY",
 }

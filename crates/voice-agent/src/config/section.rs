@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use voice_core::CoreConfig;
+use voice_core::failover::FailoverConfig;
 
 macro_rules! sections {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* })*) => {$(
@@ -28,7 +29,7 @@ sections! {
     Http {
         /// Where it listens.
         addr: ListenAddr = ListenAddr(SocketAddr::from(([127, 0, 0, 1], 8080))),
-        /// Longest time for a request's head, a WebSocket's handshake included.
+        /// Longest time for a request's head, a WebSocket's handshake included, and then for its body.
         handshake_timeout_ms: u64 = 10_000,
         /// Longest time for a request and its answer.
         request_timeout_ms: u64 = 30_000,
@@ -64,6 +65,8 @@ sections! {
     Limits {
         /// Most live sessions; more are answered 503 with `Retry-After`.
         max_sessions: usize = 200,
+        /// When all are taken, a session to which nobody came for so long gives its place to another.
+        unvisited_ms: u64 = 30_000,
         /// What `Retry-After` says, in seconds.
         retry_after_s: u64 = 5,
         /// Largest body of a request, in bytes.
@@ -172,8 +175,90 @@ sections! {
 
     /// A stage's providers.
     Chain {
-        /// In the order in which they are tried.
-        chain: Vec<String> = vec!["embedded".to_owned()],
+        /// In the order in which they are tried; empty: those whose keys are set, in the mission's order, and the embedded one.
+        chain: Vec<String> = Vec::new(),
+    }
+
+    /// Deepgram: streaming speech to text.
+    Deepgram {
+        /// A host; `/v1/listen` is added.
+        base_url: String = "https://api.deepgram.com".to_owned(),
+        /// The model.
+        model: String = "nova-3".to_owned(),
+        /// A BCP 47 tag, or `multi`.
+        language: String = "en".to_owned(),
+        /// Dates and amounts as one writes them; may hold a final transcript back.
+        smart_format: bool = false,
+        /// Numbers as digits.
+        numerals: bool = false,
+        /// Nothing is kept to improve models; raises the price.
+        mip_opt_out: bool = false,
+        /// Longest time to connect.
+        connect_timeout_ms: u64 = 1_000,
+        /// When the end of an utterance is not answered, its text is taken for final so long after the last result.
+        finalize_wait_ms: u64 = 250,
+    }
+
+    /// OpenAI, or a server that speaks its API: the language model, and Whisper.
+    OpenAi {
+        /// The API's address, with its `/v1`.
+        base_url: String = "https://api.openai.com/v1".to_owned(),
+        /// The organisation that is billed; empty: the account's own.
+        organization: String = String::new(),
+        /// The project that is billed, likewise.
+        project: String = String::new(),
+        /// The language models, in the order in which they are tried.
+        models: Vec<String> = ["gpt-4o-mini", "gpt-3.5-turbo", "gpt-5.4-mini"].map(str::to_owned).to_vec(),
+        /// Most tokens of an answer.
+        max_tokens: u32 = 600,
+        /// Most tokens of an answer that is to be short.
+        brief_max_tokens: u32 = 200,
+        /// Ask with `max_tokens`, for servers that do not know `max_completion_tokens`.
+        old_max_tokens: bool = false,
+        /// How freely the model chooses its words, in hundredths; -1: the model's own.
+        temperature_percent: i32 = -1,
+        /// Ask for what was used; some servers refuse that, and it is estimated then.
+        include_usage: bool = true,
+        /// Longest conversation that is sent, in characters; older turns are left out.
+        max_context_chars: usize = 60_000,
+        /// Longest time to connect.
+        connect_timeout_ms: u64 = 1_000,
+        /// Connections that are kept open beyond those in use.
+        warm_connections: usize = 2,
+        /// Whisper's model.
+        whisper_model: String = "whisper-1".to_owned(),
+        /// The language that is spoken (ISO 639-1); empty: Whisper finds out.
+        whisper_language: String = "en".to_owned(),
+    }
+
+    /// Cartesia: text to speech.
+    Cartesia {
+        /// Where it is.
+        base_url: String = "https://api.cartesia.ai".to_owned(),
+        /// The version of its API.
+        version: String = "2026-03-01".to_owned(),
+        /// The model.
+        model: String = "sonic-3".to_owned(),
+        /// The voice.
+        voice_id: String = "f786b574-daa5-4673-aa0c-cbe3e8534c02".to_owned(),
+        /// The language's code.
+        language: String = "en".to_owned(),
+        /// Longest time to connect.
+        connect_timeout_ms: u64 = 5_000,
+    }
+
+    /// ElevenLabs: text to speech.
+    ElevenLabs {
+        /// Where it is.
+        base_url: String = "https://api.elevenlabs.io".to_owned(),
+        /// The model.
+        model: String = "eleven_flash_v2_5".to_owned(),
+        /// The voice.
+        voice_id: String = "EXAVITQu4vr4xnSDxMaL".to_owned(),
+        /// The language's code; empty: none is sent.
+        language: String = "en".to_owned(),
+        /// Longest time to connect.
+        connect_timeout_ms: u64 = 5_000,
     }
 
     /// The embedded models: threads, with a model each, and how much may wait for them.
@@ -214,6 +299,32 @@ sections! {
         retention_days: u32 = 7,
         /// Most that all files together may hold, in megabytes (10^6 bytes); the oldest are deleted first.
         max_total_mb: u64 = 1_024,
+    }
+
+    /// When a provider gives way to the next of its chain. Milliseconds.
+    Failover {
+        /// A recogniser without a final transcript for so long gets a rival, until its own habits are known.
+        stt_hedge_ms: u64 = FailoverConfig::default().stt_hedge_ms,
+        /// A language model without a token.
+        llm_hedge_ms: u64 = FailoverConfig::default().llm_hedge_ms,
+        /// A voice without audio.
+        tts_hedge_ms: u64 = FailoverConfig::default().tts_hedge_ms,
+        /// No provider's habits put a rival off for longer.
+        max_hedge_ms: u64 = FailoverConfig::default().max_hedge_ms,
+        /// A model's stream that stands still for so long, while there is nothing to listen to.
+        llm_gap_ms: u64 = FailoverConfig::default().llm_gap_ms,
+        /// A voice that stands still for so long, while the audio runs out.
+        tts_gap_ms: u64 = FailoverConfig::default().tts_gap_ms,
+        /// A streaming recogniser that shows nothing for so long of what is being said.
+        stt_lag_ms: u64 = FailoverConfig::default().stt_lag_ms,
+        /// Rivals that a session may ask for at each stage, whatever it has asked before…
+        free_hedges: u32 = FailoverConfig::default().free_hedges,
+        /// …and beyond them so many in a hundred requests.
+        hedge_percent: u32 = FailoverConfig::default().hedge_percent,
+        /// The first rest of a provider that failed; it doubles.
+        cool_down_ms: u64 = FailoverConfig::default().cool_down_ms,
+        /// The longest rest, unless the provider says itself when to come back.
+        max_cool_down_ms: u64 = FailoverConfig::default().max_cool_down_ms,
     }
 
     /// The end of the process.

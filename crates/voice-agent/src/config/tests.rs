@@ -96,6 +96,9 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         (refused([("AUTH", "basic")]), ["auth.mode", "basic", "jwt"]),
         (refused([("AUTH_NONE_OK", "maybe")]), ["auth.none_ok", "\"maybe\"", "true"]),
         (refused([("PUBLIC_URL", "voice.example.com")]), ["public_url", "\"voice.example.com\"", "https://"]),
+        (refused([("PUBLIC_URL", "https://voice.example.com/app")]), ["public_url", "/app", "root"]),
+        (refused([("RECORDING_MASTER_KEY", "c2hvcnQ=")]), ["RECORDING_MASTER_KEY", "5 bytes", "32"]),
+        (refused([("RECORDING_MASTER_KEY", "no base64!")]), ["RECORDING_MASTER_KEY", "not base64", "32"]),
         (refused([("ENDPOINTING_MAX_DELAY_MS", "10")]), ["endpointing.max_delay_ms", "10 is too small", "300"]),
         (refused([("INTERRUPTION_HUSH_MS", "600")]), ["interruption.hush_ms", "600 is too long", "0 turns it off"]),
         (refused([("LOG_LEVEL", "a=b=c")]), ["log.level", "a=b=c", "filter"]),
@@ -113,7 +116,11 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         (refused([("RECORDING_ENABLED", "maybe")]), ["RECORDING_ENABLED", "\"maybe\"", "true nor false"]),
         (refused([("RECORDING_RETENTION_DAYS", "long")]), ["RECORDING_RETENTION_DAYS", "\"long\"", "90"]),
         (refused([("REDIS_URL", "redis://voice-redis")]), ["REDIS_URL", "embedded store", "DATA_DIR"]),
-        (refused([("STT_CHAIN", "deepgram,embedded")]), ["stt.chain", "\"deepgram\"", "embedded"]),
+        (refused([("STT_CHAIN", "deepgram,embedded")]), ["stt.chain", "\"deepgram\"", "DEEPGRAM_API_KEY is not set"]),
+        (refused([("LLM_CHAIN", "embedded,embedded")]), ["llm.chain", "\"embedded\"", "twice"]),
+        (refused([("OPENAI_BASE_URL", "api.openai.com")]), ["openai.base_url", "not a URL", "https"]),
+        (refused([("OPENAI_TEMPERATURE_PERCENT", "900")]), ["openai.temperature_percent", "900", "200"]),
+        (refused([("FAILOVER_HEDGE_PERCENT", "101")]), ["failover.hedge_percent", "101", "100"]),
         (refused([("TTS_CHAIN", "siri")]), ["tts.chain", "is not a provider", "embedded"]),
         (refused([("AUTH", "jwt")]), ["auth.jwt_issuer", "is empty", "iss"]),
         (refused([("ADMIN_TOKEN", "short")]), ["ADMIN_TOKEN", "16", "openssl"]),
@@ -180,18 +187,30 @@ fn a_secret_may_be_in_a_file_of_its_own() {
 
 #[test]
 fn what_has_no_effect_yet_is_said() {
-    let loaded = load(
-        None,
-        &env([
-            ("OPENAI_API_KEY", "sk"),
-            ("LIVEKIT_URL", "ws://x"),
-            ("RECORDING_ENABLED", "true"),
-            ("HTTP_ADDR", "0.0.0.0:1"),
-        ]),
-    )
-    .unwrap();
-    for part in ["OPENAI_API_KEY", "LIVEKIT_URL", "RECORDING_ENABLED", "AUTH_NONE_OK", "PUBLIC_URL"] {
+    let loaded =
+        load(None, &env([("LIVEKIT_URL", "ws://x"), ("RECORDING_ENABLED", "true"), ("HTTP_ADDR", "0.0.0.0:1")]))
+            .unwrap();
+    for part in ["LIVEKIT_URL", "RECORDING_ENABLED", "AUTH_NONE_OK", "PUBLIC_URL"] {
         assert!(loaded.warnings.iter().any(|warning| warning.contains(part)), "{part}: {:?}", loaded.warnings);
     }
     assert_eq!(load(None, &env([])).unwrap().warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_key_switches_its_stage_to_the_missions_chain_and_names_win() {
+    use super::{LlmKind, SttKind, TtsKind};
+    let chains = |pairs: [(&str, &str); 2]| {
+        let config = load(None, &env(pairs)).unwrap().config;
+        (config.stt_chain().unwrap(), config.llm_chain().unwrap(), config.tts_chain().unwrap())
+    };
+    let embedded = (vec![SttKind::Embedded], vec![LlmKind::Embedded], vec![TtsKind::Embedded]);
+    assert_eq!(chains([("REGION", "x"), ("GREETING", "")]), embedded);
+    let (stt, llm, tts) = chains([("DEEPGRAM_API_KEY", "k"), ("OPENAI_API_KEY", "k")]);
+    assert_eq!(stt, [SttKind::Deepgram, SttKind::Whisper, SttKind::Embedded]);
+    assert_eq!((llm, tts), (vec![LlmKind::OpenAi, LlmKind::Embedded], vec![TtsKind::Embedded]));
+    let (.., tts) = chains([("CARTESIA_API_KEY", "k"), ("ELEVENLABS_API_KEY", "k")]);
+    assert_eq!(tts, [TtsKind::Cartesia, TtsKind::ElevenLabs, TtsKind::Embedded]);
+    assert_eq!(chains([("OPENAI_API_KEY", "k"), ("LLM_CHAIN", "embedded")]).1, [LlmKind::Embedded]);
+    let keyless = chains([("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"), ("LLM_CHAIN", "openai")]);
+    assert_eq!(keyless.1, [LlmKind::OpenAi], "a server of one's own may need no key");
 }

@@ -1,38 +1,26 @@
 //! What is checked before a port opens.
 
+use base64::Engine as _;
+
 use super::core::key_of;
 use super::{AuthMode, Config, ConfigError, Env};
 
 /// The secrets of parts that this version does not have yet; they do not belong in a file either.
-pub(super) const LATER_SECRETS: &[&str] = &[
-    "REDIS_URL",
-    "DEEPGRAM_API_KEY",
-    "OPENAI_API_KEY",
-    "CARTESIA_API_KEY",
-    "ELEVENLABS_API_KEY",
-    "LIVEKIT_API_KEY",
-    "LIVEKIT_API_SECRET",
-    "TWILIO_AUTH_TOKEN",
-    "PAGERDUTY_ROUTING_KEY",
-    "RECORDING_MASTER_KEY",
-];
+pub(super) const LATER_SECRETS: &[&str] =
+    &["REDIS_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "TWILIO_AUTH_TOKEN", "PAGERDUTY_ROUTING_KEY", MASTER_KEY];
 
-/// The providers that the contract names and this version cannot serve.
-const LATER_PROVIDERS: &[&str] = &["deepgram", "whisper", "openai", "cartesia", "elevenlabs"];
+/// What recordings are encrypted with.
+const MASTER_KEY: &str = "RECORDING_MASTER_KEY";
 
 /// What is set and would change what the server does, but has no effect yet.
 const LATER_VARIABLES: &[(&str, &str)] = &[
-    ("DEEPGRAM_API_KEY", "this version transcribes with the embedded model only; the key is not used"),
-    ("OPENAI_API_KEY", "this version answers with the embedded model only; the key is not used"),
-    ("CARTESIA_API_KEY", "this version speaks with the embedded model only; the key is not used"),
-    ("ELEVENLABS_API_KEY", "this version speaks with the embedded model only; the key is not used"),
     ("LIVEKIT_URL", "this version has no LiveKit channel; callers reach it with a browser only"),
     ("TWILIO_ACCOUNT_SID", "this version has no phone channel; callers reach it with a browser only"),
     ("PAGERDUTY_ROUTING_KEY", "this version pages nobody; alert on its metrics"),
 ];
 
-/// Refuses what would be silently lost: a store or a provider that somebody counts on.
-pub(super) fn refuse_unserved(config: &Config, env: &Env) -> Result<(), ConfigError> {
+/// Refuses what would be silently lost: a store that somebody counts on.
+pub(super) fn refuse_unserved(env: &Env) -> Result<(), ConfigError> {
     if env.get_filled("REDIS_URL").or_else(|| env.get_filled("REDIS_URL_FILE")).is_some() {
         return Err(ConfigError::new(
             "REDIS_URL",
@@ -40,22 +28,45 @@ pub(super) fn refuse_unserved(config: &Config, env: &Env) -> Result<(), ConfigEr
              it. Unset REDIS_URL, and set DATA_DIR to a folder that survives a restart",
         ));
     }
-    for (key, chain) in
-        [("stt.chain", &config.stt.chain), ("llm.chain", &config.llm.chain), ("tts.chain", &config.tts.chain)]
-    {
-        if chain.is_empty() {
-            return Err(ConfigError::new(key, "names no provider: \"embedded\" is the one of this version"));
-        }
-        if let Some(provider) = chain.iter().find(|provider| *provider != "embedded") {
-            let why = if LATER_PROVIDERS.contains(&provider.as_str()) {
-                "is not served by this version yet"
-            } else {
-                "is not a provider"
-            };
-            return Err(ConfigError::new(key, format!("{provider:?} {why}: use \"embedded\"")));
-        }
+    Ok(())
+}
+
+/// Every stage has somebody, and providers are where a URL can lead.
+fn check_providers(config: &Config) -> Result<(), ConfigError> {
+    config.stt_chain()?;
+    config.llm_chain()?;
+    config.tts_chain()?;
+    if config.openai.models.is_empty() || config.openai.models.iter().any(|model| model.trim().is_empty()) {
+        return Err(ConfigError::new("openai.models", "names no model, or an empty one: \"gpt-4o-mini\" is one"));
+    }
+    if !(-1..=200).contains(&config.openai.temperature_percent) {
+        let reason = format!("{} does not work: 0 to 200 do, and -1", config.openai.temperature_percent);
+        return Err(ConfigError::new("openai.temperature_percent", reason));
+    }
+    for (key, url) in [
+        ("deepgram.base_url", &config.deepgram.base_url),
+        ("openai.base_url", &config.openai.base_url),
+        ("cartesia.base_url", &config.cartesia.base_url),
+        ("elevenlabs.base_url", &config.elevenlabs.base_url),
+    ] {
+        check_provider_url(key, url)?;
     }
     Ok(())
+}
+
+fn check_provider_url(key: &str, url: &str) -> Result<(), ConfigError> {
+    let parsed = url.parse::<axum::http::Uri>().ok();
+    let schemes = ["http", "https", "ws", "wss"];
+    let good = parsed.is_some_and(|uri| {
+        uri.scheme_str().is_some_and(|scheme| schemes.contains(&scheme))
+            && uri.host().is_some()
+            && uri.query().is_none()
+    });
+    if good {
+        Ok(())
+    } else {
+        Err(ConfigError::new(key, "is not a URL like https://api.example.com (http, https, ws and wss work)"))
+    }
 }
 
 /// Checks that the settings can work, each and together.
@@ -63,6 +74,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     config.core().validate().map_err(|error| ConfigError::new(key_of(error.key), error.reason))?;
     check_ranges(config)?;
     check_url("public_url", &config.public_url)?;
+    check_root("public_url", &config.public_url)?;
     check_url("otel.exporter_otlp_endpoint", &config.otel.exporter_otlp_endpoint)?;
     check_url("auth.jwks_url", &config.auth.jwks_url)?;
     if config.greeting.chars().count() > 500 {
@@ -73,7 +85,27 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     }
     check_log_level(&config.log.level)?;
     check_ports(config)?;
+    check_providers(config)?;
     check_auth(config)
+}
+
+/// The page and the API are at the root of their host; a path would be promised to callers and not be there.
+fn check_root(key: &str, url: &str) -> Result<(), ConfigError> {
+    let parsed = url.parse::<axum::http::Uri>().ok();
+    if parsed.and_then(|uri| uri.path_and_query().cloned()).is_none_or(|path| path == "/") {
+        return Ok(());
+    }
+    Err(ConfigError::new(key, format!("{url:?} has a path or a query: the page is at the root of its host only")))
+}
+
+/// A key that could not encrypt anything must not be found out at the first recording.
+pub(super) fn check_master_key(env: &Env) -> Result<(), ConfigError> {
+    let Some(key) = env.get_filled(MASTER_KEY) else { return Ok(()) };
+    match base64::engine::general_purpose::STANDARD.decode(key.trim()) {
+        Ok(bytes) if bytes.len() == 32 => Ok(()),
+        Ok(bytes) => Err(ConfigError::new(MASTER_KEY, format!("has {} bytes: 32 are needed, in base64", bytes.len()))),
+        Err(_) => Err(ConfigError::new(MASTER_KEY, "is not base64: 32 bytes in base64 are needed")),
+    }
 }
 
 /// The levels of the log, from little to much.
@@ -125,6 +157,7 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("http.max_connections", config.http.max_connections as u64, 1, 1_000_000),
         ("auth.jwks_cache_ms", config.auth.jwks_cache_ms, 10_000, 86_400_000),
         ("limits.max_sessions", limits.max_sessions as u64, 1, 100_000),
+        ("limits.unvisited_ms", limits.unvisited_ms, 0, 3_600_000),
         ("limits.retry_after_s", limits.retry_after_s, 1, 3_600),
         ("limits.max_body_bytes", limits.max_body_bytes as u64, 1_024, 16_777_216),
         ("limits.max_message_bytes", limits.max_message_bytes as u64, 1_024, 1_048_576),
@@ -144,6 +177,15 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("model.turn_workers", config.model.turn_workers as u64, 1, 64),
         ("model.tts_workers", config.model.tts_workers as u64, 1, 64),
         ("model.queue", config.model.queue as u64, 1, 65_536),
+        ("deepgram.connect_timeout_ms", config.deepgram.connect_timeout_ms, 50, 30_000),
+        ("deepgram.finalize_wait_ms", config.deepgram.finalize_wait_ms, 20, 5_000),
+        ("openai.connect_timeout_ms", config.openai.connect_timeout_ms, 50, 30_000),
+        ("openai.max_tokens", u64::from(config.openai.max_tokens), 16, 100_000),
+        ("openai.brief_max_tokens", u64::from(config.openai.brief_max_tokens), 16, 100_000),
+        ("openai.max_context_chars", config.openai.max_context_chars as u64, 1_000, 10_000_000),
+        ("openai.warm_connections", config.openai.warm_connections as u64, 0, 100),
+        ("cartesia.connect_timeout_ms", config.cartesia.connect_timeout_ms, 50, 30_000),
+        ("elevenlabs.connect_timeout_ms", config.elevenlabs.connect_timeout_ms, 50, 30_000),
         ("otel.queue", config.otel.queue as u64, 512, 1_000_000),
         ("input_log.retention_days", u64::from(config.input_log.retention_days), 1, 3_650),
         ("input_log.max_total_mb", config.input_log.max_total_mb, 64, 10_000_000),
@@ -217,9 +259,13 @@ pub(super) fn warnings(config: &Config, env: &Env) -> Vec<String> {
             warnings.push(format!("{variable} is set: {why}"));
         }
     }
-    if env.get_filled("RECORDING_ENABLED").and_then(super::env::flag) == Some(true) {
+    if !super::KEEPS_RECORDINGS && env.get_filled("RECORDING_ENABLED").and_then(super::env::flag) == Some(true) {
         warnings
             .push("RECORDING_ENABLED is true: this version records nothing, whatever a caller agrees to".to_owned());
+    }
+    for model in super::prices::without_price(config) {
+        warnings
+            .push(format!("{model} has no price: what it uses costs nothing in the books. Give it one in PRICES_FILE"));
     }
     let loopback = config.http.addr.0.ip().is_loopback();
     if config.auth.mode == AuthMode::None && !loopback {

@@ -15,15 +15,16 @@ use crate::tasks::Task;
 
 pub use crate::audio::frame::FRAME_MS;
 
-/// What the session's task is told. Its queue is bounded; when it is full, audio frames are dropped (and counted), and
-/// everything else makes the sender close its connection.
+/// What the session's task is told. Its queue is bounded, and its last places are kept for what must not be lost: audio
+/// is refused first (the sender drops and counts it), then reports of the playout (the next one says more), and when it
+/// is full to the brim the sender closes its connection, which may come back.
 #[derive(Debug)]
 pub enum Command {
     /// A transport leg. It replaces the one before, whose outbound gets [`Outbound::Close`] with 4001.
     Attach {
         /// The new leg, unique in the process.
         connection: ConnectionId,
-        /// Whether audio flows on it.
+        /// Whether the agent speaks on it; without, it answers in text and nothing is synthesised.
         voice: bool,
         /// Where what it is to send goes. When full, the reader is too slow: the leg is dropped with 4003.
         outbound: mpsc::Sender<Outbound>,
@@ -88,6 +89,17 @@ pub enum Command {
         /// Where to.
         answer: oneshot::Sender<Box<SessionDoc>>,
     },
+}
+
+impl Command {
+    /// Places of a queue of `all` that must be left for what matters more.
+    const fn leaves(&self, all: usize) -> usize {
+        match self {
+            Self::Audio { .. } => all / 4,
+            Self::Playout { .. } => all / 8,
+            _ => 0,
+        }
+    }
 }
 
 /// The answer to `POST /api/sessions/{id}/messages`.
@@ -171,8 +183,10 @@ pub struct Ready {
     pub channel: String,
     /// The agent that has the call.
     pub agent: String,
-    /// Whether recording is on.
+    /// Whether the caller has agreed to recording.
     pub recording: bool,
+    /// Whether this server keeps recordings at all; without, nothing is recorded, whatever was agreed to.
+    pub records: bool,
     /// Whether the microphone is muted.
     pub muted: bool,
 }
@@ -184,6 +198,8 @@ pub struct SessionInfo {
     pub state: AgentState,
     /// Whether a transport leg is there.
     pub connected: bool,
+    /// Whether anybody ever came: by a transport leg, or with a message.
+    pub visited: bool,
     /// The agent that has the call.
     pub agent: String,
     /// Turns so far.
@@ -235,8 +251,12 @@ impl SessionHandle {
     /// Tells the session something, without waiting.
     ///
     /// # Errors
-    /// [`SendError`] when its queue is full, or when it is over.
+    /// [`SendError`] when its queue is too full for this command, or when it is over.
     pub fn send(&self, command: Command) -> Result<(), SendError> {
+        let left = self.commands.capacity();
+        if left <= command.leaves(self.commands.max_capacity()) && !self.commands.is_closed() {
+            return Err(SendError::Full);
+        }
         self.commands.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SendError::Full,
             mpsc::error::TrySendError::Closed(_) => SendError::Ended,

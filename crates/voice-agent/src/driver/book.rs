@@ -1,10 +1,8 @@
 //! Booking what providers were used for, cancelled work included.
 
-use std::sync::Arc;
-
 use voice_core::Input;
 use voice_core::cost::{Quantity, Usage};
-use voice_core::ids::{ReplyId, UtteranceId};
+use voice_core::ids::{LlmRequestId, ReplyId, RungId, UtteranceId};
 use voice_core::provider::Stage;
 
 use super::spend::{Booked, tokens};
@@ -28,9 +26,10 @@ pub(super) fn asked_chars(request: &LlmRequest) -> u64 {
 }
 
 impl Driver {
-    pub(super) fn use_up(&mut self, stage: Stage, provider: &str, model: &str, quantity: Quantity, what: For) {
+    fn use_up(&mut self, stage: Stage, rung: RungId, quantity: Quantity, what: For) {
         let For { reply, utterance, wasted } = what;
-        let (provider, model) = (provider.to_owned(), model.to_owned());
+        let Some(rung) = self.labels.chains.of(stage).get(usize::from(rung.0)) else { return };
+        let (provider, model) = (rung.provider.clone(), rung.model.clone());
         let usage = Usage { stage, provider, model, quantity, reply, utterance, wasted };
         let booked = self.spend.book(usage.clone(), self.deps.core.prices.price(&usage));
         self.count(booked);
@@ -44,20 +43,18 @@ impl Driver {
     }
 
     /// Audio was transcribed; or it was given away to be, and nobody waits for it any more.
-    pub(super) fn book_hearing(&mut self, utterance: UtteranceId, audio_ms: u64, wasted: bool) {
-        let stt = Arc::clone(&self.deps.providers.stt);
+    pub(super) fn book_hearing(&mut self, utterance: UtteranceId, rung: RungId, audio_ms: u64, wasted: bool) {
         let what = For { utterance: Some(utterance), wasted, ..For::default() };
-        self.use_up(Stage::Stt, stt.provider(), stt.model(), Quantity::AudioMs(audio_ms), what);
+        self.use_up(Stage::Stt, rung, Quantity::AudioMs(audio_ms), what);
     }
 
     /// Speech that was made of a text of which the rest is not wanted, or did not come.
-    pub(super) fn book_speaking(&mut self, reply: ReplyId, audio_ms: u64, wasted: bool) {
+    pub(super) fn book_speaking(&mut self, reply: ReplyId, rung: RungId, audio_ms: u64, wasted: bool) {
         if audio_ms == 0 {
             return;
         }
-        let tts = Arc::clone(&self.deps.providers.tts);
         let what = For { reply: Some(reply), wasted, ..For::default() };
-        self.use_up(Stage::Tts, tts.provider(), tts.model(), Quantity::AudioMs(audio_ms), what);
+        self.use_up(Stage::Tts, rung, Quantity::AudioMs(audio_ms), what);
     }
 
     /// A request that did not come to its end: what it read, and what it had said by then, as far as can be told.
@@ -65,10 +62,17 @@ impl Driver {
         if asked.booked {
             return;
         }
-        let llm = Arc::clone(&self.deps.providers.llm);
         let quantity = Quantity::Tokens { input: tokens(asked.chars.0), output: tokens(asked.chars.1) };
         let what = For { reply: Some(asked.reply), wasted, ..For::default() };
-        self.use_up(Stage::Llm, llm.provider(), llm.model(), quantity, what);
+        self.use_up(Stage::Llm, asked.rung, quantity, what);
+    }
+
+    /// A request said itself what it used.
+    pub(super) fn book_request(&mut self, request: LlmRequestId, quantity: Quantity) {
+        let Some(asked) = self.models.get_mut(&request) else { return };
+        asked.booked = true;
+        let (reply, rung) = (Some(asked.reply), asked.rung);
+        self.use_up(Stage::Llm, rung, quantity, For { reply, ..For::default() });
     }
 
     /// Notes how far a request has come.

@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use voice_core::CoreConfig;
+use voice_core::failover::{Chains, Rung};
+use voice_core::provider::ProviderFailure;
 
+use crate::failover::Board;
 use crate::llm::Llm;
+use crate::served::Served;
 use crate::store::{Clock, SessionDoc, Store};
-use crate::stt::Stt;
+use crate::stt::{StreamingStt, Stt};
 use crate::telemetry::{Events, Traces};
 use crate::tts::Tts;
 use crate::turn::TurnScorer;
@@ -19,22 +24,90 @@ use crate::vad::{Silero, VadConfig};
 /// Who serves the stages of a call.
 #[derive(Clone)]
 pub struct Providers {
-    /// Hears.
-    pub stt: Arc<dyn Stt>,
+    /// Who hears, in order; none of the three lists is empty.
+    pub stt: Vec<SttRung>,
     /// Says whether the caller has finished; without, the silence alone decides.
     pub scorer: Option<Arc<dyn TurnScorer>>,
-    /// Thinks.
-    pub llm: Arc<dyn Llm>,
-    /// Speaks.
-    pub tts: Arc<dyn Tts>,
+    /// Who thinks, in order.
+    pub llm: Vec<Arc<dyn Llm>>,
+    /// Who speaks, in order.
+    pub tts: Vec<Arc<dyn Tts>>,
     /// Notices speech.
     pub vad: Arc<Silero>,
 }
 
+/// One recogniser of a chain.
+#[derive(Clone)]
+pub enum SttRung {
+    /// It is given whole stretches of audio.
+    Whole(Arc<dyn Stt>),
+    /// It hears audio as it comes.
+    Streaming(Arc<dyn StreamingStt>),
+}
+
+impl SttRung {
+    /// The provider's label.
+    pub fn provider(&self) -> &'static str {
+        match self {
+            Self::Whole(stt) => stt.provider(),
+            Self::Streaming(stt) => stt.provider(),
+        }
+    }
+
+    /// The model, as configured.
+    pub fn model(&self) -> &str {
+        match self {
+            Self::Whole(stt) => stt.model(),
+            Self::Streaming(stt) => stt.model(),
+        }
+    }
+
+    /// Whether it answers, off any caller's path.
+    pub fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
+        match self {
+            Self::Whole(stt) => stt.probe(),
+            Self::Streaming(stt) => stt.probe(),
+        }
+    }
+
+    /// Whether the provider serves the configured model.
+    pub fn served(&self) -> BoxFuture<'static, Result<Served, ProviderFailure>> {
+        match self {
+            Self::Whole(stt) => stt.served(),
+            Self::Streaming(stt) => stt.served(),
+        }
+    }
+}
+
+impl Providers {
+    /// One provider for each stage.
+    pub fn single(
+        stt: Arc<dyn Stt>,
+        scorer: Option<Arc<dyn TurnScorer>>,
+        llm: Arc<dyn Llm>,
+        tts: Arc<dyn Tts>,
+        vad: Arc<Silero>,
+    ) -> Self {
+        Self { stt: vec![SttRung::Whole(stt)], scorer, llm: vec![llm], tts: vec![tts], vad }
+    }
+
+    /// The chains as the core knows them.
+    pub fn chains(&self) -> Chains {
+        let stt = self.stt.iter().map(|stt| Rung {
+            streams: matches!(stt, SttRung::Streaming(_)),
+            ..Rung::new(stt.provider(), stt.model())
+        });
+        Chains {
+            stt: stt.collect(),
+            llm: self.llm.iter().map(|llm| Rung::new(llm.provider(), llm.model())).collect(),
+            tts: self.tts.iter().map(|tts| Rung::new(tts.provider(), tts.model())).collect(),
+        }
+    }
+}
+
 impl std::fmt::Debug for Providers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [stt, llm, tts] = [self.stt.provider(), self.llm.provider(), self.tts.provider()];
-        f.debug_struct("Providers").field("stt", &stt).field("llm", &llm).field("tts", &tts).finish_non_exhaustive()
+        f.debug_struct("Providers").field("chains", &self.chains()).finish_non_exhaustive()
     }
 }
 
@@ -44,7 +117,9 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// Who serves the stages.
     pub providers: Providers,
-    /// The core's settings.
+    /// How they are.
+    pub board: Arc<Board>,
+    /// The core's settings; its chains are those of `providers`.
     pub core: CoreConfig,
     /// When the VAD speaks of speech.
     pub vad: VadConfig,

@@ -3,6 +3,7 @@
 //! Pure: audio and times in, edges and stretches of audio out. Times are session milliseconds; inside, the audio stream
 //! has a clock of its own, which only audio moves.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use voice_core::Input;
@@ -22,6 +23,8 @@ const IDLE_KEPT_MS: u64 = 600;
 /// The most that is kept, in milliseconds: what the recogniser listens to at most, its pre-roll, and room for a pause. It
 /// is allocated only while somebody speaks for so long.
 const RING_MS: u64 = 32_000;
+/// Utterances whose transcript may be waited for while the caller goes on.
+const MOST_PAST: usize = 4;
 /// New audio between two interim transcripts, in milliseconds.
 const INTERIM_EVERY_MS: u64 = 400;
 /// When frames stop coming in mid-speech for this long, the speech has ended, in milliseconds. One or two retransmissions of
@@ -36,6 +39,8 @@ struct Current {
     from_ms: u64,
     next_interim_ms: u64,
     interim_under_way: bool,
+    /// As far as a streaming recogniser was given it, in stream milliseconds.
+    streamed_ms: u64,
 }
 
 /// A caller's ears, so to speak: one for each transport leg.
@@ -44,6 +49,8 @@ pub(super) struct Ears {
     detector: Detector,
     ring: AudioRing,
     current: Option<Current>,
+    /// Utterances before it whose transcript is still waited for: another recogniser may be asked for them.
+    past: VecDeque<Current>,
     /// Session time minus stream time, in milliseconds.
     offset_ms: i64,
     last_frame_ms: u64,
@@ -56,6 +63,7 @@ impl Ears {
             detector: Detector::new(silero, config),
             ring: AudioRing::new(RING_MS),
             current: None,
+            past: VecDeque::new(),
             offset_ms: 0,
             last_frame_ms: 0,
         }
@@ -115,14 +123,42 @@ impl Ears {
 
     /// The core begins an utterance.
     pub(super) fn start(&mut self, utterance: UtteranceId, from_ms: u64) {
+        if let Some(before) = self.current.take() {
+            self.past.push_back(before);
+            if self.past.len() > MOST_PAST {
+                self.past.pop_front();
+            }
+        }
         let from_ms = self.to_stream(from_ms).saturating_sub(PRE_ROLL_MS);
         let next_interim_ms = from_ms + PRE_ROLL_MS + INTERIM_EVERY_MS;
-        self.current = Some(Current { utterance, from_ms, next_interim_ms, interim_under_way: false });
+        self.current =
+            Some(Current { utterance, from_ms, next_interim_ms, interim_under_way: false, streamed_ms: from_ms });
+    }
+
+    /// A streaming recogniser hears the utterance from its beginning.
+    pub(super) fn stream_again(&mut self, utterance: UtteranceId) {
+        if let Some(current) = self.current.as_mut().filter(|current| current.utterance == utterance) {
+            current.streamed_ms = current.from_ms;
+        }
+    }
+
+    /// The utterance's audio that a streaming recogniser was not given yet; none while there is none, or while the caller
+    /// pauses longer than the end of a word takes.
+    pub(super) fn take_unstreamed(&mut self, utterance: UtteranceId) -> Option<Vec<i16>> {
+        let end_ms = self.ring.end_ms();
+        let current = self.current.as_mut().filter(|current| current.utterance == utterance)?;
+        if end_ms <= current.streamed_ms {
+            return None;
+        }
+        let pcm = self.ring.range(current.streamed_ms, end_ms);
+        current.streamed_ms = end_ms;
+        Some(pcm)
     }
 
     /// The audio of an utterance as far as it goes; none when it is not the current one. `until_ms` is where its speech ends.
     pub(super) fn finish(&mut self, utterance: UtteranceId, until_ms: u64) -> Option<Vec<i16>> {
-        let current = self.current.filter(|current| current.utterance == utterance)?;
+        let mut all = self.past.iter().chain(&self.current);
+        let current = *all.find(|current| current.utterance == utterance)?;
         let until_ms = self.to_stream(until_ms) + TAIL_MS;
         Some(self.ring.range(current.from_ms, until_ms))
     }
@@ -144,6 +180,7 @@ impl Ears {
     /// The core needs this utterance no longer.
     pub(super) fn forget(&mut self, utterance: UtteranceId) {
         self.current.take_if(|current| current.utterance == utterance);
+        self.past.retain(|past| past.utterance != utterance);
     }
 
     /// The audio for an interim transcript, when one is due.
@@ -170,10 +207,8 @@ impl Ears {
 
     /// Gives back the memory of audio that nobody will ask for.
     pub(super) fn tidy(&mut self) {
-        let keep_from = match self.current {
-            Some(current) => current.from_ms,
-            None => self.ring.end_ms().saturating_sub(IDLE_KEPT_MS),
-        };
+        let needed = self.past.front().or(self.current.as_ref()).map(|current| current.from_ms);
+        let keep_from = needed.unwrap_or_else(|| self.ring.end_ms().saturating_sub(IDLE_KEPT_MS));
         self.ring.forget_before(keep_from);
     }
 

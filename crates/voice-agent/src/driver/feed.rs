@@ -118,6 +118,7 @@ impl Feed {
             | Observation::LlmStarted { .. }
             | Observation::TtsStarted { .. }
             | Observation::ProviderFailed { .. }
+            | Observation::FailedOver { .. }
             | Observation::DeadlineMissed { .. }
             | Observation::Handoff { .. }
             | Observation::CommitFailed { .. } => true,
@@ -183,7 +184,7 @@ impl Happening {
                 ("slow", cause.map_or_else(String::new, |cause| cause.as_str().to_owned()))
             }
             What::Client(ClientEvent::FallbackToText { .. }) => ("fell_back_to_text", String::new()),
-            What::Operation(Observation::ProviderFailed { stage, kind }) => {
+            What::Operation(Observation::ProviderFailed { stage, kind, .. }) => {
                 ("provider_failed", format!("{} {}", stage.as_str(), kind.as_str()))
             }
             What::Operation(Observation::DeadlineMissed { state }) => ("deadline_missed", (*state).to_owned()),
@@ -256,6 +257,7 @@ fn hide(fields: &mut Map<String, Value>) {
 
 #[cfg(test)]
 mod tests {
+    use voice_core::ids::RungId;
     use voice_core::ids::{ReplyId, SpeechId, TurnId, UtteranceId};
     use voice_core::provider::{ProviderErrorKind, Stage};
     use voice_core::timeline::{PauseCause, Stages};
@@ -299,7 +301,11 @@ mod tests {
         feed.client(&ClientEvent::State { state: AgentState::Thinking });
         feed.client(&ClientEvent::Transcript { utterance_id: UtteranceId(1), text: "add".to_owned(), r#final: false });
         assert_eq!((feed.watch().0.len(), feed.glance().trouble), (0, None));
-        feed.operation(&Observation::ProviderFailed { stage: Stage::Stt, kind: ProviderErrorKind::Timeout });
+        feed.operation(&Observation::ProviderFailed {
+            stage: Stage::Stt,
+            rung: RungId(0),
+            kind: ProviderErrorKind::Timeout,
+        });
         let trouble = feed.glance().trouble.unwrap();
         assert_eq!((trouble.kind, trouble.detail.as_str()), ("provider_failed", "stt timeout"));
         let (stages, cause) = (Stages { llm: 900, ..Stages::default() }, Some(PauseCause::Llm));

@@ -9,6 +9,7 @@ use voice_core::ids::ConnectionId;
 use super::api::{Command, Outbound, Ready};
 use super::ears::Ears;
 use super::{Driver, Leg, TIDY_EVERY_MS, doc};
+use crate::config::KEEPS_RECORDINGS;
 
 impl Driver {
     pub(super) fn take_command(&mut self, command: Command) {
@@ -30,6 +31,7 @@ impl Driver {
                 }
             }
             Command::Text { text, answer } => {
+                self.visited = true;
                 let message = answer.map(|answer| self.answers.expect(answer));
                 self.pending.push_back(Input::Text { text, message });
             }
@@ -55,10 +57,14 @@ impl Driver {
     fn attach(&mut self, connection: ConnectionId, voice: bool, outbound: mpsc::Sender<Outbound>) {
         self.close_leg(4001, "replaced");
         self.leg = Some(Leg { connection, outbound });
+        self.visited = true;
         self.feed.connected(true);
         // First of all: a leg that is gone already is then lost again in the right order.
         self.pending.push_back(Input::Connected { connection, voice });
         self.muted = false;
+        if voice {
+            self.open_lines();
+        }
         self.ears = Ears::new(Arc::clone(&self.deps.providers.vad), self.deps.vad);
         let resumed = self.resumed || self.session.turns() > 0;
         self.send(Outbound::Ready(Ready {
@@ -67,6 +73,7 @@ impl Driver {
             channel: self.labels.channel.to_owned(),
             agent: self.session.current_agent().to_owned(),
             recording: self.session.recording_permit().is_some(),
+            records: KEEPS_RECORDINGS,
             muted: self.muted,
         }));
         self.send(Outbound::Tasks(self.staging.tasks()));
@@ -75,6 +82,7 @@ impl Driver {
     fn detach(&mut self, connection: ConnectionId) {
         if self.is_current(connection) {
             self.leg = None;
+            self.close_lines();
             self.feed.connected(false);
             self.pending.push_back(Input::Disconnected { connection });
         }

@@ -8,18 +8,20 @@ pub mod api;
 mod book;
 mod deps;
 mod doc;
+mod done;
 mod ears;
 pub mod feed;
 mod journal;
 mod leave;
 mod leg;
+mod lines;
 mod mouth;
 mod recommit;
 mod spend;
 mod staging;
 mod wish;
 
-pub use deps::{Deps, Providers, Start};
+pub use deps::{Deps, Providers, Start, SttRung};
 pub use doc::has_begun;
 pub(crate) use leave::close_code;
 
@@ -29,30 +31,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use voice_core::chat::ToolCall;
-use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, SpeechId, ToolCallId, UtteranceId};
-use voice_core::input::WordTiming;
+use voice_core::agents::{END_CALL_TOOL, TRANSFER_TOOL};
+use voice_core::ids::{ConnectionId, LlmRequestId, UtteranceId};
+use voice_core::input::ProviderHealth;
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
-use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation, Output};
 
 use crate::audio::format::AudioFormat;
-use crate::store::{CommitOutcome, SessionDoc, StoreError, UserTasks};
+use crate::store::{SessionDoc, UserTasks};
 use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
 
 use answers::Answers;
 use api::{Command, Outbound, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
+use done::{Asked, Done, FramesDropped, ScoreParts, Transcription};
 use ears::Ears;
 use feed::Feed;
 use journal::Journal;
+use lines::Lines;
 use mouth::Mouth;
 use spend::Spend;
 use staging::Staging;
@@ -68,6 +70,7 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
     let (info_sender, info) = watch::channel(SessionInfo {
         state: AgentState::Listening,
         connected: false,
+        visited: false,
         agent: start.doc.current_agent.clone(),
         turns: 0,
         last_latency_ms: None,
@@ -80,14 +83,10 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
     tracker.spawn(async move {
         let session = start.doc.session_id.clone();
         let channel = start.doc.channel.as_str();
-        let llm_model = deps.providers.llm.model().to_owned();
         let labels = SessionLabels {
             session_id: session.as_str().to_owned(),
             channel,
-            stt_provider: deps.providers.stt.provider().to_owned(),
-            llm_provider: deps.providers.llm.provider().to_owned(),
-            llm_model,
-            tts_provider: deps.providers.tts.provider().to_owned(),
+            chains: Arc::new(deps.core.chains.clone()),
         };
         let mut driver = Driver::new(Arc::clone(&deps), start, labels.clone(), commands, info_sender.clone());
         driver.feed = Arc::clone(&feed);
@@ -112,115 +111,11 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
     handle
 }
 
-/// What a provider or the store answered.
-#[derive(Debug)]
-enum Done {
-    Core(Input),
-    Interim {
-        utterance: UtteranceId,
-        audio_ms: u64,
-        text: Result<String, ProviderFailure>,
-        took_ms: u64,
-    },
-    Final {
-        utterance: UtteranceId,
-        revision: u32,
-        audio_ms: u64,
-        text: Result<String, ProviderFailure>,
-    },
-    Score {
-        utterance: UtteranceId,
-        revision: u32,
-        acoustic: Result<f32, ProviderErrorKind>,
-    },
-    LlmUsed {
-        request: LlmRequestId,
-        input_tokens: u64,
-        output_tokens: u64,
-    },
-    Audio {
-        speech: SpeechId,
-        chunk: u32,
-        audio: Bytes,
-    },
-    Spoken {
-        speech: SpeechId,
-        chunk: u32,
-        words: Vec<WordTiming>,
-    },
-    VoiceFailed {
-        speech: SpeechId,
-        chunk: u32,
-        failure: ProviderFailure,
-    },
-    Base {
-        tasks: Result<UserTasks, StoreError>,
-    },
-    Tasks {
-        call: ToolCall,
-        tasks: Result<UserTasks, StoreError>,
-    },
-    /// Nobody knows yet whether the store has it.
-    Doubt {
-        commit: CommitId,
-    },
-    Commit {
-        commit: CommitId,
-        calls: Vec<ToolCallId>,
-        outcome: Result<CommitOutcome, StoreError>,
-        took: Duration,
-    },
-}
-
 /// The transport leg that the caller is on.
 #[derive(Debug)]
 struct Leg {
     connection: ConnectionId,
     outbound: mpsc::Sender<Outbound>,
-}
-
-/// A request to the model that is under way.
-#[derive(Debug)]
-struct Asked {
-    abort: AbortHandle,
-    reply: voice_core::ids::ReplyId,
-    /// Characters of what it was asked, and of what it said so far.
-    chars: (u64, u64),
-    /// It said itself what it used.
-    booked: bool,
-}
-
-/// Something that is being made of an utterance's audio.
-#[derive(Debug)]
-struct Transcription {
-    abort: AbortHandle,
-    /// Milliseconds of audio that it was given to transcribe; none for the score.
-    audio_ms: u64,
-}
-
-/// What the end-of-turn score is made of: it needs both halves.
-#[derive(Debug, Default)]
-struct ScoreParts {
-    utterance: UtteranceId,
-    revision: u32,
-    acoustic: Option<f32>,
-    text: Option<String>,
-}
-
-/// Frames of caller audio that were not taken.
-#[derive(Debug, Default)]
-struct FramesDropped {
-    /// The microphone is muted.
-    muted: u64,
-    /// They came on a leg that was replaced.
-    old_connection: u64,
-}
-
-impl FramesDropped {
-    /// The metric's labels, and how many frames each had.
-    fn by_reason(&self) -> [(&'static str, u64); 2] {
-        [("muted", self.muted), ("old_connection", self.old_connection)]
-    }
 }
 
 /// Sessions of this process so far.
@@ -250,6 +145,8 @@ struct Driver {
     /// Inputs that outputs caused.
     pending: VecDeque<Input>,
     leg: Option<Leg>,
+    /// Whether anybody ever came to this session, here.
+    visited: bool,
     muted: bool,
     ears: Ears,
     mouth: Mouth,
@@ -257,6 +154,10 @@ struct Driver {
     score: ScoreParts,
     models: BTreeMap<LlmRequestId, Asked>,
     transcriptions: BTreeMap<UtteranceId, Vec<Transcription>>,
+    lines: Lines,
+    /// What the process knows of its providers, and what this session was told of it.
+    health: watch::Receiver<Arc<Vec<ProviderHealth>>>,
+    told_health: Arc<Vec<ProviderHealth>>,
     spend: Spend,
     answers: Answers,
     /// The commit that is being made.
@@ -306,6 +207,7 @@ impl Driver {
             feed: Arc::default(),
             pending: VecDeque::new(),
             leg: None,
+            visited: false,
             muted: false,
             ears,
             mouth: Mouth::new(AudioFormat::Pcm24k),
@@ -313,6 +215,9 @@ impl Driver {
             score: ScoreParts::default(),
             models: BTreeMap::new(),
             transcriptions: BTreeMap::new(),
+            lines: Lines::default(),
+            health: deps.board.news(),
+            told_health: Arc::default(),
             spend: Spend::default(),
             answers: Answers::default(),
             committing: None,
@@ -327,12 +232,14 @@ impl Driver {
 
     async fn run(&mut self) -> SessionEnd {
         self.load_tasks();
+        self.tell_health();
         let going_away = self.deps.going_away.clone();
         while self.end.is_none() {
             let wake = self.next_wake();
             tokio::select! {
                 biased;
                 Some(done) = self.done.recv() => self.take_done(done),
+                Ok(()) = self.health.changed() => self.tell_health(),
                 command = self.commands.recv() => match command {
                     Some(command) => self.take_command(command),
                     // Nobody can reach the session any more: the process is going down.
@@ -353,6 +260,15 @@ impl Driver {
     pub(super) fn load_tasks(&self) {
         let (store, user) = (Arc::clone(&self.deps.store), self.doc.user_id.clone());
         let _abort = self.spawn(async move { Done::Base { tasks: store.tasks(user).await } });
+    }
+
+    /// Tells the session what it does not know yet of its providers.
+    fn tell_health(&mut self) {
+        let all = Arc::clone(&self.health.borrow_and_update());
+        let known = std::mem::replace(&mut self.told_health, Arc::clone(&all));
+        for health in all.iter().filter(|health| !known.contains(health)) {
+            self.pending.push_back(Input::ProviderHealth(*health));
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -426,6 +342,7 @@ impl Driver {
         let info = SessionInfo {
             state: self.session.state(),
             connected: self.leg.is_some(),
+            visited: self.visited,
             agent: self.session.current_agent().to_owned(),
             turns: self.session.turns(),
             last_latency_ms: self.info.borrow().last_latency_ms,
@@ -449,6 +366,7 @@ impl Driver {
             Observation::Latency { latency_ms, .. } => {
                 self.info.send_modify(|info| info.last_latency_ms = Some(*latency_ms));
             }
+            Observation::Attempt { stage, rung, result } => self.deps.board.report(*stage, *rung, *result),
             Observation::EndOfTurn { .. } => self.turn_tools.clear(),
             Observation::SpeculationDiscarded { reply, .. } => {
                 let booked = self.spend.discard(*reply);
@@ -471,6 +389,11 @@ impl Driver {
     fn tell_client(&mut self, event: ClientEvent) {
         self.feed.client(&event);
         if let ClientEvent::ToolCall { name, arguments, result } = &event {
+            if matches!(name.as_str(), TRANSFER_TOOL | END_CALL_TOOL) {
+                // The core runs these two itself, and at once: nobody else saw them.
+                let failed = result.get("status").is_some_and(|status| status == "failed");
+                self.deps.events.tool_finished(&self.labels.session_id, name, 0, failed);
+            }
             let (name, arguments, result) = (name.clone(), arguments.clone(), result.clone());
             self.turn_tools.push(ToolCallReport { name, arguments, result });
         }

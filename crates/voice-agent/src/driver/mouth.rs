@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use tokio::task::AbortHandle;
-use voice_core::ids::{ReplyId, SpeechId};
+use voice_core::ids::{ReplyId, RungId, SpeechId};
+use voice_core::input::WordTiming;
 
 use super::api::Outbound;
 use crate::audio::format::AudioFormat;
@@ -24,6 +25,53 @@ struct ChunkAudio {
     done: bool,
 }
 
+/// One voice at work on a chunk.
+#[derive(Debug)]
+struct Synthesis {
+    chunk: u32,
+    rung: RungId,
+    abort: AbortHandle,
+    /// It says while it speaks where words end: only whole words are let out, so that another voice can go on between two.
+    timed: bool,
+    words: Vec<WordTiming>,
+    /// Audio of a word that is not whole yet.
+    held: Vec<u8>,
+    /// Bytes that it has made.
+    made: usize,
+}
+
+impl Synthesis {
+    /// How much of what it has made may be let out, in bytes.
+    fn whole(&self, format: AudioFormat) -> usize {
+        if !self.timed {
+            return self.made;
+        }
+        let made_ms = length_ms(self.made, format);
+        let whole_ms = self.words.iter().map(|word| word.end_ms).take_while(|end_ms| *end_ms <= made_ms).last();
+        usize::try_from(whole_ms.unwrap_or(0)).unwrap_or(0) * format.bytes_per_ms()
+    }
+}
+
+/// What a voice has let out of a chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LetOut {
+    /// Milliseconds of audio.
+    pub(super) audio_ms: u64,
+    /// Where its words end, as far as is known.
+    pub(super) words: Vec<WordTiming>,
+}
+
+/// A voice that was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stopped {
+    pub(super) reply: ReplyId,
+    pub(super) rung: RungId,
+    /// Milliseconds of audio that it had made.
+    pub(super) audio_ms: u64,
+    /// They are thrown away.
+    pub(super) wasted: bool,
+}
+
 /// One speech.
 #[derive(Debug)]
 struct Voice {
@@ -31,8 +79,9 @@ struct Voice {
     reply: ReplyId,
     format: AudioFormat,
     chunks: Vec<ChunkAudio>,
-    texts: VecDeque<(u32, String)>,
-    synthesis: Option<(u32, AbortHandle)>,
+    texts: VecDeque<(u32, RungId, String)>,
+    /// Who is at work: one voice, or several on the same chunk.
+    synthesis: Vec<Synthesis>,
     through_chunk: Option<u32>,
     last: bool,
     playing: bool,
@@ -47,17 +96,16 @@ struct Voice {
 }
 
 impl Voice {
-    fn abort(&mut self) {
-        self.texts.clear();
-        if let Some((_, synthesis)) = self.synthesis.take() {
-            synthesis.abort();
-        }
-    }
-
-    /// Milliseconds of a chunk's audio so far.
-    fn audio_ms(&self, index: u32) -> u64 {
-        let chunk = self.chunks.iter().find(|chunk| chunk.index == index);
-        chunk.map_or(0, |chunk| length_ms(chunk.audio.len(), self.format))
+    /// Stops those voices, and says what they had made.
+    fn stop(&mut self, which: impl Fn(&Synthesis) -> bool, wasted: bool) -> Vec<Stopped> {
+        let (reply, format) = (self.reply, self.format);
+        let stopped = self.synthesis.extract_if(.., |synthesis| which(synthesis));
+        let stopped = stopped.map(|synthesis| {
+            synthesis.abort.abort();
+            let audio_ms = length_ms(synthesis.made, format);
+            Stopped { reply, rung: synthesis.rung, audio_ms, wasted }
+        });
+        stopped.collect()
     }
 
     /// Bytes that may leave, and whether the speech ends with them.
@@ -72,7 +120,7 @@ impl Voice {
                 return (bytes, false);
             }
         }
-        let whole = self.texts.is_empty() && self.synthesis.is_none();
+        let whole = self.texts.is_empty() && self.synthesis.is_empty();
         (bytes, self.last && whole)
     }
 
@@ -111,8 +159,7 @@ pub(super) struct Pumped {
 pub(super) struct Mouth {
     format: AudioFormat,
     voice: Option<Voice>,
-    /// Synthesis that was stopped: its reply, the milliseconds of audio that were there, and whether they are thrown away.
-    stopped: Vec<(ReplyId, u64, bool)>,
+    stopped: Vec<Stopped>,
 }
 
 impl Mouth {
@@ -127,7 +174,7 @@ impl Mouth {
     }
 
     /// A text is to be spoken. A new speech takes the place of the one before.
-    pub(super) fn add_text(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, text: String) {
+    pub(super) fn add_text(&mut self, speech: SpeechId, reply: ReplyId, chunk: u32, rung: RungId, text: String) {
         if self.voice.as_ref().is_none_or(|voice| voice.id != speech) {
             self.drop_speech_now();
             self.voice = Some(Voice {
@@ -136,7 +183,7 @@ impl Mouth {
                 format: self.format,
                 chunks: Vec::new(),
                 texts: VecDeque::new(),
-                synthesis: None,
+                synthesis: Vec::new(),
                 through_chunk: None,
                 last: false,
                 playing: false,
@@ -148,55 +195,110 @@ impl Mouth {
             });
         }
         if let Some(voice) = &mut self.voice {
-            voice.texts.push_back((chunk, text));
+            // What another voice was asked for and has not begun is asked of this one instead.
+            voice.texts.retain(|(waiting, ..)| *waiting != chunk);
+            let at = voice.texts.iter().position(|(waiting, ..)| *waiting > chunk).unwrap_or(voice.texts.len());
+            voice.texts.insert(at, (chunk, rung, text));
         }
     }
 
-    /// The next text to be made into audio, when none is being made.
-    pub(super) fn next_text(&mut self) -> Option<(SpeechId, ReplyId, u32, String)> {
-        let voice = self.voice.as_mut().filter(|voice| voice.synthesis.is_none())?;
-        let (chunk, text) = voice.texts.pop_front()?;
-        voice.chunks.push(ChunkAudio { index: chunk, audio: Vec::new(), done: false });
-        Some((voice.id, voice.reply, chunk, text))
+    /// The next text to be made into audio: when none is being made, or when another voice is to try the same.
+    pub(super) fn next_text(&mut self) -> Option<(SpeechId, u32, RungId, String)> {
+        let voice = self.voice.as_mut()?;
+        let (next, ..) = voice.texts.front()?;
+        if voice.synthesis.iter().any(|synthesis| synthesis.chunk != *next) {
+            return None;
+        }
+        let (chunk, rung, text) = voice.texts.pop_front()?;
+        if voice.chunks.iter().all(|there| there.index != chunk) {
+            voice.chunks.push(ChunkAudio { index: chunk, audio: Vec::new(), done: false });
+        }
+        Some((voice.id, chunk, rung, text))
     }
 
-    /// The synthesis of the text that `next_text` gave has begun.
-    pub(super) fn begin_synthesis(&mut self, chunk: u32, synthesis: AbortHandle) {
+    /// The synthesis of the text that `next_text` gave has begun; `timed`: the voice says while it speaks where words end.
+    pub(super) fn begin_synthesis(&mut self, chunk: u32, rung: RungId, timed: bool, abort: AbortHandle) {
         if let Some(voice) = &mut self.voice {
-            voice.synthesis = Some((chunk, synthesis));
+            let (words, held) = (Vec::new(), Vec::new());
+            voice.synthesis.push(Synthesis { chunk, rung, abort, timed, words, held, made: 0 });
         }
     }
 
-    /// Audio came. Answers the milliseconds of the chunk so far; none when nobody wants it any more.
-    pub(super) fn add_audio(&mut self, speech: SpeechId, chunk: u32, audio: &[u8]) -> Option<u64> {
+    /// Audio came. Answers what of the chunk is let out; none when nobody wants it any more.
+    pub(super) fn add_audio(&mut self, speech: SpeechId, chunk: u32, rung: RungId, audio: &[u8]) -> Option<LetOut> {
+        let synthesis = self.synthesis_mut(speech, chunk, rung)?;
+        synthesis.held.extend_from_slice(audio);
+        synthesis.made += audio.len();
+        self.let_out(speech, chunk, rung)
+    }
+
+    /// Where words of the audio end is known now.
+    pub(super) fn add_words(
+        &mut self,
+        speech: SpeechId,
+        chunk: u32,
+        rung: RungId,
+        words: Vec<WordTiming>,
+    ) -> Option<LetOut> {
+        self.synthesis_mut(speech, chunk, rung)?.words = words;
+        self.let_out(speech, chunk, rung)
+    }
+
+    fn let_out(&mut self, speech: SpeechId, index: u32, rung: RungId) -> Option<LetOut> {
         let format = self.format;
-        let chunk = self.chunk_mut(speech, chunk)?;
-        chunk.audio.extend_from_slice(audio);
+        let synthesis = self.synthesis_mut(speech, index, rung)?;
+        let out = synthesis.whole(format).saturating_sub(synthesis.made - synthesis.held.len());
+        let audio: Vec<u8> = synthesis.held.drain(..out).collect();
+        let ended_ms = length_ms(synthesis.made - synthesis.held.len(), format);
+        let words = synthesis.words.iter().take_while(|word| word.end_ms <= ended_ms).copied().collect();
+        let chunk = self.chunk_mut(speech, index)?;
+        chunk.audio.extend_from_slice(&audio);
+        Some(LetOut { audio_ms: length_ms(chunk.audio.len(), format), words })
+    }
+
+    /// A voice is done with a chunk: all of its audio is let out. Answers its milliseconds. A chunk without any is not over:
+    /// the session says what becomes of it.
+    pub(super) fn end_audio(&mut self, speech: SpeechId, index: u32, rung: RungId) -> Option<u64> {
+        let format = self.format;
+        let mut ended = self.take_synthesis(speech, index, rung)?;
+        let chunk = self.chunk_mut(speech, index)?;
+        chunk.audio.append(&mut ended.held);
+        chunk.done = !chunk.audio.is_empty();
         Some(length_ms(chunk.audio.len(), format))
     }
 
-    /// A chunk's audio is complete, or broke off. Answers its milliseconds.
-    pub(super) fn end_audio(&mut self, speech: SpeechId, index: u32) -> Option<u64> {
-        let format = self.format;
-        let chunk = self.chunk_mut(speech, index)?;
-        chunk.done = true;
-        let audio_ms = length_ms(chunk.audio.len(), format);
-        if let Some(voice) = &mut self.voice {
-            voice.synthesis.take_if(|(chunk, _)| *chunk == index);
-        }
-        Some(audio_ms)
+    /// A voice broke off: what it held back is lost. Answers the milliseconds that it had made.
+    pub(super) fn fail_audio(&mut self, speech: SpeechId, index: u32, rung: RungId) -> Option<u64> {
+        let failed = self.take_synthesis(speech, index, rung)?;
+        Some(length_ms(failed.made, self.format))
+    }
+
+    /// Nothing more is wanted from this voice.
+    pub(super) fn stop_voice(&mut self, speech: SpeechId, index: u32, rung: RungId) {
+        let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
+        voice.texts.retain(|(chunk, waiting, _)| *chunk != index || *waiting != rung);
+        self.stopped.extend(voice.stop(|synthesis| synthesis.chunk == index && synthesis.rung == rung, true));
     }
 
     /// No more audio of a chunk is wanted: its synthesis stops, and it ends with what is there.
     pub(super) fn cut_chunk(&mut self, speech: SpeechId, index: u32) {
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
-        if let Some((_, synthesis)) = voice.synthesis.take_if(|(chunk, _)| *chunk == index) {
-            synthesis.abort();
-            self.stopped.push((voice.reply, voice.audio_ms(index), false));
-        }
+        voice.texts.retain(|(chunk, ..)| *chunk != index);
+        self.stopped.extend(voice.stop(|synthesis| synthesis.chunk == index, false));
         if let Some(chunk) = self.chunk_mut(speech, index) {
             chunk.done = true;
         }
+    }
+
+    fn synthesis_mut(&mut self, speech: SpeechId, index: u32, rung: RungId) -> Option<&mut Synthesis> {
+        let voice = self.voice.as_mut().filter(|voice| voice.id == speech)?;
+        voice.synthesis.iter_mut().find(|synthesis| synthesis.chunk == index && synthesis.rung == rung)
+    }
+
+    fn take_synthesis(&mut self, speech: SpeechId, index: u32, rung: RungId) -> Option<Synthesis> {
+        let voice = self.voice.as_mut().filter(|voice| voice.id == speech)?;
+        let at = voice.synthesis.iter().position(|synthesis| synthesis.chunk == index && synthesis.rung == rung)?;
+        Some(voice.synthesis.remove(at))
     }
 
     fn chunk_mut(&mut self, speech: SpeechId, index: u32) -> Option<&mut ChunkAudio> {
@@ -247,11 +349,8 @@ impl Mouth {
     /// These chunks will never be heard.
     pub(super) fn drop_chunks(&mut self, speech: SpeechId, from_chunk: u32) {
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == speech) else { return };
-        voice.texts.retain(|(chunk, _)| *chunk < from_chunk);
-        if let Some((chunk, synthesis)) = voice.synthesis.take_if(|(chunk, _)| *chunk >= from_chunk) {
-            synthesis.abort();
-            self.stopped.push((voice.reply, voice.audio_ms(chunk), true));
-        }
+        voice.texts.retain(|(chunk, ..)| *chunk < from_chunk);
+        self.stopped.extend(voice.stop(|synthesis| synthesis.chunk >= from_chunk, true));
         voice.chunks.retain(|chunk| chunk.index < from_chunk);
         voice.last = false;
     }
@@ -276,14 +375,12 @@ impl Mouth {
     /// Everything goes.
     pub(super) fn drop_speech_now(&mut self) {
         if let Some(mut voice) = self.voice.take() {
-            let stopped = voice.synthesis.as_ref().map(|(chunk, _)| (voice.reply, voice.audio_ms(*chunk), true));
-            self.stopped.extend(stopped);
-            voice.abort();
+            self.stopped.extend(voice.stop(|_| true, true));
         }
     }
 
     /// The synthesis that was stopped since the last look.
-    pub(super) fn take_stopped(&mut self) -> Vec<(ReplyId, u64, bool)> {
+    pub(super) fn take_stopped(&mut self) -> Vec<Stopped> {
         std::mem::take(&mut self.stopped)
     }
 
@@ -346,152 +443,4 @@ const fn length_ms(bytes: usize, format: AudioFormat) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SPEECH: SpeechId = SpeechId(1);
-
-    fn mouth(chunks: &[(u32, usize)]) -> Mouth {
-        let mut mouth = Mouth::new(AudioFormat::Pcm24k);
-        for (index, samples) in chunks {
-            mouth.add_text(SPEECH, ReplyId(1), *index, "words".to_owned());
-            let (.., chunk, _) = mouth.next_text().unwrap();
-            mouth.add_audio(SPEECH, chunk, &vec![7; 2 * *samples]).unwrap();
-            mouth.end_audio(SPEECH, chunk).unwrap();
-        }
-        mouth
-    }
-
-    fn bytes(out: &[Outbound]) -> usize {
-        out.iter().map(|one| if let Outbound::Audio(bytes) = one { bytes.len() } else { 0 }).sum()
-    }
-
-    #[test]
-    fn nothing_leaves_before_it_may_be_heard() {
-        let mut mouth = mouth(&[(0, 24_000)]);
-        let mut out = Vec::new();
-        assert_eq!(mouth.pump(0, &mut out), Pumped::default());
-        mouth.play(10, SPEECH, 0, true);
-        assert_eq!(mouth.pump(10, &mut out).first, Some(SPEECH));
-        assert_eq!(bytes(&out), 20 * 960);
-    }
-
-    #[test]
-    fn a_second_of_speech_takes_a_second_and_no_frame_is_late() {
-        let mut mouth = mouth(&[(0, 20_000), (1, 4_100)]);
-        mouth.play(0, SPEECH, 1, true);
-        let (mut out, mut late) = (Vec::new(), 0);
-        let mut now_ms = 0;
-        late += mouth.pump(now_ms, &mut out).late;
-        while let Some(next_ms) = mouth.next_pump_ms() {
-            assert!(next_ms > now_ms);
-            now_ms = next_ms;
-            late += mouth.pump(now_ms, &mut out).late;
-        }
-        assert_eq!((late, bytes(&out), now_ms), (0, 51 * 960, 800));
-        assert!(matches!(out.last(), Some(Outbound::SpeechFinished { duration_ms: 1_004, .. })));
-    }
-
-    #[test]
-    fn a_frame_that_leaves_after_its_time_is_counted() {
-        let mut mouth = mouth(&[(0, 48_000)]);
-        mouth.play(0, SPEECH, 0, true);
-        let mut out = Vec::new();
-        mouth.pump(0, &mut out);
-        assert_eq!(mouth.pump(430, &mut out).late, 2);
-    }
-
-    #[test]
-    fn waiting_for_audio_is_not_being_late() {
-        let mut mouth = Mouth::new(AudioFormat::Pcm24k);
-        mouth.add_text(SPEECH, ReplyId(1), 0, "words".to_owned());
-        mouth.next_text().unwrap();
-        mouth.play(0, SPEECH, 0, true);
-        mouth.add_audio(SPEECH, 0, &[7; 1_920]).unwrap();
-        let mut out = Vec::new();
-        mouth.pump(0, &mut out);
-        assert_eq!(mouth.next_pump_ms(), None);
-        mouth.add_audio(SPEECH, 0, &[7; 1_920]).unwrap();
-        assert_eq!(mouth.pump(900, &mut out).late, 0);
-        assert_eq!(bytes(&out), 4 * 960);
-    }
-
-    #[test]
-    fn a_pause_clears_and_a_resume_goes_on_where_the_caller_was() {
-        let mut mouth = mouth(&[(0, 48_000)]);
-        mouth.play(0, SPEECH, 0, true);
-        let mut out = Vec::new();
-        mouth.pump(0, &mut out);
-        mouth.pause(SPEECH, &mut out);
-        assert!(matches!(out.last(), Some(Outbound::Clear { .. })));
-        out.clear();
-        mouth.pump(100, &mut out);
-        assert!(out.is_empty());
-        mouth.resume(500, SPEECH, 120, &mut out);
-        mouth.pump(500, &mut out);
-        assert!(matches!(out.first(), Some(Outbound::SpeechResumed { from_ms: 120, .. })));
-        let mut rest = Vec::new();
-        let mut now_ms = 500;
-        while let Some(next_ms) = mouth.next_pump_ms() {
-            now_ms = now_ms.max(next_ms);
-            mouth.pump(now_ms, &mut rest);
-        }
-        assert_eq!(bytes(&out) + bytes(&rest), (2_000 - 120) / 20 * 960);
-    }
-
-    #[test]
-    fn dropped_chunks_are_never_heard() {
-        let mut mouth = mouth(&[(0, 4_800), (1, 4_800)]);
-        mouth.play(0, SPEECH, 0, false);
-        let mut out = Vec::new();
-        mouth.pump(0, &mut out);
-        assert_eq!(bytes(&out), 10 * 960);
-        mouth.drop_chunks(SPEECH, 1);
-        mouth.play(50, SPEECH, 5, true);
-        mouth.pump(50, &mut out);
-        assert_eq!(bytes(&out), 10 * 960);
-        assert!(matches!(out.last(), Some(Outbound::SpeechFinished { duration_ms: 200, .. })));
-    }
-
-    #[test]
-    fn a_chunk_that_is_cut_ends_with_what_is_there() {
-        let mut mouth = Mouth::new(AudioFormat::Pcm24k);
-        mouth.add_text(SPEECH, ReplyId(1), 0, "words".to_owned());
-        mouth.next_text().unwrap();
-        mouth.add_audio(SPEECH, 0, &[7; 1_920]).unwrap();
-        mouth.cut_chunk(SPEECH, 0);
-        assert_eq!(mouth.add_audio(SPEECH, 0, &[7; 1_920]), None);
-        mouth.play(0, SPEECH, 0, true);
-        let mut out = Vec::new();
-        mouth.pump(0, &mut out);
-        assert!(matches!(out.last(), Some(Outbound::SpeechFinished { duration_ms: 40, .. })));
-    }
-
-    #[test]
-    fn what_was_made_of_a_speech_that_is_stopped_is_told_once() {
-        let mut mouth = Mouth::new(AudioFormat::Pcm24k);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for (chunk, kept) in [(0, true), (1, false)] {
-            mouth.add_text(SPEECH, ReplyId(1), chunk, "words".to_owned());
-            mouth.next_text().unwrap();
-            mouth.begin_synthesis(chunk, runtime.spawn(std::future::pending::<()>()).abort_handle());
-            mouth.add_audio(SPEECH, chunk, &[7; 4_800]).unwrap();
-            if kept {
-                mouth.cut_chunk(SPEECH, chunk);
-            } else {
-                mouth.drop_speech(SPEECH, &mut Vec::new());
-            }
-        }
-        assert_eq!(mouth.take_stopped(), [(ReplyId(1), 100, false), (ReplyId(1), 100, true)]);
-        assert_eq!(mouth.take_stopped(), []);
-    }
-
-    #[test]
-    fn late_audio_of_another_speech_is_not_taken() {
-        let mut mouth = mouth(&[(0, 480)]);
-        assert_eq!(mouth.add_audio(SpeechId(9), 0, &[1, 0]), None);
-        assert_eq!(mouth.add_audio(SPEECH, 0, &[1, 0]), None, "a chunk that is complete takes no more");
-        mouth.drop_speech(SPEECH, &mut Vec::new());
-        assert_eq!(mouth.buffered_bytes(), 0);
-    }
-}
+mod tests;

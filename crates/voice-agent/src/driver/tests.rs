@@ -6,8 +6,10 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_core::provider::ProviderFailure;
 
 use super::*;
+use crate::failover::Board;
 use crate::llm::{Llm, LlmEvent, LlmRequest};
 use crate::model::runtime::default_models_dir;
 use crate::store::{Channel, InstanceId, SessionId, SqliteOptions, SqliteStore, Store, SystemClock, UserId};
@@ -89,18 +91,18 @@ impl House {
         let prices = price("[\"openai/gpt-4o-mini\"]\ninput_1k_tokens = 150000\noutput_1k_tokens = 600000\n");
         let mut core = CoreConfig { greeting: String::new(), prices, ..CoreConfig::default() };
         change(&mut core);
+        let vad = Silero::load(&default_models_dir()).expect("the model; `make models` fetches it");
+        let (stt, llm) = (Arc::clone(&once) as Arc<dyn Stt>, Arc::clone(&once) as Arc<dyn Llm>);
+        let providers = Providers::single(stt, None, llm, once, vad);
+        let events = Arc::new(Events::new(Metrics::new("gpt-4o-mini", &[])));
+        let (core, board) = Board::for_providers(&providers, core, &events);
         let deps = Arc::new(Deps {
             store: Arc::clone(&store),
-            providers: Providers {
-                stt: Arc::clone(&once) as Arc<dyn Stt>,
-                scorer: None,
-                llm: Arc::clone(&once) as Arc<dyn Llm>,
-                tts: once,
-                vad: Silero::load(&default_models_dir()).expect("the model; `make models` fetches it"),
-            },
+            providers,
+            board,
             core,
             vad: VadConfig::default(),
-            events: Arc::new(Events::new(Metrics::new("gpt-4o-mini", &[]))),
+            events,
             traces: Traces::default(),
             tracker: TaskTracker::new(),
             going_away: CancellationToken::new(),

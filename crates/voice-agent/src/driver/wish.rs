@@ -10,20 +10,19 @@ use tokio::task::AbortHandle;
 use voice_core::agents;
 use voice_core::chat::{ChatContext, ToolCall};
 use voice_core::cost::Quantity;
-use voice_core::ids::{CommitId, LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId, UtteranceId};
+use voice_core::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, TurnId, UtteranceId};
 use voice_core::input::{CommitError, WordTiming};
-use voice_core::provider::{ProviderErrorKind, ProviderFailure, Stage};
+use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output};
 
 use super::api::Outbound;
-use super::book::{For, asked_chars};
+use super::book::asked_chars;
+use super::mouth::{LetOut, Stopped};
 use super::recommit::{self, BETWEEN_TRIES};
-use super::{Asked, Done, Driver, ScoreParts, Transcription, doc};
-use crate::audio::frame::SAMPLES_PER_MS_16K;
+use super::{Asked, Done, Driver, ScoreParts, doc};
 use crate::llm::{LlmEvent, LlmRequest};
 use crate::store::{Commit, CommitOutcome, StoreError, UserTasks};
-use crate::stt::Wanted;
 use crate::tasks::TaskId;
 use crate::tools;
 use crate::tts::{SpeechKey, TtsEvent, TtsRequest};
@@ -33,18 +32,22 @@ impl Driver {
     pub(super) fn carry_out(&mut self, now_ms: u64, output: Output) {
         let mut out = Vec::new();
         match output {
-            Output::StartUtterance { utterance, from_ms } => self.ears.start(utterance, from_ms),
+            Output::StartUtterance { utterance, from_ms, rung } => self.start_utterance(utterance, from_ms, rung),
             // The caller goes on: what was asked for the shorter audio is of no use.
             Output::ContinueUtterance { utterance } => {
                 self.stop_transcribing(utterance);
                 self.ears.go_on(utterance);
             }
-            Output::FinishUtterance { utterance, revision, until_ms } => self.transcribe(utterance, revision, until_ms),
-            Output::DropUtterance { utterance } => {
-                self.stop_transcribing(utterance);
-                self.ears.forget(utterance);
+            Output::FinishUtterance { utterance, revision, until_ms, rung } => {
+                self.finish_utterance(utterance, revision, until_ms, rung);
             }
-            Output::RequestLlm { request, reply, agent, chat } => self.ask_model(request, reply, agent, chat),
+            Output::Transcribe { utterance, revision, until_ms, rung } => {
+                self.transcribe(utterance, revision, until_ms, rung);
+            }
+            Output::DropUtterance { utterance } => self.drop_utterance(utterance),
+            Output::RequestLlm { request, reply, rung, agent, chat } => {
+                self.ask_model(request, reply, rung, agent, chat);
+            }
             Output::CancelLlm { request } => {
                 if let Some(asked) = self.models.remove(&request) {
                     asked.abort.abort();
@@ -59,22 +62,31 @@ impl Driver {
             }
             Output::RunTool { call } => self.run_tool(call),
             Output::DropTools { calls } => self.staging.forget(&calls),
-            Output::Synthesize { speech, reply, chunk, text } => self.mouth.add_text(speech, reply, chunk, text),
+            Output::Synthesize { speech, reply, chunk, rung, text } => {
+                self.mouth.add_text(speech, reply, chunk, rung, text);
+            }
+            Output::StopSynthesis { speech, chunk, rung } => self.mouth.stop_voice(speech, chunk, rung),
             Output::Play { speech, through_chunk, last, .. } => self.mouth.play(now_ms, speech, through_chunk, last),
             Output::EndChunk { speech, chunk } => self.mouth.cut_chunk(speech, chunk),
             Output::DropChunks { speech, from_chunk } => self.mouth.drop_chunks(speech, from_chunk),
             Output::PausePlayout { speech } => self.mouth.pause(speech, &mut out),
             Output::ResumePlayout { speech, from_ms } => self.mouth.resume(now_ms, speech, from_ms, &mut out),
-            Output::DropSpeech { speech } => self.mouth.drop_speech(speech, &mut out),
-            Output::FinishSpeech { speech } => self.mouth.finish_speech(speech),
+            Output::DropSpeech { speech } => {
+                self.mouth.drop_speech(speech, &mut out);
+                self.end_speech(speech);
+            }
+            Output::FinishSpeech { speech } => {
+                self.mouth.finish_speech(speech);
+                self.end_speech(speech);
+            }
             Output::Commit { commit, turn, tools, snapshot } => self.commit(commit, turn, tools, &snapshot),
             Output::Client { event } => self.tell_client(event),
             Output::Observe { observation } => self.observe(now_ms, &observation),
             Output::End { outcome, reason } => self.end = Some((outcome, reason)),
         }
         self.send_all(out);
-        for (reply, audio_ms, wasted) in self.mouth.take_stopped() {
-            self.book_speaking(reply, audio_ms, wasted);
+        for Stopped { reply, rung, audio_ms, wasted } in self.mouth.take_stopped() {
+            self.book_speaking(reply, rung, audio_ms, wasted);
         }
     }
 
@@ -90,50 +102,19 @@ impl Driver {
             .abort_handle()
     }
 
-    fn transcribe(&mut self, utterance: UtteranceId, revision: u32, until_ms: u64) {
-        let Some(pcm) = self.ears.finish(utterance, until_ms) else {
-            let kind = ProviderErrorKind::Unavailable;
-            self.pending.push_back(Input::SttFailed { utterance, revision, kind });
+    fn ask_model(
+        &mut self,
+        request: LlmRequestId,
+        reply: ReplyId,
+        rung: RungId,
+        agent: &'static str,
+        chat: ChatContext,
+    ) {
+        let Some(llm) = self.deps.providers.llm.get(usize::from(rung.0)).cloned() else {
+            let failure = ProviderErrorKind::Unavailable.into();
+            self.pending.push_back(Input::LlmFailed { request, failure });
             return;
         };
-        let audio_ms = pcm.len() as u64 / SAMPLES_PER_MS_16K;
-        let text = self.deps.providers.stt.transcribe(pcm, Wanted::Final, self.staging.titles());
-        let work = async move { Done::Final { utterance, revision, audio_ms, text: text.await } };
-        let mut aborts = vec![Transcription { abort: self.spawn(work), audio_ms }];
-        self.score = ScoreParts { utterance, revision, ..ScoreParts::default() };
-        if let Some(scorer) = &self.deps.providers.scorer {
-            let acoustic = scorer.score(self.ears.last_seconds());
-            let work = async move { Done::Score { utterance, revision, acoustic: acoustic.await } };
-            aborts.push(Transcription { abort: self.spawn(work), audio_ms: 0 });
-        }
-        self.transcriptions.entry(utterance).or_default().extend(aborts);
-    }
-
-    fn stop_transcribing(&mut self, utterance: UtteranceId) {
-        for Transcription { abort, audio_ms } in self.transcriptions.remove(&utterance).unwrap_or_default() {
-            if !abort.is_finished() && audio_ms > 0 {
-                self.book_hearing(utterance, audio_ms, true);
-            }
-            abort.abort();
-        }
-    }
-
-    /// While the caller speaks, what is understood so far is asked for now and then.
-    pub(super) fn listen_on(&mut self) {
-        let Some((utterance, pcm)) = self.ears.poll_interim() else { return };
-        let audio_ms = pcm.len() as u64 / SAMPLES_PER_MS_16K;
-        let text = self.deps.providers.stt.transcribe(pcm, Wanted::Interim, self.staging.titles());
-        let began = Instant::now();
-        let work = async move {
-            let text = text.await;
-            let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            Done::Interim { utterance, audio_ms, text, took_ms }
-        };
-        let abort = self.spawn(work);
-        self.transcriptions.entry(utterance).or_default().push(Transcription { abort, audio_ms });
-    }
-
-    fn ask_model(&mut self, request: LlmRequestId, reply: ReplyId, agent: &'static str, chat: ChatContext) {
         let request_body = LlmRequest {
             agent: agent.to_owned(),
             instructions: agents::find(agent).instructions.to_owned(),
@@ -144,10 +125,10 @@ impl Driver {
             brief: false,
         };
         let asked = asked_chars(&request_body);
-        let stream = self.deps.providers.llm.stream(request_body);
+        let stream = llm.stream(request_body);
         let sender = self.done_sender.clone();
         let abort = self.deps.tracker.spawn(follow_model(request, stream, sender)).abort_handle();
-        self.models.insert(request, Asked { abort, reply, chars: (asked, 0), booked: false });
+        self.models.insert(request, Asked { abort, reply, rung, chars: (asked, 0), booked: false });
     }
 
     /// The speech under a name that is unique in the process.
@@ -205,14 +186,27 @@ impl Driver {
         self.committing = Some(task.abort_handle());
     }
 
-    /// Gives the voice its next text when it has none in hand.
+    /// Gives voices their next text.
     pub(super) fn speak_next(&mut self) {
-        let Some((speech, _, chunk, text)) = self.mouth.next_text() else { return };
-        let request = TtsRequest { text, speech: self.speech_key(speech), format: self.mouth.format() };
-        let stream = self.deps.providers.tts.synthesize(request);
-        let sender = self.done_sender.clone();
-        let abort = self.deps.tracker.spawn(follow_voice(speech, chunk, stream, sender)).abort_handle();
-        self.mouth.begin_synthesis(chunk, abort);
+        while let Some((speech, chunk, rung, text)) = self.mouth.next_text() {
+            let Some(tts) = self.deps.providers.tts.get(usize::from(rung.0)).cloned() else {
+                let failure = ProviderErrorKind::Unavailable.into();
+                self.pending.push_back(Input::TtsFailed { speech, chunk, rung, failure });
+                return;
+            };
+            let request = TtsRequest { text, speech: self.speech_key(speech), format: self.mouth.format() };
+            let stream = tts.synthesize(request);
+            let sender = self.done_sender.clone();
+            let abort = self.deps.tracker.spawn(follow_voice(speech, chunk, rung, stream, sender)).abort_handle();
+            self.mouth.begin_synthesis(chunk, rung, tts.is_timed(), abort);
+        }
+    }
+
+    /// No more chunks of this speech will be asked for.
+    fn end_speech(&self, speech: SpeechId) {
+        for tts in &self.deps.providers.tts {
+            tts.end_speech(self.speech_key(speech));
+        }
     }
 
     pub(super) fn take_done(&mut self, done: Done) {
@@ -221,42 +215,45 @@ impl Driver {
                 self.follow_request(&input);
                 self.pending.push_back(input);
             }
-            Done::Interim { utterance, audio_ms, text, took_ms } => {
-                self.book_hearing(utterance, audio_ms, false);
+            Done::Line { rung, event } => self.take_line(rung, event),
+            Done::Interim { utterance, rung, audio_ms, text, took_ms } => {
+                self.book_hearing(utterance, rung, audio_ms, false);
                 self.ears.end_interim(utterance, took_ms);
                 // An interim transcript that failed is only not shown; the final one reports its failures.
                 if let Ok(text) = text {
                     self.pending.push_back(Input::InterimTranscript { utterance, text });
                 }
             }
-            Done::Final { utterance, revision, audio_ms, text } => self.take_final(utterance, revision, audio_ms, text),
+            Done::Final { utterance, revision, rung, audio_ms, text } => {
+                self.book_hearing(utterance, rung, audio_ms, false);
+                match text {
+                    Ok(text) => self.give_final(utterance, revision, rung, text),
+                    Err(failure) => self.pending.push_back(Input::SttFailed { utterance, revision, rung, failure }),
+                }
+            }
             Done::Score { utterance, revision, acoustic } => {
                 if self.score.utterance == utterance && self.score.revision == revision {
                     self.score.acoustic = acoustic.ok();
                     self.give_score();
                 }
             }
-            Done::LlmUsed { request, input_tokens, output_tokens } => {
-                let Some(asked) = self.models.get_mut(&request) else { return };
-                asked.booked = true;
-                let reply = Some(asked.reply);
-                let quantity = Quantity::Tokens { input: input_tokens, output: output_tokens };
-                let llm = Arc::clone(&self.deps.providers.llm);
-                self.use_up(Stage::Llm, llm.provider(), llm.model(), quantity, For { reply, ..For::default() });
+            Done::LlmUsed { request, quantity } => self.book_request(request, quantity),
+            Done::Audio { speech, chunk, rung, audio } => {
+                let out = self.mouth.add_audio(speech, chunk, rung, &audio);
+                self.tell_audio(speech, chunk, rung, out);
             }
-            Done::Audio { speech, chunk, audio } => {
-                if let Some(audio_ms) = self.mouth.add_audio(speech, chunk, &audio) {
-                    self.pending.push_back(Input::TtsAudio { speech, chunk, audio_ms });
-                }
+            Done::Words { speech, chunk, rung, words } => {
+                let out = self.mouth.add_words(speech, chunk, rung, words);
+                self.tell_audio(speech, chunk, rung, out);
             }
-            Done::Spoken { speech, chunk, words } => self.end_chunk(speech, chunk, words),
-            Done::VoiceFailed { speech, chunk, failure } => {
+            Done::Spoken { speech, chunk, rung, words } => self.end_chunk(speech, chunk, rung, words),
+            Done::VoiceFailed { speech, chunk, rung, failure } => {
                 let reply = self.mouth.reply_of(speech);
-                if let Some(audio_ms) = self.mouth.end_audio(speech, chunk) {
+                if let Some(audio_ms) = self.mouth.fail_audio(speech, chunk, rung) {
                     if let Some(reply) = reply {
-                        self.book_speaking(reply, audio_ms, false);
+                        self.book_speaking(reply, rung, audio_ms, false);
                     }
-                    self.pending.push_back(Input::TtsFailed { speech, chunk, kind: failure.kind });
+                    self.pending.push_back(Input::TtsFailed { speech, chunk, rung, failure });
                 }
             }
             Done::Base { tasks: Ok(tasks) } => self.take_base(tasks),
@@ -271,27 +268,20 @@ impl Driver {
         }
     }
 
-    fn take_final(
-        &mut self,
-        utterance: UtteranceId,
-        revision: u32,
-        audio_ms: u64,
-        text: Result<String, ProviderFailure>,
-    ) {
-        self.book_hearing(utterance, audio_ms, false);
-        match text {
-            Ok(text) => {
-                if self.score.utterance == utterance && self.score.revision == revision {
-                    self.score.text = Some(text.clone());
-                    self.give_score();
-                }
-                self.pending.push_back(Input::FinalTranscript { utterance, revision, text });
-            }
-            Err(failure) => {
-                let kind = failure.kind;
-                self.pending.push_back(Input::SttFailed { utterance, revision, kind });
-            }
+    /// A voice's audio is let out.
+    fn tell_audio(&mut self, speech: SpeechId, chunk: u32, rung: RungId, out: Option<LetOut>) {
+        if let Some(LetOut { audio_ms, words }) = out.filter(|out| out.audio_ms > 0) {
+            self.pending.push_back(Input::TtsAudio { speech, chunk, rung, audio_ms, words });
         }
+    }
+
+    /// A final transcript is there: the score may be waiting for its words.
+    pub(super) fn give_final(&mut self, utterance: UtteranceId, revision: u32, rung: RungId, text: String) {
+        if self.score.utterance == utterance && self.score.revision == revision && self.score.text.is_none() {
+            self.score.text = Some(text.clone());
+            self.give_score();
+        }
+        self.pending.push_back(Input::FinalTranscript { utterance, revision, rung, text });
     }
 
     /// The score needs both the sound and the words.
@@ -305,18 +295,13 @@ impl Driver {
         self.pending.push_back(Input::EndOfTurnScore { utterance: *utterance, revision: *revision, permille });
     }
 
-    fn end_chunk(&mut self, speech: SpeechId, chunk: u32, words: Vec<WordTiming>) {
-        let Some(audio_ms) = self.mouth.end_audio(speech, chunk) else { return };
-        let tts = Arc::clone(&self.deps.providers.tts);
+    fn end_chunk(&mut self, speech: SpeechId, chunk: u32, rung: RungId, words: Vec<WordTiming>) {
         let reply = self.mouth.reply_of(speech);
-        self.use_up(
-            Stage::Tts,
-            tts.provider(),
-            tts.model(),
-            Quantity::AudioMs(audio_ms),
-            For { reply, ..For::default() },
-        );
-        self.pending.push_back(Input::TtsDone { speech, chunk, audio_ms, words });
+        let Some(audio_ms) = self.mouth.end_audio(speech, chunk, rung) else { return };
+        if let Some(reply) = reply {
+            self.book_speaking(reply, rung, audio_ms, false);
+        }
+        self.pending.push_back(Input::TtsDone { speech, chunk, rung, audio_ms, words });
     }
 
     fn take_tasks(&mut self, call: &ToolCall, tasks: Result<UserTasks, StoreError>) {
@@ -409,14 +394,15 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
                 (Done::Core(Input::LlmToolCall { request, name, arguments }), false)
             }
             Some(Ok(LlmEvent::Done { input_tokens, output_tokens, .. })) => {
-                let used = Done::LlmUsed { request, input_tokens, output_tokens };
+                let quantity = Quantity::Tokens { input: input_tokens, output: output_tokens };
+                let used = Done::LlmUsed { request, quantity };
                 if sender.send(used).await.is_err() {
                     return;
                 }
                 (Done::Core(Input::LlmDone { request }), true)
             }
-            Some(Err(failure)) => (Done::Core(Input::LlmFailed { request, kind: failure.kind }), true),
-            None => (Done::Core(Input::LlmFailed { request, kind: ProviderErrorKind::Disconnected }), true),
+            Some(Err(failure)) => (Done::Core(Input::LlmFailed { request, failure }), true),
+            None => (Done::Core(Input::LlmFailed { request, failure: ProviderErrorKind::Disconnected.into() }), true),
         };
         if sender.send(done).await.is_err() || last {
             return;
@@ -424,21 +410,17 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
     }
 }
 
-async fn follow_voice(speech: SpeechId, chunk: u32, mut stream: TtsStream, sender: mpsc::Sender<Done>) {
-    let mut so_far = Vec::new();
+async fn follow_voice(speech: SpeechId, chunk: u32, rung: RungId, mut stream: TtsStream, sender: mpsc::Sender<Done>) {
     loop {
         let (done, last) = match stream.next().await {
-            Some(Ok(TtsEvent::Audio(audio))) => (Done::Audio { speech, chunk, audio }, false),
-            Some(Ok(TtsEvent::Words(words))) => {
-                so_far = words;
-                continue;
+            Some(Ok(TtsEvent::Audio(audio))) => (Done::Audio { speech, chunk, rung, audio }, false),
+            Some(Ok(TtsEvent::Words(words))) => (Done::Words { speech, chunk, rung, words }, false),
+            Some(Ok(TtsEvent::Done { words })) => (Done::Spoken { speech, chunk, rung, words }, true),
+            Some(Err(failure)) => (Done::VoiceFailed { speech, chunk, rung, failure }, true),
+            None => {
+                let failure = ProviderErrorKind::Disconnected.into();
+                (Done::VoiceFailed { speech, chunk, rung, failure }, true)
             }
-            Some(Ok(TtsEvent::Done { words })) => {
-                let words = if words.is_empty() { so_far.clone() } else { words };
-                (Done::Spoken { speech, chunk, words }, true)
-            }
-            Some(Err(failure)) => (Done::VoiceFailed { speech, chunk, failure }, true),
-            None => (Done::VoiceFailed { speech, chunk, failure: ProviderErrorKind::Disconnected.into() }, true),
         };
         if sender.send(done).await.is_err() || last {
             return;

@@ -1,9 +1,12 @@
 //! JSON bodies, with errors that name what is wrong.
 
+use std::time::Duration;
+
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::problem::Problem;
 use crate::app::Shared;
@@ -19,7 +22,12 @@ impl FromRequest<Shared> for Json {
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Problem> {
         let limit = app.config.limits.max_body_bytes;
         let is_json = has_json_type(request.headers());
-        let bytes = to_bytes(request.into_body(), limit).await.map_err(|error| {
+        let patience = Duration::from_millis(app.config.http.handshake_timeout_ms);
+        let read = timeout(patience, to_bytes(request.into_body(), limit)).await.map_err(|_| {
+            let detail = format!("The body did not come within {} ms; nothing was done.", patience.as_millis());
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+        })?;
+        let bytes = read.map_err(|error| {
             // The limit's error is the only one that a whole connection can cause.
             if std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
                 let detail = format!("The body has more than {limit} bytes.");

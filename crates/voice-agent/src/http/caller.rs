@@ -33,6 +33,10 @@ impl Origins {
     /// # Errors
     /// The problem to answer with.
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+        if headers.get_all(header::HOST).iter().nth(1).is_some() {
+            // Which of them a proxy went by nobody knows (RFC 9112, 3.2).
+            return Err(Problem::bad_request("The request names more than one Host."));
+        }
         let host = uri.authority().map(|authority| authority.as_str().to_owned());
         let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok().map(str::to_owned));
         let host = host.ok_or_else(|| Problem::bad_request("The request names no Host."))?;

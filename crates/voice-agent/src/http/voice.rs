@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use voice_core::ids::ConnectionId;
 
@@ -22,12 +22,14 @@ use crate::transport::browser::{Leg, SUBPROTOCOL, serve};
 pub(super) async fn connect(
     State(app): State<Shared>,
     Path(id): Path,
+    uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     check_open(&app.config)?;
     let upgrade = upgrade.map_err(|_| not_a_socket())?;
     let token = offered_token(&headers)?;
+    let voice = wants_voice(&uri)?;
     let found = app.sessions.find(&token).await.map_err(|error| session_problem(&app, error))?;
     drop(found);
     if token.session().as_str() != id {
@@ -40,6 +42,7 @@ pub(super) async fn connect(
     let leg = Leg {
         connection: ConnectionId(app.next_connection()),
         session_id: live.id.as_str().to_owned(),
+        voice,
         handle: live.handle,
         events: Arc::clone(&app.events),
         limits: app.config.limits.clone(),
@@ -65,6 +68,16 @@ fn not_a_socket() -> Problem {
         "This path is a WebSocket of the protocol voice-agent.v1.",
     )
     .with(header::UPGRADE, HeaderValue::from_static("websocket"))
+}
+
+/// Whether the agent is to speak: `?answers=text` asks for answers in writing, `voice` is what goes without saying.
+fn wants_voice(uri: &Uri) -> Result<bool, Problem> {
+    let parts = uri.query().unwrap_or_default().split('&');
+    match parts.filter_map(|part| part.strip_prefix("answers=")).next_back() {
+        None | Some("voice") => Ok(true),
+        Some("text") => Ok(false),
+        Some(_) => Err(Problem::bad_request("answers is voice or text.")),
+    }
 }
 
 /// The token among the offered subprotocols: a browser can send no other header, and a URL is logged on its way.

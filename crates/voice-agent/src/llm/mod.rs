@@ -3,6 +3,8 @@
 //! A model is told the conversation and the tools, and streams text and tool calls. When it called tools, it is
 //! asked again with their outputs in the conversation, until it answers with text alone.
 
+pub mod openai;
+pub mod prompt;
 pub mod rules;
 
 use futures_util::FutureExt as _;

@@ -1,7 +1,9 @@
 //! The fourth step of the corridor: speech to text.
 
+pub mod deepgram;
 pub mod embedded;
 pub mod moonshine;
+pub mod whisper;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -74,7 +76,7 @@ pub trait StreamingStt: Send + Sync {
 
 /// A session's line to a streaming recogniser. Nothing here waits: what the connection cannot take in time is a failure, which
 /// comes as [`LineEvent::Failed`].
-pub trait SttLine: Send {
+pub trait SttLine: Send + Sync {
     /// An utterance begins; its audio follows. The one before is forgotten.
     fn begin(&mut self, utterance: UtteranceId);
     /// The next audio of the utterance, in the line's format, in pieces of any length.
@@ -89,7 +91,8 @@ pub trait SttLine: Send {
 /// What a line hears. When the queue is full, who sends waits: nothing is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LineEvent {
-    /// What is understood so far of the utterance: all of it, not only what is new.
+    /// What is understood so far of the utterance: all of it, not only what is new. It may be what it was, or nothing: the
+    /// recogniser listens, which whoever watches for progress wants to know.
     Interim {
         /// The utterance.
         utterance: UtteranceId,

@@ -2,9 +2,14 @@
 //!
 //! Labels are bounded words, never an id; what a caller said is in neither.
 
+use std::sync::Arc;
+
 use tracing::{debug, error, info, warn};
 use voice_core::Observation;
 use voice_core::cost::{NanoUsd, Usage};
+use voice_core::failover::{Chains, Rung};
+use voice_core::ids::RungId;
+use voice_core::input::ProviderHealth;
 use voice_core::output::{EndReason, Outcome};
 use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::timeline::{PauseCause, Stages};
@@ -12,7 +17,7 @@ use voice_core::timeline::{PauseCause, Stages};
 use super::Metrics;
 use super::metrics::{
     ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByRoute,
-    BySpend, ByStage, ByStageError, ByState, ByTool, ByToolOutcome, CLOSE_CODES,
+    BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByTool, ByToolOutcome, CLOSE_CODES,
 };
 
 /// What a session's metrics and log lines are labelled with.
@@ -22,36 +27,27 @@ pub struct SessionLabels {
     pub session_id: String,
     /// `browser`, `phone` or `screen_share`.
     pub channel: &'static str,
-    /// The provider that transcribes.
-    pub stt_provider: String,
-    /// The language model, as configured.
-    pub llm_model: String,
-    /// The language model's provider.
-    pub llm_provider: String,
-    /// The provider that speaks.
-    pub tts_provider: String,
+    /// The providers that may serve it.
+    pub chains: Arc<Chains>,
 }
 
 impl SessionLabels {
     /// The labels of a session that the embedded models serve.
     pub fn embedded(session_id: impl Into<String>, channel: &'static str, llm_model: &str) -> Self {
-        let embedded = || "embedded".to_owned();
-        Self {
-            session_id: session_id.into(),
-            channel,
-            stt_provider: embedded(),
-            llm_model: llm_model.to_owned(),
-            llm_provider: embedded(),
-            tts_provider: embedded(),
-        }
+        let chains = Chains { llm: vec![Rung::new("embedded", llm_model)], ..Chains::default() };
+        Self { session_id: session_id.into(), channel, chains: Arc::new(chains) }
     }
 
-    fn provider(&self, stage: Stage) -> String {
-        match stage {
-            Stage::Stt => self.stt_provider.clone(),
-            Stage::Llm => self.llm_provider.clone(),
-            Stage::Tts => self.tts_provider.clone(),
-        }
+    fn rung(&self, stage: Stage, rung: RungId) -> Option<&Rung> {
+        self.chains.of(stage).get(usize::from(rung.0))
+    }
+
+    fn provider(&self, stage: Stage, rung: RungId) -> String {
+        self.rung(stage, rung).map_or("unknown", |rung| &rung.provider).to_owned()
+    }
+
+    fn model(&self, rung: RungId) -> String {
+        self.rung(Stage::Llm, rung).map_or("unknown", |rung| &rung.model).to_owned()
     }
 
     fn by_channel(&self) -> ByChannel {
@@ -148,18 +144,18 @@ impl Events {
                 self.metrics.turns.get_or_create(&labels.by_channel()).inc_by(u64::from(!reopened));
                 debug!(session, %turn, endpointing_ms, reopened, "end of turn");
             }
-            Observation::SttFinished { duration_ms } => {
-                let by_provider = ByProvider { provider: labels.stt_provider.clone() };
+            Observation::SttFinished { rung, duration_ms } => {
+                let by_provider = ByProvider { provider: labels.provider(Stage::Stt, *rung) };
                 self.metrics.stt_duration.get_or_create(&by_provider).observe(seconds(*duration_ms));
                 debug!(session, duration_ms, "transcribed");
             }
-            Observation::LlmStarted { request, ttft_ms } => {
-                let by_model = ByModel { model: labels.llm_model.clone() };
+            Observation::LlmStarted { request, rung, ttft_ms } => {
+                let by_model = ByModel { model: labels.model(*rung) };
                 self.metrics.llm_duration.get_or_create(&by_model).observe(seconds(*ttft_ms));
                 debug!(session, %request, ttft_ms, "the model began");
             }
-            Observation::TtsStarted { speech, ttfb_ms } => {
-                let by_provider = ByProvider { provider: labels.tts_provider.clone() };
+            Observation::TtsStarted { speech, rung, ttfb_ms } => {
+                let by_provider = ByProvider { provider: labels.provider(Stage::Tts, *rung) };
                 self.metrics.tts_duration.get_or_create(&by_provider).observe(seconds(*ttfb_ms));
                 debug!(session, %speech, ttfb_ms, "synthesis began");
             }
@@ -207,8 +203,17 @@ impl Events {
                 self.metrics.speculation_wasted.inc_by(wasted.0);
                 debug!(session, %reply, wasted_usd = %wasted, "a preemptive reply was thrown away");
             }
-            Observation::ProviderFailed { stage, kind } => {
-                self.provider_failed(session, *stage, &labels.provider(*stage), *kind);
+            Observation::ProviderFailed { stage, rung, kind } => {
+                self.provider_failed(session, *stage, &labels.provider(*stage, *rung), *kind);
+            }
+            Observation::Hedged { stage, from, to } => {
+                self.metrics.hedges.get_or_create(&ByStage { stage: stage.as_str().to_owned() }).inc();
+                let (from, to) = (labels.chains.label(*stage, *from), labels.chains.label(*stage, *to));
+                info!(session, stage = stage.as_str(), from, to, "another provider was asked too");
+            }
+            Observation::FailedOver { stage, from, to, reason } => {
+                let (from, to) = (labels.chains.label(*stage, *from), labels.chains.label(*stage, *to));
+                self.failed_over(session, *stage, from, to, *reason);
             }
             Observation::DeadlineMissed { state } => {
                 self.metrics.deadlines_missed.get_or_create(&ByState { state: (*state).to_owned() }).inc();
@@ -237,7 +242,8 @@ impl Events {
         }
     }
 
-    fn tool_finished(&self, session: &str, name: &str, duration_ms: u64, failed: bool) {
+    /// A tool ran.
+    pub fn tool_finished(&self, session: &str, name: &str, duration_ms: u64, failed: bool) {
         // A model may call a tool that there is not; its invention must not become a label.
         let by_tool = ByTool { tool: name.to_owned() };
         let known = self.metrics.tool_duration.get(&by_tool).is_some();
@@ -261,10 +267,31 @@ impl Events {
     }
 
     /// A stage moved on to the next provider (for the language model: the next model).
-    pub fn failed_over(&self, stage: Stage, from: &str, to: &str, reason: ProviderErrorKind) {
+    fn failed_over(&self, session: &str, stage: Stage, from: &str, to: &str, reason: ProviderErrorKind) {
         let labels = ByFailover { from: from.to_owned(), to: to.to_owned(), reason: reason.as_str().to_owned() };
         self.metrics.failovers(stage).get_or_create(&labels).inc();
-        warn!(stage = stage.as_str(), from, to, reason = reason.as_str(), "failed over");
+        warn!(session, stage = stage.as_str(), from, to, reason = reason.as_str(), "failed over");
+    }
+
+    /// What sessions are told of a provider has changed.
+    pub fn provider_health(&self, provider: &str, health: ProviderHealth) {
+        let ProviderHealth { stage, usable, hedge_ms, .. } = health;
+        info!(stage = stage.as_str(), provider, usable, hedge_ms, "a provider's health changed");
+    }
+
+    /// How all providers are.
+    pub fn providers(&self, chains: &Chains, all: &[ProviderHealth]) {
+        for health in all {
+            let provider = chains.label(health.stage, health.rung).to_owned();
+            let labels = ByStageProvider { stage: health.stage.as_str().to_owned(), provider };
+            self.metrics.provider_up.get_or_create(&labels).set(i64::from(health.usable));
+        }
+    }
+
+    /// A resting provider was asked whether it is well again.
+    pub fn provider_probed(&self, stage: Stage, provider: &str, failed: Option<ProviderErrorKind>) {
+        let outcome = failed.map_or("ok", ProviderErrorKind::as_str);
+        info!(stage = stage.as_str(), provider, outcome, "a resting provider was probed");
     }
 
     /// Something was used that costs. `wasted`: it was for a reply that was thrown away unheard.
@@ -360,9 +387,9 @@ mod tests {
         let text = after(&[
             Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(300), reopened: false },
             Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(400), reopened: true },
-            Observation::SttFinished { duration_ms: 200 },
+            Observation::SttFinished { rung: RungId(0), duration_ms: 200 },
             Observation::Latency { turn: TurnId(1), latency_ms: 900, stages, cause: Some(PauseCause::Llm) },
-            Observation::ProviderFailed { stage: Stage::Stt, kind: ProviderErrorKind::Timeout },
+            Observation::ProviderFailed { stage: Stage::Stt, rung: RungId(0), kind: ProviderErrorKind::Timeout },
             Observation::SpeculationDiscarded { reply: ReplyId(1), wasted: NanoUsd(7) },
             Observation::FalseInterruption { speech: SpeechId(1), held_ms: 200 },
             Observation::Hushed { speech: SpeechId(1), held_ms: 160, end: HushEnd::Nothing },

@@ -39,6 +39,7 @@ labels! {
     ByToolOutcome { tool, outcome }
     ByState { state }
     ByStageError { stage, provider, error_type }
+    ByStageProvider { stage, provider }
     BySpend { stage, provider, wasted }
     ByReason { reason }
     ByCode { code }
@@ -113,6 +114,10 @@ metrics! {
     deadlines_missed: Counts<ByState> = Family::default(), "voice_deadlines_missed";
     /// Failures of providers
     provider_errors: Counts<ByStageError> = Family::default(), "voice_provider_errors";
+    /// Times that another provider was asked beside one that showed nothing
+    hedges: Counts<ByStage> = Family::default(), "voice_hedges";
+    /// 1 while a provider may be asked, 0 while it rests after failing
+    provider_up: Family<ByStageProvider, Gauge> = Family::default(), "voice_provider_up";
     /// Nano-dollars that were spent
     spend: Counts<BySpend> = Family::default(), "voice_spend_nanousd";
     /// Milliseconds that callers were connected; with the spend, the cost per minute
@@ -269,6 +274,9 @@ impl Metrics {
             }
         }
         for stage in [Stage::Stt, Stage::Llm, Stage::Tts] {
+            let (by_stage, provider) = (ByStage { stage: stage.as_str().to_owned() }, "embedded".to_owned());
+            touch(&self.hedges, &by_stage);
+            self.provider_up.get_or_create(&ByStageProvider { stage: by_stage.stage, provider }).set(1);
             for wasted in ["false", "true"].map(str::to_owned) {
                 let (stage, provider) = (stage.as_str().to_owned(), "embedded".to_owned());
                 touch(&self.spend, &BySpend { stage, provider, wasted });

@@ -75,7 +75,7 @@ impl Traces {
             let attributes = [
                 KeyValue::new("session.id", labels.session_id.clone()),
                 KeyValue::new("voice.channel", labels.channel),
-                KeyValue::new("voice.llm.model", labels.llm_model.clone()),
+                KeyValue::new("voice.llm.model", labels.chains.llm.first().map_or("", |rung| &rung.model).to_owned()),
             ];
             let builder = SpanBuilder::from_name("session").with_start_time(started).with_attributes(attributes);
             let span = tracer.build_with_context(builder, &Context::new());
@@ -150,11 +150,11 @@ impl Open {
             Observation::EndOfTurn { turn, endpointing_ms, .. } => {
                 self.begin_turn(*turn, now_ms.saturating_sub(endpointing_ms.unwrap_or(0)), now_ms);
             }
-            Observation::SttFinished { duration_ms } => {
+            Observation::SttFinished { duration_ms, .. } => {
                 // It belongs to the turn that has not been declared over yet.
                 self.wait(stretch("stt", *duration_ms, now_ms, Vec::new()));
             }
-            Observation::LlmStarted { request, ttft_ms } => {
+            Observation::LlmStarted { request, ttft_ms, .. } => {
                 let request = i64::try_from(request.0).unwrap_or(i64::MAX);
                 self.stage(stretch("llm", *ttft_ms, now_ms, vec![KeyValue::new("voice.llm.request", request)]));
             }
@@ -196,7 +196,11 @@ impl Open {
                 ("hushed", vec![millis("voice.held_ms", *held_ms), KeyValue::new("voice.hush_end", end.as_str())])
             }
             Observation::SpeculationDiscarded { .. } => ("speculation_discarded", Vec::new()),
-            Observation::ProviderFailed { stage, kind } => {
+            Observation::FailedOver { stage, reason, .. } => {
+                let reason = KeyValue::new("error.type", reason.as_str());
+                ("failed_over", vec![KeyValue::new("voice.stage", stage.as_str()), reason])
+            }
+            Observation::ProviderFailed { stage, kind, .. } => {
                 let kind = KeyValue::new("error.type", kind.as_str());
                 ("provider_failed", vec![KeyValue::new("voice.stage", stage.as_str()), kind])
             }
@@ -305,6 +309,7 @@ mod tests {
     use opentelemetry_sdk::trace::{SimpleSpanProcessor, SpanData, SpanExporter};
     use std::sync::{Arc, Mutex};
     use voice_core::cost::NanoUsd;
+    use voice_core::ids::RungId;
     use voice_core::ids::{LlmRequestId, SpeechId};
 
     use super::*;
@@ -329,11 +334,11 @@ mod tests {
         let mut trace = traces.session(&labels, SystemTime::UNIX_EPOCH);
         let turn = TurnId(1);
         for (now_ms, observation) in [
-            (1_200, Observation::SttFinished { duration_ms: 200 }),
-            (1_250, Observation::LlmStarted { request: LlmRequestId(1), ttft_ms: 40 }),
+            (1_200, Observation::SttFinished { rung: RungId(0), duration_ms: 200 }),
+            (1_250, Observation::LlmStarted { request: LlmRequestId(1), rung: RungId(0), ttft_ms: 40 }),
             (1_300, Observation::EndOfTurn { turn, endpointing_ms: Some(300), reopened: false }),
             (1_350, Observation::EndOfTurn { turn, endpointing_ms: Some(50), reopened: true }),
-            (1_400, Observation::TtsStarted { speech: SpeechId(1), ttfb_ms: 90 }),
+            (1_400, Observation::TtsStarted { speech: SpeechId(1), rung: RungId(0), ttfb_ms: 90 }),
             (1_500, Observation::Interrupted { speech: SpeechId(1), heard_ms: 80 }),
             (1_600, Observation::TurnFinished { turn, cost: NanoUsd(1) }),
         ] {

@@ -89,6 +89,13 @@ impl<'a> Args<'a> {
         Ok(texts.into_iter().map(str::trim).filter(|text| !text.is_empty()).collect())
     }
 
+    /// A whole number, negative or not, of at most this size.
+    pub(super) fn number(&self, name: &str, most: i64) -> Result<Option<i64>, Fault> {
+        let Some(value) = self.given(name) else { return Ok(None) };
+        let number = value.as_i64().filter(|number| (-most..=most).contains(number));
+        number.map(Some).ok_or_else(|| format!("'{name}' must be a whole number from -{most} to {most}"))
+    }
+
     /// A whole number in a range.
     pub(super) fn count(&self, name: &str, least: usize, most: usize) -> Result<Option<usize>, Fault> {
         let Some(value) = self.given(name) else { return Ok(None) };

@@ -6,7 +6,7 @@ use voice_core::chat::ToolCall;
 
 use super::args::{Args, Fault};
 use super::matching::{self, TitleMatch};
-use super::{ToolContext, ToolRun, listing, many};
+use super::{ToolContext, ToolRun, due, listing, many};
 use crate::tasks::{MAX_TASKS, Task, TaskChange, TaskId, TaskList, TaskStatus, UndoEffect, UndoEntry, stamp};
 
 /// What a tool comes to: an answer with its changes, or what is wrong with the call.
@@ -21,7 +21,7 @@ pub fn execute(call: &ToolCall, list: &TaskList, undo: &[UndoEntry], ctx: &ToolC
         "list_tasks" => listing::list_tasks(call, list, ctx.now.datetime()).map(answer),
         "complete_task" => complete_task(call, list, now),
         "reopen_task" => reopen_task(call, list),
-        "set_due" => set_due(call, list),
+        "set_due" => set_due(call, list, ctx),
         "set_priority" => set_priority(call, list),
         "rename_task" => rename_task(call, list),
         "delete_task" => delete_task(call, list),
@@ -86,8 +86,12 @@ fn target<'a>(args: &Args<'_>, list: &'a TaskList, first: TaskStatus) -> Result<
         return Ok(Target::Task(task));
     }
     // A model may make up an id; the title that came with it is the caller's own.
-    let Some(query) = title.or(id) else {
-        return Err("neither 'title' nor 'id' is given; ask which task is meant".to_owned());
+    let Some(query) = title.or(id.filter(|id| TaskId::parse(id).is_err())) else {
+        // An id is nothing that a caller said: it is not looked for among the titles, and never spoken.
+        return match id {
+            Some(_) => Ok(Target::Answer(answer(json!({"status": "gone"})))),
+            None => Err("neither 'title' nor 'id' is given; ask which task is meant".to_owned()),
+        };
     };
     Ok(match named(query, list, first) {
         TitleMatch::Exact(task) | TitleMatch::One(task) => Target::Task(task),
@@ -156,19 +160,19 @@ fn reopen_task(call: &ToolCall, list: &TaskList) -> Run {
     Ok(updated("reopen_task", task, after, json!({"status": "reopened"})))
 }
 
-fn set_due(call: &ToolCall, list: &TaskList) -> Run {
-    let args = Args::new(&call.arguments, &["title", "id", "all", "except", "due"])?;
-    if !args.has("due") {
-        return Err("'due' is missing; give a date, or null for no due date".to_owned());
-    }
-    let due = args.due()?;
+fn set_due(call: &ToolCall, list: &TaskList, ctx: &ToolContext) -> Run {
+    let args =
+        Args::new(&call.arguments, &["title", "id", "all", "except", "due", "keep", "months", "days", "minutes"])?;
+    let change = due::Change::read(&args, ctx.now.datetime())?;
     if args.flag("all")? {
-        return many::change_all(call, &args, list, "updated", |task| Task { due, ..task.clone() });
+        let moved = |task: &Task| Task { due: change.of(task.due), ..task.clone() };
+        return many::change_all(call, &args, list, "updated", moved);
     }
     let task = match target(&args, list, TaskStatus::Open)? {
         Target::Task(task) => task,
         Target::Answer(run) => return Ok(run),
     };
+    let due = change.of(task.due);
     if task.due == due {
         return Ok(already(task));
     }
@@ -206,7 +210,7 @@ fn rename_task(call: &ToolCall, list: &TaskList) -> Run {
 }
 
 fn delete_task(call: &ToolCall, list: &TaskList) -> Run {
-    let args = Args::new(&call.arguments, &["title", "id", "scope", "except", "confirmed"])?;
+    let args = Args::new(&call.arguments, &["title", "id", "scope", "except", "asked", "confirmed"])?;
     let confirmed = args.flag("confirmed")?;
     if let Some(scope) = args.word("scope", &["done", "all"])? {
         if args.text("title")?.or(args.text("id")?).is_some() {
@@ -225,8 +229,12 @@ fn delete_task(call: &ToolCall, list: &TaskList) -> Run {
     Ok(changed("delete_task", vec![TaskChange::Deleted(task.clone())], output))
 }
 
+/// Takes back the newest action. With `confirmed: false` it only says which that is, so that the caller can be asked; with
+/// `confirmed: true` and that action's `id` it asks again if there is a newer one meanwhile.
 fn undo_last(call: &ToolCall, list: &TaskList, journal: &[UndoEntry]) -> Run {
-    Args::new(&call.arguments, &[])?;
+    let args = Args::new(&call.arguments, &["id", "confirmed"])?;
+    let asks = args.has("confirmed") && !args.flag("confirmed")?;
+    let asked = args.text("id")?;
     // An action of which nothing is left to take back is passed over, and used up.
     for (used, entry) in (1..).zip(journal.iter().rev()) {
         let changes = entry.inverse(list);
@@ -235,7 +243,12 @@ fn undo_last(call: &ToolCall, list: &TaskList, journal: &[UndoEntry]) -> Run {
         else {
             continue;
         };
-        let output = json!({"status": "undone", "action": entry.action, "task": task, "count": changes.len()});
+        let output =
+            |status: &str| json!({"status": status, "action": entry.action, "task": task, "count": changes.len()});
+        if asks || asked.is_some_and(|id| id != task.id.as_str()) {
+            return Ok(answer(output("needs_confirmation")));
+        }
+        let output = output("undone");
         return Ok(ToolRun { output, is_error: false, changes, undo: UndoEffect::Pop(used) });
     }
     Ok(answer(json!({"status": "nothing_to_undo"})))

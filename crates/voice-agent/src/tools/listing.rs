@@ -16,6 +16,9 @@ const DEFAULT_LIMIT: usize = 20;
 /// The largest page.
 const MAX_LIMIT: usize = 100;
 
+const WRONG_DUE: &str = "'due' must be today, tomorrow, this_week, overdue, none, a date like 2026-11-27 or a range like \
+                         2026-11-27..2026-12-04";
+
 /// Which due dates are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DueFilter {
@@ -38,10 +41,14 @@ impl DueFilter {
             "overdue" => Self::Overdue,
             "none" => Self::Undated,
             other => {
-                let wrong =
-                    |_| "'due' must be today, tomorrow, this_week, overdue, none or a date like 2026-11-27".to_owned();
-                let date = Due::parse(other).map_err(wrong)?.date();
-                Self::Days(date, date)
+                let date = |text: &str| Due::parse(text).map(|due| due.date()).map_err(|_| WRONG_DUE.to_owned());
+                match other.split_once("..") {
+                    None => Self::Days(date(other)?, date(other)?),
+                    Some(("", "")) => return Err(WRONG_DUE.to_owned()),
+                    Some((from, "")) => Self::Days(date(from)?, Date::MAX),
+                    Some(("", to)) => Self::Days(Date::MIN, date(to)?),
+                    Some((from, to)) => Self::Days(date(from)?, date(to)?),
+                }
             }
         })
     }

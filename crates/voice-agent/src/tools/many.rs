@@ -7,7 +7,7 @@ use super::ToolRun;
 use super::args::{Args, Fault};
 use super::execute::{Run, answer, by_id, changed, named, not_found};
 use super::matching::TitleMatch;
-use crate::tasks::{Task, TaskChange, TaskList, TaskStatus};
+use crate::tasks::{Task, TaskChange, TaskId, TaskList, TaskStatus};
 
 /// The tasks that `except` names, or the answer that says that there is no such task: then nothing may change.
 fn kept<'a>(args: &Args<'_>, list: &'a TaskList) -> Result<Result<Vec<&'a Task>, ToolRun>, Fault> {
@@ -15,6 +15,8 @@ fn kept<'a>(args: &Args<'_>, list: &'a TaskList) -> Result<Result<Vec<&'a Task>,
     for name in args.texts("except")? {
         let tasks = match by_id(name, list) {
             Some(task) => vec![task],
+            // What is gone needs no keeping.
+            None if TaskId::parse(name).is_ok() => Vec::new(),
             None => match named(name, list, TaskStatus::Open) {
                 TitleMatch::Exact(task) | TitleMatch::One(task) => vec![task],
                 // "All except the calls": where a name fits several, all of them are left alone.
@@ -62,17 +64,24 @@ pub(super) fn change_all(
     Ok(changed(&call.name, changes, counted(status, meant.len(), &kept)))
 }
 
-/// Deletes every task of the scope that is not excepted, once that is confirmed.
+/// Deletes every task of the scope that is not excepted, once that is confirmed. A yes is good for the tasks that were
+/// asked about, and no others: their ids come back in `asked`, and if the tasks are others by now, it is asked again.
 pub(super) fn delete_many(args: &Args<'_>, list: &TaskList, scope: &str, confirmed: bool) -> Run {
     let kept = match kept(args, list)? {
         Ok(kept) => kept,
         Err(run) => return Ok(run),
     };
     let doomed = list.tasks.iter().filter(|task| (scope == "all" || !task.is_open()) && !kept.contains(task));
-    let changes: Vec<TaskChange> = doomed.cloned().map(TaskChange::Deleted).collect();
+    let doomed: Vec<Task> = doomed.cloned().collect();
+    let asked = args.texts("asked")?;
+    let more = !asked.is_empty() && doomed.iter().any(|task| !asked.contains(&task.id.as_str()));
     // Nothing to lose, nothing to ask.
-    let asks = !changes.is_empty() && !confirmed;
-    let mut output = counted(if asks { "needs_confirmation" } else { "deleted" }, changes.len(), &kept);
+    let asks = !doomed.is_empty() && (!confirmed || more);
+    let mut output = counted(if asks { "needs_confirmation" } else { "deleted" }, doomed.len(), &kept);
     output["scope"] = scope.into();
-    Ok(if asks { answer(output) } else { changed("delete_task", changes, output) })
+    if asks {
+        output["ids"] = doomed.iter().map(|task| task.id.as_str()).collect();
+        return Ok(answer(output));
+    }
+    Ok(changed("delete_task", doomed.into_iter().map(TaskChange::Deleted).collect(), output))
 }

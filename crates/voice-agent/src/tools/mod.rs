@@ -5,6 +5,7 @@
 //! is simply run again.
 
 mod args;
+mod due;
 mod execute;
 mod listing;
 mod many;

@@ -92,7 +92,8 @@ fn list_tasks() -> ToolSpec {
                 "status": {"type": "string", "enum": ["open", "done", "all"], "description": "Default: open."},
                 "due": {
                     "type": "string",
-                    "description": "today, tomorrow, this_week, overdue, none (no due date) or a date like 2026-11-27.",
+                    "description": "today, tomorrow, this_week, overdue, none (no due date), a date like 2026-11-27 or a \
+                                    range like 2026-11-27..2026-12-04 (either end may be left out).",
                 },
                 "priority": priority(),
                 "query": {"type": "string", "description": "Only tasks whose title has these words."},
@@ -123,10 +124,26 @@ fn reopen_task() -> ToolSpec {
 fn set_due() -> ToolSpec {
     ToolSpec {
         name: "set_due",
-        description: "Sets when a task is due, or removes its due date with null. Give title, id or all.",
+        description: "Sets when a task is due, removes its due date with null, or moves it by a while. Give \
+                      title, id or all.",
         parameters: object(
-            json!({"title": title(), "id": id(), "all": all(), "except": except(), "due": due()}),
-            &["due"],
+            json!({
+                "title": title(),
+                "id": id(),
+                "all": all(),
+                "except": except(),
+                "due": due(),
+                "keep": {
+                    "type": "string",
+                    "enum": ["time", "day", "half_day"],
+                    "description": "What stays of the task's own due date: its time of day ('to Friday'), its day ('to \
+                                    4 PM'), or its day where am or pm was not said ('to 8').",
+                },
+                "months": {"type": "integer", "description": "Instead of due: move by so many months."},
+                "days": {"type": "integer", "description": "Instead of due: move by so many days; negative is earlier."},
+                "minutes": {"type": "integer", "description": "Instead of due: move by so many minutes."},
+            }),
+            &[],
         ),
     }
 }
@@ -168,6 +185,11 @@ fn delete_task() -> ToolSpec {
                 "id": id(),
                 "scope": {"type": "string", "enum": ["done", "all"], "description": "All done tasks, or every task."},
                 "except": except(),
+                "asked": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "With scope and confirmed: the ids that were asked about.",
+                },
                 "confirmed": {"type": "boolean", "description": "The caller said yes to deleting exactly this."},
             }),
             &[],
@@ -178,8 +200,15 @@ fn delete_task() -> ToolSpec {
 fn undo() -> ToolSpec {
     ToolSpec {
         name: "undo",
-        description: "Takes back the last change of the caller's tasks. Can be called again for the one before.",
-        parameters: object(json!({}), &[]),
+        description: "Takes back the last change of the caller's tasks. Can be called again for the one before. If \
+                      nothing was changed in this conversation, give confirmed false to learn what that is, and ask.",
+        parameters: object(
+            json!({
+                "id": id(),
+                "confirmed": {"type": "boolean", "description": "False: only say what it is. True: the caller said yes."},
+            }),
+            &[],
+        ),
     }
 }
 

@@ -1,3 +1,5 @@
+mod asked;
+
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 use serde_json::{Map, json};
@@ -119,7 +121,8 @@ fn what_is_wrong_with_a_call_is_said_to_the_model() {
         ("rename_task", json!({"title": "milk"}), "'new_title' is missing"),
         ("delete_task", json!({"scope": "open"}), "'scope' must be one of done, all"),
         ("delete_task", json!({"scope": "all", "title": "milk"}), "not both"),
-        ("undo", json!({"count": 2}), "it takes none"),
+        ("undo", json!({"count": 2}), "use id, confirmed"),
+        ("set_due", json!({"title": "milk", "days": "two"}), "'days' must be a whole number"),
         ("transfer_to_agent", json!({"agent": "ReviewAgent"}), "not a tool that changes tasks"),
         ("launch_rocket", json!({}), "'launch_rocket' is not a tool"),
     ];
@@ -171,7 +174,7 @@ fn an_id_that_was_made_up_does_not_hide_the_title() {
     let mut desk = Desk::new(&["Buy milk", "Call John"]);
     let made_up = json!({"id": "t_999", "title": "milk"});
     assert_eq!(desk.says("complete_task", made_up), pair("completed", "Buy milk"));
-    assert_eq!(desk.says("complete_task", json!({"id": "t_999"})), pair("not_found", ""));
+    assert_eq!(desk.says("complete_task", json!({"id": "t_999"})), pair("gone", ""));
     assert_eq!(
         desk.says("complete_task", json!({"id": "john"})),
         pair("completed", "Call John"),
@@ -207,7 +210,7 @@ fn deleting_is_confirmed_first() {
     assert_eq!(desk.says("delete_task", yes), pair("deleted", "Buy milk"));
     desk.run("complete_task", json!({"title": "john"}));
     let asked = desk.run("delete_task", json!({"scope": "done"})).output;
-    assert_eq!(asked, json!({"status": "needs_confirmation", "count": 1, "scope": "done"}));
+    assert_eq!(asked, json!({"status": "needs_confirmation", "count": 1, "scope": "done", "ids": ["t_0002"]}));
     let gone = desk.run("delete_task", json!({"scope": "done", "confirmed": true})).output;
     assert_eq!(gone, json!({"status": "deleted", "count": 1, "scope": "done"}));
     let none = desk.run("delete_task", json!({"scope": "done"})).output;

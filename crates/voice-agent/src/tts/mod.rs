@@ -1,7 +1,13 @@
 //! The eighth step of the corridor: text to speech.
 
+pub mod cartesia;
+pub mod elevenlabs;
 pub mod embedded;
+mod endpoint;
 pub mod hibari;
+mod refusal;
+mod sample;
+pub mod timing;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -10,6 +16,7 @@ use futures_util::stream::BoxStream;
 use voice_core::input::WordTiming;
 use voice_core::provider::ProviderFailure;
 
+pub use self::endpoint::SetupError;
 use crate::audio::format::AudioFormat;
 use crate::served::Served;
 
@@ -23,12 +30,17 @@ pub struct SpeechKey(pub u64);
 /// What is to be spoken: one chunk of a speech.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TtsRequest {
-    /// The words.
+    /// The words. Without a letter or a digit there is nothing to speak: then [`TtsEvent::Done`] may come without audio.
     pub text: String,
     /// The speech that they belong to. The chunks of one speech are asked for one after the other, never two at once.
     pub speech: SpeechKey,
     /// How the audio is to be coded.
     pub format: AudioFormat,
+}
+
+/// Whether there is anything in a text that a voice can speak.
+fn is_speakable(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric)
 }
 
 /// What a voice streams.
@@ -52,9 +64,14 @@ pub trait Tts: Send + Sync {
     fn provider(&self) -> &'static str;
     /// The model's name as configured.
     fn model(&self) -> &str;
+    /// Whether it says while it speaks where words end ([`TtsEvent::Words`]): its audio is then let out word by word, so that
+    /// another voice can go on between two words.
+    fn is_timed(&self) -> bool {
+        false
+    }
     /// Speaks a text. Dropping the stream cancels it. A failure ends the stream; audio without a sample is one.
     fn synthesize(&self, request: TtsRequest) -> BoxStream<'static, Result<TtsEvent, ProviderFailure>>;
-    /// No more chunks of this speech will be asked for.
+    /// No more chunks of this speech will be asked for; the last one may still be being spoken.
     fn end_speech(&self, _speech: SpeechKey) {}
     /// Does the least that shows that it answers, off any caller's path. A provider without a network has nothing to show.
     fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {

@@ -199,6 +199,29 @@ async fn a_request_that_never_gets_to_its_point_is_ended() {
 }
 
 #[tokio::test]
+async fn two_hosts_are_none_and_a_body_that_never_comes_is_waited_for_in_vain() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let server = TestServer::with(|config| config.http.handshake_timeout_ms = 100).await;
+    for (request, status) in [
+        ("GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n", "400"),
+        (
+            "POST /api/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Content-Length: 20\r\nConnection: close\r\n\r\n{",
+            "408",
+        ),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("application/problem+json"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_http_is_ended_and_harms_nobody() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

@@ -32,6 +32,7 @@ pub(crate) fn spawner(store: Arc<dyn Store>, queue: usize, killed: CancellationT
         let info = SessionInfo {
             state: AgentState::Listening,
             connected: false,
+            visited: false,
             agent: start.doc.current_agent.clone(),
             turns: 0,
             last_latency_ms: None,
@@ -147,9 +148,10 @@ impl Fake {
             channel: self.doc.channel.as_str().to_owned(),
             agent: self.doc.current_agent.clone(),
             recording: false,
+            records: false,
             muted: false,
         }));
-        self.news.send_modify(|info| info.connected = true);
+        self.news.send_modify(|info| (info.connected, info.visited) = (true, true));
     }
 
     /// As the driver does it: a leg whose queue is full is let go of.

@@ -10,6 +10,7 @@ use voice_agent::config::Secret;
 use voice_agent::model::pool::{Lane, ModelPool, PoolConfig, PoolError};
 use voice_agent::model::runtime::ModelError;
 use voice_agent::readiness::{StageHealth, Watched};
+use voice_agent::store::SessionId;
 
 use crate::server::{TestServer, problem, soon};
 
@@ -28,6 +29,23 @@ async fn a_full_server_says_so_and_has_room_again_when_a_session_ends() {
     server.request(Method::DELETE, &path).bearer_auth(&session.token).send().await.unwrap();
     server.metric_becomes("voice_agent_active_sessions", 0.0).await;
     assert_eq!(server.post("/api/sessions", "", &json!({})).await.status(), 201);
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_came_to_keeps_no_caller_out() {
+    let server = TestServer::with(|config| {
+        config.limits.max_sessions = 2;
+        config.limits.unvisited_ms = 0;
+    })
+    .await;
+    let (abandoned, taken) = (server.session("ada").await, server.session("bob").await);
+    let _leg = server.voice(&taken).await;
+    let third = server.session("cyd").await;
+    let _another_leg = server.voice(&third).await;
+    assert!(server.app().sessions.get(&SessionId::new(abandoned.id)).is_none());
+    // Both who are in were visited: there is no room any more.
+    problem(server.post("/api/sessions", "", &json!({})).await, 503, "full").await;
+    assert_eq!(server.metric("voice_agent_active_sessions").await, 2.0);
 }
 
 #[tokio::test]

@@ -18,6 +18,12 @@ impl Socket {
         Self::try_open(addr, id, &format!("voice-agent.v1, token.{token}"), &[]).await.unwrap()
     }
 
+    /// Of a caller who reads: nothing is spoken on it.
+    pub(crate) async fn open_reading(addr: SocketAddr, id: &str, token: &str) -> Self {
+        let path = format!("/api/sessions/{id}/audio?answers=text");
+        Self::try_open_at(addr, &path, &format!("voice-agent.v1, token.{token}"), &[]).await.unwrap()
+    }
+
     /// The status that a refused handshake was answered with.
     pub(crate) async fn refused(addr: SocketAddr, id: &str, protocols: &str, headers: &[(&'static str, &str)]) -> u16 {
         match Self::try_open(addr, id, protocols, headers).await {
@@ -36,7 +42,16 @@ impl Socket {
         protocols: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Error> {
-        let mut request = format!("ws://{addr}/api/sessions/{id}/audio").into_client_request()?;
+        Self::try_open_at(addr, &format!("/api/sessions/{id}/audio"), protocols, headers).await
+    }
+
+    async fn try_open_at(
+        addr: SocketAddr,
+        path: &str,
+        protocols: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Error> {
+        let mut request = format!("ws://{addr}{path}").into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", protocols.parse().unwrap());
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
@@ -70,6 +85,21 @@ impl Socket {
                     }
                 }
                 Message::Close(frame) => panic!("closed before a {kind}: {frame:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next event; audio is none.
+    ///
+    /// # Panics
+    /// When a frame of audio comes.
+    pub(crate) async fn any_event(&mut self) -> Value {
+        loop {
+            match self.0.next().await.expect("an event before the end").unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Binary(_) => panic!("audio for who reads"),
+                Message::Close(frame) => panic!("closed: {frame:?}"),
                 _ => {}
             }
         }

@@ -135,6 +135,19 @@ async fn an_error_of_the_session_is_4006_and_it_can_be_restored() {
 }
 
 #[tokio::test]
+async fn who_asks_for_neither_voice_nor_text_is_refused() {
+    let server = TestServer::start().await;
+    let session = server.session("ada").await;
+    let protocols = format!("voice-agent.v1, token.{}", session.token);
+    let path = |query: &str| format!("{}/audio?{query}#", session.id);
+    assert_eq!(Socket::refused(server.addr(), &path("answers=song"), &protocols, &[]).await, 400);
+    for query in ["answers=text", "answers=voice", "utm=1"] {
+        let socket = Socket::try_open(server.addr(), &path(query), &protocols, &[]).await.unwrap();
+        assert_eq!({ socket }.event("ready").await["records"], false);
+    }
+}
+
+#[tokio::test]
 async fn a_handshake_that_is_refused_is_answered_in_http() {
     let server = TestServer::start().await;
     let (mine, theirs) = (server.session("ada").await, server.session("bob").await);

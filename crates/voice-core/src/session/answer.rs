@@ -4,14 +4,15 @@ use serde_json::{Map, Value};
 
 use crate::agents;
 use crate::chat::{ChatContext, ChatItem, ToolCall};
-use crate::ids::{LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId};
+use crate::ids::{LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, TurnId};
 use crate::output::{Observation, Output};
 use crate::phrases;
-use crate::playout::Chunk;
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::{PauseCause, Timeline};
 
+use super::overlap::Overlap;
 use super::reply::{Reply, Request};
+use super::rival::Broken;
 use super::tools::failed_output;
 use super::{Session, cut};
 
@@ -19,6 +20,9 @@ impl Session {
     fn new_reply(&mut self) -> Reply {
         self.counters.reply += 1;
         self.counters.speech += 1;
+        // Between two replies who is well again is used again.
+        self.ladder.settle(Stage::Llm);
+        self.ladder.settle(Stage::Tts);
         Reply::new(ReplyId(self.counters.reply), SpeechId(self.counters.speech), self.agent, self.now_ms)
     }
 
@@ -118,7 +122,7 @@ impl Session {
     /// Stops the model, the tools and the voice of a reply.
     pub(super) fn stop_producing(&mut self, reply: &mut Reply) {
         if let Some(request) = reply.request.take() {
-            self.push(Output::CancelLlm { request: request.id });
+            self.cancel_request(&request);
         }
         let in_flight = self.saving.tools_in_flight();
         let mut calls: Vec<ToolCallId> = reply.staged.iter().copied().filter(|id| !in_flight.contains(id)).collect();
@@ -131,48 +135,83 @@ impl Session {
 
     /// Asks the model, with everything that was said and done so far.
     pub(super) fn request_llm(&mut self) {
+        let rung = self.ladder.first(Stage::Llm);
+        self.request_llm_of(rung, Vec::new(), None);
+    }
+
+    /// As [`Self::request_llm`], of this provider, after those that were tried; it goes on with an answer that broke off.
+    pub(super) fn request_llm_of(&mut self, rung: RungId, mut tried: Vec<RungId>, broken: Option<Broken>) {
         let now_ms = self.now_ms;
         let Some(reply) = &mut self.reply else { return };
         if reply.patience.is_over(now_ms, self.config.answer_deadline_ms) {
             self.say_too_slow();
             return;
         }
-        if reply.requests_made >= self.config.max_llm_requests {
+        // Asking another provider the same is no further step of the answer.
+        let again = !tried.is_empty();
+        if !again && reply.requests_made >= self.config.max_llm_requests {
             self.apologise();
             return;
         }
-        reply.requests_made += 1;
-        self.counters.request += 1;
-        let request = LlmRequestId(self.counters.request);
+        reply.requests_made += u32::from(!again);
+        tried.push(rung);
+        let Some(id) = self.ask_llm(rung, broken.as_ref().map(|broken| broken.said.as_str())) else { return };
+        self.ladder.note_asked(Stage::Llm);
+        let Some(reply) = &mut self.reply else { return };
+        let after_call = reply.speech.next_index;
+        let overlap = broken.as_ref().map(|broken| Overlap::new(&broken.said));
+        let (first_chunk, text) =
+            broken.map_or((after_call, String::new()), |broken| (broken.first_chunk, broken.said));
         reply.request = Some(Request {
-            id: request,
+            id,
+            rung,
             asked_ms: now_ms,
             progress_ms: now_ms,
             started: false,
-            first_chunk: reply.speech.next_index,
-            text: String::new(),
+            rivals: Vec::new(),
+            tried,
+            overlap,
+            first_chunk,
+            called: false,
+            after_call,
+            text,
             wants_outputs: false,
         });
+    }
+
+    /// Sends a request with the whole conversation. Its last item is what was said of an answer that broke off, when the
+    /// model is to go on with that.
+    pub(super) fn ask_llm(&mut self, rung: RungId, said: Option<&str>) -> Option<LlmRequestId> {
+        let reply = self.reply.as_ref()?;
+        self.counters.request += 1;
+        let request = LlmRequestId(self.counters.request);
         let mut items = self.chat.items.clone();
         items.extend(reply.user_text.clone().map(|text| ChatItem::User { text }));
         items.extend(reply.draft.iter().cloned());
-        let output =
-            Output::RequestLlm { request, reply: reply.id, agent: reply.agent.name, chat: ChatContext { items } };
-        self.push(output);
+        let said = said.map(str::trim).filter(|said| !said.is_empty());
+        items.extend(said.map(|said| ChatItem::Assistant { text: said.to_owned(), interrupted: true }));
+        let (reply, agent) = (reply.id, reply.agent.name);
+        self.push(Output::RequestLlm { request, reply, rung, agent, chat: ChatContext { items } });
+        Some(request)
     }
 
     /// The request of this id, with its progress noted; none when it was cancelled.
-    fn progress(&mut self, id: LlmRequestId) -> Option<(&mut Reply, Option<u64>)> {
+    fn progress(&mut self, id: LlmRequestId) -> Option<(&mut Reply, bool)> {
+        self.win(id);
         let now_ms = self.now_ms;
-        let reply = self.reply.as_mut()?;
-        let request = reply.request.as_mut().filter(|request| request.id == id)?;
+        let request = self.reply.as_mut()?.request.as_mut().filter(|request| request.id == id)?;
         request.progress_ms = now_ms;
         let first = !std::mem::replace(&mut request.started, true);
-        let ttft_ms = first.then(|| now_ms - request.asked_ms);
+        let (rung, after_ms) = (request.rung, now_ms - request.asked_ms);
+        if first {
+            self.provider_answered(Stage::Llm, rung, after_ms);
+            self.observe(Observation::LlmStarted { request: id, rung, ttft_ms: after_ms });
+        }
+        let reply = self.reply.as_mut()?;
         if first && let Some(timeline) = &mut reply.timeline {
             timeline.advance(now_ms, PauseCause::Llm);
         }
-        Some((reply, ttft_ms))
+        Some((reply, first))
     }
 
     pub(super) fn handle_llm_text(&mut self, id: LlmRequestId, text: &str) {
@@ -182,23 +221,18 @@ impl Session {
             return;
         }
         // What cannot be spoken is no progress: a model that streams spaces is one that does not answer.
-        let ttft_ms = if text.chars().any(char::is_alphanumeric) {
-            let Some((_, ttft_ms)) = self.progress(id) else { return };
-            ttft_ms
-        } else {
-            None
-        };
+        if text.chars().any(char::is_alphanumeric) && self.progress(id).is_none() {
+            return;
+        }
+        let Some(text) = self.new_words(id, text) else { return };
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.asks(id)) else { return };
-        let text = cut(text, room.saturating_sub(reply.chars));
+        let text = cut(&text, room.saturating_sub(reply.chars));
         reply.chars += text.chars().count();
         reply.first_text_ms.get_or_insert(now_ms);
         if let Some(request) = &mut reply.request {
             request.text.push_str(&text);
         }
         let pieces = reply.chunker.push(&text);
-        if let Some(ttft_ms) = ttft_ms {
-            self.observe(Observation::LlmStarted { request: id, ttft_ms });
-        }
         let full = reply_is_full(self.reply.as_ref(), room);
         for piece in pieces {
             self.add_chunk(piece);
@@ -212,7 +246,11 @@ impl Session {
 
     pub(super) fn handle_llm_tool_call(&mut self, id: LlmRequestId, name: String, arguments: Map<String, Value>) {
         let (next, max_calls) = (ToolCallId(self.counters.call + 1), self.config.max_tool_calls);
-        let Some((reply, ttft_ms)) = self.progress(id) else { return };
+        if self.progress(id).is_none() {
+            return;
+        }
+        self.release_overlap();
+        let Some(reply) = self.reply.as_mut() else { return };
         reply.calls_made += 1;
         let call = ToolCall { id: next, name, arguments };
         let refused = reply.calls_made > max_calls;
@@ -227,16 +265,16 @@ impl Session {
         // The words before a call are spoken before it.
         let piece = reply.chunker.flush();
         reply.draft.push(ChatItem::ToolCall(call.clone()));
+        let after = reply.speech.next_index + u32::from(piece.is_some());
+        if let Some(request) = &mut reply.request {
+            (request.called, request.after_call) = (true, after);
+        }
         if refused {
             reply.draft.push(failed_output(&call, "too many tool calls in one turn"));
         } else {
-            let after = reply.speech.next_index + u32::from(piece.is_some());
             reply.waiting_calls.push_back((call, after));
         }
         self.counters.call += 1;
-        if let Some(ttft_ms) = ttft_ms {
-            self.observe(Observation::LlmStarted { request: id, ttft_ms });
-        }
         if let Some(piece) = piece {
             self.add_chunk(piece);
         }
@@ -248,7 +286,10 @@ impl Session {
     }
 
     pub(super) fn handle_llm_done(&mut self, id: LlmRequestId) {
-        if self.progress(id).is_some() {
+        if self.is_empty_success(id) {
+            self.handle_llm_failed(id, ProviderErrorKind::Protocol.into());
+        } else if self.progress(id).is_some() {
+            self.release_overlap();
             self.finish_request();
         }
     }
@@ -290,42 +331,6 @@ impl Session {
         }
     }
 
-    pub(super) fn handle_llm_failed(&mut self, id: LlmRequestId, kind: ProviderErrorKind) {
-        let Some(reply) = &mut self.reply else { return };
-        let Some(request) = reply.request.take_if(|request| request.id == id) else { return };
-        self.observe(Observation::ProviderFailed { stage: Stage::Llm, kind });
-        let Some(reply) = &mut self.reply else { return };
-        if let Some(timeline) = &mut reply.timeline {
-            timeline.advance(self.now_ms, PauseCause::Llm);
-        }
-        let from = request.first_chunk;
-        // Words that stand on the page count as heard, even if their audio is being made again.
-        let told = |chunk: &Chunk| chunk.permitted || chunk.captioned;
-        let heard = reply.speech.chunks.iter().any(|chunk| chunk.index >= from && told(chunk));
-        if heard || request.wants_outputs {
-            // Its words were heard or its tools are at work: asking again would say or do them twice.
-            if request.wants_outputs && !heard {
-                self.ask_when_tools_are_done();
-            } else {
-                reply.waiting_calls.clear();
-                reply.chunker.clear();
-                self.say(phrases::APOLOGY_CUT);
-                self.finish_text();
-            }
-            return;
-        }
-        self.drop_chunks(from);
-        match &mut self.reply {
-            Some(reply) if !reply.retried => {
-                // Half a sentence of the broken stream must not run into the new one.
-                reply.chunker.clear();
-                reply.retried = true;
-                self.request_llm();
-            }
-            _ => self.apologise(),
-        }
-    }
-
     /// The model does not answer: say so, and end the reply.
     pub(super) fn apologise(&mut self) {
         let Some(reply) = &mut self.reply else { return };
@@ -347,7 +352,8 @@ impl Session {
         }
     }
 
-    /// The caller's tasks changed under the tools: the whole answer is made again.
+    /// The caller's tasks changed under the tools: the whole answer is made again. That is nobody's fault and costs none of
+    /// the answer's requests; how often it may happen is bounded by the answer's deadline.
     pub(super) fn restart_reply(&mut self) {
         let Some(mut reply) = self.reply.take() else { return };
         self.stop_producing(&mut reply);
@@ -358,7 +364,6 @@ impl Session {
         fresh.confirmed = reply.confirmed;
         fresh.message = reply.message;
         fresh.timeline = reply.timeline;
-        fresh.requests_made = reply.requests_made;
         fresh.patience = reply.patience;
         fresh.hold = reply.hold;
         fresh.cost = reply.cost;

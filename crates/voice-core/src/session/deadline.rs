@@ -1,28 +1,29 @@
 //! What takes too long? Every state that waits has a deadline; when it passes, the session goes on without.
 
-use crate::ids::{LlmRequestId, UtteranceId};
+use crate::ids::UtteranceId;
 use crate::output::{EndReason, Observation, Outcome};
-use crate::provider::ProviderErrorKind;
 
 use super::Session;
 use super::reply::Reply;
 
-/// A chunk's synthesis may take this many times as long as the chunk probably sounds, and the deadline on top.
-const TTS_SLOWEST: u64 = 2;
-
 impl Session {
     /// The earliest of all deadlines.
     pub(super) fn next_deadline(&self) -> Option<u64> {
+        // What depends on how far the playout is may be due by the time that it is looked at.
+        let soon = |due_ms: Option<u64>| due_ms.map(|due_ms| due_ms.max(self.now_ms + 1));
         [
             self.end_of_turn_due_ms(),
             self.stt_due().map(|(_, due_ms)| due_ms),
             self.long_speech_due_ms(),
             self.interruption_due_ms(),
             self.hush_due_ms(),
-            self.llm_due().map(|(_, due_ms, _)| due_ms),
+            soon(self.llm_due().map(|(_, due_ms, _)| due_ms)),
+            soon(self.llm_hedge_due_ms()),
+            soon(self.tts_hedge_due_ms()),
+            soon(self.stt_hedge_due().map(|(_, due_ms)| due_ms)),
             self.tool_due_ms(),
             self.answer_due_ms(),
-            self.tts_due_ms(),
+            soon(self.tts_due_ms()),
             self.playout_due_ms(),
             self.saving.deadline_ms(),
             self.reconnect_due_ms(),
@@ -52,12 +53,13 @@ impl Session {
         if passed(self.interruption_due_ms()) {
             self.interrupt_by_speech();
         }
+        self.check_rivals();
         if let Some((request, due_ms, kind)) = self.llm_due()
             && now_ms >= due_ms
         {
             self.missed("llm");
             self.push(crate::output::Output::CancelLlm { request });
-            self.handle_llm_failed(request, kind);
+            self.handle_llm_failed(request, kind.into());
         }
         if passed(self.tool_due_ms()) {
             self.missed("tool");
@@ -79,6 +81,23 @@ impl Session {
             self.give_up_commit(commit);
         }
         self.check_session_deadlines();
+    }
+
+    /// Asks another provider beside one that shows nothing.
+    fn check_rivals(&mut self) {
+        let now_ms = self.now_ms;
+        let passed = |due_ms: Option<u64>| due_ms.is_some_and(|due_ms| now_ms >= due_ms);
+        if let Some((utterance, due_ms)) = self.stt_hedge_due()
+            && now_ms >= due_ms
+        {
+            self.ask_stt_rival(utterance);
+        }
+        if passed(self.llm_hedge_due_ms()) {
+            self.ask_llm_rival();
+        }
+        if passed(self.tts_hedge_due_ms()) {
+            self.ask_tts_rival();
+        }
     }
 
     fn check_session_deadlines(&mut self) {
@@ -105,7 +124,7 @@ impl Session {
 
     fn stt_due(&self) -> Option<(UtteranceId, u64)> {
         let (utterance, since_ms) = self.listening.as_ref()?.awaited()?;
-        Some((utterance, since_ms + self.config.stt_deadline_ms))
+        Some((utterance.id, since_ms + self.config.stt_deadline_ms))
     }
 
     fn long_speech_due_ms(&self) -> Option<u64> {
@@ -119,30 +138,8 @@ impl Session {
         Some(self.speaking_since_ms.filter(|_| held)? + self.config.interruption_min_speech_ms)
     }
 
-    fn llm_due(&self) -> Option<(LlmRequestId, u64, ProviderErrorKind)> {
-        let request = self.reply.as_ref()?.request.as_ref()?;
-        if request.started {
-            Some((request.id, request.progress_ms + self.config.llm_gap_deadline_ms, ProviderErrorKind::Stalled))
-        } else {
-            Some((request.id, request.asked_ms + self.config.llm_first_deadline_ms, ProviderErrorKind::Timeout))
-        }
-    }
-
     fn tool_due_ms(&self) -> Option<u64> {
         Some(self.reply.as_ref()?.running.as_ref()?.since_ms + self.config.tool_deadline_ms)
-    }
-
-    fn tts_due_ms(&self) -> Option<u64> {
-        let reply = self.reply.as_ref().filter(|_| self.has_voice())?;
-        let waiting = reply.speech.chunks.iter().any(|chunk| chunk.asked && !chunk.done && !chunk.shown);
-        let progress_ms = reply.tts_progress_ms;
-        // Audio that comes far slower than it sounds is none that a caller would wait for.
-        let head = reply.tts_head.and_then(|(index, since_ms)| {
-            let chunk = reply.speech.chunks.iter().find(|chunk| chunk.index == index)?;
-            Some(since_ms + TTS_SLOWEST * chunk.likely_ms())
-        });
-        let due_ms = head.map_or(progress_ms, |slowest_ms| progress_ms.min(slowest_ms)) + self.config.tts_deadline_ms;
-        waiting.then_some(due_ms)
     }
 
     /// What may be heard and was not: its own length, and some grace.

@@ -5,38 +5,22 @@ use crate::cost::NanoUsd;
 use crate::ids::{TurnId, UtteranceId};
 use crate::output::{ClientEvent, Observation, Output};
 use crate::phrases;
-use crate::provider::{ProviderErrorKind, Stage};
+use crate::provider::Stage;
 use crate::timeline::{PauseCause, Timeline};
 
+use super::hear::Utterance;
 use super::hush::Hush;
 use super::reply::HoldCause;
 use super::{Session, cut};
 
-/// One stretch of caller speech.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Utterance {
-    id: UtteranceId,
-    revision: u32,
-    from_ms: u64,
-    interim: String,
-    /// Of the current revision.
-    final_text: Option<String>,
-    score: Option<u16>,
-    /// Since when the final transcript is waited for.
-    awaited_since_ms: Option<u64>,
-    failed: bool,
-    /// The caller's side shows words of it that are not final.
-    caption_open: bool,
-}
-
 /// What the caller is saying: one turn in the making.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listening {
-    utterances: Vec<Utterance>,
+    pub(super) utterances: Vec<Utterance>,
     /// An unanswered beginning: the caller went on before anything of the answer was heard.
     prefix: Option<(TurnId, String)>,
     pub(super) since_ms: u64,
-    last_speech_ms: u64,
+    pub(super) last_speech_ms: u64,
     /// The longest turn was reached in mid-speech: no silence is waited for.
     too_long: bool,
     /// Recording was on when the caller asked to stop it.
@@ -47,8 +31,8 @@ pub(super) struct Listening {
 
 impl Listening {
     /// The utterance whose final transcript is waited for, oldest first, and since when in milliseconds.
-    pub(super) fn awaited(&self) -> Option<(UtteranceId, u64)> {
-        self.utterances.iter().find_map(|utterance| Some((utterance.id, utterance.awaited_since_ms?)))
+    pub(super) fn awaited(&self) -> Option<(&Utterance, u64)> {
+        self.utterances.iter().find_map(|utterance| Some((utterance, utterance.awaited_since_ms?)))
     }
 
     /// What is understood so far, without the unanswered beginning.
@@ -121,23 +105,20 @@ impl Session {
             utterance.final_text = None;
             utterance.score = None;
             utterance.awaited_since_ms = None;
+            utterance.asked.clear();
             let utterance = utterance.id;
             self.push(Output::ContinueUtterance { utterance });
             return;
         }
         self.counters.utterance += 1;
         let id = UtteranceId(self.counters.utterance);
-        let utterance = Utterance {
-            id,
-            revision: 0,
-            from_ms: at_ms,
-            interim: String::new(),
-            final_text: None,
-            score: None,
-            awaited_since_ms: None,
-            failed: false,
-            caption_open: false,
-        };
+        if self.listening.is_none() {
+            // Between two turns who is well again is used again.
+            self.ladder.settle(Stage::Stt);
+        }
+        let rung = self.ladder.first(Stage::Stt);
+        self.ladder.note_asked(Stage::Stt);
+        let utterance = Utterance::new(id, at_ms, rung);
         match &mut self.listening {
             Some(listening) => listening.utterances.push(utterance),
             None => {
@@ -152,77 +133,22 @@ impl Session {
                 });
             }
         }
-        self.push(Output::StartUtterance { utterance: id, from_ms: at_ms });
-    }
-
-    pub(super) fn handle_end_of_speech(&mut self, last_speech_ms: u64) {
-        let Some(since_ms) = self.speaking_since_ms.take() else { return };
-        self.client(ClientEvent::UserSpeaking { speaking: false });
-        let now_ms = self.now_ms;
-        let Some(listening) = &mut self.listening else { return };
-        listening.last_speech_ms = last_speech_ms.clamp(since_ms, now_ms);
-        let Some(utterance) = listening.utterances.last_mut() else { return };
-        utterance.revision += 1;
-        utterance.awaited_since_ms = Some(now_ms);
-        let (id, revision, until_ms) = (utterance.id, utterance.revision, listening.last_speech_ms);
-        self.push(Output::FinishUtterance { utterance: id, revision, until_ms });
+        self.push(Output::StartUtterance { utterance: id, from_ms: at_ms, rung });
     }
 
     pub(super) fn handle_interim(&mut self, id: UtteranceId, text: &str) {
         let text = cut(text.trim(), self.config.max_text_chars);
+        let now_ms = self.now_ms;
         let Some(listening) = &mut self.listening else { return };
         let Some(utterance) = listening.utterances.iter_mut().find(|utterance| utterance.id == id) else { return };
         if utterance.final_text.is_some() || utterance.interim == text {
             return;
         }
         utterance.interim.clone_from(&text);
+        utterance.progress_ms = now_ms;
         utterance.caption_open = true;
         self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: false });
         self.heed_words();
-    }
-
-    pub(super) fn handle_final(&mut self, id: UtteranceId, revision: u32, text: &str) {
-        let text = cut(text.trim(), self.config.max_text_chars);
-        let now_ms = self.now_ms;
-        let Some(listening) = &mut self.listening else { return };
-        let waited_ms = now_ms - listening.last_speech_ms.min(now_ms);
-        let Some(utterance) = listening.utterances.iter_mut().find(|utterance| utterance.id == id) else { return };
-        if utterance.revision != revision || utterance.awaited_since_ms.is_none() {
-            return;
-        }
-        utterance.awaited_since_ms = None;
-        utterance.final_text = Some(text.clone());
-        utterance.caption_open = false;
-        self.observe(Observation::SttFinished { duration_ms: waited_ms });
-        self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: true });
-        self.heed_words();
-    }
-
-    pub(super) fn handle_stt_failed(&mut self, id: UtteranceId, revision: u32, kind: ProviderErrorKind) {
-        let Some(listening) = &mut self.listening else { return };
-        let Some(utterance) = listening.utterances.iter_mut().find(|utterance| utterance.id == id) else { return };
-        if utterance.revision != revision || utterance.awaited_since_ms.take().is_none() {
-            return;
-        }
-        // What was understood so far may end in mid-word: it is shown, and the caller is asked, but nothing is done on it.
-        utterance.failed = true;
-        let text = utterance.interim.clone();
-        utterance.final_text = Some(text.clone());
-        let shown = std::mem::take(&mut utterance.caption_open);
-        self.observe(Observation::ProviderFailed { stage: Stage::Stt, kind });
-        if shown {
-            self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: true });
-        }
-    }
-
-    /// The STT does not answer in time.
-    pub(super) fn give_up_transcript(&mut self, id: UtteranceId) {
-        let utterances = self.listening.as_ref().map(|listening| &listening.utterances);
-        let revision =
-            utterances.and_then(|all| all.iter().find(|utterance| utterance.id == id)).map(|one| one.revision);
-        if let Some(revision) = revision {
-            self.handle_stt_failed(id, revision, ProviderErrorKind::Timeout);
-        }
     }
 
     pub(super) fn handle_score(&mut self, id: UtteranceId, revision: u32, permille: u16) {
@@ -235,7 +161,7 @@ impl Session {
     }
 
     /// Words over the agent's are an interruption, and "stop recording" takes effect in mid-sentence.
-    fn heed_words(&mut self) {
+    pub(super) fn heed_words(&mut self) {
         let Some(listening) = &self.listening else { return };
         let words = listening.words();
         if listening.asks_to_stop_recording() && listening.stopped_recording.is_none() {

@@ -3,7 +3,7 @@
 //! What counts is silence: the time from the end of the caller's turn on in which the answer is still being made and
 //! nothing of it is there to be heard or read. A long list that is read aloud is not cut: while it sounds, nobody waits.
 
-use crate::output::{Observation, Output};
+use crate::output::Observation;
 use crate::phrases;
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::PauseCause;
@@ -33,12 +33,12 @@ impl Patience {
         self.reads_until_ms = self.reads_until_ms.max(now_ms) + for_ms;
     }
 
-    /// Books the time up to now, and says whether the caller waits from now on.
-    fn note(&mut self, now_ms: u64, waits: bool) {
+    /// Books the time up to now, and says from when on the caller waits, if nothing comes before.
+    fn note(&mut self, now_ms: u64, waits_from_ms: Option<u64>) {
         if let Some(from_ms) = self.waits_from_ms {
             self.spent_ms += now_ms.saturating_sub(from_ms);
         }
-        self.waits_from_ms = waits.then_some(now_ms.max(self.reads_until_ms));
+        self.waits_from_ms = waits_from_ms.map(|from_ms| from_ms.max(now_ms).max(self.reads_until_ms));
     }
 
     /// When it is at its end, if nothing comes before.
@@ -59,7 +59,7 @@ impl Session {
         let (now_ms, voice) = (self.now_ms, self.has_voice());
         if let Some(reply) = &mut self.reply {
             let waits = reply.confirmed && reply.is_being_made() && !is_something_there(reply, voice);
-            reply.patience.note(now_ms, waits);
+            reply.patience.note(now_ms, waits.then(|| sounds_until_ms(reply, voice)));
         }
     }
 
@@ -85,10 +85,10 @@ impl Session {
             _ => "answer_llm",
         });
         if let Some(request) = request {
-            self.push(Output::CancelLlm { request: request.id });
+            self.cancel_request(&request);
             if cause == PauseCause::Llm {
                 let kind = if request.started { ProviderErrorKind::Stalled } else { ProviderErrorKind::Timeout };
-                self.observe(Observation::ProviderFailed { stage: Stage::Llm, kind });
+                self.provider_failed(Stage::Llm, request.rung, kind.into());
             }
         }
         self.give_up_running_tool();
@@ -113,13 +113,24 @@ impl Session {
     }
 }
 
-/// Whether the caller has something to listen to, or would have, were it not for a pause.
+/// Whether the caller would have something to listen to, were it not for a pause.
 fn is_something_there(reply: &Reply, voice: bool) -> bool {
     let limit = reply.permit_limit();
     let ready = |audio_ms: u64| audio_ms > 0 || !voice;
     let waiting = |chunk: &crate::playout::Chunk| !chunk.permitted && chunk.index < limit && ready(chunk.audio_ms);
-    let left_ms = reply.speech.permitted_ms().saturating_sub(reply.speech.played_ms);
-    (voice && left_ms > NOTHING_LEFT_MS) || reply.speech.chunks.iter().any(waiting)
+    let paused = voice && reply.hold.is_some() && left_ms(reply) > NOTHING_LEFT_MS;
+    paused || reply.speech.chunks.iter().any(waiting)
+}
+
+/// When all that may be heard is played: by the clock, since the last that the playout said. To wait until it says that it
+/// has come to the end would be to wait for ever on a page that says nothing.
+fn sounds_until_ms(reply: &Reply, voice: bool) -> u64 {
+    let left_ms = left_ms(reply);
+    if voice && left_ms > NOTHING_LEFT_MS { reply.playout_progress_ms + left_ms } else { 0 }
+}
+
+fn left_ms(reply: &Reply) -> u64 {
+    reply.speech.permitted_ms().saturating_sub(reply.speech.played_ms)
 }
 
 /// What an answer that is being made, and cannot be heard, waits for.

@@ -6,20 +6,43 @@ use crate::agents::Agent;
 use crate::chat::{ChatItem, ToolCall};
 use crate::chunker::Chunker;
 use crate::cost::NanoUsd;
-use crate::ids::{LlmRequestId, ReplyId, SpeechId, ToolCallId, TurnId, UtteranceId};
+use crate::ids::{LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, TurnId, UtteranceId};
 use crate::output::{AgentState, EndReason};
 use crate::playout::Speech;
 use crate::timeline::{PauseCause, Stages, Timeline};
 
+use super::overlap::Overlap;
 use super::patience::Patience;
+
+/// Another provider that is asked the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rival {
+    pub(super) id: LlmRequestId,
+    pub(super) rung: RungId,
+    pub(super) asked_ms: u64,
+    /// What was heard of the answer that stands still, which this one is to go on with.
+    pub(super) overlap: Option<Overlap>,
+}
 
 /// A request to the model that is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) id: LlmRequestId,
+    /// Who answers.
+    pub(super) rung: RungId,
     pub(super) asked_ms: u64,
     pub(super) progress_ms: u64,
     pub(super) started: bool,
+    /// Who is asked the same, because this one shows nothing.
+    pub(super) rivals: Vec<Rival>,
+    /// Who was asked this.
+    pub(super) tried: Vec<RungId>,
+    /// What was heard of an answer that broke off, and that this one goes on with.
+    pub(super) overlap: Option<Overlap>,
+    /// It called a tool: what it says counts, and nobody else is asked the same.
+    pub(super) called: bool,
+    /// The first chunk of what was said after its last tool call.
+    pub(super) after_call: u32,
     /// The first chunk of the speech that came from this request, if it has any.
     pub(super) first_chunk: u32,
     /// What it said so far.
@@ -106,7 +129,11 @@ pub(super) struct Reply {
     /// The first chunk whose audio is not complete, and since when it is that, in milliseconds.
     pub(super) tts_head: Option<(u32, u64)>,
     pub(super) tts_failures: u32,
-    /// When the playout last moved, or had a reason to.
+    /// Whose voice speaks it.
+    pub(super) tts_rung: Option<RungId>,
+    /// The voices that failed in it.
+    pub(super) tts_tried: Vec<RungId>,
+    /// When the playout began, at the latest, with what it has not yet said that it played.
     pub(super) playout_progress_ms: u64,
     /// When the playout last began, or said where it is.
     pub(super) position_ms: Option<u64>,
@@ -162,6 +189,8 @@ impl Reply {
             tts_progress_ms: now_ms,
             tts_head: None,
             tts_failures: 0,
+            tts_rung: None,
+            tts_tried: Vec::new(),
             playout_progress_ms: now_ms,
             position_ms: None,
             hold: None,
@@ -206,10 +235,12 @@ impl Reply {
         !self.kept && self.first_audio_out_ms.is_none() && self.speech.chunks.iter().all(|chunk| !chunk.shown)
     }
 
-    /// More audio can be played than before: the playout has a reason to move from now on.
+    /// More audio can be played than before. A playout that had run dry goes on now: what it had until then is played,
+    /// whether it said so or not.
     pub(super) fn note_playable(&mut self, before_ms: u64, now_ms: u64) {
         if self.speech.permitted_ms() > before_ms {
-            self.playout_progress_ms = now_ms;
+            let unsaid_ms = before_ms.saturating_sub(self.speech.played_ms);
+            self.playout_progress_ms = self.playout_progress_ms.max(now_ms.saturating_sub(unsaid_ms));
         }
     }
 

@@ -2,12 +2,10 @@
 
 use crate::chat::ChatItem;
 use crate::ids::{SpeechId, TurnId};
-use crate::input::WordTiming;
 use crate::output::{ClientEvent, EndReason, HushEnd, Observation, Outcome, Output};
 use crate::phrases;
 use crate::playout::Chunk;
-use crate::provider::{ProviderErrorKind, Stage};
-use crate::timeline::{PauseCause, Stages};
+use crate::timeline::Stages;
 
 use super::Session;
 use super::reply::{Hold, HoldCause, Reply};
@@ -25,15 +23,6 @@ impl Session {
         if voice {
             self.synthesize(index);
         }
-    }
-
-    fn synthesize(&mut self, index: u32) {
-        let Some(reply) = &mut self.reply else { return };
-        let (speech, id) = (reply.speech.id, reply.id);
-        let Some(chunk) = reply.speech.chunk_mut(index) else { return };
-        chunk.asked = true;
-        let text = chunk.text.clone();
-        self.push(Output::Synthesize { speech, reply: id, chunk: index, text });
     }
 
     /// These pieces will never be heard.
@@ -85,12 +74,12 @@ impl Session {
         let now_ms = self.now_ms;
         let Some(reply) = &mut self.reply else { return };
         let (id, speech_id, gate) = (reply.id, reply.speech.id, reply.permit_limit());
+        let playable_ms = reply.speech.permitted_ms();
         let mut captions = Vec::new();
         let mut through_chunk = None;
         for chunk in reply.speech.chunks.iter_mut().filter(|chunk| chunk.index < gate) {
             if !chunk.permitted {
                 chunk.permitted = true;
-                reply.playout_progress_ms = now_ms;
                 if !std::mem::replace(&mut chunk.captioned, true) {
                     captions.push(chunk.text.clone());
                 }
@@ -104,6 +93,7 @@ impl Session {
                 reply.patience.reads(now_ms, chunk.likely_ms());
             }
         }
+        reply.note_playable(playable_ms, now_ms);
         let last = reply.is_answered() && reply.gate.is_none();
         let spoken =
             reply.speech.chunks.iter().rev().find(|chunk| chunk.asked && !chunk.shown).map(|chunk| chunk.index);
@@ -229,98 +219,6 @@ impl Session {
         self.release_reply();
     }
 
-    pub(super) fn handle_tts_audio(&mut self, speech: SpeechId, index: u32, audio_ms: u64) {
-        let now_ms = self.now_ms;
-        let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
-        let first = reply.first_audio_ms.is_none() && audio_ms > 0;
-        let playable_ms = reply.speech.permitted_ms();
-        let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) else { return };
-        if chunk.sounds(audio_ms) {
-            reply.tts_progress_ms = now_ms;
-        }
-        reply.note_playable(playable_ms, now_ms);
-        if first {
-            reply.first_audio_ms = Some(now_ms);
-            if let Some(timeline) = &mut reply.timeline {
-                timeline.advance(now_ms, PauseCause::Tts);
-            }
-            let ttfb_ms = now_ms - reply.first_text_ms.unwrap_or(now_ms);
-            self.observe(Observation::TtsStarted { speech, ttfb_ms });
-        }
-    }
-
-    pub(super) fn handle_tts_done(&mut self, speech: SpeechId, index: u32, audio_ms: u64, words: Vec<WordTiming>) {
-        self.handle_tts_audio(speech, index, audio_ms);
-        let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
-        let playable_ms = reply.speech.permitted_ms();
-        if let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) {
-            chunk.done = true;
-            chunk.words = words;
-            reply.tts_progress_ms = self.now_ms;
-            reply.note_playable(playable_ms, self.now_ms);
-        }
-    }
-
-    /// The words that have no audio are tried once more; after that the caller reads them.
-    pub(super) fn handle_tts_failed(&mut self, speech: SpeechId, index: u32, kind: ProviderErrorKind) {
-        let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
-        if reply.speech.chunk_mut(index).is_none_or(|chunk| chunk.done) {
-            return;
-        }
-        reply.tts_failures += 1;
-        let failures = reply.tts_failures;
-        self.observe(Observation::ProviderFailed { stage: Stage::Tts, kind });
-        if failures < 2 {
-            self.synthesize_again(index);
-        } else {
-            self.fall_back_to_text();
-        }
-    }
-
-    /// Replaces the pieces from this one on by new ones with the same words, as far as they have no audio.
-    fn synthesize_again(&mut self, index: u32) {
-        let now_ms = self.now_ms;
-        let Some(reply) = &mut self.reply else { return };
-        let rest = reply.speech.cut_off(index);
-        let (speech, ended) = (reply.speech.id, rest.is_some());
-        let captioned = reply.speech.chunk_mut(index).is_some_and(|chunk| chunk.captioned);
-        let from = if ended { index + 1 } else { index };
-        if ended {
-            self.push(Output::EndChunk { speech, chunk: index });
-        }
-        let dropped = self.drop_chunks(from);
-        let Some(reply) = &mut self.reply else { return };
-        let first_new = reply.speech.next_index;
-        // A limit that stood at or behind the cut moves to the same words' new numbers.
-        let shift = u32::from(rest.as_ref().is_some_and(|rest| !rest.is_empty()));
-        let moved = |limit: u32| {
-            let before = dropped.iter().filter(|chunk| chunk.index < limit).count();
-            first_new + shift + u32::try_from(before).unwrap_or(u32::MAX)
-        };
-        reply.gate = reply.gate.map(|gate| if gate >= from { moved(gate) } else { gate });
-        let limits = reply.running.iter_mut().map(|running| &mut running.after);
-        for after in limits.chain(reply.waiting_calls.iter_mut().map(|(_, after)| after)) {
-            *after = if *after >= from { moved(*after) } else { *after };
-        }
-        if let Some(request) = &mut reply.request
-            && request.first_chunk >= from
-        {
-            request.first_chunk = moved(request.first_chunk);
-        }
-        reply.tts_progress_ms = now_ms;
-        reply.last_said = false;
-        let rest = rest.filter(|rest| !rest.is_empty()).map(|rest| (rest, captioned));
-        let again = dropped.into_iter().map(|chunk| (chunk.text, chunk.captioned));
-        for (text, captioned) in rest.into_iter().chain(again).collect::<Vec<_>>() {
-            let Some(reply) = &mut self.reply else { return };
-            let index = reply.speech.next_index;
-            self.add_chunk(text);
-            if let Some(chunk) = self.reply.as_mut().and_then(|reply| reply.speech.chunk_mut(index)) {
-                chunk.captioned = captioned;
-            }
-        }
-    }
-
     /// The rest of the reply is read. It becomes another speech: should the voice come back, that begins at its start.
     fn read_on(&mut self) {
         self.counters.speech += 1;
@@ -339,21 +237,11 @@ impl Session {
     }
 
     /// Voice failed: the caller reads, and types.
-    fn fall_back_to_text(&mut self) {
+    pub(super) fn fall_back_to_text(&mut self) {
         self.voice_broken = true;
         self.read_on();
         self.client(ClientEvent::FallbackToText { message: phrases::TEXT_FALLBACK.to_owned() });
         self.observe(Observation::FellBackToText);
-    }
-
-    /// The synthesis makes no progress.
-    pub(super) fn fail_stalled_synthesis(&mut self) {
-        let Some(reply) = &self.reply else { return };
-        let head = reply.speech.chunks.iter().find(|chunk| chunk.asked && !chunk.done && !chunk.shown);
-        let Some((index, started)) = head.map(|chunk| (chunk.index, chunk.audio_ms > 0)) else { return };
-        let kind = if started { ProviderErrorKind::Stalled } else { ProviderErrorKind::Timeout };
-        let speech = reply.speech.id;
-        self.handle_tts_failed(speech, index, kind);
     }
 
     pub(super) fn handle_first_audio_out(&mut self, speech: SpeechId) {

@@ -5,6 +5,7 @@ mod call;
 mod answering;
 mod captions;
 mod doubt;
+mod failover;
 mod hush;
 mod listening;
 mod patience;

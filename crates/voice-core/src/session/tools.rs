@@ -26,6 +26,7 @@ impl Session {
                 agents::END_CALL_TOOL => {
                     reply.end_call = Some(EndReason::Goodbye);
                     reply.draft.push(ok_output(&call, json!({"status": "ok"})));
+                    self.observe(own_tool(&call, false));
                 }
                 _ => {
                     reply.running = Some(RunningTool { call: call.clone(), after, since_ms: now_ms });
@@ -43,11 +44,13 @@ impl Session {
         if !from.handoffs.contains(&wanted) {
             let reason = format!("{} can hand over to {} only", from.name, from.handoffs.join(", "));
             reply.draft.push(failed_output(call, &reason));
+            self.observe(own_tool(call, true));
             return;
         }
         reply.agent = agents::find(wanted);
         reply.draft.push(ok_output(call, json!({"status": "ok", "agent": wanted})));
         reply.draft.push(ChatItem::Handoff { from: from.name.to_owned(), to: wanted.to_owned() });
+        self.observe(own_tool(call, false));
     }
 
     pub(super) fn ask_when_tools_are_done(&mut self) {
@@ -119,7 +122,7 @@ impl Session {
         let Some(reply) = &mut self.reply else { return false };
         let Some(gate) = reply.gate.take() else { return false };
         if let Some(request) = reply.request.take() {
-            self.push(Output::CancelLlm { request: request.id });
+            self.cancel_request(&request);
         }
         self.withdraw_running_tool(reason);
         self.drop_chunks(gate);
@@ -164,6 +167,11 @@ impl Session {
         }
         self.client(ClientEvent::ToolCall { name: call.name, arguments: call.arguments, result: output.result });
     }
+}
+
+/// One of the session's own tools ran: at once, and counted like all others.
+fn own_tool(call: &ToolCall, failed: bool) -> Observation {
+    Observation::ToolFinished { name: call.name.clone(), duration_ms: 0, failed }
 }
 
 /// The calls that were answered, with their answers.

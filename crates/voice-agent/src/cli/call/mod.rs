@@ -26,12 +26,8 @@ pub struct CallArgs {
     /// The server.
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
     url: String,
-    /// A WAV file to say.
-    #[arg(long, value_name = "FILE", required_unless_present = "say", conflicts_with = "say")]
-    wav: Option<PathBuf>,
-    /// A text to say, with the embedded voice.
-    #[arg(long, value_name = "TEXT")]
-    say: Option<String>,
+    #[command(flatten)]
+    speech: Speech,
     /// Say whose tasks it is about.
     #[arg(long, value_name = "ID")]
     user: Option<String>,
@@ -52,9 +48,21 @@ pub struct CallArgs {
     json: bool,
 }
 
+/// What is said: one of the two.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Speech {
+    /// A WAV file to say.
+    #[arg(long, value_name = "FILE")]
+    wav: Option<PathBuf>,
+    /// A text to say, with the embedded voice.
+    #[arg(long, value_name = "TEXT")]
+    say: Option<String>,
+}
+
 /// Calls, and prints how it went.
 pub(super) fn run(config: &Config, args: &CallArgs) -> Result<(), Failure> {
-    let speech = match (&args.wav, &args.say) {
+    let speech = match (&args.speech.wav, &args.speech.say) {
         (Some(path), _) => read_wav(path, 16_000).with_context(|| path.display().to_string())?,
         (None, Some(text)) => embedded::say(&config.models_dir, text, RATE_16K)?,
         (None, None) => return Err(Failure::Usage("--wav or --say says what to say".to_owned())),

@@ -1,6 +1,7 @@
 //! The task agent's answers: from what was meant to tool calls, or to words.
 
 use serde_json::{Map, Value, json};
+use voice_core::phrases;
 
 use super::answer::resolve;
 use super::dates;
@@ -36,7 +37,9 @@ impl<'a> Scene<'a> {
     }
 
     pub(crate) fn understand(&self, text: &str) -> (Utterance, Vec<Intent>) {
-        let utterance = normalise(text, self.known().now);
+        // The session has obeyed that; the rest of the sentence is for us.
+        let rest = phrases::asks_to_stop_recording(text).then(|| phrases::without_stop_recording(text));
+        let utterance = normalise(rest.as_deref().filter(|rest| !rest.is_empty()).unwrap_or(text), self.known().now);
         let intents = parse::parse(&utterance, self.known());
         (utterance, intents)
     }
@@ -55,7 +58,8 @@ pub(crate) fn answer(scene: &Scene<'_>) -> Answer {
             && called.argument("agent") == Some(TASK_AGENT)
             && called.status() == "ok"
     });
-    if current.calls.is_empty() {
+    // A look at the list, to know which "the second one" is, is no answer yet.
+    if current.calls.iter().all(dialogue::is_look) && current.calls.iter().all(|called| called.status() == "ok") {
         return first_round(scene, current.user);
     }
     if handed_back {
@@ -73,6 +77,9 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
 
 /// One answer that carries out everything in turn.
 pub(crate) fn carry_out_all(scene: &Scene<'_>, utterance: &Utterance, intents: &[Intent]) -> Answer {
+    if let Some(look) = look(scene, intents) {
+        return look;
+    }
     let mut answer = Answer::default();
     for intent in intents {
         let step = carry_out(scene, utterance, intent);
@@ -87,6 +94,40 @@ pub(crate) fn carry_out_all(scene: &Scene<'_>, utterance: &Utterance, intents: &
     answer
 }
 
+/// A look at the list, where the tasks that are meant cannot be known without: ordinals count in what the page shows if
+/// nothing was read out, and "everything due today" has to be found.
+fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
+    if scene.current().is_none_or(|turn| !turn.calls.is_empty()) {
+        return None;
+    }
+    let target = intents.iter().flat_map(targets_of).find(|target| match target {
+        Target::Those(_) => true,
+        Target::Picked(picks) => {
+            let counts = picks.iter().any(|pick| matches!(pick, Pick::Nth(_) | Pick::Last));
+            counts && dialogue::counted(scene.history()).len() < 2 && scene.request.titles.len() > 1
+        }
+        _ => false,
+    })?;
+    let filter = match target {
+        Target::Those(text) => parse::filter(text, scene.known()),
+        _ => Filter::default(),
+    };
+    Some(Answer::call("list_tasks", list_arguments(&filter, dialogue::LOOKED)))
+}
+
+/// The tasks that a command is about.
+fn targets_of(intent: &Intent) -> &[Target] {
+    match intent {
+        Intent::Complete(targets) | Intent::Delete(targets) => targets,
+        Intent::Reopen(target)
+        | Intent::SetDue(target, _)
+        | Intent::Shift(target, _)
+        | Intent::SetPriority(target, _)
+        | Intent::Rename(target, _) => std::slice::from_ref(target),
+        _ => &[],
+    }
+}
+
 pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Answer {
     match intent {
         Intent::Add(tasks) => {
@@ -98,10 +139,10 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::When(query) => when(scene, query),
         Intent::Complete(targets) => each(scene, "complete_task", targets, &Map::new()),
         Intent::Reopen(target) => each(scene, "reopen_task", std::slice::from_ref(target), &Map::new()),
-        Intent::SetDue(target, due) => {
-            let due = due.map(|due| on_its_day(scene, target, due));
-            let due = due.map_or(Value::Null, |due| Value::String(due.to_argument()));
-            each(scene, "set_due", std::slice::from_ref(target), &object(json!({"due": due})))
+        Intent::SetDue(target, due) => each(scene, "set_due", std::slice::from_ref(target), &due_arguments(*due)),
+        Intent::Shift(target, shift) => {
+            let (name, amount) = shift.argument();
+            each(scene, "set_due", std::slice::from_ref(target), &Map::from_iter([(name.to_owned(), amount.into())]))
         }
         Intent::SetPriority(target, priority) => {
             each(scene, "set_priority", std::slice::from_ref(target), &object(json!({"priority": priority.as_str()})))
@@ -128,6 +169,10 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             Some(name) => Answer::call(name, arguments.clone()),
             None => Answer::say(reply::not_understood(scene, utterance)),
         },
+        Intent::Stays => Answer::say("Okay, it stays on your list."),
+        Intent::NothingToBringBack => Answer::say("There is nothing to bring back just now. You can say, undo that."),
+        Intent::Unsure => Answer::say("Okay, I'll leave everything as it is. Tell me when you know."),
+        Intent::SoundsLikeUndo | Intent::BringBack => Answer::say(reply::not_understood(scene, utterance)),
         Intent::Kept => Answer::say("Okay, I left everything as it is."),
         Intent::Enough => Answer::say("Okay. Anything else?"),
         Intent::Hesitation => Answer::say("Take your time. What can I do for you?"),
@@ -135,6 +180,8 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::Date(due) => bare_date(scene, *due),
         Intent::Yes => Answer::say("Okay. What would you like to do?"),
         Intent::No | Intent::Cancel => Answer::say("Okay. Anything else?"),
+        // "What else?" after something was done asks what is left.
+        Intent::More if utterance.text.contains("else") => list(&Filter::default(), dialogue::ASKED),
         Intent::More => Answer::say("There is no more to read just now. You can say, what's on my list?"),
         Intent::Pick(_) | Intent::Correct(_) | Intent::Unknown => Answer::say(reply::not_understood(scene, utterance)),
     }
@@ -188,33 +235,37 @@ fn list_arguments(filter: &Filter, limit: usize) -> Map<String, Value> {
     arguments
 }
 
-/// "At six thirty" keeps the day that the task has.
-fn on_its_day(scene: &Scene<'_>, target: &Target, due: dates::Due) -> dates::Due {
-    let focus = dialogue::focus(scene.history());
-    let (Target::It, [task], false) = (target, focus.as_slice(), due.day_said) else { return due };
-    match task.due.and_then(|text| dates::due_date(text, &scene.request.now)) {
-        Some(before) if before.date >= scene.request.now.date() => dates::Due { date: before.date, ..due },
-        _ => due,
+/// A new due date. A day alone keeps the hour that the task has, and an hour alone its day.
+pub(crate) fn due_arguments(due: Option<dates::Due>) -> Map<String, Value> {
+    let Some(due) = due else { return object(json!({"due": null})) };
+    let mut arguments = object(json!({"due": due.to_argument()}));
+    let keep = match (due.time, due.day_said) {
+        (None, _) => Some("time"),
+        (Some(_), false) if due.either_half => Some("half_day"),
+        (Some(_), false) => Some("day"),
+        (Some(_), true) => None,
+    };
+    if let Some(keep) = keep {
+        arguments.insert("keep".into(), keep.into());
     }
+    arguments
 }
 
-/// What one breath changed is taken back in one breath.
+/// What one breath changed is taken back in one breath. What was not changed in this conversation, or not lately, is named
+/// first.
 fn undo(scene: &Scene<'_>) -> Answer {
-    let changed = scene.history().last().map_or(0, |turn| dialogue::changes_of(turn).count());
+    let history = scene.history();
+    let lost = history.last().is_some_and(|turn| turn.calls.is_empty() && reply::is_lost(&turn.reply));
+    if dialogue::undoable(history) == 0 || lost {
+        return Answer::call("undo", object(json!({"confirmed": false})));
+    }
+    let changed = history.last().map_or(0, |turn| dialogue::changes_of(turn).count());
     let steps = changed.clamp(1, MAX_TARGETS);
     Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
 }
 
 fn list(filter: &Filter, limit: usize) -> Answer {
-    if filter.days.is_empty() {
-        return Answer::call("list_tasks", list_arguments(filter, limit));
-    }
-    let on_day = |day: &jiff::civil::Date| {
-        let mut arguments = list_arguments(filter, limit);
-        arguments.insert("due".into(), day.to_string().into());
-        ("list_tasks", arguments)
-    };
-    Answer { text: String::new(), calls: filter.days.iter().map(on_day).collect() }
+    Answer::call("list_tasks", list_arguments(filter, limit))
 }
 
 /// "Add that": only what was just deleted can be meant here; what was offered is an answer.
@@ -248,6 +299,10 @@ fn when(scene: &Scene<'_>, query: &str) -> Answer {
         Some(Target::Title(title)) => {
             Answer::call("list_tasks", object(json!({"status": "all", "query": title, "limit": dialogue::ASKED})))
         }
+        Some(Target::Picked(picks)) => match choose(&picks, &dialogue::counted(scene.history())).as_slice() {
+            [task] => Answer::say(format!("That is {}.", reply::with_due(*task, scene))),
+            _ => Answer::say("Which task do you mean?"),
+        },
         _ => Answer::say("Which task do you mean?"),
     }
 }
@@ -282,6 +337,8 @@ fn each(scene: &Scene<'_>, name: &'static str, targets: &[Target], rest: &Map<St
 
 /// Most tasks that one "them" changes.
 const MAX_TARGETS: usize = 10;
+/// Most tasks that are changed one by one because a filter finds them.
+const MOST_AT_ONCE: usize = 20;
 
 fn by_id(task: &TaskView<'_>) -> Map<String, Value> {
     let mut key = Map::new();
@@ -318,13 +375,27 @@ fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<String, Value>>,
         },
         Target::Them => {
             let tasks = dialogue::focus(history);
+            // "I did both": there are but two.
+            if let ([], [first, second]) = (tasks.as_slice(), scene.request.titles.as_slice()) {
+                return Ok([first, second].map(|title| object(json!({"title": title}))).to_vec());
+            }
             if tasks.is_empty() {
                 return Err("Which tasks do you mean? Please say their names.".into());
             }
             Ok(tasks.iter().take(MAX_TARGETS).map(by_id).collect())
         }
+        Target::Those(_) => {
+            let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
+            let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+            match tasks.len() {
+                0 => Err("There are no such tasks on your list.".into()),
+                1..=MOST_AT_ONCE => Ok(tasks.iter().map(by_id).collect()),
+                count => Err(format!("Those are {count} tasks, too many to change at once. Please name them.")),
+            }
+        }
         Target::Picked(picks) => {
-            let tasks = dialogue::counted(history);
+            let told = dialogue::counted(history);
+            let tasks = if told.len() < 2 { dialogue::counted(scene.turns) } else { told };
             let picked = choose(picks, &tasks);
             if picked.is_empty() {
                 return Err(match tasks.len() {
@@ -365,9 +436,12 @@ fn bare_date(scene: &Scene<'_>, due: dates::Due) -> Answer {
     ))
 }
 
+/// Asked when a task without a name is to be added.
+pub(crate) const ASK_TITLE: &str = "What should the task be called?";
+
 fn ask_for(scene: &Scene<'_>, missing: Missing, inner: &Intent) -> String {
     match (missing, inner) {
-        (Missing::Title, Intent::Add(_)) => "What should the task be called?".into(),
+        (Missing::Title, Intent::Add(_)) => ASK_TITLE.into(),
         (Missing::Title, Intent::Delete(_)) => "Which task shall I delete?".into(),
         (Missing::Title, Intent::Complete(_)) => "Which task have you done?".into(),
         (Missing::Title, Intent::Reopen(_)) => "Which task shall I open again?".into(),

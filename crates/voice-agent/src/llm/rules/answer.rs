@@ -3,9 +3,11 @@
 use serde_json::{Map, Value};
 use voice_core::chat::ToolCall;
 
-use super::act::{Scene, choose};
+use super::act::{ASK_TITLE, Scene, choose};
+use super::context::{self, corrected_title};
 use super::dates;
 use super::dialogue::{self, Called, Pending, TaskView, Turn};
+use super::hedge;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, Missing, Pick, Target};
 use super::titles;
@@ -15,6 +17,11 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     let Some(previous) = question_turn(scene) else {
         return intents;
     };
+    if let Some(found) = hedge::hedged(scene, previous, utterance, &intents) {
+        return found;
+    }
+    let intents =
+        if dialogue::pending(previous).is_none() { context::settled(scene, utterance, intents) } else { intents };
     if let Some(found) = yes_and(scene, previous, utterance) {
         return found;
     }
@@ -84,7 +91,10 @@ fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
             return Some(turn);
         }
         let (_, intents) = scene.understand(turn.user);
-        let passing = matches!(intents.as_slice(), [Intent::Repeat | Intent::Hesitation | Intent::Talk(_)]);
+        // A "yes" that made us ask the same again leaves the question where it was.
+        let asked_again = matches!(intents.as_slice(), [Intent::Yes | Intent::Unsure]) && turn.reply == ASK_TITLE;
+        let passing =
+            asked_again || matches!(intents.as_slice(), [Intent::Repeat | Intent::Hesitation | Intent::Talk(_)]);
         if !passing {
             return Some(turn);
         }
@@ -163,12 +173,12 @@ fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) 
     }
 }
 
-fn again(calls: Vec<(&str, Map<String, Value>)>) -> Vec<Intent> {
+pub(crate) fn again(calls: Vec<(&str, Map<String, Value>)>) -> Vec<Intent> {
     calls.into_iter().map(|(name, arguments)| Intent::Again(name.to_owned(), arguments)).collect()
 }
 
 /// The same call again, for one task.
-fn again_with(name: &str, arguments: &Map<String, Value>, task: &TaskView<'_>) -> Intent {
+pub(crate) fn again_with(name: &str, arguments: &Map<String, Value>, task: &TaskView<'_>) -> Intent {
     let mut arguments = arguments.clone();
     arguments.remove("title");
     arguments.remove("all");
@@ -209,7 +219,7 @@ fn chosen<'a>(among: &[TaskView<'a>], utterance: &Utterance, intent: &Intent) ->
 }
 
 /// The one task among these that the words fit better than all others.
-fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskView<'a>> {
+pub(crate) fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskView<'a>> {
     // "Friday" may mean the one that is due on Friday; that is left to the title's words alone.
     let words: Vec<&str> = said
         .iter()
@@ -276,6 +286,10 @@ fn answer_missing(
     if matches!(intent, Intent::Hesitation | Intent::Repeat | Intent::Goodbye | Intent::Undo | Intent::Talk(_)) {
         return None;
     }
+    // "Yes" names no task.
+    if matches!(intent, Intent::Yes | Intent::Unsure) && !matches!(inner, Intent::Add(_)) {
+        return None;
+    }
     let words = &utterance.words;
     let filled = match (missing, inner) {
         (Missing::Title, Intent::Add(_)) => match intent {
@@ -283,6 +297,8 @@ fn answer_missing(
             Intent::Add(_) | Intent::Incomplete(..) | Intent::List(_) | Intent::Count(_) | Intent::Review => {
                 return None;
             }
+            // "Yes" names nothing: asked again.
+            Intent::Yes | Intent::Unsure => Intent::Incomplete(missing, Box::new(inner.clone())),
             _ => Intent::Add(parse::new_tasks(words, false, scene.known())),
         },
         (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(vec![parse::target(words)?]),
@@ -347,14 +363,23 @@ fn answer_which(scene: &Scene<'_>, asked: &Intent, utterance: &Utterance, intent
 }
 
 /// "No, I meant Friday": corrects what the turn before did, or did not find.
-fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec<Intent>> {
+pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec<Intent>> {
     let known = scene.known();
     let norm = norms(words);
     let due = dates::parse(&norm, known.now);
     let priority = parse::find_priority(&norm);
+    if let Some(other) = another_of_them(scene, previous, &norm) {
+        return Some(other);
+    }
     let unfound = previous.calls.iter().rev().find(|called| matches!(called.status(), "not_found" | "ambiguous"));
     if let (Some(called), None) = (unfound, due) {
         return Some(vec![again_by_title(called, &title(words))]);
+    }
+    let taken_back = previous.calls.iter().any(|called| called.status() == "undone");
+    if let (true, [.., before, _]) = (taken_back, scene.history()) {
+        // "I did A" … "undo" … "I meant B".
+        let change = dialogue::last_change(before).filter(|change| change.call.name != "add_task")?;
+        return known.titles.named(&norm).map(|named| vec![again_by_title(&change, named)]);
     }
     let Some(change) = dialogue::last_change(previous) else {
         let listed = previous.calls.iter().rev().find(|called| called.call.name == "list_tasks")?;
@@ -378,18 +403,41 @@ fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec
     match change.call.name.as_str() {
         "add_task" | "rename_task" => {
             let task = parse::new_tasks(words, false, known).into_iter().next()?;
-            let mut intents = vec![Intent::Rename(Target::It, task.title)];
+            let dated = dates::find_trailing(&norm, known.now).map_or(words.len(), |(start, _)| start);
+            let old = change.task().map_or("", |task| task.title);
+            let new = if dated == words.len() { corrected_title(old, words) } else { task.title };
+            let mut intents = vec![Intent::Rename(Target::It, new)];
             if task.due.is_some() {
                 intents.push(Intent::SetDue(Target::It, task.due));
             }
             Some(intents)
         }
-        // The wrong task was changed: take that back, and change the right one.
-        _ => Some(vec![Intent::Undo, again_by_title(&change, &title(words))]),
+        // The wrong task was changed: take that back, and change the right one. Words that name none correct nothing.
+        _ => {
+            let near = known.titles.near(&norm);
+            let named =
+                near.iter().any(|(share, _)| *share >= 0.5) || change.call.name == "complete_task" && near.len() == 1;
+            named.then(|| vec![Intent::Undo, again_by_title(&change, &title(words))])
+        }
     }
 }
 
-fn again_by_title(called: &Called<'_>, named: &str) -> Intent {
+/// "No, the first": another of those between which the caller chose, or which were read out.
+fn another_of_them(scene: &Scene<'_>, previous: &Turn<'_>, words: &[&str]) -> Option<Vec<Intent>> {
+    let picks = parse::pick(&words.join(" "))?;
+    let change = dialogue::last_change(previous).filter(|change| change.call.name != "add_task")?;
+    let history = scene.history();
+    let among = history.iter().rev().take(3).find_map(|turn| match dialogue::pending(turn) {
+        Some(Pending::Choose { among, .. }) if among.len() > 1 => Some(among),
+        _ => None,
+    });
+    let chosen = choose(&picks, &among?);
+    let [task] = chosen.as_slice() else { return None };
+    let again = again_with(&change.call.name, &change.call.arguments, task);
+    (change.task()?.id != task.id).then(|| vec![Intent::Undo, again])
+}
+
+pub(crate) fn again_by_title(called: &Called<'_>, named: &str) -> Intent {
     let mut arguments = called.call.arguments.clone();
     arguments.remove("id");
     arguments.remove("confirmed");

@@ -13,6 +13,7 @@
 
 mod day;
 mod number;
+mod range;
 mod speak;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,9 @@ mod time;
 use jiff::civil::{Date, Time};
 use jiff::{ToSpan, ZonedDateTime};
 
+pub(crate) use day::count;
 pub(crate) use number::{cardinal, ordinal};
+pub(crate) use range::{Range, find_range};
 pub use speak::{due_date, is_overdue, speak_date, speak_due, speak_time};
 
 /// When a task is due, in the caller's local time.
@@ -33,6 +36,8 @@ pub struct Due {
     pub time: Option<Time>,
     /// Whether the day was said, and not only a time that implies one.
     pub day_said: bool,
+    /// Whether the hour could as well be twelve hours from it: "at 8", without am or pm.
+    pub either_half: bool,
 }
 
 impl Due {
@@ -65,6 +70,15 @@ pub fn parse(words: &[&str], now: &ZonedDateTime) -> Option<Due> {
 pub fn find_trailing(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)> {
     (0..words.len()).find_map(|start| {
         if start > 0 && matches!(words[start - 1], "every" | "each" | "of" | "the" | "last" | "this") {
+            return None;
+        }
+        // "Two days before New Year's Eve" is another day, which we do not know.
+        let unit = |word: &str| matches!(word.trim_end_matches('s'), "day" | "week" | "hour" | "month" | "minute");
+        if start > 0 && unit(words[start - 1]) && matches!(words[start], "before" | "from") {
+            return None;
+        }
+        let counted = start > 1 && unit(words[start - 2]) && matches!(words[start - 1], "before" | "after" | "from");
+        if counted {
             return None;
         }
         let parts = Parts { early: is_early(&words[..start]), ..Parts::default() };
@@ -197,9 +211,16 @@ fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
                 None if time > now.time() => today,
                 None => today.checked_add(1.day()).ok()?,
             };
-            Due { date, time: Some(time), day_said: parts.date.is_some() }
+            Due {
+                date,
+                time: Some(time),
+                day_said: parts.date.is_some(),
+                either_half: clock.is_open() && part.is_none(),
+            }
         }
-        (Some(date), None) => Due { date, time: parts.part.map(time::DayPart::time), day_said: true },
+        (Some(date), None) => {
+            Due { date, time: parts.part.map(time::DayPart::time), day_said: true, either_half: false }
+        }
         (None, None) => {
             let time = parts.part?.time();
             let date = if time > now.time() || parts.part == Some(time::DayPart::Tonight) {
@@ -207,7 +228,7 @@ fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
             } else {
                 today.checked_add(1.day()).ok()?
             };
-            Due { date, time: Some(time), day_said: false }
+            Due { date, time: Some(time), day_said: false, either_half: false }
         }
     };
     Some(skip_gap(due, now))

@@ -199,6 +199,9 @@ fn anyway<'a>(called: &Called<'a>) -> (&'a str, Map<String, Value>) {
 /// The call that carries out what had to be confirmed: for exactly that task.
 fn confirmed<'a>(called: &Called<'a>) -> (&'a str, Map<String, Value>) {
     let mut arguments = called.call.arguments.clone();
+    if let Some(ids) = called.field("ids") {
+        arguments.insert("asked".into(), ids.clone());
+    }
     if let Some(task) = called.task() {
         arguments.remove("title");
         arguments.insert("id".into(), task.id.clone());
@@ -219,7 +222,7 @@ pub(crate) fn focus<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
 
 fn mentioned<'a>(turn: &Turn<'a>) -> Option<Vec<TaskView<'a>>> {
     let mut found: Vec<TaskView<'a>> = Vec::new();
-    for called in &turn.calls {
+    for called in turn.calls.iter().filter(|called| !is_look(called)) {
         let listed = match called.status() {
             "ok" => {
                 let tasks = called.tasks("tasks");
@@ -244,10 +247,28 @@ fn mentioned<'a>(turn: &Turn<'a>) -> Option<Vec<TaskView<'a>>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// The list that ordinals count in: all tasks that were listed page by page up to now, else the focus.
+/// How many tasks are asked for where nothing is read out: only to know which "the second one" is.
+pub(crate) const LOOKED: usize = 50;
+
+/// Whether a call only looked at the list, without a word about it.
+pub(crate) fn is_look(called: &Called<'_>) -> bool {
+    called.call.name == "list_tasks" && number(called.call.arguments.get("limit")) == Some(LOOKED)
+}
+
+/// The list that a turn read out, or looked at.
+fn read_out<'a>(turn: &Turn<'a>) -> Option<Vec<TaskView<'a>>> {
+    let looked = turn.calls.iter().find(|called| is_look(called) && called.status() == "ok");
+    match looked {
+        Some(called) => Some(called.tasks("tasks")),
+        None => mentioned(turn),
+    }
+}
+
+/// The list that ordinals count in: the last that was read out, all its pages up to now. A change of one task is no new list:
+/// after "the first one is done", the second one is still the second one.
 pub(crate) fn counted<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
-    let Some(at) = turns.iter().rposition(|turn| mentioned(turn).is_some()) else { return Vec::new() };
-    let last = focus(turns);
+    let Some(at) = turns.iter().rposition(is_read_out) else { return focus(turns) };
+    let last = read_out(&turns[at]).unwrap_or_default();
     let offset = turns[at].calls.iter().find_map(|called| number(called.field("offset"))).unwrap_or(0);
     if offset == 0 {
         return last;
@@ -258,6 +279,25 @@ pub(crate) fn counted<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
     }
     all.extend(last);
     all
+}
+
+/// Whether a turn read out a list in which one can count: of tasks, of those that were meant perhaps, or of new ones.
+fn is_read_out(turn: &Turn<'_>) -> bool {
+    let listed = |called: &Called<'_>| match called.status() {
+        "ok" => called.call.name == "list_tasks",
+        "ambiguous" => true,
+        "not_found" => called.tasks("suggestions").len() > 1,
+        _ => false,
+    };
+    turn.calls.iter().any(listed) || turn.calls.iter().filter(|called| called.status() == "added").count() > 1
+}
+
+/// How many changes of this conversation can still be taken back.
+pub(crate) fn undoable(turns: &[Turn<'_>]) -> usize {
+    turns.iter().fold(0_usize, |left, turn| {
+        let undone = turn.calls.iter().filter(|called| called.status() == "undone").count();
+        (left + changes_of(turn).count()).saturating_sub(undone)
+    })
 }
 
 /// Whether the call changes tasks, so that it can be undone.

@@ -28,7 +28,7 @@ const NOUN_LIKE: &str = "back bake book change charge check comb copy cut dig dr
     request research return review ring run save scan sew share shop sign sort start stop store study swim tape test \
     text train transfer treat trim turn update upgrade visit walk wash watch water wax weed wrap zip milk";
 
-const PAST: [(&str, &str); 62] = [
+const PAST: &[(&str, &str)] = &[
     ("ate", "eat"),
     ("baked", "bake"),
     ("bought", "buy"),
@@ -157,6 +157,10 @@ pub(crate) fn starts_action(words: &[&str]) -> bool {
                 | "all"
                 | "new"
                 | "more"
+                | "me"
+                | "us"
+                | "him"
+                | "them"
         )
     };
     words.get(1).is_some_and(object)

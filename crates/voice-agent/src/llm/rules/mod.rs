@@ -6,8 +6,10 @@
 
 mod act;
 mod answer;
+mod context;
 pub mod dates;
 mod dialogue;
+mod hedge;
 mod lexicon;
 mod normalise;
 mod parse;
@@ -21,7 +23,8 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use serde_json::{Map, Value};
 use voice_core::agents::{REVIEW_AGENT, TASK_AGENT};
-use voice_core::chat::ChatItem;
+use voice_core::chat::{ChatContext, ChatItem};
+use voice_core::phrases;
 use voice_core::provider::ProviderFailure;
 
 use super::{Llm, LlmEvent, LlmRequest};
@@ -98,6 +101,13 @@ pub fn respond(request: &LlmRequest) -> Vec<LlmEvent> {
 }
 
 fn answer(request: &LlmRequest) -> Answer {
+    // Another model's answer broke off: this one is made anew, and what was heard of it is told apart by the session.
+    if let Some((ChatItem::Assistant { interrupted: true, .. }, before)) = request.chat.items.split_last()
+        && matches!(before.last(), Some(ChatItem::User { .. } | ChatItem::ToolOutput(_)))
+    {
+        let chat = ChatContext { items: before.to_vec() };
+        return answer(&LlmRequest { chat, ..request.clone() });
+    }
     let turns = dialogue::turns(&request.chat);
     let has_spoken = request.chat.items.iter().any(|item| matches!(item, ChatItem::User { .. }));
     if !has_spoken {
@@ -105,5 +115,11 @@ fn answer(request: &LlmRequest) -> Answer {
     }
     let titles = titles::Titles::new(&request.titles);
     let scene = act::Scene { request, turns: &turns, titles: &titles };
-    if request.agent == REVIEW_AGENT { review::answer(&scene) } else { act::answer(&scene) }
+    let mut answer = if request.agent == REVIEW_AGENT { review::answer(&scene) } else { act::answer(&scene) };
+    // The session has stopped the recording; what else was said is answered here, and hides none of it.
+    let current = scene.current().filter(|turn| turn.reply.is_empty() && phrases::asks_to_stop_recording(turn.user));
+    if current.is_some() && !answer.text.is_empty() {
+        answer.text = format!("This call isn't recorded any more. {}", answer.text);
+    }
+    answer
 }

@@ -79,13 +79,21 @@ pub(crate) fn tokenise(text: &str) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let mut in_quotes = false;
     for chunk in text.split_whitespace().take(MAX_WORDS) {
-        let is_core =
-            |letter: char| letter.is_alphanumeric() || matches!(letter, '&' | '+' | '#' | '@' | '€' | '$' | '£' | '%');
+        // From the arrows on, signs are pictures, which belong to a title as words do.
+        let is_core = |letter: char| {
+            letter.is_alphanumeric()
+                || matches!(letter, '&' | '+' | '#' | '@' | '€' | '$' | '£' | '%')
+                || letter >= '\u{2190}'
+        };
         let Some(start) = chunk.find(is_core) else {
             if chunk.contains(['"', '“', '”']) {
                 in_quotes = !in_quotes;
             }
             if let Some(last) = words.last_mut() {
+                // A dash between spaces keeps them: "budget - draft".
+                if chunk.starts_with(['-', '–', '—']) {
+                    last.trail.push(' ');
+                }
                 last.trail.push_str(chunk);
             }
             continue;
@@ -130,9 +138,15 @@ fn is_filler(norm: &str) -> bool {
 /// Removes "um" and "uh", "you know" and "like" between commas, and words said twice.
 fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
     let mut kept: Vec<Word> = Vec::with_capacity(words.len());
+    let mut hesitated = false;
     for word in words {
         let quoted = word.quoted;
         if !quoted && is_filler(&word.norm) {
+            hesitated = true;
+            // "A new, uh, charger": the pause is the hesitation's, and not between two things.
+            if let Some(last) = kept.last_mut().filter(|last| !ends_thing(&last.norm)) {
+                last.trail.clear();
+            }
             continue;
         }
         if !quoted && word.norm == "like" && word.trail.contains(',') && kept.last().is_none_or(Word::pauses) {
@@ -155,16 +169,76 @@ fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
                 | "delete"
                 | "mark"
         );
-        if !quoted && stutter && kept.last().is_some_and(|last| last.norm == word.norm) {
-            continue;
+        let paused = std::mem::take(&mut hesitated) || kept.last().is_some_and(|last| last.trail.contains(','));
+        if !quoted && (stutter || paused) && kept.last().is_some_and(|last| last.norm == word.norm) {
+            // The second attempt is the clear one.
+            kept.pop();
         }
         kept.push(word);
+        drop_second_start(&mut kept);
+    }
+    let thinking = |three: &[Word]| {
+        three[0].norm == "let"
+            && three[1].norm == "me"
+            && matches!(three[2].norm.as_str(), "think" | "see")
+            && three[2].pauses()
+    };
+    while let Some(at) = kept.windows(3).position(thinking).filter(|_| kept.len() > 3) {
+        kept.drain(at..at + 3);
     }
     let filler_pair = |pair: &[Word]| pair[0].norm == "you" && pair[1].norm == "know" && pair[1].pauses();
     while let Some(at) = kept.windows(2).position(filler_pair) {
         kept.drain(at..at + 2);
     }
     kept
+}
+
+/// Whether a thing may end with the word.
+fn ends_thing(norm: &str) -> bool {
+    !matches!(
+        norm,
+        "a" | "an"
+            | "the"
+            | "my"
+            | "our"
+            | "your"
+            | "new"
+            | "old"
+            | "big"
+            | "small"
+            | "other"
+            | "to"
+            | "for"
+            | "with"
+            | "of"
+            | "at"
+            | "on"
+            | "in"
+            | "and"
+            | "by"
+            | "from"
+            | "about"
+            | "call"
+            | "buy"
+            | "get"
+            | "add"
+            | "some"
+            | "this"
+            | "that"
+    )
+}
+
+/// Removes the first of two starts: "call the, call the dentist".
+fn drop_second_start(kept: &mut Vec<Word>) {
+    for length in (2..=3).rev() {
+        let Some(at) = kept.len().checked_sub(2 * length) else { continue };
+        let (first, second) = kept[at..].split_at(length);
+        let same = first.iter().zip(second).all(|(a, b)| a.norm == b.norm && !a.quoted);
+        if same && first.windows(2).any(|pair| pair[0].norm != pair[1].norm) {
+            kept.drain(at..at + length);
+            return;
+        }
+    }
 }
 
 /// Phrases by which a speaker takes back what was just said, longest first.
@@ -224,7 +298,8 @@ fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
             words = after;
         } else if after.is_empty() {
             // "add buy milk, no wait": something was taken back, and nothing put in its place.
-            let answer = matches!(before[0].norm.as_str(), "no" | "yes" | "wait");
+            // A yes that is taken back is none.
+            let answer = matches!(before[0].norm.as_str(), "no" | "wait");
             words = if answer { before } else { tokenise("cancel") };
             break;
         } else {
@@ -275,7 +350,10 @@ pub(crate) fn title(words: &[Word]) -> String {
         title.push_str(&word.trail.replace(quotes, ""));
     }
     let trimmed = title.trim_matches(|letter: char| {
-        letter.is_whitespace() || matches!(letter, '.' | ',' | '!' | '?' | ';' | ':' | '…' | '-' | '–' | '—')
+        // The question mark of a quoted title is its own.
+        let own = matches!(letter, '!' | '?') && words.last().is_some_and(|word| word.quoted);
+        let sign = matches!(letter, '.' | ',' | '!' | '?' | ';' | ':' | '…' | '-' | '–' | '—');
+        letter.is_whitespace() || sign && !own
     });
     let trimmed =
         if trimmed.ends_with(')') && !trimmed.contains('(') { trimmed.trim_end_matches(')') } else { trimmed };

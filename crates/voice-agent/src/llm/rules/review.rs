@@ -51,7 +51,8 @@ fn hands_back(called: &Called<'_>) -> bool {
 /// Whether a call read the list that a review goes through.
 fn begins(called: &Called<'_>) -> bool {
     let limit = called.call.arguments.get("limit").and_then(serde_json::Value::as_u64);
-    called.call.name == "list_tasks" && called.argument("status") == Some("open") && limit == Some(MOST)
+    let whole = called.argument("due").is_none() && called.argument("query").is_none();
+    called.call.name == "list_tasks" && called.argument("status") == Some("open") && limit == Some(MOST) && whole
 }
 
 /// The turn in which the last review's list was read.
@@ -68,13 +69,7 @@ fn ongoing<'t, 'a>(turns: &'t [Turn<'a>]) -> Option<&'t [Turn<'a>]> {
 }
 
 fn list_of<'a>(review: &[Turn<'a>]) -> Option<Called<'a>> {
-    review
-        .first()?
-        .calls
-        .iter()
-        .rev()
-        .find(|called| called.call.name == "list_tasks" && called.output.is_some())
-        .copied()
+    review.first()?.calls.iter().find(|called| begins(called) && called.output.is_some()).copied()
 }
 
 /// Walks the decisions since the review began.
@@ -92,6 +87,10 @@ fn progress<'a>(scene: &Scene<'_>, review: &[Turn<'a>]) -> Progress<'a> {
         };
         if settled || answered {
             at += 1;
+            // "It's done, and the next one too."
+            while tasks.get(at).is_some_and(|next| turn.calls.iter().any(|called| settles(called, *next))) {
+                at += 1;
+            }
         } else if turn.calls.iter().any(|called| called.status() == "undone") {
             at = at.saturating_sub(1);
         }
@@ -132,6 +131,11 @@ fn hear(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
         Decision::Keep => next(scene, progress, "Okay."),
         Decision::Stop => hand_back(),
         Decision::Call(name, arguments) => Answer::call(name, arguments),
+        Decision::DoneWithNext => {
+            let both = progress.tasks.iter().skip(progress.at).take(2);
+            let calls = both.map(|task| ("complete_task", object(json!({"id": task.id})))).collect();
+            Answer { text: String::new(), calls }
+        }
         Decision::Other => other(scene, progress, user),
     }
 }
@@ -147,8 +151,13 @@ fn other(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
     let Some(task) = progress.tasks.get(progress.at) else { return hand_back() };
     let again = format!("Keep {}, or is it done?", reply::spoken(task.title));
     match intents.as_slice() {
-        // This agent cannot add or list: the other one takes the call back and does it.
-        [Intent::Add(_) | Intent::List(_) | Intent::Count(_) | Intent::When(_)] => hand_back(),
+        // This agent cannot add: the other one takes the call back and does it.
+        [Intent::Add(_)] => hand_back(),
+        // A question is answered, and the review goes on.
+        [intent @ (Intent::List(_) | Intent::Count(_) | Intent::When(_))] if scene.has_tool("list_tasks") => {
+            carry_out(scene, &utterance, intent)
+        }
+        [Intent::List(_) | Intent::Count(_) | Intent::When(_)] => hand_back(),
         [intent] if intent.spans_all() => hand_back(),
         [Intent::Goodbye] => carry_out(scene, &utterance, &Intent::Goodbye),
         [Intent::Review] => Answer::say(again),

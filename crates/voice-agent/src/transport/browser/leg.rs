@@ -34,6 +34,8 @@ pub struct Leg {
     pub connection: ConnectionId,
     /// The session's id, for the log.
     pub session_id: String,
+    /// Whether the agent speaks on it; without, it answers in text and nothing is synthesised.
+    pub voice: bool,
     /// The session.
     pub handle: SessionHandle,
     /// Metrics and log.
@@ -65,7 +67,7 @@ pub async fn serve(socket: WebSocket, leg: Leg) {
     let (outbound, inbox) = mpsc::channel(leg.limits.outbound_queue);
     let session = leg.session_id.as_str();
     leg.events.connection_opened(session, leg.connection.0);
-    let attach = Command::Attach { connection: leg.connection, voice: true, outbound };
+    let attach = Command::Attach { connection: leg.connection, voice: leg.voice, outbound };
     let end = match leg.handle.send(attach) {
         Err(error) => leg.refused(error),
         Ok(()) => {
@@ -147,7 +149,7 @@ impl Leg {
                 Command::Text { text, answer: None }
             }
             CallerMessage::Playout { speech_id, played_ms } => {
-                Command::Playout { connection, speech: speech_id, played_ms }
+                return self.report_playout(Command::Playout { connection, speech: speech_id, played_ms });
             }
             CallerMessage::Mute { muted } => Command::Mute { connection, muted },
             CallerMessage::Consent { recording } => Command::Consent { recording },
@@ -156,10 +158,19 @@ impl Leg {
         self.handle.send(command).map_err(|error| self.refused(error))
     }
 
-    /// Why the session did not take a command.
+    /// A session that has no place for a report hears the next one, which says more.
+    fn report_playout(&self, report: Command) -> Result<(), End> {
+        match self.handle.send(report) {
+            Ok(()) | Err(SendError::Full) => Ok(()),
+            Err(SendError::Ended) => Err(self.refused(SendError::Ended)),
+        }
+    }
+
+    /// Why the session did not take a command. Floods are the token bucket's business: a full queue is the server's own
+    /// delay, and its caller may come back at once.
     fn refused(&self, error: SendError) -> End {
         match error {
-            SendError::Full => End::new(close::FLOOD, "the session's queue is full"),
+            SendError::Full => End::new(close::TOO_SLOW, "the server is behind: the session's queue is full"),
             SendError::Ended => match self.handle.info().ended {
                 Some((outcome, reason)) => {
                     let (code, word) = close_code(outcome, reason);
@@ -265,9 +276,14 @@ mod tests {
     use crate::telemetry::Metrics;
 
     fn leg(ended: Option<(Outcome, EndReason)>) -> Leg {
+        leg_with(ended, mpsc::channel(1).0)
+    }
+
+    fn leg_with(ended: Option<(Outcome, EndReason)>, commands: mpsc::Sender<Command>) -> Leg {
         let info = SessionInfo {
             state: AgentState::Listening,
             connected: false,
+            visited: false,
             agent: "TaskAgent".to_owned(),
             turns: 0,
             last_latency_ms: None,
@@ -277,7 +293,8 @@ mod tests {
         Leg {
             connection: ConnectionId(1),
             session_id: "s".to_owned(),
-            handle: SessionHandle::new(mpsc::channel(1).0, tokio::sync::watch::channel(info).1),
+            voice: true,
+            handle: SessionHandle::new(commands, tokio::sync::watch::channel(info).1),
             events: Arc::new(Events::new(Metrics::new("rules", &[]))),
             limits: Limits::default(),
             max_text_chars: 2_000,
@@ -297,6 +314,31 @@ mod tests {
             assert_eq!(leg(ended).refused(SendError::Ended).code, code, "{ended:?}");
             assert_eq!(leg(ended).dropped().code, code, "{ended:?}");
         }
+    }
+
+    #[test]
+    fn a_session_that_is_behind_loses_audio_and_reports_and_no_call() {
+        let (commands, queue) = mpsc::channel(16);
+        let leg = leg_with(None, commands);
+        let (replies, _own) = mpsc::channel(1);
+        let frame = || Message::Binary(bytes::Bytes::from(vec![0; 640]));
+        let text = |json: &str| Message::Text(Utf8Bytes::from(json.to_owned()));
+        let report = || text(r#"{"type":"playout","speech_id":1,"played_ms":100}"#);
+        for _ in 0..100 {
+            leg.take(frame(), &replies).unwrap();
+        }
+        assert_eq!(queue.len(), 12, "audio leaves a quarter of the queue");
+        for _ in 0..100 {
+            leg.take(report(), &replies).unwrap();
+        }
+        assert_eq!(queue.len(), 14, "reports leave an eighth");
+        let dropped = leg.events.metrics().exposition().unwrap();
+        assert!(dropped.contains("voice_audio_frames_dropped_total{reason=\"queue_full\"} 88"), "{dropped}");
+        leg.take(text(r#"{"type":"text","text":"hi"}"#), &replies).unwrap();
+        leg.take(text(r#"{"type":"mute","muted":true}"#), &replies).unwrap();
+        assert_eq!(leg.take(text(r#"{"type":"end"}"#), &replies).unwrap_err().code, close::TOO_SLOW);
+        drop(queue);
+        assert_eq!(leg.take(frame(), &replies).unwrap_err().code, close::FAILED, "a session that is gone is no queue");
     }
 
     #[test]

@@ -158,6 +158,7 @@ fn ready_event(ready: &Ready) -> Value {
         "channel": ready.channel,
         "agent": ready.agent,
         "recording": ready.recording,
+        "records": ready.records,
         "muted": ready.muted,
     })
 }
@@ -272,11 +273,12 @@ mod tests {
                     resumed: false,
                     channel: "browser".to_owned(),
                     agent: "TaskAgent".to_owned(),
-                    recording: false,
+                    recording: true,
+                    records: false,
                     muted: true,
                 }),
                 json!({"type": "ready", "session_id": "s", "resumed": false, "channel": "browser",
-                    "agent": "TaskAgent", "recording": false, "muted": true}),
+                    "agent": "TaskAgent", "recording": true, "records": false, "muted": true}),
             ),
         ];
         for (outbound, expected) in cases {

@@ -15,14 +15,14 @@ use super::process::{Home, Process, clean, fixture, has, skip};
 use crate::server::Session;
 
 /// Longest for the whole call.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Whether a browser can be driven here.
-fn can_browse() -> bool {
+pub(super) fn can_browse() -> bool {
     let driver = root().join("web/node_modules/playwright-core");
     if !driver.is_dir() {
         skip("web/node_modules is missing (scripts/web.sh install)");
@@ -31,7 +31,21 @@ fn can_browse() -> bool {
     has("node", "https://nodejs.org") && has("chromium", "apt-get install chromium")
 }
 
-/// The script that plays the caller. It ends with this value, and its browser with it.
+/// A script of the page's that plays a caller. It ends with the value that it is started as, and its browser with it.
+pub(super) fn script(name: &str, server: &Process, pictures: &Path, played: &Path) -> tokio::process::Command {
+    std::fs::create_dir_all(pictures).unwrap();
+    let mut command = tokio::process::Command::from(clean("node"));
+    command
+        .arg(root().join("web/e2e").join(name))
+        .env("BASE_URL", server.url(""))
+        .env("PLAYED_WAV", played)
+        .env("OUT_DIR", pictures)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// The script that plays the first caller. It ends with this value, and its browser with it.
 struct Script {
     _child: Child,
     input: ChildStdin,
@@ -40,16 +54,8 @@ struct Script {
 
 impl Script {
     fn start(server: &Process, pictures: &Path, played: &Path) -> Self {
-        let mut command = tokio::process::Command::from(clean("node"));
-        command
-            .arg(root().join("web/e2e/first-call.mjs"))
-            .env("BASE_URL", server.url(""))
-            .env("WAV", fixture("voice_review_the_proposal.wav"))
-            .env("PLAYED_WAV", played)
-            .env("OUT_DIR", pictures)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
+        let mut command = script("first-call.mjs", server, pictures, played);
+        command.env("WAV", fixture("voice_review_the_proposal.wav")).stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         Self { _child: child, input, lines: BufReader::new(output).lines() }
@@ -66,7 +72,7 @@ impl Script {
     }
 }
 
-fn transcribe(pcm: &[i16]) -> String {
+pub(super) fn transcribe(pcm: &[i16]) -> String {
     let runtime = Runtime::load(&default_models_dir()).unwrap();
     let bias = Bias::default();
     let heard = Moonshine::load(&runtime).unwrap().transcribe(pcm, &DecodeOptions::final_result(&bias)).unwrap();
@@ -89,7 +95,6 @@ async fn somebody_talks_to_the_page_hears_the_answer_and_goes_on_after_a_kill() 
     }
     let pictures = root().join("target/first-call");
     let played = pictures.join("played.wav");
-    std::fs::create_dir_all(&pictures).unwrap();
     let home = Home::with([("ADMIN_TOKEN", OPERATOR)]).await;
     let server = home.start().await;
     let mut script = Script::start(&server, &pictures, &played);

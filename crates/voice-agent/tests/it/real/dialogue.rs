@@ -3,11 +3,38 @@
 use serde_json::{Value, json};
 
 use super::process::{Home, eventually};
+use crate::socket::Socket;
 
 /// Whether the reply says all of this.
 fn says(reply: &str, words: &[&str]) {
     let said = reply.to_lowercase();
     assert!(words.iter().all(|word| said.contains(word)), "{words:?} in {reply:?}");
+}
+
+/// A caller who only types reads every answer, however fast they type on: nothing is spoken that could be cut short.
+#[tokio::test]
+async fn who_only_reads_keeps_every_answer_and_nothing_is_spoken() {
+    let home = Home::new().await;
+    let server = home.start().await;
+    let ada = server.user("ada").await;
+    let mut socket = Socket::open_reading(server.http, &ada.id, &ada.token).await;
+    for title in ["Buy milk", "Call John", "Water the plants", "Pay the rent"] {
+        socket.send(&json!({"type": "text", "text": format!("add {title}")})).await;
+    }
+    let mut turns = 0;
+    while turns < 4 {
+        let event = socket.any_event().await;
+        let kind = event["type"].as_str().unwrap();
+        assert!(!matches!(kind, "speech_started" | "heard" | "clear"), "{event}");
+        if kind == "turn" {
+            turns += 1;
+            assert_eq!(event["latency_ms"], Value::Null, "{event}");
+        }
+    }
+    let history = server.history(&ada).await;
+    let answers = history.iter().filter(|line| line.starts_with("assistant: ") && line.contains("added")).count();
+    assert_eq!(answers, 4, "{history:#?}");
+    assert_eq!(server.metric("voice_interruptions_total{kind=\"real\"}").await, 0.0);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::process::{Home, Process, fixture};
 use crate::server::Session;
 
 /// Long titles: their list takes the agent a quarter of a minute.
-const TITLES: [&str; 4] = [
+pub(super) const TITLES: [&str; 4] = [
     "Prepare the slides for the meeting with the new customers from Norway",
     "Write a long letter to the landlord about the broken kitchen window",
     "Collect the receipts of the last three months for the tax adviser",
@@ -28,7 +28,7 @@ async fn reading(server: &Process) -> (Session, Phone, Value) {
     (ada, phone, reply)
 }
 
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_lowercase).collect()
 }
 

@@ -11,4 +11,5 @@ mod network;
 mod phone;
 mod process;
 mod stop;
+mod talk_over;
 mod trouble;

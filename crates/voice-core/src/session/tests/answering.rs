@@ -3,7 +3,7 @@ use serde_json::json;
 use super::call::Call;
 use crate::chat::ChatItem;
 use crate::cost::{Quantity, Usage};
-use crate::ids::{ReplyId, ToolCallId};
+use crate::ids::{ReplyId, RungId, ToolCallId};
 use crate::input::Input;
 use crate::output::{ClientEvent, EndReason, Observation, Output};
 use crate::provider::{ProviderErrorKind, Stage};
@@ -69,6 +69,30 @@ fn a_conflict_makes_the_whole_answer_again() {
 }
 
 #[test]
+fn conflicts_cost_an_answer_none_of_its_requests() {
+    let mut call = Call::new();
+    call.store_works = false;
+    call.speaks(1_000, 2_000, "Complete milk", 950);
+    // Two requests each time: far more than one answer may make.
+    for round in 0..6 {
+        let at_ms = 2_310 + round * 1_000;
+        call.llm_calls(at_ms, "complete_task", json!({"title": "Milk"}));
+        call.tool_answers(at_ms + 10, "complete_task", true);
+        call.llm_says(at_ms + 20, "Milk is done.");
+        call.until(at_ms + 200);
+        let (commit, ..) = call.commits().pop().unwrap();
+        if round < 5 {
+            call.at(at_ms + 300, Input::CommitFailed { commit, error: crate::input::CommitError::Conflict });
+        } else {
+            call.at(at_ms + 300, Input::Committed { commit });
+        }
+    }
+    call.tts_answers(7_800);
+    call.plays(7_900, 2_000);
+    assert_eq!(call.history(), ["user: Complete milk", "agent: Milk is done."]);
+}
+
+#[test]
 fn the_model_hears_what_its_tools_answered() {
     let mut call = Call::new();
     call.speaks(1_000, 2_000, "How many tasks", 950);
@@ -90,6 +114,8 @@ fn a_hand_off_changes_the_agent_and_is_kept_with_the_turn() {
     assert_eq!(call.session.snapshot().current_agent, "ReviewAgent");
     assert!(call.events().contains(&ClientEvent::Agent { agent: "ReviewAgent".into() }));
     assert!(call.observations().contains(&Observation::Handoff { from: "TaskAgent".into(), to: "ReviewAgent".into() }));
+    let counted = Observation::ToolFinished { name: "transfer_to_agent".into(), duration_ms: 0, failed: false };
+    assert!(call.observations().contains(&counted));
 }
 
 #[test]
@@ -100,6 +126,8 @@ fn an_agent_hands_over_only_to_whom_it_may() {
     assert!(call.has(|output| matches!(output, Output::RequestLlm { agent: "TaskAgent", .. })));
     let (_, _, chat) = call.request().unwrap();
     assert!(matches!(chat.last(), Some(ChatItem::ToolOutput(output)) if output.is_error));
+    let counted = Observation::ToolFinished { name: "transfer_to_agent".into(), duration_ms: 0, failed: true };
+    assert!(call.observations().contains(&counted));
 }
 
 #[test]
@@ -110,6 +138,8 @@ fn a_goodbye_ends_the_session_once_it_was_heard() {
     call.at(2_310, Input::LlmText { request, text: "Goodbye!".into() });
     call.llm_calls(2_310, "end_call", json!({}));
     assert_eq!(call.request_id(), request, "a goodbye that was said needs no further words");
+    let counted = Observation::ToolFinished { name: "end_call".into(), duration_ms: 0, failed: false };
+    assert!(call.observations().contains(&counted));
     call.tts_answers(2_350);
     assert!(!call.has(|output| matches!(output, Output::End { .. })));
     call.plays(2_360, 480);
@@ -121,7 +151,7 @@ fn a_model_that_fails_is_asked_once_more_and_then_the_agent_apologises() {
     let mut call = Call::new();
     call.speaks(1_000, 2_000, "List my tasks", 950);
     let first = call.request_id();
-    call.at(2_310, Input::LlmFailed { request: first, kind: ProviderErrorKind::Unavailable });
+    call.at(2_310, Input::LlmFailed { request: first, failure: ProviderErrorKind::Unavailable.into() });
     let second = call.request_id();
     assert!(second > first);
     call.until(2_310 + 4_000);
@@ -143,23 +173,27 @@ fn a_model_that_dribbles_off_is_cut_with_an_apology_when_it_was_heard() {
     assert_eq!(call.request_id(), request, "what was heard is not said twice");
 }
 
-/// The model spoke, called a tool and broke off: the apology comes after the tool, and is withdrawn with it.
+/// The model spoke, called a tool and broke off: the tool is not called again, and the model is asked with what it answered.
 #[test]
-fn the_apology_of_a_broken_stream_waits_for_the_tool_that_still_runs() {
+fn a_model_that_breaks_off_after_a_tool_is_asked_with_its_output() {
     let mut call = Call::new();
     call.speaks(1_000, 2_000, "Add milk", 950);
     call.until(2_300);
     let request = call.request_id();
     call.at(2_310, Input::LlmText { request, text: "Let me see. ".into() });
     call.llm_calls_and_goes_on(2_312, "add_task", json!({"title": "Milk"}));
-    call.at(2_315, Input::LlmFailed { request, kind: ProviderErrorKind::Unavailable });
+    call.at(2_315, Input::LlmFailed { request, failure: ProviderErrorKind::Unavailable.into() });
     call.tts_answers(2_320);
     let plays_beyond = |call: &Call| {
         call.log.iter().any(|(_, output)| matches!(output, Output::Play { through_chunk, .. } if *through_chunk > 0))
     };
-    assert!(!plays_beyond(&call), "the tool may still fail");
+    assert_eq!(call.request_id(), request, "the tool still runs");
     call.store_works = false;
     call.tool_answers(2_330, "add_task", true);
+    let (again, _, items) = call.request().unwrap();
+    assert!(again != request && matches!(items.last(), Some(ChatItem::ToolOutput(_))));
+    call.llm_says(2_335, "Added milk.");
+    call.tts_answers(2_336);
     assert!(!plays_beyond(&call), "it is not in the store yet");
     let (commit, tools, _) = call.commits().pop().unwrap();
     assert_eq!(tools.len(), 1);
@@ -237,7 +271,7 @@ fn what_it_cost_to_hear_a_turn_belongs_to_that_turn() {
     call.at(2_100, Input::EndOfSpeech { last_speech_ms: 2_000 });
     let (utterance, revision) = call.finishing().unwrap();
     call.at(2_150, used(Stage::Stt, None, Some(1), false));
-    call.at(2_200, Input::FinalTranscript { utterance, revision, text: "List my tasks".into() });
+    call.at(2_200, Input::FinalTranscript { utterance, revision, rung: RungId(0), text: "List my tasks".into() });
     call.until(3_000);
     call.at(3_010, used(Stage::Stt, None, Some(1), true));
     call.at(3_020, used(Stage::Stt, None, Some(9), false));

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::{ChatItem, ToolOutput};
 use crate::config::CoreConfig;
-use crate::ids::{CommitId, ConnectionId, LlmRequestId, ReplyId, SpeechId, ToolCallId, UtteranceId};
+use crate::ids::{CommitId, ConnectionId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, UtteranceId};
 use crate::input::Input;
 use crate::output::{ClientEvent, Observation, Output};
 use crate::session::Session;
@@ -84,7 +84,7 @@ impl Call {
         self.at(end_ms + 100, Input::EndOfSpeech { last_speech_ms: end_ms });
         let (utterance, revision) = self.finishing().expect("an utterance to finish");
         self.at(end_ms + 180, Input::EndOfTurnScore { utterance, revision, permille: score });
-        self.at(end_ms + 200, Input::FinalTranscript { utterance, revision, text: text.to_owned() });
+        self.at(end_ms + 200, Input::FinalTranscript { utterance, revision, rung: RungId(0), text: text.to_owned() });
     }
 
     /// The last `FinishUtterance`.
@@ -155,7 +155,7 @@ impl Call {
             })
             .collect();
         for (speech, chunk, audio_ms) in asked {
-            self.at(now_ms, Input::TtsDone { speech, chunk, audio_ms, words: Vec::new() });
+            self.at(now_ms, Input::TtsDone { speech, chunk, rung: RungId(0), audio_ms, words: Vec::new() });
         }
     }
 

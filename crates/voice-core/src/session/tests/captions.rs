@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::call::Call;
-use crate::ids::{ConnectionId, ReplyId, SpeechId, UtteranceId};
+use crate::ids::{ConnectionId, ReplyId, RungId, SpeechId, UtteranceId};
 use crate::input::{CommitError, HangUp, Input};
 use crate::output::{AgentState, ClientEvent, Observation, Output};
 use crate::provider::ProviderErrorKind;
@@ -73,7 +73,10 @@ fn a_transcript_that_never_comes_is_asked_for_and_nothing_is_done_on_half_of_it(
         call.at(2_150, Input::EndOfTurnScore { utterance: UtteranceId(1), revision: 1, permille: 990 });
         if failed {
             let kind = ProviderErrorKind::Disconnected;
-            call.at(2_200, Input::SttFailed { utterance: UtteranceId(1), revision: 1, kind });
+            call.at(
+                2_200,
+                Input::SttFailed { utterance: UtteranceId(1), revision: 1, rung: RungId(0), failure: kind.into() },
+            );
         }
         call.until(9_000);
         assert_eq!(requests(&call), 0);
@@ -92,7 +95,10 @@ fn a_beginning_that_was_gone_on_with_in_words_that_nobody_understood_is_not_acte
     call.at(2_350, Input::StartOfSpeech { at_ms: 2_340 });
     call.at(3_100, Input::EndOfSpeech { last_speech_ms: 3_000 });
     let (utterance, revision) = call.finishing().unwrap();
-    call.at(3_200, Input::SttFailed { utterance, revision, kind: ProviderErrorKind::Unavailable });
+    call.at(
+        3_200,
+        Input::SttFailed { utterance, revision, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
     call.until(5_000);
     assert_eq!(requests(&call), before, "it may have been: no, wait");
     assert!(call.has(|output| matches!(output, Output::Synthesize { text, .. } if text.contains("didn't catch"))));
@@ -105,7 +111,7 @@ fn one_who_says_it_again_before_being_asked_is_understood_from_there_on() {
     call.at(1_500, Input::InterimTranscript { utterance: UtteranceId(1), text: "Delete the mil".into() });
     call.at(2_100, Input::EndOfSpeech { last_speech_ms: 2_000 });
     let kind = ProviderErrorKind::Disconnected;
-    call.at(2_200, Input::SttFailed { utterance: UtteranceId(1), revision: 1, kind });
+    call.at(2_200, Input::SttFailed { utterance: UtteranceId(1), revision: 1, rung: RungId(0), failure: kind.into() });
     call.until(2_800);
     call.speaks(2_900, 3_800, "Add eggs", 950);
     call.until(4_200);
@@ -122,7 +128,7 @@ fn what_was_said_up_to_the_mute_is_the_utterance() {
     call.at(1_500, Input::InterimTranscript { utterance: UtteranceId(1), text: "List my".into() });
     call.at(1_900, Input::EndOfSpeech { last_speech_ms: 1_900 });
     let (utterance, revision) = call.finishing().unwrap();
-    call.at(2_100, Input::FinalTranscript { utterance, revision, text: "List my tasks".into() });
+    call.at(2_100, Input::FinalTranscript { utterance, revision, rung: RungId(0), text: "List my tasks".into() });
     call.until(4_000);
     assert_eq!(transcripts(&call).last(), Some(&("List my tasks".to_owned(), true)));
     assert_eq!(call.history(), ["user: List my tasks"]);
@@ -177,8 +183,16 @@ fn words_that_were_shown_are_not_asked_for_again_while_their_audio_is_missing() 
     call.at(2_310, Input::LlmText { request, text: "You have three tasks. ".into() });
     assert_eq!(captions(&call).len(), 1);
     call.at(2_400, Input::StartOfSpeech { at_ms: 2_390 });
-    call.at(2_450, Input::TtsFailed { speech: SpeechId(1), chunk: 0, kind: ProviderErrorKind::Unavailable });
-    call.at(2_460, Input::LlmFailed { request, kind: ProviderErrorKind::Disconnected });
+    call.at(
+        2_450,
+        Input::TtsFailed {
+            speech: SpeechId(1),
+            chunk: 0,
+            rung: RungId(0),
+            failure: ProviderErrorKind::Unavailable.into(),
+        },
+    );
+    call.at(2_460, Input::LlmFailed { request, failure: ProviderErrorKind::Disconnected.into() });
     assert_eq!(call.request_id(), request);
     assert!(!call.has(|output| matches!(output, Output::DropChunks { from_chunk: 1.., .. })));
 }
@@ -204,7 +218,7 @@ fn one_who_speaks_for_too_long_is_not_charged_with_a_silence_that_was_none() {
     call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
     call.until(61_000);
     let (utterance, revision) = call.finishing().unwrap();
-    call.at(61_200, Input::FinalTranscript { utterance, revision, text: "And then and then".into() });
+    call.at(61_200, Input::FinalTranscript { utterance, revision, rung: RungId(0), text: "And then and then".into() });
     call.llm_says(61_300, "I see.");
     call.tts_answers(61_350);
     call.plays(61_400, 100);
@@ -213,5 +227,5 @@ fn one_who_speaks_for_too_long_is_not_charged_with_a_silence_that_was_none() {
         _ => None,
     });
     assert_eq!(latency, Some((400, 0, 200)));
-    assert!(call.observations().contains(&Observation::SttFinished { duration_ms: 200 }));
+    assert!(call.observations().contains(&Observation::SttFinished { rung: RungId(0), duration_ms: 200 }));
 }

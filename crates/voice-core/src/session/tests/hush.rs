@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::speaking::speaking;
 use crate::config::CoreConfig;
-use crate::ids::{ConnectionId, SpeechId, UtteranceId};
+use crate::ids::{ConnectionId, RungId, SpeechId, UtteranceId};
 use crate::input::Input;
 use crate::output::{AgentState, ClientEvent, EndReason, HushEnd, Observation, Outcome, Output};
 use crate::provider::ProviderErrorKind;
@@ -220,7 +220,7 @@ fn half_made_hushed() -> Call {
     let mut call = Call::new();
     call.speaks(1_000, 2_000, "List my tasks", 950);
     call.llm_says(2_250, "You have three tasks. The first is milk.");
-    call.at(2_290, Input::TtsDone { speech: SPEECH, chunk: 0, audio_ms: 1_260, words: Vec::new() });
+    call.at(2_290, Input::TtsDone { speech: SPEECH, chunk: 0, rung: RungId(0), audio_ms: 1_260, words: Vec::new() });
     call.plays(2_310, 1_000);
     call.take();
     call.at(3_320, Input::PossibleSpeech);
@@ -231,9 +231,12 @@ fn half_made_hushed() -> Call {
 fn a_synthesis_that_fails_in_mid_hush_is_made_again_and_heard_after_it() {
     let mut call = half_made_hushed();
     call.at(3_340, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_010 });
-    call.at(3_350, Input::TtsFailed { speech: SPEECH, chunk: 1, kind: ProviderErrorKind::Unavailable });
+    call.at(
+        3_350,
+        Input::TtsFailed { speech: SPEECH, chunk: 1, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
     assert!(call.has(|output| matches!(output, Output::Synthesize { chunk: 2, .. })));
-    call.at(3_400, Input::TtsDone { speech: SPEECH, chunk: 2, audio_ms: 1_080, words: Vec::new() });
+    call.at(3_400, Input::TtsDone { speech: SPEECH, chunk: 2, rung: RungId(0), audio_ms: 1_080, words: Vec::new() });
     assert!(!call.has(|output| matches!(output, Output::Play { .. })), "it is silent");
     call.until(3_480);
     assert_eq!(resumes(&call), [(3_480, 1_010)]);
@@ -245,8 +248,14 @@ fn a_synthesis_that_fails_in_mid_hush_is_made_again_and_heard_after_it() {
 #[test]
 fn a_voice_that_fails_for_good_in_mid_hush_ends_it() {
     let mut call = half_made_hushed();
-    call.at(3_350, Input::TtsFailed { speech: SPEECH, chunk: 1, kind: ProviderErrorKind::Unavailable });
-    call.at(3_360, Input::TtsFailed { speech: SPEECH, chunk: 2, kind: ProviderErrorKind::Unavailable });
+    call.at(
+        3_350,
+        Input::TtsFailed { speech: SPEECH, chunk: 1, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
+    call.at(
+        3_360,
+        Input::TtsFailed { speech: SPEECH, chunk: 2, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
     assert_eq!(hushes(&call), [(40, HushEnd::CutShort)]);
     assert!(call.events().iter().any(|event| matches!(event, ClientEvent::FallbackToText { .. })));
     assert_eq!(call.history(), ["user: List my tasks", "agent: You have three tasks. The first is milk."]);

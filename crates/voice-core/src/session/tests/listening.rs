@@ -1,6 +1,6 @@
 use super::call::Call;
 use crate::config::{CoreConfig, GREETING};
-use crate::ids::{ReplyId, SpeechId, UtteranceId};
+use crate::ids::{ReplyId, RungId, SpeechId, UtteranceId};
 use crate::input::Input;
 use crate::output::{AgentState, ClientEvent, Observation, Output};
 use crate::provider::ProviderErrorKind;
@@ -108,12 +108,15 @@ fn a_transcript_of_an_older_revision_is_not_taken() {
     call.at(1_600, Input::EndOfSpeech { last_speech_ms: 1_500 });
     let (utterance, revision) = call.finishing().unwrap();
     call.at(1_650, Input::StartOfSpeech { at_ms: 1_640 });
-    call.at(1_700, Input::FinalTranscript { utterance, revision, text: "Add".into() });
+    call.at(1_700, Input::FinalTranscript { utterance, revision, rung: RungId(0), text: "Add".into() });
     call.at(2_200, Input::EndOfSpeech { last_speech_ms: 2_100 });
-    call.at(2_250, Input::FinalTranscript { utterance, revision, text: "Add".into() });
+    call.at(2_250, Input::FinalTranscript { utterance, revision, rung: RungId(0), text: "Add".into() });
     call.until(3_000);
     assert_eq!(call.session.turns(), 0);
-    call.at(3_100, Input::FinalTranscript { utterance, revision: revision + 1, text: "Add milk".into() });
+    call.at(
+        3_100,
+        Input::FinalTranscript { utterance, revision: revision + 1, rung: RungId(0), text: "Add milk".into() },
+    );
     assert_eq!(call.history(), ["user: Add milk"]);
 }
 
@@ -122,7 +125,15 @@ fn an_stt_that_fails_without_a_word_makes_the_agent_ask_again() {
     let mut call = Call::new();
     call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
     call.at(2_100, Input::EndOfSpeech { last_speech_ms: 2_000 });
-    call.at(2_200, Input::SttFailed { utterance: UtteranceId(1), revision: 1, kind: ProviderErrorKind::Unavailable });
+    call.at(
+        2_200,
+        Input::SttFailed {
+            utterance: UtteranceId(1),
+            revision: 1,
+            rung: RungId(0),
+            failure: ProviderErrorKind::Unavailable.into(),
+        },
+    );
     call.until(3_000);
     assert!(call.has(|output| matches!(output, Output::Synthesize { text, .. } if text.contains("couldn't hear"))));
 }
@@ -135,7 +146,7 @@ fn one_who_speaks_forever_is_answered_after_the_longest_turn() {
     call.until(61_000);
     assert!(call.finishing().is_some());
     let (utterance, revision) = call.finishing().unwrap();
-    call.at(61_200, Input::FinalTranscript { utterance, revision, text: "And then and then".into() });
+    call.at(61_200, Input::FinalTranscript { utterance, revision, rung: RungId(0), text: "And then and then".into() });
     assert_eq!(call.session.turns(), 1);
 }
 
@@ -151,7 +162,12 @@ fn stop_recording_takes_effect_in_mid_sentence_and_is_answered_without_a_model()
     call.at(2_100, Input::EndOfSpeech { last_speech_ms: 2_000 });
     call.at(
         2_200,
-        Input::FinalTranscript { utterance: UtteranceId(1), revision: 1, text: "Please stop recording.".into() },
+        Input::FinalTranscript {
+            utterance: UtteranceId(1),
+            revision: 1,
+            rung: RungId(0),
+            text: "Please stop recording.".into(),
+        },
     );
     call.until(2_700);
     assert_eq!(requests(&call), 0);

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::call::Call;
 use crate::CoreConfig;
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, RungId, SpeechId};
 use crate::input::{CommitError, Input};
 use crate::output::{ClientEvent, Observation, Output};
 use crate::phrases::{TOO_SLOW, TOO_SLOW_AFTER_CHANGE};
@@ -138,4 +138,60 @@ fn what_was_done_is_told_once_it_is_saved_and_not_when_the_store_refuses_it() {
         call.until(OVER_MS + 2_000);
         assert_eq!(call.request_id(), request, "the model is not asked again");
     }
+}
+
+/// The model begins with a sentence, of which so much is heard from 2,410 ms on, and then trickles letters. The page says
+/// that it plays, and never how far it is.
+fn begins_on_a_page_without_positions(config: CoreConfig, audio_ms: u64) -> (Call, SpeechId) {
+    let mut call = Call::with(CoreConfig { greeting: String::new(), ..config });
+    call.speaks(1_000, 2_000, "Read me my tasks", 950);
+    let request = call.request_id();
+    call.at(2_310, Input::LlmText { request, text: "You have three tasks. And ".into() });
+    let speech = call.speech();
+    call.at(2_400, Input::TtsAudio { speech, chunk: 0, rung: RungId(0), audio_ms, words: Vec::new() });
+    call.at(2_410, Input::FirstAudioOut { speech });
+    (call, speech)
+}
+
+#[test]
+fn a_page_that_says_no_position_is_not_listened_to_for_longer_than_its_audio() {
+    let (mut call, speech) = begins_on_a_page_without_positions(CoreConfig::default(), 1_300);
+    call.at(2_420, Input::TtsDone { speech, chunk: 0, rung: RungId(0), audio_ms: 1_300, words: Vec::new() });
+    let request = call.request_id();
+    for round in 0..=17 {
+        call.at(3_000 + round * 1_000, Input::LlmText { request, text: "a".into() });
+    }
+    assert_eq!(said_at(&call, TOO_SLOW), Some(OVER_MS + 10 + 1_300), "as if it had said that it is through");
+    assert_eq!(missed(&call), ["playout", "answer_llm"]);
+}
+
+#[test]
+fn audio_that_trickles_is_waited_for_between_its_bits() {
+    let config = CoreConfig { answer_deadline_ms: 5_000, ..CoreConfig::default() };
+    let (mut call, speech) = begins_on_a_page_without_positions(config, 300);
+    let request = call.request_id();
+    for round in 1..=60 {
+        call.at(
+            2_410 + round * 100,
+            Input::TtsAudio { speech, chunk: 0, rung: RungId(0), audio_ms: 300 + round, words: Vec::new() },
+        );
+        if round % 10 == 0 {
+            call.at(2_420 + round * 100, Input::LlmText { request, text: "a".into() });
+        }
+    }
+    let said_ms = said_at(&call, TOO_SLOW).expect("the answer is given up");
+    // The first 300 ms are heard, and of each tenth of a second afterwards one millisecond.
+    assert!((7_610..7_700).contains(&said_ms), "{said_ms}");
+    assert_eq!(missed(&call)[0], "answer_tts");
+}
+
+#[test]
+fn words_that_may_be_heard_next_do_not_put_off_the_end_of_those_before() {
+    let (mut call, speech) = begins_on_a_page_without_positions(CoreConfig::default(), 1_000);
+    call.at(2_420, Input::TtsDone { speech, chunk: 0, rung: RungId(0), audio_ms: 1_000, words: Vec::new() });
+    let request = call.request_id();
+    call.at(5_000, Input::LlmText { request, text: "the first of them is milk. ".into() });
+    assert!(call.has(|output| matches!(output, Output::Play { through_chunk: 1, .. })));
+    call.until(5_410);
+    assert_eq!(missed(&call), ["playout"], "1,000 ms of audio and the grace after it began");
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::call::Call;
 use crate::CoreConfig;
 use crate::chat::{ChatItem, ToolOutput};
-use crate::ids::{ConnectionId, ToolCallId, UtteranceId};
+use crate::ids::{ConnectionId, RungId, ToolCallId, UtteranceId};
 use crate::input::{CommitError, HangUp, Input};
 use crate::output::{ClientEvent, Observation, Output};
 use crate::session::{Restored, Session};
@@ -210,7 +210,7 @@ fn a_turn_that_the_caller_went_on_with_is_not_swallowed() {
         if typed {
             call.at(3_020, Input::EndOfSpeech { last_speech_ms: 3_000 });
             let (utterance, revision) = call.finishing().unwrap();
-            call.at(3_100, Input::FinalTranscript { utterance, revision, text: String::new() });
+            call.at(3_100, Input::FinalTranscript { utterance, revision, rung: RungId(0), text: String::new() });
             call.until(5_000);
         }
         assert_eq!(requests(&call), 2, "it is asked for again");
@@ -298,6 +298,6 @@ fn long_noise_does_not_leave_a_deadline_behind() {
     call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
     call.at(30_000, Input::EndOfSpeech { last_speech_ms: 29_900 });
     let (utterance, revision) = call.finishing().unwrap();
-    call.at(30_100, Input::FinalTranscript { utterance, revision, text: String::new() });
+    call.at(30_100, Input::FinalTranscript { utterance, revision, rung: RungId(0), text: String::new() });
     assert!(call.session.poll_timeout().is_some_and(|due_ms| due_ms > 30_100));
 }

@@ -1,7 +1,7 @@
 //! What the simulator found about speech and playout, each bad seed in its smallest form.
 
 use super::call::Call;
-use crate::ids::{ConnectionId, SpeechId};
+use crate::ids::{ConnectionId, RungId, SpeechId};
 use crate::input::Input;
 use crate::output::{ClientEvent, Observation, Output};
 use crate::provider::ProviderErrorKind;
@@ -25,7 +25,10 @@ fn missed(call: &Call, wanted: &str) -> bool {
 fn a_synthesis_that_only_repeats_itself_makes_no_progress() {
     let (mut call, speech) = answering();
     for round in 0..6 {
-        call.at(2_400 + round * 1_000, Input::TtsAudio { speech, chunk: 0, audio_ms: 300 });
+        call.at(
+            2_400 + round * 1_000,
+            Input::TtsAudio { speech, chunk: 0, rung: RungId(0), audio_ms: 300, words: Vec::new() },
+        );
     }
     assert!(missed(&call, "tts"));
 }
@@ -34,7 +37,10 @@ fn a_synthesis_that_only_repeats_itself_makes_no_progress() {
 fn a_synthesis_that_is_far_slower_than_speech_is_given_up() {
     let (mut call, speech) = answering();
     for round in 0..20 {
-        call.at(2_400 + round * 500, Input::TtsAudio { speech, chunk: 0, audio_ms: 300 + round });
+        call.at(
+            2_400 + round * 500,
+            Input::TtsAudio { speech, chunk: 0, rung: RungId(0), audio_ms: 300 + round, words: Vec::new() },
+        );
     }
     assert!(missed(&call, "tts"));
 }
@@ -44,10 +50,13 @@ fn a_speech_that_was_made_again_while_it_was_held_goes_on() {
     let (mut call, speech) = answering();
     call.at(2_400, Input::StartOfSpeech { at_ms: 2_390 });
     assert!(call.has(|output| matches!(output, Output::PausePlayout { .. })));
-    call.at(2_450, Input::TtsFailed { speech, chunk: 0, kind: ProviderErrorKind::Unavailable });
+    call.at(
+        2_450,
+        Input::TtsFailed { speech, chunk: 0, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
     call.at(2_500, Input::EndOfSpeech { last_speech_ms: 2_450 });
     let (utterance, revision) = call.finishing().unwrap();
-    call.at(2_600, Input::FinalTranscript { utterance, revision, text: String::new() });
+    call.at(2_600, Input::FinalTranscript { utterance, revision, rung: RungId(0), text: String::new() });
     assert!(call.has(|output| matches!(output, Output::ResumePlayout { .. })), "or it is silent for ever");
 }
 
@@ -61,7 +70,10 @@ fn words_before_a_tool_call_that_are_made_again_do_not_wait_for_the_tool() {
     call.at(2_310, Input::LlmText { request, text: "I look that up.".into() });
     call.llm_calls(2_320, "add_task", serde_json::json!({"title": "Milk"}));
     let speech = call.speech();
-    call.at(2_330, Input::TtsFailed { speech, chunk: 0, kind: ProviderErrorKind::Unavailable });
+    call.at(
+        2_330,
+        Input::TtsFailed { speech, chunk: 0, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
     assert!(call.has(|output| matches!(output, Output::Play { through_chunk: 1, .. })), "the tool still runs");
     let captions = call.events().into_iter().filter(|event| matches!(event, ClientEvent::AgentText { .. })).count();
     assert_eq!(captions, 1);
@@ -70,7 +82,7 @@ fn words_before_a_tool_call_that_are_made_again_do_not_wait_for_the_tool() {
 #[test]
 fn the_playout_waits_where_audio_is_missing() {
     let (mut call, speech) = answering();
-    call.at(2_400, Input::TtsDone { speech, chunk: 1, audio_ms: 1_000, words: Vec::new() });
+    call.at(2_400, Input::TtsDone { speech, chunk: 1, rung: RungId(0), audio_ms: 1_000, words: Vec::new() });
     call.until(5_200);
     assert!(!missed(&call, "playout"));
     call.at(5_210, Input::PlayoutPosition { speech, played_ms: 1_000 });
@@ -80,8 +92,8 @@ fn the_playout_waits_where_audio_is_missing() {
 #[test]
 fn a_chunk_without_audio_is_not_heard_before_the_one_before_it() {
     let (mut call, speech) = answering();
-    call.at(2_400, Input::TtsDone { speech, chunk: 1, audio_ms: 0, words: Vec::new() });
-    call.at(2_410, Input::TtsAudio { speech, chunk: 0, audio_ms: 900 });
+    call.at(2_400, Input::TtsDone { speech, chunk: 1, rung: RungId(0), audio_ms: 0, words: Vec::new() });
+    call.at(2_410, Input::TtsAudio { speech, chunk: 0, rung: RungId(0), audio_ms: 900, words: Vec::new() });
     call.at(2_420, Input::FirstAudioOut { speech });
     call.at(3_320, Input::PlayoutPosition { speech, played_ms: 900 });
     assert_eq!(call.history()[1], "agent: You have");
@@ -90,8 +102,8 @@ fn a_chunk_without_audio_is_not_heard_before_the_one_before_it() {
 #[test]
 fn audio_that_becomes_playable_has_its_time_to_be_played() {
     let (mut call, speech) = answering();
-    call.at(2_400, Input::TtsDone { speech, chunk: 1, audio_ms: 600, words: Vec::new() });
-    call.at(5_000, Input::TtsDone { speech, chunk: 0, audio_ms: 0, words: Vec::new() });
+    call.at(2_400, Input::TtsDone { speech, chunk: 1, rung: RungId(0), audio_ms: 600, words: Vec::new() });
+    call.at(5_000, Input::TtsDone { speech, chunk: 0, rung: RungId(0), audio_ms: 0, words: Vec::new() });
     assert!(!missed(&call, "playout"));
     call.until(7_700);
     assert!(missed(&call, "playout"), "its length and the grace later");
@@ -100,11 +112,11 @@ fn audio_that_becomes_playable_has_its_time_to_be_played() {
 #[test]
 fn a_synthesis_that_broke_off_is_told_to_end_the_chunk() {
     let (mut call, speech) = answering();
-    call.at(2_400, Input::TtsAudio { speech, chunk: 0, audio_ms: 600 });
+    call.at(2_400, Input::TtsAudio { speech, chunk: 0, rung: RungId(0), audio_ms: 600, words: Vec::new() });
     call.until(5_400);
     assert!(call.has(|output| matches!(output, Output::EndChunk { chunk: 0, .. })));
     call.take();
-    call.at(5_500, Input::TtsDone { speech, chunk: 0, audio_ms: 1_300, words: Vec::new() });
+    call.at(5_500, Input::TtsDone { speech, chunk: 0, rung: RungId(0), audio_ms: 1_300, words: Vec::new() });
     call.at(5_510, Input::FirstAudioOut { speech });
     call.at(6_110, Input::PlayoutPosition { speech, played_ms: 600 });
     assert_eq!(call.history()[1], "agent: You have", "its late audio does not count");
@@ -113,12 +125,12 @@ fn a_synthesis_that_broke_off_is_told_to_end_the_chunk() {
 #[test]
 fn a_chunk_without_a_whole_word_keeps_its_place_so_that_the_position_never_goes_back() {
     let (mut call, speech) = answering();
-    call.at(2_400, Input::TtsAudio { speech, chunk: 0, audio_ms: 100 });
+    call.at(2_400, Input::TtsAudio { speech, chunk: 0, rung: RungId(0), audio_ms: 100, words: Vec::new() });
     call.at(2_410, Input::FirstAudioOut { speech });
-    call.at(2_500, Input::TtsFailed { speech, chunk: 0, kind: ProviderErrorKind::Stalled });
+    call.at(2_500, Input::TtsFailed { speech, chunk: 0, rung: RungId(0), failure: ProviderErrorKind::Stalled.into() });
     assert!(call.has(|output| matches!(output, Output::EndChunk { chunk: 0, .. })));
     assert!(call.has(|output| matches!(output, Output::DropChunks { from_chunk: 1, .. })));
-    call.at(2_600, Input::TtsDone { speech, chunk: 2, audio_ms: 1_000, words: Vec::new() });
+    call.at(2_600, Input::TtsDone { speech, chunk: 2, rung: RungId(0), audio_ms: 1_000, words: Vec::new() });
     call.at(2_610, Input::PlayoutPosition { speech, played_ms: 100 });
     assert_eq!(call.history(), ["user: List my tasks"]);
     call.at(3_610, Input::PlayoutPosition { speech, played_ms: 1_100 });
@@ -141,9 +153,18 @@ fn what_is_read_on_a_leg_without_voice_is_another_speech() {
 #[test]
 fn the_fallback_is_said_once_and_the_reply_ends_in_text() {
     let (mut call, speech) = answering();
-    call.at(2_400, Input::TtsFailed { speech, chunk: 0, kind: ProviderErrorKind::Unavailable });
-    call.at(2_500, Input::TtsFailed { speech, chunk: 2, kind: ProviderErrorKind::Unavailable });
-    call.at(2_600, Input::TtsFailed { speech, chunk: 3, kind: ProviderErrorKind::Unavailable });
+    call.at(
+        2_400,
+        Input::TtsFailed { speech, chunk: 0, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
+    call.at(
+        2_500,
+        Input::TtsFailed { speech, chunk: 2, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
+    call.at(
+        2_600,
+        Input::TtsFailed { speech, chunk: 3, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
     let fallbacks = call.events().iter().filter(|event| matches!(event, ClientEvent::FallbackToText { .. })).count();
     assert_eq!(fallbacks, 1);
     assert_eq!(call.history()[1], "agent: You have three tasks. The first is milk.");

@@ -1,6 +1,6 @@
 use super::call::Call;
 use crate::config::CoreConfig;
-use crate::ids::{ConnectionId, SpeechId, UtteranceId};
+use crate::ids::{ConnectionId, RungId, SpeechId, UtteranceId};
 use crate::input::{HangUp, Input};
 use crate::output::{AgentState, ClientEvent, EndReason, Observation, Outcome, Output};
 use crate::provider::ProviderErrorKind;
@@ -48,7 +48,10 @@ fn late_words_of_a_cancelled_reply_change_nothing() {
     assert!(call.has(|output| matches!(output, Output::CancelLlm { request: r } if *r == request)));
     call.take();
     call.at(3_800, Input::LlmText { request, text: " the first is".into() });
-    call.at(3_810, Input::TtsAudio { speech: SpeechId(1), chunk: 1, audio_ms: 500 });
+    call.at(
+        3_810,
+        Input::TtsAudio { speech: SpeechId(1), chunk: 1, rung: RungId(0), audio_ms: 500, words: Vec::new() },
+    );
     call.at(3_820, Input::LlmDone { request });
     assert_eq!(call.take(), []);
 }
@@ -115,14 +118,20 @@ fn a_synthesis_that_fails_is_tried_once_more_and_then_the_caller_reads() {
     call.speaks(1_000, 2_000, "List my tasks", 950);
     call.llm_says(2_310, "You have three tasks. The first is milk.");
     let speech = call.speech();
-    call.at(2_330, Input::TtsFailed { speech, chunk: 0, kind: ProviderErrorKind::Unavailable });
+    call.at(
+        2_330,
+        Input::TtsFailed { speech, chunk: 0, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
     assert!(
         call.has(
             |output| matches!(output, Output::Synthesize { chunk: 2, text, .. } if text == "You have three tasks.")
         )
     );
     assert!(call.has(|output| matches!(output, Output::Synthesize { chunk: 3, .. })));
-    call.at(2_350, Input::TtsFailed { speech, chunk: 2, kind: ProviderErrorKind::Unavailable });
+    call.at(
+        2_350,
+        Input::TtsFailed { speech, chunk: 2, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
+    );
     assert!(call.events().iter().any(|event| matches!(event, ClientEvent::FallbackToText { .. })));
     assert_eq!(call.history(), ["user: List my tasks", "agent: You have three tasks. The first is milk."]);
 }
@@ -133,7 +142,7 @@ fn a_synthesis_that_hangs_in_mid_word_goes_on_with_the_words_that_have_no_audio(
     call.speaks(1_000, 2_000, "List my tasks", 950);
     call.llm_says(2_310, "You have three tasks.");
     let speech = call.speech();
-    call.at(2_400, Input::TtsAudio { speech, chunk: 0, audio_ms: 600 });
+    call.at(2_400, Input::TtsAudio { speech, chunk: 0, rung: RungId(0), audio_ms: 600, words: Vec::new() });
     call.until(5_400);
     assert!(call.has(|output| matches!(output, Output::Synthesize { chunk: 1, text, .. } if text == "three tasks.")));
     let captions: Vec<ClientEvent> =

@@ -104,7 +104,7 @@ fn end_of(tail: &[&str], today: Date) -> Option<Day> {
     }
 }
 
-fn monday(today: Date) -> Option<Date> {
+pub(super) fn monday(today: Date) -> Option<Date> {
     plus(today, -i64::from(today.weekday().to_monday_zero_offset()))
 }
 
@@ -145,7 +145,7 @@ fn distance(words: &[&str], today: Date) -> Option<(usize, Date)> {
 }
 
 /// A count in front of a unit: a number, "a", "a couple of", "a few".
-pub(super) fn count(words: &[&str]) -> Option<(usize, i64)> {
+pub(crate) fn count(words: &[&str]) -> Option<(usize, i64)> {
     match words {
         ["a", "couple", "of", ..] => Some((3, 2)),
         ["a", "couple", ..] | ["couple", "of", ..] => Some((2, 2)),
@@ -229,7 +229,7 @@ fn weekday_phrase(words: &[&str], today: Date, lenient: bool) -> Option<(usize, 
     }
 }
 
-fn month(word: &str) -> Option<i8> {
+pub(super) fn month(word: &str) -> Option<i8> {
     const NAMES: [&str; 12] = [
         "january",
         "february",
@@ -275,7 +275,7 @@ fn month_phrase(words: &[&str], today: Date) -> Option<(usize, Date)> {
 }
 
 /// The next day with this month and day, today included. None for a day that no month has.
-fn coming(month: i8, day: i8, today: Date) -> Option<Date> {
+pub(super) fn coming(month: i8, day: i8, today: Date) -> Option<Date> {
     // Eight years always hold a 29th of February.
     (0..=8).find_map(|ahead| Date::new(today.year() + ahead, month, day).ok().filter(|date| *date >= today))
 }

@@ -8,14 +8,14 @@ use super::Due;
 /// Reads a due date as the tools give it: a date, a local date-time, or an instant (told in the caller's zone).
 pub fn due_date(text: &str, now: &ZonedDateTime) -> Option<Due> {
     if text.len() == 10 {
-        return text.parse().ok().map(|date| Due { date, time: None, day_said: true });
+        return text.parse().ok().map(|date| Due { date, time: None, day_said: true, either_half: false });
     }
     if let Ok(instant) = text.parse::<Timestamp>() {
         let local = instant.to_zoned_datetime(now.time_zone().clone());
-        return Some(Due { date: local.date(), time: Some(local.time()), day_said: true });
+        return Some(Due { date: local.date(), time: Some(local.time()), day_said: true, either_half: false });
     }
     let local: DateTime = text.parse().ok()?;
-    Some(Due { date: local.date(), time: Some(local.time()), day_said: true })
+    Some(Due { date: local.date(), time: Some(local.time()), day_said: true, either_half: false })
 }
 
 /// Whether it has passed: a day when it is over, a time when it is past.

@@ -87,6 +87,11 @@ impl Clock {
         Some(Self { hour: i8::try_from(hour).ok()?, minute: i8::try_from(minute).ok()?, pm })
     }
 
+    /// Whether nothing but habit says which half of the day is meant.
+    pub(super) const fn is_open(self) -> bool {
+        self.pm.is_none() && matches!(self.hour, 7..=11)
+    }
+
     /// The time it means.
     pub(super) fn resolve(self, part: Option<DayPart>, day: Day) -> Time {
         let pm = self.pm.or(match part {
@@ -137,7 +142,7 @@ fn half_of_day(words: &[&str]) -> Option<(usize, bool)> {
 
 /// A time on the clock. `bare`: a plain number is one ("at five"); `day_said`: the phrase has a day already.
 pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize, Clock)> {
-    digital(words).or_else(|| past_and_to(words)).or_else(|| {
+    digital(words).or_else(|| past_and_to(words)).or_else(|| half_hour(words, bare)).or_else(|| {
         let (length, hour) = cardinal(words)?;
         let after = words.get(length..)?;
         if let Some((half, pm)) = half_of_day(after) {
@@ -146,6 +151,13 @@ pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize
         if matches!(after.first(), Some(&"o'clock" | &"oclock")) {
             let (half, pm) = half_of_day(&after[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
             return Some((length + 1 + half, Clock::new(hour, 0, pm)?));
+        }
+        // "Eight in the morning", "ten at night".
+        if length == 1
+            && (1..=12).contains(&hour)
+            && matches!(after, ["in", "the", "morning" | "afternoon" | "evening", ..] | ["at", "night", ..])
+        {
+            return Some((length, Clock::new(hour, 0, None)?));
         }
         // "five thirty", "seven forty five"; "oh five" is rare enough to leave out.
         if (1..=12).contains(&hour)
@@ -192,6 +204,13 @@ fn digital(words: &[&str]) -> Option<(usize, Clock)> {
     }
     let (half, pm) = half_of_day(&words[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
     Some((1 + half, Clock::new(hour, minute, pm)?))
+}
+
+/// "At half nine", as the British say: half past nine.
+fn half_hour(words: &[&str], bare: bool) -> Option<(usize, Clock)> {
+    let ["half", rest @ ..] = words else { return None };
+    let (length, hour) = cardinal(rest).filter(|(_, hour)| bare && (1..=12).contains(hour))?;
+    Some((1 + length, Clock::new(hour, 30, None)?))
 }
 
 /// "half past five", "quarter to six", "ten past seven".
@@ -245,5 +264,8 @@ pub(super) fn span_of_hours(words: &[&str], now: &ZonedDateTime) -> Option<(usiz
     }
     let then = now.checked_add(minutes.minutes()).ok()?;
     let time = Time::new(then.hour(), then.minute(), 0, 0).ok()?;
-    Some((lead + length + if from_now { 2 } else { 0 }, Due { date: then.date(), time: Some(time), day_said: true }))
+    Some((
+        lead + length + if from_now { 2 } else { 0 },
+        Due { date: then.date(), time: Some(time), day_said: true, either_half: false },
+    ))
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title};
-use super::change::{leading_priority, trailing_priority};
+use super::priority::{leading_priority, trailing_priority};
 use super::rule::{Match, Rule, first_match, rules};
 use super::{Intent, Known, Missing, NewTask, joined_titles};
 
@@ -42,14 +42,15 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (r"(?:reminder|to-?do|todo|task|a task|note to self|note|memo)(?: (?:to|is))? (?P<t>.+)", |found| {
             let first = found.words("t").first().map_or("", |word| word.norm.as_str());
-            let noun = matches!(first, "list" | "is" | "number" | "one" | "two" | "three" | "due" | "done" | "was");
+            let noun =
+                matches!(first, "that" | "list" | "is" | "number" | "one" | "two" | "three" | "due" | "done" | "was");
             if noun { None } else { marked(found) }
         }),
         (r"(?:don't|do not|never) let me forget (?:to |about |that i (?:need|have) to )?(?P<t>.+)", |found| {
             marked(found)
         }),
         (
-            r"(?:add|at|ad|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:on|onto|to|in|into|at|down on|two) {MY} {LIST}(?: for (?:me|us))?(?P<rest> .+)?",
+            r"(?:add|at|ad|and|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:(?:on|onto|to|in|into|at|down on|two) {MY} {LIST}|(?:on|in) there)(?: for (?:me|us))?(?P<rest> .+)?",
             |found| {
                 let named = found.text("t");
                 if matches!(named, "it" | "that" | "this") {
@@ -72,6 +73,7 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:add|put|at) (?:it|that|this|them|those)(?: one| task| again| back| too| to my list| to the list| on my list| on the list| back on| anyway| anyhow| regardless| all the same)*",
             |_| Some(Intent::AddThat),
         ),
+        (r"(?:add|put)(?: in)? (?:another one|one more|another)(?: to| for)? (?P<t>.+)", |found| marked(found)),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
         // "Put call the vet down for Thursday", "schedule a haircut on Friday": with a day, it is for the list.
         (r"(?:put|pop|pencil|note|jot|get) (?P<t>.+?) (?:down|in) (?P<rest>(?:for|on|at|by) .+)", |found| {
@@ -97,7 +99,7 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |really |probably |maybe |remember to |not forget to |make sure (?:to|i) )*(?P<t>.+)",
             |found| needed(found),
         ),
-        (r"(?:i've|we've) (?:also |still )?got to (?P<t>.+)", |found| needed(found)),
+        (r"(?:i've|we've) (?:also |still )?got to (?:remember to |not forget to )?(?P<t>.+)", |found| needed(found)),
         (r"i(?:'m| am) (?:supposed|going|planning) to (?P<t>.+)", |found| {
             lexicon::starts_verb(&norms(found.words("t"))).then(|| needed(found)).flatten()
         }),
@@ -106,12 +108,15 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         }),
         (
             r"(?:we're|we are|i'm|i am|i've|we've) (?:almost |nearly )?(?:out of|running out of|running low on|low on|run out of) (?P<t>.+)",
+            |found| lacking(found),
+        ),
+        (
+            r"(?:my|our|the) (?:[a-z]+ )?[a-z]+ (?:wants|needs|asked|told|reminded|expects|begged|would like) (?:me|us) to (?P<t>.+)|(?:i was|i've been|i have been|we were) (?:asked|told|reminded) to (?P<u>.+)",
             |found| {
-                Some(Intent::Offer(vec![NewTask {
-                    title: format!("Buy {}", title(found.words("t")).to_lowercase()),
-                    due: None,
-                    priority: None,
-                }]))
+                let words = if found.words("t").is_empty() { found.words("u") } else { found.words("t") };
+                lexicon::starts_verb(&norms(words))
+                    .then(|| offered(&Utterance::new(words.to_vec()), found.known))
+                    .flatten()
             },
         ),
         (
@@ -128,7 +133,15 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:please )?make sure (?:to|i|that i|we|that we) (?P<t>.+)", |found| marked(found)),
         (
             r"(?:write down|put down|note down|jot down|take a note|make a note|note|write|take down)(?: that i (?:need|have) to| of| to| that)? (?P<t>.+)",
-            |found| marked(found),
+            |found| {
+                // "Note that it's urgent" is about a task, and none.
+                let first = found.words("t").first().map_or("", |word| word.norm.as_str());
+                if matches!(first, "it's" | "it" | "that's" | "this" | "that") {
+                    let told = super::parse_exact(&Utterance::new(found.words("t").to_vec()), found.known);
+                    return (told.is_command() && !matches!(told, Intent::Add(_))).then_some(told);
+                }
+                marked(found)
+            },
         ),
     ])
 });
@@ -144,7 +157,10 @@ pub(super) fn parse_soft(utterance: &Utterance, known: Known<'_>) -> Option<Inte
 /// "Buy milk tomorrow": only something to do, so we ask.
 pub(super) fn parse_bare(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let words = norms(&utterance.words);
-    if words.len() > 16 || !lexicon::starts_action(&words) {
+    let lead = leading_priority(&words).map_or(0, |(length, _)| length);
+    // "Call the lawyer, it's urgent" ends in what is said of it.
+    if words.len() > 16 || !(lexicon::starts_action(&words[lead..]) || lead > 0 && lexicon::starts_verb(&words[lead..]))
+    {
         return None;
     }
     match build(&utterance.words, false, None, known) {
@@ -159,11 +175,14 @@ fn missing_title() -> Intent {
 
 fn marked(found: &Match<'_>) -> Option<Intent> {
     let number = found.text("n");
-    let several = matches!(
-        number,
-        "two" | "three" | "four" | "several" | "these" | "the following" | "a couple of" | "a few" | "some"
-    );
-    let words = found.words("t");
+    let whole = found.words("t");
+    let separate = separately(whole);
+    let several = separate.is_some()
+        || matches!(
+            number,
+            "two" | "three" | "four" | "several" | "these" | "the following" | "a couple of" | "a few" | "some"
+        );
+    let words = separate.unwrap_or(whole);
     // "add a task" may end in a dangling "to".
     if matches!(
         norms(words).as_slice(),
@@ -186,10 +205,33 @@ fn marked(found: &Match<'_>) -> Option<Intent> {
     Some(build(words, several, Some(lead.as_str()).filter(|lead| !lead.is_empty()), found.known))
 }
 
+/// The words in front of "as separate tasks".
+fn separately(words: &[Word]) -> Option<&[Word]> {
+    const SEPARATELY: [&[&str]; 5] = [
+        &["as", "separate", "tasks"],
+        &["as", "two", "tasks"],
+        &["as", "separate", "items"],
+        &["as", "two", "separate", "tasks"],
+        &["separately"],
+    ];
+    let norm = norms(words);
+    let ends = SEPARATELY.iter().find(|phrase| norm.len() > phrase.len() && norm.ends_with(phrase))?;
+    Some(&words[..words.len() - ends.len()])
+}
+
 /// "I need to …": a task, unless it is said of the list or of the call itself.
 fn needed(found: &Match<'_>) -> Option<Intent> {
     let text = found.text("t");
     let words = norms(found.words("t"));
+    let said = found.utterance_text().strip_suffix(text).unwrap_or_default().trim_end();
+    // "I have done …", "I got the milk", "I have a lot on": without a "to", having tells of what is, and asks for nothing.
+    if said.ends_with(" have") || said.ends_with(" got") || said.ends_with(" had better") {
+        return None;
+    }
+    // "I need bread": a thing, and no doing.
+    if said.ends_with(" need") && !lexicon::starts_verb(&words) && words.len() <= 3 && !is_about_us(&words) {
+        return lacking(found);
+    }
     if matches!(
         words.first(),
         Some(&"see" | &"hear" | &"know" | &"help" | &"a" | &"some" | &"no" | &"nothing" | &"any" | &"that" | &"it")
@@ -204,6 +246,29 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
         return None;
     }
     marked(found)
+}
+
+fn is_about_us(words: &[&str]) -> bool {
+    matches!(words, [first, ..] if matches!(*first, "help" | "you" | "a" | "an" | "some" | "it" | "that" | "this" | "more" | "no" | "nothing" | "anything" | "time" | "to" | "my"))
+}
+
+/// Something is needed, or has run out: to be bought, we suppose, and ask.
+fn lacking(found: &Match<'_>) -> Option<Intent> {
+    match build(found.words("t"), false, None, found.known) {
+        Intent::Add(tasks) => {
+            let buy = |task: NewTask| {
+                let mut letters = task.title.chars();
+                // "Buy milk", but "Buy USB sticks".
+                let acronym = task.title.chars().nth(1).is_some_and(char::is_uppercase);
+                let first = letters
+                    .next()
+                    .map(|first| if acronym { first.to_string() } else { first.to_lowercase().to_string() });
+                NewTask { title: format!("Buy {}{}", first.unwrap_or_default(), letters.as_str()), ..task }
+            };
+            Some(Intent::Offer(tasks.into_iter().map(buy).collect()))
+        }
+        _ => None,
+    }
 }
 
 /// "I want to …": a command to us, or something to do, which we offer to add.
@@ -281,7 +346,9 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
             && !words[start..].iter().any(|word| word.quoted)
         {
             due = Some(found);
-            words = without_dangling(&words[..start]);
+            // "Later today".
+            let later = start > 1 && words[start - 1].norm == "later" && norm[start] == "today";
+            words = without_dangling(&words[..start - usize::from(later)]);
         } else if let Some((start, found)) = trailing_priority(words)
             && start > 0
         {
@@ -303,17 +370,30 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
     while words.len() > 1 && matches!(words[0].norm.as_str(), "to" | "that" | "called") && !words[0].quoted {
         words = &words[1..];
     }
-    if words.len() > 2
-        && words[0].norm == "i"
-        && matches!(words[1].norm.as_str(), "need" | "have")
-        && words[2].norm == "to"
-    {
-        words = &words[3..];
-    }
+    words = without_duty(words);
     let words = repetition_last(words);
     let title = title(&words);
     (!title.is_empty()).then_some(NewTask { title, due, priority })
 }
+
+/// Without the "I must" of "note that I must send the invoice".
+fn without_duty(words: &[Word]) -> &[Word] {
+    match norms(words).as_slice() {
+        ["i" | "we", "need" | "have" | "ought" | "got", "to", _, ..] => &words[3..],
+        ["i" | "we", "must" | "should" | "shall", _, _, ..] => &words[2..],
+        _ => words,
+    }
+}
+
+/// What may stand between a title and its date, and belongs to the date.
+const BEFORE_DATES: [&[&str]; 6] = [
+    &["no", "later", "than"],
+    &["not", "later", "than"],
+    &["first", "thing"],
+    &["at", "the", "latest"],
+    &["sometime"],
+    &["latest"],
+];
 
 /// "every morning to stretch" is "stretch every morning".
 fn repetition_last(words: &[Word]) -> Vec<Word> {
@@ -329,8 +409,16 @@ fn repetition_last(words: &[Word]) -> Vec<Word> {
 /// Without "and it's", "which is" that a date or a priority left behind.
 fn without_dangling(words: &[Word]) -> &[Word] {
     let mut words = words;
+    let ends =
+        |words: &[Word]| BEFORE_DATES.iter().find(|phrase| norms(words).ends_with(phrase)).map(|phrase| phrase.len());
+    if let Some(length) = ends(words).filter(|length| *length < words.len()) {
+        words = &words[..words.len() - length];
+    }
     while let [rest @ .., last] = words
         && !last.quoted
+        // "Send it" keeps its word; in "…, make it" and "… and it" it belongs to the date.
+        && (last.norm != "it"
+            || rest.last().is_some_and(|word| word.pauses() || matches!(word.norm.as_str(), "and" | "make" | "mark" | "with")))
         && matches!(
             last.norm.as_str(),
             "and"

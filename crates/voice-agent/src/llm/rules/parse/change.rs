@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title};
+use super::priority::{find_priority, plain_priority, trailing_priority};
 use super::rule::{Match, Rule, first_match, rules};
 use super::{Intent, Known, Missing, Priority, Target, joined_titles, target};
 
@@ -41,8 +42,20 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(no_due(found)),
         ),
         (
+            r"(?:remove|delete|clear|drop|take off|take|get rid of|unset) (?:the |its |that |any )?(?:high |low |top )?(?:priority|urgency|importance)(?: (?:from|of|for|on|off) ?(?P<t>.*))?",
+            |found| Some(Intent::SetPriority(target(found.words("t")).unwrap_or(Target::It), Priority::Normal)),
+        ),
+        (r"(?:take|get) (?:the |its |that )?(?:due date|date|deadline|due) (?:off|away)(?: (?P<t>.+))?", |found| {
+            Some(no_due(found))
+        }),
+        (r"(?:no|without a|with no) (?:due date|date|deadline)(?: for (?P<t>.+))?", |found| Some(no_due(found))),
+        (
             r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?",
-            |found| delete(found),
+            |found| {
+                // "Trash is out" tells.
+                let verb = found.words("t").first().map_or("", |word| word.norm.as_str());
+                (!matches!(verb, "is" | "are" | "was" | "has")).then(|| delete(found)).flatten()
+            },
         ),
         (
             r"(?:get rid of|take off|throw away|drop|take|throw out|cancel|forget about|ditch|kick) (?P<t>.+?) (?:from|off|of|off of) {MY} {LIST}",
@@ -87,7 +100,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"re-?open", |_| Some(incomplete(Missing::Title, Intent::Reopen(Target::It)))),
         // Done.
         (
-            r"(?:mark|mar|set|make|check|tick|put|market|marked|count|call|declare) (?:off )?(?P<t>.+?) (?:off )?(?:as |is |has |to be |us |is as |to |ass )?(?:being )?(?:been )?{DONE}(?: (?:please|now|off))?",
+            r"(?:mark|mar|set|make|check|tick|put|market|marked|count|call|declare) (?:off )?(?P<t>.+?) (?:off )?(?:as |is |has |to be |us |is as |to |ass )?(?:being )?(?:been )?{DONE}(?: (?:please|now|off|for me))*",
             |found| complete(found),
         ),
         (r"(?:mark|set|check|tick) (?:as )?{DONE} (?P<t>.+)", |found| complete(found)),
@@ -101,6 +114,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (r"(?:complete|completed|compleat|close|resolve|finalize) (?P<t>.+)", |found| complete(found)),
         (r"(?:finish|do) (?P<t>.+)", |found| {
+            // "Do the first one first" is a plan.
+            if matches!(found.text("t").rsplit(' ').next(), Some("first" | "next" | "later"))
+                && found.text("t").contains(' ')
+                && found.text("t") != "the first"
+            {
+                return None;
+            }
             let known = found.known.titles.named(&norms(found.words("t"))).is_some();
             let whole = found.known.titles.named(&norms(found.all_words())).is_some();
             let pointed = !matches!(target(found.words("t")), Some(Target::Title(_)) | None);
@@ -233,8 +253,15 @@ fn deletes_known(found: &Match<'_>) -> Option<Intent> {
 }
 
 pub(super) fn complete(found: &Match<'_>) -> Option<Intent> {
-    let words = found.words("t");
+    let mut words = found.words("t");
     let known = found.known;
+    // "Everything that was due today": the day belongs to it.
+    if words.last().is_some_and(|last| last.norm == "due")
+        && let Some(Target::Those(_)) =
+            found.all_words().get(found.all_words().len() - words.len() - 1..).and_then(target)
+    {
+        words = &found.all_words()[found.all_words().len() - words.len() - 1..];
+    }
     if known.titles.named(&norms(words)).is_none() && words.len() > 2 {
         let parts = each_known(words, known).unwrap_or_else(|| joined_titles(words, false, known));
         if parts.len() > 1 {
@@ -294,7 +321,23 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
         let known = found.known.titles.named(&norms(named_words)).is_some();
         return (linked || postponing || pointed || known).then_some(Intent::SetDue(named, Some(due)));
     }
-    if let Some((start, priority)) = trailing_priority(words) {
+    // "Make it seven thirty".
+    if let ["it" | "that", rest @ ..] = norm.as_slice()
+        && matches!(verb, "make" | "set" | "put" | "move" | "change")
+        && let Some(due) = dates::parse(&[&["at"], rest].concat(), found.known.now)
+    {
+        return Some(Intent::SetDue(Target::It, Some(due)));
+    }
+    // "Move gym to 8", "… to nine fifteen": an hour, because a move ends in a date.
+    if let Some(at) = norm.iter().rposition(|word| *word == "to").filter(|at| *at > 0)
+        && matches!(verb, "move" | "change" | "shift" | "push" | "reschedule" | "set" | "make" | "put")
+        && let Some(due) = dates::parse(&[&["at"], &norm[at + 1..]].concat(), found.known.now)
+    {
+        let named = target(&words[..at])?;
+        let known = !matches!(named, Target::Title(_)) || found.known.titles.named(&norm[..at]).is_some();
+        return known.then_some(Intent::SetDue(named, Some(due)));
+    }
+    if let Some((start, priority)) = trailing_priority(words).or_else(|| plain_priority(words, found.known)) {
         let named = if start == 0 { Target::It } else { target(without_tail(&words[..start]))? };
         return Some(Intent::SetPriority(named, priority));
     }
@@ -346,110 +389,4 @@ fn without_tail(words: &[Word]) -> &[Word] {
         words = rest;
     }
     words
-}
-
-/// A priority, if the words name one and nothing else.
-pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
-    let kept: Vec<&str> = words
-        .iter()
-        .copied()
-        .filter(|word| {
-            !matches!(
-                *word,
-                "a" | "as"
-                    | "very"
-                    | "really"
-                    | "quite"
-                    | "priority"
-                    | "to"
-                    | "it's"
-                    | "is"
-                    | "with"
-                    | "at"
-                    | "please"
-                    | "pretty"
-                    | "super"
-                    | "of"
-                    | "level"
-                    | "so"
-                    | "that"
-                    | "marked"
-                    | "now"
-                    | "the"
-                    | "more"
-                    | "importance"
-                    | "any"
-                    | "anymore"
-                    | "longer"
-            )
-        })
-        .collect();
-    match kept.as_slice() {
-        ["high"]
-        | ["highest"]
-        | ["top"]
-        | ["urgent"]
-        | ["important"]
-        | ["critical"]
-        | ["crucial"]
-        | ["higher"]
-        | ["asap"]
-        | ["hi"]
-        | ["urgently"]
-        | ["essential"] => Some(Priority::High),
-        ["low"]
-        | ["lo"]
-        | ["lowest"]
-        | ["lower"]
-        | ["unimportant"]
-        | ["not", "important"]
-        | ["not", "urgent"]
-        | ["not", "that", "important"]
-        | ["less", "important"]
-        | ["less", "urgent"]
-        | ["minor"]
-        | ["isn't", "important"]
-        | ["isn't", "urgent"]
-        | ["not", "high"] => Some(Priority::Low),
-        ["normal"] | ["medium"] | ["regular"] | ["default"] | ["standard"] | ["middle"] => Some(Priority::Normal),
-        [] if words == ["priority"] || words == ["a", "priority"] => Some(Priority::High),
-        _ => None,
-    }
-}
-
-/// A priority at the end of the words, and where it starts.
-pub(crate) fn trailing_priority(words: &[Word]) -> Option<(usize, Priority)> {
-    let norm = norms(words);
-    (0..words.len()).find_map(|start| {
-        if words[start].quoted || norm.len() - start > 5 {
-            return None;
-        }
-        let priority = find_priority(&norm[start..])?;
-        let introduced =
-            matches!(norm[start], "with" | "as" | "at" | "it's" | "is" | "a" | "very" | "really" | "to" | "that's");
-        let clear = norm[start..].iter().any(|word| {
-            matches!(*word, "priority" | "urgent" | "asap" | "urgently" | "important" | "unimportant" | "critical")
-        });
-        let pause = start == 0 || words[start - 1].pauses();
-        // "buy something important" keeps its word; ", important" and "as important" do not.
-        let soft = matches!(
-            norm[start],
-            "important" | "critical" | "high" | "low" | "normal" | "medium" | "top" | "crucial" | "essential" | "hi"
-        ) && !norm[start..].contains(&"priority");
-        let allowed = if soft { pause } else { clear || (introduced && start > 0) };
-        // "a" in "a high" belongs to a title.
-        (allowed && (norm[start] != "a" || norm[start..].contains(&"priority"))).then_some((start, priority))
-    })
-}
-
-/// A priority in front of a title: "high priority: call the bank".
-pub(super) fn leading_priority(words: &[&str]) -> Option<(usize, Priority)> {
-    match words {
-        ["high" | "top", "priority", ..] => Some((2, Priority::High)),
-        ["low", "priority", ..] => Some((2, Priority::Low)),
-        ["urgent" | "urgently", ..] if words.get(1).is_some_and(|_| lexicon::starts_verb(&words[1..])) => {
-            Some((1, Priority::High))
-        }
-        _ => None,
-    }
 }

@@ -37,12 +37,27 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::List(Filter { status: Some("open"), due: Some("overdue".into()), ..Filter::default() })),
         ),
         (
+            r"(?:am i|are we|i'm|we're) (?:free|busy|available)(?: .+)?|(?:what (?:did|have) i (?:miss|missed|forget|forgotten)|(?:did|have) i (?:miss|missed|forget|forgotten) (?:anything|something))",
+            |found| {
+                let missed = ["miss", "forg"].iter().any(|word| found.utterance_text().contains(word));
+                let due = if missed { Some("overdue".to_owned()) } else { due(found.utterance_text(), found.known) };
+                due.map(|due| Intent::List(Filter { status: Some("open"), due: Some(due), ..Filter::default() }))
+            },
+        ),
+        (
             r"(?:do|must|should|did) (?:i|we) (?:still |really |also )*(?:have to |need to |got to )?(?P<t>.+?)(?: still)?",
             |found| found.known.titles.named(&norms(found.words("t"))).map(|_| query(found.words("t"))),
         ),
         (
             r"(?:did|have) you (?:already |just )?(?:add|added|put|got|get|saved?|noted?|written?)(?: down)? (?:it|that|this|them)(?: down| on| yet| already| to my list| on my list)*",
             |_| Some(Intent::Last),
+        ),
+        (
+            r"(?:what(?:'s| is| was)|which (?:is|was|one is|one was)|tell me|read(?: me)?) (?P<t>(?:the )?[a-z0-9]+ (?:one|task|thing|item))(?: again)?",
+            |found| {
+                let picked = matches!(super::target(found.words("t")), Some(super::Target::Picked(_)));
+                picked.then(|| Intent::When(found.text("t").to_owned()))
+            },
         ),
         (
             r"how (?:urgent|important) (?:is|are) (?:the |my )?(?P<t>.+)|what priority (?:is|does|has) (?:the |my )?(?P<u>.+?)(?: have)?",
@@ -107,7 +122,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 };
                 let about_tasks = text.split(' ').any(|word| is_about_tasks(word) || state(word))
                     || text.contains("do i have")
-                    || matches!(text, "how many" | "how many are there" | "how many more");
+                    || matches!(
+                        text,
+                        "how many"
+                            | "how many are there"
+                            | "how many more"
+                            | "how many again"
+                            | "how many is that"
+                            | "how many was that"
+                    );
                 about_tasks.then(|| Intent::Count(filter(text, found.known)))
             },
         ),
@@ -240,7 +263,7 @@ fn is_about_tasks(word: &str) -> bool {
 }
 
 /// The filters that occur anywhere in a question.
-fn filter(text: &str, known: Known<'_>) -> Filter {
+pub(crate) fn filter(text: &str, known: Known<'_>) -> Filter {
     let has = |word: &str| text.split(' ').any(|entry| entry == word);
     let done = has("done")
         || has("finished")
@@ -285,9 +308,8 @@ fn filter(text: &str, known: Known<'_>) -> Filter {
         None
     };
     let open = status != Some("done");
-    let days = if open { several_days(text, known) } else { Vec::new() };
-    let due = if open && days.is_empty() { due(text, known) } else { None };
-    Filter { status, due, priority, query: about(text, known), days }
+    let due = if open { due(text, known) } else { None };
+    Filter { status, due, priority, query: about(text, known) }
 }
 
 /// "… about the garden", "… with John".
@@ -299,24 +321,6 @@ fn about(text: &str, known: Known<'_>) -> Option<String> {
     let what = what.trim_start_matches("the ").trim_start_matches("my ");
     let dated = dates::parse(&what.split(' ').collect::<Vec<_>>(), known.now).is_some();
     (!what.is_empty() && !dated && !matches!(what, "tasks" | "list" | "today" | "tomorrow")).then(|| what.to_owned())
-}
-
-/// The days of "next week" and "this weekend".
-fn several_days(text: &str, known: Known<'_>) -> Vec<jiff::civil::Date> {
-    let today = known.now.date();
-    let monday = i64::from(7 - today.weekday().to_monday_zero_offset());
-    let (from, count) = if text.contains("next week") && !text.contains("next weekend") {
-        (monday, 7)
-    } else if text.contains("next weekend") {
-        (monday + 5, 2)
-    } else if text.contains("weekend") {
-        ((monday - 2).max(0), 2)
-    } else if text.contains("next few days") || text.contains("coming days") || text.contains("next couple of days") {
-        (0, 4)
-    } else {
-        return Vec::new();
-    };
-    (from..from + count).filter_map(|ahead| today.checked_add(ahead.days()).ok()).collect()
 }
 
 fn due(text: &str, known: Known<'_>) -> Option<String> {
@@ -347,18 +351,19 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
         return Some("today".into());
     }
     let words: Vec<&str> = text.split(' ').collect();
+    let today = known.now.date();
+    if let Some(range) = dates::find_range(&words, known.now) {
+        // "By Friday" of this week is this week, with what was due on its days before.
+        let sunday = today.checked_add(i64::from(6 - today.weekday().to_monday_zero_offset()).days()).ok()?;
+        let by = words.iter().any(|word| matches!(*word, "by" | "until" | "till" | "before"));
+        let this_week = by && range.from == Some(today) && range.to.is_some_and(|to| to > today && to <= sunday);
+        return Some(if this_week { "this_week".into() } else { range.to_argument() });
+    }
     let found = (0..words.len()).find_map(|at| {
         let (length, due) = dates::find_leading(&words[at..], known.now)?;
         // A lone "do" or a preposition is no date; find_leading needs a day in it.
-        (length > 0 && due.date >= known.now.date()).then_some(due)
+        (length > 0 && due.date >= today).then_some(due)
     })?;
-    let today = known.now.date();
-    // "by Friday" includes the days before it.
-    let sunday = today.checked_add(i64::from(6 - today.weekday().to_monday_zero_offset()).days()).ok()?;
-    let until = ["by", "before", "until", "till"].iter().any(|word| words.contains(word));
-    if until && found.date > today && found.date <= sunday {
-        return Some("this_week".into());
-    }
     Some(match found.date {
         date if date == today => "today".into(),
         date if today.tomorrow().is_ok_and(|tomorrow| tomorrow == date) => "tomorrow".into(),

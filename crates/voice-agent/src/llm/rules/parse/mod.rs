@@ -1,11 +1,17 @@
 //! What the caller wants, from the words alone. What "it" or "yes" refers to is found out later (`answer`, `act`).
 
 mod add;
+mod assent;
 mod change;
+mod elision;
+mod header;
 mod list;
 mod many;
+mod pick;
+mod priority;
 mod refer;
 mod rule;
+mod shift;
 mod small;
 mod split;
 mod statement;
@@ -20,9 +26,11 @@ use super::normalise::{Utterance, Word, norms};
 use super::titles::Titles;
 
 pub(crate) use add::new_tasks;
-pub(crate) use change::find_priority;
+pub(crate) use list::filter;
+pub(crate) use pick::pick;
+pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
-pub(crate) use small::pick;
+pub(crate) use shift::Shift;
 pub(crate) use split::joined_titles;
 pub(crate) use target::{Target, target};
 
@@ -59,8 +67,6 @@ pub(crate) struct Filter {
     pub(crate) due: Option<String>,
     pub(crate) priority: Option<Priority>,
     pub(crate) query: Option<String>,
-    /// Several days, where the tool knows no word for them ("next week").
-    pub(crate) days: Vec<jiff::civil::Date>,
 }
 
 /// Which one of several.
@@ -119,12 +125,18 @@ pub(crate) enum Intent {
     Complete(Vec<Target>),
     Reopen(Target),
     SetDue(Target, Option<Due>),
+    /// Its due date is moved on, from what it is.
+    Shift(Target, Shift),
     SetPriority(Target, Priority),
     Rename(Target, String),
     Delete(Vec<Target>),
     /// All done tasks, or all tasks; but for these.
     DeleteScope(&'static str, Vec<Target>),
     Undo,
+    /// What sounds like "undo that", or "go back": only that if something has just been changed.
+    SoundsLikeUndo,
+    /// "Put it back": only what was taken off the list, or finished.
+    BringBack,
     /// "Add that": what was offered, or what was just deleted.
     AddThat,
     /// "What did I just add?"
@@ -134,6 +146,8 @@ pub(crate) enum Intent {
     Repeat,
     Yes,
     No,
+    /// Both yes and no, or "maybe".
+    Unsure,
     Cancel,
     More,
     Pick(Vec<Pick>),
@@ -147,6 +161,10 @@ pub(crate) enum Intent {
     Again(String, Map<String, Value>),
     /// Nothing is to be destroyed, or none of those was meant.
     Kept,
+    /// It is not to be destroyed, but something else is to be done.
+    Stays,
+    /// "Put it back", and there is nothing to put back.
+    NothingToBringBack,
     /// No more of that.
     Enough,
     /// Only "um", or nothing.
@@ -160,7 +178,7 @@ impl Intent {
         let all = |target: &Target| matches!(target, Target::All(_));
         match self {
             Self::Complete(targets) | Self::Delete(targets) => targets.iter().any(all),
-            Self::SetDue(target, _) | Self::SetPriority(target, _) => all(target),
+            Self::SetDue(target, _) | Self::SetPriority(target, _) | Self::Shift(target, _) => all(target),
             Self::DeleteScope(..) => true,
             _ => false,
         }
@@ -172,6 +190,9 @@ impl Intent {
             self,
             Self::Yes
                 | Self::No
+                | Self::Unsure
+                | Self::SoundsLikeUndo
+                | Self::BringBack
                 | Self::Cancel
                 | Self::More
                 | Self::Pick(_)
@@ -203,11 +224,18 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if utterance.is_empty() {
         return vec![Intent::Hesitation];
     }
-    let clauses = split::commands(utterance, known);
+    if let Some(headed) = header::parse_headed(utterance, known) {
+        return headed;
+    }
+    let whole = elision::restored(utterance, known);
+    let clauses = split::commands(&whole, known);
     if clauses.len() >= 2 {
         return clauses;
     }
-    vec![parse_one(utterance, known)]
+    if let Some(told) = split::sentences(&whole, known) {
+        return told;
+    }
+    vec![parse_one(&whole, known)]
 }
 
 /// Understands one command.
@@ -232,7 +260,42 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
             return rest;
         }
     }
-    by_sound(&plain, known).unwrap_or(Intent::Unknown)
+    if let Some(command) = before_a_remark(&plain, known) {
+        return command;
+    }
+    // "Yes please do" is more than its courtesies.
+    assent::parse(&utterance.text).or_else(|| by_sound(&plain, known)).unwrap_or(Intent::Unknown)
+}
+
+/// "Mark it as low, it's been extended": a command, and why.
+fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let pause = utterance.words.iter().position(Word::pauses)?;
+    let remark = utterance.words.get(pause + 1)?;
+    let explains = matches!(
+        remark.norm.as_str(),
+        "it's"
+            | "it"
+            | "because"
+            | "since"
+            | "as"
+            | "so"
+            | "i"
+            | "i'm"
+            | "that's"
+            | "they"
+            | "they're"
+            | "he"
+            | "she"
+            | "we"
+            | "we're"
+            | "there's"
+            | "cause"
+            | "cuz"
+    );
+    let head = Utterance::new(utterance.words[..=pause].to_vec());
+    let command = parse_exact(&head, known);
+    let fits = command.is_command() && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
+    (explains && fits).then_some(command)
 }
 
 fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
@@ -243,13 +306,67 @@ fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
         .or_else(|| add::parse_marked(utterance, known))
         .or_else(|| list::parse(utterance, known))
         .or_else(|| many::parse(utterance, known))
-        .or_else(|| change::parse(utterance, known))
-        .or_else(|| add::parse_soft(utterance, known))
-        .or_else(|| dated(utterance, known))
-        .or_else(|| statement::parse(utterance, known))
+        .or_else(|| heaviest(utterance, known))
         .or_else(|| small::parse_talk(utterance))
         .or_else(|| add::parse_bare(utterance, known))
         .unwrap_or(Intent::Unknown)
+}
+
+/// How sure a reading is. What names a task that is on the list is surer than what would add one, whichever rule found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// A task that is not on the list is told of.
+    Guess,
+    /// An answer, an offer, or a plan that becomes a task.
+    Plan,
+    /// A command in so many words.
+    Command,
+    /// About a task that the words clearly name, or point at.
+    Known,
+}
+
+/// The surest of what the words may mean; of equals, the one whose rules come first.
+fn heaviest(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    type Reading = fn(&Utterance, Known<'_>) -> Option<Intent>;
+    let readings: [(Reading, Weight); 5] = [
+        (shift::parse, Weight::Command),
+        (change::parse, Weight::Command),
+        (add::parse_soft, Weight::Plan),
+        (dated, Weight::Plan),
+        (statement::parse, Weight::Guess),
+    ];
+    let mut best: Option<(Weight, Intent)> = None;
+    for (reading, least) in readings {
+        let Some(intent) = reading(utterance, known) else { continue };
+        let weight = if names_known(&intent, known) { Weight::Known } else { least };
+        if best.as_ref().is_none_or(|(heaviest, _)| weight > *heaviest) {
+            best = Some((weight, intent));
+        }
+        if weight == Weight::Known {
+            break;
+        }
+    }
+    best.map(|(_, intent)| intent)
+}
+
+/// Whether all tasks of a command are on the list, or are pointed at.
+fn names_known(intent: &Intent, known: Known<'_>) -> bool {
+    let is_known = |target: &Target| match target {
+        Target::Title(title) => {
+            let lower = title.to_lowercase();
+            known.titles.named(&lower.split(' ').collect::<Vec<_>>()).is_some()
+        }
+        _ => true,
+    };
+    match intent {
+        Intent::Complete(targets) | Intent::Delete(targets) => !targets.is_empty() && targets.iter().all(is_known),
+        Intent::Reopen(target)
+        | Intent::SetDue(target, _)
+        | Intent::SetPriority(target, _)
+        | Intent::Shift(target, _)
+        | Intent::Rename(target, _) => is_known(target),
+        _ => false,
+    }
 }
 
 /// "Tomorrow I need to …": a date in front of a command.
@@ -257,6 +374,13 @@ fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let words = norms(&utterance.words);
     if let Some(due) = dates::parse(&words, known.now) {
         return Some(Intent::Date(due));
+    }
+    // "Normal priority, please."
+    if words.contains(&"priority")
+        && words.len() <= 4
+        && let Some(priority) = find_priority(&words)
+    {
+        return Some(Intent::SetPriority(Target::It, priority));
     }
     let (length, due) = dates::find_leading(&words, known.now)?;
     let rest = utterance.starting_at(length);

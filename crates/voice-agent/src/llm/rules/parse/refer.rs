@@ -29,7 +29,10 @@ fn touches(intent: &Intent) -> Option<Vec<Target>> {
     match intent {
         Intent::Add(tasks) => Some(tasks.iter().map(|task| Target::Title(task.title.clone())).collect()),
         Intent::Complete(targets) | Intent::Delete(targets) => Some(targets.clone()),
-        Intent::Reopen(target) | Intent::SetDue(target, _) | Intent::SetPriority(target, _) => one(target),
+        Intent::Reopen(target)
+        | Intent::SetDue(target, _)
+        | Intent::Shift(target, _)
+        | Intent::SetPriority(target, _) => one(target),
         Intent::Rename(_, new) => Some(vec![Target::Title(new.clone())]),
         Intent::Again(name, arguments) if name == "add_task" => {
             let title = arguments.get("title").and_then(serde_json::Value::as_str)?;
@@ -57,6 +60,7 @@ fn replaced(intent: Intent, touched: &[Target]) -> Vec<Intent> {
         Intent::Delete(targets) => vec![Intent::Delete(all(targets))],
         Intent::Reopen(target) => each(target, &Intent::Reopen),
         Intent::SetDue(target, due) => each(target, &|target| Intent::SetDue(target, due)),
+        Intent::Shift(target, shift) => each(target, &|target| Intent::Shift(target, shift)),
         Intent::SetPriority(target, priority) => each(target, &|target| Intent::SetPriority(target, priority)),
         Intent::Rename(target, new) => each(target, &|target| Intent::Rename(target, new.clone())),
         other => vec![other],

@@ -57,7 +57,7 @@ const SHORTHANDS: [(&str, &str); 8] = [
         "(?:(?:to-?do |to do |task |tasks |shopping |grocery )?(?:lists?|tasks|to-?dos|todos|agenda|plate|lest))",
     ),
     ("{MY}", "(?:my|the|our|your|a|this|that)"),
-    ("{I}", "(?:i|we|i've|we've|i have|we have|i'm|i am)"),
+    ("{I}", "(?:i have|we have|i am|i've|we've|i'm|i|we)"),
     ("{DONE}", "(?:done|complete|completed|finished|did|ready|dun|completely done|all done)"),
     ("{SHOW}", "(?:show|list|read|tell|give|read out|read back|display|repeat|see|hear|view|go over|open|lift)"),
     ("{ME}", "(?:me |us |to me )?"),

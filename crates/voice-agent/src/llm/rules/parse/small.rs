@@ -6,7 +6,7 @@ use super::super::dates;
 use super::super::normalise::{Utterance, Word};
 use super::super::titles::Titles;
 use super::rule::{Rule, first_match, rules};
-use super::{Intent, Known, Pick, Talk};
+use super::{Intent, Known, Talk};
 
 /// Without "hey", "please", "could you", "thanks" around the rest, unless nothing would be left.
 pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
@@ -20,7 +20,7 @@ pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
     if words.len() == utterance.words.len() { utterance.clone() } else { Utterance::new(words.to_vec()) }
 }
 
-const LEADING: [&[&str]; 53] = [
+const LEADING: &[&[&str]] = &[
     &["listen"],
     &["look"],
     &["maybe"],
@@ -74,9 +74,39 @@ const LEADING: [&[&str]; 53] = [
     &["there's", "one", "more"],
     &["and", "one", "more", "thing"],
     &["oops"],
+    &["it", "would", "be", "great", "if", "you", "could"],
+    &["it", "would", "be", "nice", "if", "you", "could"],
+    &["it", "would", "be", "good", "if", "you", "could"],
+    &["it'd", "be", "great", "if", "you", "could"],
+    &["i", "was", "wondering", "if", "you", "could"],
+    &["i'd", "appreciate", "it", "if", "you", "could"],
+    &["do", "you", "think", "you", "could"],
+    &["do", "you", "think", "you", "can"],
+    &["is", "it", "possible", "to"],
+    &["would", "it", "be", "possible", "to"],
+    &["if", "you", "could"],
+    &["would", "you", "be", "so", "kind", "as", "to"],
+    &["would", "you", "be", "so", "kind", "to"],
+    &["be", "so", "kind", "and"],
+    &["i", "was", "thinking"],
+    &["i've", "been", "thinking"],
+    &["i", "wanted", "to"],
+    &["i", "just", "wanted", "to"],
+    &["i", "just", "remembered", "that"],
+    &["i", "just", "remembered"],
+    &["i", "realized"],
+    &["i", "realised"],
+    &["basically"],
+    &["anyway"],
+    &["by", "the", "way"],
+    &["while", "you're", "at", "it"],
+    &["please", "note", "that"],
+    &["quickly"],
+    &["first", "of", "all"],
+    &["um"],
 ];
 
-const TRAILING: [&[&str]; 8] = [
+const TRAILING: &[&[&str]] = &[
     &["actually"],
     &["instead"],
     &["please"],
@@ -85,6 +115,13 @@ const TRAILING: [&[&str]; 8] = [
     &["will", "you"],
     &["would", "you"],
     &["ok"],
+    &["as", "well"],
+    &["too"],
+    &["then"],
+    &["if", "you", "can"],
+    &["if", "you", "could"],
+    &["if", "possible"],
+    &["would", "you", "please"],
 ];
 
 fn starts_with(words: &[Word], phrase: &[&str]) -> bool {
@@ -95,18 +132,85 @@ fn leading_courtesy(words: &[Word]) -> Option<usize> {
     if let Some(phrase) = LEADING.iter().find(|phrase| starts_with(words, phrase)) {
         return Some(phrase.len());
     }
+    // "Morning! What's due?", "perfect, add milk".
+    if let [first, _, ..] = words
+        && first.pauses()
+        && matches!(
+            first.norm.as_str(),
+            "morning"
+                | "evening"
+                | "afternoon"
+                | "perfect"
+                | "thanks"
+                | "cool"
+                | "wonderful"
+                | "lovely"
+                | "nice"
+                | "excellent"
+        )
+    {
+        return Some(1);
+    }
     // A plain "yes" or "and" in front only with something longer behind it.
     let [first, second, _, ..] = words else { return None };
     let connecting = matches!(first.norm.as_str(), "yes" | "yeah" | "yep" | "and" | "sure" | "right" | "thank" | "but");
     match (connecting, first.norm.as_str()) {
         (true, "thank") => (second.norm == "you").then_some(2),
-        // "and a task to …" is a misheard "add a task to …".
-        (true, "and") => (!matches!(second.norm.as_str(), "a" | "an" | "the" | "new")).then_some(1),
+        // "and a task to …" is a misheard "add a task to …", and "and milk to my list" another.
+        (true, "and") => {
+            let listed = words.last().is_some_and(|last| last.norm == "list") && is_thing(&second.norm);
+            (!listed && !matches!(second.norm.as_str(), "a" | "an" | "the" | "new")).then_some(1)
+        }
         (connecting, _) => connecting.then_some(1),
     }
 }
 
+/// Whether the word may begin what is to be put on the list, and is no command or question to us.
+fn is_thing(word: &str) -> bool {
+    !matches!(
+        word,
+        "what"
+            | "what's"
+            | "which"
+            | "when"
+            | "how"
+            | "is"
+            | "are"
+            | "do"
+            | "can"
+            | "show"
+            | "read"
+            | "tell"
+            | "give"
+            | "list"
+            | "go"
+            | "open"
+            | "check"
+            | "clear"
+            | "delete"
+            | "remove"
+            | "empty"
+            | "take"
+            | "put"
+            | "add"
+            | "mark"
+            | "cross"
+            | "complete"
+            | "review"
+            | "move"
+            | "i"
+    )
+}
+
 fn trailing_courtesy(words: &[Word]) -> Option<usize> {
+    // "…, yeah": only behind a pause, because a title may end in such a word.
+    if let [.., before, last] = words
+        && words.len() > 2
+        && before.pauses()
+        && matches!(last.norm.as_str(), "yeah" | "yes" | "right" | "okay" | "yep")
+    {
+        return Some(1);
+    }
     TRAILING
         .iter()
         .find(|phrase| {
@@ -141,9 +245,19 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:(?:please |can you |could you |i didn't |i did not |sorry )*(?:what was that|what did you say|say that again|say it again|repeat that|repeat|repeat it|come again|pardon|pardon me|excuse me|what|sorry|once more|one more time|i didn't catch that|catch that|hear that|hear you|i didn't get that|didn't hear you|i missed that|what was it|huh|again))(?: (?:again|please|once more|one more time|sorry|me|what was that|what))*",
             |_| Some(Intent::Repeat),
         ),
+        // In so many words.
         (
-            r"(?:(?:no|oh|oh no|sorry) )*(?:undo|undue|and do|on do|under|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo last|undo my last (?:change|action)|and do that|on do that|under that|un do that|i'd undo that|revert|revert that|take that back|take it back|put it back|put that back|bring it back|roll that back|go back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i knew that|i knew it|i new that|i need that back|i undo that|undo bat|undo what you did|undo what i did|undo dad|oops|oops undo that|whoops)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo last|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|change it back)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
             |_| Some(Intent::Undo),
+        ),
+        (
+            r"(?:(?:no|oh|oh no|sorry|oops|actually) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i need (?:that|it) back|i want (?:that|it) back)(?: (?:please|again|then))*",
+            |_| Some(Intent::BringBack),
+        ),
+        // By sound, or as one says it only of what has just happened.
+        (
+            r"(?:(?:no|oh|oh no|sorry) )*(?:and do|on do|under|and do that|on do that|under that|i knew that|i knew it|i new that|a new that|i know that|undo bat|undo dad|undo hat|undo cat|undo (?:[a-z]{2,4})|and you that|and you|on to that|go back|oops|whoops)(?: (?:please|again|too|that|it))*",
+            |_| Some(Intent::SoundsLikeUndo),
         ),
         (
             r"(?:let's |let us |i want to |i'd like to |i would like to |can we |we should |shall we |help me |help me to |start |begin |do |start to |time to |i need to )*(?:a |my |the )?(?:review|re view|go through|walk through|run through|look through|step through|work through|go over|reviewing|go threw|take me through|walk me through)(?: (?:(?:all|each)(?: of)?|with me))?(?: (?:my|the|our|these|those|open|remaining|everything|them|all))*(?: (?:tasks?|list|to-?dos?|to-do list|task list|to do list|items|open tasks))?(?: (?:one by one|one at a time|together|with me|now|review|again|please))*",
@@ -162,7 +276,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Review),
         ),
         (
-            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night))*)",
+            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night))*)",
             |_| Some(Intent::Goodbye),
         ),
         (
@@ -174,7 +288,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Goodbye),
         ),
         (
-            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|it was|it's|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
+            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
             |found| {
                 let what = found.words("what").to_vec();
                 let first = found.text("what").split(' ').next().unwrap_or_default();
@@ -192,7 +306,21 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                         | "completed"
                         | "not"
                 );
-                (!other || found.text("what").len() > 300).then_some(Intent::Correct(what))
+                // "I meant the goats" corrects; "I want the goats" does not.
+                let meant = ["meant ", "mean "].iter().any(|word| found.utterance_text().contains(word));
+                let named = matches!(first, "a" | "my" | "the") && meant;
+                (!other || named).then_some(Intent::Correct(what))
+            },
+        ),
+        // "It's Friday": what else it is corrects nothing ("it's at the school").
+        (
+            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:it was|it's|it is) (?P<what>.+)",
+            |found| {
+                let words = found.words("what").to_vec();
+                let norms: Vec<&str> = words.iter().map(|word| word.norm.as_str()).collect();
+                let means =
+                    dates::parse(&norms, found.known.now).is_some() || found.known.titles.named(&norms).is_some();
+                (means && !matches!(norms[0], "done" | "finished" | "complete")).then_some(Intent::Correct(words))
             },
         ),
         // "No, not the milk, call John", "not today, tomorrow": the pause divides them.
@@ -229,10 +357,10 @@ pub(super) fn parse_whole_talk(utterance: &Utterance) -> Option<Intent> {
 
 /// Answers, farewells and the like.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    if let Some(picks) = pick(&utterance.text) {
+    if let Some(picks) = super::pick(&utterance.text) {
         return Some(Intent::Pick(picks));
     }
-    first_match(&RULES, utterance, known)
+    first_match(&RULES, utterance, known).or_else(|| super::assent::parse(&utterance.text))
 }
 
 static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -300,7 +428,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::OffTopic)),
         ),
         (
-            r"(?:i'm|i am|i feel|i'm feeling) (?:so |very |really |a bit |a little |just |kind of )*(?:tired|bored|sad|happy|stressed|sick|hungry|busy|exhausted|overwhelmed|lonely|good|fine|okay|great|well)(?: .*)?",
+            r"i(?:'ve| have)(?: got)? (?:a lot|so much|too much|a ton|loads|plenty|lots|a busy) .*|(?:i'm|i am|i feel|i'm feeling) (?:so |very |really |a bit |a little |just |kind of )*(?:tired|bored|sad|happy|stressed|sick|hungry|busy|exhausted|overwhelmed|lonely|good|fine|okay|great|well)(?: .*)?",
             |_| Some(Intent::Talk(Talk::Feeling)),
         ),
     ])
@@ -311,69 +439,4 @@ pub(super) fn parse_talk(utterance: &Utterance) -> Option<Intent> {
     static NOW: LazyLock<jiff::ZonedDateTime> =
         LazyLock::new(|| jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC));
     first_match(&TALK, utterance, Known { now: &NOW, titles: Titles::NONE })
-}
-
-/// "the second one", "number two", "the first and the third", "both", "all of them".
-pub(crate) fn pick(text: &str) -> Option<Vec<Pick>> {
-    let words: Vec<&str> = text.split(' ').collect();
-    let strip = |word: &str| {
-        !matches!(
-            word,
-            "the"
-                | "one"
-                | "ones"
-                | "number"
-                | "task"
-                | "tasks"
-                | "please"
-                | "option"
-                | "item"
-                | "and"
-                | "i"
-                | "mean"
-                | "meant"
-                | "of"
-                | "them"
-                | "those"
-                | "these"
-                | "it's"
-                | "take"
-                | "pick"
-                | "with"
-                | "just"
-                | "only"
-                | "um"
-                | "uh"
-                | "that"
-                | "yes"
-                | "yeah"
-                | "too"
-                | "also"
-        )
-    };
-    let had_article = words.iter().any(|word| matches!(*word, "the" | "number" | "option" | "one" | "ones"));
-    let kept: Vec<&str> = words.iter().copied().filter(|word| strip(word)).collect();
-    match kept.as_slice() {
-        [] if text == "one" || text == "number one" || text == "option one" => return Some(vec![Pick::Nth(0)]),
-        ["both"] | ["both", "two"] | ["two"]
-            if !text.contains("number") && (text.starts_with("both") || text.ends_with("two of them")) =>
-        {
-            return Some(vec![Pick::Both]);
-        }
-        ["all"] | ["all", "three"] | ["everything"] | ["every"] => return Some(vec![Pick::All]),
-        ["last"] | ["latter"] | ["last", "two"] if kept.len() == 1 => return Some(vec![Pick::Last]),
-        ["former"] => return Some(vec![Pick::Nth(0)]),
-        ["other"] if had_article => return Some(vec![Pick::Other]),
-        ["first", "two"] => return Some(vec![Pick::Nth(0), Pick::Nth(1)]),
-        ["first", "three"] => return Some(vec![Pick::Nth(0), Pick::Nth(1), Pick::Nth(2)]),
-        _ => {}
-    }
-    if kept.is_empty() || kept.len() > 3 {
-        return None;
-    }
-    let number = |word: &str| {
-        let (_, value) = dates::ordinal(&[word]).or_else(|| dates::cardinal(&[word]))?;
-        usize::try_from(value).ok().filter(|value| (1..=20).contains(value)).map(|value| Pick::Nth(value - 1))
-    };
-    kept.iter().map(|word| if *word == "last" { Some(Pick::Last) } else { number(word) }).collect()
 }

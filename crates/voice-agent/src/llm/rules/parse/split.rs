@@ -173,7 +173,49 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     let mut intents: Vec<Intent> = clauses.iter().map(|words| parse_one(&clause(words), known)).collect();
     let tag = |intent: &Intent| intent.is_command();
     intents.dedup();
+    share_day(&mut intents);
     if intents.iter().all(tag) { super::chain(intents) } else { Vec::new() }
+}
+
+/// "At 7 tomorrow … and at 9": an hour alone is on the day that was named before it.
+fn share_day(intents: &mut [Intent]) {
+    let mut day = None;
+    for intent in intents {
+        let Intent::Add(tasks) = intent else { continue };
+        for due in tasks.iter_mut().filter_map(|task| task.due.as_mut()) {
+            match day {
+                Some(date) if !due.day_said && due.time.is_some() => due.date = date,
+                _ if due.day_said => day = Some(due.date),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Sentences that each tell or command something: "The cat is fed. The dog is not."
+pub(super) fn sentences(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
+    let words = &utterance.words;
+    let parts: Vec<&[Word]> =
+        words.split_inclusive(|word| !word.quoted && word.trail.contains(['.', '!', ';'])).collect();
+    if !(2..=MAX_COMMANDS).contains(&parts.len()) {
+        return None;
+    }
+    let mut intents = Vec::with_capacity(parts.len());
+    for part in parts {
+        let norm = norms(part);
+        // "… The dog is not": what the sentence before has said of the cat.
+        let denied = match (norm.as_slice(), intents.last()) {
+            ([.., "is" | "are", "not"] | [.., "isn't" | "aren't"], Some(Intent::Complete(_))) => {
+                let end = norm.iter().position(|word| matches!(*word, "is" | "are" | "isn't" | "aren't"))?;
+                super::target(&part[..end]).map(Intent::Reopen)
+            }
+            _ => None,
+        };
+        let intent = denied.unwrap_or_else(|| parse_one(&Utterance::new(part.to_vec()), known));
+        let fits = intent.is_command() && !matches!(intent, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
+        intents.push(fits.then_some(intent)?);
+    }
+    Some(super::chain(intents))
 }
 
 /// Whether the words need the verb of the clause before: "set A to high | and B to low", "move A to Friday and B to
@@ -223,7 +265,7 @@ fn stands_alone(before: &Intent, rest: &[Word], known: Known<'_>) -> bool {
             let words: Vec<&str> = lower.split(' ').collect();
             known.titles.named(&words).is_some() || commands_us(before, verb, &words)
         }
-        Target::All(_) => true,
+        Target::All(_) | Target::Those(_) => true,
         Target::It | Target::Them | Target::Picked(_) => pointing,
     };
     match &intent {
@@ -233,6 +275,7 @@ fn stands_alone(before: &Intent, rest: &[Word], known: Known<'_>) -> bool {
         Intent::Reopen(target)
         | Intent::SetDue(target, _)
         | Intent::SetPriority(target, _)
+        | Intent::Shift(target, _)
         | Intent::Rename(target, _) => clear(target),
         _ => false,
     }
@@ -297,6 +340,14 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
     {
         return true;
     }
+    // "Email Sue on Wednesday and visit Grandpa …": what has its date is complete.
+    if dates::find_trailing(&before_norms, known.now).is_some_and(|(start, _)| start > 1)
+        && lexicon::starts_verb(&rest_norms)
+        && lexicon::starts_verb(&before_norms)
+        && rest_norms.len() > 1
+    {
+        return true;
+    }
     if several {
         return conjunction || before.last().is_some_and(Word::pauses);
     }
@@ -305,7 +356,12 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
         return false;
     }
     // "read and sign the contract", "go to the shop and buy milk" are one thing.
-    let lone_verb = before_norms.len() == 1 && lexicon::starts_verb(&before_norms);
+    // "pick up and drop off the kids": both verbs have two words, and share what follows.
+    let particle = |words: &[&str]| {
+        matches!(words.get(1), Some(&("up" | "off" | "out" | "in" | "down" | "over" | "back" | "away" | "on")))
+    };
+    let phrasal = before_norms.len() == 2 && particle(&before_norms) && particle(&rest_norms);
+    let lone_verb = lexicon::starts_verb(&before_norms) && (before_norms.len() == 1 || phrasal);
     let errand = matches!(before_norms.first(), Some(&"go" | &"come" | &"try" | &"drive" | &"stop" | &"sit" | &"run"));
     let depends = matches!(
         rest_norms.first(),

@@ -5,22 +5,35 @@ use std::sync::LazyLock;
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms};
-use super::change::{complete, find_priority};
+use super::change::complete;
+use super::priority::find_priority;
 use super::rule::{Match, Rule, first_match, rules};
-use super::{Filter, Intent, Known, Priority, Target, target};
+use super::{Filter, Intent, Known, Missing, Priority, Target, target};
 
 /// Statements about tasks, tried after all commands.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:{I}(?: just| already| now| also| finally)*|just|already) (?:done|finished|completed|did|been done|taken care of|took care of|dealt with|handled|through|sorted|crossed off)(?: with| doing| off)? (?P<t>.+?)(?: already| now| today| just now)?",
+            r"(?:(?:{I}(?: just| already| now| also| finally)*|just|already) )?(?:taken care of|took care of|dealt with|been done with) (?P<t>.+?)(?: already| now| today| just now| yesterday| this morning| earlier)?",
             |found| complete(found),
         ),
-        (r"(?:finished|completed|done|did|taken care of|dun)(?: with| doing)? (?P<t>.+)", |found| complete(found)),
+        (
+            r"(?:{I}(?: just| already| now| also| finally)*|just|already) (?:done|finished|completed|did|been done|taken care of|took care of|dealt with|handled|through|sorted|crossed off)(?: with| doing| off)? (?P<t>.+?)(?: already| now| today| just now| yesterday| this morning| last night| earlier)?",
+            |found| complete(found),
+        ),
+        (r"(?:finished|completed|done|did|taken care of|dun)(?: with| doing)? (?P<t>.+)", |found| {
+            let first = found.words("t").first().map_or("", |word| word.norm.as_str());
+            (!matches!(first, "and" | "or" | "but")).then(|| complete(found)).flatten()
+        }),
+        (
+            r"(?P<t>.+?) (?:has|have|gets|get|should have|should get|is of|deserves)(?: a| the)? (?P<d>(?:high|low|normal|medium|top|highest|lowest) (?:priority|importance))(?: now| again)?",
+            |found| Some(Intent::SetPriority(target(found.words("t"))?, find_priority(&norms(found.words("d")))?)),
+        ),
         (
             r"(?P<t>.+?) (?:is|are|has been|have been|was|were|got) (?:all |already |now )*(?P<v>[a-z]+)(?: now| already)?",
             |found| {
-                let base = lexicon::present_of(found.text("v"))?;
+                // "The gutters are clean" tells of "clean the gutters", as "cleaned" does.
+                let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
                 let mut norm = vec![base.as_str()];
                 norm.extend(norms(found.words("t")));
                 let named = found.known.titles.named(&norm)?;
@@ -28,7 +41,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?P<t>(?:it's|that's|this is|they're|those are))(?: now| already| all)* (?:{DONE}|taken care of|sorted)(?: now| already| too)?",
+            r"(?P<t>(?:it's|that's|this is|it is|that is|that one's|this one's|that one is|this one is|they're|those are))(?: now| already| all)* (?:{DONE}|taken care of|sorted)(?: now| already| too)?",
             |found| {
                 let them = matches!(found.text("t"), "they're" | "those are");
                 Some(Intent::Complete(vec![if them { Target::Them } else { Target::It }]))
@@ -80,8 +93,76 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             found.known.titles.named(&norms(found.words("t"))).is_some().then(|| complete(found)).flatten()
         }),
         (
-            r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now)?",
+            r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now| yesterday| this morning| last night| earlier| today| this afternoon)?",
             |found| did(found),
+        ),
+        // "I've sent it."
+        (
+            r"{I}(?: just| already| now| also| finally)* (?P<v>[a-z]+) (?:it|that)(?: already| now| just now| yesterday| today)?",
+            |found| {
+                let base = lexicon::present_of(found.text("v"))?;
+                let done = !matches!(
+                    base.as_str(),
+                    "get"
+                        | "leave"
+                        | "change"
+                        | "say"
+                        | "keep"
+                        | "put"
+                        | "stop"
+                        | "add"
+                        | "delete"
+                        | "move"
+                        | "make"
+                        | "hear"
+                );
+                done.then(|| Intent::Complete(vec![Target::It]))
+            },
+        ),
+        // "Done": what?
+        (r"(?:all )?(?:done|finished|completed)(?: already| now)?", |_| {
+            Some(Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
+        }),
+        // "I called": whom?
+        (r"{I}(?: just| already| now| also| finally)* (?P<v>[a-z]+)(?: (?:them|already|him|her))?", |found| {
+            let base = lexicon::present_of(found.text("v"))?;
+            let telling = !matches!(
+                base.as_str(),
+                "say" | "do" | "go" | "get" | "leave" | "change" | "stop" | "set" | "put" | "find"
+            );
+            telling.then(|| Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
+        }),
+        // "The trash is out" is "take out the trash" done.
+        (
+            r"(?P<t>.+?) (?:is|are) (?:all |already |now )*(?P<v>out|in|up|off|down|away|back)(?: now| already)?",
+            |found| {
+                let mut norm = norms(found.words("t"));
+                norm.push(found.text("v"));
+                let named = found.known.titles.named(&norm)?;
+                Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
+            },
+        ),
+        // "It's sent."
+        (
+            r"(?:it's|that's|that one's|that one is|it is|that is|it has been|it's been|that's been) (?:all |already |now |been |just |finally )*(?P<v>[a-z]+)(?: now| already)?",
+            |found| {
+                let base = lexicon::present_of(found.text("v"))?;
+                let done = !matches!(
+                    base.as_str(),
+                    "call"
+                        | "change"
+                        | "move"
+                        | "plan"
+                        | "schedule"
+                        | "set"
+                        | "leave"
+                        | "cancel"
+                        | "open"
+                        | "need"
+                        | "delete"
+                );
+                done.then(|| Intent::Complete(vec![Target::It]))
+            },
         ),
         (
             r"(?:it's|that's|this is|it is|that is|it isn't|it's really|that one is|that one's|it's|they're)(?: actually| really| very| quite| super)? (?P<d>.+)",
@@ -96,6 +177,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?P<t>.+?)(?: is| are| isn't|'s| has to be done| needs to be done| need to be done| have to be done| needs doing| need doing| must be done| should be)(?: actually| really| very| now| quite| only| so| super)* (?P<d>.+)",
             |found| {
                 let text = found.utterance_text();
+                // "Call the lawyer, it's urgent": what is told is told of a task that is yet to be added.
+                let trails = found
+                    .words("t")
+                    .last()
+                    .is_some_and(|last| matches!(last.norm.as_str(), "it" | "it's" | "that's" | "which"));
+                if trails && found.words("t").len() > 1 {
+                    return None;
+                }
                 if let Some(mut priority) = find_priority(&norms(found.words("d"))) {
                     if text.contains("isn't") && priority == Priority::High {
                         priority = Priority::Low;
@@ -174,7 +263,13 @@ fn did(found: &Match<'_>) -> Option<Intent> {
         norm.extend(norms(&words));
         found.known.titles.named(&norm).is_some()
     };
-    let base = bases.iter().find(named)?;
+    // "I got the milk" is rather "Buy milk" than "Get milk for the cat": the one that says no more.
+    let length = |base: &&String| {
+        let mut norm: Vec<&str> = vec![base.as_str()];
+        norm.extend(norms(&words));
+        found.known.titles.named(&norm).map_or(usize::MAX, |title| title.split(' ').count())
+    };
+    let base = bases.iter().filter(named).min_by_key(length)?;
     let verb = Word { raw: base.clone(), lead: String::new(), trail: String::new(), norm: base.clone(), quoted: false };
     words.insert(0, verb);
     Some(Intent::Complete(vec![target(&words)?]))

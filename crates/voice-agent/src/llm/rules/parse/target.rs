@@ -14,6 +14,8 @@ pub(crate) enum Target {
     Them,
     /// "everything", but for these.
     All(Vec<Target>),
+    /// "everything due today", "the overdue ones": all that a question with these words would list.
+    Those(String),
     /// "the second one" of those that were listed last.
     Picked(Vec<Pick>),
 }
@@ -74,6 +76,9 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     if is_everything(&norm) {
         return Some(Target::All(Vec::new()));
     }
+    if is_filtered(&norm) {
+        return Some(Target::Those(joined.replace("'s", "")));
+    }
     if let Some(picks) = super::pick(&joined) {
         return Some(Target::Picked(picks));
     }
@@ -101,6 +106,46 @@ fn is_everything(words: &[&str]) -> bool {
         }
         _ => false,
     }
+}
+
+/// "everything due today", "all urgent tasks", "the overdue ones".
+fn is_filtered(words: &[&str]) -> bool {
+    let tasks = |word: &str| {
+        matches!(word, "tasks" | "ones" | "things" | "stuff" | "to-dos" | "items" | "everything" | "all" | "those")
+    };
+    let skip =
+        words.iter().take_while(|word| matches!(**word, "the" | "my" | "of" | "all" | "everything" | "those")).count();
+    let spans = words[..skip].iter().any(|word| matches!(*word, "all" | "everything" | "those"));
+    let rest = &words[skip..];
+    // "The overdue ones".
+    let kind = match rest {
+        ["overdue" | "late" | "urgent" | "important" | "unimportant", tail @ ..] => Some(tail),
+        ["high" | "low" | "normal", "priority", tail @ ..] => Some(tail),
+        _ => None,
+    };
+    if let Some(tail) = kind {
+        return matches!(tail, [last] if tasks(last)) || tail.is_empty() && spans;
+    }
+    // "All of today's tasks".
+    if let [day, last] = rest
+        && day.ends_with("'s")
+        && tasks(last)
+    {
+        return true;
+    }
+    // "Everything due today", "all tasks from today", "the ones for tomorrow".
+    let named = usize::from(rest.first().is_some_and(|word| tasks(word)));
+    let mut tail = &rest[named..];
+    while let [
+        "that" | "that's" | "which" | "is" | "was" | "were" | "are" | "scheduled" | "planned" | "still",
+        more @ ..,
+    ] = tail
+    {
+        tail = more;
+    }
+    let dated = matches!(tail, ["due" | "from" | "for" | "on" | "of", _, ..])
+        || matches!(tail, ["overdue" | "urgent" | "late"]);
+    (spans || named == 1) && skip + named > 0 && dated
 }
 
 /// The words without what only says that they are about a task.

@@ -168,6 +168,9 @@ pub(super) fn ambiguous(scene: &Scene<'_>, called: &Called<'_>) -> String {
 }
 
 pub(super) fn needs_confirmation(scene: &Scene<'_>, called: &Called<'_>) -> String {
+    if called.call.name == "undo" {
+        return undo_question(called);
+    }
     if let Some(task) = called.task() {
         return format!("Shall I really delete {}?", with_due(task, scene));
     }
@@ -188,6 +191,25 @@ pub(super) fn needs_confirmation(scene: &Scene<'_>, called: &Called<'_>) -> Stri
         (Some(count), _) => format!("Shall I really delete all {count} tasks?"),
         (None, _) => "Are you sure?".into(),
     }
+}
+
+/// Before something is taken back that was not done in this conversation.
+fn undo_question(called: &Called<'_>) -> String {
+    let action = called.field("action").and_then(Value::as_str).unwrap_or_default();
+    let count = number(called.field("count")).unwrap_or(1);
+    let what = called.task().map_or_else(|| "a task".to_owned(), |task| spoken(task.title));
+    let what = if count > 1 { format!("{count} tasks") } else { what };
+    let did = match action {
+        "add_task" => format!("{what} was added"),
+        "complete_task" => format!("{what} was marked as done"),
+        "reopen_task" => format!("{what} was opened again"),
+        "delete_task" => format!("{what} was deleted"),
+        "rename_task" => format!("{what} got its name"),
+        "set_due" => format!("{what} got its date"),
+        "set_priority" => format!("{what} got its priority"),
+        _ => format!("{what} was changed"),
+    };
+    format!("We have changed nothing just now. Before that, {did}. Shall I take that back?")
 }
 
 /// Before several are deleted at once.

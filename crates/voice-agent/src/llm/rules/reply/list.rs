@@ -1,7 +1,7 @@
 //! Lists and counts, as a person would say them.
 
 use super::super::act::Scene;
-use super::super::dates::{due_date, speak_date};
+use super::super::dates::{Range, due_date, speak_date};
 use super::super::dialogue::{Called, TaskView, Turn, number, spoken_of};
 use super::super::parse::Intent;
 use super::{due_words, join, spoken, when_due, with_due};
@@ -95,6 +95,10 @@ fn kind(scene: &Scene<'_>, called: &Called<'_>, total: usize) -> String {
         Some("this_week") => " due this week".to_owned(),
         Some("none") => " without a due date".to_owned(),
         Some("overdue") => return format!("overdue {priority}{noun}"),
+        Some(range) if range.contains("..") => match Range::from_argument(range) {
+            Some(range) => format!(" due {}", range.speak(scene.request.now.date())),
+            None => String::new(),
+        },
         Some(date) => match due_date(date, &scene.request.now) {
             Some(due) => format!(" due {}", speak_date(due.date, scene.request.now.date())),
             None => String::new(),
@@ -108,6 +112,9 @@ fn nothing(scene: &Scene<'_>, called: &Called<'_>) -> String {
     let filtered = called.argument("due").is_some() || called.argument("priority").is_some();
     match called.argument("status") {
         Some("done") => "You have no done tasks yet.".into(),
+        _ if called.argument("due").is_some_and(|due| due.contains("..")) => {
+            format!("You have nothing{}.", kind(scene, called, 0).trim_start_matches("tasks"))
+        }
         _ if filtered => format!("You have no {}.", kind(scene, called, 0)),
         _ => "Your list is empty. You can say, add a task to buy milk.".into(),
     }
@@ -118,31 +125,6 @@ fn counted(scene: &Scene<'_>, called: &Called<'_>, total: usize) -> String {
         0 => format!("You have no {}.", kind(scene, called, 0)),
         1 => format!("You have one {}.", kind(scene, called, 1)),
         _ => format!("You have {total} {}.", kind(scene, called, total)),
-    }
-}
-
-/// What was asked for over several days, in one call each.
-pub(super) fn over_days(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
-    let (_, intents) = scene.understand(turn.user);
-    let counts = intents.iter().any(|intent| matches!(intent, Intent::Count(_)));
-    let total: usize = calls.iter().filter_map(|called| number(called.field("total"))).fold(0, usize::saturating_add);
-    let when = match calls.len() {
-        2 => "at the weekend",
-        4 => "in the next few days",
-        _ => "next week",
-    };
-    let names: Vec<String> =
-        calls.iter().flat_map(|called| called.tasks("tasks")).map(|task| with_due(task, scene)).collect();
-    let noun = if total == 1 { "task" } else { "tasks" };
-    match (total, counts) {
-        (0, _) => format!("You have nothing due {when}."),
-        (1, true) => format!("You have one task due {when}."),
-        (_, true) => format!("You have {total} {noun} due {when}."),
-        (1, false) => format!("You have one task due {when}: {}.", join(&names, "and")),
-        _ if names.len() > 4 => {
-            format!("You have {total} {noun} due {when}. The first three are {}.", join(&names[..3], "and"))
-        }
-        _ => format!("You have {total} {noun} due {when}: {}.", join(&names, "and")),
     }
 }
 

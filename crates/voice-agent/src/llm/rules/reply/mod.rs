@@ -6,11 +6,11 @@ mod talk;
 
 use super::act::Scene;
 use super::dates::{self, due_date};
-use super::dialogue::{Called, TaskView, Turn};
+use super::dialogue::{Called, TaskView, Turn, is_look};
 use super::normalise::{capitalised, shortened};
-use super::parse::NewTask;
+use super::parse::{NewTask, Priority};
 
-pub(crate) use talk::{not_understood, repeat, talk};
+pub(crate) use talk::{is_lost, not_understood, repeat, talk};
 
 /// Said when nobody has said anything yet.
 pub(crate) const OPENING: &str = "How can I help with your tasks?";
@@ -127,20 +127,51 @@ pub(crate) fn when_due(task: TaskView<'_>, scene: &Scene<'_>) -> String {
 /// "Shall I add … for tomorrow?"
 pub(crate) fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> String {
     let now = &scene.request.now;
-    let name = |task: &NewTask| match task.due {
-        Some(due) => format!("{} {}", spoken(&task.title), dates::speak_due(due, now)),
-        None => spoken(&task.title),
+    let name = |task: &NewTask| {
+        let due = task.due.map(|due| format!(" {}", dates::speak_due(due, now))).unwrap_or_default();
+        let priority = match task.priority {
+            Some(Priority::High) => " with high priority",
+            Some(Priority::Low) => " with low priority",
+            _ => "",
+        };
+        format!("{}{due}{priority}", spoken(&task.title))
     };
     let names: Vec<String> = tasks.iter().map(name).collect();
     let object = if tasks.len() == 1 { "that" } else { "them" };
-    format!("{}: shall I add {object} to your list?", join(&names, "and"))
+    let asked = format!("{}: shall I add {object} to your list?", join(&names, "and"));
+    let heard = scene.current().map_or("", |turn| turn.user);
+    if asks_us(heard) { format!("I can't do that myself, I only keep your list. {asked}") } else { asked }
+}
+
+/// Whether the caller wants us to do the thing itself: "can you call John for me?", "set a timer for ten minutes".
+fn asks_us(heard: &str) -> bool {
+    let lower = heard.to_lowercase();
+    let words: Vec<&str> = lower
+        .split(|letter: char| !letter.is_alphanumeric() && letter != '\'')
+        .filter(|word| !word.is_empty())
+        .collect();
+    let polite =
+        words.iter().position(|word| !matches!(*word, "hey" | "hi" | "ok" | "okay" | "please" | "so" | "and" | "then"));
+    let rest = polite.map_or(&[][..], |at| &words[at..]);
+    let asked = matches!(rest, ["can" | "could" | "will" | "would", "you", ..]);
+    let machine = matches!(
+        rest,
+        ["set" | "start", "a" | "an" | "the" | "my", "timer" | "stopwatch" | "alarm", ..]
+            | ["wake", "me", ..]
+            | ["play" | "turn", "some" | "on" | "off" | "up" | "down" | "the", ..]
+    );
+    asked
+        || machine
+        || lower.trim_end_matches(['.', '?', '!']).ends_with("for me")
+            && matches!(rest, ["call" | "book" | "order" | "send" | "email", ..])
 }
 
 /// Says what the tools answered in this turn.
 pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
     // A hand-off is not spoken of when there is anything else to say.
     let silent = |called: &Called<'_>| {
-        called.call.name == "transfer_to_agent" && called.status() == "ok" && turn.calls.len() > 1
+        let spoken_of = called.call.name == "transfer_to_agent" || is_look(called);
+        spoken_of && called.status() == "ok" && turn.calls.len() > 1
     };
     let mut answered: Vec<&Called<'_>> =
         turn.calls.iter().filter(|called| called.output.is_some() && !silent(called)).collect();
@@ -172,7 +203,6 @@ fn group(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
     let called = calls[0];
     match (called.status(), called.call.name.as_str()) {
         ("failed", name) => failed(name),
-        ("ok", "list_tasks") if calls.len() > 1 => list::over_days(scene, turn, calls),
         ("ok", "list_tasks") => list::list(scene, turn, called),
         ("ok", "transfer_to_agent") => "Let's go through your tasks. Ready?".into(),
         ("ok", "end_call") => "Talk to you soon.".into(),
@@ -184,6 +214,7 @@ fn group(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
             let said = if calls.len() > 1 { change::several(scene, calls) } else { change::one(scene, called) };
             format!("{said} Shall I add {} anyway?", if calls.len() > 1 { "them" } else { "it" })
         }
+        ("gone", _) => "That task isn't on your list any more.".into(),
         ("undone", _) => calls.iter().map(|called| change::undone(scene, called)).collect::<Vec<String>>().join(" "),
         ("nothing_to_undo", _) => "There is nothing to undo.".into(),
         (_, _) if calls.len() > 1 => change::several(scene, calls),

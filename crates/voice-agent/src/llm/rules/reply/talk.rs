@@ -59,14 +59,14 @@ pub(crate) fn repeat(history: &[Turn<'_>]) -> String {
     format!("I said: {last}")
 }
 
+/// Whether a reply says that nothing was understood, or asks which task is meant: nothing was done.
+pub(crate) fn is_lost(reply: &str) -> bool {
+    LOST.iter().any(|beginning| reply.starts_with(beginning))
+}
+
 /// Honest about what was not understood: what was heard, and what can be said; something else every time.
 pub(crate) fn not_understood(scene: &Scene<'_>, utterance: &Utterance) -> String {
-    let lost = scene
-        .history()
-        .iter()
-        .rev()
-        .take_while(|turn| LOST.iter().any(|beginning| turn.reply.starts_with(beginning)))
-        .count();
+    let lost = scene.history().iter().rev().take_while(|turn| is_lost(&turn.reply)).count();
     let heard = shortened(&title(&utterance.words), 60);
     match lost % 3 {
         0 if heard.is_empty() => super::NOT_UNDERSTOOD_AT_ALL.into(),

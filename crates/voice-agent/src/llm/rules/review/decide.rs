@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::super::act::Scene;
+use super::super::act::{Scene, due_arguments};
 use super::super::dates;
 use super::super::dialogue::TaskView;
-use super::super::normalise::normalise;
+use super::super::normalise::{Word, normalise, norms};
 use super::super::parse::{self, Intent, Target};
 use super::understood;
 
@@ -18,6 +18,8 @@ pub(super) enum Decision {
     Stop,
     /// A tool is to be called.
     Call(&'static str, Map<String, Value>),
+    /// It is done, and so is the next.
+    DoneWithNext,
     /// It was not about this task.
     Other,
 }
@@ -34,6 +36,8 @@ const KEEP: &[&str] = &[
     "yep",
     "leave it",
     "leave it as it is",
+    "leave it as is",
+    "leave as is",
     "leave that",
     "next",
     "next one",
@@ -159,6 +163,11 @@ const DONE: &[&str] = &[
     "mark as done",
     "check it off",
     "tick it off",
+    "done and dusted",
+    "all done",
+    "that one's done already",
+    "that one is done",
+    "been there done that",
 ];
 
 /// The task is not needed any more.
@@ -179,8 +188,11 @@ const DELETE: &[&str] = &[
 ];
 
 /// Words in front of a date that say nothing more than it does.
-const BEFORE_A_DATE: &[&str] =
-    &["no", "move", "it", "yes", "let's", "say", "do", "make", "push", "postpone", "that", "i'll", "put", "off", "one"];
+const BEFORE_A_DATE: &[&str] = &[
+    "no", "not", "yet", "move", "it", "yes", "let's", "say", "do", "make", "push", "postpone", "that", "i'll", "put",
+    "off", "one", "maybe", "rather", "but", "leave", "keep", "still", "open", "more", "like", "better", "done", "i",
+    "will",
+];
 
 /// What was decided about this task.
 pub(super) fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decision {
@@ -201,12 +213,37 @@ pub(super) fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decis
     if DONE.contains(&text) {
         return Decision::Call("complete_task", key());
     }
-    if DELETE.contains(&text) {
+    let needless = [
+        "not needed any more",
+        "not needed anymore",
+        "no longer needed",
+        "don't need it any more",
+        "don't need that any more",
+    ];
+    if DELETE.contains(&text) || needless.iter().any(|end| text.ends_with(end)) {
         return Decision::Call("delete_task", key());
     }
+    let told = [
+        " and the next one too",
+        " and the next one as well",
+        " and so is the next one",
+        " and the next too",
+        " and the next one",
+    ];
+    if told.iter().any(|end| text.strip_suffix(end).is_some_and(|rest| DONE.contains(&rest))) {
+        return Decision::DoneWithNext;
+    }
     let words: Vec<&str> = text.split(' ').skip_while(|word| BEFORE_A_DATE.contains(word)).collect();
-    if let Some(due) = dates::parse(&words, scene.known().now) {
-        return Decision::Call("set_due", with("due", due.to_argument().into()));
+    // "Not today, on Thursday": what counts stands behind the pause.
+    let pause =
+        utterance.words.iter().position(Word::pauses).filter(|_| matches!(text.split(' ').next(), Some("not" | "no")));
+    let behind = pause.map(|at| norms(&utterance.words[at + 1..]));
+    let due = dates::parse(&words, scene.known().now)
+        .or_else(|| behind.and_then(|words| dates::parse(&words, scene.known().now)));
+    if let Some(due) = due {
+        let mut arguments = key();
+        arguments.extend(due_arguments(Some(due)));
+        return Decision::Call("set_due", arguments);
     }
     if let Some(priority) = parse::find_priority(&words) {
         return Decision::Call("set_priority", with("priority", priority.as_str().into()));
@@ -225,7 +262,13 @@ fn about_it(intent: &Intent, key: impl Fn() -> Map<String, Value>) -> Decision {
         Intent::Complete(targets) if targets.as_slice() == [Target::It] => Decision::Call("complete_task", key()),
         Intent::Delete(targets) if targets.as_slice() == [Target::It] => Decision::Call("delete_task", key()),
         Intent::SetDue(Target::It, due) => {
-            Decision::Call("set_due", with("due", due.map_or(Value::Null, |due| due.to_argument().into())))
+            let mut arguments = key();
+            arguments.extend(due_arguments(*due));
+            Decision::Call("set_due", arguments)
+        }
+        Intent::Shift(Target::It, shift) => {
+            let (name, amount) = shift.argument();
+            Decision::Call("set_due", with(name, amount.into()))
         }
         Intent::SetPriority(Target::It, priority) => {
             Decision::Call("set_priority", with("priority", priority.as_str().into()))

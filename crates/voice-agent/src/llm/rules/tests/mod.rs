@@ -172,7 +172,8 @@ impl Conversation {
         shown.insert("name".into(), name.into());
         for (key, value) in arguments {
             match (key.as_str(), value) {
-                ("limit", _) => {}
+                // How many are asked for, and what of a due date stays, shows in what comes of it.
+                ("limit" | "keep", _) => {}
                 ("id", Value::String(id)) => {
                     shown.insert("task".into(), self.list.title_of(id).into());
                 }

@@ -1,0 +1,201 @@
+//! The recognisers at work: lines that hear audio as it comes, and those that are given whole stretches of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use voice_core::Input;
+use voice_core::ids::{RungId, UtteranceId};
+use voice_core::provider::ProviderErrorKind;
+
+use super::{Done, Driver, ScoreParts, SttRung, Transcription};
+use crate::audio::format::AudioFormat;
+use crate::audio::frame::{SAMPLES_PER_MS_16K, encode_pcm16le};
+use crate::stt::{LineEvent, Stt, SttLine, Wanted};
+
+/// Events of a line that may wait for the session's loop. When it is full, the line waits.
+const LINE_QUEUE: usize = 32;
+
+/// The session's lines to streaming recognisers, and who is hearing what.
+#[derive(Default)]
+pub(super) struct Lines {
+    open: BTreeMap<RungId, Box<dyn SttLine>>,
+    /// Who hears the utterance that is being said.
+    hearing: Option<(UtteranceId, RungId)>,
+    /// The utterance that each line has begun.
+    begun: BTreeMap<RungId, UtteranceId>,
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("hearing", &self.hearing).field("begun", &self.begun).finish_non_exhaustive()
+    }
+}
+
+impl Driver {
+    /// Opens the session's lines, so that no handshake is on a turn's path.
+    pub(super) fn open_lines(&mut self) {
+        self.close_lines();
+        for (at, stt) in self.deps.providers.stt.iter().enumerate() {
+            let (SttRung::Streaming(stt), Ok(rung)) = (stt, u8::try_from(at).map(RungId)) else { continue };
+            let (events, mut heard) = mpsc::channel(LINE_QUEUE);
+            let line = stt.open(AudioFormat::Pcm16k, &self.staging.titles(), events);
+            self.lines.open.insert(rung, line);
+            let done = self.done_sender.clone();
+            self.deps.tracker.spawn(async move {
+                while let Some(event) = heard.recv().await {
+                    if done.send(Done::Line { rung, event }).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    }
+
+    /// Nobody is there to be heard.
+    pub(super) fn close_lines(&mut self) {
+        self.lines = Lines::default();
+    }
+
+    fn whole(&self, rung: RungId) -> Option<Arc<dyn Stt>> {
+        match self.deps.providers.stt.get(usize::from(rung.0)) {
+            Some(SttRung::Whole(stt)) => Some(Arc::clone(stt)),
+            _ => None,
+        }
+    }
+
+    /// An utterance begins, or goes on with another recogniser, which hears it from its beginning.
+    pub(super) fn start_utterance(&mut self, utterance: UtteranceId, from_ms: u64, rung: RungId) {
+        if self.lines.hearing.is_none_or(|(heard, _)| heard != utterance) {
+            self.ears.start(utterance, from_ms);
+        }
+        self.ears.stream_again(utterance);
+        self.lines.hearing = Some((utterance, rung));
+        self.begin_line(utterance, rung);
+        self.stream_on();
+    }
+
+    fn begin_line(&mut self, utterance: UtteranceId, rung: RungId) {
+        if let Some(line) = self.lines.open.get_mut(&rung) {
+            line.begin(utterance);
+            self.lines.begun.insert(rung, utterance);
+        }
+    }
+
+    /// Sends a streaming recogniser what came since the last time.
+    pub(super) fn stream_on(&mut self) {
+        let Some((utterance, rung)) = self.lines.hearing else { return };
+        let Some(line) = self.lines.open.get_mut(&rung) else { return };
+        if let Some(pcm) = self.ears.take_unstreamed(utterance) {
+            line.audio(encode_pcm16le(&pcm).into());
+        }
+    }
+
+    /// The caller paused.
+    pub(super) fn finish_utterance(&mut self, utterance: UtteranceId, revision: u32, until_ms: u64, rung: RungId) {
+        self.ask_score(utterance, revision);
+        let streams = self.lines.hearing == Some((utterance, rung));
+        if streams && self.lines.begun.get(&rung) == Some(&utterance) {
+            self.stream_on();
+            if let Some(line) = self.lines.open.get_mut(&rung) {
+                line.finish(revision);
+                return;
+            }
+        }
+        self.transcribe(utterance, revision, until_ms, rung);
+    }
+
+    /// Gives a recogniser all of the utterance's audio.
+    pub(super) fn transcribe(&mut self, utterance: UtteranceId, revision: u32, until_ms: u64, rung: RungId) {
+        let Some(pcm) = self.ears.finish(utterance, until_ms) else {
+            let failure = ProviderErrorKind::Unavailable.into();
+            self.pending.push_back(Input::SttFailed { utterance, revision, rung, failure });
+            return;
+        };
+        if let Some(line) = self.lines.open.get_mut(&rung) {
+            line.begin(utterance);
+            line.audio(encode_pcm16le(&pcm).into());
+            line.finish(revision);
+            self.lines.begun.insert(rung, utterance);
+            return;
+        }
+        let Some(stt) = self.whole(rung) else {
+            let failure = ProviderErrorKind::Unavailable.into();
+            self.pending.push_back(Input::SttFailed { utterance, revision, rung, failure });
+            return;
+        };
+        let audio_ms = pcm.len() as u64 / SAMPLES_PER_MS_16K;
+        let text = stt.transcribe(pcm, Wanted::Final, self.staging.titles());
+        let work = async move { Done::Final { utterance, revision, rung, audio_ms, text: text.await } };
+        let abort = self.spawn(work);
+        self.transcriptions.entry(utterance).or_default().push(Transcription { abort, rung, audio_ms });
+    }
+
+    fn ask_score(&mut self, utterance: UtteranceId, revision: u32) {
+        self.score = ScoreParts { utterance, revision, ..ScoreParts::default() };
+        if let Some(scorer) = &self.deps.providers.scorer {
+            let acoustic = scorer.score(self.ears.last_seconds());
+            let work = async move { Done::Score { utterance, revision, acoustic: acoustic.await } };
+            let abort = self.spawn(work);
+            let score = Transcription { abort, rung: RungId(0), audio_ms: 0 };
+            self.transcriptions.entry(utterance).or_default().push(score);
+        }
+    }
+
+    /// Nobody waits for what was asked of this utterance.
+    pub(super) fn stop_transcribing(&mut self, utterance: UtteranceId) {
+        for Transcription { abort, rung, audio_ms } in self.transcriptions.remove(&utterance).unwrap_or_default() {
+            if !abort.is_finished() && audio_ms > 0 {
+                self.book_hearing(utterance, rung, audio_ms, true);
+            }
+            abort.abort();
+        }
+    }
+
+    /// The utterance is over, understood or not.
+    pub(super) fn drop_utterance(&mut self, utterance: UtteranceId) {
+        self.stop_transcribing(utterance);
+        self.ears.forget(utterance);
+        self.lines.hearing.take_if(|(heard, _)| *heard == utterance);
+        self.lines.begun.retain(|_, begun| *begun != utterance);
+        for line in self.lines.open.values_mut() {
+            line.forget(utterance);
+        }
+    }
+
+    /// While the caller speaks, what is understood so far is asked for now and then, of a recogniser that does not say it.
+    pub(super) fn listen_on(&mut self) {
+        self.stream_on();
+        let Some((_, rung)) = self.lines.hearing else { return };
+        let Some(stt) = self.whole(rung).filter(|stt| stt.has_interims()) else { return };
+        let Some((utterance, pcm)) = self.ears.poll_interim() else { return };
+        let audio_ms = pcm.len() as u64 / SAMPLES_PER_MS_16K;
+        let text = stt.transcribe(pcm, Wanted::Interim, self.staging.titles());
+        let began = Instant::now();
+        let work = async move {
+            let text = text.await;
+            let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            Done::Interim { utterance, rung, audio_ms, text, took_ms }
+        };
+        let abort = self.spawn(work);
+        self.transcriptions.entry(utterance).or_default().push(Transcription { abort, rung, audio_ms });
+    }
+
+    /// What a line heard.
+    pub(super) fn take_line(&mut self, rung: RungId, event: LineEvent) {
+        match event {
+            LineEvent::Interim { utterance, text } => {
+                if self.lines.hearing == Some((utterance, rung)) {
+                    self.pending.push_back(Input::InterimTranscript { utterance, text });
+                }
+            }
+            LineEvent::Final { utterance, revision, text } => self.give_final(utterance, revision, rung, text),
+            LineEvent::Failed { utterance, failure } => {
+                self.lines.begun.remove(&rung);
+                self.pending.push_back(Input::SttLineFailed { utterance, rung, failure });
+            }
+            LineEvent::Used { utterance, audio_ms } => self.book_hearing(utterance, rung, audio_ms, false),
+        }
+    }
+}

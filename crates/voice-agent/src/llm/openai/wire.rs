@@ -1,0 +1,14 @@
+//! The wire format: a request encoded, the events of an answer decoded. Pure.
+//!
+//! Its source is OpenAI's API reference, "Chat completions" (create, and the streaming chunk object), and what servers that
+//! call themselves compatible were seen to send instead.
+
+mod calls;
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+mod think;
+
+pub use decode::AnswerDecoder;
+pub use encode::{encode, encode_probe};

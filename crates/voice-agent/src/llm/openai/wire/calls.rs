@@ -1,0 +1,176 @@
+//! The tool calls of an answer, put together from their pieces.
+//!
+//! A piece names its call by `index`, if the server is careful. Some leave it out, or have it 0 in every piece, or begin at 1;
+//! some send whole calls, several in one event; some repeat the `id` and the name in later pieces, some send them empty,
+//! some send none.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Most calls of one answer.
+const MAX_CALLS: usize = 64;
+/// Most bytes of an answer's arguments, all together.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// A piece of a call.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CallDelta {
+    index: Option<i64>,
+    id: Option<String>,
+    function: Option<FunctionDelta>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct FunctionDelta {
+    name: Option<String>,
+    /// A string that is a piece of JSON; some servers send the object itself.
+    arguments: Option<Value>,
+}
+
+/// These calls are not the protocol: no call can be made of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// A call that is whole: the tool's name, and its arguments.
+pub(super) type WholeCall = (String, Map<String, Value>);
+
+#[derive(Debug, Clone, Default)]
+struct Call {
+    index: Option<i64>,
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+/// The calls so far, in the order in which they began.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Calls {
+    calls: Vec<Call>,
+    /// How many were given out.
+    given: usize,
+    bytes: usize,
+}
+
+impl Calls {
+    /// Takes a piece.
+    pub(super) fn push(&mut self, delta: CallDelta) -> Result<(), Malformed> {
+        let function = delta.function.unwrap_or_default();
+        let piece = Piece {
+            index: delta.index,
+            id: delta.id.unwrap_or_default(),
+            name: function.name.unwrap_or_default(),
+            arguments: match function.arguments {
+                None | Some(Value::Null) => String::new(),
+                Some(Value::String(text)) => text,
+                Some(Value::Object(object)) => Value::Object(object).to_string(),
+                Some(_) => return Err(Malformed),
+            },
+        };
+        self.bytes += piece.arguments.len();
+        if self.bytes > MAX_BYTES {
+            return Err(Malformed);
+        }
+        match self.target(&piece) {
+            // More of a call that was whole: then it was not.
+            Some(at) if at < self.given && !piece.arguments.trim().is_empty() => Err(Malformed),
+            Some(at) => {
+                self.calls[at].add(piece);
+                Ok(())
+            }
+            None if self.calls.len() >= MAX_CALLS => Err(Malformed),
+            None => {
+                self.calls.push(Call { index: piece.index, ..Call::default() });
+                self.calls.last_mut().ok_or(Malformed)?.add(piece);
+                Ok(())
+            }
+        }
+    }
+
+    /// The call that a piece belongs to; none when it begins another one.
+    fn target(&self, piece: &Piece) -> Option<usize> {
+        let at = match piece.index {
+            Some(index) => self.calls.iter().rposition(|call| call.index == Some(index))?,
+            None => {
+                let same = self.calls.iter().rposition(|call| !piece.id.is_empty() && call.id == piece.id);
+                same.or(self.calls.len().checked_sub(1))?
+            }
+        };
+        (!piece.begins_another(&self.calls[at])).then_some(at)
+    }
+
+    /// Whether some are not given out yet.
+    pub(super) fn is_pending(&self) -> bool {
+        self.calls[self.given..].iter().any(|call| !call.is_blank())
+    }
+
+    /// The next call that is surely whole, because another one has begun behind it.
+    pub(super) fn poll_whole(&mut self) -> Option<WholeCall> {
+        if self.given + 1 >= self.calls.len() {
+            return None;
+        }
+        // Without arguments it may be that they are still to come.
+        let call = &self.calls[self.given];
+        let arguments = object(&call.arguments).filter(|_| !call.name.is_empty())?;
+        self.given += 1;
+        Some((call.name.clone(), arguments))
+    }
+
+    /// Nothing more comes: all that are left.
+    pub(super) fn take_rest(&mut self) -> Result<Vec<WholeCall>, Malformed> {
+        let rest = &self.calls[self.given..];
+        self.given = self.calls.len();
+        rest.iter().filter(|call| !call.is_blank()).map(Call::whole).collect()
+    }
+}
+
+struct Piece {
+    index: Option<i64>,
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+impl Piece {
+    /// Whether it cannot belong to this call, though its index is the same.
+    fn begins_another(&self, call: &Call) -> bool {
+        let renamed = !self.name.is_empty() && !call.name.is_empty();
+        let is_whole = || object(&call.arguments).is_some();
+        if self.id.is_empty() || call.id.is_empty() {
+            return renamed && (self.name != call.name || is_whole());
+        }
+        self.id != call.id || (renamed && !self.arguments.trim().is_empty() && is_whole())
+    }
+}
+
+impl Call {
+    /// What is known is not overwritten, least of all with nothing.
+    fn add(&mut self, piece: Piece) {
+        if self.id.is_empty() {
+            self.id = piece.id;
+        }
+        if self.name.is_empty() {
+            self.name = piece.name;
+        }
+        self.arguments.push_str(&piece.arguments);
+    }
+
+    /// A place that was announced and never filled.
+    fn is_blank(&self) -> bool {
+        self.name.is_empty() && self.arguments.trim().is_empty()
+    }
+
+    fn whole(&self) -> Result<WholeCall, Malformed> {
+        let arguments = match self.arguments.trim() {
+            "" | "null" => Map::new(),
+            json => object(json).ok_or(Malformed)?,
+        };
+        if self.name.is_empty() { Err(Malformed) } else { Ok((self.name.clone(), arguments)) }
+    }
+}
+
+fn object(json: &str) -> Option<Map<String, Value>> {
+    // Cheap to rule out, and asked for every piece of a call that is not whole.
+    if json.trim_end().ends_with('}') { serde_json::from_str(json).ok() } else { None }
+}

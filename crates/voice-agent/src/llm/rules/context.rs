@@ -1,0 +1,229 @@
+//! What only the turns before tell: whether "I knew that" is "undo that", what "and eggs" adds to, and which words of a title
+//! "no, Joe" replaces.
+
+use super::act::{Scene, choose};
+use super::answer::{again_by_title, again_with, correct};
+use super::dates;
+use super::dialogue::{self, Turn, changes_of};
+use super::lexicon;
+use super::normalise::{Utterance, Word, norms, title};
+use super::parse::{self, Intent, NewTask, Pick, Talk};
+
+/// Replaces what depends on what was done before.
+pub(crate) fn settled(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Intent>) -> Vec<Intent> {
+    let history = scene.history();
+    let Some(last) = history.last() else { return intents };
+    let settle = |intent: Intent| match intent {
+        Intent::SoundsLikeUndo if changes_of(last).next().is_some() => Intent::Undo,
+        Intent::SoundsLikeUndo if utterance.text.starts_with("i ") => Intent::Talk(Talk::Praise),
+        Intent::SoundsLikeUndo => Intent::Unknown,
+        Intent::BringBack => brought_back(scene, last),
+        Intent::Add(tasks) => Intent::Add(tasks.into_iter().map(|task| at_the_same_time(scene, task)).collect()),
+        other => other,
+    };
+    let intents: Vec<Intent> = intents.into_iter().map(settle).collect();
+    let [intent] = intents.as_slice() else { return intents };
+    let found = ellipsis(scene, last, utterance, intent)
+        .or_else(|| mended(scene, last, utterance, intent))
+        .or_else(|| picked(scene, last, utterance, intent));
+    found.unwrap_or(intents)
+}
+
+/// "Put it back": what was just deleted, finished, or taken off again by an "undo".
+fn brought_back(scene: &Scene<'_>, last: &Turn<'_>) -> Intent {
+    if changes_of(last).any(|called| matches!(called.call.name.as_str(), "delete_task" | "complete_task")) {
+        return Intent::Undo;
+    }
+    let taken_off = last.calls.iter().rev().find(|called| {
+        called.status() == "undone" && called.field("action").and_then(serde_json::Value::as_str) == Some("add_task")
+    });
+    match taken_off.and_then(|called| called.task()) {
+        Some(task) => Intent::Add(vec![NewTask {
+            title: task.title.to_owned(),
+            due: task.due.and_then(|due| dates::due_date(due, &scene.request.now)),
+            priority: parse::find_priority(&[task.priority]),
+        }]),
+        None => Intent::NothingToBringBack,
+    }
+}
+
+/// "… at the same time": as the task that was spoken of last.
+fn at_the_same_time(scene: &Scene<'_>, task: NewTask) -> NewTask {
+    let lower = task.title.to_lowercase();
+    let ends = ["at the same time", "same time", "on the same day", "for the same day", "same day"];
+    let Some(end) = ends.iter().find(|end| lower.ends_with(&format!(" {end}"))) else { return task };
+    let focus = dialogue::focus(scene.history());
+    let due = focus.last().and_then(|task| task.due).and_then(|due| dates::due_date(due, &scene.request.now));
+    let Some(due) = due.filter(|_| task.due.is_none()) else { return task };
+    let due = if end.contains("day") { dates::Due { time: None, ..due } } else { due };
+    let kept = task.title.len() - end.len();
+    NewTask { title: task.title[..kept].trim_end_matches([' ', ',']).to_owned(), due: Some(due), ..task }
+}
+
+/// "And eggs", "eggs too": more of what was just done.
+fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    let change = dialogue::last_change(last)?;
+    if intent.is_command() || !matches!(intent, Intent::Unknown | Intent::Offer(_) | Intent::Talk(Talk::OffTopic)) {
+        return None;
+    }
+    let words = utterance.words.as_slice();
+    let leads =
+        words.iter().take_while(|word| matches!(word.norm.as_str(), "and" | "also" | "plus" | "oh" | "then")).count();
+    let tail = match norms(words).as_slice() {
+        [.., "as", "well"] => 2,
+        [.., "too" | "also"] => 1,
+        _ => 0,
+    };
+    let leads = if words.first().is_some_and(|word| word.norm == "oh") && leads == 1 { 0 } else { leads };
+    if leads + tail == 0 || leads + tail >= words.len() || words.len() > 14 {
+        return None;
+    }
+    let rest = &words[leads..words.len() - tail];
+    let rest = if rest[0].norm == "add" && rest.len() > 1 { &rest[1..] } else { rest };
+    match change.call.name.as_str() {
+        "add_task" | "rename_task" => {
+            let before = change.task()?;
+            let due = before.due.and_then(|due| dates::due_date(due, &scene.request.now));
+            let tasks = parse::new_tasks(rest, false, scene.known());
+            let like =
+                |task: NewTask| NewTask { title: with_verb(before.title, &task.title), due: task.due.or(due), ..task };
+            Some(vec![Intent::Add(tasks.into_iter().map(like).collect())]).filter(|_| rest.len() <= 10)
+        }
+        _ => {
+            let named = scene.titles.named(&norms(rest))?;
+            Some(vec![again_by_title(&change, named)])
+        }
+    }
+}
+
+/// A thing with the verb of the task before: "buy milk" and "eggs" are "Buy eggs".
+fn with_verb(before: &str, thing: &str) -> String {
+    let lower = before.to_lowercase();
+    let of_before: Vec<&str> = lower.split(' ').collect();
+    let lower = thing.to_lowercase();
+    let of_thing: Vec<&str> = lower.split(' ').collect();
+    let alike = lexicon::starts_verb(&of_before) && of_before.len() > 1 && of_thing.len() <= 3;
+    let own_verb = lexicon::starts_verb(&of_thing);
+    match before.split(' ').next().filter(|_| alike && !own_verb) {
+        Some(verb) => format!("{verb} {}", uncapitalised(thing)),
+        None => thing.to_owned(),
+    }
+}
+
+fn uncapitalised(text: &str) -> String {
+    let second_is_capital = text.chars().nth(1).is_some_and(char::is_uppercase);
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if !second_is_capital => first.to_lowercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+/// "Sorry, call Joan", "no, Joe": other words for what was just added.
+fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    let change = dialogue::last_change(last)?;
+    let named = matches!(change.call.name.as_str(), "add_task" | "rename_task");
+    if !named || !matches!(intent, Intent::Unknown | Intent::Offer(_)) {
+        return None;
+    }
+    let lead = utterance
+        .words
+        .iter()
+        .take_while(|word| {
+            matches!(word.norm.as_str(), "no" | "sorry" | "nope" | "wait" | "actually" | "oops" | "rather" | "oh")
+        })
+        .count();
+    let meant = matches!(norms(&utterance.words[lead..]).as_slice(), ["i", "meant" | "mean" | "said", _, ..]);
+    let lead = lead + if meant { 2 } else { 0 };
+    let rest = utterance.words.get(lead..).filter(|rest| lead > 0 && !rest.is_empty() && rest.len() <= 7)?;
+    correct(scene, last, rest)
+}
+
+/// The title with the new words in the place of those that they correct: "Call John" and "Joe" are "Call Joe".
+pub(crate) fn corrected_title(old: &str, words: &[Word]) -> String {
+    let new: Vec<&str> = norms(words);
+    let lower = old.to_lowercase();
+    let of_old: Vec<&str> = lower.split(' ').collect();
+    let whole =
+        lexicon::starts_verb(&new) || !lexicon::starts_verb(&of_old) || of_old.len() < 2 || new.len() >= of_old.len();
+    if whole {
+        return title(words);
+    }
+    let raw: Vec<&str> = old.split(' ').collect();
+    let said = words.iter().map(|word| word.raw.as_str()).collect::<Vec<_>>().join(" ");
+    let (at, length) = match new.as_slice() {
+        [only] => {
+            let near = |word: &str| strsim::normalized_damerau_levenshtein(word, only);
+            let best = (1..of_old.len()).max_by(|a, b| near(of_old[*a]).total_cmp(&near(of_old[*b]))).unwrap_or(1);
+            (if near(of_old[best]) >= 0.5 { best } else { of_old.len() - 1 }, 1)
+        }
+        several => (of_old.len().saturating_sub(several.len()).max(1), of_old.len().min(several.len())),
+    };
+    let head = raw[..at].join(" ");
+    let tail = raw.get(at + length..).unwrap_or_default().join(" ");
+    format!("{head} {said} {tail}").trim_end().to_owned()
+}
+
+/// "And the first", "and the other one": the same again with another task.
+fn picked(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    let Intent::Pick(picks) = intent else { return None };
+    let change = dialogue::last_change(last)?;
+    if matches!(change.call.name.as_str(), "add_task" | "rename_task") || dialogue::pending(last).is_some() {
+        return None;
+    }
+    // "No sorry, the third": of the month, where a date was given before.
+    if change.call.name == "set_due"
+        && dialogue::counted(scene.history()).len() < 2
+        && let Some(due) = dates::parse(&norms(&utterance.words), &scene.request.now)
+    {
+        return Some(vec![Intent::SetDue(parse::Target::It, Some(due))]);
+    }
+    let among = dialogue::counted(scene.history());
+    let changed = change.task()?;
+    if picks.as_slice() == [Pick::Other] {
+        let others: Vec<_> = among.iter().filter(|task| task.id != changed.id).collect();
+        let only_open = scene.request.titles.iter().filter(|title| *title != changed.title).collect::<Vec<_>>();
+        return match (others.as_slice(), only_open.as_slice()) {
+            ([other], _) => Some(vec![again_with(&change.call.name, &change.call.arguments, other)]),
+            (_, [only]) => Some(vec![again_by_title(&change, only)]),
+            _ => None,
+        };
+    }
+    // Without an "and" it corrects: the wrong one was changed.
+    let adds = matches!(utterance.words[0].norm.as_str(), "and" | "also" | "then" | "plus");
+    let chosen = choose(picks, &among);
+    if chosen.is_empty() || !adds {
+        return None;
+    }
+    Some(chosen.iter().map(|task| again_with(&change.call.name, &change.call.arguments, task)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::rules::normalise::tokenise;
+
+    #[test]
+    fn a_correction_replaces_what_it_is_like() {
+        for (old, said, new) in [
+            ("Call John", "Joe", "Call Joe"),
+            ("Call John", "call Joan", "Call Joan"),
+            ("Call Maria about the rent", "Marta", "Call Marta about the rent"),
+            ("Buy milk", "bread", "Buy bread"),
+            ("Buy a blue shirt", "a green shirt", "Buy a green shirt"),
+            ("Milk", "oat milk", "Oat milk"),
+            ("Buy milk", "sell the old bike today", "Sell the old bike today"),
+        ] {
+            assert_eq!(corrected_title(old, &tokenise(said)), new, "{old} / {said}");
+        }
+    }
+
+    #[test]
+    fn a_thing_takes_the_verb_before_it() {
+        assert_eq!(with_verb("Buy milk", "Eggs"), "Buy eggs");
+        assert_eq!(with_verb("Buy milk", "USB sticks"), "Buy USB sticks");
+        assert_eq!(with_verb("Buy milk", "Call Bob"), "Call Bob");
+        assert_eq!(with_verb("Milk", "Eggs"), "Eggs");
+        assert_eq!(with_verb("Buy paint", "A ladder"), "Buy a ladder");
+    }
+}

@@ -1,0 +1,170 @@
+//! Answers to "shall I really delete …?" that are more than a yes or a no. Nothing is destroyed on the strength of a yes that
+//! has a "but": what is asked for instead is done, or we ask again.
+
+use serde_json::{Map, Value};
+
+use super::act::Scene;
+use super::answer::{again, best_fit};
+use super::dialogue::{Pending, TaskView, Turn, pending};
+use super::normalise::{Utterance, norms};
+use super::parse::{self, Intent, Target};
+
+/// Words that turn a yes round.
+const HINGES: [&str; 9] = ["but", "only", "except", "instead", "unless", "rather", "just", "not", "keep"];
+
+/// What a hedged answer comes to; None if it is a plain one, or if nothing was to be destroyed.
+pub(crate) fn hedged(
+    scene: &Scene<'_>,
+    previous: &Turn<'_>,
+    utterance: &Utterance,
+    intents: &[Intent],
+) -> Option<Vec<Intent>> {
+    let Some(Pending::Confirm(calls)) = pending(previous) else { return None };
+    if calls.iter().any(|(name, _)| !matches!(*name, "delete_task" | "undo")) {
+        return None;
+    }
+    if utterance.is_empty() || matches!(intents, [Intent::Yes | Intent::No | Intent::Cancel | Intent::Pick(_)]) {
+        return None;
+    }
+    if matches!(intents, [Intent::Unsure]) {
+        return Some(ask_again(calls));
+    }
+    let words = norms(&utterance.words);
+    let agrees = matches!(
+        words[0],
+        "yes" | "yeah" | "yep" | "yup" | "sure" | "ok" | "okay" | "fine" | "alright" | "ja" | "right"
+    );
+    // "No, the bread": another one was meant.
+    if !agrees && matches!(intents, [Intent::Correct(_)]) {
+        return None;
+    }
+    let hinge = words.iter().position(|word| HINGES.contains(word));
+    if let Some(found) = some_of_them(previous, &words, &calls, agrees) {
+        return Some(found);
+    }
+    if !agrees {
+        let doubts =
+            words.iter().any(|word| matches!(*word, "maybe" | "perhaps" | "dunno" | "unsure" | "sure" | "know"));
+        return (doubts && matches!(intents, [Intent::Unknown])).then(|| ask_again(calls));
+    }
+    let from = match hinge.filter(|at| *at > 0) {
+        Some(at) => at,
+        // "Yes, and make it urgent": what is to be deleted cannot also be changed.
+        None => words
+            .iter()
+            .position(|word| matches!(*word, "and" | "then" | "also"))
+            .filter(|at| changes_it(scene, utterance, at + 1))?,
+    };
+    Some(done_instead(scene, utterance, from, calls))
+}
+
+fn ask_again(calls: Vec<(&str, Map<String, Value>)>) -> Vec<Intent> {
+    let unconfirmed = calls.into_iter().map(|(name, mut arguments)| {
+        arguments.remove("asked");
+        arguments.remove("confirmed");
+        if name == "undo" {
+            arguments.remove("id");
+            arguments.insert("confirmed".into(), Value::Bool(false));
+        }
+        (name, arguments)
+    });
+    again(unconfirmed.collect())
+}
+
+/// Whether the words from here on change the task that was asked about.
+fn changes_it(scene: &Scene<'_>, utterance: &Utterance, from: usize) -> bool {
+    let about_it = |target: &Target| matches!(target, Target::It | Target::Them);
+    parse::parse(&utterance.starting_at(from), scene.known()).iter().any(|intent| match intent {
+        Intent::SetDue(target, _)
+        | Intent::SetPriority(target, _)
+        | Intent::Shift(target, _)
+        | Intent::Rename(target, _)
+        | Intent::Reopen(target) => about_it(target),
+        Intent::Complete(targets) => targets.iter().any(about_it),
+        _ => false,
+    })
+}
+
+/// "Yes, but make it urgent instead": that is done, and nothing else. What is not understood is asked about again.
+fn done_instead(
+    scene: &Scene<'_>,
+    utterance: &Utterance,
+    hinge: usize,
+    calls: Vec<(&str, Map<String, Value>)>,
+) -> Vec<Intent> {
+    let linking = |word: &&str| {
+        matches!(
+            *word,
+            "but" | "and" | "then" | "also" | "rather" | "instead" | "only" | "just" | "first" | "please" | "wait"
+        )
+    };
+    let words = norms(&utterance.words);
+    let start = hinge + words[hinge..].iter().take_while(|word| linking(word)).count();
+    let is_first = words[hinge..].contains(&"first");
+    let more = parse::parse(&utterance.starting_at(start), scene.known());
+    let more: Vec<Intent> = match more.as_slice() {
+        [Intent::Date(due)] => vec![Intent::SetDue(Target::It, Some(*due))],
+        _ => more,
+    };
+    if start >= words.len() || more.is_empty() || !more.iter().all(Intent::is_command) {
+        return ask_again(calls);
+    }
+    let mut intents = vec![Intent::Stays];
+    intents.extend(more);
+    if is_first {
+        // First that, and then what was asked: which is asked again, because it is not the same any more.
+        intents.remove(0);
+        intents.extend(ask_again(calls));
+    }
+    intents
+}
+
+/// "Only the milk", "yes, but not the bread": of several that were asked about.
+fn some_of_them<'a>(
+    previous: &Turn<'a>,
+    words: &[&str],
+    calls: &[(&'a str, Map<String, Value>)],
+    agrees: bool,
+) -> Option<Vec<Intent>> {
+    let asked: Vec<TaskView<'a>> = previous
+        .calls
+        .iter()
+        .filter(|called| called.status() == "needs_confirmation")
+        .filter_map(|called| called.task())
+        .collect();
+    if asked.len() < 2 || asked.len() != calls.len() {
+        return None;
+    }
+    let sparing = words.iter().any(|word| matches!(*word, "not" | "except" | "keep" | "without"));
+    let only = words.iter().any(|word| matches!(*word, "only" | "just"));
+    if !sparing && !only {
+        return None;
+    }
+    let small = |word: &&str| {
+        !matches!(
+            *word,
+            "only"
+                | "just"
+                | "but"
+                | "not"
+                | "except"
+                | "keep"
+                | "without"
+                | "yes"
+                | "yeah"
+                | "sure"
+                | "okay"
+                | "ok"
+                | "please"
+                | "for"
+                | "delete"
+        )
+    };
+    let named: Vec<&str> = words.iter().copied().filter(small).collect();
+    let meant = best_fit(&named, &asked);
+    let [meant] = meant.as_slice() else { return None };
+    let chosen = asked.iter().zip(calls).filter(|(task, _)| (task.id == meant.id) != sparing);
+    let chosen: Vec<(&str, Map<String, Value>)> = chosen.map(|(_, call)| call.clone()).collect();
+    // "Only the milk" says what is to go; "not the bread" alone says only what is to stay.
+    Some(if only && !sparing || agrees { again(chosen) } else { ask_again(chosen) })
+}

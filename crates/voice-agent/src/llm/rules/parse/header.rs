@@ -1,0 +1,74 @@
+//! Titles behind a colon: "new task: delete old backups" adds, whatever the title says.
+
+use super::super::dates;
+use super::super::normalise::{Utterance, norms};
+use super::priority::find_priority;
+use super::{Intent, Known, Missing, Priority, new_tasks, parse, parse_one, small};
+
+/// The tasks behind a heading that says that there are tasks, and what the sentences behind them say.
+pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
+    let words = &utterance.words;
+    let at = words.iter().position(|word| word.trail.contains(':'))?;
+    if at + 1 >= words.len() || words[..=at].iter().any(|word| word.quoted) {
+        return None;
+    }
+    let head = &words[..=at];
+    // "Add a task for Friday: send the slides".
+    let dated = dates::find_trailing(&norms(head), known.now).filter(|(start, _)| *start > 0);
+    let head = Utterance::new(head[..dated.map_or(head.len(), |(start, _)| start)].to_vec());
+    let (priority, several) = heading(&head, known)?;
+    let rest = &words[at + 1..];
+    // A list may be written in sentences; one title ends with its sentence.
+    let end = rest.iter().position(|word| word.trail.contains(['.', '!', '?', ';'])).map_or(rest.len(), |end| end + 1);
+    let end = if several { rest.len() } else { end };
+    let mut tasks = new_tasks(&rest[..end], several, known);
+    if tasks.is_empty() {
+        return None;
+    }
+    for task in &mut tasks {
+        task.priority = task.priority.or(priority);
+        task.due = task.due.or(dated.map(|(_, due)| due));
+    }
+    let mut intents = vec![Intent::Add(tasks)];
+    if end < rest.len() {
+        let more = parse(&Utterance::new(rest[end..].to_vec()), known);
+        match more.as_slice() {
+            // "… Due Friday."
+            [Intent::Date(due)] => intents.push(Intent::SetDue(super::Target::It, Some(*due))),
+            all if all.iter().all(Intent::is_command) => intents.extend(more),
+            _ => return None,
+        }
+    }
+    Some(super::chain(intents))
+}
+
+/// Words of which a heading may consist.
+const HEADING: &str = "todo to-do task reminder note new add list the my a to do following these also another remember memo more \
+    shopping two three four five several things items on put for me tasks todos to-dos reminders one thing last next oh and";
+/// Those that announce several tasks.
+const SEVERAL: &str = "tasks todos to-dos reminders things items following list two three four five several";
+
+fn listed(list: &str, word: &str) -> bool {
+    list.split_ascii_whitespace().any(|entry| entry == word)
+}
+
+/// What a heading says of the tasks below it; None if it is none.
+fn heading(head: &Utterance, known: Known<'_>) -> Option<(Option<Priority>, bool)> {
+    let plain = small::without_courtesies(head);
+    let words = norms(&plain.words);
+    let several = words.iter().any(|word| listed(SEVERAL, word));
+    if words.len() <= 6 && words.iter().all(|word| listed(HEADING, word)) {
+        return Some((None, several));
+    }
+    let bare: Vec<&str> =
+        words.iter().copied().filter(|word| !matches!(*word, "task" | "new" | "todo" | "add" | "a")).collect();
+    if bare.len() <= 3
+        && let Some(priority) = find_priority(&bare)
+    {
+        return Some((Some(priority), false));
+    }
+    match parse_one(&plain, known) {
+        Intent::Incomplete(Missing::Title, inner) if matches!(*inner, Intent::Add(_)) => Some((None, several)),
+        _ => None,
+    }
+}

@@ -1,0 +1,69 @@
+//! Ordinals: which ones of a list.
+
+use super::super::dates;
+use super::Pick;
+
+/// "the second one", "number two", "the first and the third", "both", "all of them".
+pub(crate) fn pick(text: &str) -> Option<Vec<Pick>> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let strip = |word: &str| {
+        !matches!(
+            word,
+            "the"
+                | "one"
+                | "ones"
+                | "number"
+                | "task"
+                | "tasks"
+                | "please"
+                | "option"
+                | "item"
+                | "and"
+                | "i"
+                | "mean"
+                | "meant"
+                | "of"
+                | "them"
+                | "those"
+                | "these"
+                | "it's"
+                | "take"
+                | "pick"
+                | "with"
+                | "just"
+                | "only"
+                | "um"
+                | "uh"
+                | "that"
+                | "yes"
+                | "yeah"
+                | "too"
+                | "also"
+        )
+    };
+    let had_article = words.iter().any(|word| matches!(*word, "the" | "number" | "option" | "one" | "ones"));
+    let kept: Vec<&str> = words.iter().copied().filter(|word| strip(word)).collect();
+    match kept.as_slice() {
+        [] if text == "one" || text == "number one" || text == "option one" => return Some(vec![Pick::Nth(0)]),
+        ["both"] | ["both", "two"] | ["two"]
+            if !text.contains("number") && (text.starts_with("both") || text.ends_with("two of them")) =>
+        {
+            return Some(vec![Pick::Both]);
+        }
+        ["all"] | ["all", "three"] | ["everything"] | ["every"] => return Some(vec![Pick::All]),
+        ["last"] | ["latter"] | ["last", "two"] if kept.len() == 1 => return Some(vec![Pick::Last]),
+        ["former"] => return Some(vec![Pick::Nth(0)]),
+        ["other"] if had_article => return Some(vec![Pick::Other]),
+        ["first", "two"] => return Some(vec![Pick::Nth(0), Pick::Nth(1)]),
+        ["first", "three"] => return Some(vec![Pick::Nth(0), Pick::Nth(1), Pick::Nth(2)]),
+        _ => {}
+    }
+    if kept.is_empty() || kept.len() > 3 {
+        return None;
+    }
+    let number = |word: &str| {
+        let (_, value) = dates::ordinal(&[word]).or_else(|| dates::cardinal(&[word]))?;
+        usize::try_from(value).ok().filter(|value| (1..=20).contains(value)).map(|value| Pick::Nth(value - 1))
+    };
+    kept.iter().map(|word| if *word == "last" { Some(Pick::Last) } else { number(word) }).collect()
+}

@@ -1,0 +1,120 @@
+//! Priorities: a word alone, in front of a title, or behind it.
+
+use super::super::lexicon;
+use super::super::normalise::{Word, norms};
+use super::{Known, Priority, Target, target};
+
+/// "Make it normal", "make the rent low": a bare word, behind what is clearly a task.
+pub(super) fn plain_priority(words: &[Word], known: Known<'_>) -> Option<(usize, Priority)> {
+    let (last, before) = words.split_last()?;
+    let priority = find_priority(&[last.norm.as_str()])?;
+    let pointed = !matches!(target(before)?, Target::Title(_)) || known.titles.named(&norms(before)).is_some();
+    pointed.then_some((before.len(), priority))
+}
+
+/// A priority, if the words name one and nothing else.
+pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
+    let kept: Vec<&str> = words
+        .iter()
+        .copied()
+        .filter(|word| {
+            !matches!(
+                *word,
+                "a" | "as"
+                    | "very"
+                    | "really"
+                    | "quite"
+                    | "priority"
+                    | "to"
+                    | "it's"
+                    | "that's"
+                    | "is"
+                    | "with"
+                    | "at"
+                    | "please"
+                    | "pretty"
+                    | "super"
+                    | "of"
+                    | "level"
+                    | "so"
+                    | "that"
+                    | "marked"
+                    | "now"
+                    | "the"
+                    | "more"
+                    | "importance"
+                    | "any"
+                    | "anymore"
+                    | "longer"
+            )
+        })
+        .collect();
+    match kept.as_slice() {
+        ["high"]
+        | ["highest"]
+        | ["top"]
+        | ["urgent"]
+        | ["important"]
+        | ["critical"]
+        | ["crucial"]
+        | ["higher"]
+        | ["asap"]
+        | ["hi"]
+        | ["urgently"]
+        | ["essential"] => Some(Priority::High),
+        ["low"]
+        | ["lo"]
+        | ["lowest"]
+        | ["lower"]
+        | ["unimportant"]
+        | ["not", "important"]
+        | ["not", "urgent"]
+        | ["not", "that", "important"]
+        | ["less", "important"]
+        | ["less", "urgent"]
+        | ["minor"]
+        | ["isn't", "important"]
+        | ["isn't", "urgent"]
+        | ["not", "high"] => Some(Priority::Low),
+        ["normal"] | ["medium"] | ["regular"] | ["default"] | ["standard"] | ["middle"] => Some(Priority::Normal),
+        [] if words == ["priority"] || words == ["a", "priority"] => Some(Priority::High),
+        _ => None,
+    }
+}
+
+/// A priority at the end of the words, and where it starts.
+pub(super) fn trailing_priority(words: &[Word]) -> Option<(usize, Priority)> {
+    let norm = norms(words);
+    (0..words.len()).find_map(|start| {
+        if words[start].quoted || norm.len() - start > 5 {
+            return None;
+        }
+        let priority = find_priority(&norm[start..])?;
+        let introduced =
+            matches!(norm[start], "with" | "as" | "at" | "it's" | "is" | "a" | "very" | "really" | "to" | "that's");
+        let clear = norm[start..].iter().any(|word| {
+            matches!(*word, "priority" | "urgent" | "asap" | "urgently" | "important" | "unimportant" | "critical")
+        });
+        let pause = start == 0 || words[start - 1].pauses();
+        // "buy something important" keeps its word; ", important" and "as important" do not.
+        let soft = matches!(
+            norm[start],
+            "important" | "critical" | "high" | "low" | "normal" | "medium" | "top" | "crucial" | "essential" | "hi"
+        ) && !norm[start..].contains(&"priority");
+        let allowed = if soft { pause } else { clear || (introduced && start > 0) };
+        // "a" in "a high" belongs to a title.
+        (allowed && (norm[start] != "a" || norm[start..].contains(&"priority"))).then_some((start, priority))
+    })
+}
+
+/// A priority in front of a title: "high priority: call the bank".
+pub(super) fn leading_priority(words: &[&str]) -> Option<(usize, Priority)> {
+    match words {
+        ["high" | "top", "priority", ..] => Some((2, Priority::High)),
+        ["low", "priority", ..] => Some((2, Priority::Low)),
+        ["urgent" | "urgently", ..] if words.get(1).is_some_and(|_| lexicon::starts_verb(&words[1..])) => {
+            Some((1, Priority::High))
+        }
+        _ => None,
+    }
+}

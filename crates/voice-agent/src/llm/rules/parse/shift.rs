@@ -1,0 +1,201 @@
+//! Moves that start at the task's own date ("push the report back two days", "an hour later"), and what is told of moves
+//! ("the meeting got moved to Wednesday", "it's cancelled").
+
+use std::sync::LazyLock;
+
+use super::super::dates;
+use super::super::normalise::{Utterance, norms};
+use super::rule::{Match, Rule, first_match, rules};
+use super::{Intent, Known, Target, target};
+
+/// How far a due date moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shift {
+    Months(i64),
+    Days(i64),
+    Minutes(i64),
+}
+
+impl Shift {
+    /// The tool's argument and its value.
+    pub(crate) const fn argument(self) -> (&'static str, i64) {
+        match self {
+            Self::Months(months) => ("months", months),
+            Self::Days(days) => ("days", days),
+            Self::Minutes(minutes) => ("minutes", minutes),
+        }
+    }
+
+    const fn times(self, sign: i64) -> Self {
+        match self {
+            Self::Months(months) => Self::Months(sign * months),
+            Self::Days(days) => Self::Days(sign * days),
+            Self::Minutes(minutes) => Self::Minutes(sign * minutes),
+        }
+    }
+}
+
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    rules(&[
+        (
+            r"(?:push|move|put|postpone|delay|shift|bump|reschedule|set|defer|snooze|extend|make|bring|pull|change|start|do|have)(?: (?P<t>.+?))?(?: (?P<w>back|out|off|forward|forwards|ahead|up|on|further|later|earlier))?(?: by| for)? (?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|mins?|hours?|days?|weeks?|fortnights?|months?))(?P<x> (?:later|earlier|sooner|back|forward|forwards|further|ahead|out|more))?",
+            |found| moved(found),
+        ),
+        (
+            r"(?:(?P<t>.+?) )??(?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
+            |found| moved(found),
+        ),
+        (
+            r"(?:give me|i need|i want|take|add) (?P<n>(?:another |one more )?(?:(?:an?|one|two|three|four|five|six|seven|ten|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?: more)? (?:for|on|to) (?P<t>.+)",
+            |found| {
+                let longer = ["more", "another"].iter().any(|word| found.utterance_text().contains(word));
+                let by = amount(found.text("n")).filter(|_| longer)?;
+                Some(Intent::Shift(known_target(found)?, by))
+            },
+        ),
+        (
+            r"(?P<t>.+?)(?:'s| has| have| is| was| got| gets| will be)? (?:been |being |got |now )*(?:moved|pushed|postponed|rescheduled|delayed|shifted|put off|changed|brought forward|moved up|pushed back)(?: back| out| forward| up)?(?: to| until| till| by| for)? (?P<d>.+)",
+            |found| told(found),
+        ),
+        (
+            r"(?P<t>.+?)(?:'s| is| are| was| has been| got| have been) (?:been |now |all |just )*(?:cancelled|canceled|called off|off|not happening|no longer needed|not needed)(?: now| any ?more| after all)?",
+            |found| known_target(found).map(|target| Intent::Delete(vec![target])),
+        ),
+        (
+            r"(?P<t>.+?) (?:needs to|has to|must|should|is to|have to|need to) (?:go out|be out|be sent|be done|be finished|be ready|be in|happen|get done|be submitted|be there|be handed in)(?: by| on| before)? (?P<d>.+)",
+            |found| told(found),
+        ),
+        (r"(?P<t>.+?)(?: is|'s| starts| begins) (?:now )?at (?P<d>.+?)(?: now| instead)?", |found| at_hour(found)),
+        (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
+        (r"(?:skip|scrap|drop|forget|ditch|cancel) (?P<t>.+?)(?: this time| today| after all)?", |found| {
+            known_target(found)
+                .filter(|target| matches!(target, Target::Title(_)))
+                .map(|target| Intent::Delete(vec![target]))
+        }),
+    ])
+});
+
+pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    first_match(&RULES, utterance, known)
+}
+
+/// The task that the words name, if it is one that is known or pointed at.
+fn known_target(found: &Match<'_>) -> Option<Target> {
+    let words = found.words("t");
+    let norm: Vec<&str> = norms(words).into_iter().map(|word| word.trim_end_matches("'s")).collect();
+    // "it's cancelled" is one word with its verb.
+    match norm.as_slice() {
+        ["it" | "that" | "this"] => return Some(Target::It),
+        [] => return None,
+        _ => {}
+    }
+    let whole = found.known.titles.named(&norms(found.all_words())).is_some();
+    match target(words)? {
+        Target::Title(_) => {
+            let named = found.known.titles.named(&norm).filter(|_| !whole)?;
+            Some(Target::Title(named.to_owned()))
+        }
+        other => Some(other),
+    }
+}
+
+fn told(found: &Match<'_>) -> Option<Intent> {
+    let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+    Some(Intent::SetDue(known_target(found)?, Some(due)))
+}
+
+/// "Lunch is at one now".
+fn at_hour(found: &Match<'_>) -> Option<Intent> {
+    let mut words = vec!["at"];
+    words.extend(norms(found.words("d")));
+    let due = dates::parse(&words, found.known.now)?;
+    Some(Intent::SetDue(known_target(found)?, Some(due)))
+}
+
+fn moved(found: &Match<'_>) -> Option<Intent> {
+    let amount = amount(found.text("n"))?;
+    let way = [found.text("w"), found.text("x").trim()];
+    // "Push the report back two days": without such a word, "in two days" is meant, or a length.
+    let verb = found.utterance_text().split(' ').next().unwrap_or_default();
+    let by = found.utterance_text().contains(" by ")
+        || found.text("n").starts_with("another")
+        || found.text("n").starts_with("one more");
+    let postpones = matches!(verb, "postpone" | "delay" | "push" | "defer" | "snooze" | "extend")
+        && !found.text("t").ends_with(" in");
+    let directed = way.iter().any(|word| !word.is_empty());
+    if !directed && !by && !postpones {
+        return None;
+    }
+    let earlier = way.iter().any(|word| matches!(*word, "earlier" | "sooner"))
+        || matches!(verb, "bring" | "pull") && !way.contains(&"back")
+        || matches!(verb, "move" | "bring" | "pull")
+            && way.iter().any(|word| matches!(*word, "forward" | "forwards" | "up"));
+    let sign = if earlier { -1 } else { 1 };
+    let named = if found.words("t").is_empty() { Target::It } else { known_target(found)? };
+    Some(Intent::Shift(named, amount.times(sign)))
+}
+
+/// "Two days", "another week", "half an hour".
+fn amount(text: &str) -> Option<Shift> {
+    // "An hour", "a couple of hours", "another hour".
+    let words: Vec<&str> = text.split(' ').filter(|word| !matches!(*word, "another" | "more" | "by")).collect();
+    if words == ["half", "an", "hour"] {
+        return Some(Shift::Minutes(30));
+    }
+    let (unit, count) = words.split_last()?;
+    let number = match count {
+        [] => 1,
+        _ => dates::count(count).filter(|(length, _)| *length == count.len())?.1,
+    };
+    let days = |of: i64| number.checked_mul(of).filter(|days| *days <= 3660).map(Shift::Days);
+    match unit.trim_end_matches('s') {
+        "minute" | "min" => Some(Shift::Minutes(number)),
+        "hour" => Some(Shift::Minutes(number * 60)),
+        "day" => days(1),
+        "week" => days(7),
+        "fortnight" => days(14),
+        "month" => Some(Shift::Months(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ZonedDateTime;
+
+    use super::*;
+    use crate::llm::rules::normalise::tokenise;
+    use crate::llm::rules::titles::Titles;
+
+    fn shift(said: &str) -> Option<Intent> {
+        let now: ZonedDateTime = "2026-11-23T10:00[America/New_York]".parse().unwrap();
+        let titles = Titles::new(&["Write the report".to_owned(), "Team lunch".to_owned()]);
+        parse(&Utterance::new(tokenise(said)), Known { now: &now, titles: &titles })
+    }
+
+    #[test]
+    fn moves_go_both_ways() {
+        for (said, by) in [
+            ("push it back two days", Shift::Days(2)),
+            ("delay it by a day", Shift::Days(1)),
+            ("bring it forward by a week", Shift::Days(-7)),
+            ("make it half an hour later", Shift::Minutes(30)),
+            ("move it up an hour", Shift::Minutes(-60)),
+            ("an hour earlier", Shift::Minutes(-60)),
+            ("postpone it another month", Shift::Months(1)),
+        ] {
+            assert_eq!(shift(said), Some(Intent::Shift(Target::It, by)), "{said}");
+        }
+        let named = Target::Title("Team lunch".into());
+        assert_eq!(shift("the team lunch two hours later"), Some(Intent::Shift(named, Shift::Minutes(120))));
+    }
+
+    #[test]
+    fn what_names_no_task_moves_nothing() {
+        for said in
+            ["move to Berlin in two years", "walk the dog an hour later", "set it for two days", "do it two times"]
+        {
+            assert_eq!(shift(said), None, "{said}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Who serves the stages of a call: the chains of the configuration, put together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use voice_core::ids::RungId;
+use voice_core::output::AttemptResult;
+use voice_core::provider::{ProviderErrorKind, ProviderFailure, Stage};
+
+use crate::config::{Config, ConfigError, LlmKind, SttKind, TtsKind};
+use crate::driver::{Providers, SttRung};
+use crate::failover::Board;
+use crate::llm::Llm;
+use crate::llm::openai::{MaxTokensField, OpenAiConfig, OpenAiLlm};
+use crate::openai::{Account, AccountConfig};
+use crate::served::Served;
+use crate::stt::deepgram::{DeepgramConfig, DeepgramStt};
+use crate::stt::whisper::{WhisperConfig, WhisperStt};
+use crate::tts::Tts;
+use crate::tts::cartesia::{CartesiaConfig, CartesiaTts};
+use crate::tts::elevenlabs::{ElevenLabsConfig, ElevenLabsTts};
+
+/// A model that is not served is not asked again for so long, in milliseconds.
+const NOT_SERVED_MS: u64 = 3_600_000;
+/// How long a provider may take to say whether it serves a model.
+const ASK: Duration = Duration::from_secs(5);
+
+/// The configured chains over the embedded providers, which stand where the chains name them. Clients begin to connect at
+/// once.
+///
+/// # Errors
+/// [`ConfigError`] when an address or a key cannot be used.
+pub fn assemble(config: &Config, embedded: Providers, tasks: &TaskTracker) -> Result<Providers, ConfigError> {
+    let Rungs { stt, llm, tts } = Rungs::assemble(config, Some(&embedded), tasks)?;
+    Ok(Providers { stt, llm, tts, ..embedded })
+}
+
+/// The rungs of every stage.
+#[derive(Default)]
+pub struct Rungs {
+    stt: Vec<SttRung>,
+    llm: Vec<Arc<dyn Llm>>,
+    tts: Vec<Arc<dyn Tts>>,
+}
+
+impl Rungs {
+    /// Those that are reached over a network, without the embedded ones.
+    ///
+    /// # Errors
+    /// As [`assemble`].
+    pub fn outside(config: &Config, tasks: &TaskTracker) -> Result<Self, ConfigError> {
+        Self::assemble(config, None, tasks)
+    }
+
+    fn assemble(config: &Config, embedded: Option<&Providers>, tasks: &TaskTracker) -> Result<Self, ConfigError> {
+        let account = account(config, tasks)?;
+        let mut providers = Self::default();
+        for kind in config.stt_chain()? {
+            match kind {
+                SttKind::Deepgram => providers.stt.push(deepgram(config)?),
+                SttKind::Whisper => {
+                    providers.stt.push(SttRung::Whole(Arc::new(WhisperStt::new(Arc::clone(&account), whisper(config)))))
+                }
+                SttKind::Embedded => providers.stt.extend(embedded.iter().flat_map(|all| all.stt.iter().cloned())),
+            }
+        }
+        for kind in config.llm_chain()? {
+            match kind {
+                LlmKind::OpenAi => providers.llm.extend(openai(config, &account)),
+                LlmKind::Embedded => providers.llm.extend(embedded.iter().flat_map(|all| all.llm.iter().cloned())),
+            }
+        }
+        for kind in config.tts_chain()? {
+            match kind {
+                TtsKind::Cartesia => providers.tts.push(cartesia(config)?),
+                TtsKind::ElevenLabs => providers.tts.push(elevenlabs(config)?),
+                TtsKind::Embedded => providers.tts.extend(embedded.iter().flat_map(|all| all.tts.iter().cloned())),
+            }
+        }
+        Ok(providers)
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.stt.is_empty() && self.llm.is_empty() && self.tts.is_empty()
+    }
+}
+
+fn account(config: &Config, tasks: &TaskTracker) -> Result<Arc<Account>, ConfigError> {
+    let openai = &config.openai;
+    let filled = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let settings = AccountConfig {
+        base_url: openai.base_url.clone(),
+        api_key: config.secrets.openai_key.clone(),
+        organization: filled(&openai.organization),
+        project: filled(&openai.project),
+        connect_timeout_ms: openai.connect_timeout_ms,
+        warm_connections: openai.warm_connections,
+        ..AccountConfig::default()
+    };
+    let account = Account::new(&settings).map_err(|error| ConfigError::new("openai", error.to_string()))?;
+    let used = config.llm_chain()?.contains(&LlmKind::OpenAi) || config.stt_chain()?.contains(&SttKind::Whisper);
+    if used {
+        tasks.spawn(account.keep_warm());
+    }
+    Ok(account)
+}
+
+fn deepgram(config: &Config) -> Result<SttRung, ConfigError> {
+    let deepgram = &config.deepgram;
+    let Some(key) = config.secrets.deepgram_key.clone() else { return Err(no_key("DEEPGRAM_API_KEY")) };
+    let settings = DeepgramConfig {
+        base_url: deepgram.base_url.clone(),
+        model: deepgram.model.clone(),
+        language: deepgram.language.clone(),
+        smart_format: deepgram.smart_format,
+        numerals: deepgram.numerals,
+        mip_opt_out: deepgram.mip_opt_out,
+        connect_timeout_ms: deepgram.connect_timeout_ms,
+        finalize_wait_ms: deepgram.finalize_wait_ms,
+        ..DeepgramConfig::new(key)
+    };
+    let stt = DeepgramStt::new(settings).map_err(|error| ConfigError::new("deepgram.base_url", error.to_string()))?;
+    Ok(SttRung::Streaming(Arc::new(stt)))
+}
+
+fn whisper(config: &Config) -> WhisperConfig {
+    let openai = &config.openai;
+    WhisperConfig {
+        model: openai.whisper_model.clone(),
+        language: Some(openai.whisper_language.clone()).filter(|language| !language.is_empty()),
+        ..WhisperConfig::default()
+    }
+}
+
+fn openai(config: &Config, account: &Arc<Account>) -> Vec<Arc<dyn Llm>> {
+    let openai = &config.openai;
+    let settings = |model: &String| OpenAiConfig {
+        model: model.clone(),
+        max_tokens: openai.max_tokens,
+        brief_max_tokens: openai.brief_max_tokens,
+        max_tokens_field: if openai.old_max_tokens { MaxTokensField::MaxTokens } else { MaxTokensField::default() },
+        temperature: (openai.temperature_percent >= 0).then(|| f64::from(openai.temperature_percent) / 100.0),
+        include_usage: openai.include_usage,
+        max_context_chars: openai.max_context_chars,
+        ..OpenAiConfig::default()
+    };
+    let model = |model: &String| Arc::new(OpenAiLlm::new(Arc::clone(account), settings(model))) as Arc<dyn Llm>;
+    openai.models.iter().map(model).collect()
+}
+
+fn cartesia(config: &Config) -> Result<Arc<dyn Tts>, ConfigError> {
+    let cartesia = &config.cartesia;
+    let Some(key) = config.secrets.cartesia_key.clone() else { return Err(no_key("CARTESIA_API_KEY")) };
+    let settings = CartesiaConfig {
+        base_url: cartesia.base_url.clone(),
+        version: cartesia.version.clone(),
+        model: cartesia.model.clone(),
+        voice_id: cartesia.voice_id.clone(),
+        language: cartesia.language.clone(),
+        connect_timeout_ms: cartesia.connect_timeout_ms,
+        ..CartesiaConfig::new(key)
+    };
+    let tts = CartesiaTts::new(settings).map_err(|error| ConfigError::new("cartesia", error.to_string()))?;
+    Ok(Arc::new(tts))
+}
+
+fn elevenlabs(config: &Config) -> Result<Arc<dyn Tts>, ConfigError> {
+    let elevenlabs = &config.elevenlabs;
+    let Some(key) = config.secrets.elevenlabs_key.clone() else { return Err(no_key("ELEVENLABS_API_KEY")) };
+    let settings = ElevenLabsConfig {
+        base_url: elevenlabs.base_url.clone(),
+        model: elevenlabs.model.clone(),
+        voice_id: elevenlabs.voice_id.clone(),
+        language: Some(elevenlabs.language.clone()).filter(|language| !language.is_empty()),
+        connect_timeout_ms: elevenlabs.connect_timeout_ms,
+        ..ElevenLabsConfig::new(key)
+    };
+    let tts = ElevenLabsTts::new(settings).map_err(|error| ConfigError::new("elevenlabs", error.to_string()))?;
+    Ok(Arc::new(tts))
+}
+
+fn no_key(variable: &str) -> ConfigError {
+    ConfigError::new(variable, "is not set")
+}
+
+/// What a provider says of the model that is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The stage.
+    pub stage: Stage,
+    /// The provider's place in the chain.
+    pub rung: RungId,
+    /// The provider and its model, for people.
+    pub name: String,
+    /// What it says; or how it failed to say it.
+    pub served: Result<Served, ProviderErrorKind>,
+}
+
+/// Asks every provider whether it serves the model that is configured, all at once.
+pub async fn ask_served(providers: &Rungs) -> Vec<Answer> {
+    let rung = |at: usize| RungId(u8::try_from(at).unwrap_or(u8::MAX));
+    let stt = providers.stt.iter().enumerate();
+    let stt = stt.map(|(at, one)| (Stage::Stt, rung(at), name(one.provider(), one.model()), one.served()));
+    let llm = providers.llm.iter().enumerate();
+    let llm = llm.map(|(at, one)| (Stage::Llm, rung(at), name(one.provider(), one.model()), one.served()));
+    let tts = providers.tts.iter().enumerate();
+    let tts = tts.map(|(at, one)| (Stage::Tts, rung(at), name(one.provider(), one.model()), one.served()));
+    let asked = stt.chain(llm).chain(tts).map(|(stage, rung, name, served)| async move {
+        let late = Err(ProviderFailure::from(ProviderErrorKind::Timeout));
+        let served = tokio::time::timeout(ASK, served).await.unwrap_or(late).map_err(|failure| failure.kind);
+        Answer { stage, rung, name, served }
+    });
+    futures_util::future::join_all(asked).await
+}
+
+fn name(provider: &str, model: &str) -> String {
+    format!("{provider}/{model}")
+}
+
+/// Finds out, before a caller does, which models are not served: the chains skip those. A provider that cannot be asked now is
+/// found out by its first caller, whom a rival serves.
+pub async fn find_retired(providers: Providers, board: Arc<Board>, stop: CancellationToken) {
+    let Providers { stt, llm, tts, .. } = providers;
+    let rungs = Rungs { stt, llm, tts };
+    let answers = tokio::select! {
+        answers = ask_served(&rungs) => answers,
+        () = stop.cancelled() => return,
+    };
+    for Answer { stage, rung, name, served } in answers {
+        match served {
+            Ok(Served::No) => {
+                tracing::error!(stage = stage.as_str(), model = name, "the provider does not serve this model");
+                let (kind, retry_after_ms) = (ProviderErrorKind::BadRequest, Some(NOT_SERVED_MS));
+                let failure = ProviderFailure { kind, retry_after_ms };
+                board.report(stage, rung, AttemptResult::Failed { failure });
+            }
+            Ok(Served::Yes | Served::Unknown) => {}
+            Err(kind) => {
+                tracing::warn!(stage = stage.as_str(), model = name, error_type = kind.as_str(), "cannot be asked");
+                if matches!(kind, ProviderErrorKind::Auth | ProviderErrorKind::Quota) {
+                    board.report(stage, rung, AttemptResult::Failed { failure: kind.into() });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What a process knows of its providers: which are resting, until when, and how quick they usually are.
+
+use std::collections::VecDeque;
+
+use super::{Chains, FailoverConfig, is_of_the_provider};
+use crate::ids::RungId;
+use crate::input::ProviderHealth;
+use crate::output::AttemptResult;
+use crate::provider::{ProviderErrorKind, ProviderFailure, Stage};
+
+/// So many of the last answers' times are remembered.
+const REMEMBERED: usize = 32;
+/// Fewer tell nothing of a provider's habits.
+const ENOUGH: usize = 8;
+/// A rival is asked for when a provider takes so much longer than 95 of 100 of its last answers, in per cent.
+const LONGER_PERCENT: u64 = 125;
+/// So many rivals that won in a row make a provider rest, though it never said that it failed.
+const MOST_LOST: u32 = 2;
+/// How long a provider rests whose key or account is wrong, in milliseconds: nothing mends that but a person.
+const ACCOUNT_REST_MS: u64 = 300_000;
+/// What a provider says of when to come back is taken between these, in milliseconds.
+const RETRY_AFTER_MS: std::ops::RangeInclusive<u64> = 500..=3_600_000;
+
+/// How one provider is.
+#[derive(Debug, Clone, Default)]
+struct RungHealth {
+    /// It rests until then, in milliseconds of the process's clock.
+    rests_until_ms: Option<u64>,
+    /// It is being probed.
+    probing: bool,
+    /// Failures since it last answered.
+    failures: u32,
+    /// Rivals that won, in a row.
+    lost: u32,
+    /// Why it rests.
+    reason: Option<ProviderErrorKind>,
+    /// The times of its last answers in milliseconds, the oldest first.
+    answered_ms: VecDeque<u64>,
+}
+
+/// How all of a process's providers are. Pure: told the time and what happened, it says who rests and whom to probe.
+#[derive(Debug, Clone)]
+pub struct Health {
+    config: FailoverConfig,
+    stages: [Vec<RungHealth>; 3],
+}
+
+impl Health {
+    /// All are well.
+    pub fn new(chains: &Chains, config: FailoverConfig) -> Self {
+        let stage = |stage| vec![RungHealth::default(); chains.of(stage).len()];
+        Self { config, stages: [stage(Stage::Stt), stage(Stage::Llm), stage(Stage::Tts)] }
+    }
+
+    /// Takes what came of asking a provider. Answers what sessions are to know of it now, if that has changed.
+    pub fn report(
+        &mut self,
+        now_ms: u64,
+        stage: Stage,
+        rung: RungId,
+        attempt: AttemptResult,
+    ) -> Option<ProviderHealth> {
+        let before = self.change(stage, rung)?;
+        let config = self.config.clone();
+        let health = self.rung_mut(stage, rung)?;
+        match attempt {
+            AttemptResult::Answered { after_ms } => {
+                (health.failures, health.lost) = (0, 0);
+                health.answered_ms.push_back(after_ms);
+                if health.answered_ms.len() > REMEMBERED {
+                    health.answered_ms.pop_front();
+                }
+            }
+            AttemptResult::Lost => {
+                health.lost += 1;
+                if health.lost >= MOST_LOST {
+                    health.rest(now_ms, ProviderErrorKind::Timeout.into(), &config);
+                }
+            }
+            AttemptResult::Failed { failure } if is_of_the_provider(failure) => health.rest(now_ms, failure, &config),
+            AttemptResult::Failed { .. } => {}
+        }
+        self.change(stage, rung).filter(|now| *now != before)
+    }
+
+    /// The providers whose rest is over: each is to be probed, off any caller's path, and [`Self::probed`] to be told.
+    pub fn due_probes(&mut self, now_ms: u64) -> Vec<(Stage, RungId)> {
+        let mut due = Vec::new();
+        for (stage, rungs) in STAGES.into_iter().zip(&mut self.stages) {
+            for (index, health) in rungs.iter_mut().enumerate() {
+                if !health.probing && health.rests_until_ms.is_some_and(|until_ms| now_ms >= until_ms) {
+                    health.probing = true;
+                    due.push((stage, rung_id(index)));
+                }
+            }
+        }
+        due
+    }
+
+    /// When [`Self::due_probes`] has something next, in milliseconds of the process's clock.
+    pub fn next_probe_ms(&self) -> Option<u64> {
+        let resting = self.stages.iter().flatten().filter(|health| !health.probing);
+        resting.filter_map(|health| health.rests_until_ms).min()
+    }
+
+    /// A probe came back. Answers what sessions are to know of the provider now, if that has changed.
+    pub fn probed(
+        &mut self,
+        now_ms: u64,
+        stage: Stage,
+        rung: RungId,
+        result: Result<(), ProviderFailure>,
+    ) -> Option<ProviderHealth> {
+        let before = self.change(stage, rung)?;
+        let config = self.config.clone();
+        let health = self.rung_mut(stage, rung)?;
+        health.probing = false;
+        match result {
+            Ok(()) => (health.rests_until_ms, health.lost, health.reason) = (None, 0, None),
+            Err(failure) => health.rest(now_ms, failure, &config),
+        }
+        self.change(stage, rung).filter(|now| *now != before)
+    }
+
+    /// What sessions are to know of every provider.
+    pub fn all(&self) -> Vec<ProviderHealth> {
+        let rungs = STAGES.into_iter().zip(&self.stages);
+        let every = rungs.flat_map(|(stage, rungs)| (0..rungs.len()).map(move |index| (stage, rung_id(index))));
+        every.filter_map(|(stage, rung)| self.change(stage, rung)).collect()
+    }
+
+    /// Why a provider rests, if it does.
+    pub fn resting(&self, stage: Stage, rung: RungId) -> Option<ProviderErrorKind> {
+        let health = self.stages.get(stage as usize)?.get(usize::from(rung.0))?;
+        health.rests_until_ms.and(health.reason)
+    }
+
+    fn change(&self, stage: Stage, rung: RungId) -> Option<ProviderHealth> {
+        let health = self.stages.get(stage as usize)?.get(usize::from(rung.0))?;
+        let hedge_ms = health.hedge_ms(self.config.hedge_ms(stage), self.config.max_hedge_ms);
+        Some(ProviderHealth { stage, rung, usable: health.rests_until_ms.is_none(), hedge_ms })
+    }
+
+    fn rung_mut(&mut self, stage: Stage, rung: RungId) -> Option<&mut RungHealth> {
+        self.stages.get_mut(stage as usize)?.get_mut(usize::from(rung.0))
+    }
+}
+
+impl RungHealth {
+    /// It is not asked for a while.
+    fn rest(&mut self, now_ms: u64, failure: ProviderFailure, config: &FailoverConfig) {
+        let doubled = config.cool_down_ms.saturating_mul(1 << self.failures.min(20)).min(config.max_cool_down_ms);
+        let rest_ms = match (failure.retry_after_ms, failure.kind) {
+            (Some(after_ms), _) => after_ms.clamp(*RETRY_AFTER_MS.start(), *RETRY_AFTER_MS.end()),
+            (None, ProviderErrorKind::Auth | ProviderErrorKind::Quota) => ACCOUNT_REST_MS,
+            (None, _) => doubled,
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.lost = 0;
+        self.reason = Some(failure.kind);
+        // Calls that were under way when it went down must not send it away for longer and longer.
+        if self.rests_until_ms.is_none_or(|until_ms| until_ms <= now_ms) {
+            self.rests_until_ms = Some(now_ms + rest_ms);
+        }
+    }
+
+    fn hedge_ms(&self, least_ms: u64, most_ms: u64) -> u64 {
+        if self.answered_ms.len() < ENOUGH {
+            return least_ms;
+        }
+        let mut sorted: Vec<u64> = self.answered_ms.iter().copied().collect();
+        sorted.sort_unstable();
+        // The nearest rank (at most the last): 95 of 100 were at least as quick.
+        let rank = (sorted.len() * 95).div_ceil(100).max(1) - 1;
+        let usual_ms = sorted.get(rank).copied().unwrap_or(least_ms);
+        // In steps, so that not every answer is news for every session.
+        let longer_ms = (usual_ms * LONGER_PERCENT / 100).next_multiple_of(50);
+        longer_ms.clamp(least_ms, most_ms.max(least_ms))
+    }
+}
+
+const STAGES: [Stage; 3] = [Stage::Stt, Stage::Llm, Stage::Tts];
+
+fn rung_id(index: usize) -> RungId {
+    RungId(u8::try_from(index).unwrap_or(u8::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Rung;
+    use super::*;
+
+    const LLM: Stage = Stage::Llm;
+    const FIRST: RungId = RungId(0);
+
+    fn health() -> Health {
+        let llm = vec![Rung::new("openai", "gpt-4o-mini"), Rung::new("embedded", "rules")];
+        Health::new(&Chains { llm, ..Chains::default() }, FailoverConfig::default())
+    }
+
+    fn failed(kind: ProviderErrorKind, retry_after_ms: Option<u64>) -> AttemptResult {
+        AttemptResult::Failed { failure: ProviderFailure { kind, retry_after_ms } }
+    }
+
+    #[test]
+    fn a_failure_is_a_rest_that_doubles_until_a_probe_succeeds() {
+        let mut health = health();
+        let down = health.report(1_000, LLM, FIRST, failed(ProviderErrorKind::Unavailable, None));
+        assert_eq!(down.map(|change| change.usable), Some(false));
+        assert_eq!((health.next_probe_ms(), health.due_probes(5_999)), (Some(6_000), Vec::new()));
+        assert_eq!(health.due_probes(6_000), [(LLM, FIRST)]);
+        assert_eq!(health.due_probes(6_001), [], "one probe at a time");
+        let failure = ProviderErrorKind::Timeout.into();
+        assert_eq!(health.probed(8_000, LLM, FIRST, Err(failure)), None, "it is resting already");
+        assert_eq!(health.next_probe_ms(), Some(18_000));
+        health.due_probes(18_000);
+        assert_eq!(health.probed(18_100, LLM, FIRST, Ok(())).map(|change| change.usable), Some(true));
+        // Only an answer to a caller ends the row: the next failure rests longer still.
+        health.report(20_000, LLM, FIRST, failed(ProviderErrorKind::Unavailable, None));
+        assert_eq!(health.next_probe_ms(), Some(40_000));
+    }
+
+    #[test]
+    fn several_failures_at_once_are_one() {
+        let mut health = health();
+        for _ in 0..50 {
+            health.report(1_000, LLM, FIRST, failed(ProviderErrorKind::Disconnected, None));
+        }
+        assert_eq!(health.next_probe_ms(), Some(6_000));
+    }
+
+    #[test]
+    fn each_kind_gets_its_own_reaction() {
+        for (kind, retry_after_ms, rest_ms) in [
+            (ProviderErrorKind::RateLimited, Some(1_574), Some(1_574)),
+            (ProviderErrorKind::RateLimited, None, Some(5_000)),
+            (ProviderErrorKind::Unavailable, Some(20_000), Some(20_000)),
+            (ProviderErrorKind::Unavailable, Some(0), Some(500)),
+            (ProviderErrorKind::Quota, None, Some(300_000)),
+            (ProviderErrorKind::Auth, None, Some(300_000)),
+            (ProviderErrorKind::BadRequest, None, None),
+            (ProviderErrorKind::BadRequest, Some(3_600_000), Some(3_600_000)),
+        ] {
+            let mut health = health();
+            health.report(0, LLM, FIRST, failed(kind, retry_after_ms));
+            assert_eq!(health.next_probe_ms(), rest_ms, "{kind:?} {retry_after_ms:?}");
+            assert_eq!(health.resting(LLM, FIRST), rest_ms.map(|_| kind));
+        }
+    }
+
+    #[test]
+    fn a_silent_provider_rests_after_two_lost_races_and_one_slow_answer_does_nothing() {
+        let mut health = health();
+        assert_eq!(health.report(0, LLM, FIRST, AttemptResult::Lost), None);
+        health.report(10, LLM, FIRST, AttemptResult::Answered { after_ms: 100 });
+        assert_eq!(health.report(20, LLM, FIRST, AttemptResult::Lost), None);
+        assert_eq!(health.report(30, LLM, FIRST, AttemptResult::Lost).map(|change| change.usable), Some(false));
+    }
+
+    #[test]
+    fn a_rival_is_asked_for_by_the_providers_own_habits() {
+        let mut health = health();
+        for _ in 0..7 {
+            assert_eq!(health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 400 }), None);
+        }
+        let change = health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 400 });
+        assert_eq!(change.map(|change| change.hedge_ms), Some(500));
+        for _ in 0..REMEMBERED {
+            health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 9_000 });
+        }
+        assert_eq!(health.all().iter().find(|change| change.stage == LLM).map(|change| change.hedge_ms), Some(900));
+        for _ in 0..REMEMBERED {
+            health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 20 });
+        }
+        assert_eq!(health.all().iter().find(|change| change.stage == LLM).map(|change| change.hedge_ms), Some(250));
+    }
+
+    #[test]
+    fn what_is_not_there_is_nobodys_news() {
+        let mut health = health();
+        assert_eq!(health.report(0, Stage::Stt, RungId(9), AttemptResult::Lost), None);
+        assert_eq!(health.probed(0, Stage::Stt, RungId(9), Ok(())), None);
+        assert_eq!(health.all().len(), 4);
+    }
+}

@@ -1,0 +1,155 @@
+//! Which provider is asked, and which is next? What one session knows of its chains.
+
+use crate::config::CoreConfig;
+use crate::failover::{FailoverConfig, is_of_the_provider};
+use crate::ids::RungId;
+use crate::input::ProviderHealth;
+use crate::output::{AttemptResult, Observation};
+use crate::provider::{ProviderErrorKind, ProviderFailure, Stage};
+
+use super::Session;
+
+/// One provider, as this session sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RungState {
+    usable: bool,
+    /// It is well again: it is used from the next turn on, never inside a sentence.
+    returns: bool,
+    hedge_ms: u64,
+}
+
+/// One stage's providers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct StageState {
+    rungs: Vec<RungState>,
+    asked: u32,
+    hedged: u32,
+}
+
+/// All stages' providers, as this session sees them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ladder([StageState; 3]);
+
+impl Ladder {
+    pub(super) fn new(config: &CoreConfig) -> Self {
+        let stage = |stage: Stage| {
+            let rung = RungState { usable: true, returns: false, hedge_ms: config.failover.hedge_ms(stage) };
+            StageState { rungs: vec![rung; config.chains.of(stage).len()], asked: 0, hedged: 0 }
+        };
+        Self([stage(Stage::Stt), stage(Stage::Llm), stage(Stage::Tts)])
+    }
+
+    fn stage(&self, stage: Stage) -> &StageState {
+        &self.0[stage as usize]
+    }
+
+    /// The provider that is asked first. When all rest, the last one is: something may come of it.
+    pub(super) fn first(&self, stage: Stage) -> RungId {
+        let rungs = &self.stage(stage).rungs;
+        let at = rungs.iter().position(|rung| rung.usable).unwrap_or(rungs.len().saturating_sub(1));
+        rung_id(at)
+    }
+
+    /// The next one that may be asked, and was not.
+    pub(super) fn next_usable(&self, stage: Stage, tried: &[RungId]) -> Option<RungId> {
+        let rungs = self.stage(stage).rungs.iter().enumerate();
+        rungs.filter(|(_, rung)| rung.usable).map(|(at, _)| rung_id(at)).find(|id| !tried.contains(id))
+    }
+
+    /// The next one after a failure: one that rests is better than none.
+    pub(super) fn next(&self, stage: Stage, tried: &[RungId]) -> Option<RungId> {
+        let all = (0..self.stage(stage).rungs.len()).map(rung_id);
+        self.next_usable(stage, tried).or_else(|| all.into_iter().find(|id| !tried.contains(id)))
+    }
+
+    /// How long this provider may show nothing before the next is asked beside it, in milliseconds.
+    pub(super) fn hedge_ms(&self, stage: Stage, rung: RungId) -> u64 {
+        self.stage(stage).rungs.get(usize::from(rung.0)).map_or(u64::MAX >> 8, |rung| rung.hedge_ms)
+    }
+
+    /// Whether the ceiling on doubled spend leaves room for one more rival.
+    fn may_hedge(&self, stage: Stage, config: &FailoverConfig) -> bool {
+        let state = self.stage(stage);
+        let earned = u64::from(state.asked) * u64::from(config.hedge_percent) / 100;
+        u64::from(state.hedged) < u64::from(config.free_hedges) + earned
+    }
+
+    /// The rival that may be asked now beside those that were.
+    pub(super) fn rival(&self, stage: Stage, tried: &[RungId], config: &FailoverConfig) -> Option<RungId> {
+        self.next_usable(stage, tried).filter(|_| self.may_hedge(stage, config))
+    }
+
+    pub(super) fn note_asked(&mut self, stage: Stage) {
+        let state = &mut self.0[stage as usize];
+        state.asked = state.asked.saturating_add(1);
+    }
+
+    pub(super) fn note_hedged(&mut self, stage: Stage) {
+        let state = &mut self.0[stage as usize];
+        state.hedged = state.hedged.saturating_add(1);
+    }
+
+    fn rung_mut(&mut self, stage: Stage, rung: RungId) -> Option<&mut RungState> {
+        self.0[stage as usize].rungs.get_mut(usize::from(rung.0))
+    }
+
+    /// This session is not asking it again before it is told that it is well.
+    fn fail(&mut self, stage: Stage, rung: RungId, failure: ProviderFailure) {
+        if is_of_the_provider(failure)
+            && let Some(state) = self.rung_mut(stage, rung)
+        {
+            (state.usable, state.returns) = (false, false);
+        }
+    }
+
+    /// What the process knows of a provider. One that is well again waits for a turn's boundary.
+    fn take(&mut self, health: ProviderHealth) {
+        let ProviderHealth { stage, rung, usable, hedge_ms } = health;
+        if let Some(state) = self.rung_mut(stage, rung) {
+            state.hedge_ms = hedge_ms;
+            state.usable &= usable;
+            state.returns = usable && !state.usable;
+        }
+    }
+
+    /// Between two turns: who is well again is used again.
+    pub(super) fn settle(&mut self, stage: Stage) {
+        for rung in &mut self.0[stage as usize].rungs {
+            rung.usable |= std::mem::take(&mut rung.returns);
+        }
+    }
+}
+
+fn rung_id(at: usize) -> RungId {
+    RungId(u8::try_from(at).unwrap_or(u8::MAX))
+}
+
+impl Session {
+    pub(super) fn handle_provider_health(&mut self, health: ProviderHealth) {
+        self.ladder.take(health);
+    }
+
+    /// A provider failed: operations are told, and this session leaves it alone for now.
+    pub(super) fn provider_failed(&mut self, stage: Stage, rung: RungId, failure: ProviderFailure) {
+        self.ladder.fail(stage, rung, failure);
+        self.observe(Observation::ProviderFailed { stage, rung, kind: failure.kind });
+        self.observe(Observation::Attempt { stage, rung, result: AttemptResult::Failed { failure } });
+    }
+
+    /// A provider answered, first of those that were asked.
+    pub(super) fn provider_answered(&mut self, stage: Stage, rung: RungId, after_ms: u64) {
+        self.observe(Observation::Attempt { stage, rung, result: AttemptResult::Answered { after_ms } });
+    }
+
+    /// A rival that was asked later was quicker.
+    pub(super) fn provider_lost(&mut self, stage: Stage, rung: RungId) {
+        self.observe(Observation::Attempt { stage, rung, result: AttemptResult::Lost });
+    }
+
+    /// The caller is served by another provider from here on.
+    pub(super) fn failed_over(&mut self, stage: Stage, from: RungId, to: RungId, reason: ProviderErrorKind) {
+        if from != to {
+            self.observe(Observation::FailedOver { stage, from, to, reason });
+        }
+    }
+}
