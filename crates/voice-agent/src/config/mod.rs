@@ -7,6 +7,7 @@
 mod core;
 pub mod env;
 mod load;
+mod phone;
 mod secret;
 mod section;
 mod unknown;
@@ -17,7 +18,7 @@ pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
     Auth, AuthMode, Chain, Deadline, Endpointing, Http, InputLog, Interruption, JwtAlgorithm, Limits, ListenAddr, Log,
-    LogFormat, Metrics, Model, Otel, Session, Shutdown, Vad,
+    LogFormat, Metrics, Model, Otel, Session, Shutdown, Twilio, Vad,
 };
 
 use std::path::PathBuf;
@@ -64,6 +65,8 @@ pub struct Config {
     pub llm: Chain,
     /// Text to speech.
     pub tts: Chain,
+    /// The telephone.
+    pub twilio: Twilio,
     /// The embedded models.
     pub model: Model,
     /// The log.
@@ -103,6 +106,7 @@ impl Default for Config {
             stt: Chain::default(),
             llm: Chain::default(),
             tts: Chain::default(),
+            twilio: Twilio::default(),
             model: Model::default(),
             log: Log::default(),
             otel: Otel::default(),
@@ -111,6 +115,13 @@ impl Default for Config {
             secrets: Secrets::default(),
             prices: voice_core::cost::Prices::default(),
         }
+    }
+}
+
+impl Config {
+    /// Whether callers reach this server by telephone: whoever signs can be told from others, or need not be.
+    pub const fn has_phone(&self) -> bool {
+        self.secrets.twilio_auth_token.is_some() || !self.twilio.validate_signatures
     }
 }
 

@@ -53,4 +53,6 @@ secrets! {
     auditor_token: "AUDITOR_TOKEN",
     /// The privacy officer's token.
     privacy_token: "PRIVACY_TOKEN",
+    /// What Twilio signs its requests with: the account's auth token, or the secret of its shared key.
+    twilio_auth_token: "TWILIO_AUTH_TOKEN",
 }

@@ -39,6 +39,8 @@ pub enum Command {
         connection: ConnectionId,
         /// 320 samples.
         frame: Box<[i16; 320]>,
+        /// The same frame as a telephone sent it, µ-law at 8 kHz, for a recogniser that takes that.
+        mulaw: Option<Box<[u8; 160]>>,
     },
     /// What was really played.
     Playout {
@@ -142,7 +144,8 @@ pub enum Outbound {
         /// Its length in milliseconds.
         duration_ms: u64,
     },
-    /// One or more frames of agent audio: PCM16LE mono at 24 kHz, 960 bytes each.
+    /// One or more frames of agent audio, in the format of the session's channel: PCM16LE mono at 24 kHz (960 bytes each),
+    /// or µ-law at 8 kHz (160 bytes).
     Audio(Bytes),
     /// Drop what is queued of this speech.
     Clear {
