@@ -20,7 +20,7 @@ pub fn encode(sample: i16) -> u8 {
 pub const fn decode(code: u8) -> i16 {
     let code = !code;
     let exponent = (code >> 4) & 0x07;
-    let magnitude = ((((code & 0x0f) as i32) << 3) + BIAS << exponent) - BIAS;
+    let magnitude = (((((code & 0x0f) as i32) << 3) + BIAS) << exponent) - BIAS;
     // At most 32,124: it fits.
     if code & 0x80 == 0 { magnitude as i16 } else { -(magnitude as i16) }
 }
