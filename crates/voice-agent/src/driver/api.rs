@@ -39,8 +39,8 @@ pub enum Command {
         connection: ConnectionId,
         /// 320 samples.
         frame: Box<[i16; 320]>,
-        /// The same frame as a telephone sent it, µ-law at 8 kHz, for a recogniser that takes that.
-        mulaw: Option<Box<[u8; 160]>>,
+        /// The same 20 ms as a telephone sent them, 160 bytes of µ-law, for a recogniser that takes that.
+        mulaw: Option<Bytes>,
     },
     /// What was really played.
     Playout {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
+use crate::audio::format::AudioFormat;
 use crate::llm::{Llm, LlmEvent, LlmRequest};
 use crate::model::runtime::default_models_dir;
 use crate::store::{Channel, InstanceId, SessionId, SqliteOptions, SqliteStore, Store, SystemClock, UserId};
@@ -15,6 +16,7 @@ use crate::stt::{Stt, Wanted};
 use crate::telemetry::{Events, Metrics, Traces};
 use crate::tts::{Tts, TtsEvent, TtsRequest};
 use crate::vad::{Silero, VadConfig};
+use voice_core::ids::ReplyId;
 
 /// Hears and says nothing, and answers once; asked again, it has a defect.
 #[derive(Default)]
@@ -140,6 +142,35 @@ impl House {
         let text = self.deps.events.metrics().exposition().unwrap();
         text.lines().find_map(|line| Some(line.strip_prefix(series)?.strip_prefix(' ')?.to_owned()))
     }
+}
+
+#[test]
+fn a_telephones_audio_leaves_in_large_pieces_whoever_wakes_the_loop() {
+    let (speech, mut mouth) = (SpeechId(1), Mouth::new(AudioFormat::Mulaw8k));
+    let add = |mouth: &mut Mouth, chunk: u32, ms: usize| {
+        mouth.add_text(speech, ReplyId(1), chunk, "words".to_owned());
+        mouth.next_text().unwrap();
+        mouth.add_audio(speech, chunk, &vec![0x21; 8 * ms]).unwrap();
+        mouth.end_audio(speech, chunk).unwrap();
+    };
+    add(&mut mouth, 0, 500);
+    mouth.play(0, speech, 1, false);
+    let (mut pieces, mut late) = (Vec::new(), 0);
+    // A caller's frame comes every 20 ms, and the loop looks then.
+    for now_ms in (0..1_200).step_by(20) {
+        if now_ms == 260 {
+            add(&mut mouth, 1, 500);
+            mouth.play(now_ms, speech, 1, true);
+        }
+        let mut out = Vec::new();
+        late += mouth.pump(now_ms, &mut out).late;
+        pieces.extend(out.iter().filter_map(|one| match one {
+            Outbound::Audio(mulaw) => Some((now_ms, mulaw.len() / 8)),
+            _ => None,
+        }));
+    }
+    assert_eq!(pieces, [(0, 400), (200, 100), (300, 300), (600, 200)]);
+    assert_eq!(late, 0);
 }
 
 #[tokio::test]
