@@ -7,7 +7,8 @@ use crate::transport::twilio::PhoneNumber;
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let twilio = &config.twilio;
     if !twilio.account_sid.is_empty() && !twilio.account_sid.starts_with("AC") {
-        let reason = format!("{:?} is not an account's id: Twilio's console shows it, it begins with AC", twilio.account_sid);
+        let reason =
+            format!("{:?} is not an account's id: Twilio's console shows it, it begins with AC", twilio.account_sid);
         return Err(ConfigError::new("twilio.account_sid", reason));
     }
     if !twilio.from_number.is_empty() && PhoneNumber::parse(&twilio.from_number).is_none() {

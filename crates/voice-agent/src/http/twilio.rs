@@ -184,7 +184,8 @@ fn check_here(app: &Shared) -> Result<(), Problem> {
     if app.config.has_phone() {
         return Ok(());
     }
-    let sentence = "This server has no telephone. Its operator sets TWILIO_AUTH_TOKEN and PUBLIC_URL; docs/phone.md says how.";
+    let sentence =
+        "This server has no telephone. Its operator sets TWILIO_AUTH_TOKEN and PUBLIC_URL; docs/phone.md says how.";
     Err(Problem::not_found("no_telephone", sentence))
 }
 
@@ -204,7 +205,8 @@ fn believe(app: &Shared, urls: &[String], form: &[(String, String)], headers: &H
         values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
     };
     // A header that cannot be read must not count as one that is not there.
-    let settings = headers.contains_key(SETTINGS_HEADER).then(|| one(SETTINGS_HEADER).unwrap_or("algorithm=unreadable"));
+    let settings =
+        headers.contains_key(SETTINGS_HEADER).then(|| one(SETTINGS_HEADER).unwrap_or("algorithm=unreadable"));
     let verified = match (&app.config.secrets.twilio_auth_token, one(SIGNATURE_HEADER)) {
         (Some(key), Some(signature)) => verify(key, urls, form, signature, settings),
         _ => Err(SignatureError::Missing),

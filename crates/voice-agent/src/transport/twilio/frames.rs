@@ -1,5 +1,7 @@
 //! A caller's audio: µ-law in pieces of any length → frames of 20 ms, decoded and at the detector's rate.
 
+use bytes::Bytes;
+
 use crate::audio::frame::FRAME_SAMPLES_16K;
 use crate::audio::mulaw;
 use crate::audio::resample::Upsampler;
@@ -12,8 +14,8 @@ pub const FRAME_BYTES: usize = 160;
 pub struct CallerFrame {
     /// For what hears 16 kHz: the detector, and models of our own.
     pub pcm: Box<[i16; FRAME_SAMPLES_16K]>,
-    /// As it came: a recogniser that streams takes it without a detour.
-    pub mulaw: Box<[u8; FRAME_BYTES]>,
+    /// As it came, [`FRAME_BYTES`]: a recogniser that streams takes it without a detour.
+    pub mulaw: Bytes,
 }
 
 /// One stream's audio so far.
@@ -22,7 +24,8 @@ pub struct CallerAudio {
     upsampler: Upsampler,
     /// What did not fill a frame yet.
     rest: Vec<u8>,
-    /// Room for a frame at 16 kHz.
+    /// Room for a frame at 8 kHz, and at 16 kHz.
+    narrow: Vec<i16>,
     wide: Vec<i16>,
 }
 
@@ -33,34 +36,35 @@ impl CallerAudio {
     }
 
     /// Takes the next piece, and gives the frames that it completes.
-    pub fn take(&mut self, mulaw: &[u8]) -> Vec<CallerFrame> {
+    pub fn take(&mut self, mut mulaw: Bytes) -> Vec<CallerFrame> {
         let mut frames = Vec::with_capacity((self.rest.len() + mulaw.len()) / FRAME_BYTES);
-        let mut left = mulaw;
         if !self.rest.is_empty() {
-            let missing = (FRAME_BYTES - self.rest.len()).min(left.len());
-            self.rest.extend_from_slice(&left[..missing]);
-            left = &left[missing..];
-            if let Ok(whole) = <[u8; FRAME_BYTES]>::try_from(self.rest.as_slice()) {
-                self.rest.clear();
-                frames.push(self.frame(whole));
+            let missing = (FRAME_BYTES - self.rest.len()).min(mulaw.len());
+            self.rest.extend_from_slice(&mulaw.split_to(missing));
+            if self.rest.len() == FRAME_BYTES {
+                let whole = std::mem::take(&mut self.rest);
+                frames.push(self.frame(whole.into()));
             }
         }
-        let (whole, rest) = left.as_chunks::<FRAME_BYTES>();
-        frames.extend(whole.iter().map(|frame| self.frame(*frame)));
-        self.rest.extend_from_slice(rest);
+        while mulaw.len() >= FRAME_BYTES {
+            let whole = mulaw.split_to(FRAME_BYTES);
+            frames.push(self.frame(whole));
+        }
+        self.rest.extend_from_slice(&mulaw);
         frames
     }
 
-    fn frame(&mut self, mulaw: [u8; FRAME_BYTES]) -> CallerFrame {
-        let narrow = mulaw.map(mulaw::decode);
+    fn frame(&mut self, mulaw: Bytes) -> CallerFrame {
+        self.narrow.clear();
+        self.narrow.extend(mulaw.iter().map(|code| mulaw::decode(*code)));
         self.wide.clear();
-        self.upsampler.process(&narrow, &mut self.wide);
+        self.upsampler.process(&self.narrow, &mut self.wide);
         let mut pcm = Box::new([0; FRAME_SAMPLES_16K]);
         // Two samples for each: it is as long.
         for (to, from) in pcm.iter_mut().zip(&self.wide) {
             *to = *from;
         }
-        CallerFrame { pcm, mulaw: Box::new(mulaw) }
+        CallerFrame { pcm, mulaw }
     }
 }
 
@@ -79,7 +83,7 @@ mod tests {
 
     #[test]
     fn silence_stays_digital_silence() {
-        let frames = CallerAudio::new().take(&[0xff; 2 * FRAME_BYTES]);
+        let frames = CallerAudio::new().take(Bytes::from_static(&[0xff; 2 * FRAME_BYTES]));
         assert_eq!(frames.len(), 2);
         assert!(frames.iter().all(|frame| frame.pcm.iter().all(|sample| *sample == 0)));
         assert!(frames.iter().all(|frame| frame.mulaw.iter().all(|code| *code == 0xff)));
@@ -91,11 +95,11 @@ mod tests {
             pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..500), 0..12),
         ) {
             let mut audio = CallerAudio::new();
-            let frames: Vec<CallerFrame> = pieces.iter().flat_map(|piece| audio.take(piece)).collect();
+            let frames: Vec<CallerFrame> = pieces.iter().flat_map(|piece| audio.take(Bytes::copy_from_slice(piece))).collect();
             let whole = pieces.concat();
             let frame_count = whole.len() / FRAME_BYTES;
             prop_assert_eq!(frames.len(), frame_count);
-            let raw: Vec<u8> = frames.iter().flat_map(|frame| *frame.mulaw).collect();
+            let raw: Vec<u8> = frames.iter().flat_map(|frame| frame.mulaw.to_vec()).collect();
             prop_assert_eq!(&raw, &whole[..frame_count * FRAME_BYTES]);
             let pcm: Vec<i16> = frames.iter().flat_map(|frame| *frame.pcm).collect();
             prop_assert_eq!(pcm, decoded(&raw));

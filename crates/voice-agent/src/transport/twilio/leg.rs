@@ -130,7 +130,7 @@ impl Call {
 
     fn take(&self, event: StreamEvent, audio: &mut CallerAudio) -> Result<(), End> {
         match event {
-            StreamEvent::Media(mulaw) => audio.take(&mulaw).into_iter().try_for_each(|frame| self.hear(frame)),
+            StreamEvent::Media(mulaw) => audio.take(mulaw).into_iter().try_for_each(|frame| self.hear(frame)),
             StreamEvent::Mark(name) => {
                 let position = self.ledger().returned(self.now_ms(), &name);
                 position.map_or(Ok(()), |position| self.report(position))
@@ -345,14 +345,14 @@ mod tests {
     async fn a_frame_comes_decoded_and_as_it_was() {
         let (call, mut commands) = call();
         let mut audio = CallerAudio::new();
-        call.take(StreamEvent::Media(vec![0xff; 100]), &mut audio).unwrap();
+        call.take(StreamEvent::Media(vec![0xff; 100].into()), &mut audio).unwrap();
         assert!(commands.try_recv().is_err(), "not a frame yet");
-        call.take(StreamEvent::Media(vec![0xff; 60]), &mut audio).unwrap();
+        call.take(StreamEvent::Media(vec![0xff; 60].into()), &mut audio).unwrap();
         let Some(Command::Audio { frame, mulaw: Some(mulaw), .. }) = commands.recv().await else { panic!("no frame") };
         assert!(frame.iter().all(|sample| *sample == 0) && mulaw.iter().all(|code| *code == 0xff));
         // Keys are nobody's business, and more than the session takes is dropped.
         call.take(StreamEvent::Dtmf, &mut audio).unwrap();
-        call.take(StreamEvent::Media(vec![0xff; 160 * 5]), &mut audio).unwrap();
+        call.take(StreamEvent::Media(vec![0xff; 160 * 5].into()), &mut audio).unwrap();
         let text = call.leg.events.metrics().exposition().unwrap();
         assert!(text.contains("voice_audio_frames_dropped_total{reason=\"queue_full\"} 1"), "{text}");
     }

@@ -151,8 +151,7 @@ mod tests {
 
     #[test]
     fn parameters_are_sorted_and_counted_once_and_the_port_may_be_there_or_not() {
-        let public_urls =
-            ["https://voice.example.com", "https://voice.example.com:443", "https://voice.example.com/"];
+        let public_urls = ["https://voice.example.com", "https://voice.example.com:443", "https://voice.example.com/"];
         for public_url in public_urls {
             for signature in ["ba2DPKJy4XV+DvItzpk/1PCRhok=", "JIlyU9mUyr72qqobE9RW3DndlRw="] {
                 assert_eq!(webhook(public_url, "/twilio/voice", signature, None), Ok(()), "{public_url} {signature}");

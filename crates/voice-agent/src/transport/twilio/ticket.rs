@@ -94,7 +94,12 @@ impl Tickets {
     ///
     /// # Errors
     /// When the operating system gives no randomness.
-    pub fn issue(&self, call: &CallSid, number: Option<&PhoneNumber>, now: Timestamp) -> Result<Secret, getrandom::Error> {
+    pub fn issue(
+        &self,
+        call: &CallSid,
+        number: Option<&PhoneNumber>,
+        now: Timestamp,
+    ) -> Result<Secret, getrandom::Error> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce)?;
         let mut token = Vec::with_capacity(FIXED_BYTES + TAG_BYTES + 16);
@@ -110,7 +115,12 @@ impl Tickets {
     ///
     /// # Errors
     /// [`TicketError`].
-    pub fn redeem(&self, token: Option<&str>, call: &CallSid, now: Timestamp) -> Result<Option<PhoneNumber>, TicketError> {
+    pub fn redeem(
+        &self,
+        token: Option<&str>,
+        call: &CallSid,
+        now: Timestamp,
+    ) -> Result<Option<PhoneNumber>, TicketError> {
         let bytes = URL_SAFE_NO_PAD.decode(token.ok_or(TicketError::Missing)?).map_err(|_| TicketError::Wrong)?;
         let (claims, tag) = bytes.split_last_chunk::<TAG_BYTES>().ok_or(TicketError::Wrong)?;
         hmac::verify(&self.key, &signed(call, claims), tag).map_err(|_| TicketError::Wrong)?;

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, general_purpose};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -73,7 +74,7 @@ pub enum StreamEvent {
     /// Which call this is.
     Start(Box<StreamStart>),
     /// The caller's next audio: µ-law at 8 kHz, any number of bytes.
-    Media(Vec<u8>),
+    Media(Bytes),
     /// Everything before this mark was played, or thrown away by our `clear`.
     Mark(String),
     /// A key was pressed.
@@ -209,7 +210,7 @@ fn media(text: &str) -> Result<StreamEvent, Malformed> {
     if track.is_some_and(|track| track != "inbound") {
         return Ok(StreamEvent::Other);
     }
-    PAYLOAD.decode(payload.as_bytes()).map(StreamEvent::Media).map_err(|_| Malformed::Payload)
+    PAYLOAD.decode(payload.as_bytes()).map(|bytes| StreamEvent::Media(bytes.into())).map_err(|_| Malformed::Payload)
 }
 
 fn start(text: &str, stream: Option<&str>) -> Result<StreamEvent, Malformed> {
@@ -281,11 +282,11 @@ mod tests {
             (r#"{"event":"connected","protocol":"Call","version":"1.0.0"}"#, StreamEvent::Connected),
             (
                 r#"{"event":"media","sequenceNumber":"3","streamSid":"MZ1","media":{"track":"inbound","chunk":"1","timestamp":"5","payload":"/38="}}"#,
-                StreamEvent::Media(vec![0xff, 0x7f]),
+                StreamEvent::Media(Bytes::from_static(&[0xff, 0x7f])),
             ),
             // An encoder may escape the slash; another leaves the padding out.
-            (r#"{"event":"media","media":{"payload":"\/38"}}"#, StreamEvent::Media(vec![0xff, 0x7f])),
-            (r#"{"event":"media","media":{"payload":"","new":1},"start":2}"#, StreamEvent::Media(Vec::new())),
+            (r#"{"event":"media","media":{"payload":"\/38"}}"#, StreamEvent::Media(Bytes::from_static(&[0xff, 0x7f]))),
+            (r#"{"event":"media","media":{"payload":"","new":1},"start":2}"#, StreamEvent::Media(Bytes::new())),
             (r#"{"event":"media","media":{"track":"outbound","payload":"/38="}}"#, StreamEvent::Other),
             (
                 r#"{"event":"mark","sequenceNumber":"6","streamSid":"MZ1","mark":{"name":"m1"}}"#,
@@ -360,7 +361,10 @@ mod tests {
     fn our_messages_have_twilios_form() {
         let stream = StreamSid::parse(SID).unwrap();
         let cases = [
-            (media_message(&stream, &[0xff, 0x7f]), json!({"event": "media", "streamSid": SID, "media": {"payload": "/38="}})),
+            (
+                media_message(&stream, &[0xff, 0x7f]),
+                json!({"event": "media", "streamSid": SID, "media": {"payload": "/38="}}),
+            ),
             (mark_message(&stream, "m\"1"), json!({"event": "mark", "streamSid": SID, "mark": {"name": "m\"1"}})),
             (clear_message(&stream), json!({"event": "clear", "streamSid": SID})),
         ];
@@ -391,7 +395,7 @@ mod tests {
             let text = media_message(&StreamSid::parse(SID).unwrap(), &mulaw);
             let incoming = decode(&text, usize::MAX).unwrap();
             prop_assert_eq!(incoming.stream.as_deref(), Some(SID));
-            prop_assert_eq!(incoming.event, StreamEvent::Media(mulaw));
+            prop_assert_eq!(incoming.event, StreamEvent::Media(mulaw.into()));
         }
     }
 }
