@@ -45,6 +45,8 @@ pub(crate) struct Told {
     pub(crate) talked_through: u64,
     /// Turns without an answer.
     pub(crate) unanswered: u64,
+    /// Turns that were answered before the caller had finished; they count for nothing else.
+    pub(crate) too_early: u64,
     /// Frames of replies that came after they were due.
     pub(crate) late_frames: u64,
     /// How long the streams were open, together.
@@ -62,6 +64,7 @@ impl Told {
         self.cuts.extend(other.cuts);
         self.talked_through += other.talked_through;
         self.unanswered += other.unanswered;
+        self.too_early += other.too_early;
         self.late_frames += other.late_frames;
         self.connected_ms += other.connected_ms;
         self.lateness.resize(LATENESS_MS + 1, 0);
@@ -82,6 +85,11 @@ impl Told {
 }
 
 const LATENESS_MS: usize = 200;
+
+/// A call that was never made before.
+fn call_sid(number: u64) -> String {
+    format!("CA{}-{number}", std::process::id())
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -117,7 +125,7 @@ pub(crate) struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    /// Calls.
+    /// Calls. The number is one of this process.
     pub(crate) async fn call(address: &str, words: &'a Words, number: u64) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -139,7 +147,7 @@ impl<'a> Caller<'a> {
         };
         let format = json!({"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1});
         let start = json!({
-            "accountSid": "ACbench", "streamSid": caller.stream(), "callSid": format!("CAbench{number}"),
+            "accountSid": "ACbench", "streamSid": caller.stream(), "callSid": call_sid(number),
             "tracks": ["inbound"], "mediaFormat": format, "customParameters": {},
         });
         caller.send(json!({"event": "connected", "protocol": "Call", "version": "1.0.0"}).to_string()).await?;
@@ -181,7 +189,7 @@ impl<'a> Caller<'a> {
             }
         }
         self.told.connected_ms = began.elapsed().as_secs_f64() * 1_000.0;
-        let stop = json!({"accountSid": "ACbench", "callSid": format!("CAbench{}", self.number)});
+        let stop = json!({"accountSid": "ACbench", "callSid": call_sid(self.number)});
         self.send(json!({"event": "stop", "streamSid": self.stream(), "stop": stop}).to_string()).await?;
         // The server closes it; whatever comes before is of no interest.
         while let Some(Ok(_)) = self.socket.next().await {}
@@ -215,10 +223,12 @@ impl<'a> Caller<'a> {
             Phase::Pausing(0) => Phase::Saying(0),
             Phase::Pausing(left) => Phase::Pausing(left - 1),
             Phase::Saying(at) if at == self.words.loud.1 => {
-                self.said = Some(now);
+                let speaks = self.speaker.until.is_some_and(|until| until > now);
+                self.told.too_early += u64::from(speaks && self.cutting.is_none());
+                self.said = Some(now).filter(|_| !speaks);
                 self.told.talked_through += u64::from(self.cutting.take().is_some());
                 self.interrupts = false;
-                self.speaker = Speaker { marks: std::mem::take(&mut self.speaker.marks), ..Speaker::default() };
+                self.speaker.began = None;
                 Phase::Listening(now)
             }
             Phase::Saying(at) => Phase::Saying(at + 1),

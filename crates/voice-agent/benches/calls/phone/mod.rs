@@ -161,12 +161,14 @@ impl Measured {
         let output = tokio::time::timeout(Duration::from_secs(60), callers.wait_with_output()).await??;
         ensure!(output.status.success(), "the callers failed");
         let report: Report = serde_json::from_slice(&output.stdout)?;
+        let why = report.told.failed.first().map_or("", String::as_str);
+        ensure!(report.told.connected_ms > 0.0, "no call went through: {why}");
         let cpu = machine::cpu_seconds(&process)? - cpu;
         // The allocator gives back what nobody used for ten seconds.
         tokio::time::sleep(Duration::from_secs(20)).await;
         Ok(Run {
             calls,
-            cpu_per_minute: cpu / (report.told.connected_ms / 60_000.0).max(f64::MIN_POSITIVE),
+            cpu_per_minute: cpu / (report.told.connected_ms / 60_000.0),
             report,
             session_mb: (with_mb - before_mb) / calls as f64,
             resident_mb: [before_mb, with_mb, machine::resident_mb(&process)?],
@@ -186,7 +188,7 @@ pub(crate) async fn measure(calls: &[u64], seconds: u64) -> Result<()> {
     for calls in calls {
         let server = Measured::start().await?;
         // The first sessions pay for everything that is made once.
-        let warm_up = server.callers(2, 6).await?.wait_with_output().await?;
+        let warm_up = server.callers(2, 10).await?.wait_with_output().await?;
         ensure!(warm_up.status.success(), "the callers failed");
         runs.push(server.run(*calls, seconds).await?);
         end(server).await?;
@@ -213,7 +215,7 @@ const fn met(met: bool) -> &'static str {
 
 fn turns(runs: &[Run]) -> Result<()> {
     line(
-        "| calls | turn P50, ms | P95 | P99 | turns | unanswered | failed calls | late reply frames | interruption → `clear` P95 (count, talked through) |",
+        "| calls | turn P50, ms | P95 | P99 | turns | unanswered / too early | failed calls | late reply frames | interruption → `clear` P95 (count, talked through) |",
     )?;
     line("|---|---|---|---|---|---|---|---|---|")?;
     for run in runs {
@@ -225,9 +227,10 @@ fn turns(runs: &[Run]) -> Result<()> {
         let cut = Spread::of(told.cuts.clone())
             .map_or_else(|| "–".to_owned(), |cut| format!("{:.0} ({})", cut.p95, cut.count));
         line(&format!(
-            "| {} | {turn} | {} | {} | {} | {cut}, {} |",
+            "| {} | {turn} | {} / {} | {} | {} | {cut}, {} |",
             run.calls,
             told.unanswered,
+            told.too_early,
             told.failed.len(),
             told.late_frames,
             told.talked_through
