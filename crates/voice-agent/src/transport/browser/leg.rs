@@ -188,7 +188,7 @@ fn answer(replies: &mpsc::Sender<Message>, message: Message) -> Result<(), End> 
 
 #[cfg(test)]
 mod tests {
-    use voice_core::output::{AgentState, EndReason, Outcome};
+    use voice_core::output::AgentState;
 
     use axum::extract::ws::Utf8Bytes;
 
@@ -196,11 +196,7 @@ mod tests {
     use crate::driver::api::SessionInfo;
     use crate::telemetry::Metrics;
 
-    fn leg(ended: Option<(Outcome, EndReason)>) -> Leg {
-        leg_with(ended, mpsc::channel(1).0)
-    }
-
-    fn leg_with(ended: Option<(Outcome, EndReason)>, commands: mpsc::Sender<Command>) -> Leg {
+    fn leg_with(commands: mpsc::Sender<Command>) -> Leg {
         let info = SessionInfo {
             state: AgentState::Listening,
             connected: false,
@@ -209,7 +205,7 @@ mod tests {
             turns: 0,
             last_latency_ms: None,
             cost_usd: 0.0,
-            ended,
+            ended: None,
         };
         Leg {
             connection: ConnectionId(1),
@@ -226,7 +222,7 @@ mod tests {
     #[test]
     fn a_session_that_is_behind_loses_audio_and_reports_and_no_call() {
         let (commands, queue) = mpsc::channel(16);
-        let leg = leg_with(None, commands);
+        let leg = leg_with(commands);
         let (replies, _own) = mpsc::channel(1);
         let frame = || Message::Binary(bytes::Bytes::from(vec![0; 640]));
         let text = |json: &str| Message::Text(Utf8Bytes::from(json.to_owned()));
