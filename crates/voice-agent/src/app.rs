@@ -16,6 +16,7 @@ use crate::readiness::{Hold, Readiness};
 use crate::sessions::{self, Sessions, SpawnSession};
 use crate::store::{Clock, InstanceId, Store};
 use crate::telemetry::Events;
+use crate::transport::twilio::Tickets;
 
 mod input_log;
 mod upkeep;
@@ -47,7 +48,7 @@ pub enum AppError {
     #[error(transparent)]
     Auth(#[from] JwtError),
     /// The operating system gave no randomness.
-    #[error("no randomness for the instance's id: {0}")]
+    #[error("no randomness: {0}")]
     Random(#[from] getrandom::Error),
 }
 
@@ -86,6 +87,8 @@ pub struct App {
     pub sessions: Sessions,
     /// The Hosts and Origins that are ours.
     pub origins: Origins,
+    /// What vouches for the telephone's streams, and which sessions their calls have.
+    pub tickets: Tickets,
     /// Verifies callers' tokens, where callers are not believed.
     pub verifier: Option<Verifier>,
     /// Cancelled when sockets are to close.
@@ -131,6 +134,7 @@ impl App {
         Ok(Arc::new(Self {
             sessions: Sessions::new(registry, config.limits.max_sessions),
             origins: Origins::new(&config.public_url),
+            tickets: Tickets::new(config.secrets.twilio_auth_token.as_ref())?,
             verifier,
             going_away: CancellationToken::new(),
             connections: TaskTracker::new(),

@@ -82,6 +82,8 @@ pub struct NewSession {
     pub consent: Option<bool>,
     /// Where the caller's "today" is.
     pub time_zone: TimeZone,
+    /// What else is known of the call; laid over the first `context`.
+    pub context: Map<String, Value>,
 }
 
 /// How a session came to be open.
@@ -194,13 +196,30 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`], all but `Unknown` and `Ended`.
     pub async fn create(&self, new: NewSession) -> Result<(Token, Live), SessionError> {
-        let slot = self.reserve().await?;
         let token = Token::random()?;
+        let live = self.begin(&token, new).await?;
+        Ok((token, live))
+    }
+
+    async fn begin(&self, token: &Token, new: NewSession) -> Result<Live, SessionError> {
+        let slot = self.reserve().await?;
         let doc = self.first_doc(token.session().clone(), &new);
         let created = self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
         let fence = created.inspect_err(|error| self.store_failed(CREATE, error))?;
         let start = Start { doc, fence, resumed: false, time_zone: new.time_zone };
-        Ok((token.clone(), self.start(start, token.hash(), slot)))
+        Ok(self.start(start, token.hash(), slot))
+    }
+
+    /// The session that this token opens; begun, if there is none yet. For callers who bring a token of their own.
+    ///
+    /// # Errors
+    /// [`SessionError`], all but `Unknown`.
+    pub async fn open_or_begin(&self, token: &Token, new: NewSession) -> Result<Live, SessionError> {
+        let _one_at_a_time = self.lock_of(token).lock().await;
+        match self.open_alone(token, None).await {
+            Err(SessionError::Unknown) => self.begin(token, new).await,
+            opened => opened.map(|(live, _)| live),
+        }
     }
 
     /// The session that this token opens, brought to life if it is only in the store. The flag says whether it was.
@@ -209,9 +228,16 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`].
     pub async fn open(&self, token: &Token, time_zone: Option<TimeZone>) -> Result<(Live, Opened), SessionError> {
-        let lock = usize::try_from(self.hasher.hash_one(token.session())).unwrap_or(0) % LOCKS;
-        // A lock for asynchronous code: who waits for it holds no thread.
-        let _one_at_a_time = self.locks[lock].lock().await;
+        let _one_at_a_time = self.lock_of(token).lock().await;
+        self.open_alone(token, time_zone).await
+    }
+
+    /// A lock for asynchronous code: who waits for it holds no thread.
+    fn lock_of(&self, token: &Token) -> &tokio::sync::Mutex<()> {
+        &self.locks[usize::try_from(self.hasher.hash_one(token.session())).unwrap_or(0) % LOCKS]
+    }
+
+    async fn open_alone(&self, token: &Token, time_zone: Option<TimeZone>) -> Result<(Live, Opened), SessionError> {
         let stored = match self.find(token).await? {
             Found::Live(live) => return Ok((live, Opened::Running)),
             Found::Stored(stored) if stored.ended => return Err(SessionError::Ended),
@@ -309,6 +335,14 @@ impl Sessions {
         self.watchers.wait().await;
     }
 
+    /// Whether another session would be taken now; a refusal is counted.
+    ///
+    /// # Errors
+    /// [`SessionError::Full`] or [`SessionError::Held`].
+    pub async fn has_room(&self) -> Result<(), SessionError> {
+        self.reserve().await.map(drop)
+    }
+
     async fn reserve(&self) -> Result<OwnedSemaphorePermit, SessionError> {
         if let Some(hold) = self.parts.readiness.held() {
             self.parts.events.session_rejected(match hold {
@@ -372,6 +406,7 @@ impl Sessions {
         if let Some(name) = new.time_zone.iana_name() {
             context.insert(TIME_ZONE.to_owned(), json!(name));
         }
+        context.extend(new.context.clone());
         SessionDoc {
             session_id,
             user_id: new.user.clone(),

@@ -2,6 +2,9 @@
 
 /// The greeting of a session that was lost and restored, as the contract has it.
 pub const RESTORED_GREETING: &str = "I'm back. We were discussing your task list. Where were we?";
+/// What a call by telephone begins with, as the contract has it.
+pub const PHONE_CONSENT: &str = "This call may be recorded for quality and training purposes. Say 'stop recording' at any \
+                                 time to disable recording.";
 /// After "stop recording", as the contract has it.
 pub const RECORDING_STOPPED: &str = "Recording has been stopped for this call. How can I help you?";
 /// After "stop recording" when nothing was recorded.

@@ -56,6 +56,8 @@ pub(crate) enum Way {
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     state: Mutex<State>,
+    /// Nothing is noted.
+    off: bool,
 }
 
 #[derive(Debug, Default)]
@@ -68,22 +70,36 @@ struct State {
 }
 
 impl Notes {
+    /// For sessions that share their providers, and would be mistaken for one another.
+    pub(crate) fn off() -> Self {
+        Self { off: true, ..Self::default() }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It happens now; of several of a kind before [`Self::reached`] the last counts.
     pub(crate) fn mark(&self, mark: Mark) {
+        if self.off {
+            return;
+        }
         self.state().marks.insert(mark, Instant::now());
     }
 
     /// It happens now, unless it did before.
     fn mark_first(&self, mark: Mark) {
+        if self.off {
+            return;
+        }
         self.state().marks.entry(mark).or_insert_with(Instant::now);
     }
 
     /// What the mark caused is there; the mark is used up.
     pub(crate) fn reached(&self, from: Mark, way: Way) {
+        if self.off {
+            return;
+        }
         let now = Instant::now();
         let mut state = self.state();
         if let Some(began) = state.marks.remove(&from) {
@@ -100,6 +116,9 @@ impl Notes {
 
     /// A reply begins: its number, and what the one before left is forgotten.
     fn begin_reply(&self, tools: bool) -> (u64, bool) {
+        if self.off {
+            return (0, false);
+        }
         let mut state = self.state();
         state.replies += 1;
         state.tool_turn = tools && state.replies.is_multiple_of(2);

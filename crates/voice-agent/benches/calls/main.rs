@@ -1,4 +1,5 @@
-//! `make bench`: what the runtime adds, how fast the embedded voice answers, how soon it falls silent, how soon it is up.
+//! `make bench`: what the runtime adds, how many calls by telephone a core carries, how fast the embedded voice answers, how
+//! soon it falls silent, how soon it is up.
 //!
 //! Prints Markdown. docs/performance.md says what each figure means and keeps the last table.
 
@@ -9,6 +10,7 @@ mod interrupt;
 mod machine;
 mod microphone;
 mod overhead;
+mod phone;
 mod report;
 mod server;
 mod stats;
@@ -39,7 +41,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Debug, Parser)]
 struct Args {
     /// Only these parts.
-    #[arg(long, value_delimiter = ',', value_name = "overhead,load,models,calls,interruption,start")]
+    #[arg(long, value_delimiter = ',', value_name = "overhead,load,phone,models,calls,interruption,start")]
     only: Vec<String>,
     /// Runs of each measurement; the medians are printed.
     #[arg(long, default_value_t = 3)]
@@ -47,9 +49,28 @@ struct Args {
     /// Sessions at once in the load part.
     #[arg(long, default_value_t = 200)]
     sessions: usize,
+    /// Calls at once in the phone part, one run for each number.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 25, 100, 200, 300, 400])]
+    phone_calls: Vec<u64>,
+    /// Seconds of each run of the phone part.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(10..))]
+    phone_seconds: u64,
+    /// What a process of the phone part is: its server, or its callers.
+    #[arg(long, hide = true)]
+    act: Option<Act>,
+    /// Where the phone part's callers call.
+    #[arg(long, hide = true, default_value = "")]
+    at: String,
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// What else this program is: the phone part starts it twice more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Act {
+    PhoneServer,
+    PhoneCallers,
 }
 
 impl Args {
@@ -64,16 +85,31 @@ const SPEECH: &str = "tests/fixtures/audio/stt_what_are_my_tasks.wav";
 fn main() -> Result<()> {
     let args = Args::parse();
     let models_dir = std::env::var_os("MODELS_DIR").map_or_else(default_models_dir, PathBuf::from);
+    match args.act {
+        Some(Act::PhoneServer) => return many_threads()?.block_on(phone::serve(&models_dir)),
+        Some(Act::PhoneCallers) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let calls = args.phone_calls.first().copied().unwrap_or(1);
+            return runtime.block_on(phone::call(&args.at, calls, args.phone_seconds, &speech()?));
+        }
+        None => {}
+    }
     line(&format!("## Benchmarks of voice-agent {}\n", env!("CARGO_PKG_VERSION")))?;
     line(&machine::describe()?)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(all(&args, &models_dir))
+    many_threads()?.block_on(all(&args, &models_dir))
+}
+
+fn many_threads() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+fn speech() -> Result<Speech> {
+    Speech::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(SPEECH))
 }
 
 async fn all(args: &Args, models_dir: &Path) -> Result<()> {
     if args.wants("overhead") || args.wants("load") {
-        let speech = Speech::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(SPEECH))?;
-        let house = House::open(models_dir, speech)?;
+        let house = House::open(models_dir, speech()?)?;
         // The first sessions pay for everything that is made once.
         house.run(&Plan { sessions: 2, seconds: 6, ..ONE }).await?;
         if args.wants("overhead") {
@@ -82,6 +118,12 @@ async fn all(args: &Args, models_dir: &Path) -> Result<()> {
         if args.wants("load") {
             load(args, &house).await?;
         }
+    }
+    if args.wants("phone") {
+        phone::measure(&args.phone_calls, args.phone_seconds).await?;
+    }
+    if !["models", "calls", "interruption", "start"].iter().any(|part| args.wants(part)) {
+        return Ok(());
     }
     let folder = tempfile::tempdir()?;
     let said = {

@@ -154,7 +154,7 @@ impl Caller {
             }
             Phase::Listening(_) => {}
         }
-        self.handle.send(Command::Audio { connection: LEG, frame })?;
+        self.handle.send(Command::Audio { connection: LEG, frame, mulaw: None })?;
         if count.is_multiple_of(REPORT_EVERY) {
             self.report()?;
         }

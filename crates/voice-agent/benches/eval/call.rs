@@ -228,7 +228,7 @@ impl Call {
         if self.seen.over {
             return Ok(());
         }
-        if self.handle.send(Command::Audio { connection: LEG, frame: wire.frame() }).is_err() {
+        if self.handle.send(Command::Audio { connection: LEG, frame: wire.frame(), mulaw: None }).is_err() {
             self.seen.over = true;
             return Ok(());
         }

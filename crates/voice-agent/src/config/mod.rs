@@ -8,6 +8,7 @@ mod chain;
 mod core;
 pub mod env;
 mod load;
+mod phone;
 mod prices;
 mod secret;
 mod section;
@@ -21,7 +22,7 @@ pub use secret::{Secret, Secrets};
 pub use section::{
     Auth, AuthMode, Cartesia, Chain, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
     Interruption, JwtAlgorithm, Limits, ListenAddr, Log, LogFormat, Metrics, Model, OpenAi, Otel, Session, Shutdown,
-    Vad,
+    Twilio, Vad,
 };
 
 use std::path::PathBuf;
@@ -82,6 +83,8 @@ pub struct Config {
     pub elevenlabs: ElevenLabs,
     /// When a provider gives way to the next.
     pub failover: Failover,
+    /// The telephone.
+    pub twilio: Twilio,
     /// The embedded models.
     pub model: Model,
     /// The log.
@@ -126,6 +129,7 @@ impl Default for Config {
             cartesia: Cartesia::default(),
             elevenlabs: ElevenLabs::default(),
             failover: Failover::default(),
+            twilio: Twilio::default(),
             model: Model::default(),
             log: Log::default(),
             otel: Otel::default(),
@@ -134,6 +138,13 @@ impl Default for Config {
             secrets: Secrets::default(),
             prices: voice_core::cost::Prices::default(),
         }
+    }
+}
+
+impl Config {
+    /// Whether callers reach this server by telephone: whoever signs can be told from others, or need not be.
+    pub const fn has_phone(&self) -> bool {
+        self.secrets.twilio_auth_token.is_some() || !self.twilio.validate_signatures
     }
 }
 

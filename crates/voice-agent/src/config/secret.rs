@@ -61,4 +61,6 @@ secrets! {
     cartesia_key: "CARTESIA_API_KEY",
     /// ElevenLabs' key.
     elevenlabs_key: "ELEVENLABS_API_KEY",
+    /// What Twilio signs its requests with: the account's auth token, or the secret of its shared key.
+    twilio_auth_token: "TWILIO_AUTH_TOKEN",
 }

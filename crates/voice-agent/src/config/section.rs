@@ -261,6 +261,22 @@ sections! {
         connect_timeout_ms: u64 = 5_000,
     }
 
+    /// The telephone, by Twilio.
+    Twilio {
+        /// The account, `AC…`; empty: whichever signs with the token.
+        account_sid: String = String::new(),
+        /// The number that text messages come from, like `+15551234567`.
+        from_number: String = String::new(),
+        /// Whether requests must be signed with the account's token; anything else is for tests.
+        validate_signatures: bool = true,
+        /// Where Twilio's API is; a region has a host of its own.
+        base_url: String = "https://api.twilio.com".to_owned(),
+        /// Longest wait for the message that says which call a stream is of.
+        start_timeout_ms: u64 = 5_000,
+        /// Messages of a stream that are not Twilio's format and are passed over; one more closes it.
+        max_malformed: u32 = 10,
+    }
+
     /// The embedded models: threads, with a model each, and how much may wait for them.
     Model {
         /// Threads that transcribe.

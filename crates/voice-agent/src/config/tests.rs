@@ -56,6 +56,10 @@ fn every_key_has_a_variable_of_its_own_that_overrides_it() {
         "LOG_FORMAT",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "INPUT_LOG_DIR",
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_FROM_NUMBER",
+        "TWILIO_VALIDATE_SIGNATURES",
+        "TWILIO_BASE_URL",
     ] {
         assert!(variables.iter().any(|variable| variable == name), "{name}");
     }
@@ -124,6 +128,23 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         (refused([("TTS_CHAIN", "siri")]), ["tts.chain", "is not a provider", "embedded"]),
         (refused([("AUTH", "jwt")]), ["auth.jwt_issuer", "is empty", "iss"]),
         (refused([("ADMIN_TOKEN", "short")]), ["ADMIN_TOKEN", "16", "openssl"]),
+        (refused([("TWILIO_ACCOUNT_SID", "SK1")]), ["twilio.account_sid", "\"SK1\"", "AC"]),
+        (
+            refused([("TWILIO_ACCOUNT_SID", "AC1"), ("TWILIO_AUTH_TOKEN", "")]),
+            ["TWILIO_AUTH_TOKEN", "is not set", "TWILIO_VALIDATE_SIGNATURES=false"],
+        ),
+        (
+            refused([("TWILIO_AUTH_TOKEN", "  "), ("PUBLIC_URL", "https://voice.example.com")]),
+            ["TWILIO_AUTH_TOKEN", "is blank", "console"],
+        ),
+        (refused([("TWILIO_AUTH_TOKEN", "secret")]), ["public_url", "\"\"", "https://"]),
+        (
+            refused([("TWILIO_AUTH_TOKEN", "secret"), ("PUBLIC_URL", "http://voice.example.com")]),
+            ["public_url", "\"http://voice.example.com\"", "https://"],
+        ),
+        (refused([("TWILIO_FROM_NUMBER", "0800 1234")]), ["twilio.from_number", "telephone number", "+1555"]),
+        (refused([("TWILIO_BASE_URL", "api.twilio.com")]), ["twilio.base_url", "\"api.twilio.com\"", "https://"]),
+        (refused([("TWILIO_BASE_URL", "")]), ["twilio.base_url", "is empty", "https://api.twilio.com"]),
     ];
     for (message, parts) in cases {
         for part in parts {
@@ -183,6 +204,22 @@ fn a_secret_may_be_in_a_file_of_its_own() {
     let both = refused([("ADMIN_TOKEN_FILE", path), ("ADMIN_TOKEN", "0123456789abcdef")]);
     assert!(both.contains("ADMIN_TOKEN_FILE"), "{both}");
     assert!(refused([("ADMIN_TOKEN_FILE", "/nonexistent/x")]).contains("cannot be read"));
+}
+
+#[test]
+fn the_telephone_is_there_with_the_token_or_without_signatures() {
+    let settings = |pairs: [(&str, &str); 3]| load(None, &env(pairs)).unwrap();
+    let none = settings([("UNUSED", ""), ("UNUSED", ""), ("UNUSED", "")]);
+    assert!(!none.config.has_phone());
+    let public = ("PUBLIC_URL", "https://voice.example.com");
+    let whole = settings([("TWILIO_AUTH_TOKEN", "hunter2"), ("TWILIO_ACCOUNT_SID", "AC1"), public]);
+    assert!(whole.config.has_phone() && whole.warnings.is_empty(), "{:?}", whole.warnings);
+    assert!(!format!("{whole:?}").contains("hunter2"));
+    let test = settings([("TWILIO_VALIDATE_SIGNATURES", "false"), ("TWILIO_FROM_NUMBER", "+15551234567"), public]);
+    assert!(test.config.has_phone());
+    for part in ["TWILIO_VALIDATE_SIGNATURES is false", "TWILIO_FROM_NUMBER is set"] {
+        assert!(test.warnings.iter().any(|warning| warning.contains(part)), "{part}: {:?}", test.warnings);
+    }
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use base64::Engine as _;
 
 use super::core::key_of;
-use super::{AuthMode, Config, ConfigError, Env};
+use super::{AuthMode, Config, ConfigError, Env, phone};
 
 /// The secrets of parts that this version does not have yet; they do not belong in a file either.
 pub(super) const LATER_SECRETS: &[&str] =
-    &["REDIS_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "TWILIO_AUTH_TOKEN", "PAGERDUTY_ROUTING_KEY", MASTER_KEY];
+    &["REDIS_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "PAGERDUTY_ROUTING_KEY", MASTER_KEY];
 
 /// What recordings are encrypted with.
 const MASTER_KEY: &str = "RECORDING_MASTER_KEY";
@@ -15,7 +15,7 @@ const MASTER_KEY: &str = "RECORDING_MASTER_KEY";
 /// What is set and would change what the server does, but has no effect yet.
 const LATER_VARIABLES: &[(&str, &str)] = &[
     ("LIVEKIT_URL", "this version has no LiveKit channel; callers reach it with a browser only"),
-    ("TWILIO_ACCOUNT_SID", "this version has no phone channel; callers reach it with a browser only"),
+    ("TWILIO_FROM_NUMBER", "this version sends no text messages; callers by telephone are served"),
     ("PAGERDUTY_ROUTING_KEY", "this version pages nobody; alert on its metrics"),
 ];
 
@@ -77,6 +77,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_root("public_url", &config.public_url)?;
     check_url("otel.exporter_otlp_endpoint", &config.otel.exporter_otlp_endpoint)?;
     check_url("auth.jwks_url", &config.auth.jwks_url)?;
+    check_url("twilio.base_url", &config.twilio.base_url)?;
     if config.greeting.chars().count() > 500 {
         return Err(ConfigError::new("greeting", "has more than 500 characters: a caller would not wait for its end"));
     }
@@ -86,7 +87,8 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_log_level(&config.log.level)?;
     check_ports(config)?;
     check_providers(config)?;
-    check_auth(config)
+    check_auth(config)?;
+    phone::check(config)
 }
 
 /// The page and the API are at the root of their host; a path would be promised to callers and not be there.
@@ -173,6 +175,8 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("vad.end_permille", u64::from(config.vad.end_permille), 1, 1_000),
         ("vad.min_speech_ms", config.vad.min_speech_ms, 32, 1_000),
         ("vad.min_silence_ms", config.vad.min_silence_ms, 32, 1_000),
+        ("twilio.start_timeout_ms", config.twilio.start_timeout_ms, 100, 60_000),
+        ("twilio.max_malformed", u64::from(config.twilio.max_malformed), 0, 1_000),
         ("model.stt_workers", config.model.stt_workers as u64, 1, 64),
         ("model.turn_workers", config.model.turn_workers as u64, 1, 64),
         ("model.tts_workers", config.model.tts_workers as u64, 1, 64),
@@ -283,6 +287,7 @@ pub(super) fn warnings(config: &Config, env: &Env) -> Vec<String> {
         warnings
             .push("PUBLIC_URL is not set: pages and requests with another Host than loopback are refused".to_owned());
     }
+    warnings.extend(phone::warnings(config));
     if !config.input_log.dir.as_os_str().is_empty() {
         warnings.push("INPUT_LOG_DIR is set: what callers say is written there in clear".to_owned());
     }

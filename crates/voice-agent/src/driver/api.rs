@@ -40,6 +40,8 @@ pub enum Command {
         connection: ConnectionId,
         /// 320 samples.
         frame: Box<[i16; 320]>,
+        /// The same 20 ms as a telephone sent them, 160 bytes of µ-law, for a recogniser that takes that.
+        mulaw: Option<Bytes>,
     },
     /// What was really played.
     Playout {
@@ -154,7 +156,8 @@ pub enum Outbound {
         /// Its length in milliseconds.
         duration_ms: u64,
     },
-    /// One or more frames of agent audio: PCM16LE mono at 24 kHz, 960 bytes each.
+    /// One or more frames of agent audio, in the format of the session's channel: PCM16LE mono at 24 kHz (960 bytes each),
+    /// or µ-law at 8 kHz (160 bytes).
     Audio(Bytes),
     /// Drop what is queued of this speech.
     Clear {

@@ -16,7 +16,7 @@ impl Driver {
         match command {
             Command::Attach { connection, voice, outbound } => self.attach(connection, voice, outbound),
             Command::Detach { connection } => self.detach(connection),
-            Command::Audio { connection, frame } => self.take_frame(connection, &frame[..]),
+            Command::Audio { connection, frame, .. } => self.take_frame(connection, &frame[..]),
             Command::Playout { connection, speech, played_ms } => {
                 if self.is_current(connection) {
                     self.pending.push_back(Input::PlayoutPosition { speech, played_ms });

@@ -6,6 +6,7 @@
 mod answers;
 pub mod api;
 mod book;
+mod channel;
 mod deps;
 mod doc;
 mod done;
@@ -44,7 +45,6 @@ use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
 use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation, Output};
 
-use crate::audio::format::AudioFormat;
 use crate::store::{SessionDoc, UserTasks};
 use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
 
@@ -180,7 +180,8 @@ impl Driver {
     ) -> Self {
         // A new session's document has consent and the caller's time zone already; without a history it greets as new.
         let restored = Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed });
-        let header = Header { version: LOG_VERSION, config: deps.core.clone(), restored };
+        let config = channel::core(&deps.core, start.doc.channel);
+        let header = Header { version: LOG_VERSION, config, restored };
         let session_id = start.doc.session_id.clone();
         let journal = Journal::begin(deps.input_log_dir.as_deref(), session_id.as_str(), &header, &deps.tracker);
         let session = begin(header, &start.doc, &deps.core);
@@ -195,6 +196,7 @@ impl Driver {
             labels,
             started: Instant::now(),
             journal,
+            mouth: Mouth::new(channel::audio_format(start.doc.channel)),
             doc: start.doc,
             fence: start.fence,
             accounted,
@@ -210,7 +212,6 @@ impl Driver {
             visited: false,
             muted: false,
             ears,
-            mouth: Mouth::new(AudioFormat::Pcm24k),
             staging,
             score: ScoreParts::default(),
             models: BTreeMap::new(),

@@ -390,7 +390,7 @@ impl Mouth {
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.playing && !voice.finished) else { return pumped };
         let (permitted, ends) = voice.permitted();
         let late_by_ms = now_ms.saturating_sub(voice.sent_until_ms);
-        let wanted = frames_due(voice.sent_until_ms.max(now_ms), now_ms);
+        let wanted = frames_due(voice.format, voice.sent_until_ms.saturating_sub(now_ms));
         let left = permitted.saturating_sub(voice.sent);
         let whole = left / voice.frame_bytes() + usize::from(ends && !left.is_multiple_of(voice.frame_bytes()));
         let frames = wanted.min(whole);
@@ -431,9 +431,11 @@ impl Mouth {
     }
 }
 
-/// How many frames fill the lead up.
-fn frames_due(sent_until_ms: u64, now_ms: u64) -> usize {
-    let lead_ms = sent_until_ms.saturating_sub(now_ms);
+/// How many frames fill the lead up. A telephone's leave in large pieces: each is two messages, and a mark that comes back.
+fn frames_due(format: AudioFormat, lead_ms: u64) -> usize {
+    if format == AudioFormat::Mulaw8k && lead_ms > REFILL_MS {
+        return 0;
+    }
     usize::try_from(LEAD_MS.saturating_sub(lead_ms) / FRAME_MS).unwrap_or(0)
 }
 

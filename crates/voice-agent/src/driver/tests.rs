@@ -6,9 +6,11 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_core::ids::{RungId, SpeechId};
 use voice_core::provider::ProviderFailure;
 
 use super::*;
+use crate::audio::format::AudioFormat;
 use crate::failover::Board;
 use crate::llm::{Llm, LlmEvent, LlmRequest};
 use crate::model::runtime::default_models_dir;
@@ -17,6 +19,7 @@ use crate::stt::{Stt, Wanted};
 use crate::telemetry::{Events, Metrics, Traces};
 use crate::tts::{Tts, TtsEvent, TtsRequest};
 use crate::vad::{Silero, VadConfig};
+use voice_core::ids::ReplyId;
 
 /// Hears and says nothing, and answers once; asked again, it has a defect.
 #[derive(Default)]
@@ -142,6 +145,38 @@ impl House {
         let text = self.deps.events.metrics().exposition().unwrap();
         text.lines().find_map(|line| Some(line.strip_prefix(series)?.strip_prefix(' ')?.to_owned()))
     }
+}
+
+#[test]
+fn a_telephones_audio_leaves_in_large_pieces_whoever_wakes_the_loop() {
+    let (speech, mut mouth) = (SpeechId(1), Mouth::new(AudioFormat::Mulaw8k));
+    let add = |mouth: &mut Mouth, chunk: u32, ms: usize| {
+        let rung = RungId(0);
+        mouth.add_text(speech, ReplyId(1), chunk, rung, "words".to_owned());
+        mouth.next_text().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        mouth.begin_synthesis(chunk, rung, false, runtime.spawn(std::future::pending::<()>()).abort_handle());
+        mouth.add_audio(speech, chunk, rung, &vec![0x21; 8 * ms]).unwrap();
+        mouth.end_audio(speech, chunk, rung).unwrap();
+    };
+    add(&mut mouth, 0, 500);
+    mouth.play(0, speech, 1, false);
+    let (mut pieces, mut late) = (Vec::new(), 0);
+    // A caller's frame comes every 20 ms, and the loop looks then.
+    for now_ms in (0..1_200).step_by(20) {
+        if now_ms == 260 {
+            add(&mut mouth, 1, 500);
+            mouth.play(now_ms, speech, 1, true);
+        }
+        let mut out = Vec::new();
+        late += mouth.pump(now_ms, &mut out).late;
+        pieces.extend(out.iter().filter_map(|one| match one {
+            Outbound::Audio(mulaw) => Some((now_ms, mulaw.len() / 8)),
+            _ => None,
+        }));
+    }
+    assert_eq!(pieces, [(0, 400), (200, 100), (300, 300), (600, 200)]);
+    assert_eq!(late, 0);
 }
 
 #[tokio::test]

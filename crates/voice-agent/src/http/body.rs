@@ -1,8 +1,8 @@
-//! JSON bodies, with errors that name what is wrong.
+//! JSON bodies and forms, with errors that name what is wrong.
 
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
@@ -20,22 +20,8 @@ impl FromRequest<Shared> for Json {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Problem> {
-        let limit = app.config.limits.max_body_bytes;
-        let is_json = has_json_type(request.headers());
-        let patience = Duration::from_millis(app.config.http.handshake_timeout_ms);
-        let read = timeout(patience, to_bytes(request.into_body(), limit)).await.map_err(|_| {
-            let detail = format!("The body did not come within {} ms; nothing was done.", patience.as_millis());
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
-        })?;
-        let bytes = read.map_err(|error| {
-            // The limit's error is the only one that a whole connection can cause.
-            if std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
-                let detail = format!("The body has more than {limit} bytes.");
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
-            } else {
-                Problem::bad_request("The body could not be read.")
-            }
-        })?;
+        let is_json = essence(request.headers()).is_some_and(|essence| is_json(&essence));
+        let bytes = read(request, app).await?;
         if bytes.is_empty() {
             return Ok(Self(Value::Object(Map::new())));
         }
@@ -54,9 +40,54 @@ impl FromRequest<Shared> for Json {
     }
 }
 
-fn has_json_type(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let essence = value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+/// A request's form (`application/x-www-form-urlencoded`) of at most `limits.max_body_bytes`, in the order in which it came.
+/// An absent body is an empty form.
+#[derive(Debug)]
+pub(super) struct Form(pub(super) Vec<(String, String)>);
+
+impl FromRequest<Shared> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, Problem> {
+        let is_form = essence(request.headers()).is_some_and(|essence| essence == "application/x-www-form-urlencoded");
+        let bytes = read(request, app).await?;
+        if !bytes.is_empty() && !is_form {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_a_form",
+                "The body must be a form, and say so: Content-Type: application/x-www-form-urlencoded.",
+            ));
+        }
+        Ok(Self(form_urlencoded::parse(&bytes).into_owned().collect()))
+    }
+}
+
+/// The body, if it is not too large, and comes in time.
+async fn read(request: Request, app: &Shared) -> Result<Bytes, Problem> {
+    let limit = app.config.limits.max_body_bytes;
+    let patience = Duration::from_millis(app.config.http.handshake_timeout_ms);
+    let read = timeout(patience, to_bytes(request.into_body(), limit)).await.map_err(|_| {
+        let detail = format!("The body did not come within {} ms; nothing was done.", patience.as_millis());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+    })?;
+    read.map_err(|error| {
+        // The limit's error is the only one that a whole connection can cause.
+        if std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
+            let detail = format!("The body has more than {limit} bytes.");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+        } else {
+            Problem::bad_request("The body could not be read.")
+        }
+    })
+}
+
+/// The content type without its parameters, in lower case.
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or("").trim().to_ascii_lowercase())
+}
+
+fn is_json(essence: &str) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 

@@ -15,6 +15,7 @@ mod serve;
 mod session;
 mod task;
 mod token;
+mod twilio;
 mod voice;
 
 pub use caller::Origins;

@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{OPENAPI, Problem, admin, guard, health, page, session, task, voice};
+use super::{OPENAPI, Problem, admin, guard, health, page, session, task, twilio, voice};
 use crate::app::Shared;
 use crate::telemetry::Metrics;
 
@@ -29,6 +29,8 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/api/admin/sessions/{id}/events", &["get"]),
     ("/api/admin/sessions/{id}/log", &["get"]),
     ("/api/admin/drain", &["post"]),
+    ("/twilio/voice", &["post"]),
+    ("/twilio/media", &["get"]),
 ];
 
 /// What serves a path of [`ROUTES`].
@@ -48,6 +50,8 @@ fn service(path: &str) -> Option<MethodRouter<Shared>> {
         "/api/admin/sessions/{id}/events" => get(admin::events),
         "/api/admin/sessions/{id}/log" => get(admin::download),
         "/api/admin/drain" => axum::routing::post(admin::drain),
+        "/twilio/voice" => axum::routing::post(twilio::voice),
+        "/twilio/media" => get(twilio::media),
         _ => return None,
     })
 }

@@ -129,6 +129,7 @@ async fn begin(app: &Shared, wanted: Wanted, proven: Option<String>) -> Result<C
         channel: wanted.channel,
         consent: wanted.consent,
         time_zone: wanted.time_zone.unwrap_or(TimeZone::UTC),
+        context: serde_json::Map::new(),
     };
     let (token, live) = app.sessions.create(new).await.map_err(|error| session_problem(app, error))?;
     let greeting = greeting(app, false);

@@ -26,24 +26,34 @@ pub struct Token {
 }
 
 impl Token {
+    /// Bytes of a token that name its session.
+    pub const ID_BYTES: usize = ID_BYTES;
+    /// Bytes of a token.
+    pub const BYTES: usize = ID_BYTES + SECRET_BYTES;
+
     /// A new session's id and token, from the operating system's randomness.
     ///
     /// # Errors
     /// When the operating system gives none.
     pub fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0_u8; ID_BYTES + SECRET_BYTES];
+        let mut bytes = [0_u8; Self::BYTES];
         getrandom::fill(&mut bytes)?;
-        Ok(Self::of(&bytes, URL_SAFE_NO_PAD.encode(bytes)))
+        Ok(Self::from_bytes(&bytes))
+    }
+
+    /// The token of these bytes. Whoever can guess them has the session.
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        Self::of(bytes, URL_SAFE_NO_PAD.encode(bytes))
     }
 
     /// Reads what a caller sent; `None` if it is no token at all.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0_u8; ID_BYTES + SECRET_BYTES];
+        let mut bytes = [0_u8; Self::BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
         (length == bytes.len()).then(|| Self::of(&bytes, text.to_owned()))
     }
 
-    fn of(bytes: &[u8; ID_BYTES + SECRET_BYTES], text: String) -> Self {
+    fn of(bytes: &[u8; Self::BYTES], text: String) -> Self {
         let session = SessionId::new(hex(&bytes[..ID_BYTES]));
         Self { text: Secret::new(text), session, hash: Sha256::digest(bytes).into() }
     }

@@ -52,8 +52,8 @@ pub(super) async fn connect(
     let tracker = app.connections.clone();
     Ok(upgrade
         .protocols([SUBPROTOCOL])
-        .max_message_size(crate::transport::browser::HARD_LIMIT)
-        .max_frame_size(crate::transport::browser::HARD_LIMIT)
+        .max_message_size(crate::transport::HARD_LIMIT)
+        .max_frame_size(crate::transport::HARD_LIMIT)
         .on_upgrade(move |socket| tracker.track_future(serve(socket, leg))))
 }
 

@@ -324,9 +324,19 @@ impl Events {
     /// A connection is closed, with this close code (1006: it was lost).
     pub fn connection_closed(&self, session: &str, connection: u64, code: u16, reason: &str) {
         self.metrics.connections.dec();
+        self.count_close(code);
+        info!(session, connection, code, reason, "disconnected");
+    }
+
+    /// A telephone's stream was closed before it carried a session.
+    pub fn stream_refused(&self, code: u16, reason: &str) {
+        self.count_close(code);
+        warn!(code, reason, "a stream was refused");
+    }
+
+    fn count_close(&self, code: u16) {
         let label = if CLOSE_CODES.contains(&code) { code.to_string() } else { "other".to_owned() };
         self.metrics.connections_closed.get_or_create(&ByCode { code: label }).inc();
-        info!(session, connection, code, reason, "disconnected");
     }
 
     /// Frames of caller audio were not taken: `queue_full`, `muted` or `old_connection`.

@@ -172,7 +172,8 @@ const STORE: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 /// The contract's channels.
 pub(super) const CHANNELS: [&str; 3] = ["browser", "phone", "screen_share"];
 /// The close codes that are labels; a caller may send any other.
-pub(super) const CLOSE_CODES: [u16; 12] = [1000, 1001, 1005, 1006, 1009, 4000, 4001, 4002, 4003, 4004, 4005, 4006];
+pub(super) const CLOSE_CODES: [u16; 15] =
+    [1000, 1001, 1005, 1006, 1008, 1009, 1011, 1013, 4000, 4001, 4002, 4003, 4004, 4005, 4006];
 /// Why a session is not taken.
 pub(super) const REJECTIONS: [&str; 4] = ["full", "draining", "starting", "store"];
 /// The contract's failovers, and back to our own models.

@@ -11,4 +11,5 @@ mod operations;
 mod real;
 mod server;
 mod socket;
+mod twilio;
 mod voice;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use voice_agent::app::{App, Parts, Server};
 use voice_agent::config::{Config, ListenAddr};
+use voice_agent::sessions::SpawnSession;
 use voice_agent::store::{InstanceId, SqliteOptions, SqliteStore, Store, SystemClock};
 use voice_agent::telemetry::{Events, Metrics};
 
@@ -39,10 +40,22 @@ impl TestServer {
 
     /// With settings changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::on(Arc::new(tempfile::tempdir().unwrap()), change).await
+        Self::on(Arc::new(tempfile::tempdir().unwrap()), change, faked).await
     }
 
-    async fn on(data: Arc<tempfile::TempDir>, change: impl FnOnce(&mut Config)) -> Self {
+    /// With settings changed, and sessions that somebody else starts.
+    pub(crate) async fn spawning(
+        change: impl FnOnce(&mut Config),
+        spawner: impl FnOnce(&Ground) -> SpawnSession,
+    ) -> Self {
+        Self::on(Arc::new(tempfile::tempdir().unwrap()), change, spawner).await
+    }
+
+    async fn on(
+        data: Arc<tempfile::TempDir>,
+        change: impl FnOnce(&mut Config),
+        spawner: impl FnOnce(&Ground) -> SpawnSession,
+    ) -> Self {
         let any_port = ListenAddr(SocketAddr::from(([127, 0, 0, 1], 0)));
         let mut config = Config::default();
         config.http.addr = any_port;
@@ -51,13 +64,15 @@ impl TestServer {
         change(&mut config);
         let store = open_store(data.path());
         let killed = CancellationToken::new();
+        let events = Arc::new(Events::new(Metrics::new("rules", &["add_task"])));
+        let ground = Ground { store: Arc::clone(&store), events: Arc::clone(&events), config, killed: killed.clone() };
         let parts = Parts {
-            spawn: fake::spawner(Arc::clone(&store), config.limits.command_queue, killed.clone()),
+            spawn: spawner(&ground),
             store: Arc::clone(&store),
             clock: Arc::new(SystemClock),
-            events: Arc::new(Events::new(Metrics::new("rules", &["add_task"]))),
+            events,
             instance: InstanceId::new(voice_agent::http::random_hex::<8>().unwrap()),
-            config,
+            config: ground.config,
         };
         let server = Server::start(App::new(parts).unwrap()).unwrap();
         server.ready();
@@ -66,6 +81,11 @@ impl TestServer {
 
     /// As `kill -9` and a new process would have it: nothing is said to anybody, and what is on the disk is there.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// The same, with settings changed.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
         let Self { server, store, data, killed, .. } = self;
         killed.cancel();
         server.shutdown().await;
@@ -73,7 +93,7 @@ impl TestServer {
         let weak = Arc::downgrade(&store);
         drop(store);
         soon("the store is let go of", async || weak.strong_count() == 0).await;
-        Self::on(data, |_| {}).await
+        Self::on(data, change, faked).await
     }
 
     pub(crate) async fn shutdown(self) {
@@ -157,6 +177,18 @@ pub(crate) async fn soon(what: &str, is_so: impl AsyncFn() -> bool) {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     panic!("never: {what}");
+}
+
+/// What sessions stand on.
+pub(crate) struct Ground {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) config: Config,
+    pub(crate) killed: CancellationToken,
+}
+
+fn faked(ground: &Ground) -> SpawnSession {
+    fake::spawner(Arc::clone(&ground.store), ground.config.limits.command_queue, ground.killed.clone())
 }
 
 fn open_store(data: &Path) -> Arc<dyn Store> {

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::{Number, Value, json};
 use voice_core::ids::SpeechId;
 
-use super::{AGENT_FRAME_BYTES, CALLER_FRAME_BYTES, close};
+use super::{AGENT_FRAME_BYTES, CALLER_FRAME_BYTES};
 use crate::driver::api::{Outbound, Ready};
+use crate::transport::close;
 
 /// What a caller's text message says.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

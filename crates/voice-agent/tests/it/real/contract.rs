@@ -142,6 +142,7 @@ fn the_outside_is_as_it_was() {
             "restored": phrases::RESTORED_GREETING,
             "recording_stopped": phrases::RECORDING_STOPPED,
             "text_fallback": phrases::TEXT_FALLBACK,
+            "phone_consent": phrases::PHONE_CONSENT,
         },
         "agents": [TASK_AGENT, REVIEW_AGENT],
     }));
@@ -153,5 +154,10 @@ fn the_texts_of_the_contract_are_exact() {
     assert_eq!(phrases::RESTORED_GREETING, "I'm back. We were discussing your task list. Where were we?");
     assert_eq!(phrases::RECORDING_STOPPED, "Recording has been stopped for this call. How can I help you?");
     assert_eq!(phrases::TEXT_FALLBACK, "Voice is temporarily unavailable. You can type your request below.");
+    assert_eq!(
+        phrases::PHONE_CONSENT,
+        "This call may be recorded for quality and training purposes. Say 'stop recording' at any time to disable \
+         recording."
+    );
     assert_eq!((TASK_AGENT, ROUTES[0].0, ROUTES[1].0), ("TaskAgent", "/health/live", "/health/ready"));
 }

@@ -1,0 +1,81 @@
+//! The server that is measured: the real one, in a process of its own, with providers that answer after fixed times.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use voice_agent::app::{App, Parts, Server};
+use voice_agent::config::Config;
+use voice_agent::driver::{self, Deps, Providers};
+use voice_agent::failover::Board;
+use voice_agent::store::{InstanceId, SqliteOptions, SqliteStore, Store, SystemClock};
+use voice_agent::telemetry::{Events, Metrics, Traces};
+use voice_agent::tools::{TASK_AGENT, specs_for};
+use voice_agent::vad::Silero;
+
+use crate::instant::{Delays, Instantly, Notes};
+use crate::report::line;
+
+/// The set-up in which other frameworks were measured: first token after 100 ms, first audio after 60 ms. Their transcript is
+/// final 100 ms after the end of speech, which is before any detector has heard the end: so here it is there at once then.
+const DELAYS: Delays = Delays { stt_ms: 0, llm_ms: 100, tts_ms: 60 };
+/// Silence that ends a turn.
+const ENDPOINTING_MS: u64 = 200;
+
+fn settings() -> Result<Config> {
+    let mut config = Config::default();
+    config.http.addr.0 = "127.0.0.1:0".parse()?;
+    config.metrics.addr.0 = "127.0.0.1:0".parse()?;
+    config.http.max_connections = 10_000;
+    config.limits.max_sessions = 10_000;
+    config.endpointing.delay_ms = ENDPOINTING_MS;
+    config.twilio.validate_signatures = false;
+    config.shutdown.grace_ms = 0;
+    Ok(config)
+}
+
+/// Serves until standard input ends. Says on standard output where.
+pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), SqliteOptions::default())?);
+    let names: Vec<&str> = specs_for(TASK_AGENT).iter().map(|spec| spec.name).collect();
+    let events = Arc::new(Events::new(Metrics::new("instant", &names)));
+    let instantly = Arc::new(Instantly { notes: Arc::new(Notes::off()), delays: DELAYS, tools: false });
+    let config = settings()?;
+    let vad = Silero::load(models_dir)?;
+    let providers = Providers::single(instantly.clone(), Some(instantly.clone()), instantly.clone(), instantly, vad);
+    let (core, board) = Board::for_providers(&providers, config.core(), &events);
+    let deps = Arc::new(Deps {
+        store: Arc::clone(&store),
+        providers,
+        board,
+        core,
+        vad: config.vad(),
+        events: Arc::clone(&events),
+        traces: Traces::default(),
+        tracker: TaskTracker::new(),
+        going_away: CancellationToken::new(),
+        command_queue: config.limits.command_queue,
+        clock: Arc::new(SystemClock),
+        input_log_dir: None,
+    });
+    let parts = Parts {
+        config,
+        store,
+        clock: Arc::new(SystemClock),
+        events,
+        instance: InstanceId::new("bench"),
+        spawn: Arc::new(move |start| driver::spawn(Arc::clone(&deps), start)),
+    };
+    let server = Server::start(App::new(parts)?)?;
+    server.ready();
+    line(&json!({"http": server.http_addr(), "metrics": server.metrics_addr()}).to_string())?;
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    ended.await?.context("standard input")?;
+    server.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The telephone: a Media Streams client written from Twilio's description, and what it meets.
+
+mod call;
+mod client;
+mod rules;
+mod script;
+mod webhook;
