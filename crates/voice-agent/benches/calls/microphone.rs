@@ -18,7 +18,7 @@ use voice_agent::audio::frame::FRAME_MS;
 use crate::instant::{Mark, Notes, Way};
 
 /// A frame whose loudest sample is below this is silence: 1 % of full scale.
-const SILENT: u16 = 328;
+pub(crate) const SILENT: u16 = 328;
 /// Playout is reported every so many frames.
 const REPORT_EVERY: u64 = 5;
 /// Longest wait for an answer.

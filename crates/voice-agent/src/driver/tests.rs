@@ -175,7 +175,7 @@ fn a_telephones_audio_leaves_in_large_pieces_whoever_wakes_the_loop() {
             _ => None,
         }));
     }
-    assert_eq!(pieces, [(0, 400), (200, 100), (300, 300), (600, 200)]);
+    assert_eq!(pieces, [(0, 400), (200, 100), (300, 200), (500, 200), (700, 100)]);
     assert_eq!(late, 0);
 }
 

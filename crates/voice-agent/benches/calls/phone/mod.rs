@@ -21,7 +21,7 @@ pub(crate) use server::serve;
 
 use self::caller::{Caller, Told, Words};
 use crate::machine::{self, Watch};
-use crate::microphone::Speech;
+use crate::microphone::{SILENT, Speech};
 use crate::overhead::sum_of;
 use crate::report::line;
 use crate::stats::Spread;
@@ -73,10 +73,14 @@ pub(crate) async fn call(address: &str, calls: u64, seconds: u64, speech: &Speec
 fn words(speech: &Speech) -> Result<Words> {
     // Resampled as a whole, and cut into frames afterwards: no seam is heard.
     let whole: Vec<i16> = speech.frames.iter().flatten().copied().collect();
-    let narrow: Vec<u8> = resample(&whole, 16_000, 8_000)?.into_iter().map(mulaw::encode).collect();
-    let frames: Vec<String> = narrow.as_chunks::<160>().0.iter().map(|frame| STANDARD.encode(frame)).collect();
-    ensure!(frames.len() > speech.loud.1, "the speech lost its end");
-    Ok(Words { frames, silence: STANDARD.encode([0xff; 160]), loud: speech.loud })
+    let narrow = resample(&whole, 16_000, 8_000)?;
+    let frames = narrow.as_chunks::<160>().0;
+    // A telephone lets no hiss through: what is loud is another matter there.
+    let is_loud = |frame: &[i16; 160]| frame.iter().any(|sample| sample.unsigned_abs() >= SILENT);
+    let first = frames.iter().position(is_loud).context("there is only silence to say")?;
+    let last = frames.iter().rposition(is_loud).context("there is only silence to say")?;
+    let code = |frame: &[i16; 160]| STANDARD.encode(frame.map(mulaw::encode));
+    Ok(Words { frames: frames.iter().map(code).collect(), silence: STANDARD.encode([0xff; 160]), loud: (first, last) })
 }
 
 /// A run with so many calls.

@@ -125,7 +125,7 @@ async fn what_twilio_did_not_sign_is_refused() {
 async fn a_stream_without_a_token_of_its_call_is_refused() {
     let server = TestServer::with(signed).await;
     let token = token(&server, &FORM).await;
-    for (call, token) in [(CALL, None), (CALL, Some("nonsense")), ("CAother", Some(token.as_str()))] {
+    for (call, token) in [(CALL, None), (CALL, Some("nonsense")), ("CA2", Some(token.as_str()))] {
         let stream = Stream::begin(server.addr(), call, token).await;
         assert_eq!(stream.closed().await, 1008, "{call} {token:?}");
     }
@@ -146,7 +146,7 @@ async fn a_webhook_that_makes_no_sense_is_told_so() {
     .await;
     problem(webhook(&server, VOICE, &[]).await, 400, "bad_request").await;
     problem(webhook(&server, VOICE, &[("CallSid", "not a sid")]).await, 400, "bad_request").await;
-    let other = webhook(&server, VOICE, &[("CallSid", CALL), ("AccountSid", "ACother")]).await;
+    let other = webhook(&server, VOICE, &[("CallSid", CALL), ("AccountSid", "AC2")]).await;
     problem(other, 403, "other_account").await;
     let long = "x".repeat(2_000);
     problem(webhook(&server, VOICE, &[("CallSid", &long)]).await, 413, "body_too_large").await;
@@ -244,17 +244,17 @@ async fn a_server_that_is_full_or_draining_takes_no_new_call_and_keeps_the_old()
     })
     .await;
     let one = token(&server, &FORM).await;
-    let other = token(&server, &[("CallSid", "CAother")]).await;
+    let other = token(&server, &[("CallSid", "CA2")]).await;
     let mut stream = Stream::begin(server.addr(), CALL, Some(&one)).await;
     stream.media(&[0xff; 160]).await;
     stream.audio().await;
     // Room was there when the other's webhook came, and is gone.
-    let late = Stream::begin(server.addr(), "CAother", Some(&other)).await;
+    let late = Stream::begin(server.addr(), "CA2", Some(&other)).await;
     assert_eq!(late.closed().await, 1013);
-    problem(webhook(&server, VOICE, &[("CallSid", "CAother")]).await, 503, "full").await;
+    problem(webhook(&server, VOICE, &[("CallSid", "CA2")]).await, 503, "full").await;
     token(&server, &FORM).await;
     server.app().readiness.hold(voice_agent::readiness::Hold::Draining);
-    problem(webhook(&server, VOICE, &[("CallSid", "CAother")]).await, 503, "not_ready").await;
+    problem(webhook(&server, VOICE, &[("CallSid", "CA2")]).await, 503, "not_ready").await;
     token(&server, &FORM).await;
 }
 
