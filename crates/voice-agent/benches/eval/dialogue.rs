@@ -89,18 +89,19 @@ pub(crate) fn all() -> Result<(Vec<Dialogue>, usize)> {
     Ok((plain, others.len()))
 }
 
-/// Those that `spoken.list` names, in its order.
-pub(crate) fn spoken(all: &[Dialogue]) -> Result<Vec<Dialogue>> {
-    let names = std::fs::read_to_string(folder().join("spoken.list")).context("spoken.list")?;
+/// Those that `LIST.list` names, in its order.
+pub(crate) fn spoken(all: &[Dialogue], list: &str) -> Result<Vec<Dialogue>> {
+    let list = format!("{list}.list");
+    let names = std::fs::read_to_string(folder().join(&list)).with_context(|| list.clone())?;
     let names = names.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut known = BTreeSet::new();
     let mut chosen = Vec::new();
     for name in names {
         let Some(dialogue) = all.iter().find(|dialogue| dialogue.name == name) else {
-            bail!("spoken.list: there is no dialogue {name:?}");
+            bail!("{list}: there is no dialogue {name:?}");
         };
         if !known.insert(name) {
-            bail!("spoken.list: {name:?} stands there twice");
+            bail!("{list}: {name:?} stands there twice");
         }
         chosen.push(dialogue.clone());
     }
