@@ -3,7 +3,7 @@
 //! A decode is a pure function of its audio and options: there is no streaming state. For partial results the caller
 //! decodes the growing utterance greedily again ([`DecodeOptions::partial`]) and passes the texts through a
 //! [`PartialStabilizer`]; the final result is a beam search ([`DecodeOptions::final_result`]) whose hypotheses are weighed
-//! by a [`Bias`] towards what callers of a task list say.
+//! by a [`Bias`] towards what callers of a task list say: phrases, the caller's titles, and a small language model.
 
 mod bias;
 mod confusion;

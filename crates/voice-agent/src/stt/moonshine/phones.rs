@@ -69,8 +69,7 @@ pub(super) fn phones(word: &str) -> Vec<Phone> {
             out.extend_from_slice(together);
             rest = &rest[letters.len()..];
         } else {
-            // "my" and "by" have another vowel than "family".
-            out.extend(phone(letter, out.is_empty(), rest.len() == 1 && word.len() > 3));
+            out.extend(phone(letter, out.is_empty(), rest.len() == 1, word.len() <= 3));
             rest = &rest[letter.len_utf8()..];
         }
     }
@@ -92,15 +91,18 @@ fn silent_e(word: &str) -> &str {
     }
 }
 
-fn phone(letter: char, first: bool, last: bool) -> Option<Phone> {
+fn phone(letter: char, first: bool, last: bool, short: bool) -> Option<Phone> {
     Some(match letter {
         'a' => b'a',
+        // "me" and "he".
+        'e' if last && short => b'i',
         'e' => b'e',
         'i' => b'i',
         'o' => b'o',
         'u' => b'u',
         'y' if first => b'J',
-        'y' if last => b'i',
+        // "family", but "my" and "by".
+        'y' if last && !short => b'i',
         'y' => b'y',
         'c' | 'k' | 'q' => b'K',
         'j' => b'J',
