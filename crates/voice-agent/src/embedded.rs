@@ -20,6 +20,7 @@ use crate::tts::hibari::{Hibari, Reader};
 use crate::turn::embedded::EmbeddedScorer;
 use crate::turn::smart_turn::SmartTurn;
 use crate::vad::Silero;
+use serde_json::Value;
 use voice_core::chat::{ChatContext, ChatItem};
 
 /// The voice's pace; 1 is its own.
@@ -28,6 +29,10 @@ const SPEED: f32 = 1.0;
 const PUZZLED: &[&str] = &["I heard:", "I couldn't find", "still don't get"];
 /// How well a text is understood that is answered with words alone: an offer or a question back is the weaker sign.
 const UNDERSTOOD_WITHOUT_A_TOOL: f32 = 0.5;
+/// How well a text is understood that names a task which is not on the list.
+const UNDERSTOOD_WITHOUT_A_TASK: f32 = 0.3;
+/// The tool whose title names no task that is there.
+const ADD_TASK: &str = "add_task";
 
 /// Loads all embedded models and starts their threads; what readiness is to look after comes beside them. Blocks for about
 /// a second: call it off the runtime.
@@ -80,8 +85,14 @@ impl Understanding for RulesLlm {
             brief: false,
         };
         let events = rules::respond(&request);
-        if events.iter().any(|event| matches!(event, LlmEvent::ToolCall { .. })) {
-            return 1.0;
+        let mut calls = events.iter().filter_map(|event| match event {
+            LlmEvent::ToolCall { name, arguments } => Some((name.as_str(), arguments)),
+            _ => None,
+        });
+        if let Some((name, arguments)) = calls.next() {
+            let task = arguments.get("title").and_then(Value::as_str).filter(|_| name != ADD_TASK);
+            let unknown = task.is_some_and(|task| !rules::names_a_task(task, titles));
+            return if unknown { UNDERSTOOD_WITHOUT_A_TASK } else { 1.0 };
         }
         let puzzled =
             |event: &LlmEvent| matches!(event, LlmEvent::Text(text) if PUZZLED.iter().any(|sign| text.contains(sign)));

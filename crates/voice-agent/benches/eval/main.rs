@@ -51,6 +51,9 @@ struct Args {
     /// Only dialogues whose name has this in it.
     #[arg(long)]
     named: Option<String>,
+    /// Which are spoken: those that this list among the dialogues names.
+    #[arg(long, default_value = "spoken")]
+    list: String,
     /// Threads; each has its own models.
     #[arg(long)]
     threads: Option<usize>,
@@ -98,7 +101,7 @@ fn main() -> Result<()> {
     line(&format!("## Evaluation of voice-agent {}\n", env!("CARGO_PKG_VERSION")))?;
     let began = std::time::Instant::now();
     let (all, others) = dialogue::all()?;
-    let spoken = args.chosen(dialogue::spoken(&all)?);
+    let spoken = args.chosen(dialogue::spoken(&all, &args.list)?);
     if args.wants("typed") {
         let typed = args.chosen(all);
         let outcomes =

@@ -85,6 +85,14 @@ impl Answer {
     }
 }
 
+/// Whether a name is that of one of these titles, as callers name tasks: with all its words in the title, or words that sound
+/// like them.
+pub fn names_a_task(name: &str, titles: &[String]) -> bool {
+    let name = name.to_lowercase();
+    let words: Vec<&str> = name.split_whitespace().collect();
+    titles::Titles::new(titles).named(&words).is_some()
+}
+
 /// Answers a request: with tool calls if the caller has just asked for something, else with what the tools answered,
 /// in short spoken English. There is always a text or a tool call, and `Done` is the last event. Tokens are not counted:
 /// there are none.

@@ -273,8 +273,16 @@ fn find_repair(words: &[Word]) -> Option<(usize, usize)> {
             return Some((at, phrase.len()));
         }
         // "for Thursday, no, Friday": a "no" between pauses. "sorry" and "actually" likewise.
-        let hinge = at > 0 && matches!(words[at].norm.as_str(), "no" | "sorry" | "actually" | "wait");
-        (hinge && words[at - 1].pauses() && words[at].pauses()).then_some((at, 1))
+        // An "actually" at the end takes nothing back: "Sunday, actually".
+        let last = at + 1 == words.len();
+        let hinge = at > 0
+            && (matches!(words[at].norm.as_str(), "no" | "sorry" | "wait") || words[at].norm == "actually" && !last);
+        // "…, no move it to Friday": nobody hears the second pause.
+        let goes_on = || {
+            let rest = norms(words.get(at + 1..).unwrap_or_default());
+            words[at].norm == "no" && rest.len() > 1 && lexicon::starts_command(&rest)
+        };
+        (hinge && words[at - 1].pauses() && (words[at].pauses() || goes_on())).then_some((at, 1))
     })
 }
 

@@ -6,10 +6,15 @@
 //! written as the title has them ("by milk" → "buy milk").
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
+use super::confusion::{Change, Likes, changes};
+use super::language::{LANGUAGE, Memo};
+use super::phones::{Phone, distance, phones_of, weight};
 use super::phonetic::Sound;
 use super::phrases::{OPENINGS, PARTS, WHOLE};
+use super::search::as_f32;
 use super::text::{bare, bare_words};
 
 /// Nats for each word of an utterance that is known as a whole.
@@ -24,6 +29,44 @@ const TITLE_NATS: f32 = 1.2;
 const UNDERSTOOD_NATS: f32 = 2.0;
 /// What a title costs that had to be repaired, in nats.
 const REPAIR_NATS: f32 = 0.6;
+/// A title that was heard as something else costs this, and more for each phone that differs.
+const NAMED_NATS: f32 = 0.6;
+const NAMED_PHONE_NATS: f32 = 1.5;
+/// At most this share of a title may sound different.
+const TITLE_SHARE: f32 = 0.45;
+/// Verbs after which a task is named.
+const TASK_VERBS: &[&str] = &[
+    "mark",
+    "complete",
+    "finish",
+    "delete",
+    "remove",
+    "rename",
+    "move",
+    "postpone",
+    "reschedule",
+    "reopen",
+    "off",
+    "of",
+    "push",
+    "change",
+    "set",
+    "make",
+    "done",
+];
+/// What stands after a task's name.
+const NAME_ENDS: &[&str] = &["as", "to", "is", "done", "and", "from", "off", "until", "by", "please", "for", "on"];
+/// Words of a text are exchanged at most at so many places.
+const MOST_CHANGES: usize = 4;
+/// How much the language model counts beside the sound.
+const LANGUAGE_SHARE: f32 = 0.6;
+/// What a word of the task language costs at most that is not a surprise, in nats of the language model: without it a text would be
+/// the better the shorter it is.
+const WORD_NATS: f32 = 5.0;
+/// How much the prices of exchanged words count.
+const EXCHANGE: f32 = 0.7;
+/// A first exchange may make the words less likely by so much.
+const DOUBT_NATS: f32 = 1.5;
 /// Words that may stand before a beginning.
 const LEADS: &[&str] = &["please", "and", "no", "yes", "okay", "ok", "so", "then", "hey", "well", "um", "uh", "now"];
 /// At most so many titles are looked at: a bound on the work of a turn.
@@ -72,6 +115,8 @@ pub struct Bias<'u> {
     off: bool,
     /// How well a whole text is understood, from 0 to 1.
     understands: Option<&'u (dyn Fn(&str) -> f32 + 'u)>,
+    memo: Memo,
+    likes: Likes,
 }
 
 #[derive(Debug, Clone)]
@@ -79,6 +124,25 @@ struct Title {
     /// As the caller wrote them, without marks around them.
     written: Vec<String>,
     sounds: Vec<Sound>,
+    phones: Vec<Phone>,
+}
+
+/// A reading of a hypothesis.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Weighed {
+    /// The text, its titles repaired.
+    pub(super) text: String,
+    /// What it earns, in nats.
+    pub(super) nats: f32,
+    /// How much less likely than the hypothesis itself its sound is, in nats.
+    pub(super) price: f32,
+}
+
+impl Weighed {
+    /// A text as it is.
+    pub(super) const fn unbiased(text: String) -> Self {
+        Self { text, nats: 0.0, price: 0.0 }
+    }
 }
 
 impl std::fmt::Debug for Bias<'_> {
@@ -92,17 +156,82 @@ impl<'u> Bias<'u> {
     pub fn new(titles: &[String]) -> Self {
         let mut titles: Vec<Title> = titles.iter().take(MOST_TITLES).filter_map(|title| Title::new(title)).collect();
         titles.sort_by(|a, b| a.first().cmp(b.first()));
-        Self { titles, off: false, understands: None }
+        Self { titles, ..Self::default() }
     }
 
     /// Expects nothing: the hypotheses stay as the model weighs them.
     pub fn off() -> Self {
-        Self { titles: Vec::new(), off: true, understands: None }
+        Self { off: true, ..Self::default() }
     }
 
     /// Prefers what is understood: `understands` says how well, from 0 to 1.
     pub fn preferring(self, understands: &'u (dyn Fn(&str) -> f32 + 'u)) -> Self {
         Self { understands: Some(understands), ..self }
+    }
+
+    /// The text as it is written, and as the language model would rather read it.
+    pub(super) fn readings(&self, text: &str) -> Vec<Weighed> {
+        if self.off {
+            return vec![Weighed::unbiased(text.to_owned())];
+        }
+        let weighed = |text: &str, price: f32| {
+            let (text, nats) = self.weigh(text);
+            Weighed { text, nats, price }
+        };
+        let mut readings = vec![weighed(text, 0.0)];
+        let (other, price) = self.reread(text);
+        if price > 0.0 {
+            readings.push(weighed(&other, price));
+        }
+        if let Some((named, price)) = self.named(text) {
+            readings.push(weighed(&named, price));
+        }
+        readings
+    }
+
+    /// The text with one of the caller's titles where a task is named, but none of that name is known: the one that sounds most
+    /// like what was heard. And what that costs.
+    fn named(&self, text: &str) -> Option<(String, f32)> {
+        let written: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        let words: Vec<String> = written.iter().map(|word| bare(word)).collect();
+        let spans = spans(&words);
+        let known = |from: usize| self.titles.iter().any(|title| title.begins(&words[from..]));
+        let heard = spans
+            .iter()
+            .filter(|span| !known(span.start))
+            .map(|span| (span, phones_of(words[span.clone()].iter().map(String::as_str))));
+        let alike = heard.flat_map(|(span, heard)| {
+            // Coarsely first: a caller may have many titles.
+            let near = |title: &&Title| title.phones.len().abs_diff(heard.len()) * 2 <= title.phones.len();
+            let titles: Vec<&Title> = self.titles.iter().filter(near).collect();
+            titles.into_iter().filter_map(move |title| {
+                let apart = distance(&title.phones, &heard);
+                (apart <= TITLE_SHARE * weight(&title.phones)).then_some((apart, span, title))
+            })
+        });
+        let (apart, span, title) = alike.min_by(|a, b| a.0.total_cmp(&b.0))?;
+        let said = title.sounds.iter().map(|sound| sound.word.as_str()).collect::<Vec<_>>().join(" ");
+        let change = Change { at: span.start, length: span.len(), said, nats: NAMED_NATS + NAMED_PHONE_NATS * apart };
+        Some((rewritten(&written, &change).join(" "), change.nats))
+    }
+
+    /// The text with words exchanged for others that sound alike, as long as that makes it likelier, and what that costs.
+    fn reread(&self, text: &str) -> (String, f32) {
+        let mut written: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        let mut price = 0.0;
+        for round in 0..MOST_CHANGES {
+            let words: Vec<String> = written.iter().map(|word| bare(word)).collect();
+            let now = self.nats(&words, true);
+            let gain = |change: &Change| self.nats(&changed(&words, change), true) - EXCHANGE * change.nats - now;
+            let best = changes(&words, &self.likes).into_iter().map(|change| (gain(&change), change));
+            // The first one may be in vain: what is understood is known only when all is weighed.
+            let least = if round == 0 { -DOUBT_NATS } else { 0.0 };
+            let best = best.filter(|(gain, _)| *gain > least).max_by(|a, b| a.0.total_cmp(&b.0));
+            let Some((_, change)) = best else { break };
+            price += EXCHANGE * change.nats;
+            written = rewritten(&written, &change);
+        }
+        (written.join(" "), price)
     }
 
     /// The text, its titles repaired, and how many nats it earns.
@@ -111,9 +240,14 @@ impl<'u> Bias<'u> {
             return (text.to_owned(), 0.0);
         }
         let (text, repairs) = self.repair(text);
-        let understood = self.understands.map_or(0.0, |understands| understands(&text));
+        let understood = self.understood(&text);
         let nats = self.nats(&bare_words(&text), true) - REPAIR_NATS * repairs as f32 + UNDERSTOOD_NATS * understood;
         (text, nats)
+    }
+
+    /// How well a whole text is understood, from 0 to 1; 0 where nobody knows.
+    pub(super) fn understood(&self, text: &str) -> f32 {
+        self.understands.map_or(0.0, |understands| understands(text))
     }
 
     /// How many nats an utterance earns that may not be `ended`: what is a beginning of a phrase or title counts as far as it
@@ -122,8 +256,14 @@ impl<'u> Bias<'u> {
         if self.off { 0.0 } else { self.nats(&bare_words(text), ended) }
     }
 
-    /// The most nats that a choice of non-overlapping phrases gives.
+    /// What the words earn: as phrases and titles, and by the language model.
     fn nats(&self, words: &[String], ended: bool) -> f32 {
+        let likely = LANGUAGE.log_prob(words, ended, &self.memo) + WORD_NATS * as_f32(words.len());
+        self.phrase_nats(words, ended) + LANGUAGE_SHARE * likely
+    }
+
+    /// The most nats that a choice of non-overlapping phrases gives.
+    fn phrase_nats(&self, words: &[String], ended: bool) -> f32 {
         let (known, longest) = &*INVENTORY;
         let start = words.iter().take_while(|word| LEADS.contains(&word.as_str())).count();
         let mut best = vec![0.0_f32; words.len() + 1];
@@ -188,6 +328,52 @@ impl<'u> Bias<'u> {
     }
 }
 
+/// Where in these words a task may be named: between a verb for tasks, or the beginning, and what ends a name.
+fn spans(words: &[String]) -> Vec<Range<usize>> {
+    let ends = |at: usize| at == words.len() || NAME_ENDS.contains(&words[at].as_str());
+    let mut spans = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let named = TASK_VERBS.contains(&word.as_str()).then_some(at + 1);
+        let article = named.filter(|from| words.get(*from).is_some_and(|word| word == "the")).map(|from| from + 1);
+        for from in named.into_iter().chain(article) {
+            let until = (from + 1..=words.len().min(from + MOST_TITLE_WORDS + 2)).filter(|until| ends(*until));
+            spans.extend(until.map(|until| from..until));
+        }
+    }
+    // "… is done".
+    spans.extend((1..words.len()).filter(|at| words[*at] == "is").map(|at| 0..at));
+    spans
+}
+
+/// The words with a change made.
+fn changed(words: &[String], change: &Change) -> Vec<String> {
+    let said = change.said.split(' ').map(str::to_owned);
+    words[..change.at].iter().cloned().chain(said).chain(words[change.at + change.length..].iter().cloned()).collect()
+}
+
+/// The written words with a change made: marks and capitals stay where they are.
+fn rewritten(written: &[String], change: &Change) -> Vec<String> {
+    let (before, rest) = written.split_at(change.at);
+    let (old, after) = rest.split_at(change.length);
+    let mut said: Vec<String> = change.said.split(' ').map(str::to_owned).collect();
+    if let [only] = said.as_mut_slice()
+        && let [old] = old
+    {
+        *only = in_place_of(old, only);
+    } else {
+        if let (Some(first), Some(old)) = (said.first_mut(), old.first()) {
+            let core = old.trim_matches(|c: char| !c.is_alphanumeric());
+            *first = in_place_of(core, first);
+        }
+        if let (Some(last), Some(old)) = (said.last_mut(), old.last()) {
+            last.push_str(
+                old.trim_start_matches(|c: char| !c.is_alphanumeric()).trim_start_matches(char::is_alphanumeric),
+            );
+        }
+    }
+    before.iter().cloned().chain(said).chain(after.iter().cloned()).collect()
+}
+
 /// Where in an utterance a phrase stands.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -213,7 +399,8 @@ impl Title {
         let written: Vec<String> =
             trimmed.filter(|word| !word.is_empty()).take(MOST_TITLE_WORDS).map(str::to_owned).collect();
         let sounds: Vec<Sound> = written.iter().map(|word| Sound::new(&bare(word))).collect();
-        (!sounds.is_empty()).then_some(Self { written, sounds })
+        let phones = phones_of(sounds.iter().map(|sound| sound.word.as_str()));
+        (!sounds.is_empty()).then_some(Self { written, sounds, phones })
     }
 
     fn first(&self) -> &str {
@@ -304,6 +491,35 @@ mod tests {
         }
     }
 
+    fn readings(bias: &Bias<'_>, text: &str) -> Vec<String> {
+        bias.readings(text).into_iter().map(|reading| reading.text).collect()
+    }
+
+    #[test]
+    fn words_are_read_as_the_language_has_them() {
+        let readings = readings(&Bias::default(), "And by soap, please.");
+        assert_eq!(readings, ["And by soap, please.", "Add buy soap, please."]);
+    }
+
+    #[test]
+    fn a_task_is_named_by_what_sounds_most_like_it() {
+        let bias = bias(&["Feed the fish", "Iron the shirts"]);
+        assert!(readings(&bias, "Mark fit the fist as done.").contains(&"Mark feed the fish as done.".to_owned()));
+        assert!(readings(&bias, "Delete earn the shirts").contains(&"Delete iron the shirts".to_owned()));
+        for text in ["Mark feed the fish as done", "Add fit the fist", "Delete the report", "Mark"] {
+            let read = readings(&bias, text);
+            assert!(read.iter().skip(1).all(|other| !other.contains("fish") && !other.contains("iron")), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn marks_and_capitals_stay_where_words_are_exchanged() {
+        let written: Vec<String> = ["\"And", "you,", "then\""].map(str::to_owned).to_vec();
+        let change = |said: &str, length| Change { at: 0, length, said: said.to_owned(), nats: 1.0 };
+        assert_eq!(rewritten(&written, &change("undo", 2)).join(" "), "Undo, then\"");
+        assert_eq!(rewritten(&written, &change("add a", 1)).join(" "), "Add a you, then\"");
+    }
+
     #[test]
     fn task_language_earns_more_than_what_sounds_like_it() {
         let bias = Bias::default();
@@ -324,7 +540,7 @@ mod tests {
 
     #[test]
     fn phrases_do_not_overlap() {
-        let nats = Bias::default().nats(&bare_words("due tomorrow morning"), true);
+        let nats = Bias::default().phrase_nats(&bare_words("due tomorrow morning"), true);
         assert!((nats - 2.0 * PART_NATS).abs() < 1e-6, "{nats}");
     }
 

@@ -3,11 +3,14 @@
 //! A decode is a pure function of its audio and options: there is no streaming state. For partial results the caller
 //! decodes the growing utterance greedily again ([`DecodeOptions::partial`]) and passes the texts through a
 //! [`PartialStabilizer`]; the final result is a beam search ([`DecodeOptions::final_result`]) whose hypotheses are weighed
-//! by a [`Bias`] towards what callers of a task list say.
+//! by a [`Bias`] towards what callers of a task list say: phrases, the caller's titles, and a small language model.
 
 mod bias;
+mod confusion;
 mod decoder;
+mod language;
 mod level;
+mod phones;
 mod phonetic;
 mod phrases;
 mod search;
@@ -19,10 +22,12 @@ mod text;
 mod tokenizer;
 
 pub use bias::Bias;
-pub use level::Margin;
+use bias::Weighed;
+pub use level::Take;
 pub use stabilizer::{Caption, PartialStabilizer};
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use self::decoder::{Audio, Networks, Past};
 use self::search::{Candidate, Sequence, Steps, best_of_rows, search};
@@ -42,37 +47,45 @@ pub const MIN_AUDIO_MS: u64 = 200;
 pub struct DecodeOptions<'b> {
     /// Hypotheses followed at a time: 1 is greedy.
     pub beam: usize,
-    /// The audio is heard once with each of these margins of silence around it.
-    pub margins: &'static [Margin],
+    /// The audio is heard once in each of these ways.
+    pub takes: &'static [Take],
     /// What the caller is likely to say. Not looked at when greedy: partial results are the model's own words.
     pub bias: &'b Bias<'b>,
     /// At most so many tokens for each second of audio; a decoder that rambles on silence ends here. Fast English speech has
     /// about five.
     pub max_tokens_per_second: f32,
-    /// Audio whose likeliest reading, bias aside, is less confident than this is taken for noise: its text becomes empty.
+    /// Audio whose likeliest reading, bias aside, is less confident than this is taken for noise, unless what was found in it is
+    /// wholly understood: its text becomes empty.
     pub min_confidence: f32,
 }
 
 impl<'b> DecodeOptions<'b> {
     /// For partial results while the caller speaks: greedy.
     pub fn partial(bias: &'b Bias<'b>) -> Self {
-        Self { beam: 1, margins: &MARGINS[..1], bias, max_tokens_per_second: 6.5, min_confidence: MIN_CONFIDENCE }
+        Self { beam: 1, takes: &TAKES[..1], bias, max_tokens_per_second: 6.5, min_confidence: MIN_CONFIDENCE }
     }
 
-    /// For the transcript of a finished utterance: four beams.
+    /// For the transcript of a finished utterance: six beams.
     pub fn final_result(bias: &'b Bias<'b>) -> Self {
-        Self { beam: 4, margins: MARGINS, ..Self::partial(bias) }
+        Self { beam: 6, takes: TAKES, ..Self::partial(bias) }
     }
 }
 
-/// The margins of a final result. What is written changes with where the sound lies in the model's frames: what is written
-/// both times is the likelier for it. Partial results are heard with the first one only.
-const MARGINS: &[Margin] = &[Margin { before_ms: 300, after_ms: 100 }, Margin { before_ms: 500, after_ms: 500 }];
+/// How a final result is listened to. What is written changes with where the sound lies in the model's frames, and with the
+/// speaker's pace: what is written each time is the likelier for it. Partial results are heard in the first way only.
+const TAKES: &[Take] = &[
+    Take { before_ms: 300, after_ms: 100, speed_percent: 100 },
+    Take { before_ms: 500, after_ms: 500, speed_percent: 100 },
+    Take { before_ms: 400, after_ms: 300, speed_percent: 94 },
+];
 
 /// Below this confidence the model's words are noise. Measured on synthetic noises (white, pink and brown at three levels,
 /// tones, typing, clicks, a cough) those give 0.18 to 0.97, and above 0.3 always a text of [`text::is_heard_in_noise`], which
 /// is the sharper test; speech, also through a telephone and where it is misheard, stays above 0.4.
 const MIN_CONFIDENCE: f32 = 0.3;
+
+/// What is wholly understood may be less confident by this factor.
+const UNDERSTOOD_CONFIDENCE: f32 = 0.5;
 
 /// What was heard.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -119,6 +132,8 @@ impl Moonshine {
             let reason = format!("{} tokens instead of {}", tokenizer.len(), decoder::VOCABULARY);
             return Err(ModelError::Broken { path, reason });
         }
+        // The first caller does not wait for the language model to be counted.
+        LazyLock::force(&language::LANGUAGE);
         Ok(Self { networks: Networks::load(runtime)?, tokenizer, samples: Vec::new() })
     }
 
@@ -146,8 +161,8 @@ impl Moonshine {
         // Two more than the rate allows: a short "yes, please." has its full stop and its end besides.
         let most_tokens = (seconds * options.max_tokens_per_second) as usize + 2;
         let mut sequences = Vec::new();
-        for margin in options.margins {
-            level::prepare(pcm, *margin, &mut self.samples);
+        for take in options.takes {
+            level::prepare(pcm, *take, &mut self.samples);
             let audio = self.networks.encode(&self.samples)?;
             let mut steps = NetworkSteps {
                 networks: &mut self.networks,
@@ -169,27 +184,39 @@ impl Moonshine {
         // Whether anything was said at all is for the sound to say, not for the bias.
         let confidence = likely.mean_log_prob().exp();
         let unbiased = text::tidy(&self.tokenizer.decode(&likely.tokens));
-        if confidence < options.min_confidence || text::is_heard_in_noise(&unbiased) {
+        if text::is_heard_in_noise(&unbiased) {
             return Transcription { confidence, ..Transcription::default() };
         }
         let mut by_words: BTreeMap<Vec<String>, Reading> = BTreeMap::new();
+        let mut known: BTreeMap<String, Vec<Weighed>> = BTreeMap::new();
         for sequence in sequences {
             let raw = text::tidy(&self.tokenizer.decode(&sequence.tokens));
-            let (text, nats) = if options.beam <= 1 { (raw, 0.0) } else { options.bias.weigh(&raw) };
-            if !text::is_heard_in_noise(&text) {
-                // The same words with other punctuation, or heard again with another margin, are one hypothesis.
-                let reading = by_words.entry(text::bare_words(&text)).or_default();
-                reading.add(text, nats, sequence);
+            let readings = known.entry(raw).or_insert_with_key(|raw| match options.beam {
+                0 | 1 => vec![Weighed::unbiased(raw.clone())],
+                _ => options.bias.readings(raw),
+            });
+            for Weighed { text, nats, price } in readings.iter().filter(|read| !text::is_heard_in_noise(&read.text)) {
+                // The same words with other punctuation, or heard again in another way, are one hypothesis.
+                let reading = by_words.entry(text::bare_words(text)).or_default();
+                let sequence = Sequence { log_prob: sequence.log_prob - price, ..sequence.clone() };
+                reading.add(text.clone(), *nats, &sequence);
             }
         }
-        let takes = (options.margins.len() as f32).ln();
+        let takes = (options.takes.len() as f32).ln();
         let mut found: Vec<(Hypothesis, f32)> = by_words.into_values().map(|reading| reading.weigh(takes)).collect();
         found.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
-        let Some((best, confidence)) = found.first().map(|(best, confidence)| (best.text.clone(), *confidence)) else {
-            return Transcription { confidence, ..Transcription::default() };
+        let nothing = Transcription { confidence, ..Transcription::default() };
+        let Some((best, found_confidence)) = found.first().map(|(best, confidence)| (best.text.clone(), *confidence))
+        else {
+            return nothing;
         };
+        // A poor line makes every word doubtful; a command that is understood wholly is none of what noise is written as.
+        let least = if options.bias.understood(&best) < 1.0 { 1.0 } else { UNDERSTOOD_CONFIDENCE };
+        if confidence < least * options.min_confidence {
+            return nothing;
+        }
         let hypotheses = found.into_iter().map(|(hypothesis, _)| hypothesis).collect();
-        Transcription { text: best, confidence, hypotheses, truncated_ms: 0 }
+        Transcription { text: best, confidence: found_confidence, hypotheses, truncated_ms: 0 }
     }
 }
 

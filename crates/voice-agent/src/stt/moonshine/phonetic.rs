@@ -12,7 +12,7 @@ const LIKE_LETTERS: f64 = 0.75;
 const NEARLY_SAME_LETTERS: f64 = 0.84;
 
 /// Homophones, and pairs that a recogniser confuses because they are weak in speech.
-const HOMOPHONES: &[&[&str]] = &[
+pub(super) const HOMOPHONES: &[&[&str]] = &[
     &["buy", "by", "bye"],
     &["no", "know"],
     &["add", "at", "ad"],
