@@ -11,11 +11,13 @@ use std::sync::LazyLock;
 
 use super::confusion::{Change, Likes, changes};
 use super::language::{LANGUAGE, Memo};
-use super::phones::{Phone, distance, phones_of, weight};
+use super::phones::{distance, phones_of, weight};
 use super::phonetic::Sound;
 use super::phrases::{OPENINGS, PARTS, WHOLE};
+use super::rewrite::{changed, in_place_of, rewritten};
 use super::search::as_f32;
 use super::text::{bare, bare_words};
+use super::title::{MOST_TITLE_WORDS, Title};
 
 /// Nats for each word of an utterance that is known as a whole.
 const WHOLE_NATS: f32 = 1.2;
@@ -71,10 +73,6 @@ const DOUBT_NATS: f32 = 1.5;
 const LEADS: &[&str] = &["please", "and", "no", "yes", "okay", "ok", "so", "then", "hey", "well", "um", "uh", "now"];
 /// At most so many titles are looked at: a bound on the work of a turn.
 const MOST_TITLES: usize = 500;
-/// Longer titles are matched by their first words.
-const MOST_TITLE_WORDS: usize = 12;
-/// A title of one word is repaired only from so many letters on.
-const LONE_WORD_LETTERS: usize = 6;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
@@ -117,14 +115,6 @@ pub struct Bias<'u> {
     understands: Option<&'u (dyn Fn(&str) -> f32 + 'u)>,
     memo: Memo,
     likes: Likes,
-}
-
-#[derive(Debug, Clone)]
-struct Title {
-    /// As the caller wrote them, without marks around them.
-    written: Vec<String>,
-    sounds: Vec<Sound>,
-    phones: Vec<Phone>,
 }
 
 /// A reading of a hypothesis.
@@ -313,7 +303,7 @@ impl<'u> Bias<'u> {
         for title in &self.titles {
             let length = title.sounds.len();
             for from in 0..(words.len() + 1).saturating_sub(length) {
-                if title.is_misheard_as(&sounds[from..from + length]) {
+                if title.is_misheard_as(&sounds[from..from + length], |phrase| INVENTORY.0.contains_key(phrase)) {
                     for (offset, written) in title.written.iter().enumerate() {
                         if sounds[from + offset].word != title.sounds[offset].word {
                             words[from + offset] = in_place_of(&words[from + offset], written);
@@ -345,35 +335,6 @@ fn spans(words: &[String]) -> Vec<Range<usize>> {
     spans
 }
 
-/// The words with a change made.
-fn changed(words: &[String], change: &Change) -> Vec<String> {
-    let said = change.said.split(' ').map(str::to_owned);
-    words[..change.at].iter().cloned().chain(said).chain(words[change.at + change.length..].iter().cloned()).collect()
-}
-
-/// The written words with a change made: marks and capitals stay where they are.
-fn rewritten(written: &[String], change: &Change) -> Vec<String> {
-    let (before, rest) = written.split_at(change.at);
-    let (old, after) = rest.split_at(change.length);
-    let mut said: Vec<String> = change.said.split(' ').map(str::to_owned).collect();
-    if let [only] = said.as_mut_slice()
-        && let [old] = old
-    {
-        *only = in_place_of(old, only);
-    } else {
-        if let (Some(first), Some(old)) = (said.first_mut(), old.first()) {
-            let core = old.trim_matches(|c: char| !c.is_alphanumeric());
-            *first = in_place_of(core, first);
-        }
-        if let (Some(last), Some(old)) = (said.last_mut(), old.last()) {
-            last.push_str(
-                old.trim_start_matches(|c: char| !c.is_alphanumeric()).trim_start_matches(char::is_alphanumeric),
-            );
-        }
-    }
-    before.iter().cloned().chain(said).chain(after.iter().cloned()).collect()
-}
-
 /// Where in an utterance a phrase stands.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -391,61 +352,6 @@ impl Place {
             _ => None,
         }
     }
-}
-
-impl Title {
-    fn new(title: &str) -> Option<Self> {
-        let trimmed = title.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
-        let written: Vec<String> =
-            trimmed.filter(|word| !word.is_empty()).take(MOST_TITLE_WORDS).map(str::to_owned).collect();
-        let sounds: Vec<Sound> = written.iter().map(|word| Sound::new(&bare(word))).collect();
-        let phones = phones_of(sounds.iter().map(|sound| sound.word.as_str()));
-        (!sounds.is_empty()).then_some(Self { written, sounds, phones })
-    }
-
-    fn first(&self) -> &str {
-        self.sounds.first().map_or("", |sound| sound.word.as_str())
-    }
-
-    /// Whether the words begin with this title.
-    fn begins(&self, words: &[String]) -> bool {
-        words.len() >= self.sounds.len() && self.sounds.iter().zip(words).all(|(sound, word)| sound.word == *word)
-    }
-
-    /// Whether the words are a beginning of this title, the last one perhaps cut off.
-    fn may_become(&self, words: &[String]) -> bool {
-        let Some((last, before)) = words.split_last() else { return false };
-        self.sounds.len() >= words.len()
-            && self.sounds.iter().zip(before).all(|(sound, word)| sound.word == *word)
-            && self.sounds[before.len()].word.starts_with(last.as_str())
-    }
-
-    /// Whether the words are this title but for words that sound alike. At least half of the title's letters must be in words
-    /// that are the same; a lone word must be long. What is a known phrase in itself ("by Friday") is left alone.
-    fn is_misheard_as(&self, heard: &[Sound]) -> bool {
-        let letters: usize = self.sounds.iter().map(|sound| sound.word.len()).sum();
-        let pairs = || self.sounds.iter().zip(heard);
-        let same: usize = pairs().filter(|(a, b)| a.word == b.word).map(|(a, _)| a.word.len()).sum();
-        let enough = match self.sounds.len() {
-            1 => letters >= LONE_WORD_LETTERS,
-            _ => same * 2 >= letters,
-        };
-        let phrase = || heard.iter().map(|sound| sound.word.as_str()).collect::<Vec<_>>().join(" ");
-        same < letters && enough && pairs().all(|(a, b)| a.alike(b)) && !INVENTORY.0.contains_key(phrase().as_str())
-    }
-}
-
-/// `new` with the marks around `old`, and with `old`'s capital or small first letter.
-fn in_place_of(old: &str, new: &str) -> String {
-    let core = old.trim_matches(|c: char| !c.is_alphanumeric());
-    let upper = core.chars().next().is_some_and(char::is_uppercase);
-    let mut letters = new.chars();
-    let first = letters.next().map(|first| match upper {
-        true => first.to_uppercase().collect::<String>(),
-        false => first.to_lowercase().collect(),
-    });
-    let word: String = first.into_iter().chain([letters.as_str().to_owned()]).collect();
-    if core.is_empty() { word } else { old.replacen(core, &word, 1) }
 }
 
 #[cfg(test)]
@@ -510,14 +416,6 @@ mod tests {
             let read = readings(&bias, text);
             assert!(read.iter().skip(1).all(|other| !other.contains("fish") && !other.contains("iron")), "{read:?}");
         }
-    }
-
-    #[test]
-    fn marks_and_capitals_stay_where_words_are_exchanged() {
-        let written: Vec<String> = ["\"And", "you,", "then\""].map(str::to_owned).to_vec();
-        let change = |said: &str, length| Change { at: 0, length, said: said.to_owned(), nats: 1.0 };
-        assert_eq!(rewritten(&written, &change("undo", 2)).join(" "), "Undo, then\"");
-        assert_eq!(rewritten(&written, &change("add a", 1)).join(" "), "Add a you, then\"");
     }
 
     #[test]

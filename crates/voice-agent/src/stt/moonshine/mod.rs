@@ -13,12 +13,14 @@ mod level;
 mod phones;
 mod phonetic;
 mod phrases;
+mod rewrite;
 mod search;
 mod split;
 mod stabilizer;
 #[cfg(test)]
 mod tests;
 mod text;
+mod title;
 mod tokenizer;
 
 pub use bias::Bias;
