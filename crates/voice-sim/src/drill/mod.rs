@@ -1,0 +1,320 @@
+//! The drill: a running server is called under every fault of the matrix, one after the other, and what its callers heard is told.
+//!
+//! The server is reached as any caller reaches it, over the browser's protocol; its metrics and the rehearsal servers' control
+//! API say the rest. The callers speak in code ([`crate::provider::code`]), so that what was understood and what was heard can
+//! be compared word by word.
+
+mod caller;
+mod matrix;
+mod report;
+mod scrape;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use voice_core::provider::Stage;
+
+pub use caller::{Caller, Heard};
+pub use matrix::{Cell, Says, matrix};
+pub use report::{markdown, summary};
+pub use scrape::{Count, Scrape, Times};
+
+use crate::provider::code::{HeardWord, Voice, decode_words, overlaps, split_words};
+
+/// Longest that a call is waited for.
+const CALL: Duration = Duration::from_secs(20);
+/// Longest wait for an answer of one of the servers.
+const REQUEST: Duration = Duration::from_secs(10);
+/// Between two looks at the metrics.
+const LOOK: Duration = Duration::from_millis(50);
+/// Entries of the journal that are looked at.
+const ENTRIES: u32 = 300;
+
+/// Where everything is.
+#[derive(Debug, Clone)]
+pub struct Drill {
+    /// The server under test.
+    pub url: String,
+    /// Its metrics.
+    pub metrics: String,
+    /// The rehearsal servers' control API.
+    pub control: String,
+    /// Longest that a provider may take to be used again, once it is well.
+    pub recovery: Duration,
+    client: reqwest::Client,
+}
+
+/// One call, and what came of it.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What the caller said.
+    pub says: Says,
+    /// What the server understood.
+    pub transcript: String,
+    /// The words that the caller heard, of whichever voice, in order; a word that broke off has a dash behind it.
+    pub heard: String,
+    /// The words that stood on the screen.
+    pub caption: String,
+    /// The voices, in the order in which they were heard.
+    pub voices: Vec<Voice>,
+    /// Two voices were heard at once.
+    pub at_once: bool,
+    /// The tools that ran.
+    pub tools: Vec<String>,
+    /// The titles of the caller's tasks afterwards.
+    pub tasks: Vec<String>,
+    /// From the end of speech to the first audio, as the server has it.
+    pub latency_ms: Option<u64>,
+    /// The same as the caller felt it.
+    pub felt_ms: Option<u64>,
+    /// The longest silence inside the answer.
+    pub gap_ms: u64,
+    /// Who gave way to whom at any stage: `from`, `to`, `reason`, and the stage.
+    pub failovers: Vec<(Stage, Count)>,
+    /// Failures of providers.
+    pub errors: Vec<Count>,
+    /// Rivals that were asked.
+    pub hedges: Vec<Count>,
+    /// Nano-dollars of the call.
+    pub spent_nanousd: u64,
+    /// Nano-dollars of it that were for nothing.
+    pub wasted_nanousd: u64,
+    /// From the fault, or the end of speech if that was later, to when the next provider was asked.
+    pub detected_ms: Option<u64>,
+    /// From the end of the fault to when the provider was used again.
+    pub recovered_ms: Option<u64>,
+    /// The server asked the caller to type.
+    pub fell_back: bool,
+    /// Every event's type, in order.
+    pub events: Vec<String>,
+}
+
+impl Outcome {
+    /// The failovers of a stage.
+    pub fn failovers_of(&self, stage: Stage) -> impl Iterator<Item = &Count> {
+        self.failovers.iter().filter(move |(of, _)| *of == stage).map(|(_, count)| count)
+    }
+
+    /// What is not as in a healthy call, or as its cell says; nothing, if all is well.
+    pub fn problems(&self, cell: &Cell, healthy: &Self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut check = |ok: bool, problem: String| {
+            if !ok {
+                problems.push(problem)
+            }
+        };
+        check(self.heard == healthy.heard, format!("heard {:?} instead of {:?}", self.heard, healthy.heard));
+        check(self.caption == healthy.caption, format!("read {:?} instead of {:?}", self.caption, healthy.caption));
+        check(!self.at_once, "two voices were heard at once".to_owned());
+        check(self.tasks == self.says.tasks(), format!("the tasks are {:?}", self.tasks));
+        check(self.tools == healthy.tools, format!("the tools {:?} ran", self.tools));
+        let mut moved = self.failovers_of(cell.stage).filter(|count| count.labels["from"] == cell.first());
+        if cell.is_harmless() {
+            let found: Vec<&Count> = moved.collect();
+            check(found.is_empty(), format!("a harmless fault moved {found:?}"));
+        } else if cell.stage != Stage::Stt || cell.cuts().is_none() {
+            let right = moved.any(|count| cell.reasons.contains(&count.labels["reason"].as_str()));
+            let found: Vec<&Count> = self.failovers_of(cell.stage).collect();
+            check(right, format!("no failover from {} for {:?}: {found:?}", cell.first(), cell.reasons));
+        }
+        if self.recovered_ms.is_none() {
+            check(false, "it did not come back".to_owned());
+        }
+        problems
+    }
+}
+
+impl Drill {
+    /// A drill of these servers.
+    ///
+    /// # Errors
+    /// When an address is none, or there is no HTTP client.
+    pub fn new(url: &str, metrics: &str, control: &str, recovery: Duration) -> Result<Self> {
+        let clean = |name: &str, url: &str| {
+            let parsed = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            match parsed {
+                Some(_) => Ok(url.trim_end_matches('/').to_owned()),
+                None => bail!("--{name} {url:?} is not a URL like http://127.0.0.1:8080"),
+            }
+        };
+        let client = reqwest::Client::builder().no_proxy().timeout(REQUEST).build()?;
+        Ok(Self {
+            url: clean("url", url)?,
+            metrics: clean("metrics", metrics)?,
+            control: clean("control", control)?,
+            recovery,
+            client,
+        })
+    }
+
+    /// Whether all three servers are there, and are what they should be.
+    ///
+    /// # Errors
+    /// Which one is not.
+    pub async fn check(&self) -> Result<()> {
+        let scrape = self.scrape().await?;
+        for (cell, variable) in [Stage::Stt, Stage::Llm, Stage::Tts].map(matrix).into_iter().zip(["STT", "LLM", "TTS"])
+        {
+            let first = cell.map_err(anyhow::Error::msg)?.first().map(Cell::first).unwrap_or_default();
+            let stage = variable.to_lowercase();
+            if scrape.value(&format!("voice_provider_up{{stage=\"{stage}\",provider=\"{first}\"}}")) != 1.0 {
+                bail!(
+                    "{first} is not up at {stage}: start the server with the rehearsal servers' environment ({variable}_CHAIN)"
+                );
+            }
+        }
+        self.journal().await?;
+        Ok(())
+    }
+
+    /// The metrics as they are now.
+    ///
+    /// # Errors
+    /// When they cannot be had.
+    pub async fn scrape(&self) -> Result<Scrape> {
+        let address = format!("{}/metrics", self.metrics);
+        let text = async { self.client.get(&address).send().await?.error_for_status()?.text().await };
+        Ok(Scrape::parse(&text.await.with_context(|| format!("the metrics at {address}"))?))
+    }
+
+    async fn journal(&self) -> Result<Value> {
+        let address = format!("{}/control/journal?last={ENTRIES}", self.control);
+        let journal = async { self.client.get(&address).send().await?.error_for_status()?.json::<Value>().await };
+        let journal =
+            journal.await.with_context(|| format!("the rehearsal servers' control API at {}", self.control))?;
+        if journal["now_ms"].is_u64() { Ok(journal) } else { bail!("{address} is no control API of rehearsal servers") }
+    }
+
+    async fn control(&self, path: &str, body: &Value) -> Result<()> {
+        let address = format!("{}{path}", self.control);
+        let response = self.client.post(&address).json(body).send().await.context("the control API")?;
+        if !response.status().is_success() {
+            bail!("the control API refused {body}: {}", response.text().await.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Switches the cell's fault on.
+    ///
+    /// # Errors
+    /// When the control API does not.
+    pub async fn begin(&self, cell: &Cell) -> Result<()> {
+        let fault = &cell.fault;
+        let mut body = json!({"fault": fault.kind.to_string(), "at": fault.place.to_string()});
+        body["provider"] = json!(fault.services.first().map(|service| service.name()));
+        body["model"] = json!(fault.model);
+        self.control("/control/fault", &body).await?;
+        match cell.cuts() {
+            Some(provider) => self.control("/control/cut", &json!({"provider": provider.name()})).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Switches all faults off, and waits until nobody rests any more: how long that took, if it came to it.
+    ///
+    /// # Errors
+    /// When one of the servers does not answer.
+    pub async fn recover(&self) -> Result<Option<u64>> {
+        let cleared = self.client.delete(format!("{}/control/fault", self.control)).send().await;
+        cleared.and_then(reqwest::Response::error_for_status).context("the control API")?;
+        let began = Instant::now();
+        while began.elapsed() < self.recovery {
+            let resting = self.scrape().await?.resting();
+            // What is not served is not back by itself.
+            if resting.iter().all(|labels| labels.contains("gpt-3.5-turbo")) {
+                return Ok(Some(millis(began.elapsed())));
+            }
+            sleep(LOOK).await;
+        }
+        Ok(None)
+    }
+
+    /// A call under the cell's fault; without a cell, a healthy one.
+    ///
+    /// # Errors
+    /// When a server does not answer; what goes wrong in the call itself is in the outcome.
+    pub async fn call(&self, says: Says, cell: Option<&Cell>, user: &str) -> Result<Outcome> {
+        let before = self.scrape().await?;
+        if let Some(cell) = cell {
+            self.begin(cell).await?;
+        }
+        let (asked, journal) = (Instant::now(), self.journal().await?);
+        let clock_ms = journal["now_ms"].as_u64().unwrap_or_default();
+        let caller = Caller::new(&self.client, &self.url, user).await?;
+        let heard = caller.call(says.text(), CALL).await?;
+        let journal = self.journal().await?;
+        let recovered_ms = self.recover().await?;
+        let after = self.scrape().await?;
+        let times = cell.map(|cell| Times::of(&journal, cell, clock_ms)).unwrap_or_default();
+        let said_ms = heard.said.map(|said| clock_ms + millis(said.saturating_duration_since(asked)));
+        let outcome = Outcome { recovered_ms, detected_ms: detected(times, said_ms), ..outcome(says, heard) };
+        Ok(outcome.with_counts(&before, &after))
+    }
+}
+
+impl Outcome {
+    fn with_counts(mut self, before: &Scrape, after: &Scrape) -> Self {
+        for (stage, metric) in [
+            (Stage::Stt, "voice_stt_failovers_total"),
+            (Stage::Llm, "voice_llm_failovers_total"),
+            (Stage::Tts, "voice_tts_failovers_total"),
+        ] {
+            self.failovers.extend(after.grown(before, metric).into_iter().map(|count| (stage, count)));
+        }
+        self.errors = after.grown(before, "voice_provider_errors_total");
+        self.hedges = after.grown(before, "voice_hedges_total");
+        for count in after.grown(before, "voice_spend_nanousd_total") {
+            let spent = count.grown as u64;
+            self.spent_nanousd += spent;
+            if count.labels["wasted"] == "true" {
+                self.wasted_nanousd += spent;
+            }
+        }
+        self
+    }
+}
+
+/// From the fault, or from when the caller had finished if that was later, to when somebody else was asked.
+fn detected(times: Times, said_ms: Option<u64>) -> Option<u64> {
+    let Times { fault_ms: Some(fault_ms), backup_ms: Some(backup_ms) } = times else { return None };
+    Some(backup_ms.saturating_sub(fault_ms.max(said_ms.unwrap_or_default())))
+}
+
+fn outcome(says: Says, heard: Heard) -> Outcome {
+    let words = decode_words(&heard.pcm, 24_000);
+    let mut voices: Vec<Voice> = words.iter().map(|word| word.voice).collect();
+    voices.dedup();
+    Outcome {
+        says,
+        transcript: heard.transcript,
+        heard: words.iter().map(written).collect::<Vec<_>>().join(" "),
+        caption: split_words(&heard.caption).join(" "),
+        voices,
+        at_once: !overlaps(&heard.pcm, 24_000).is_empty(),
+        tools: heard.tools,
+        tasks: heard.tasks,
+        latency_ms: heard.turn.as_ref().and_then(|turn| turn["latency_ms"].as_u64()),
+        felt_ms: heard.felt_ms,
+        gap_ms: heard.gap_ms,
+        failovers: Vec::new(),
+        errors: Vec::new(),
+        hedges: Vec::new(),
+        spent_nanousd: 0,
+        wasted_nanousd: 0,
+        detected_ms: None,
+        recovered_ms: None,
+        fell_back: heard.fell_back,
+        events: heard.events,
+    }
+}
+
+fn written(word: &HeardWord) -> String {
+    let text = word.word.clone().unwrap_or_else(|| format!("#{}", word.code.number()));
+    if word.cut { format!("{text}-") } else { text }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
