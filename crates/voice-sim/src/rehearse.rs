@@ -224,7 +224,11 @@ async fn drill(args: DrillArgs) -> Result<()> {
         let healthy = if cell.says == Says::Task { &task } else { &talk };
         let outcome = drill.call(cell.says, Some(cell), &user(number)).await.with_context(|| cell.fault.to_string())?;
         let problems = outcome.problems(cell, healthy);
-        troubles.extend(problems.into_iter().map(|problem| format!("{} ({:?}): {problem}", cell.fault, cell.says)));
+        for problem in problems {
+            let trouble = format!("{} ({:?}): {problem}", cell.fault, cell.says);
+            writeln!(std::io::stderr(), "{trouble}\n  {outcome:?}")?;
+            troubles.push(trouble);
+        }
         rows.push((cell.clone(), outcome, healthy.clone()));
     }
     let mut out = std::io::stdout().lock();

@@ -34,8 +34,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub struct Caller {
     url: String,
     client: reqwest::Client,
-    /// The session's id.
-    pub session: String,
+    session: String,
     token: String,
     greets: bool,
 }
@@ -43,6 +42,8 @@ pub struct Caller {
 /// What a caller heard and read.
 #[derive(Debug, Default)]
 pub struct Heard {
+    /// The session.
+    pub session: String,
     /// The answer's audio, 24 kHz, as a loudspeaker plays it, without pauses between frames.
     pub pcm: Vec<i16>,
     /// The answer's words on the screen.
@@ -101,6 +102,7 @@ impl Caller {
         let talked = timeout(patience, call.talk()).await;
         call.stop_playing(u64::MAX);
         call.heard.tasks = self.tasks().await?;
+        call.heard.session.clone_from(&self.session);
         call.hang_up().await;
         match talked {
             Ok(Err(error)) => Err(error),

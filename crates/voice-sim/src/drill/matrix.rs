@@ -25,7 +25,7 @@ impl Says {
     /// The titles of the caller's tasks afterwards.
     pub const fn tasks(self) -> &'static [&'static str] {
         match self {
-            Self::Task => &["Buy milk"],
+            Self::Task => &["buy milk"],
             Self::Talk => &[],
         }
     }
