@@ -73,6 +73,8 @@ const SILENT: &[&str] = &["timeout", "stalled"];
 const UNREACHABLE: &[&str] = &["unavailable", "disconnected", "timeout"];
 const BROKEN_OFF: &[&str] = &["disconnected", "unavailable"];
 const NONSENSE: &[&str] = &["protocol"];
+/// By its silence, or by the end that comes without audio, whichever comes first.
+const EMPTY: &[&str] = &["protocol", "timeout", "stalled"];
 
 /// Before the first byte of an answer, at every stage.
 const CONNECT: [Row; 10] = [
@@ -138,7 +140,7 @@ const TTS: [Row; 19] = [
     ("malformed@start", NONSENSE),
     ("unknown@start", &[]),
     ("wrong_audio@start", NONSENSE),
-    ("empty@start", NONSENSE),
+    ("empty@start", EMPTY),
     ("500@start", &["unavailable"]),
     ("429@start", &["rate_limited"]),
     ("hang@mid:3", SILENT),
@@ -147,7 +149,7 @@ const TTS: [Row; 19] = [
     ("malformed@mid:3", NONSENSE),
     ("unknown@mid:3", &[]),
     ("wrong_audio@mid:3", NONSENSE),
-    ("empty@mid:3", NONSENSE),
+    ("empty@mid:3", EMPTY),
     ("500@mid:3", &["unavailable"]),
 ];
 
