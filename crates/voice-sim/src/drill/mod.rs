@@ -177,7 +177,7 @@ impl Drill {
                 );
             }
         }
-        self.journal().await?;
+        self.journal("").await?;
         Ok(())
     }
 
@@ -191,8 +191,9 @@ impl Drill {
         Ok(Scrape::parse(&text.await.with_context(|| format!("the metrics at {address}"))?))
     }
 
-    async fn journal(&self) -> Result<Value> {
-        let address = format!("{}/control/journal?last={ENTRIES}", self.control);
+    /// The journal's last entries; `of` asks for some of them only, such as `&provider=tts`.
+    async fn journal(&self, of: &str) -> Result<Value> {
+        let address = format!("{}/control/journal?last={ENTRIES}{of}", self.control);
         let journal = async { self.client.get(&address).send().await?.error_for_status()?.json::<Value>().await };
         let journal =
             journal.await.with_context(|| format!("the rehearsal servers' control API at {}", self.control))?;
@@ -235,12 +236,21 @@ impl Drill {
         while began.elapsed() < self.recovery {
             let resting = self.scrape().await?.resting();
             // What is not served is not back by itself.
-            if resting.iter().all(|labels| labels.contains("gpt-3.5-turbo")) {
+            let usable = resting.iter().all(|labels| labels.contains("gpt-3.5-turbo"));
+            if usable && self.has_voice_socket().await? {
                 return Ok(Some(millis(began.elapsed())));
             }
             sleep(LOOK).await;
         }
         Ok(None)
+    }
+
+    /// Whether the first voice's socket is open again: all callers share it, and the next one is to meet the next fault.
+    async fn has_voice_socket(&self) -> Result<bool> {
+        let journal = self.journal("&provider=cartesia").await?;
+        let entries = journal["entries"].as_array().into_iter().flatten();
+        let mut sockets = entries.filter(|entry| entry["service"] == "cartesia" && entry["method"] == "WS");
+        Ok(sockets.any(|entry| entry["end"].is_null() && entry["status"] == 101))
     }
 
     /// A call and nothing else: faults stay as they are.
@@ -260,10 +270,10 @@ impl Drill {
         if let Some(cell) = cell {
             self.begin(cell).await?;
         }
-        let (asked, journal) = (Instant::now(), self.journal().await?);
+        let (asked, journal) = (Instant::now(), self.journal("").await?);
         let clock_ms = journal["now_ms"].as_u64().unwrap_or_default();
         let heard = self.talk(says, user).await?;
-        let journal = self.journal().await?;
+        let journal = self.journal("").await?;
         let recovered_ms = self.recover().await?;
         let after = self.scrape().await?;
         let times = cell.map(|cell| Times::of(&journal, cell, clock_ms)).unwrap_or_default();
