@@ -278,12 +278,42 @@ impl Drill {
         let after = self.scrape().await?;
         let times = cell.map(|cell| Times::of(&journal, cell, clock_ms)).unwrap_or_default();
         let said_ms = heard.said.map(|said| clock_ms + millis(said.saturating_duration_since(asked)));
-        let outcome = Outcome { recovered_ms, detected_ms: detected(times, said_ms), ..outcome(says, heard) };
+        let outcome = Outcome { recovered_ms, detected_ms: detected(times, said_ms), ..Outcome::of(says, heard) };
         Ok(outcome.with_counts(&before, &after))
     }
 }
 
 impl Outcome {
+    /// What a call alone says; nothing is known of metrics, or of the journal.
+    pub fn of(says: Says, heard: Heard) -> Self {
+        let words = decode_words(&heard.pcm, 24_000);
+        let mut voices: Vec<Voice> = words.iter().map(|word| word.voice).collect();
+        voices.dedup();
+        Self {
+            session: heard.session,
+            says,
+            transcript: heard.transcript,
+            heard: words.iter().map(written).collect::<Vec<_>>().join(" "),
+            caption: split_words(&heard.caption).join(" "),
+            voices,
+            at_once: !overlaps(&heard.pcm, 24_000).is_empty(),
+            tools: heard.tools,
+            tasks: heard.tasks,
+            latency_ms: heard.turn.as_ref().and_then(|turn| turn["latency_ms"].as_u64()),
+            felt_ms: heard.felt_ms,
+            gap_ms: heard.gap_ms,
+            failovers: Vec::new(),
+            errors: Vec::new(),
+            hedges: Vec::new(),
+            spent_nanousd: 0,
+            wasted_nanousd: 0,
+            detected_ms: None,
+            recovered_ms: None,
+            fell_back: heard.fell_back,
+            events: heard.events,
+        }
+    }
+
     fn with_counts(mut self, before: &Scrape, after: &Scrape) -> Self {
         for (stage, metric) in [
             (Stage::Stt, "voice_stt_failovers_total"),
@@ -309,35 +339,6 @@ impl Outcome {
 fn detected(times: Times, said_ms: Option<u64>) -> Option<u64> {
     let Times { fault_ms: Some(fault_ms), backup_ms: Some(backup_ms) } = times else { return None };
     Some(backup_ms.saturating_sub(fault_ms.max(said_ms.unwrap_or_default())))
-}
-
-fn outcome(says: Says, heard: Heard) -> Outcome {
-    let words = decode_words(&heard.pcm, 24_000);
-    let mut voices: Vec<Voice> = words.iter().map(|word| word.voice).collect();
-    voices.dedup();
-    Outcome {
-        session: heard.session,
-        says,
-        transcript: heard.transcript,
-        heard: words.iter().map(written).collect::<Vec<_>>().join(" "),
-        caption: split_words(&heard.caption).join(" "),
-        voices,
-        at_once: !overlaps(&heard.pcm, 24_000).is_empty(),
-        tools: heard.tools,
-        tasks: heard.tasks,
-        latency_ms: heard.turn.as_ref().and_then(|turn| turn["latency_ms"].as_u64()),
-        felt_ms: heard.felt_ms,
-        gap_ms: heard.gap_ms,
-        failovers: Vec::new(),
-        errors: Vec::new(),
-        hedges: Vec::new(),
-        spent_nanousd: 0,
-        wasted_nanousd: 0,
-        detected_ms: None,
-        recovered_ms: None,
-        fell_back: heard.fell_back,
-        events: heard.events,
-    }
 }
 
 fn written(word: &HeardWord) -> String {

@@ -3,7 +3,7 @@
 use voice_core::phrases;
 use voice_core::provider::Stage;
 use voice_sim::drill::{Cell, Says, matrix};
-use voice_sim::provider::code::{Voice, split_words};
+use voice_sim::provider::code::{Vocabulary, Voice, split_words};
 use voice_sim::provider::{Entry, Journal, Place};
 
 use super::super::process::{Home, eventually};
@@ -70,22 +70,69 @@ async fn a_voice_that_failed_rests_and_comes_back() {
     rests_and_comes_back(Stage::Tts).await;
 }
 
+/// Nobody answers a TLS handshake on these ports.
+fn by_tls(url: &str) -> String {
+    url.replacen("http://", "https://", 1)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tls_handshake_that_fails_costs_no_word() {
+    let home = Home::with(SETTINGS).await;
+    let ends = async {
+        let change = |name: &str, value: String| match name {
+            "DEEPGRAM_BASE_URL" | "CARTESIA_BASE_URL" => by_tls(&value),
+            _ => value,
+        };
+        let mut lane = Lane::start_with(&home, "ends", change).await;
+        let heard = lane.drill.talk(Says::Task, "ada").await.unwrap();
+        assert_eq!(split_words(&heard.caption).join(" "), "added buy milk", "{:?}", heard.events);
+        let outcome = lane.hear(Says::Task).await;
+        assert_eq!((outcome.heard.as_str(), outcome.voices), ("added buy milk", vec![Voice::ElevenLabs]));
+        for (stage, provider) in [("stt", "deepgram"), ("tts", "cartesia")] {
+            let failed = lane.server.logged("a provider failed");
+            assert!(failed.iter().any(|line| line["stage"] == stage && line["provider"] == provider), "{failed:?}");
+        }
+    };
+    let middle = async {
+        let change = |name: &str, value: String| match name {
+            "OPENAI_BASE_URL" => by_tls(&value),
+            "STT_CHAIN" => "deepgram".to_owned(),
+            "LLM_CHAIN" => "openai,embedded".to_owned(),
+            _ => value,
+        };
+        let mut lane = Lane::start_with(&home, "middle", change).await;
+        let outcome = lane.hear(Says::Task).await;
+        assert_eq!(outcome.tasks, ["Buy milk"], "{outcome:?}");
+        assert!(outcome.heard.contains("milk") && outcome.heard == outcome.caption, "{outcome:?}");
+        let failed = lane.server.logged("a provider failed");
+        assert!(failed.iter().any(|line| line["stage"] == "llm" && line["provider"] == "openai"), "{failed:?}");
+    };
+    tokio::join!(ends, middle);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_nobody_of_a_stage_is_left_the_caller_is_told() {
     let home = Home::with(SETTINGS).await;
     let mut lane = Lane::start(&home, "nobody").await;
-    let told = |phrase: &str| split_words(phrase).join(" ");
+    // As it is heard: a word that is not common has only a number.
+    let told = |phrase: &str| {
+        let vocabulary = Vocabulary::default();
+        Vocabulary::codes(phrase).into_iter().map(|code| vocabulary.write(code)).collect::<Vec<_>>().join(" ")
+    };
 
     lane.providers.fault("stt=503".parse().unwrap()).unwrap();
-    let deaf = lane.call(Says::Task, None).await;
+    let deaf = lane.hear(Says::Task).await;
+    lane.drill.recover().await.unwrap();
     assert_eq!((deaf.heard.clone(), deaf.tasks.clone()), (told(phrases::NOT_HEARD), vec![]), "{deaf:?}");
 
     lane.providers.fault("llm=503".parse().unwrap()).unwrap();
-    let wordless = lane.call(Says::Task, None).await;
+    let wordless = lane.hear(Says::Task).await;
+    lane.drill.recover().await.unwrap();
     assert_eq!((wordless.heard.clone(), wordless.tasks.clone()), (told(phrases::APOLOGY), vec![]), "{wordless:?}");
 
     lane.providers.fault("tts=503@start".parse().unwrap()).unwrap();
-    let mute = lane.call(Says::Task, None).await;
+    let mute = lane.hear(Says::Task).await;
+    lane.drill.recover().await.unwrap();
     assert!(mute.fell_back && mute.heard.is_empty(), "{mute:?}");
     assert_eq!(
         (mute.caption.clone(), mute.tasks.clone()),
