@@ -4,6 +4,9 @@ use voice_core::provider::Stage;
 
 use crate::provider::{Fault, FaultKind, Provider};
 
+/// A model of the shipped chain that is served no more.
+pub(super) const RETIRED: &str = "gpt-3.5-turbo";
+
 /// What the caller says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Says {

@@ -236,7 +236,7 @@ impl Drill {
         while began.elapsed() < self.recovery {
             let resting = self.scrape().await?.resting();
             // What is not served is not back by itself.
-            let usable = resting.iter().all(|labels| labels.contains("gpt-3.5-turbo"));
+            let usable = resting.iter().all(|labels| labels.contains(matrix::RETIRED));
             if usable && self.has_voice_socket().await? {
                 return Ok(Some(millis(began.elapsed())));
             }
@@ -276,7 +276,9 @@ impl Drill {
         let journal = self.journal("").await?;
         let recovered_ms = self.recover().await?;
         let after = self.scrape().await?;
-        let times = cell.map(|cell| Times::of(&journal, cell, clock_ms)).unwrap_or_default();
+        // A voice that cannot be reached is known before anybody has something for it to say.
+        let timed = cell.filter(|cell| cell.stage != Stage::Tts || cell.cuts().is_none());
+        let times = timed.map(|cell| Times::of(&journal, cell, clock_ms)).unwrap_or_default();
         let said_ms = heard.said.map(|said| clock_ms + millis(said.saturating_duration_since(asked)));
         let outcome = Outcome { recovered_ms, detected_ms: detected(times, said_ms), ..Outcome::of(says, heard) };
         Ok(outcome.with_counts(&before, &after))
@@ -348,4 +350,40 @@ fn written(word: &HeardWord) -> String {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_none_is_named() {
+        let good = "http://127.0.0.1:8080";
+        let drill = |url, metrics, control| Drill::new(url, metrics, control, CALL).map(|drill| drill.url);
+        assert!(drill(good, good, good).is_ok_and(|url| url == good));
+        for (name, result) in [
+            ("--url", drill("127.0.0.1:8080", good, good)),
+            ("--metrics", drill(good, "metrics", good)),
+            ("--control", drill(good, good, "ftp://127.0.0.1")),
+        ] {
+            let message = result.expect_err("no address").to_string();
+            assert!(message.starts_with(name) && message.contains("is not a URL like"), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_named() {
+        let nobody = "http://127.0.0.1:9";
+        let drill = Drill::new(nobody, nobody, nobody, CALL).expect("addresses");
+        let message = format!("{:#}", drill.check().await.expect_err("nobody is there"));
+        assert!(message.contains("the metrics at http://127.0.0.1:9/metrics"), "{message}");
+    }
+
+    #[test]
+    fn what_was_known_before_the_caller_had_finished_counts_from_then() {
+        let times = Times { fault_ms: Some(100), backup_ms: Some(450) };
+        assert_eq!((detected(times, None), detected(times, Some(300))), (Some(350), Some(150)));
+        assert_eq!(detected(times, Some(500)), Some(0));
+        assert_eq!(detected(Times { backup_ms: None, ..times }, None), None);
+    }
 }

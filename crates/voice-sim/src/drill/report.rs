@@ -2,7 +2,8 @@
 
 use voice_core::provider::Stage;
 
-use super::{Cell, Outcome};
+use super::{Cell, Outcome, Says};
+use crate::provider::FaultKind;
 
 const HEAD: &str = "| Fault | Stage | Place | The caller heard | Latency, ms | Added, ms | Longest gap, ms | Detected after, ms | Then served by | \
                     Cost added, µ$ | Wasted, µ$ | Back after, ms |\n|---|---|---|---|--:|--:|--:|--:|---|--:|--:|--:|\n";
@@ -35,7 +36,7 @@ fn row(cell: &Cell, outcome: &Outcome, healthy: &Outcome) -> String {
 }
 
 fn place(cell: &Cell) -> String {
-    let of_what = if cell.stage == Stage::Llm && cell.says == super::Says::Talk { " (text)" } else { "" };
+    let of_what = if cell.stage == Stage::Llm && cell.says == Says::Talk { " (text)" } else { "" };
     format!("{}{of_what}", cell.fault.place)
 }
 
@@ -68,19 +69,30 @@ pub(super) fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
     sorted.get(rank - 1).copied()
 }
 
-/// The latencies of all calls, in a line.
+/// What came of all calls, in a line.
 pub fn summary(rows: &[(Cell, Outcome, Outcome)]) -> String {
-    let mut latencies: Vec<u64> = rows.iter().filter_map(|(_, outcome, _)| outcome.latency_ms).collect();
-    latencies.sort_unstable();
-    let at = |percent| percentile(&latencies, percent).map_or_else(|| "–".to_owned(), |ms| ms.to_string());
+    let silent = |cell: &Cell| {
+        matches!(cell.fault.kind, FaultKind::Hang | FaultKind::Dribble | FaultKind::Spaces | FaultKind::Empty)
+    };
     let whole = rows.iter().filter(|(_, outcome, healthy)| outcome.heard == healthy.heard).count();
     format!(
-        "{whole} of {} callers heard everything, once. Voice latency: P50 {} ms, P95 {} ms, longest {} ms.\n",
+        "{whole} of {} callers heard everything, once. Voice latency in ms, P50/P95/longest: all {}; silent faults {}, of those in a \
+         turn without a tool {}; the others {}.\n",
         rows.len(),
-        at(50),
-        at(95),
-        at(100)
+        latencies(rows, |_| true),
+        latencies(rows, silent),
+        latencies(rows, |cell| silent(cell) && cell.says == Says::Talk),
+        latencies(rows, |cell| !silent(cell)),
     )
+}
+
+fn latencies(rows: &[(Cell, Outcome, Outcome)], which: impl Fn(&Cell) -> bool) -> String {
+    let of_those = rows.iter().filter(|(cell, ..)| which(cell));
+    let mut latencies: Vec<u64> = of_those.filter_map(|(_, outcome, _)| outcome.latency_ms).collect();
+    latencies.sort_unstable();
+    [50, 95, 100]
+        .map(|percent| percentile(&latencies, percent).map_or_else(|| "–".to_owned(), |ms| ms.to_string()))
+        .join("/")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use voice_core::provider::Stage;
 
-use super::matrix::Cell;
+use super::matrix::{Cell, RETIRED};
 
 /// Counters and gauges by their series, as Prometheus writes them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,15 +82,18 @@ impl Times {
         let is_first =
             |entry: &&Value| entry["service"] == first && (cell.stage != Stage::Llm || entry["model"] == cell.first());
         let is_next =
-            |entry: &&Value| entry["service"] == next && (cell.stage != Stage::Llm || entry["model"] != cell.first());
+            // One that is not served is probed now and then, and never asked.
+            |entry: &&Value| entry["service"] == next && (cell.stage != Stage::Llm || (entry["model"] != cell.first() && entry["model"] != RETIRED));
         let faults = entries.iter().filter(is_first).flat_map(|entry| notes(entry, &["fault"]));
         let asked = entries.iter().filter(is_next).flat_map(|entry| {
             // A socket was opened long before it is asked for anything.
             let asked = notes(entry, &["context", "text"]);
             if entry["method"] == "WS" { asked } else { entry["at_ms"].as_u64().into_iter().collect() }
         });
-        let least = |times: &mut dyn Iterator<Item = u64>| times.filter(|at_ms| *at_ms >= from_ms).min();
-        Self { fault_ms: least(&mut faults.into_iter()), backup_ms: least(&mut asked.into_iter()) }
+        let first_since =
+            |times: &mut dyn Iterator<Item = u64>, since_ms| times.filter(|at_ms| *at_ms >= since_ms).min();
+        let fault_ms = first_since(&mut faults.into_iter(), from_ms);
+        Self { fault_ms, backup_ms: first_since(&mut asked.into_iter(), fault_ms.unwrap_or(from_ms)) }
     }
 }
 
