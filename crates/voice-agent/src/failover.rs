@@ -116,14 +116,14 @@ impl Board {
 
     fn change(&self, change: impl FnOnce(&mut Health, u64) -> Option<ProviderHealth>) {
         let now_ms = self.now_ms();
-        let (news, all) = {
-            let mut health = self.lock();
-            (change(&mut health, now_ms), health.all())
-        };
-        if let Some(news) = news {
-            self.events.provider_health(self.chains.label(news.stage, news.rung), news);
+        let mut health = self.lock();
+        if let Some(news) = change(&mut health, now_ms) {
+            let all = health.all();
+            // With the lock still held, so that of two changes at once the newer table is published last.
             self.events.providers(&self.chains, &all);
             self.news.send_replace(Arc::new(all));
+            drop(health);
+            self.events.provider_health(self.chains.label(news.stage, news.rung), news);
         }
         self.changed.notify_one();
     }
