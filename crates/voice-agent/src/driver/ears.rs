@@ -46,6 +46,8 @@ struct Current {
     interim_under_way: bool,
     /// As far as a streaming recogniser was given it, in stream milliseconds.
     streamed_ms: u64,
+    /// The caller pauses: silence is not streamed.
+    paused: bool,
 }
 
 /// A caller's ears, so to speak: one for each transport leg.
@@ -56,6 +58,8 @@ pub(super) struct Ears {
     current: Option<Current>,
     /// Utterances before it whose transcript is still waited for: another recogniser may be asked for them.
     past: VecDeque<Current>,
+    /// Where the caller began to speak last, in stream milliseconds.
+    speech_from_ms: u64,
     /// Session time minus stream time, in milliseconds.
     offset_ms: i64,
     last_frame_ms: u64,
@@ -69,6 +73,7 @@ impl Ears {
             ring: AudioRing::new(RING_MS),
             current: None,
             past: VecDeque::new(),
+            speech_from_ms: 0,
             offset_ms: 0,
             last_frame_ms: 0,
         }
@@ -117,7 +122,10 @@ impl Ears {
         while let Some(event) = self.detector.poll_event() {
             inputs.push(match event {
                 VadEvent::PossibleSpeech => Input::PossibleSpeech,
-                VadEvent::StartOfSpeech { at_ms } => Input::StartOfSpeech { at_ms: self.to_session(at_ms) },
+                VadEvent::StartOfSpeech { at_ms } => {
+                    self.speech_from_ms = at_ms;
+                    Input::StartOfSpeech { at_ms: self.to_session(at_ms) }
+                }
                 VadEvent::EndOfSpeech { last_speech_ms } => {
                     Input::EndOfSpeech { last_speech_ms: self.to_session(last_speech_ms) }
                 }
@@ -145,6 +153,7 @@ impl Ears {
             next_interim_ms,
             interim_under_way: false,
             streamed_ms: stream_from_ms,
+            paused: false,
         });
     }
 
@@ -152,15 +161,23 @@ impl Ears {
     pub(super) fn stream_again(&mut self, utterance: UtteranceId) {
         if let Some(current) = self.current.as_mut().filter(|current| current.utterance == utterance) {
             current.streamed_ms = current.stream_from_ms;
+            current.paused = false;
+        }
+    }
+
+    /// The caller pauses: what comes is silence, which a recogniser that streams need not be given, and bills.
+    pub(super) fn pause(&mut self, utterance: UtteranceId) {
+        if let Some(current) = self.current.as_mut().filter(|current| current.utterance == utterance) {
+            current.paused = true;
         }
     }
 
     /// The utterance's audio that a streaming recogniser was not given yet; none while there is none, or while the caller
-    /// pauses longer than the end of a word takes.
+    /// pauses.
     pub(super) fn take_unstreamed(&mut self, utterance: UtteranceId) -> Option<Vec<i16>> {
         let end_ms = self.ring.end_ms();
         let current = self.current.as_mut().filter(|current| current.utterance == utterance)?;
-        if end_ms <= current.streamed_ms {
+        if current.paused || end_ms <= current.streamed_ms {
             return None;
         }
         let pcm = self.ring.range(current.streamed_ms, end_ms);
@@ -183,10 +200,15 @@ impl Ears {
         self.ring.range(kept_from.max(end_ms.saturating_sub(HEARD_MS)), end_ms)
     }
 
-    /// The caller goes on with the utterance: an interim transcript that was under way is not waited for.
+    /// The caller goes on with the utterance: an interim transcript that was under way is not waited for, and of the pause
+    /// only its end is streamed.
     pub(super) fn go_on(&mut self, utterance: UtteranceId) {
         if let Some(current) = self.current.as_mut().filter(|current| current.utterance == utterance) {
             current.interim_under_way = false;
+            if std::mem::take(&mut current.paused) {
+                let onset_ms = self.speech_from_ms.saturating_sub(STREAM_PRE_ROLL_MS);
+                current.streamed_ms = current.streamed_ms.max(onset_ms);
+            }
         }
     }
 

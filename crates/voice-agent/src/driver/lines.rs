@@ -9,10 +9,11 @@ use voice_core::Input;
 use voice_core::ids::{RungId, UtteranceId};
 use voice_core::provider::ProviderErrorKind;
 
+use super::turns::{Piece, Turns};
 use super::{Done, Driver, ScoreParts, SttRung, Transcription};
 use crate::audio::format::AudioFormat;
-use crate::audio::frame::{SAMPLES_PER_MS_16K, encode_pcm16le};
-use crate::stt::{LineEvent, Stt, SttLine, Wanted};
+use crate::audio::frame::SAMPLES_PER_MS_16K;
+use crate::stt::{LineEvent, Stt, Wanted};
 
 /// Events of a line that may wait for the session's loop. When it is full, the line waits.
 const LINE_QUEUE: usize = 32;
@@ -20,16 +21,14 @@ const LINE_QUEUE: usize = 32;
 /// The session's lines to streaming recognisers, and who is hearing what.
 #[derive(Default)]
 pub(super) struct Lines {
-    open: BTreeMap<RungId, Box<dyn SttLine>>,
+    open: BTreeMap<RungId, Turns>,
     /// Who hears the utterance that is being said.
     hearing: Option<(UtteranceId, RungId)>,
-    /// The utterance that each line has begun.
-    begun: BTreeMap<RungId, UtteranceId>,
 }
 
 impl std::fmt::Debug for Lines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lines").field("hearing", &self.hearing).field("begun", &self.begun).finish_non_exhaustive()
+        f.debug_struct("Lines").field("hearing", &self.hearing).finish_non_exhaustive()
     }
 }
 
@@ -41,7 +40,7 @@ impl Driver {
             let (SttRung::Streaming(stt), Ok(rung)) = (stt, u8::try_from(at).map(RungId)) else { continue };
             let (events, mut heard) = mpsc::channel(LINE_QUEUE);
             let line = stt.open(AudioFormat::Pcm16k, &self.staging.titles(), events);
-            self.lines.open.insert(rung, line);
+            self.lines.open.insert(rung, Turns::new(line, self.deps.core.stt_deadline_ms));
             let done = self.done_sender.clone();
             self.deps.tracker.spawn(async move {
                 while let Some(event) = heard.recv().await {
@@ -67,28 +66,82 @@ impl Driver {
 
     /// An utterance begins, or goes on with another recogniser, which hears it from its beginning.
     pub(super) fn start_utterance(&mut self, utterance: UtteranceId, from_ms: u64, rung: RungId) {
-        if self.lines.hearing.is_none_or(|(heard, _)| heard != utterance) {
+        if self.lines.hearing.is_some_and(|(heard, _)| heard == utterance) {
+            self.stop_transcribing(utterance);
+            self.ears.go_on(utterance);
+        } else {
             self.ears.start(utterance, from_ms);
         }
-        self.ears.stream_again(utterance);
         self.lines.hearing = Some((utterance, rung));
-        self.begin_line(utterance, rung);
-        self.stream_on();
+        self.give_line(rung, Piece { utterance, finish: None });
     }
 
-    fn begin_line(&mut self, utterance: UtteranceId, rung: RungId) {
+    /// The caller goes on: what was asked for the shorter audio is of no use.
+    pub(super) fn continue_utterance(&mut self, utterance: UtteranceId) {
+        self.stop_transcribing(utterance);
+        self.ears.go_on(utterance);
+        for line in self.lines.open.values_mut() {
+            line.go_on(utterance);
+        }
+    }
+
+    /// Gives a line an utterance from its beginning on, now or when it is through with the one before. Says whether there
+    /// is such a line.
+    fn give_line(&mut self, rung: RungId, piece: Piece) -> bool {
+        let now_ms = self.now_ms();
+        let Some(line) = self.lines.open.get_mut(&rung) else { return false };
+        if line.begin(piece, now_ms) {
+            self.hand_over(rung, piece);
+        }
+        true
+    }
+
+    /// A line has begun an utterance: it is given the audio that there is, and asked when it is to be.
+    fn hand_over(&mut self, rung: RungId, Piece { utterance, finish }: Piece) {
+        if self.lines.hearing == Some((utterance, rung)) {
+            self.ears.stream_again(utterance);
+            self.send_unstreamed(utterance, rung);
+        } else if let Some(pcm) = finish.and_then(|(_, until_ms)| self.ears.finish(utterance, until_ms))
+            && let Some(line) = self.lines.open.get_mut(&rung)
+        {
+            line.audio(&pcm);
+        }
+        if let Some((revision, _)) = finish {
+            self.finish_line(utterance, rung, revision);
+        }
+    }
+
+    fn send_unstreamed(&mut self, utterance: UtteranceId, rung: RungId) {
+        if let Some(line) = self.lines.open.get_mut(&rung)
+            && let Some(pcm) = self.ears.take_unstreamed(utterance)
+        {
+            line.audio(&pcm);
+        }
+    }
+
+    fn finish_line(&mut self, utterance: UtteranceId, rung: RungId, revision: u32) {
+        let now_ms = self.now_ms();
+        // What comes until the caller goes on is silence, and would be billed.
+        self.ears.pause(utterance);
         if let Some(line) = self.lines.open.get_mut(&rung) {
-            line.begin(utterance);
-            self.lines.begun.insert(rung, utterance);
+            line.finish(revision, now_ms);
+        }
+    }
+
+    /// A line that is through with an utterance begins the next one that waits.
+    fn take_turns(&mut self, rung: RungId) {
+        let now_ms = self.now_ms();
+        if let Some(piece) = self.lines.open.get_mut(&rung).and_then(|line| line.next(now_ms)) {
+            self.hand_over(rung, piece);
         }
     }
 
     /// Sends a streaming recogniser what came since the last time.
     pub(super) fn stream_on(&mut self) {
         let Some((utterance, rung)) = self.lines.hearing else { return };
-        let Some(line) = self.lines.open.get_mut(&rung) else { return };
-        if let Some(pcm) = self.ears.take_unstreamed(utterance) {
-            line.audio(encode_pcm16le(&pcm).into());
+        self.take_turns(rung);
+        if self.lines.open.get(&rung).is_some_and(|line| line.hears(utterance)) {
+            self.send_unstreamed(utterance, rung);
         }
     }
 
@@ -96,33 +149,31 @@ impl Driver {
     pub(super) fn finish_utterance(&mut self, utterance: UtteranceId, revision: u32, until_ms: u64, rung: RungId) {
         self.ask_score(utterance, revision);
         let streams = self.lines.hearing == Some((utterance, rung));
-        if streams && self.lines.begun.get(&rung) == Some(&utterance) {
-            self.stream_on();
-            if let Some(line) = self.lines.open.get_mut(&rung) {
-                line.finish(revision);
-                return;
-            }
+        if streams && self.lines.open.get(&rung).is_some_and(|line| line.hears(utterance)) {
+            self.send_unstreamed(utterance, rung);
+            self.finish_line(utterance, rung, revision);
+            return;
         }
         self.transcribe(utterance, revision, until_ms, rung);
     }
 
     /// Gives a recogniser all of the utterance's audio.
     pub(super) fn transcribe(&mut self, utterance: UtteranceId, revision: u32, until_ms: u64, rung: RungId) {
+        let failed = |kind: ProviderErrorKind| Input::SttFailed { utterance, revision, rung, failure: kind.into() };
         let Some(pcm) = self.ears.finish(utterance, until_ms) else {
-            let failure = ProviderErrorKind::Unavailable.into();
-            self.pending.push_back(Input::SttFailed { utterance, revision, rung, failure });
+            self.pending.push_back(failed(ProviderErrorKind::Unavailable));
             return;
         };
-        if let Some(line) = self.lines.open.get_mut(&rung) {
-            line.begin(utterance);
-            line.audio(encode_pcm16le(&pcm).into());
-            line.finish(revision);
-            self.lines.begun.insert(rung, utterance);
+        if self.lines.hearing.is_some_and(|(heard, by)| by == rung && heard != utterance) && self.is_heard_live(rung) {
+            // What is being said goes before.
+            self.pending.push_back(failed(ProviderErrorKind::Unusable));
+            return;
+        }
+        if self.give_line(rung, Piece { utterance, finish: Some((revision, until_ms)) }) {
             return;
         }
         let Some(stt) = self.whole(rung) else {
-            let failure = ProviderErrorKind::Unavailable.into();
-            self.pending.push_back(Input::SttFailed { utterance, revision, rung, failure });
+            self.pending.push_back(failed(ProviderErrorKind::Unavailable));
             return;
         };
         let audio_ms = pcm.len() as u64 / SAMPLES_PER_MS_16K;
@@ -130,6 +181,12 @@ impl Driver {
         let work = async move { Done::Final { utterance, revision, rung, audio_ms, text: text.await } };
         let abort = self.spawn(work);
         self.transcriptions.entry(utterance).or_default().push(Transcription { abort, rung, audio_ms });
+    }
+
+    /// Whether the line is in the middle of the utterance that is being said.
+    fn is_heard_live(&self, rung: RungId) -> bool {
+        let Some((utterance, _)) = self.lines.hearing else { return false };
+        self.lines.open.get(&rung).is_some_and(|line| line.hears(utterance) && !line.is_awaited())
     }
 
     fn ask_score(&mut self, utterance: UtteranceId, revision: u32) {
@@ -158,9 +215,21 @@ impl Driver {
         self.stop_transcribing(utterance);
         self.ears.forget(utterance);
         self.lines.hearing.take_if(|(heard, _)| *heard == utterance);
-        self.lines.begun.retain(|_, begun| *begun != utterance);
-        for line in self.lines.open.values_mut() {
-            line.forget(utterance);
+        self.leave_lines(|line| line.forget(utterance));
+    }
+
+    /// A recogniser has said what it understood of an utterance: no line need hear the same to its end before it begins another.
+    pub(super) fn final_is_known(&mut self, utterance: UtteranceId, revision: u32) {
+        self.leave_lines(|line| line.done(utterance, revision));
+    }
+
+    fn leave_lines(&mut self, leave: impl Fn(&mut Turns)) {
+        let rungs: Vec<RungId> = self.lines.open.keys().copied().collect();
+        for rung in rungs {
+            if let Some(line) = self.lines.open.get_mut(&rung) {
+                leave(line);
+            }
+            self.take_turns(rung);
         }
     }
 
@@ -192,7 +261,10 @@ impl Driver {
             }
             LineEvent::Final { utterance, revision, text } => self.give_final(utterance, revision, rung, text),
             LineEvent::Failed { utterance, failure } => {
-                self.lines.begun.remove(&rung);
+                if let Some(line) = self.lines.open.get_mut(&rung) {
+                    line.failed();
+                }
+                self.take_turns(rung);
                 self.pending.push_back(Input::SttLineFailed { utterance, rung, failure });
             }
             LineEvent::Used { utterance, audio_ms } => self.book_hearing(utterance, rung, audio_ms, false),

@@ -20,6 +20,7 @@ mod mouth;
 mod recommit;
 mod spend;
 mod staging;
+mod turns;
 mod wish;
 
 pub use deps::{Deps, Providers, Start, SttRung};

@@ -33,11 +33,7 @@ impl Driver {
         let mut out = Vec::new();
         match output {
             Output::StartUtterance { utterance, from_ms, rung } => self.start_utterance(utterance, from_ms, rung),
-            // The caller goes on: what was asked for the shorter audio is of no use.
-            Output::ContinueUtterance { utterance } => {
-                self.stop_transcribing(utterance);
-                self.ears.go_on(utterance);
-            }
+            Output::ContinueUtterance { utterance } => self.continue_utterance(utterance),
             Output::FinishUtterance { utterance, revision, until_ms, rung } => {
                 self.finish_utterance(utterance, revision, until_ms, rung);
             }
@@ -281,6 +277,7 @@ impl Driver {
             self.score.text = Some(text.clone());
             self.give_score();
         }
+        self.final_is_known(utterance, revision);
         self.pending.push_back(Input::FinalTranscript { utterance, revision, rung, text });
     }
 
