@@ -15,6 +15,8 @@ use crate::audio::frame::FRAME_MS;
 
 /// Audio leaves at most this long before it is due, in milliseconds: enough for a slow network, little to take back.
 pub(super) const LEAD_MS: u64 = 400;
+/// A voice that has made so much audio, in milliseconds, without saying where a single word ends will not say it in time.
+const WORDLESS_MS: u64 = 1_000;
 /// When the lead has shrunk to this, more leaves.
 const REFILL_MS: u64 = 200;
 
@@ -48,10 +50,10 @@ impl Synthesis {
         if !self.audible {
             return 0;
         }
-        if !self.timed {
+        let made_ms = length_ms(self.made, format);
+        if !self.timed || (self.words.is_empty() && made_ms >= WORDLESS_MS) {
             return self.made;
         }
-        let made_ms = length_ms(self.made, format);
         let whole_ms = self.words.iter().map(|word| word.end_ms).take_while(|end_ms| *end_ms <= made_ms).last();
         usize::try_from(whole_ms.unwrap_or(0)).unwrap_or(0) * format.bytes_per_ms()
     }

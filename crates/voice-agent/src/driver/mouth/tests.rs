@@ -234,3 +234,15 @@ fn late_audio_of_another_speech_is_not_taken() {
     mouth.drop_speech(SPEECH, &mut Vec::new());
     assert_eq!(mouth.buffered_bytes(), 0);
 }
+
+#[test]
+fn a_voice_that_does_not_say_where_words_end_is_not_held_back_for_ever() {
+    let mut mouth = Mouth::new(AudioFormat::Pcm24k);
+    mouth.add_text(SPEECH, ReplyId(1), 0, FIRST, "words".to_owned());
+    let (chunk, rung) = begin(&mut mouth, true);
+    let out = |mouth: &mut Mouth, ms: usize| mouth.add_audio(SPEECH, chunk, rung, &vec![7; 48 * ms]).unwrap().audio_ms;
+    assert_eq!((out(&mut mouth, 999), out(&mut mouth, 1), out(&mut mouth, 100)), (0, 1_000, 1_100));
+    // Words that come after all are told, and what was let out stays.
+    let told = mouth.add_words(SPEECH, chunk, rung, vec![word(3, 400)]).unwrap();
+    assert_eq!((told.audio_ms, told.words), (1_100, vec![word(3, 400)]));
+}

@@ -289,7 +289,7 @@ impl ElevenLabsTts {
 
 impl Tts for ElevenLabsTts {
     fn is_timed(&self) -> bool {
-        true
+        !self.shared.is_plain.load(Ordering::Relaxed)
     }
 
     fn provider(&self) -> &'static str {
