@@ -72,7 +72,8 @@ pub struct DeepgramConfig {
     pub keepalive_ms: u64,
     /// When `Finalize` is not answered, the text is taken for final so long after the last result, in milliseconds.
     pub finalize_wait_ms: u64,
-    /// Most audio that waits to be sent, in milliseconds; more is a failure.
+    /// Most audio that waits to be sent, in milliseconds; more is a failure. All of the longest utterance that a session keeps
+    /// comes at once when it is heard again from its beginning: 32 s.
     pub buffer_ms: u64,
     /// How fast audio that has waited is sent, in hundredths of real time: the server takes in 1.25 times real time.
     pub pace_percent: u64,
@@ -101,7 +102,7 @@ impl DeepgramConfig {
             reconnect_max_ms: 10_000,
             keepalive_ms: 4_000,
             finalize_wait_ms: 250,
-            buffer_ms: 15_000,
+            buffer_ms: 33_000,
             pace_percent: 125,
             burst_ms: 1_000,
             write_timeout_ms: 2_000,
