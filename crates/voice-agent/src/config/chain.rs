@@ -80,10 +80,12 @@ fn unless_set(secret: Option<&Secret>, variable: &'static str) -> Option<&'stati
 }
 
 impl Config {
-    /// What OpenAI lacks. A server of one's own that speaks its API may need no key.
-    fn openai_missing(&self) -> Option<&'static str> {
+    /// What OpenAI lacks. A key brings it into a stage's chain; a server of one's own that speaks its API may need none, and
+    /// serves where it is named.
+    fn openai_missing(&self, chain: &Chain) -> Option<&'static str> {
         let elsewhere = self.openai.base_url != super::OpenAi::default().base_url;
-        unless_set(self.secrets.openai_key.as_ref(), "OPENAI_API_KEY").filter(|_| !elsewhere)
+        let serves = elsewhere && !chain.chain.is_empty();
+        unless_set(self.secrets.openai_key.as_ref(), "OPENAI_API_KEY").filter(|_| !serves)
     }
 
     /// Who hears, in order.
@@ -93,7 +95,7 @@ impl Config {
     pub fn stt_chain(&self) -> Result<Vec<SttKind>, ConfigError> {
         resolve("stt.chain", &self.stt, |kind| match kind {
             SttKind::Deepgram => unless_set(self.secrets.deepgram_key.as_ref(), "DEEPGRAM_API_KEY"),
-            SttKind::Whisper => self.openai_missing(),
+            SttKind::Whisper => self.openai_missing(&self.stt),
             SttKind::Embedded => None,
         })
     }
@@ -104,7 +106,7 @@ impl Config {
     /// As [`Self::stt_chain`].
     pub fn llm_chain(&self) -> Result<Vec<LlmKind>, ConfigError> {
         resolve("llm.chain", &self.llm, |kind| match kind {
-            LlmKind::OpenAi => self.openai_missing(),
+            LlmKind::OpenAi => self.openai_missing(&self.llm),
             LlmKind::Embedded => None,
         })
     }

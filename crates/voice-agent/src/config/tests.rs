@@ -250,4 +250,6 @@ fn a_key_switches_its_stage_to_the_missions_chain_and_names_win() {
     assert_eq!(chains([("OPENAI_API_KEY", "k"), ("LLM_CHAIN", "embedded")]).1, [LlmKind::Embedded]);
     let keyless = chains([("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"), ("LLM_CHAIN", "openai")]);
     assert_eq!(keyless.1, [LlmKind::OpenAi], "a server of one's own may need no key");
+    assert_eq!(keyless.0, [SttKind::Embedded], "but it hears nobody who was not told to be heard there");
+    assert_eq!(chains([("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"), ("GREETING", "")]), embedded);
 }
