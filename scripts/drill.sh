@@ -11,6 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 profile="${PROFILE:-release}"
 folder="$(mktemp -d)"
 started=()
+# shellcheck disable=SC2317,SC2329 # the trap calls it
 finish() {
     local process
     for process in "${started[@]}"; do kill "$process" 2>/dev/null || true; done

@@ -135,10 +135,13 @@ impl Pool {
         }
     }
 
-    /// A pause that is under way ends now, whoever asked for it: it is time to see whether the provider is well again.
+    /// A pause that is under way ends now, unless the provider asked for it. How long a model is taken for unserved was not its
+    /// wish but our guess, and a probe is there to see whether it still holds.
     pub(super) fn hurry(&self) {
         let mut state = self.shared.lock();
-        state.not_before = None;
+        if state.last.is_some_and(|failure| failure.kind == ProviderErrorKind::BadRequest) {
+            state.not_before = None;
+        }
         self.shared.end_pause(&mut state);
     }
 }

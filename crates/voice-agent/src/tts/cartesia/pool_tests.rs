@@ -96,14 +96,14 @@ fn one_that_spoke_is_no_young_death() {
 }
 
 #[test]
-fn whoever_probes_does_not_wait_for_what_the_provider_asked_for() {
-    let shared = Arc::new(shared());
-    shared.failed(ProviderFailure { kind: ProviderErrorKind::BadRequest, retry_after_ms: Some(3_600_000) });
-    let last = shared.lock().last;
-    shared.lock().down = last;
-    let pool = Pool { shared: Arc::clone(&shared) };
-    pool.hurry();
-    assert_eq!((shared.lock().down, shared.lock().not_before), (None, None));
+fn a_probe_waits_for_what_the_provider_asked_for_and_not_for_what_was_thought_of_its_refusal() {
+    for (kind, waits) in [(ProviderErrorKind::RateLimited, true), (ProviderErrorKind::BadRequest, false)] {
+        let shared = Arc::new(shared());
+        shared.failed(ProviderFailure { kind, retry_after_ms: Some(3_600_000) });
+        let pool = Pool { shared: Arc::clone(&shared) };
+        pool.hurry();
+        assert_eq!(shared.lock().not_before.is_some(), waits, "{kind:?}");
+    }
 }
 
 #[test]

@@ -15,6 +15,12 @@ fn unavailable(stage: Stage) -> Cell {
     cells.into_iter().find(|cell| cell.fault.to_string().contains("503") && cell.fault.place == Place::Connect).unwrap()
 }
 
+/// Everybody is used again, and new callers are taken: without a whole stage they are not.
+async fn all_is_well(lane: &Lane) {
+    assert!(lane.drill.recover().await.unwrap().is_some());
+    eventually("it is ready", async || lane.server.readiness().await.0 == 200).await;
+}
+
 /// Useful pieces that the stage's first provider has sent so far.
 fn sent(journal: &Journal, cell: &Cell) -> u64 {
     let service = cell.fault.services[0];
@@ -122,17 +128,17 @@ async fn when_nobody_of_a_stage_is_left_the_caller_is_told() {
 
     lane.providers.fault("stt=503".parse().unwrap()).unwrap();
     let deaf = lane.hear(Says::Task).await;
-    lane.drill.recover().await.unwrap();
+    all_is_well(&lane).await;
     assert_eq!((deaf.heard.clone(), deaf.tasks.clone()), (told(phrases::NOT_HEARD), vec![]), "{deaf:?}");
 
     lane.providers.fault("llm=503".parse().unwrap()).unwrap();
     let wordless = lane.hear(Says::Task).await;
-    lane.drill.recover().await.unwrap();
+    all_is_well(&lane).await;
     assert_eq!((wordless.heard.clone(), wordless.tasks.clone()), (told(phrases::APOLOGY), vec![]), "{wordless:?}");
 
     lane.providers.fault("tts=503@start".parse().unwrap()).unwrap();
     let mute = lane.hear(Says::Task).await;
-    lane.drill.recover().await.unwrap();
+    all_is_well(&lane).await;
     assert!(mute.fell_back && mute.heard.is_empty(), "{mute:?}");
     assert_eq!(
         (mute.caption.clone(), mute.tasks.clone()),
