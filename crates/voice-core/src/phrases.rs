@@ -208,7 +208,12 @@ pub fn is_stop_recording(text: &str) -> bool {
 /// generously: consent may be withdrawn in any words, and a recording that stops needlessly costs nothing. Only the title of
 /// a task is none ("remind me to stop recording podcasts"), and a question ("are you recording me?").
 pub fn asks_to_stop_recording(text: &str) -> bool {
-    clauses(text).iter().any(|clause| forbids_recording(clause))
+    stops_asked(text) > 0
+}
+
+/// How many parts of this ask for the recording to stop.
+pub fn stops_asked(text: &str) -> usize {
+    clauses(text).iter().filter(|clause| forbids_recording(clause)).count()
 }
 
 /// What a caller said besides asking for the recording to stop: what is left is still to be answered.

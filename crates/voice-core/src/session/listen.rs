@@ -25,6 +25,8 @@ pub(super) struct Listening {
     too_long: bool,
     /// Recording was on when the caller asked to stop it.
     stopped_recording: Option<bool>,
+    /// So many of its requests to stop the recording were followed.
+    stops_heeded: usize,
     /// What it cost so far to hear this.
     cost: NanoUsd,
 }
@@ -56,11 +58,11 @@ impl Listening {
         }
     }
 
-    /// Whether any of it asks for the recording to stop: all of it, one utterance, or one sentence.
-    fn asks_to_stop_recording(&self) -> bool {
+    /// How often it asks for the recording to stop, in its utterances or across them.
+    fn stops_asked(&self) -> usize {
         let texts =
             self.utterances.iter().map(|utterance| utterance.final_text.as_deref().unwrap_or(&utterance.interim));
-        texts.into_iter().any(phrases::asks_to_stop_recording) || phrases::asks_to_stop_recording(&self.words())
+        texts.map(phrases::stops_asked).sum::<usize>().max(phrases::stops_asked(&self.words()))
     }
 
     /// Whether a part of it was never understood to its end: nothing may be done on the strength of the rest.
@@ -129,6 +131,7 @@ impl Session {
                     last_speech_ms: at_ms,
                     too_long: false,
                     stopped_recording: None,
+                    stops_heeded: 0,
                     cost: NanoUsd::default(),
                 });
             }
@@ -164,11 +167,14 @@ impl Session {
     pub(super) fn heed_words(&mut self) {
         let Some(listening) = &self.listening else { return };
         let words = listening.words();
-        if listening.asks_to_stop_recording() && listening.stopped_recording.is_none() {
+        let stops = listening.stops_asked();
+        if stops > listening.stops_heeded {
+            // Once more in the same turn counts as well: leave may have been given in between.
             let was_on = self.consent.state().recording_enabled;
             self.stop_recording();
             if let Some(listening) = &mut self.listening {
-                listening.stopped_recording = Some(was_on);
+                listening.stops_heeded = stops;
+                listening.stopped_recording = Some(was_on || listening.stopped_recording == Some(true));
             }
         }
         if !words.is_empty() && !phrases::is_backchannel(&words) {

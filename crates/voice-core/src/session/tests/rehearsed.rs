@@ -266,6 +266,12 @@ fn stop_recording_is_heard_as_a_sentence_of_several_and_as_an_utterance_of_sever
     let utterance = UtteranceId(2);
     call.at(7_400, Input::InterimTranscript { utterance, text: "stop recording".into() });
     assert!(call.session.recording_permit().is_none());
+    // Leave that is given in the same turn, and taken back in the same turn.
+    call.at(7_500, Input::Consent { recording: true });
+    call.at(7_600, Input::InterimTranscript { utterance, text: "stop recording add eggs".into() });
+    assert!(call.session.recording_permit().is_some());
+    call.at(8_000, Input::InterimTranscript { utterance, text: "stop recording. add eggs. Stop recording".into() });
+    assert!(call.session.recording_permit().is_none());
 }
 
 #[test]
