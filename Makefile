@@ -6,8 +6,9 @@ MAKEFLAGS += --no-print-directory
 SEEDS ?= 10000
 BENCH ?=
 EVAL ?=
+DRILL ?=
 
-.PHONY: help setup models web screenshots build run test check sim bench eval fuzz clean
+.PHONY: help setup models web screenshots build run test check sim bench drill eval fuzz clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,9 @@ sim: ## run the simulator (SEEDS=10000)
 
 bench: setup models web ## measure, and print Markdown with a description of the machine (BENCH="--runs 1 --only calls")
 	cargo bench --locked --package voice-agent --bench calls -- $(BENCH)
+
+drill: setup models web ## call a release build under every fault of its providers: Markdown (DRILL="--stage llm --only hang --repeat 5")
+	@scripts/drill.sh $(DRILL)
 
 eval: setup models web ## whether callers get what they ask for, typed and spoken: Markdown (EVAL="--only spoken --voices flite:slt")
 	@scripts/eval.sh $(EVAL)

@@ -227,6 +227,8 @@ impl CoreConfig {
             ("failover.stt_lag_ms", failover.stt_lag_ms, 200),
             ("failover.cool_down_ms", failover.cool_down_ms, 100),
             ("failover.max_cool_down_ms", failover.max_cool_down_ms, failover.cool_down_ms),
+            ("failover.max_retry_after_ms", failover.max_retry_after_ms, 100),
+            ("failover.account_rest_ms", failover.account_rest_ms, 100),
         ];
         for (key, value, least) in ranges {
             if !(least..=MAX_DELAY_MS).contains(&value) {

@@ -101,6 +101,10 @@ pub struct FailoverConfig {
     pub cool_down_ms: u64,
     /// The longest rest of a provider, unless it says itself when to come back.
     pub max_cool_down_ms: u64,
+    /// The longest rest that a provider may ask for.
+    pub max_retry_after_ms: u64,
+    /// The rest of a provider whose key or account is wrong: nothing mends that but a person.
+    pub account_rest_ms: u64,
 }
 
 impl Default for FailoverConfig {
@@ -117,6 +121,8 @@ impl Default for FailoverConfig {
             hedge_percent: 20,
             cool_down_ms: 5_000,
             max_cool_down_ms: 120_000,
+            max_retry_after_ms: 3_600_000,
+            account_rest_ms: 300_000,
         }
     }
 }

@@ -6,6 +6,8 @@ mod carry;
 mod check;
 mod device;
 mod dice;
+#[cfg(feature = "servers")]
+pub mod drill;
 mod ears;
 mod heard;
 mod line;

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
+use voice_core::provider::Stage;
+use voice_sim::drill::{Drill, Says, markdown, matrix, summary};
 use voice_sim::provider::code::{decode_words, overlaps, say};
 use voice_sim::provider::pcm::{parse_wav, wav};
 use voice_sim::provider::{Fault, Provider, ProviderServers, Rule, Script, parse_latencies};
@@ -31,6 +34,8 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(..=60_000))]
         silence_ms: u64,
     },
+    /// Calls a running server under every fault of the matrix, and prints a table of what its callers heard.
+    Drill(DrillArgs),
     /// Tells the words in a WAV file, and whose they are: one JSON object a line.
     Hear {
         /// What is listened to.
@@ -66,8 +71,45 @@ pub(crate) struct ProvidersArgs {
     seed: u64,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct DrillArgs {
+    /// The server under test, which was started with the environment that `providers` prints.
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    url: String,
+    /// Its metrics.
+    #[arg(long, default_value = "http://127.0.0.1:9090", value_name = "URL")]
+    metrics: String,
+    /// The rehearsal servers' control API.
+    #[arg(long, value_name = "URL")]
+    control: String,
+    /// Only these stages.
+    #[arg(long, value_delimiter = ',', value_enum, default_values = ["stt", "llm", "tts"])]
+    stage: Vec<StageArg>,
+    /// Only cells whose fault has this in it, such as hang or @mid.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    only: String,
+    /// How often each cell is called.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    repeat: u32,
+    /// Longest that a provider may take to be used again once it is well, in seconds: longer than its rest.
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    recovery: u64,
+}
+
+/// A stage, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StageArg {
+    Stt,
+    Llm,
+    Tts,
+}
+
 pub(crate) fn run(command: Command) -> Result<()> {
     match command {
+        Command::Drill(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(drill(args))
+        }
         Command::Providers(args) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(serve(args))
@@ -154,5 +196,54 @@ async fn serve(args: ProvidersArgs) -> Result<()> {
         _ = terminate.recv() => {}
     }
     servers.stop();
+    Ok(())
+}
+
+/// Calls every cell, and prints the table. Fails if a caller heard something else than in a healthy call.
+async fn drill(args: DrillArgs) -> Result<()> {
+    let drill = Drill::new(&args.url, &args.metrics, &args.control, Duration::from_secs(args.recovery))?;
+    drill.check().await?;
+    let stages = args.stage.iter().map(|stage| match stage {
+        StageArg::Stt => Stage::Stt,
+        StageArg::Llm => Stage::Llm,
+        StageArg::Tts => Stage::Tts,
+    });
+    let mut cells = Vec::new();
+    for stage in stages {
+        cells.extend(matrix(stage).map_err(anyhow::Error::msg)?);
+    }
+    cells.retain(|cell| cell.fault.to_string().contains(&args.only));
+    if cells.is_empty() {
+        bail!("no cell has {:?} in it", args.only);
+    }
+    let user = |number: usize| format!("drill-{}-{number}", std::process::id());
+    // The first two find out what a server does for the first time.
+    let mut healthy = Vec::new();
+    for (number, says) in [Says::Task, Says::Talk, Says::Task, Says::Talk].into_iter().enumerate() {
+        healthy.push(drill.call(says, None, &user(number)).await.context("the healthy call")?);
+    }
+    let (Some(talk), Some(task)) = (healthy.pop(), healthy.pop()) else { bail!("no healthy call") };
+    let (mut rows, mut troubles) = (Vec::new(), Vec::new());
+    for (number, cell) in (4..).zip(cells.iter().flat_map(|cell| (0..args.repeat).map(move |_| cell))) {
+        let healthy = if cell.says == Says::Task { &task } else { &talk };
+        let outcome = drill.call(cell.says, Some(cell), &user(number)).await.with_context(|| cell.fault.to_string())?;
+        let problems = outcome.problems(cell, healthy);
+        for problem in problems {
+            let trouble = format!("{} ({:?}): {problem}", cell.fault, cell.says);
+            writeln!(std::io::stderr(), "{trouble}\n  {outcome:?}")?;
+            troubles.push(trouble);
+        }
+        rows.push((cell.clone(), outcome, healthy.clone()));
+    }
+    let mut out = std::io::stdout().lock();
+    let ms = |value: Option<u64>| value.map_or_else(|| "no answer".to_owned(), |ms| format!("{ms} ms"));
+    writeln!(out, "Healthy calls: {} (with a tool), {} (without).\n", ms(task.latency_ms), ms(talk.latency_ms))?;
+    writeln!(out, "{}\n{}", markdown(&rows), summary(&rows))?;
+    for trouble in &troubles {
+        writeln!(out, "- {trouble}")?;
+    }
+    if !troubles.is_empty() {
+        bail!("{} things were not as they should be", troubles.len());
+    }
     Ok(())
 }

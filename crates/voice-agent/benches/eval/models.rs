@@ -99,6 +99,6 @@ impl Tts for Hum {
 
     fn synthesize(&self, request: TtsRequest) -> BoxStream<'static, Result<TtsEvent, ProviderFailure>> {
         let bytes = SENTENCE_MS as usize * request.format.bytes_per_ms();
-        stream::iter([Ok(TtsEvent::Audio(vec![0; bytes].into())), Ok(TtsEvent::Done { words: Vec::new() })]).boxed()
+        stream::iter([Ok(TtsEvent::Audio(vec![4; bytes].into())), Ok(TtsEvent::Done { words: Vec::new() })]).boxed()
     }
 }

@@ -1,5 +1,10 @@
 //! How audio is coded where it meets a provider or a transport.
 
+/// The loudest sample of silence: a thousandth of full scale.
+const SILENT: u16 = 32;
+/// The same in µ-law, without its sign: each code from 0xff down is 8 louder.
+const SILENT_MULAW: u8 = 0xfb;
+
 /// The codings that meet us: mono throughout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AudioFormat {
@@ -38,8 +43,35 @@ impl AudioFormat {
         }
     }
 
+    /// Whether nobody would hear anything in this: no sample above -60 dB.
+    pub fn is_silent(self, audio: &[u8]) -> bool {
+        match self {
+            Self::Pcm16k | Self::Pcm24k => {
+                let (pairs, _) = audio.as_chunks::<2>();
+                pairs.iter().all(|pair| i16::from_le_bytes(*pair).unsigned_abs() <= SILENT)
+            }
+            Self::Mulaw8k => audio.iter().all(|byte| byte | 0x80 >= SILENT_MULAW),
+        }
+    }
+
     /// Bytes in a millisecond.
     pub const fn bytes_per_ms(self) -> usize {
         self.sample_rate_hz() as usize / 1_000 * self.bytes_per_sample()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_what_nobody_hears() {
+        for format in [AudioFormat::Pcm16k, AudioFormat::Mulaw8k] {
+            assert!(format.is_silent(&[format.silence(); 320]) && format.is_silent(&[]));
+        }
+        let pcm = |sample: i16| AudioFormat::Pcm24k.is_silent(&[0_i16.to_le_bytes(), sample.to_le_bytes()].concat());
+        assert!(pcm(32) && pcm(-32) && !pcm(33) && !pcm(-33) && !pcm(i16::MIN));
+        let mulaw = |byte| AudioFormat::Mulaw8k.is_silent(&[0xff, byte]);
+        assert!(mulaw(0x7f) && mulaw(0xfb) && mulaw(0x7b) && !mulaw(0xfa) && !mulaw(0x7a) && !mulaw(0));
     }
 }

@@ -53,6 +53,8 @@ impl Failover {
             hedge_percent: self.hedge_percent,
             cool_down_ms: self.cool_down_ms,
             max_cool_down_ms: self.max_cool_down_ms,
+            max_retry_after_ms: self.max_retry_after_ms,
+            account_rest_ms: self.account_rest_ms,
         }
     }
 }

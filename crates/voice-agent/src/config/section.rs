@@ -341,6 +341,10 @@ sections! {
         cool_down_ms: u64 = FailoverConfig::default().cool_down_ms,
         /// The longest rest, unless the provider says itself when to come back.
         max_cool_down_ms: u64 = FailoverConfig::default().max_cool_down_ms,
+        /// The longest rest that a provider may ask for.
+        max_retry_after_ms: u64 = FailoverConfig::default().max_retry_after_ms,
+        /// The rest of a provider whose key or account is wrong.
+        account_rest_ms: u64 = FailoverConfig::default().account_rest_ms,
     }
 
     /// The end of the process.

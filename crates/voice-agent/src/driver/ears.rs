@@ -16,6 +16,9 @@ use crate::vad::{Detector, Silero, VadConfig, VadEvent};
 
 /// Audio before the first frame with speech in it that is transcribed too, in milliseconds: onsets are quiet.
 const PRE_ROLL_MS: u64 = 300;
+/// As much for a recogniser that streams: it takes audio in at little more than the pace at which it was spoken, and what it
+/// is given at once keeps the transcript of a short answer back by nearly as long.
+const STREAM_PRE_ROLL_MS: u64 = 200;
 /// Audio after the last frame with speech in it that is transcribed too, in milliseconds.
 const TAIL_MS: u64 = 100;
 /// What is kept while nobody speaks, in milliseconds.
@@ -35,8 +38,10 @@ const STALL_MS: u64 = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Current {
     utterance: UtteranceId,
-    /// Stream milliseconds.
+    /// Where it begins, in stream milliseconds.
     from_ms: u64,
+    /// Where it begins for a recogniser that streams, in stream milliseconds.
+    stream_from_ms: u64,
     next_interim_ms: u64,
     interim_under_way: bool,
     /// As far as a streaming recogniser was given it, in stream milliseconds.
@@ -129,16 +134,24 @@ impl Ears {
                 self.past.pop_front();
             }
         }
-        let from_ms = self.to_stream(from_ms).saturating_sub(PRE_ROLL_MS);
+        let speech_ms = self.to_stream(from_ms);
+        let from_ms = speech_ms.saturating_sub(PRE_ROLL_MS);
+        let stream_from_ms = speech_ms.saturating_sub(STREAM_PRE_ROLL_MS);
         let next_interim_ms = from_ms + PRE_ROLL_MS + INTERIM_EVERY_MS;
-        self.current =
-            Some(Current { utterance, from_ms, next_interim_ms, interim_under_way: false, streamed_ms: from_ms });
+        self.current = Some(Current {
+            utterance,
+            from_ms,
+            stream_from_ms,
+            next_interim_ms,
+            interim_under_way: false,
+            streamed_ms: stream_from_ms,
+        });
     }
 
     /// A streaming recogniser hears the utterance from its beginning.
     pub(super) fn stream_again(&mut self, utterance: UtteranceId) {
         if let Some(current) = self.current.as_mut().filter(|current| current.utterance == utterance) {
-            current.streamed_ms = current.from_ms;
+            current.streamed_ms = current.stream_from_ms;
         }
     }
 

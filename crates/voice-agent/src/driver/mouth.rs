@@ -38,11 +38,16 @@ struct Synthesis {
     held: Vec<u8>,
     /// Bytes that it has made.
     made: usize,
+    /// Something of it can be heard: silence alone is nothing to show, and another voice is asked in time.
+    audible: bool,
 }
 
 impl Synthesis {
     /// How much of what it has made may be let out, in bytes.
     fn whole(&self, format: AudioFormat) -> usize {
+        if !self.audible {
+            return 0;
+        }
         if !self.timed {
             return self.made;
         }
@@ -220,13 +225,15 @@ impl Mouth {
     pub(super) fn begin_synthesis(&mut self, chunk: u32, rung: RungId, timed: bool, abort: AbortHandle) {
         if let Some(voice) = &mut self.voice {
             let (words, held) = (Vec::new(), Vec::new());
-            voice.synthesis.push(Synthesis { chunk, rung, abort, timed, words, held, made: 0 });
+            voice.synthesis.push(Synthesis { chunk, rung, abort, timed, words, held, made: 0, audible: false });
         }
     }
 
     /// Audio came. Answers what of the chunk is let out; none when nobody wants it any more.
     pub(super) fn add_audio(&mut self, speech: SpeechId, chunk: u32, rung: RungId, audio: &[u8]) -> Option<LetOut> {
+        let format = self.format;
         let synthesis = self.synthesis_mut(speech, chunk, rung)?;
+        synthesis.audible |= !format.is_silent(audio);
         synthesis.held.extend_from_slice(audio);
         synthesis.made += audio.len();
         self.let_out(speech, chunk, rung)
@@ -256,13 +263,15 @@ impl Mouth {
         Some(LetOut { audio_ms: length_ms(chunk.audio.len(), format), words })
     }
 
-    /// A voice is done with a chunk: all of its audio is let out. Answers its milliseconds. A chunk without any is not over:
+    /// A voice is done with a chunk: all of its audio is let out, unless it was silence from beginning to end. Answers its milliseconds. A chunk without any is not over:
     /// the session says what becomes of it.
     pub(super) fn end_audio(&mut self, speech: SpeechId, index: u32, rung: RungId) -> Option<u64> {
         let format = self.format;
         let mut ended = self.take_synthesis(speech, index, rung)?;
         let chunk = self.chunk_mut(speech, index)?;
-        chunk.audio.append(&mut ended.held);
+        if ended.audible {
+            chunk.audio.append(&mut ended.held);
+        }
         chunk.done = !chunk.audio.is_empty();
         Some(length_ms(chunk.audio.len(), format))
     }

@@ -53,6 +53,13 @@ impl Samples {
     }
 }
 
+/// Whether a piece of audio is the beginning of a file, which was not asked for: an MP3, a WAV, an Ogg, a FLAC or a WebM.
+/// Played as samples it would be noise. (What begins an MP3 without a tag could be samples as well.)
+pub(super) fn is_file(piece: &[u8]) -> bool {
+    let tagged = piece.starts_with(b"ID3") && piece.get(3).is_some_and(|version| (2..=4).contains(version));
+    tagged || [&b"RIFF"[..], b"OggS", b"fLaC", b"\x1a\x45\xdf\xa3"].iter().any(|magic| piece.starts_with(magic))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -77,6 +84,16 @@ mod tests {
             prop_assert_eq!(&joined[..], &audio[..whole]);
             prop_assert_eq!(samples.is_whole(), whole == audio.len());
             prop_assert_eq!(samples.bytes(), whole as u64);
+        }
+    }
+
+    #[test]
+    fn files_are_known_by_their_first_bytes() {
+        for file in [&b"ID3\x04\0\0"[..], b"RIFF\x24\0", b"OggS\0\x02", b"fLaC\0", b"\x1a\x45\xdf\xa3\x01"] {
+            assert!(is_file(file), "{file:?}");
+        }
+        for samples in [&b""[..], b"ID3", b"ID3\x7f", b"RIFE", &[0; 64]] {
+            assert!(!is_file(samples), "{samples:?}");
         }
     }
 

@@ -16,10 +16,8 @@ const ENOUGH: usize = 8;
 const LONGER_PERCENT: u64 = 125;
 /// So many rivals that won in a row make a provider rest, though it never said that it failed.
 const MOST_LOST: u32 = 2;
-/// How long a provider rests whose key or account is wrong, in milliseconds: nothing mends that but a person.
-const ACCOUNT_REST_MS: u64 = 300_000;
-/// What a provider says of when to come back is taken between these, in milliseconds.
-const RETRY_AFTER_MS: std::ops::RangeInclusive<u64> = 500..=3_600_000;
+/// A provider that wants to be asked again at once rests for so long all the same, in milliseconds.
+const LEAST_RETRY_AFTER_MS: u64 = 500;
 
 /// How one provider is.
 #[derive(Debug, Clone, Default)]
@@ -151,8 +149,8 @@ impl RungHealth {
     fn rest(&mut self, now_ms: u64, failure: ProviderFailure, config: &FailoverConfig) {
         let doubled = config.cool_down_ms.saturating_mul(1 << self.failures.min(20)).min(config.max_cool_down_ms);
         let rest_ms = match (failure.retry_after_ms, failure.kind) {
-            (Some(after_ms), _) => after_ms.clamp(*RETRY_AFTER_MS.start(), *RETRY_AFTER_MS.end()),
-            (None, ProviderErrorKind::Auth | ProviderErrorKind::Quota) => ACCOUNT_REST_MS,
+            (Some(after_ms), _) => after_ms.max(LEAST_RETRY_AFTER_MS).min(config.max_retry_after_ms),
+            (None, ProviderErrorKind::Auth | ProviderErrorKind::Quota) => config.account_rest_ms,
             (None, _) => doubled,
         };
         self.failures = self.failures.saturating_add(1);

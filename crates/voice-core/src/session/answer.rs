@@ -135,7 +135,9 @@ impl Session {
 
     /// Asks the model, with everything that was said and done so far.
     pub(super) fn request_llm(&mut self) {
-        let rung = self.ladder.first(Stage::Llm);
+        let present = self.reply.as_ref().and_then(|reply| reply.llm_rung);
+        let present = present.filter(|rung| self.ladder.is_usable(Stage::Llm, *rung));
+        let rung = present.unwrap_or_else(|| self.ladder.first(Stage::Llm));
         self.request_llm_of(rung, Vec::new(), None);
     }
 
@@ -208,6 +210,7 @@ impl Session {
             self.observe(Observation::LlmStarted { request: id, rung, ttft_ms: after_ms });
         }
         let reply = self.reply.as_mut()?;
+        reply.llm_rung = Some(rung);
         if first && let Some(timeline) = &mut reply.timeline {
             timeline.advance(now_ms, PauseCause::Llm);
         }

@@ -50,6 +50,11 @@ impl Ladder {
         rung_id(at)
     }
 
+    /// Whether this one may be asked.
+    pub(super) fn is_usable(&self, stage: Stage, rung: RungId) -> bool {
+        self.stage(stage).rungs.get(usize::from(rung.0)).is_some_and(|rung| rung.usable)
+    }
+
     /// The next one that may be asked, and was not.
     pub(super) fn next_usable(&self, stage: Stage, tried: &[RungId]) -> Option<RungId> {
         let rungs = self.stage(stage).rungs.iter().enumerate();

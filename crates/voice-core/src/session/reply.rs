@@ -97,6 +97,8 @@ pub(super) struct Reply {
     pub(super) agent: &'static Agent,
     pub(super) request: Option<Request>,
     pub(super) requests_made: u32,
+    /// Which model answered last: it makes the rest, too, as long as it can.
+    pub(super) llm_rung: Option<RungId>,
     pub(super) calls_made: u32,
     pub(super) retried: bool,
     /// Tool calls, outputs, hand-offs, and what was said between them.
@@ -168,6 +170,7 @@ impl Reply {
             agent,
             request: None,
             requests_made: 0,
+            llm_rung: None,
             calls_made: 0,
             retried: false,
             draft: Vec::new(),

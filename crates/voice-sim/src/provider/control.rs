@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::fault::Fault;
 use super::latency::parse_latencies;
-use super::service::Service;
+use super::service::{Provider, Service};
 use super::shared::{Shared, json_response};
 
 /// Entries in an answer, unless another number is asked for.
@@ -20,6 +20,7 @@ const USUAL_ENTRIES: usize = 200;
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/control/fault", post(add_fault).delete(clear_faults).get(faults))
+        .route("/control/cut", post(cut))
         .route("/control/latency", post(set_latency))
         .route("/control/journal", get(journal))
         .with_state(shared)
@@ -60,6 +61,18 @@ async fn clear_faults(State(shared): State<Arc<Shared>>, Query(query): Query<Vec
     }
 }
 
+/// `{"provider": "cartesia"}`.
+async fn cut(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
+    let value: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    match value["provider"].as_str().unwrap_or("").parse::<Provider>() {
+        Ok(provider) => {
+            shared.wires.cut(provider);
+            json_response(200, &json!({"cut": provider}))
+        }
+        Err(message) => refuse(&message),
+    }
+}
+
 /// `{"stt": "100", "llm": "150~50"}`.
 async fn set_latency(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
     let Ok(Value::Object(wanted)) = serde_json::from_slice::<Value>(&body) else {
@@ -89,8 +102,7 @@ async fn journal(State(shared): State<Arc<Shared>>, Query(query): Query<Vec<(Str
     let mut entries = shared.journal.entries();
     entries.retain(|entry| services.contains(&entry.service));
     let entries = entries.split_off(entries.len().saturating_sub(last));
-    let connections =
-        super::service::Provider::ALL.map(|provider| (provider.name(), shared.journal.connections(provider)));
+    let connections = Provider::ALL.map(|provider| (provider.name(), shared.journal.connections(provider)));
     json_response(
         200,
         &json!({

@@ -1,9 +1,10 @@
 //! A listener that can refuse, and connections that can be cut.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::lock;
 use super::service::Provider;
 use super::shared::Shared;
 
@@ -35,6 +37,24 @@ impl Wire {
     /// Ends the connection, whatever is going on in it.
     pub(crate) fn cut(&self) {
         self.cut.cancel();
+    }
+}
+
+/// All open connections, by their provider.
+#[derive(Debug, Default)]
+pub(crate) struct Wires(Mutex<BTreeMap<Provider, CancellationToken>>);
+
+impl Wires {
+    /// The end of a new connection, which comes with `stop` at the latest.
+    fn open(&self, provider: Provider, stop: &CancellationToken) -> CancellationToken {
+        lock(&self.0).entry(provider).or_insert_with(|| stop.child_token()).child_token()
+    }
+
+    /// Ends every connection that is open.
+    pub(crate) fn cut(&self, provider: Provider) {
+        if let Some(all) = lock(&self.0).remove(&provider) {
+            all.cancel();
+        }
     }
 }
 
@@ -151,7 +171,7 @@ impl Listener for Gate {
             }
             let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { continue };
             let _a_little_slower_without = tcp.set_nodelay(true);
-            let cut = self.shared.stop.child_token();
+            let cut = self.shared.wires.open(self.provider, &self.shared.stop);
             let is_cut = Box::pin(cut.clone().cancelled_owned());
             return (Cuttable { tcp, wire: Wire { number, cut }, is_cut, _place: place }, self.address);
         }

@@ -133,6 +133,11 @@ impl ProviderServers {
         self.shared.faults.clear(services);
     }
 
+    /// Cuts all connections to a provider that are open now: a fault of connecting is met by whoever comes back.
+    pub fn cut(&self, provider: Provider) {
+        self.shared.wires.cut(provider);
+    }
+
     /// Changes a latency.
     pub fn set_latency(&self, step: Step, latency: Latency) {
         self.shared.latencies.set(step, latency);

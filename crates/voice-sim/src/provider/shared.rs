@@ -14,7 +14,7 @@ use super::elevenlabs::Requests;
 use super::fault::{FaultKind, Faults, Now};
 use super::journal::{End, Journal, Key, Record};
 use super::latency::{Latencies, Step};
-use super::net::Wire;
+use super::net::{Wire, Wires};
 use super::openai::rules::Rules;
 use super::pagerduty::Alerts;
 use super::script::Script;
@@ -38,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) telephone: Telephone,
     pub(crate) alerts: Alerts,
     pub(crate) stop: CancellationToken,
+    pub(crate) wires: Wires,
 }
 
 impl Shared {
@@ -58,6 +59,7 @@ impl Shared {
             telephone: Telephone::default(),
             alerts: Alerts::default(),
             stop: CancellationToken::new(),
+            wires: Wires::default(),
             script,
         })
     }

@@ -176,6 +176,22 @@ fn a_rival_begins_beside_the_first_voice_and_chunks_wait_for_their_turn() {
 }
 
 #[test]
+fn silence_alone_is_nothing_to_hear_and_before_a_word_it_comes_with_it() {
+    let mut mouth = Mouth::new(AudioFormat::Pcm24k);
+    mouth.add_text(SPEECH, ReplyId(1), 0, FIRST, "Hello".to_owned());
+    begin(&mut mouth, true);
+    let nothing = LetOut { audio_ms: 0, words: Vec::new() };
+    assert_eq!(mouth.add_audio(SPEECH, 0, FIRST, &[0; 4_800]), Some(nothing.clone()));
+    assert_eq!(mouth.add_words(SPEECH, 0, FIRST, vec![word(5, 60)]), Some(nothing));
+    mouth.add_text(SPEECH, ReplyId(1), 0, SECOND, "Hello".to_owned());
+    begin(&mut mouth, false);
+    assert_eq!(mouth.end_audio(SPEECH, 0, FIRST), Some(0), "all of it was silence");
+    assert_eq!(mouth.add_audio(SPEECH, 0, SECOND, &[0; 1_920]).map(|out| out.audio_ms), Some(0));
+    assert_eq!(mouth.add_audio(SPEECH, 0, SECOND, &[7; 1_920]).map(|out| out.audio_ms), Some(80));
+    assert_eq!(mouth.add_audio(SPEECH, 0, SECOND, &[0; 1_920]).map(|out| out.audio_ms), Some(120));
+}
+
+#[test]
 fn a_voice_that_says_where_words_end_lets_out_whole_words_only() {
     let mut mouth = Mouth::new(AudioFormat::Pcm24k);
     mouth.add_text(SPEECH, ReplyId(1), 0, FIRST, "Hello there".to_owned());

@@ -15,7 +15,7 @@ use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 use super::sink::{NotTaken, Sink};
 use super::wire::{self, Ask, NamedWord, Said, ServerMessage, Speaker};
 use crate::audio::format::AudioFormat;
-use crate::tts::sample::Samples;
+use crate::tts::sample::{Samples, is_file};
 use crate::tts::timing::WordMatch;
 use crate::tts::{SpeechKey, TtsEvent};
 
@@ -88,6 +88,7 @@ pub(super) struct Contexts {
     speeches: HashMap<SpeechKey, String>,
     frames: Vec<String>,
     over: Vec<SpeechKey>,
+    spoke: bool,
 }
 
 impl Contexts {
@@ -102,6 +103,7 @@ impl Contexts {
             speeches: HashMap::new(),
             frames: Vec::new(),
             over: Vec::new(),
+            spoke: false,
         }
     }
 
@@ -114,6 +116,11 @@ impl Contexts {
     pub(super) fn take_over(&mut self) -> Vec<SpeechKey> {
         self.over.retain(|speech| !self.speeches.contains_key(speech));
         std::mem::take(&mut self.over)
+    }
+
+    /// Whether any of them ever had audio.
+    pub(super) const fn has_spoken(&self) -> bool {
+        self.spoke
     }
 
     /// Whether there is none.
@@ -281,9 +288,16 @@ impl Contexts {
             return;
         }
         context.last_audio = now;
+        if is_file(&audio) {
+            if let Some(chunk) = self.cancel(name).and_then(|context| context.chunk) {
+                chunk.job.sink.fail(ProviderErrorKind::Protocol.into());
+            }
+            return;
+        }
         let Some(chunk) = &mut context.chunk else { return };
         let whole = chunk.samples.push(audio);
         if !whole.is_empty() {
+            self.spoke = true;
             let taken = chunk.job.sink.send(TtsEvent::Audio(whole));
             self.give_up(name, taken);
         }

@@ -21,7 +21,7 @@ use crate::tts::SpeechKey;
 
 /// Commands that may wait for one socket. When it is full its task is stuck, and the job is refused.
 const MAX_COMMANDS: usize = 512;
-/// A socket that lived for less counts as a failure to open one.
+/// A socket that lived for less, and spoke nothing, counts as a failure to open one.
 const LEAST_LIFE: Duration = Duration::from_secs(5);
 /// The provider's wish not to be asked is kept to for so long.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -135,9 +135,14 @@ impl Pool {
         }
     }
 
-    /// A pause that is under way ends now, unless the provider asked for it.
+    /// A pause that is under way ends now, unless the provider asked for it. How long a model is taken for unserved was not its
+    /// wish but our guess, and a probe is there to see whether it still holds.
     pub(super) fn hurry(&self) {
-        self.shared.end_pause(&mut self.shared.lock());
+        let mut state = self.shared.lock();
+        if state.last.is_some_and(|failure| failure.kind == ProviderErrorKind::BadRequest) {
+            state.not_before = None;
+        }
+        self.shared.end_pause(&mut state);
     }
 }
 
@@ -306,12 +311,12 @@ impl Shared {
         tracing::warn!(provider = super::PROVIDER, kind, refusals, others, "a socket cannot be opened");
     }
 
-    /// A socket has ended. One that was told to leave is not missed.
-    pub(super) fn gone(&self, id: u64, lived: Duration, failure: ProviderFailure) {
+    /// A socket has ended, whether or not it ever `spoke`. One that was told to leave is not missed.
+    pub(super) fn gone(&self, id: u64, lived: Duration, spoke: bool, failure: ProviderFailure) {
         let mut state = self.lock();
         let Some(at) = state.sockets.iter().position(|entry| entry.id == id) else { return };
         state.sockets.swap_remove(at);
-        state.short_lives = if lived < LEAST_LIFE { state.short_lives.saturating_add(1) } else { 0 };
+        state.short_lives = if lived < LEAST_LIFE && !spoke { state.short_lives.saturating_add(1) } else { 0 };
         state.note(failure);
         if state.sockets.is_empty() {
             // Whatever failed before was another one beside it.

@@ -80,8 +80,29 @@ fn a_loss_after_a_good_time_is_mended_at_once_and_young_deaths_are_not() {
         (LEAST_LIFE, false),
     ] {
         let _socket = open(&shared, 1, 0);
-        shared.gone(1, lived, GONE);
+        shared.gone(1, lived, false, GONE);
         assert_eq!(shared.need().is_some_and(|pause| !pause.is_zero()), has_pause);
+    }
+}
+
+#[test]
+fn one_that_spoke_is_no_young_death() {
+    let shared = shared();
+    for _ in 0..5 {
+        let _socket = open(&shared, 1, 0);
+        shared.gone(1, Duration::from_secs(1), true, GONE);
+        assert_eq!(shared.need(), Some(Duration::ZERO));
+    }
+}
+
+#[test]
+fn a_probe_waits_for_what_the_provider_asked_for_and_not_for_what_was_thought_of_its_refusal() {
+    for (kind, waits) in [(ProviderErrorKind::RateLimited, true), (ProviderErrorKind::BadRequest, false)] {
+        let shared = Arc::new(shared());
+        shared.failed(ProviderFailure { kind, retry_after_ms: Some(3_600_000) });
+        let pool = Pool { shared: Arc::clone(&shared) };
+        pool.hurry();
+        assert_eq!(shared.lock().not_before.is_some(), waits, "{kind:?}");
     }
 }
 
@@ -91,11 +112,11 @@ fn the_last_sockets_loss_is_not_punished_for_what_failed_beside_it() {
     let _socket = open(&shared, 1, 1);
     shared.failed(GONE);
     assert!(shared.need().is_some_and(|pause| pause.as_millis() >= u128::from(FIRST_MS / 2)));
-    shared.gone(1, LEAST_LIFE, GONE);
+    shared.gone(1, LEAST_LIFE, false, GONE);
     assert_eq!(shared.need(), Some(Duration::ZERO));
     // One that was told to leave is not missed.
     shared.failed(GONE);
-    shared.gone(1, LEAST_LIFE, GONE);
+    shared.gone(1, LEAST_LIFE, false, GONE);
     assert_ne!(shared.need(), Some(Duration::ZERO));
 }
 

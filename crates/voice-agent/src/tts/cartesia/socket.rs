@@ -156,7 +156,7 @@ impl Socket {
         let began = Instant::now();
         let failure = self.work(&shared).await.err().unwrap_or(ProviderErrorKind::Disconnected.into());
         // First of all: nothing new is to come here.
-        shared.gone(self.id, began.elapsed(), failure);
+        shared.gone(self.id, began.elapsed(), self.contexts.has_spoken(), failure);
         self.contexts.fail_all(failure);
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {

@@ -6,7 +6,7 @@ use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 use super::wire::{self, Alignment, Line, Since};
 use crate::audio::format::AudioFormat;
 use crate::tts::TtsEvent;
-use crate::tts::sample::Samples;
+use crate::tts::sample::{Samples, is_file};
 use crate::tts::timing::WordMatch;
 
 /// Longest line, in bytes.
@@ -65,8 +65,7 @@ impl Reader {
     /// When the answer has failed. What came before is in `events` all the same.
     pub(super) fn push(&mut self, bytes: Bytes, events: &mut Vec<TtsEvent>) -> Result<(), ProviderFailure> {
         if self.body == Body::Audio {
-            self.take_audio(bytes, events);
-            return Ok(());
+            return self.take_audio(bytes, events);
         }
         self.line.extend_from_slice(&bytes);
         while let Some(end) = self.line[self.searched..].iter().position(|byte| *byte == b'\n') {
@@ -103,7 +102,7 @@ impl Reader {
             Line::Failed(failure) => return Err(failure),
             Line::Piece { audio, alignment } => {
                 let before_ms = self.samples.audio_ms();
-                self.take_audio(audio, events);
+                self.take_audio(audio, events)?;
                 if alignment.is_some_and(|alignment| self.take_alignment(&alignment, before_ms)) {
                     events.push(TtsEvent::Words(self.words.words().to_vec()));
                 }
@@ -112,11 +111,15 @@ impl Reader {
         Ok(())
     }
 
-    fn take_audio(&mut self, audio: Bytes, events: &mut Vec<TtsEvent>) {
+    fn take_audio(&mut self, audio: Bytes, events: &mut Vec<TtsEvent>) -> Result<(), ProviderFailure> {
+        if is_file(&audio) {
+            return Err(ProviderErrorKind::Protocol.into());
+        }
         let whole = self.samples.push(audio);
         if !whole.is_empty() {
             events.push(TtsEvent::Audio(whole));
         }
+        Ok(())
     }
 
     /// Says whether more words have ended.

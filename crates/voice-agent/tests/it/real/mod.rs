@@ -4,6 +4,7 @@ mod browser;
 mod commands;
 mod contract;
 mod dialogue;
+mod failover;
 mod interruption;
 mod kill;
 mod metrics;

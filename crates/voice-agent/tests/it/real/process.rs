@@ -47,6 +47,19 @@ impl Home {
         Process::start(self.command(), &self.settings, ([127, 0, 0, 1], 0).into()).await
     }
 
+    /// The value of a setting; empty if there is none.
+    pub(crate) fn setting(&self, name: &str) -> String {
+        self.settings.get(name).cloned().unwrap_or_default()
+    }
+
+    /// One of several servers, with settings and a data folder of its own.
+    pub(crate) async fn start_as(&self, name: &str, settings: Vec<(&'static str, String)>) -> Process {
+        let mut command = self.command();
+        command.env("DATA_DIR", self.path().join(name));
+        let settings = self.settings.clone().into_iter().chain(settings).collect();
+        Process::start(command, &settings, ([127, 0, 0, 1], 0).into()).await
+    }
+
     /// A server on this port: what a caller who comes back looks for.
     pub(crate) async fn start_on(&self, addr: SocketAddr) -> Process {
         Process::start(self.command(), &self.settings, addr).await

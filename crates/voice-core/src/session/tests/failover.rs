@@ -125,6 +125,20 @@ fn another_model_never_calls_a_tool_again() {
 }
 
 #[test]
+fn the_model_that_called_a_tool_is_asked_with_its_output_and_not_the_slower_one() {
+    let mut call = Call::with(config());
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    call.until(2_450);
+    assert_eq!(call.requests(), [FIRST, SECOND]);
+    call.llm_calls(2_500, "add_task", serde_json::json!({"title": "Milk"}));
+    call.tool_answers(2_510, "add_task", true);
+    assert_eq!(call.requests(), [FIRST, SECOND, SECOND]);
+    call.llm_says(2_600, "Added.");
+    call.speaks(9_000, 10_000, "List my tasks", 950);
+    assert_eq!(call.requests(), [FIRST, SECOND, SECOND, FIRST], "the next turn begins with the first again");
+}
+
+#[test]
 fn an_empty_success_is_none() {
     let mut call = Call::with(config());
     call.speaks(1_000, 2_000, "List my tasks", 950);

@@ -122,6 +122,18 @@ fn old_contexts_are_forgotten_and_busy_ones_are_not() {
 }
 
 #[test]
+fn a_file_is_no_audio() {
+    let mut call = Call::new();
+    let (_, mut stream) = call.speak(0, 1, "One.");
+    call.audio(1, "p-1-1", 80, None);
+    call.says(2, "p-1-1", Said::Audio { audio: b"ID3\x04\0\0\0\0".as_slice().into(), flush_id: None, done: false });
+    let heard = said(&mut stream);
+    assert_eq!(heard, [Ok(TtsEvent::Audio(vec![1; 80].into())), Err(Kind::Protocol.into())]);
+    let cancelled = [("p-1-1", "One. "), ("p-1-1", "flush"), ("p-1-1", "cancel")];
+    assert_eq!(call.sent(), sent(&cancelled));
+}
+
+#[test]
 fn ending_a_speech_ends_its_context_once() {
     let mut call = Call::new();
     let (_, mut stream) = call.speak(0, 1, "One.");

@@ -92,6 +92,7 @@ fn what_is_no_whole_answer_is_a_failure() {
     assert_eq!(read(Body::Lines, "Hi.", &[]).2, protocol);
     assert_eq!(read(Body::Audio, "Hi.", &[&[1, 2, 3]]), (vec![1, 2], vec![], protocol.clone()));
     assert_eq!(read(Body::Lines, "Hi.", &[b"<html>\n"]).2, protocol);
+    assert_eq!(read(Body::Audio, "Hi.", &[&[1, 2], b"ID3\x04\0\0"]), (vec![1, 2], vec![], protocol.clone()));
     // Broken off in the middle of a line: what came before is heard.
     let cut = [answer(), b"{\"audio_base64\":\"AA".to_vec()].concat();
     let (audio, words, end) = read(Body::Lines, "Not 3:30, don’t.", &[&cut]);

@@ -1,0 +1,5 @@
+//! Failover on the built binary: every fault of the matrix, a spoken call each, against servers that play the paid providers.
+
+mod lane;
+mod matrix;
+mod rest;
