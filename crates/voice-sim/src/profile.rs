@@ -202,7 +202,10 @@ fn roll_chains(dice: &mut Dice, config: &mut CoreConfig) {
     };
     config.chains = Chains { stt: chain("stt"), llm: chain("llm"), tts: chain("tts") };
     // What the rungs are listed for only says in which order a call that saves asks them.
-    for rung in config.chains.llm.iter().chain(&config.chains.tts).filter(|_| dice.chance(700)) {
+    for rung in config.chains.llm.iter().chain(&config.chains.tts) {
+        if dice.chance(300) {
+            continue;
+        }
         let price = Price { audio_minute: dice.below(9), input_1k_tokens: dice.below(9), ..Price::default() };
         config.prices.0.insert(format!("{}/{}", rung.provider, rung.model), price);
     }
