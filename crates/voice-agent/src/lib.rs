@@ -9,6 +9,7 @@ pub mod driver;
 pub mod embedded;
 pub mod failover;
 pub mod http;
+pub mod ledger;
 pub mod llm;
 pub mod model;
 pub mod openai;

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use voice_core::ceiling::CostStep;
 use voice_core::output::AgentState;
 
 use super::Failure;
@@ -105,6 +106,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         providers,
         board,
         core,
+        ledger: Arc::clone(&app.ledger),
         vad: app.config.vad(),
         events: Arc::clone(&app.events),
         traces,
@@ -135,6 +137,7 @@ fn over(agent: String) -> SessionHandle {
         turns: 0,
         last_latency_ms: None,
         cost_usd: 0.0,
+        cost_step: CostStep::default(),
         ended: None,
     };
     SessionHandle::new(mpsc::channel(1).0, watch::channel(info).1)

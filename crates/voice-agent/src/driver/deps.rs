@@ -12,6 +12,7 @@ use voice_core::failover::{Chains, Rung};
 use voice_core::provider::ProviderFailure;
 
 use crate::failover::Board;
+use crate::ledger::Ledger;
 use crate::llm::Llm;
 use crate::served::Served;
 use crate::store::{Clock, SessionDoc, Store};
@@ -121,6 +122,8 @@ pub struct Deps {
     pub board: Arc<Board>,
     /// The core's settings; its chains are those of `providers`.
     pub core: CoreConfig,
+    /// What is spent, by day.
+    pub ledger: Arc<Ledger>,
     /// When the VAD speaks of speech.
     pub vad: VadConfig,
     /// Logs and metrics.

@@ -38,6 +38,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use voice_core::agents::{END_CALL_TOOL, TRANSFER_TOOL};
+use voice_core::ceiling::CostStep;
+use voice_core::cost::NanoUsd;
 use voice_core::ids::{ConnectionId, LlmRequestId, UtteranceId};
 use voice_core::input::ProviderHealth;
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
@@ -75,6 +77,7 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
         turns: 0,
         last_latency_ms: None,
         cost_usd: 0.0,
+        cost_step: CostStep::default(),
         ended: None,
     });
     let tracker = deps.tracker.clone();
@@ -101,6 +104,7 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
         // A session that goes on elsewhere has its outcome there.
         if end.reason != EndReason::TakenOver || !driver.is_leaving {
             deps.events.session_ended(&labels, end);
+            deps.ledger.call_ended(labels.channel, end.connected_ms);
         }
         feed.ended(end.outcome, end.reason);
         info_sender.send_modify(|info| {
@@ -159,6 +163,8 @@ struct Driver {
     health: watch::Receiver<Arc<Vec<ProviderHealth>>>,
     told_health: Arc<Vec<ProviderHealth>>,
     spend: Spend,
+    /// What everybody has spent today.
+    day_spend: watch::Receiver<NanoUsd>,
     answers: Answers,
     /// The commit that is being made.
     committing: Option<AbortHandle>,
@@ -220,6 +226,7 @@ impl Driver {
             health: deps.board.news(),
             told_health: Arc::default(),
             spend: Spend::default(),
+            day_spend: deps.ledger.news(),
             answers: Answers::default(),
             committing: None,
             turn_tools: Vec::new(),
@@ -234,6 +241,8 @@ impl Driver {
     async fn run(&mut self) -> SessionEnd {
         self.load_tasks();
         self.tell_health();
+        self.tell_day_spend();
+        self.settle_inputs();
         let going_away = self.deps.going_away.clone();
         while self.end.is_none() {
             let wake = self.next_wake();
@@ -241,6 +250,7 @@ impl Driver {
                 biased;
                 Some(done) = self.done.recv() => self.take_done(done),
                 Ok(()) = self.health.changed() => self.tell_health(),
+                Ok(()) = self.day_spend.changed() => self.tell_day_spend(),
                 command = self.commands.recv() => match command {
                     Some(command) => self.take_command(command),
                     // Nobody can reach the session any more: the process is going down.
@@ -269,6 +279,14 @@ impl Driver {
         let known = std::mem::replace(&mut self.told_health, Arc::clone(&all));
         for health in all.iter().filter(|health| !known.contains(health)) {
             self.pending.push_back(Input::ProviderHealth(*health));
+        }
+    }
+
+    /// Only with a ceiling is there anything to tell.
+    fn tell_day_spend(&mut self) {
+        let spent = *self.day_spend.borrow_and_update();
+        if self.deps.ledger.ceilings().day > NanoUsd(0) {
+            self.pending.push_back(Input::DaySpend { spent });
         }
     }
 
@@ -348,6 +366,7 @@ impl Driver {
             turns: self.session.turns(),
             last_latency_ms: self.info.borrow().last_latency_ms,
             cost_usd: self.session.cost().total().as_usd(),
+            cost_step: self.session.cost_step(),
             ended: None,
         };
         self.info.send_if_modified(|before| {

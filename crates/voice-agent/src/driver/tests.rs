@@ -12,6 +12,7 @@ use voice_core::provider::ProviderFailure;
 use super::*;
 use crate::audio::format::AudioFormat;
 use crate::failover::Board;
+use crate::ledger::Ledger;
 use crate::llm::{Llm, LlmEvent, LlmRequest};
 use crate::model::runtime::default_models_dir;
 use crate::store::{Channel, InstanceId, SessionId, SqliteOptions, SqliteStore, Store, SystemClock, UserId};
@@ -99,10 +100,13 @@ impl House {
         let providers = Providers::single(stt, None, llm, once, vad);
         let events = Arc::new(Events::new(Metrics::new("gpt-4o-mini", &[])));
         let (core, board) = Board::for_providers(&providers, core, &events);
+        let (clock, name) = (Arc::new(SystemClock), "here".to_owned());
+        let ledger = Arc::new(Ledger::new(Arc::clone(&store), clock, core.ceilings.clone(), name));
         let deps = Arc::new(Deps {
             store: Arc::clone(&store),
             providers,
             board,
+            ledger,
             core,
             vad: VadConfig::default(),
             events,
@@ -199,6 +203,25 @@ async fn after_a_defect_what_was_metered_last_is_what_was_spent() {
     let stored = house.deps.store.load_session(SessionId::new("s")).await.unwrap().unwrap();
     assert!(stored.ended);
     assert_eq!(stored.doc.conversation_history.last().unwrap().content, "Hello.");
+}
+
+#[tokio::test]
+async fn at_the_ceiling_no_model_is_asked_any_more_and_the_books_of_the_day_have_it() {
+    // What the first answer costs is what the call may cost. A second one would be a defect.
+    let house = House::with(|core| core.ceilings.call = NanoUsd(750_000)).await;
+    assert_eq!(house.text("hello").await.unwrap().reply, "Hello.");
+    assert_eq!(house.text("and again").await.unwrap().reply, voice_core::phrases::CEILING);
+    house.handle.ended().await;
+    assert_eq!(house.handle.info().ended, Some((Outcome::Completed, EndReason::Ceiling)));
+    assert_eq!(house.handle.info().cost_step, CostStep::Close);
+    let steps = house.metric("voice_cost_steps_total{step=\"close\",ceiling=\"call\"}");
+    assert_eq!(steps.as_deref(), Some("1"));
+    house.deps.ledger.flush().await.unwrap();
+    let today = jiff::Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
+    let spend = house.deps.store.spend(today.yesterday().unwrap(), today).await.unwrap();
+    let told: Vec<_> = spend.iter().map(|(key, sum)| (key.stage.as_str(), sum.used.0, sum.quantity)).collect();
+    assert!(told.contains(&("llm", 750_000, 2_000)), "{told:?}");
+    assert!(told.iter().any(|(stage, ..)| *stage == "call"), "{told:?}");
 }
 
 #[tokio::test]

@@ -45,8 +45,8 @@ impl Driver {
                 self.transcribe(utterance, revision, until_ms, rung);
             }
             Output::DropUtterance { utterance } => self.drop_utterance(utterance),
-            Output::RequestLlm { request, reply, rung, agent, chat } => {
-                self.ask_model(request, reply, rung, agent, chat);
+            Output::RequestLlm { request, reply, rung, agent, chat, brief } => {
+                self.ask_model((request, reply, rung), agent, chat, brief);
             }
             Output::CancelLlm { request } => {
                 if let Some(asked) = self.models.remove(&request) {
@@ -104,11 +104,10 @@ impl Driver {
 
     fn ask_model(
         &mut self,
-        request: LlmRequestId,
-        reply: ReplyId,
-        rung: RungId,
+        (request, reply, rung): (LlmRequestId, ReplyId, RungId),
         agent: &'static str,
         chat: ChatContext,
+        brief: bool,
     ) {
         let Some(llm) = self.deps.providers.llm.get(usize::from(rung.0)).cloned() else {
             let failure = ProviderErrorKind::Unavailable.into();
@@ -122,7 +121,7 @@ impl Driver {
             tools: tools::specs_for(agent),
             now: self.local_now(),
             titles: self.staging.titles().to_vec(),
-            brief: false,
+            brief,
         };
         let asked = asked_chars(&request_body);
         let stream = llm.stream(request_body);
@@ -393,8 +392,8 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
             Some(Ok(LlmEvent::ToolCall { name, arguments })) => {
                 (Done::Core(Input::LlmToolCall { request, name, arguments }), false)
             }
-            Some(Ok(LlmEvent::Done { input_tokens, output_tokens, .. })) => {
-                let quantity = Quantity::Tokens { input: input_tokens, output: output_tokens };
+            Some(Ok(LlmEvent::Done { input_tokens, cached_tokens, output_tokens })) => {
+                let quantity = Quantity::Tokens { input: input_tokens, cached: cached_tokens, output: output_tokens };
                 let used = Done::LlmUsed { request, quantity };
                 if sender.send(used).await.is_err() {
                     return;

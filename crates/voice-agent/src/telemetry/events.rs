@@ -17,7 +17,7 @@ use voice_core::timeline::{PauseCause, Stages};
 use super::Metrics;
 use super::metrics::{
     ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByRoute,
-    BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByTool, ByToolOutcome, CLOSE_CODES,
+    BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByStep, ByTool, ByToolOutcome, CLOSE_CODES, REJECTIONS,
 };
 
 /// What a session's metrics and log lines are labelled with.
@@ -117,15 +117,15 @@ impl Events {
             "session ended");
     }
 
-    /// A session was not taken: `full`, `draining`, `starting` or `store`.
+    /// A session was not taken: `full`, `draining`, `starting`, `store` or `spent`.
     pub fn session_rejected(&self, reason: &'static str) {
         self.metrics.sessions_rejected.get_or_create(&ByReason { reason: reason.to_owned() }).inc();
         warn!(reason, "session rejected");
     }
 
     /// How many sessions were not taken, by reason.
-    pub fn sessions_rejected(&self) -> [(&'static str, u64); 4] {
-        ["full", "draining", "starting", "store"].map(|reason| {
+    pub fn sessions_rejected(&self) -> [(&'static str, u64); 5] {
+        REJECTIONS.map(|reason| {
             (reason, self.metrics.sessions_rejected.get_or_create(&ByReason { reason: reason.to_owned() }).get())
         })
     }
@@ -222,6 +222,12 @@ impl Events {
             Observation::CommitFailed { commit } => {
                 self.metrics.store_errors.inc();
                 error!(session, %commit, "the session could not be saved; it goes on from memory");
+            }
+            Observation::CostStepTaken { from, to, ceiling, call, day } => {
+                let (from, step, ceiling) = (from.as_str(), to.as_str(), ceiling.as_str());
+                let labels = ByStep { step: step.to_owned(), ceiling: ceiling.to_owned() };
+                self.metrics.cost_steps.get_or_create(&labels).inc();
+                warn!(session, from, step, ceiling, call_usd = %call, day_usd = %day, "the call saves money");
             }
             Observation::FellBackToText => {
                 self.metrics.text_fallbacks.get_or_create(&labels.by_channel()).inc();
