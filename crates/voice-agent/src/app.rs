@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::answer_cache::AnswerCache;
 use crate::config::{AuthMode, Config};
 use crate::http::{Door, JwtError, Origins, Verifier, metrics_router, random_hex, router, serve};
 use crate::ledger::Ledger;
@@ -86,6 +87,8 @@ pub struct App {
     pub readiness: Arc<Readiness>,
     /// What is spent.
     pub ledger: Arc<Ledger>,
+    /// Answers that were given before; the erasure of a user drops theirs.
+    pub answer_cache: Arc<AnswerCache>,
     /// The live sessions.
     pub sessions: Sessions,
     /// The Hosts and Origins that are ours.
@@ -147,6 +150,7 @@ impl App {
             connections: TaskTracker::new(),
             calls: TaskTracker::new(),
             next_connection: AtomicU64::new(1),
+            answer_cache: Arc::new(AnswerCache::new(config.cost.answer_cache_entries, config.cost.answer_cache_s)),
             config,
             store,
             clock,

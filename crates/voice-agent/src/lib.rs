@@ -1,5 +1,6 @@
 //! The wires: everything between a `voice_core` session and the world.
 
+pub mod answer_cache;
 pub mod app;
 pub mod audio;
 mod blocking;

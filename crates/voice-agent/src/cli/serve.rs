@@ -14,7 +14,7 @@ use crate::config::{Config, Loaded};
 use crate::driver::api::{SessionHandle, SessionInfo};
 use crate::driver::{self, Deps};
 use crate::embedded;
-use crate::failover::Board;
+use crate::failover::{Board, Books};
 use crate::http::random_hex;
 use crate::llm::rules;
 use crate::providers;
@@ -97,7 +97,8 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     app.readiness.watch(rungs);
     let providers = providers::assemble(&app.config, providers, &app.calls)?;
     let (core, board) = Board::for_providers(&providers, app.config.core(), &app.events);
-    app.calls.spawn(Arc::clone(&board).probe(providers.clone(), app.going_away.clone()));
+    let books = Books { ledger: Arc::clone(&app.ledger), prices: Arc::new(core.prices.clone()) };
+    app.calls.spawn(Arc::clone(&board).probe(providers.clone(), books, app.going_away.clone()));
     app.calls.spawn(providers::find_retired(providers.clone(), Arc::clone(&board), app.going_away.clone()));
     app.readiness.watch(Board::watched(&board));
     let folder = &app.config.input_log.dir;
@@ -107,6 +108,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         board,
         core,
         ledger: Arc::clone(&app.ledger),
+        answer_cache: Arc::clone(&app.answer_cache),
         vad: app.config.vad(),
         events: Arc::clone(&app.events),
         traces,

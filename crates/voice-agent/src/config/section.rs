@@ -194,6 +194,10 @@ sections! {
         at_ceiling: AtCeiling = core().ceilings.at_ceiling,
         /// A call that goes on in text ends at this share.
         text_until_percent: u32 = core().ceilings.text_until_percent,
+        /// For how long an answer is given again to the same question, in seconds; 0: never.
+        answer_cache_s: u64 = 300,
+        /// Most answers that are kept.
+        answer_cache_entries: usize = 1_000,
     }
 
     /// Deepgram: streaming speech to text.

@@ -17,6 +17,7 @@ mod leave;
 mod leg;
 mod lines;
 mod mouth;
+mod recall;
 mod recommit;
 mod spend;
 mod staging;
@@ -44,6 +45,7 @@ use voice_core::ids::{ConnectionId, LlmRequestId, UtteranceId};
 use voice_core::input::ProviderHealth;
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
+use voice_core::provider::Stage;
 use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation, Output};
 
@@ -58,6 +60,7 @@ use feed::Feed;
 use journal::Journal;
 use lines::Lines;
 use mouth::Mouth;
+use recall::Noting;
 use spend::Spend;
 use staging::Staging;
 
@@ -165,6 +168,10 @@ struct Driver {
     spend: Spend,
     /// What everybody has spent today.
     day_spend: watch::Receiver<NanoUsd>,
+    /// The answer in the making that may be kept.
+    noting: Option<Noting>,
+    /// The request that was answered without a model.
+    recalled: Option<LlmRequestId>,
     answers: Answers,
     /// The commit that is being made.
     committing: Option<AbortHandle>,
@@ -227,6 +234,8 @@ impl Driver {
             told_health: Arc::default(),
             spend: Spend::default(),
             day_spend: deps.ledger.news(),
+            noting: None,
+            recalled: None,
             answers: Answers::default(),
             committing: None,
             turn_tools: Vec::new(),
@@ -330,6 +339,7 @@ impl Driver {
     fn feed(&mut self, input: Input) {
         let now_ms = self.now_ms();
         let logged = self.journal.is_on().then(|| input.clone());
+        let recalled = matches!(&input, Input::LlmText { request, .. } if self.recalled == Some(*request));
         let message = if let Input::Text { message, .. } = &input { *message } else { None };
         self.session.handle_input(now_ms, input);
         while let Some(output) = self.session.poll_output() {
@@ -337,6 +347,9 @@ impl Driver {
             if let (Some(message), Output::Client { event: ClientEvent::Error { .. } }) = (&message, &output) {
                 // A message that is refused will not be answered: whoever waits is told so now.
                 self.answers.refuse(*message);
+            }
+            if recalled && tells_of_a_model(&output) {
+                continue;
             }
             self.carry_out(now_ms, output);
         }
@@ -419,6 +432,12 @@ impl Driver {
         }
         self.send(Outbound::Event(event));
     }
+}
+
+/// What is observed of a model, where none was asked.
+const fn tells_of_a_model(output: &Output) -> bool {
+    let Output::Observe { observation } = output else { return false };
+    matches!(observation, Observation::LlmStarted { .. } | Observation::Attempt { stage: Stage::Llm, .. })
 }
 
 fn begin(header: Header, doc: &SessionDoc, config: &CoreConfig) -> Session {

@@ -6,10 +6,12 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_core::chat::ChatItem;
 use voice_core::ids::{RungId, SpeechId};
 use voice_core::provider::ProviderFailure;
 
 use super::*;
+use crate::answer_cache::AnswerCache;
 use crate::audio::format::AudioFormat;
 use crate::failover::Board;
 use crate::ledger::Ledger;
@@ -17,6 +19,7 @@ use crate::llm::{Llm, LlmEvent, LlmRequest};
 use crate::model::runtime::default_models_dir;
 use crate::store::{Channel, InstanceId, SessionId, SqliteOptions, SqliteStore, Store, SystemClock, UserId};
 use crate::stt::{Stt, Wanted};
+use crate::tasks::{Task, TaskChange, UndoEffect};
 use crate::telemetry::{Events, Metrics, Traces};
 use crate::tts::{Tts, TtsEvent, TtsRequest};
 use crate::vad::{Silero, VadConfig};
@@ -75,6 +78,61 @@ impl Tts for Once {
     }
 }
 
+/// Reads the list, and says how many tasks are on it.
+#[derive(Default)]
+struct Lister(AtomicU32);
+
+impl Llm for Lister {
+    fn provider(&self) -> &'static str {
+        "openai"
+    }
+
+    fn model(&self) -> &str {
+        "gpt-4o-mini"
+    }
+
+    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let answer = match request.chat.items.last() {
+            Some(ChatItem::ToolOutput(output)) => LlmEvent::Text(format!("You have {}.", output.result["total"])),
+            _ => LlmEvent::ToolCall { name: "list_tasks".to_owned(), arguments: serde_json::Map::new() },
+        };
+        let done = LlmEvent::Done { input_tokens: 1_000, cached_tokens: 0, output_tokens: 1_000 };
+        stream::iter([Ok(answer), Ok(done)]).boxed()
+    }
+}
+
+#[tokio::test]
+async fn the_same_question_is_answered_once_until_the_tasks_change() {
+    let lister = Arc::new(Lister::default());
+    let house = House::asking(|_| {}, Some(Arc::clone(&lister) as Arc<dyn Llm>)).await;
+    let asked = || lister.0.load(Ordering::SeqCst);
+    let first = house.text("What are my tasks?").await.unwrap();
+    assert_eq!((first.reply.as_str(), first.cost_usd, asked()), ("You have 0.", 0.0015, 2));
+    let again = house.text("what are my tasks").await.unwrap();
+    assert_eq!((again.reply.as_str(), again.cost_usd, asked()), ("You have 0.", 0.0, 2));
+    // Another process adds one: nobody tells this session.
+    let task = Task {
+        id: crate::tasks::TaskId::random().unwrap(),
+        title: "Buy milk".to_owned(),
+        status: crate::tasks::TaskStatus::Open,
+        due: None,
+        priority: crate::tasks::Priority::Normal,
+        created_at: jiff::Timestamp::now(),
+        completed_at: None,
+    };
+    let (user, changes) = (UserId::new("ada"), vec![TaskChange::Created(task)]);
+    house.deps.store.change_tasks(user, None, changes, UndoEffect::None).await.unwrap();
+    assert_eq!(house.text("What are my tasks?").await.unwrap().reply, "You have 1.");
+    assert_eq!(asked(), 4);
+    // What points into the conversation is asked every time.
+    assert_eq!(house.text("Which of them?").await.unwrap().reply, "You have 1.");
+    assert_eq!(asked(), 6);
+    let count = |result: &str| house.metric(&format!("voice_answer_cache_total{{result=\"{result}\"}}"));
+    assert_eq!((count("hit").as_deref(), count("miss").as_deref()), (Some("1"), Some("2")));
+    assert_eq!(house.metric("voice_llm_duration_seconds_count{model=\"gpt-4o-mini\"}").as_deref(), Some("6"));
+}
+
 /// One running session, and what is around it.
 struct House {
     handle: SessionHandle,
@@ -88,6 +146,10 @@ impl House {
     }
 
     async fn with(change: impl FnOnce(&mut CoreConfig)) -> Self {
+        Self::asking(change, None).await
+    }
+
+    async fn asking(change: impl FnOnce(&mut CoreConfig), llm: Option<Arc<dyn Llm>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), SqliteOptions::default()).unwrap());
         let once = Arc::new(Once::default());
@@ -96,7 +158,8 @@ impl House {
         let mut core = CoreConfig { greeting: String::new(), prices, ..CoreConfig::default() };
         change(&mut core);
         let vad = Silero::load(&default_models_dir()).expect("the model; `make models` fetches it");
-        let (stt, llm) = (Arc::clone(&once) as Arc<dyn Stt>, Arc::clone(&once) as Arc<dyn Llm>);
+        let stt = Arc::clone(&once) as Arc<dyn Stt>;
+        let llm = llm.unwrap_or_else(|| Arc::clone(&once) as Arc<dyn Llm>);
         let providers = Providers::single(stt, None, llm, once, vad);
         let events = Arc::new(Events::new(Metrics::new("gpt-4o-mini", &[])));
         let (core, board) = Board::for_providers(&providers, core, &events);
@@ -107,6 +170,7 @@ impl House {
             providers,
             board,
             ledger,
+            answer_cache: Arc::new(AnswerCache::new(10, 300)),
             core,
             vad: VadConfig::default(),
             events,

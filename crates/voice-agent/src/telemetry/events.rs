@@ -16,8 +16,9 @@ use voice_core::timeline::{PauseCause, Stages};
 
 use super::Metrics;
 use super::metrics::{
-    ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByRoute,
-    BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByStep, ByTool, ByToolOutcome, CLOSE_CODES, REJECTIONS,
+    ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByResult,
+    ByRoute, BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByStep, ByTool, ByToolOutcome, CLOSE_CODES,
+    REJECTIONS,
 };
 
 /// What a session's metrics and log lines are labelled with.
@@ -308,6 +309,19 @@ impl Events {
             wasted: wasted.to_string(),
         };
         self.metrics.spend.get_or_create(&labels).inc_by(cost.0);
+    }
+
+    /// A question that may have been answered before: whether it had been.
+    pub fn answer_recalled(&self, session: &str, hit: bool) {
+        let result = if hit { "hit" } else { "miss" };
+        self.metrics.answer_cache.get_or_create(&ByResult { result: result.to_owned() }).inc();
+        debug!(session, result, "answer cache");
+    }
+
+    /// A probe used something that costs.
+    pub fn probe_spent(&self, usage: &Usage, cost: NanoUsd) {
+        let labels = ByStageProvider { stage: usage.stage.as_str().to_owned(), provider: usage.provider.clone() };
+        self.metrics.probe_spend.get_or_create(&labels).inc_by(cost.0);
     }
 
     /// The store took a commit.

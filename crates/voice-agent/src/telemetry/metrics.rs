@@ -43,6 +43,7 @@ labels! {
     ByStageProvider { stage, provider }
     BySpend { stage, provider, wasted }
     ByStep { step, ceiling }
+    ByResult { result }
     ByReason { reason }
     ByCode { code }
     ByVersion { version }
@@ -126,6 +127,8 @@ metrics! {
     probe_spend: Counts<ByStageProvider> = Family::default(), "voice_probe_spend_nanousd";
     /// Steps that calls took near their ceiling, by step and by whose ceiling it is
     cost_steps: Counts<ByStep> = Family::default(), "voice_cost_steps";
+    /// Questions that may have been answered before, by whether they had been: hit or miss
+    answer_cache: Counts<ByResult> = Family::default(), "voice_answer_cache";
     /// Milliseconds that callers were connected; with the spend, the cost per minute
     connected: Counts<ByChannel> = Family::default(), "voice_connected_milliseconds";
     /// Turns, spoken and typed
@@ -295,6 +298,9 @@ impl Metrics {
                 let (step, ceiling) = (step.as_str().to_owned(), ceiling.as_str().to_owned());
                 touch(&self.cost_steps, &ByStep { step, ceiling });
             }
+        }
+        for result in ["hit", "miss"].map(str::to_owned) {
+            touch(&self.answer_cache, &ByResult { result });
         }
         for reason in REJECTIONS.map(str::to_owned) {
             touch(&self.sessions_rejected, &ByReason { reason });

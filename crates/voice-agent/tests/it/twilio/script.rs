@@ -7,6 +7,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_agent::answer_cache::AnswerCache;
 use voice_agent::audio::format::AudioFormat;
 use voice_agent::driver::{self, Deps, Providers};
 use voice_agent::failover::Board;
@@ -53,6 +54,7 @@ impl Script {
             providers,
             board,
             ledger,
+            answer_cache: Arc::new(AnswerCache::new(10, 300)),
             core,
             vad: ground.config.vad(),
             events: Arc::clone(&ground.events),
