@@ -127,17 +127,19 @@ impl Driver {
         self.note_request(request, reply);
         let asked = asked_chars(&request_body);
         let recall = self.may_recall(rung, &request_body);
-        let stream = llm.stream(request_body);
-        let (deps, user, sender) = (Arc::clone(&self.deps), self.doc.user_id.clone(), self.done_sender.clone());
-        let answer = async move {
-            if let Some(key) = recall
-                && recall_answer(&deps, user, request, key, &sender).await
-            {
-                return;
+        let sender = self.done_sender.clone();
+        let abort = match recall {
+            None => self.deps.tracker.spawn(follow_model(request, llm.stream(request_body), sender)),
+            Some(key) => {
+                let (deps, user) = (Arc::clone(&self.deps), self.doc.user_id.clone());
+                self.deps.tracker.spawn(async move {
+                    if !recall_answer(&deps, user, request, key, &sender).await {
+                        follow_model(request, llm.stream(request_body), sender).await;
+                    }
+                })
             }
-            follow_model(request, stream, sender).await;
         };
-        let abort = self.deps.tracker.spawn(answer).abort_handle();
+        let abort = abort.abort_handle();
         self.models.insert(request, Asked { abort, reply, rung, chars: (asked, 0), booked: false });
     }
 
