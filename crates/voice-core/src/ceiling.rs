@@ -81,6 +81,8 @@ pub struct Ceilings {
     pub call: NanoUsd,
     /// For all calls of a day together, in UTC; nothing: there is none.
     pub day: NanoUsd,
+    /// Answers are short from the beginning, whatever was spent.
+    pub always_brief: bool,
     /// From this share on answers are shorter.
     pub brief_percent: u32,
     /// From this share on the cheapest providers come first.
@@ -96,6 +98,7 @@ impl Default for Ceilings {
         Self {
             call: NanoUsd(0),
             day: NanoUsd(0),
+            always_brief: false,
             brief_percent: 60,
             cheap_percent: 80,
             at_ceiling: AtCeiling::Close,

@@ -67,6 +67,7 @@ impl Cost {
         Ceilings {
             call: NanoUsd(self.call_nanousd),
             day: NanoUsd(self.day_nanousd),
+            always_brief: self.always_brief,
             brief_percent: self.brief_percent,
             cheap_percent: self.cheap_percent,
             at_ceiling: self.at_ceiling,

@@ -186,6 +186,8 @@ sections! {
         call_nanousd: u64 = core().ceilings.call.0,
         /// For all calls of a day together, in UTC; 0: there is no ceiling.
         day_nanousd: u64 = core().ceilings.day.0,
+        /// Answers are short from the beginning, whatever was spent.
+        always_brief: bool = core().ceilings.always_brief,
         /// From this share on answers are shorter; 0: never.
         brief_percent: u32 = core().ceilings.brief_percent,
         /// From this share on the cheapest providers of the chains come first; 0: never.

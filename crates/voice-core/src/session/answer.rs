@@ -198,7 +198,7 @@ impl Session {
         let said = said.map(str::trim).filter(|said| !said.is_empty());
         items.extend(said.map(|said| ChatItem::Assistant { text: said.to_owned(), interrupted: true }));
         let (reply, agent) = (reply.id, reply.agent.name);
-        let brief = self.frugal.step >= CostStep::Brief;
+        let brief = self.config.ceilings.always_brief || self.frugal.step >= CostStep::Brief;
         self.push(Output::RequestLlm { request, reply, rung, agent, chat: ChatContext { items }, brief });
         Some(request)
     }

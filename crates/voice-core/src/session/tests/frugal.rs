@@ -202,6 +202,14 @@ fn the_days_spend_counts_and_midnight_takes_no_step_back() {
 }
 
 #[test]
+fn short_answers_need_no_ceiling() {
+    let ceilings = Ceilings { always_brief: true, ..Ceilings::default() };
+    let mut call = Call::with(CoreConfig { ceilings, ..config() });
+    call.at(1_000, Input::Text { text: "List my tasks".into(), message: None });
+    assert_eq!((call.asked(), call.steps()), (Some((RungId(0), true)), Vec::new()));
+}
+
+#[test]
 fn a_restored_call_keeps_its_step() {
     let mut call = Call::with(config());
     call.at(1_000, spent(850));
