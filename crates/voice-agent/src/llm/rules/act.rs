@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use voice_core::phrases;
 
-use super::answer::resolve;
+use super::answer::{best_fit, resolve};
 use super::dates;
 use super::dialogue::{self, TaskView, Turn};
 use super::normalise::{Utterance, normalise};
@@ -100,6 +100,9 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
     if scene.current().is_none_or(|turn| !turn.calls.is_empty()) {
         return None;
     }
+    if intents.iter().any(|intent| matches!(intent, Intent::Swap(_))) {
+        return Some(Answer::call("list_tasks", list_arguments(&Filter::default(), dialogue::LOOKED)));
+    }
     let target = intents.iter().flat_map(targets_of).find(|target| match target {
         Target::Those(_) => true,
         Target::Picked(picks) => {
@@ -156,6 +159,8 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             Err(question) => Answer::say(question),
         },
         Intent::Undo => undo(scene),
+        Intent::Swap(targets) => swap(scene, targets),
+        Intent::Missed(words) => Answer::say(reply::missed(words)),
         Intent::AddThat => add_that(scene),
         Intent::Last => match dialogue::focus(scene.history()).last() {
             Some(task) => Answer::say(format!("The last one was {}.", reply::with_due(*task, scene))),
@@ -170,7 +175,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             None => Answer::say(reply::not_understood(scene, utterance)),
         },
         Intent::Stays => Answer::say("Okay, it stays on your list."),
-        Intent::NothingToBringBack => Answer::say("There is nothing to bring back just now. You can say, undo that."),
+        Intent::Redo | Intent::NothingToBringBack => Answer::say("There is nothing to bring back just now. You can say, undo that."),
         Intent::Unsure => Answer::say("Okay, I'll leave everything as it is. Tell me when you know."),
         Intent::SoundsLikeUndo | Intent::BringBack => Answer::say(reply::not_understood(scene, utterance)),
         Intent::Kept => Answer::say("Okay, I left everything as it is."),
@@ -262,6 +267,32 @@ fn undo(scene: &Scene<'_>) -> Answer {
     let changed = history.last().map_or(0, |turn| dialogue::changes_of(turn).count());
     let steps = changed.clamp(1, MAX_TARGETS);
     Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
+}
+
+/// Two tasks get each other's due dates, which a look at the list has found.
+fn swap(scene: &Scene<'_>, targets: &[Target]) -> Answer {
+    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
+    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+    let meant = |target: &Target| match target {
+        Target::Title(title) => {
+            let lower = title.to_lowercase();
+            best_fit(&lower.split(' ').collect::<Vec<_>>(), &tasks)
+        }
+        _ => {
+            let focus = dialogue::focus(scene.history());
+            tasks.iter().filter(|task| focus.iter().any(|spoken| spoken.id == task.id)).copied().collect()
+        }
+    };
+    let meant: Vec<TaskView<'_>> = targets.iter().flat_map(meant).collect();
+    let [one, other] = meant.as_slice() else {
+        return Answer::say("Which two tasks do you mean? Please say their names.");
+    };
+    let dated = |task: &TaskView<'_>, due: Option<&str>| {
+        let mut arguments = by_id(task);
+        arguments.insert("due".into(), due.into());
+        ("set_due", arguments)
+    };
+    Answer { text: String::new(), calls: vec![dated(one, other.due), dated(other, one.due)] }
 }
 
 fn list(filter: &Filter, limit: usize) -> Answer {

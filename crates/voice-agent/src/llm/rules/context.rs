@@ -4,29 +4,70 @@
 use super::act::{Scene, choose};
 use super::answer::{again_by_title, again_with, correct};
 use super::dates;
-use super::dialogue::{self, Turn, changes_of};
+use super::dialogue::{self, Called, Turn, changes_of};
 use super::lexicon;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, NewTask, Pick, Talk};
 
 /// Replaces what depends on what was done before.
-pub(crate) fn settled(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Intent>) -> Vec<Intent> {
-    let history = scene.history();
-    let Some(last) = history.last() else { return intents };
+/// `last` is the turn before, but for those that only repeated or hesitated.
+pub(crate) fn settled(
+    scene: &Scene<'_>,
+    last: &Turn<'_>,
+    utterance: &Utterance,
+    intents: Vec<Intent>,
+) -> Vec<Intent> {
     let settle = |intent: Intent| match intent {
         Intent::SoundsLikeUndo if changes_of(last).next().is_some() => Intent::Undo,
         Intent::SoundsLikeUndo if utterance.text.starts_with("i ") => Intent::Talk(Talk::Praise),
         Intent::SoundsLikeUndo => Intent::Unknown,
         Intent::BringBack => brought_back(scene, last),
-        Intent::Add(tasks) => Intent::Add(tasks.into_iter().map(|task| at_the_same_time(scene, task)).collect()),
+        Intent::Cancel if forgets(utterance) && changes_of(last).next().is_some() => Intent::Undo,
+        Intent::Add(tasks) => Intent::Add(tasks.into_iter().map(|task| at_the_same_time(scene, utterance, task)).collect()),
         other => other,
     };
+    if intents == [Intent::Redo] {
+        let again = redone(scene);
+        return if again.is_empty() { vec![Intent::NothingToBringBack] } else { again };
+    }
     let intents: Vec<Intent> = intents.into_iter().map(settle).collect();
     let [intent] = intents.as_slice() else { return intents };
     let found = ellipsis(scene, last, utterance, intent)
         .or_else(|| mended(scene, last, utterance, intent))
         .or_else(|| picked(scene, last, utterance, intent));
     found.unwrap_or(intents)
+}
+
+/// "Actually, forget it": only what is said of what was just done.
+fn forgets(utterance: &Utterance) -> bool {
+    let said = |phrase: &&str| utterance.text.contains(phrase);
+    ["forget it", "forget that", "forget about", "scratch that", "cancel that", "cancel it"].iter().any(said)
+}
+
+/// What the last "undo" took back, to be done again in the order in which it was done.
+fn redone(scene: &Scene<'_>) -> Vec<Intent> {
+    let mut done: Vec<Called<'_>> = Vec::new();
+    let mut undone: Vec<Vec<Called<'_>>> = Vec::new();
+    for turn in scene.history() {
+        let count = turn.calls.iter().filter(|called| called.status() == "undone").count();
+        if count > 0 {
+            undone.push(done.split_off(done.len().saturating_sub(count)));
+        }
+        if changes_of(turn).next().is_some() {
+            undone.clear();
+            done.extend(changes_of(turn).copied());
+        }
+    }
+    let again = |called: &Called<'_>| {
+        let mut arguments = called.call.arguments.clone();
+        // By its id, where it is still the same task.
+        if let Some(task) = called.task().filter(|_| called.call.name != "add_task") {
+            arguments.remove("title");
+            arguments.insert("id".into(), task.id.clone());
+        }
+        Intent::Again(called.call.name.clone(), arguments)
+    };
+    undone.pop().unwrap_or_default().iter().map(again).collect()
 }
 
 /// "Put it back": what was just deleted, finished, or taken off again by an "undo".
@@ -48,16 +89,41 @@ fn brought_back(scene: &Scene<'_>, last: &Turn<'_>) -> Intent {
 }
 
 /// "… at the same time": as the task that was spoken of last.
-fn at_the_same_time(scene: &Scene<'_>, task: NewTask) -> NewTask {
+fn at_the_same_time(scene: &Scene<'_>, utterance: &Utterance, task: NewTask) -> NewTask {
     let lower = task.title.to_lowercase();
-    let ends = ["at the same time", "same time", "on the same day", "for the same day", "same day"];
-    let Some(end) = ends.iter().find(|end| lower.ends_with(&format!(" {end}"))) else { return task };
+    let ends = [
+        ("at the same time", 0),
+        ("same time", 0),
+        ("on the same day", 0),
+        ("for the same day", 0),
+        ("same day", 0),
+        ("on that day", 0),
+        ("the day before", -1),
+        ("a day before", -1),
+        ("the day after", 1),
+        ("a day after", 1),
+        ("a day later", 1),
+    ];
+    let Some((end, days)) = ends.iter().find(|(end, _)| lower.ends_with(&format!(" {end}"))) else { return task };
     let focus = dialogue::focus(scene.history());
     let due = focus.last().and_then(|task| task.due).and_then(|due| dates::due_date(due, &scene.request.now));
+    // Nothing was spoken of: a day in the same breath ("my flight is on the 19th, remind me to pack the day before").
+    let due = due.or_else(|| day_in(scene, utterance));
     let Some(due) = due.filter(|_| task.due.is_none()) else { return task };
+    let Ok(date) = due.date.checked_add(jiff::Span::new().days(*days)) else { return task };
+    let due = dates::Due { date, ..due };
     let due = if end.contains("day") { dates::Due { time: None, ..due } } else { due };
     let kept = task.title.len() - end.len();
     NewTask { title: task.title[..kept].trim_end_matches([' ', ',']).to_owned(), due: Some(due), ..task }
+}
+
+/// The first day that the words name.
+fn day_in(scene: &Scene<'_>, utterance: &Utterance) -> Option<dates::Due> {
+    let words = norms(&utterance.words);
+    (0..words.len())
+        .find_map(|at| dates::find_leading(&words[at..], &scene.request.now))
+        .map(|(_, due)| due)
+        .filter(|due| due.day_said)
 }
 
 /// "And eggs", "eggs too": more of what was just done.
@@ -67,6 +133,16 @@ fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &
         return None;
     }
     let words = utterance.words.as_slice();
+    let words = match words {
+        [first, rest @ ..] if rest.len() > 1 && matches!(first.norm.as_str(), "ok" | "okay" | "yes" | "yeah") => rest,
+        _ => words,
+    };
+    // "So are the dishes", "so is the car".
+    if let ["so", "is" | "are" | "was" | "were" | "has" | "have" | "did" | "does", rest @ ..] = norms(words).as_slice()
+        && change.call.name != "add_task"
+    {
+        return scene.titles.named(rest).map(|named| vec![again_by_title(&change, named)]);
+    }
     let leads =
         words.iter().take_while(|word| matches!(word.norm.as_str(), "and" | "also" | "plus" | "oh" | "then")).count();
     let tail = match norms(words).as_slice() {
@@ -133,8 +209,15 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
             matches!(word.norm.as_str(), "no" | "sorry" | "nope" | "wait" | "actually" | "oops" | "rather" | "oh")
         })
         .count();
-    let meant = matches!(norms(&utterance.words[lead..]).as_slice(), ["i", "meant" | "mean" | "said", _, ..]);
-    let lead = lead + if meant { 2 } else { 0 };
+    let behind = norms(&utterance.words[lead..]);
+    let lead = lead
+        + match behind.as_slice() {
+            ["i", "meant" | "mean" | "said", _, ..] | ["it", "is" | "was", _, ..] | ["that", "is", _, ..] => 2,
+            ["it's" | "that's" | "its", _, ..] => 1,
+            // "No, undo that, …" is no title.
+            ["undo" | "delete" | "remove" | "what" | "what's" | "show" | "list" | "forget", ..] => return None,
+            _ => 0,
+        };
     let rest = utterance.words.get(lead..).filter(|rest| lead > 0 && !rest.is_empty() && rest.len() <= 7)?;
     correct(scene, last, rest)
 }

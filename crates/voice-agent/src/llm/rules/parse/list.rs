@@ -48,6 +48,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:do|must|should|did) (?:i|we) (?:still |really |also )*(?:have to |need to |got to )?(?P<t>.+?)(?: still)?",
             |found| found.known.titles.named(&norms(found.words("t"))).map(|_| query(found.words("t"))),
         ),
+        // "Do I still have to water the lawn?": it may be done.
+        (r"(?:do|must|should) (?:i|we) (?:still )?(?:have to|need to|got to) (?P<t>.+?)(?: still)?", |found| {
+            lexicon::starts_action(&norms(found.words("t"))).then(|| query(found.words("t")))
+        }),
         (
             r"(?:did|have) you (?:already |just )?(?:add|added|put|got|get|saved?|noted?|written?)(?: down)? (?:it|that|this|them)(?: down| on| yet| already| to my list| on my list)*",
             |_| Some(Intent::Last),
@@ -139,7 +143,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
-            r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what (?:else )?(?:have i|do i have|i have) (?:got|left|to do)(?: .*)?|what have i got(?: .*)?|what else do i have(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?",
+            r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what(?:'s| is)? (?:comes?|coming|coming up)|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what (?:else )?(?:have i|do i have|i have) (?:got|left|to do)(?: .*)?|what have i got(?: .*)?|what else do i have(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (

@@ -133,6 +133,10 @@ pub(crate) enum Intent {
     /// All done tasks, or all tasks; but for these.
     DeleteScope(&'static str, Vec<Target>),
     Undo,
+    /// What was just taken back is done again.
+    Redo,
+    /// Two tasks' due dates are exchanged.
+    Swap(Vec<Target>),
     /// What sounds like "undo that", or "go back": only that if something has just been changed.
     SoundsLikeUndo,
     /// "Put it back": only what was taken off the list, or finished.
@@ -167,6 +171,8 @@ pub(crate) enum Intent {
     NothingToBringBack,
     /// No more of that.
     Enough,
+    /// Words between commands that are none.
+    Missed(String),
     /// Only "um", or nothing.
     Hesitation,
     Unknown,
@@ -205,6 +211,7 @@ impl Intent {
                 | Self::Repeat
                 | Self::AddThat
                 | Self::Last
+                | Self::Missed(_)
         )
     }
 }
@@ -235,13 +242,24 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if let Some(told) = split::sentences(&whole, known) {
         return told;
     }
-    vec![parse_one(&whole, known)]
+    if let Some(wanted) = split::wanted(&whole, known) {
+        return vec![wanted];
+    }
+    let one = parse_one(&whole, known);
+    let lost = matches!(one, Intent::Unknown | Intent::Talk(Talk::OffTopic));
+    if let Some(some) = lost.then(|| split::partly(&whole, known)).flatten() {
+        return some;
+    }
+    change::each_of(one, known)
 }
 
 /// Understands one command.
 pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     if let Some(talk) = small::parse_whole_talk(utterance) {
         return talk;
+    }
+    if let Some(known) = small::parse_led_talk(utterance).or_else(|| shift::instead(utterance, known)) {
+        return known;
     }
     let plain = small::without_courtesies(utterance);
     let first = parse_exact(&plain, known);
@@ -292,10 +310,13 @@ fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
             | "cause"
             | "cuz"
     );
+    // "…, not Friday".
+    let denies = remark.norm == "not" && dates::parse(&norms(&utterance.words[pause + 2..]), known.now).is_some();
     let head = Utterance::new(utterance.words[..=pause].to_vec());
     let command = parse_exact(&head, known);
-    let fits = command.is_command() && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
-    (explains && fits).then_some(command)
+    let adds = matches!(command, Intent::Add(_)) && !denies;
+    let fits = command.is_command() && !adds && !matches!(command, Intent::Incomplete(..) | Intent::Goodbye);
+    ((explains || denies) && fits).then_some(command)
 }
 
 fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
@@ -393,7 +414,13 @@ fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     match parse_exact(&small::without_courtesies(&rest), known) {
         Intent::Add(tasks) => Some(Intent::Add(fill(tasks))),
         Intent::Offer(tasks) => Some(Intent::Offer(fill(tasks))),
-        _ => None,
+        _ if dates::find_leading(&norms(&rest.words), known.now).is_some() => None,
+        // "Tomorrow at eleven I have a meeting": as with the date behind it.
+        _ => {
+            let turned = rest.words.iter().chain(&utterance.words[..length]).cloned().collect();
+            let intent = parse_exact(&small::without_courtesies(&Utterance::new(turned)), known);
+            matches!(intent, Intent::Add(_) | Intent::Offer(_) | Intent::SetDue(..)).then_some(intent)
+        }
     }
 }
 

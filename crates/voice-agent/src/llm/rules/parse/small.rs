@@ -104,6 +104,8 @@ const LEADING: &[&[&str]] = &[
     &["quickly"],
     &["first", "of", "all"],
     &["um"],
+    &["like"],
+    &["you", "know"],
 ];
 
 const TRAILING: &[&[&str]] = &[
@@ -254,6 +256,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:(?:no|oh|oh no|sorry|oops|actually) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i need (?:that|it) back|i want (?:that|it) back)(?: (?:please|again|then))*",
             |_| Some(Intent::BringBack),
         ),
+        (
+            r"(?:redo|re do|do it again after all|undo the undo|undo (?:your|my|that) undo)(?: (?:it|that|this|please|the last (?:one|change)|again))*",
+            |_| Some(Intent::Redo),
+        ),
         // By sound, or as one says it only of what has just happened.
         (
             r"(?:(?:no|oh|oh no|sorry) )*(?:and do|on do|under|and do that|on do that|under that|i knew that|i knew it|i new that|a new that|i know that|undo bat|undo dad|undo hat|undo cat|undo (?:[a-z]{2,4})|and you that|and you|on to that|go back|oops|whoops)(?: (?:please|again|too|that|it))*",
@@ -323,6 +329,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 (means && !matches!(norms[0], "done" | "finished" | "complete")).then_some(Intent::Correct(words))
             },
         ),
+        // "No, undo that, I meant the pears": what is corrected is taken back.
+        (
+            r"(?:(?:no|oh|oh no|sorry|oops|wait|actually) )*(?:undo (?:it|that|this)|take (?:it|that) back) (?:because |since )?i (?:meant|mean|said|wanted) (?P<what>.+)",
+            |found| Some(Intent::Correct(found.words("what").to_vec())),
+        ),
         // "No, not the milk, call John", "not today, tomorrow": the pause divides them.
         (r"(?:(?:no|sorry|nope|wait) )*not (?P<w>.+)", |found| {
             let words = found.words("w");
@@ -353,6 +364,18 @@ pub(super) fn parse_whole_talk(utterance: &Utterance) -> Option<Intent> {
     // These are looked for anywhere in a sentence, and come after the commands that may contain them.
     let loose = matches!(talk, Intent::Talk(Talk::OffTopic | Talk::Recording | Talk::Weather));
     (!loose && utterance.words.len() <= 8).then_some(talk)
+}
+
+/// Small talk behind the courtesies that lead to it: "okay great, thank you so much".
+pub(super) fn parse_led_talk(utterance: &Utterance) -> Option<Intent> {
+    let mut words: &[Word] = &utterance.words;
+    while let Some(length) = leading_courtesy(words) {
+        words = &words[length..];
+        if let Some(talk) = parse_whole_talk(&Utterance::new(words.to_vec())) {
+            return Some(talk);
+        }
+    }
+    None
 }
 
 /// Answers, farewells and the like.

@@ -2,7 +2,7 @@
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, norms};
+use super::super::normalise::{Utterance, Word, norms, title};
 use super::{Intent, Known, MAX_COMMANDS, Target, parse_one};
 
 fn starts_any(words: &[&str], phrases: &[&[&str]]) -> bool {
@@ -216,6 +216,54 @@ pub(super) fn sentences(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
         intents.push(fits.then_some(intent)?);
     }
     Some(super::chain(intents))
+}
+
+/// "We ran out of soap, put it on the list": what is told is asked for in the same breath.
+pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let words = &utterance.words;
+    seams(words).into_iter().find_map(|(end, start)| {
+        let rest = &words[start..];
+        let adds = rest.len() > 1
+            && matches!(rest[0].norm.as_str(), "add" | "put" | "pop" | "stick" | "note")
+            && matches!(rest[1].norm.as_str(), "it" | "that" | "this" | "them" | "those");
+        if !adds || parse_one(&Utterance::new(rest.to_vec()), known) != Intent::AddThat {
+            return None;
+        }
+        match parse_one(&Utterance::new(words[..end].to_vec()), known) {
+            Intent::Offer(tasks) => Some(Intent::Add(tasks)),
+            _ => None,
+        }
+    })
+}
+
+/// What is understood of a sentence that is not understood as a whole: its commands are carried out, and what is none of them is
+/// said to be lost. None if there is no command in it.
+pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
+    let words = &utterance.words;
+    let mut parts: Vec<&[Word]> = Vec::new();
+    let mut from = 0;
+    for (end, start) in seams(words) {
+        if start > from && end > from && (words[end - 1].pauses() || opens_command(&norms(&words[start..]))) {
+            parts.push(&words[from..end]);
+            from = start;
+        }
+    }
+    parts.push(&words[from..]);
+    if !(2..=MAX_COMMANDS).contains(&parts.len()) {
+        return None;
+    }
+    let mut intents = Vec::with_capacity(parts.len());
+    for part in parts {
+        match parse_one(&Utterance::new(part.to_vec()), known) {
+            Intent::Incomplete(..) | Intent::Goodbye | Intent::Unknown | Intent::Offer(_) | Intent::Date(_) => {
+                intents.push(Intent::Missed(title(part)));
+            }
+            intent if intent.is_command() => intents.push(intent),
+            // Courtesies and the like need no answer beside a command.
+            _ => {}
+        }
+    }
+    intents.iter().any(Intent::is_command).then(|| super::chain(intents))
 }
 
 /// Whether the words need the verb of the clause before: "set A to high | and B to low", "move A to Friday and B to
