@@ -118,6 +118,13 @@ const COMMANDS: [&str; 21] = [
     "change",
 ];
 
+/// Whether a verb says nothing without what it is done to: "buy", but not "exercise".
+pub(crate) fn needs_object(word: &str) -> bool {
+    const VERBS: &str = "ask book bring buy call email fetch find fix get give make message order pay phone pick put send take \
+        tell text write";
+    listed(VERBS, word)
+}
+
 /// Whether the word is in a list of words.
 fn listed(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|entry| entry == word)

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::confusion::{Change, Likes, changes};
+use super::confusion::{Change, Likes, SURPRISE_NATS, changes};
 use super::language::{LANGUAGE, Memo};
-use super::phones::{distance, phones_of, weight};
+use super::phones::{Phone, distance, phones_of, weight};
 use super::phonetic::Sound;
 use super::phrases::{OPENINGS, PARTS, WHOLE};
 use super::rewrite::{changed, in_place_of, rewritten};
@@ -36,6 +36,13 @@ const NAMED_NATS: f32 = 0.6;
 const NAMED_PHONE_NATS: f32 = 1.5;
 /// At most this share of a title may sound different.
 const TITLE_SHARE: f32 = 0.45;
+/// And at most this share where the words name the title well enough: "the weekly report" is left to the language model.
+const NAMED_SHARE: f32 = 0.3;
+/// A word of so many letters says which task is meant.
+const TELLING_LETTERS: usize = 4;
+/// An utterance of at most so many words may be a known one that was misheard; at most this share of it may sound different.
+const WHOLE_WORDS: usize = 6;
+const WHOLE_SHARE: f32 = 0.3;
 /// Verbs after which a task is named.
 const TASK_VERBS: &[&str] = &[
     "mark",
@@ -103,6 +110,16 @@ static INVENTORY: LazyLock<(HashMap<&'static str, Known>, usize)> = LazyLock::ne
     PARTS.iter().for_each(|phrase| known.entry(phrase).or_default().part = true);
     let longest = known.keys().map(|phrase| phrase.split(' ').count()).max().unwrap_or(0);
     (known, longest)
+});
+
+/// The phrases that are whole utterances, with their sounds.
+static WHOLE_SOUNDS: LazyLock<Vec<(&'static str, Vec<Phone>, f32)>> = LazyLock::new(|| {
+    let sound = |phrase: &&'static str| {
+        let phones = phones_of(phrase.split(' '));
+        let most = WHOLE_SHARE * weight(&phones);
+        (*phrase, phones, most)
+    };
+    WHOLE.iter().filter(|phrase| phrase.contains(' ')).map(sound).collect()
 });
 
 /// Expectations about the next utterance. Making one costs some microseconds for each title; the phrases are shared.
@@ -176,6 +193,9 @@ impl<'u> Bias<'u> {
         if let Some((named, price)) = self.named(text) {
             readings.push(weighed(&named, price));
         }
+        if let Some((whole, price)) = whole_by_sound(text) {
+            readings.push(weighed(&whole, price));
+        }
         readings
     }
 
@@ -190,13 +210,15 @@ impl<'u> Bias<'u> {
             .iter()
             .filter(|span| !known(span.start))
             .map(|span| (span, phones_of(words[span.clone()].iter().map(String::as_str))));
+        let words = words.as_slice();
         let alike = heard.flat_map(|(span, heard)| {
             // Coarsely first: a caller may have many titles.
             let near = |title: &&Title| title.phones.len().abs_diff(heard.len()) * 2 <= title.phones.len();
             let titles: Vec<&Title> = self.titles.iter().filter(near).collect();
             titles.into_iter().filter_map(move |title| {
                 let apart = distance(&title.phones, &heard);
-                (apart <= TITLE_SHARE * weight(&title.phones)).then_some((apart, span, title))
+                let share = if names_it(&words[span.clone()], title) { NAMED_SHARE } else { TITLE_SHARE };
+                (apart <= share * weight(&title.phones)).then_some((apart, span, title))
             })
         });
         let (apart, span, title) = alike.min_by(|a, b| a.0.total_cmp(&b.0))?;
@@ -213,7 +235,9 @@ impl<'u> Bias<'u> {
             let words: Vec<String> = written.iter().map(|word| bare(word)).collect();
             let now = self.nats(&words, true);
             let gain = |change: &Change| self.nats(&changed(&words, change), true) - EXCHANGE * change.nats - now;
-            let best = changes(&words, &self.likes).into_iter().map(|change| (gain(&change), change));
+            let surprising: Vec<bool> =
+                LANGUAGE.surprises(&words).into_iter().map(|nats| nats > SURPRISE_NATS).collect();
+            let best = changes(&words, &surprising, &self.likes).into_iter().map(|change| (gain(&change), change));
             // The first one may be in vain: what is understood is known only when all is weighed.
             let least = if round == 0 { -DOUBT_NATS } else { 0.0 };
             let best = best.filter(|(gain, _)| *gain > least).max_by(|a, b| a.0.total_cmp(&b.0));
@@ -316,6 +340,33 @@ impl<'u> Bias<'u> {
         }
         (words.join(" "), repairs)
     }
+}
+
+/// Whether the words are known ones, of which one that says something is in the title.
+fn names_it(words: &[String], title: &Title) -> bool {
+    let tells = |word: &String| word.len() >= TELLING_LETTERS && title.sounds.iter().any(|sound| sound.word == *word);
+    words.iter().any(tells) && words.iter().all(|word| LANGUAGE.knows(word))
+}
+
+/// The text as the known utterance that it sounds most like, if it is none, and what that costs.
+fn whole_by_sound(text: &str) -> Option<(String, f32)> {
+    let written: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    let words: Vec<String> = written.iter().map(|word| bare(word)).collect();
+    let start = words.iter().take_while(|word| LEADS.contains(&word.as_str())).count();
+    let rest = words.get(start..).filter(|rest| !rest.is_empty() && rest.len() <= WHOLE_WORDS)?;
+    let heard = phones_of(rest.iter().map(String::as_str));
+    let near = WHOLE_SOUNDS.iter().filter(|(_, phones, _)| phones.len().abs_diff(heard.len()) <= 3);
+    let alike = near.filter_map(|(phrase, phones, most)| {
+        let apart = distance(phones, &heard);
+        (apart <= *most).then_some((apart, *phrase))
+    });
+    let (apart, said) = alike.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    if said.split(' ').eq(rest.iter().map(String::as_str)) {
+        return None;
+    }
+    let nats = NAMED_NATS + NAMED_PHONE_NATS * apart;
+    let change = Change { at: start, length: rest.len(), said: said.to_owned(), nats };
+    Some((rewritten(&written, &change).join(" "), nats))
 }
 
 /// Where in these words a task may be named: between a verb for tasks, or the beginning, and what ends a name.

@@ -131,6 +131,21 @@ impl Language {
         sum
     }
 
+    /// How unlikely each of these bare words is behind those before it, in nats.
+    pub(super) fn surprises(&self, words: &[String]) -> Vec<f32> {
+        let mut states: States = vec![((EDGE, EDGE), 1.0)];
+        let surprise = |word: &String| {
+            let mut sum = 0.0;
+            for part in spoken(std::slice::from_ref(word)) {
+                let (next, probability) = self.step(&states, &self.tokens(&part, false));
+                states = next;
+                sum -= probability.ln();
+            }
+            sum
+        };
+        words.iter().map(surprise).collect()
+    }
+
     /// The states after one of these tokens, and how likely they are together.
     fn step(&self, states: &States, tokens: &[(Token, f32)]) -> (States, f32) {
         let mut next: HashMap<(Token, Token), f32> = HashMap::new();
