@@ -91,9 +91,7 @@ impl Understanding for RulesLlm {
             LlmEvent::ToolCall { name, arguments } => Some((name.as_str(), arguments)),
             _ => None,
         });
-        let says = |event: &LlmEvent, signs: &[&str]| {
-            matches!(event, LlmEvent::Text(text) if signs.iter().any(|sign| text.contains(sign)))
-        };
+        let says = |event: &LlmEvent, signs: &[&str]| matches!(event, LlmEvent::Text(text) if signs.iter().any(|sign| text.contains(sign)));
         if events.iter().any(|event| says(event, MISSED)) {
             return UNDERSTOOD_WITHOUT_A_TASK;
         }

@@ -106,7 +106,8 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
     let target = intents.iter().flat_map(targets_of).find(|target| match target {
         Target::Those(_) => true,
         Target::Picked(picks) => {
-            let counts = picks.iter().any(|pick| matches!(pick, Pick::Nth(_) | Pick::Last));
+            let counts =
+                picks.iter().any(|pick| matches!(pick, Pick::Nth(_) | Pick::Last)) && latest(scene, picks).is_none();
             counts && dialogue::counted(scene.history()).len() < 2 && scene.request.titles.len() > 1
         }
         _ => false,
@@ -175,7 +176,9 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             None => Answer::say(reply::not_understood(scene, utterance)),
         },
         Intent::Stays => Answer::say("Okay, it stays on your list."),
-        Intent::Redo | Intent::NothingToBringBack => Answer::say("There is nothing to bring back just now. You can say, undo that."),
+        Intent::Redo | Intent::NothingToBringBack => {
+            Answer::say("There is nothing to bring back just now. You can say, undo that.")
+        }
         Intent::Unsure => Answer::say("Okay, I'll leave everything as it is. Tell me when you know."),
         Intent::SoundsLikeUndo | Intent::BringBack => Answer::say(reply::not_understood(scene, utterance)),
         Intent::Kept => Answer::say("Okay, I left everything as it is."),
@@ -425,6 +428,9 @@ fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<String, Value>>,
             }
         }
         Target::Picked(picks) => {
+            if let Some(task) = latest(scene, picks) {
+                return Ok(vec![by_id(&task)]);
+            }
             let told = dialogue::counted(history);
             let tasks = if told.len() < 2 { dialogue::counted(scene.turns) } else { told };
             let picked = choose(picks, &tasks);
@@ -437,6 +443,15 @@ fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<String, Value>>,
             }
             Ok(picked.iter().map(by_id).collect())
         }
+    }
+}
+
+/// "The last one", where one task was spoken of last: that is meant, and not the end of a list.
+fn latest<'a>(scene: &Scene<'a>, picks: &[Pick]) -> Option<TaskView<'a>> {
+    let focus = dialogue::focus(scene.history());
+    match (picks, focus.as_slice()) {
+        ([Pick::Last], [only]) => Some(*only),
+        _ => None,
     }
 }
 

@@ -20,8 +20,11 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     if let Some(found) = hedge::hedged(scene, previous, utterance, &intents) {
         return found;
     }
-    let intents =
-        if dialogue::pending(previous).is_none() { context::settled(scene, previous, utterance, intents) } else { intents };
+    let intents = if dialogue::pending(previous).is_none() {
+        context::settled(scene, previous, utterance, intents)
+    } else {
+        intents
+    };
     if let Some(found) = yes_and(scene, previous, utterance) {
         return found;
     }

@@ -11,19 +11,16 @@ use super::parse::{self, Intent, NewTask, Pick, Talk};
 
 /// Replaces what depends on what was done before.
 /// `last` is the turn before, but for those that only repeated or hesitated.
-pub(crate) fn settled(
-    scene: &Scene<'_>,
-    last: &Turn<'_>,
-    utterance: &Utterance,
-    intents: Vec<Intent>,
-) -> Vec<Intent> {
+pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intents: Vec<Intent>) -> Vec<Intent> {
     let settle = |intent: Intent| match intent {
         Intent::SoundsLikeUndo if changes_of(last).next().is_some() => Intent::Undo,
         Intent::SoundsLikeUndo if utterance.text.starts_with("i ") => Intent::Talk(Talk::Praise),
         Intent::SoundsLikeUndo => Intent::Unknown,
         Intent::BringBack => brought_back(scene, last),
         Intent::Cancel if forgets(utterance) && changes_of(last).next().is_some() => Intent::Undo,
-        Intent::Add(tasks) => Intent::Add(tasks.into_iter().map(|task| at_the_same_time(scene, utterance, task)).collect()),
+        Intent::Add(tasks) => {
+            Intent::Add(tasks.into_iter().map(|task| at_the_same_time(scene, utterance, task)).collect())
+        }
         other => other,
     };
     if intents == [Intent::Redo] {

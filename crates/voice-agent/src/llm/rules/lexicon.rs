@@ -125,6 +125,12 @@ pub(crate) fn needs_object(word: &str) -> bool {
     listed(VERBS, word)
 }
 
+/// Whether a title in lower case is of something to be bought: "buy milk", "milk".
+pub(crate) fn is_shopping(title: &str) -> bool {
+    let words: Vec<&str> = title.split(' ').collect();
+    matches!(words[0], "buy" | "get" | "pick" | "order") || !starts_verb(&words)
+}
+
 /// Whether the word is in a list of words.
 fn listed(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|entry| entry == word)

@@ -101,7 +101,10 @@ pub fn is_torn(title: &str) -> bool {
         [] => true,
         [only] => lexicon::needs_object(only),
         [.., last] => {
-            matches!(*last, "of" | "the" | "and" | "to" | "a" | "an" | "my" | "with" | "for" | "or" | "can" | "at" | "is")
+            matches!(
+                *last,
+                "of" | "the" | "and" | "to" | "a" | "an" | "my" | "with" | "for" | "or" | "can" | "at" | "is"
+            )
         }
     }
 }

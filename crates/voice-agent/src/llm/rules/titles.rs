@@ -77,6 +77,11 @@ impl Titles {
         self.0.iter().rev().find(fits).map(|title| title.text.as_str())
     }
 
+    /// Whether there are titles, and all are such, in lower case.
+    pub(crate) fn all(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|title| is_such(&title.lower))
+    }
+
     /// The titles that have at least one of the words that mean something, with the share of them that they have.
     pub(crate) fn near(&self, words: &[&str]) -> Vec<(f64, &str)> {
         let meaningful = meaningful(words);

@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn unknown_words_are_read_as_known_ones_that_sound_alike() {
         assert!(said("call suzan").contains(&"susan".to_owned()), "{:?}", said("call suzan"));
-        assert!(said("susan").is_empty());
+        assert!(said("call susan").iter().all(|other| !other.starts_with("su") || other == "susan"));
         assert!(said("call the lend lurd").contains(&"landlord".to_owned()), "{:?}", said("call the lend lurd"));
         assert!(said("call me at tomorrow").contains(&"mia".to_owned()), "{:?}", said("call me at tomorrow"));
     }

@@ -57,7 +57,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:add|at|ad|and|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:(?:on|onto|to|in|into|at|down on|two) {MY} {LIST}|(?:on|in) there)(?: for (?:me|us))?(?P<rest> .+)?",
             |found| {
                 let named = found.text("t");
-                if matches!(named, "it" | "that" | "this") {
+                if matches!(named, "it" | "that" | "this" | "them" | "those" | "these") {
                     return None;
                 }
                 let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();

@@ -20,6 +20,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:i've |i have |i )?(?:done|finished|completed|did) (?:everything|all of (?:it|my tasks)|all my tasks|all the tasks|every task|the whole list)(?: today| already| now| for today)*|everything(?:'s| is) {DONE}|all (?:tasks )?(?:are )?{DONE}",
             |_| Some(complete_all()),
         ),
+        (
+            r"(?:i've |i have |i |we've |we have |we )?(?:got|gotten|bought|picked up) (?:everything|all of it|all of them|it all)(?: (?:on|from) (?:my|the) list)?(?: today| already| now)*",
+            |found| found.known.titles.all(lexicon::is_shopping).then(complete_all),
+        ),
         // Deleting.
         (
             r"(?:delete|remove|erase|clear|get rid of|throw out|clean up|purge|clear out|wipe|dump) (?:all |all of |every |everything )?(?:the |my |of my |of the |that's |that is |that are )?(?:done|completed|finished|complete|old done|already done)(?: ones?| tasks?| items| to-?dos| stuff)?(?: (?:from|off) (?:my|the) list)?",
@@ -65,9 +69,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             deletes_known(found)
         }),
         (r"(?:take|knock) (?P<t>.+?) off(?: (?:of )?(?:it|there|that))?", |found| deletes_known(found)),
-        (r"(?:swap|switch|exchange|trade|flip)(?: round| around| over)? (?P<t>.+?)(?: round| around| over| with each other)?", |found| {
-            swapped(found)
-        }),
+        (
+            r"(?:swap|switch|exchange|trade|flip)(?: round| around| over)? (?P<t>.+?)(?: round| around| over| with each other)?",
+            |found| swapped(found),
+        ),
         (
             r"(?:(?:i|we) (?:don't|do not|no longer) (?:need|have|want)(?: to)?|(?:don't|do not|stop) remind(?:ing)? me (?:to|about|of)) (?P<t>.+?)(?: any ?more| any longer)?",
             |found| deletes_known(found),

@@ -255,6 +255,7 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
 
 /// Understands one command.
 pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
+    let utterance = &without_denial(utterance, known);
     if let Some(talk) = small::parse_whole_talk(utterance) {
         return talk;
     }
@@ -285,6 +286,17 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     assent::parse(&utterance.text).or_else(|| by_sound(&plain, known)).unwrap_or(Intent::Unknown)
 }
 
+/// Without what the caller did not mean: "it's tomorrow, not Friday".
+fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utterance {
+    let words = &utterance.words;
+    let denied = (1..words.len().saturating_sub(1)).find(|at| {
+        words[*at].norm == "not"
+            && words[at - 1].pauses()
+            && dates::parse(&norms(&words[at + 1..]), known.now).is_some()
+    });
+    denied.map_or_else(|| utterance.clone(), |at| Utterance::new(words[..at].to_vec()))
+}
+
 /// "Mark it as low, it's been extended": a command, and why.
 fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let pause = utterance.words.iter().position(Word::pauses)?;
@@ -310,13 +322,10 @@ fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
             | "cause"
             | "cuz"
     );
-    // "…, not Friday".
-    let denies = remark.norm == "not" && dates::parse(&norms(&utterance.words[pause + 2..]), known.now).is_some();
     let head = Utterance::new(utterance.words[..=pause].to_vec());
     let command = parse_exact(&head, known);
-    let adds = matches!(command, Intent::Add(_)) && !denies;
-    let fits = command.is_command() && !adds && !matches!(command, Intent::Incomplete(..) | Intent::Goodbye);
-    ((explains || denies) && fits).then_some(command)
+    let fits = command.is_command() && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
+    (explains && fits).then_some(command)
 }
 
 fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {

@@ -97,7 +97,15 @@ pub(super) fn trailing_priority(words: &[Word]) -> Option<(usize, Priority)> {
         let clear = norm[start..].iter().any(|word| {
             matches!(
                 *word,
-                "priority" | "urgent" | "asap" | "urgently" | "important" | "unimportant" | "critical" | "rush" | "hurry"
+                "priority"
+                    | "urgent"
+                    | "asap"
+                    | "urgently"
+                    | "important"
+                    | "unimportant"
+                    | "critical"
+                    | "rush"
+                    | "hurry"
             )
         });
         let pause = start == 0 || words[start - 1].pauses();

@@ -3,7 +3,7 @@
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title};
-use super::{Intent, Known, MAX_COMMANDS, Target, parse_one};
+use super::{Intent, Known, MAX_COMMANDS, Missing, Target, parse_one};
 
 fn starts_any(words: &[&str], phrases: &[&[&str]]) -> bool {
     phrases.iter().any(|phrase| words.starts_with(phrase))
@@ -174,7 +174,24 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     let tag = |intent: &Intent| intent.is_command();
     intents.dedup();
     share_day(&mut intents);
+    share_change(&mut intents);
     if intents.iter().all(tag) { super::chain(intents) } else { Vec::new() }
+}
+
+/// "Move A and B to Monday": what is said of the second is meant of the first.
+fn share_change(intents: &mut [Intent]) {
+    for at in (1..intents.len()).rev() {
+        let (before, rest) = intents.split_at_mut(at);
+        let Some(first @ Intent::Incomplete(..)) = before.last_mut() else { continue };
+        let filled = match (&*first, rest.first()) {
+            (Intent::Incomplete(Missing::Date, inner), Some(Intent::SetDue(_, due @ Some(_)))) => match &**inner {
+                Intent::SetDue(target, None) => Intent::SetDue(target.clone(), *due),
+                _ => continue,
+            },
+            _ => continue,
+        };
+        *first = filled;
+    }
 }
 
 /// "At 7 tomorrow … and at 9": an hour alone is on the day that was named before it.
@@ -226,7 +243,14 @@ pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> 
         let adds = rest.len() > 1
             && matches!(rest[0].norm.as_str(), "add" | "put" | "pop" | "stick" | "note")
             && matches!(rest[1].norm.as_str(), "it" | "that" | "this" | "them" | "those");
-        if !adds || parse_one(&Utterance::new(rest.to_vec()), known) != Intent::AddThat {
+        let listed = |word: &Word| {
+            let word = word.norm.as_str();
+            matches!(
+                word,
+                "on" | "to" | "onto" | "in" | "down" | "my" | "the" | "our" | "list" | "there" | "please" | "then"
+            )
+        };
+        if !adds || !rest[2..].iter().all(listed) {
             return None;
         }
         match parse_one(&Utterance::new(words[..end].to_vec()), known) {
@@ -255,7 +279,9 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
     let mut intents = Vec::with_capacity(parts.len());
     for part in parts {
         match parse_one(&Utterance::new(part.to_vec()), known) {
-            Intent::Incomplete(..) | Intent::Goodbye | Intent::Unknown | Intent::Offer(_) | Intent::Date(_) => {
+            // Between commands, what could be done is to be added.
+            Intent::Offer(tasks) => intents.push(Intent::Add(tasks)),
+            Intent::Incomplete(..) | Intent::Goodbye | Intent::Unknown | Intent::Date(_) => {
                 intents.push(Intent::Missed(title(part)));
             }
             intent if intent.is_command() => intents.push(intent),
@@ -263,7 +289,11 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
             _ => {}
         }
     }
-    intents.iter().any(Intent::is_command).then(|| super::chain(intents))
+    let commanded = |intent: &Intent| intent.is_command() && !matches!(intent, Intent::Add(_));
+    let added = utterance.words.iter().any(|word| matches!(word.norm.as_str(), "add" | "remind"));
+    (intents.iter().any(commanded) || added)
+        .then(|| super::chain(intents))
+        .filter(|all| all.iter().any(Intent::is_command))
 }
 
 /// Whether the words need the verb of the clause before: "set A to high | and B to low", "move A to Friday and B to
