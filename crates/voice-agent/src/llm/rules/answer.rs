@@ -33,7 +33,12 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
         return found;
     }
     if let Intent::Correct(words) = intent {
-        return correct(scene, previous, words).unwrap_or(intents);
+        // "Sorry, I meant, the skis are waxed": there was nothing to correct, and it is a command of its own.
+        let anew = || {
+            let more = parse::parse(&Utterance::new(words.clone()), scene.known());
+            more.iter().all(Intent::is_command).then_some(more)
+        };
+        return correct(scene, previous, words).or_else(anew).unwrap_or(intents);
     }
     if let (Intent::Pick(picks), Some(change)) = (intent, dialogue::last_change(previous))
         && picks.as_slice() == [Pick::Other]

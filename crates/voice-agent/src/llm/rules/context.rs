@@ -101,17 +101,41 @@ fn at_the_same_time(scene: &Scene<'_>, utterance: &Utterance, task: NewTask) -> 
         ("a day after", 1),
         ("a day later", 1),
     ];
-    let Some((end, days)) = ends.iter().find(|(end, _)| lower.ends_with(&format!(" {end}"))) else { return task };
+    let by_name =
+        ends.iter().find(|(end, _)| lower.ends_with(&format!(" {end}"))).map(|(end, days)| (end.len(), *days));
+    let Some((length, days)) = by_name.or_else(|| days_apart(&lower)) else { return task };
+    let end = &lower[lower.len() - length..];
     let focus = dialogue::focus(scene.history());
     let due = focus.last().and_then(|task| task.due).and_then(|due| dates::due_date(due, &scene.request.now));
     // Nothing was spoken of: a day in the same breath ("my flight is on the 19th, remind me to pack the day before").
     let due = due.or_else(|| day_in(scene, utterance));
     let Some(due) = due.filter(|_| task.due.is_none()) else { return task };
-    let Ok(date) = due.date.checked_add(jiff::Span::new().days(*days)) else { return task };
+    let Ok(date) = due.date.checked_add(jiff::Span::new().days(days)) else { return task };
     let due = dates::Due { date, ..due };
     let due = if end.contains("day") { dates::Due { time: None, ..due } } else { due };
-    let kept = task.title.len() - end.len();
+    let Some(kept) = task.title.len().checked_sub(length).filter(|kept| task.title.is_char_boundary(*kept)) else {
+        return task;
+    };
     NewTask { title: task.title[..kept].trim_end_matches([' ', ',']).to_owned(), due: Some(due), ..task }
+}
+
+/// "… a week before", "… two days after": how long that is in bytes, and how many days it means.
+fn days_apart(title: &str) -> Option<(usize, i64)> {
+    let words: Vec<&str> = title.split(' ').collect();
+    let (last, rest) = words.split_last()?;
+    let sign = match *last {
+        "before" | "beforehand" | "earlier" => -1,
+        "after" | "afterwards" | "later" => 1,
+        _ => return None,
+    };
+    (1..=3.min(rest.len().saturating_sub(1))).rev().find_map(|count| {
+        let said = rest[rest.len() - count..].join(" ");
+        let counted = count > 1;
+        match parse::amount(&said).filter(|_| counted)? {
+            parse::Shift::Days(days) => Some((said.len() + 1 + last.len(), sign * days)),
+            _ => None,
+        }
+    })
 }
 
 /// The first day that the words name.
@@ -125,6 +149,9 @@ fn day_in(scene: &Scene<'_>, utterance: &Utterance) -> Option<dates::Due> {
 
 /// "And eggs", "eggs too": more of what was just done.
 fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    if let Some(found) = asked_too(last, utterance, intent).or_else(|| done_to_it(scene, utterance, intent)) {
+        return Some(found);
+    }
     let change = dialogue::last_change(last)?;
     if intent.is_command() || !matches!(intent, Intent::Unknown | Intent::Offer(_) | Intent::Talk(Talk::OffTopic)) {
         return None;
@@ -169,6 +196,38 @@ fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &
     }
 }
 
+/// "And matches?": the question before, about another task.
+fn asked_too(last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    let asked =
+        last.calls.last().filter(|called| called.call.name == "list_tasks" && called.argument("query").is_some())?;
+    let open = matches!(intent, Intent::Unknown | Intent::Offer(_) | Intent::Talk(Talk::OffTopic));
+    let rest = match utterance.words.as_slice() {
+        [and, rest @ ..] if matches!(and.norm.as_str(), "and" | "or") && (1..=6).contains(&rest.len()) && open => rest,
+        _ => return None,
+    };
+    let mut arguments = asked.call.arguments.clone();
+    arguments.insert("query".into(), title(rest).into());
+    arguments.remove("offset");
+    Some(vec![Intent::Again("list_tasks".into(), arguments)])
+}
+
+/// "I've called them": the one task of those spoken of, or of all, that begins with the verb.
+fn done_to_it(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    if !matches!(intent, Intent::Incomplete(parse::Missing::Title, inner) if matches!(**inner, Intent::Complete(_))) {
+        return None;
+    }
+    let verb = utterance.words.iter().find_map(|word| lexicon::present_of(&word.norm).filter(|verb| verb != "do"))?;
+    let begins = |title: &str| title.to_lowercase().split(' ').next() == Some(verb.as_str());
+    let focus = dialogue::focus(scene.history());
+    let spoken: Vec<&str> =
+        focus.iter().filter(|task| !task.done).map(|task| task.title).filter(|title| begins(title)).collect();
+    let all: Vec<&str> = scene.request.titles.iter().map(String::as_str).filter(|title| begins(title)).collect();
+    match (spoken.as_slice(), all.as_slice()) {
+        ([only], _) | ([], [only]) => Some(vec![Intent::Complete(vec![parse::Target::Title((*only).to_owned())])]),
+        _ => None,
+    }
+}
+
 /// A thing with the verb of the task before: "buy milk" and "eggs" are "Buy eggs".
 fn with_verb(before: &str, thing: &str) -> String {
     let lower = before.to_lowercase();
@@ -195,8 +254,8 @@ fn uncapitalised(text: &str) -> String {
 /// "Sorry, call Joan", "no, Joe": other words for what was just added.
 fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
     let change = dialogue::last_change(last)?;
-    let named = matches!(change.call.name.as_str(), "add_task" | "rename_task");
-    if !named || !matches!(intent, Intent::Unknown | Intent::Offer(_)) {
+    let renames = matches!(change.call.name.as_str(), "add_task" | "rename_task");
+    if !matches!(intent, Intent::Unknown | Intent::Offer(_)) {
         return None;
     }
     let lead = utterance
@@ -216,7 +275,8 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
             _ => 0,
         };
     let rest = utterance.words.get(lead..).filter(|rest| lead > 0 && !rest.is_empty() && rest.len() <= 7)?;
-    correct(scene, last, rest)
+    // Another task than the one that was changed has to be named.
+    (renames || scene.titles.named(&norms(rest)).is_some()).then(|| correct(scene, last, rest)).flatten()
 }
 
 /// The title with the new words in the place of those that they correct: "Call John" and "Joe" are "Call Joe".

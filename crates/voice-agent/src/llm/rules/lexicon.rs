@@ -82,6 +82,7 @@ const PAST: &[(&str, &str)] = &[
     ("taught", "teach"),
     ("threw", "throw"),
     ("tidied", "tidy"),
+    ("taken", "take"),
     ("told", "tell"),
     ("took", "take"),
     ("tried", "try"),

@@ -122,6 +122,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| complete(found),
         ),
         (r"(?:complete|completed|compleat|close|resolve|finalize) (?P<t>.+)", |found| complete(found)),
+        // "Let's do it on Saturday".
+        (
+            r"(?:let's |let us |i'll |we'll |i will |better |rather )*do (?:it|that|that one|this one) (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                Some(Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
         (r"(?:finish|do) (?P<t>.+)", |found| {
             // "Do the first one first" is a plan.
             if matches!(found.text("t").rsplit(' ').next(), Some("first" | "next" | "later"))

@@ -327,6 +327,12 @@ fn about(text: &str, known: Known<'_>) -> Option<String> {
     (!what.is_empty() && !dated && !matches!(what, "tasks" | "list" | "today" | "tomorrow")).then(|| what.to_owned())
 }
 
+/// "This week", "the week", and no weekend.
+fn spans_week(text: &str) -> bool {
+    let words: Vec<&str> = text.split(' ').collect();
+    words.windows(2).any(|pair| matches!(pair, ["this" | "my" | "the", "week" | "week's"]))
+}
+
 fn due(text: &str, known: Known<'_>) -> Option<String> {
     if text.contains("overdue")
         || text.contains("over due")
@@ -335,7 +341,7 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
     {
         return Some("overdue".into());
     }
-    if text.contains("this week") || text.contains("my week") || text.contains("the week") {
+    if spans_week(text) {
         return Some("this_week".into());
     }
     if text.contains("no due date")

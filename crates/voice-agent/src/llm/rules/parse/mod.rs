@@ -30,7 +30,7 @@ pub(crate) use list::filter;
 pub(crate) use pick::pick;
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
-pub(crate) use shift::Shift;
+pub(crate) use shift::{Shift, amount};
 pub(crate) use split::joined_titles;
 pub(crate) use target::{Target, target};
 
@@ -244,6 +244,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     }
     if let Some(wanted) = split::wanted(&whole, known) {
         return vec![wanted];
+    }
+    if let Some(told) = split::told_of(&whole, known) {
+        return vec![told];
     }
     let one = parse_one(&whole, known);
     let lost = matches!(one, Intent::Unknown | Intent::Talk(Talk::OffTopic));

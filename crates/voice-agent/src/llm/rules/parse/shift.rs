@@ -178,7 +178,7 @@ fn moved(found: &Match<'_>) -> Option<Intent> {
 }
 
 /// "Two days", "another week", "half an hour".
-fn amount(text: &str) -> Option<Shift> {
+pub(crate) fn amount(text: &str) -> Option<Shift> {
     // "An hour", "a couple of hours", "another hour".
     let words: Vec<&str> = text.split(' ').filter(|word| !matches!(*word, "another" | "more" | "by")).collect();
     if words == ["half", "an", "hour"] {

@@ -149,6 +149,11 @@ fn leading_courtesy(words: &[Word]) -> Option<usize> {
                 | "lovely"
                 | "nice"
                 | "excellent"
+                | "brilliant"
+                | "fantastic"
+                | "awesome"
+                | "super"
+                | "amazing"
         )
     {
         return Some(1);
@@ -266,7 +271,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::SoundsLikeUndo),
         ),
         (
-            r"(?:let's |let us |i want to |i'd like to |i would like to |can we |we should |shall we |help me |help me to |start |begin |do |start to |time to |i need to )*(?:a |my |the )?(?:review|re view|go through|walk through|run through|look through|step through|work through|go over|reviewing|go threw|take me through|walk me through)(?: (?:(?:all|each)(?: of)?|with me))?(?: (?:my|the|our|these|those|open|remaining|everything|them|all))*(?: (?:tasks?|list|to-?dos?|to-do list|task list|to do list|items|open tasks))?(?: (?:one by one|one at a time|together|with me|now|review|again|please))*",
+            r"(?:let's |let us |i want to |i'd like to |i would like to |can we |we should |shall we |help me |help me to |start |begin |do |start to |time to |i need to )*(?:a |my |the )?(?:review|re view|go through|walk through|run through|look through|step through|work through|go over|reviewing|go threw|take me through|walk me through)(?: (?:(?:all|each)(?: of)?|with me))?(?: (?:my|the|our|these|those|open|remaining|everything|them|all))*(?: (?:tasks?|list|to-?dos?|to-do list|task list|to do list|items|open tasks))?(?: (?:that's|that is|that are|which is)(?: still)? (?:open|left|due|on (?:my|the) list|there))?(?: (?:one by one|one at a time|together|with me|now|review|again|please))*",
             |found| {
                 // "review the proposal" is a task; "review", "review my tasks" is not.
                 let _ = found;

@@ -260,6 +260,24 @@ pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> 
     })
 }
 
+/// "I won't manage the slides today, make it Thursday": what is told names the task, and what is asked for points at it.
+pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let words = &utterance.words;
+    let (end, start) = *seams(words).last()?;
+    let before = norms(&words[..end]);
+    let named = || known.titles.mentioned(&before).map(|title| Target::Title(title.to_owned()));
+    let intent = parse_one(&Utterance::new(words[start..].to_vec()), known);
+    let pointed = match intent {
+        Intent::SetDue(Target::It, due @ Some(_)) => Intent::SetDue(named()?, due),
+        Intent::SetPriority(Target::It, priority) => Intent::SetPriority(named()?, priority),
+        Intent::Shift(Target::It, shift) => Intent::Shift(named()?, shift),
+        Intent::Delete(targets) if targets == [Target::It] => Intent::Delete(vec![named()?]),
+        _ => return None,
+    };
+    let told = parse_one(&Utterance::new(words[..end].to_vec()), known);
+    (!told.is_command()).then_some(pointed)
+}
+
 /// What is understood of a sentence that is not understood as a whole: its commands are carried out, and what is none of them is
 /// said to be lost. None if there is no command in it.
 pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {

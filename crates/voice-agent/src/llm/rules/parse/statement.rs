@@ -96,6 +96,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now| yesterday| this morning| last night| earlier| today| this afternoon)?",
             |found| did(found),
         ),
+        // "Ben has already taken out the recycling": whoever did it.
+        (
+            r"(?:(?:my|the|our) )?[a-z]+ (?:has |have )?(?:just |already |now |finally )*(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now| yesterday| this morning| last night| earlier| today)?",
+            |found| did(found),
+        ),
         // "I've sent it."
         (
             r"{I}(?: just| already| now| also| finally)* (?P<v>[a-z]+) (?:it|that)(?: already| now| just now| yesterday| today)?",
