@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use voice_core::phrases;
 
-use super::answer::{best_fit, resolve};
+use super::answer::resolve;
+use super::context;
 use super::dates;
 use super::dialogue::{self, TaskView, Turn};
 use super::normalise::{Utterance, normalise};
@@ -160,7 +161,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             Err(question) => Answer::say(question),
         },
         Intent::Undo => undo(scene),
-        Intent::Swap(targets) => swap(scene, targets),
+        Intent::Swap(targets) => context::swap(scene, targets),
         Intent::Missed(words) => Answer::say(reply::missed(words)),
         Intent::AddThat => add_that(scene),
         Intent::Last => match dialogue::focus(scene.history()).last() {
@@ -272,32 +273,6 @@ fn undo(scene: &Scene<'_>) -> Answer {
     Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
 }
 
-/// Two tasks get each other's due dates, which a look at the list has found.
-fn swap(scene: &Scene<'_>, targets: &[Target]) -> Answer {
-    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
-    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
-    let meant = |target: &Target| match target {
-        Target::Title(title) => {
-            let lower = title.to_lowercase();
-            best_fit(&lower.split(' ').collect::<Vec<_>>(), &tasks)
-        }
-        _ => {
-            let focus = dialogue::focus(scene.history());
-            tasks.iter().filter(|task| focus.iter().any(|spoken| spoken.id == task.id)).copied().collect()
-        }
-    };
-    let meant: Vec<TaskView<'_>> = targets.iter().flat_map(meant).collect();
-    let [one, other] = meant.as_slice() else {
-        return Answer::say("Which two tasks do you mean? Please say their names.");
-    };
-    let dated = |task: &TaskView<'_>, due: Option<&str>| {
-        let mut arguments = by_id(task);
-        arguments.insert("due".into(), due.into());
-        ("set_due", arguments)
-    };
-    Answer { text: String::new(), calls: vec![dated(one, other.due), dated(other, one.due)] }
-}
-
 fn list(filter: &Filter, limit: usize) -> Answer {
     Answer::call("list_tasks", list_arguments(filter, limit))
 }
@@ -374,7 +349,7 @@ const MAX_TARGETS: usize = 10;
 /// Most tasks that are changed one by one because a filter finds them.
 const MOST_AT_ONCE: usize = 20;
 
-fn by_id(task: &TaskView<'_>) -> Map<String, Value> {
+pub(crate) fn by_id(task: &TaskView<'_>) -> Map<String, Value> {
     let mut key = Map::new();
     key.insert("id".into(), task.id.clone());
     key

@@ -1,10 +1,11 @@
 //! What only the turns before tell: whether "I knew that" is "undo that", what "and eggs" adds to, and which words of a title
 //! "no, Joe" replaces.
 
-use super::act::{Scene, choose};
-use super::answer::{again_by_title, again_with, correct};
+use super::Answer;
+use super::act::{Scene, by_id, choose};
+use super::answer::{again_by_title, again_with, best_fit, correct};
 use super::dates;
-use super::dialogue::{self, Called, Turn, changes_of};
+use super::dialogue::{self, Called, TaskView, Turn, changes_of};
 use super::lexicon;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, NewTask, Pick, Talk};
@@ -274,7 +275,10 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
             ["undo" | "delete" | "remove" | "what" | "what's" | "show" | "list" | "forget", ..] => return None,
             _ => 0,
         };
-    let rest = utterance.words.get(lead..).filter(|rest| lead > 0 && !rest.is_empty() && rest.len() <= 7)?;
+    // "No sorry, …" is gone by now: what stands before it is not looked at.
+    let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
+    let corrects = lead > 0 || ["no ", "no,", "sorry", "wait"].iter().any(|word| user.starts_with(word));
+    let rest = utterance.words.get(lead..).filter(|rest| corrects && !rest.is_empty() && rest.len() <= 7)?;
     // Another task than the one that was changed has to be named.
     (renames || scene.titles.named(&norms(rest)).is_some()).then(|| correct(scene, last, rest)).flatten()
 }
@@ -336,6 +340,32 @@ fn picked(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
         return None;
     }
     Some(chosen.iter().map(|task| again_with(&change.call.name, &change.call.arguments, task)).collect())
+}
+
+/// Two tasks get each other's due dates, which a look at the list has found.
+pub(crate) fn swap(scene: &Scene<'_>, targets: &[parse::Target]) -> Answer {
+    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
+    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+    let meant = |target: &parse::Target| match target {
+        parse::Target::Title(title) => {
+            let lower = title.to_lowercase();
+            best_fit(&lower.split(' ').collect::<Vec<_>>(), &tasks)
+        }
+        _ => {
+            let focus = dialogue::focus(scene.history());
+            tasks.iter().filter(|task| focus.iter().any(|spoken| spoken.id == task.id)).copied().collect()
+        }
+    };
+    let meant: Vec<TaskView<'_>> = targets.iter().flat_map(meant).collect();
+    let [one, other] = meant.as_slice() else {
+        return Answer::say("Which two tasks do you mean? Please say their names.");
+    };
+    let dated = |task: &TaskView<'_>, due: Option<&str>| {
+        let mut arguments = by_id(task);
+        arguments.insert("due".into(), due.into());
+        ("set_due", arguments)
+    };
+    Answer { text: String::new(), calls: vec![dated(one, other.due), dated(other, one.due)] }
 }
 
 #[cfg(test)]

@@ -132,6 +132,19 @@ pub(crate) fn is_shopping(title: &str) -> bool {
     matches!(words[0], "buy" | "get" | "pick" | "order") || !starts_verb(&words)
 }
 
+/// The command that a word in "-ing" is of: "marking" is "mark", "putting" is "put".
+pub(crate) fn command_of(word: &str) -> Option<&'static str> {
+    const OTHERS: [&str; 6] = ["put", "read", "tell", "tick", "make", "take"];
+    let head = word.strip_suffix("ing").filter(|head| head.len() >= 3)?;
+    let is_it = |command: &&&str| {
+        head == **command
+            || command.strip_suffix('e') == Some(head)
+            || head.len() == command.len() + 1 && head.starts_with(**command)
+    };
+    // "Listing" and "setting" may begin a title, and mean no command there.
+    COMMANDS.iter().chain(&OTHERS).find(is_it).copied()
+}
+
 /// Whether the word is in a list of words.
 fn listed(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|entry| entry == word)

@@ -11,13 +11,14 @@ use std::sync::LazyLock;
 
 use super::confusion::{Change, Likes, SURPRISE_NATS, changes};
 use super::language::{LANGUAGE, Memo};
-use super::phones::{Phone, distance, phones_of, weight};
+use super::phones::{distance, phones_of, weight};
 use super::phonetic::Sound;
 use super::phrases::{OPENINGS, PARTS, WHOLE};
 use super::rewrite::{changed, in_place_of, rewritten};
 use super::search::as_f32;
 use super::text::{bare, bare_words};
 use super::title::{MOST_TITLE_WORDS, Title};
+use super::whole::whole_by_sound;
 
 /// Nats for each word of an utterance that is known as a whole.
 const WHOLE_NATS: f32 = 1.2;
@@ -32,17 +33,14 @@ const UNDERSTOOD_NATS: f32 = 2.0;
 /// What a title costs that had to be repaired, in nats.
 const REPAIR_NATS: f32 = 0.6;
 /// A title that was heard as something else costs this, and more for each phone that differs.
-const NAMED_NATS: f32 = 0.6;
-const NAMED_PHONE_NATS: f32 = 1.5;
+pub(super) const NAMED_NATS: f32 = 0.6;
+pub(super) const NAMED_PHONE_NATS: f32 = 1.5;
 /// At most this share of a title may sound different.
 const TITLE_SHARE: f32 = 0.45;
 /// And at most this share where the words name the title well enough: "the weekly report" is left to the language model.
 const NAMED_SHARE: f32 = 0.3;
 /// A word of so many letters says which task is meant.
 const TELLING_LETTERS: usize = 4;
-/// An utterance of at most so many words may be a known one that was misheard; at most this share of it may sound different.
-const WHOLE_WORDS: usize = 6;
-const WHOLE_SHARE: f32 = 0.3;
 /// Verbs after which a task is named.
 const TASK_VERBS: &[&str] = &[
     "mark",
@@ -77,7 +75,8 @@ const EXCHANGE: f32 = 0.7;
 /// A first exchange may make the words less likely by so much.
 const DOUBT_NATS: f32 = 1.5;
 /// Words that may stand before a beginning.
-const LEADS: &[&str] = &["please", "and", "no", "yes", "okay", "ok", "so", "then", "hey", "well", "um", "uh", "now"];
+pub(super) const LEADS: &[&str] =
+    &["please", "and", "no", "yes", "okay", "ok", "so", "then", "hey", "well", "um", "uh", "now", "oh", "oops"];
 /// At most so many titles are looked at: a bound on the work of a turn.
 const MOST_TITLES: usize = 500;
 
@@ -110,16 +109,6 @@ static INVENTORY: LazyLock<(HashMap<&'static str, Known>, usize)> = LazyLock::ne
     PARTS.iter().for_each(|phrase| known.entry(phrase).or_default().part = true);
     let longest = known.keys().map(|phrase| phrase.split(' ').count()).max().unwrap_or(0);
     (known, longest)
-});
-
-/// The phrases that are whole utterances, with their sounds.
-static WHOLE_SOUNDS: LazyLock<Vec<(&'static str, Vec<Phone>, f32)>> = LazyLock::new(|| {
-    let sound = |phrase: &&'static str| {
-        let phones = phones_of(phrase.split(' '));
-        let most = WHOLE_SHARE * weight(&phones);
-        (*phrase, phones, most)
-    };
-    WHOLE.iter().filter(|phrase| phrase.contains(' ')).map(sound).collect()
 });
 
 /// Expectations about the next utterance. Making one costs some microseconds for each title; the phrases are shared.
@@ -346,27 +335,6 @@ impl<'u> Bias<'u> {
 fn names_it(words: &[String], title: &Title) -> bool {
     let tells = |word: &String| word.len() >= TELLING_LETTERS && title.sounds.iter().any(|sound| sound.word == *word);
     words.iter().any(tells) && words.iter().all(|word| LANGUAGE.knows(word))
-}
-
-/// The text as the known utterance that it sounds most like, if it is none, and what that costs.
-fn whole_by_sound(text: &str) -> Option<(String, f32)> {
-    let written: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-    let words: Vec<String> = written.iter().map(|word| bare(word)).collect();
-    let start = words.iter().take_while(|word| LEADS.contains(&word.as_str())).count();
-    let rest = words.get(start..).filter(|rest| !rest.is_empty() && rest.len() <= WHOLE_WORDS)?;
-    let heard = phones_of(rest.iter().map(String::as_str));
-    let near = WHOLE_SOUNDS.iter().filter(|(_, phones, _)| phones.len().abs_diff(heard.len()) <= 3);
-    let alike = near.filter_map(|(phrase, phones, most)| {
-        let apart = distance(phones, &heard);
-        (apart <= *most).then_some((apart, *phrase))
-    });
-    let (apart, said) = alike.min_by(|a, b| a.0.total_cmp(&b.0))?;
-    if said.split(' ').eq(rest.iter().map(String::as_str)) {
-        return None;
-    }
-    let nats = NAMED_NATS + NAMED_PHONE_NATS * apart;
-    let change = Change { at: start, length: rest.len(), said: said.to_owned(), nats };
-    Some((rewritten(&written, &change).join(" "), nats))
 }
 
 /// Where in these words a task may be named: between a verb for tasks, or the beginning, and what ends a name.

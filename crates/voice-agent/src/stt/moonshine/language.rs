@@ -310,6 +310,17 @@ mod tests {
     }
 
     #[test]
+    fn a_word_is_a_surprise_where_nobody_says_it() {
+        let surprise = |text: &str| LANGUAGE.surprises(&bare_words(text)).last().copied().unwrap_or_default();
+        assert!(surprise("add buy milk") < surprise("add buy meal"));
+        assert!(surprise("remind me to call Susan") < surprise("remind me to call Thursday"));
+        let words = bare_words("move it to-morrow at 5 p.m.");
+        let sum: f32 = LANGUAGE.surprises(&words).iter().sum();
+        assert!((sum + LANGUAGE.log_prob(&words, true, &Memo::default())).is_finite());
+        assert_eq!(LANGUAGE.surprises(&words).len(), words.len());
+    }
+
+    #[test]
     fn nothing_is_impossible() {
         for text in ["", "Zyzzyva", "\u{e4}\u{f6}\u{fc} 12/24", "- -- 99999999999999999999"] {
             assert!(log_prob(text).is_finite(), "{text}");

@@ -22,6 +22,7 @@ mod tests;
 mod text;
 mod title;
 mod tokenizer;
+mod whole;
 
 pub use bias::Bias;
 use bias::Weighed;

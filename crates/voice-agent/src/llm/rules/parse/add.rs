@@ -187,6 +187,10 @@ fn marked(found: &Match<'_>) -> Option<Intent> {
             "two" | "three" | "four" | "several" | "these" | "the following" | "a couple of" | "a few" | "some"
         );
     let words = separate.unwrap_or(whole);
+    // "Add … let me think."
+    if matches!(norms(words).as_slice(), ["let", "me", "think" | "see", ..] | ["hang" | "hold", "on", ..]) {
+        return Some(missing_title());
+    }
     // "add a task" may end in a dangling "to".
     if matches!(
         norms(words).as_slice(),

@@ -42,7 +42,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(no_due(found)),
         ),
         (
-            r"(?P<t>.+?) (?:has no|doesn't have a|does not have a|doesn't need a|needs no|has no more) (?:due date|deadline|date)",
+            r"(?P<t>.+?) (?:has no|doesn't have a|does not have a|doesn't need a|needs no|has no more) (?:due date|deadline|date)(?: any ?more| any longer)?",
             |found| Some(no_due(found)),
         ),
         (

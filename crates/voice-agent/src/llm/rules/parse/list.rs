@@ -126,6 +126,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 };
                 let about_tasks = text.split(' ').any(|word| is_about_tasks(word) || state(word))
                     || text.contains("do i have")
+                    || text.starts_with("how many are there")
                     || matches!(
                         text,
                         "how many"
@@ -139,7 +140,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:give me |what's )(?:an? |the )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks",
+            r"(?:give me |what's )(?:an? |the )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|what(?:'s| is) on (?:there|it|that)(?: now| so far| already)?|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (

@@ -265,8 +265,16 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     if let Some(known) = small::parse_led_talk(utterance).or_else(|| shift::instead(utterance, known)) {
         return known;
     }
-    let plain = small::without_courtesies(utterance);
+    let plain = small::asked(small::without_courtesies(utterance));
     let first = parse_exact(&plain, known);
+    // What would only be offered may be a command about a task on the list, and a remark.
+    let remarked = || {
+        let clear = |command: &Intent| names_known(command, known) || matches!(command, Intent::Reopen(_));
+        before_a_remark(&plain, known).filter(clear)
+    };
+    if let Some(command) = matches!(first, Intent::Offer(_)).then(remarked).flatten() {
+        return command;
+    }
     if first != Intent::Unknown {
         return first;
     }
@@ -328,7 +336,8 @@ fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let head = Utterance::new(utterance.words[..=pause].to_vec());
     let command = parse_exact(&head, known);
     let fits = command.is_command() && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
-    (explains && fits).then_some(command)
+    let clear = explains || names_known(&command, known) || matches!(command, Intent::Reopen(_));
+    (clear && fits).then_some(command)
 }
 
 fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {

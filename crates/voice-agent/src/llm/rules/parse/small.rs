@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::super::dates;
+use super::super::lexicon;
 use super::super::normalise::{Utterance, Word};
 use super::super::titles::Titles;
 use super::rule::{Rule, first_match, rules};
@@ -20,6 +21,16 @@ pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
     if words.len() == utterance.words.len() { utterance.clone() } else { Utterance::new(words.to_vec()) }
 }
 
+/// "Would you mind marking it as done": the command that is asked for.
+pub(super) fn asked(utterance: Utterance) -> Utterance {
+    let Some(command) = utterance.words.first().and_then(|word| lexicon::command_of(&word.norm)) else {
+        return utterance;
+    };
+    let mut words = utterance.words;
+    command.clone_into(&mut words[0].norm);
+    Utterance::new(words)
+}
+
 const LEADING: &[&[&str]] = &[
     &["listen"],
     &["look"],
@@ -33,6 +44,8 @@ const LEADING: &[&[&str]] = &[
     &["can", "you", "please"],
     &["could", "you", "please"],
     &["would", "you", "please"],
+    &["would", "you", "mind"],
+    &["do", "you", "mind"],
     &["i'd", "like", "you", "to"],
     &["i", "would", "like", "you", "to"],
     &["i", "want", "you", "to"],

@@ -117,6 +117,10 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         // "… and I watered the plants".
         let told = matches!(rest.first(), Some(&"i" | &"i've"))
             && rest.get(1).is_some_and(|word| lexicon::present_of(word).is_some());
+        // "… and I'll visit Nadia on Friday".
+        let planned = matches!(rest.first(), Some(&"i'll" | &"we'll"))
+            && matches!(parse_one(&Utterance::new(words[start..].to_vec()), known), Intent::SetDue(..));
+        let told = told || planned;
         let elided = elided(&words[from..end], &words[start..], known);
         if !told && !elided && !opens_command(&rest) {
             continue;
@@ -142,6 +146,7 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
                 &["show"],
                 &["i've"],
                 &["i"],
+                &["i'll"],
                 &["make", "it"],
                 &["make", "that"],
                 &["how"],

@@ -215,6 +215,14 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_makes_a_word_likelier() {
+        let grammar = Grammar::read("@words food\nmilk*3 soap\n@rules sentence\n1 <food>\n");
+        let members = grammar.members();
+        let share = |word: &str| members[word][0].1;
+        assert!((share("milk") - 0.75).abs() < 1e-6 && (share("soap") - 0.25).abs() < 1e-6);
+    }
+
+    #[test]
     fn sentences_are_the_same_every_time() {
         let grammar = Grammar::read(FILE);
         assert_eq!(grammar.sentences(20).collect::<Vec<_>>(), grammar.sentences(20).collect::<Vec<_>>());
