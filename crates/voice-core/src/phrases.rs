@@ -31,6 +31,9 @@ pub const NOT_SURE_SAVED: &str = "I'm not sure that was saved. I'll keep trying.
 /// When the longest duration is reached.
 pub const TOO_LONG: &str = "We've reached the longest time for one call. Your tasks are saved. Goodbye.";
 
+/// When what a call may cost is spent.
+pub const CEILING: &str = "I have to end our call here. Your tasks are saved. Goodbye.";
+
 /// What people say to show that they listen, without wanting the word.
 const BACKCHANNELS: [&str; 14] =
     ["uh huh", "uhhuh", "mm hmm", "mmhmm", "mhm", "mm", "hmm", "hm", "ah", "oh", "uh", "um", "er", "right"];

@@ -23,6 +23,7 @@ mod see;
 mod seen;
 mod store;
 mod stray;
+mod thrift;
 mod tts;
 mod world;
 

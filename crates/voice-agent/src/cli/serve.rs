@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use voice_core::ceiling::CostStep;
 use voice_core::output::AgentState;
 
 use super::Failure;
@@ -13,7 +14,7 @@ use crate::config::{Config, Loaded};
 use crate::driver::api::{SessionHandle, SessionInfo};
 use crate::driver::{self, Deps};
 use crate::embedded;
-use crate::failover::Board;
+use crate::failover::{Board, Books};
 use crate::http::random_hex;
 use crate::llm::rules;
 use crate::providers;
@@ -96,7 +97,8 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     app.readiness.watch(rungs);
     let providers = providers::assemble(&app.config, providers, &app.calls)?;
     let (core, board) = Board::for_providers(&providers, app.config.core(), &app.events);
-    app.calls.spawn(Arc::clone(&board).probe(providers.clone(), app.going_away.clone()));
+    let books = Books { ledger: Arc::clone(&app.ledger), prices: Arc::new(core.prices.clone()) };
+    app.calls.spawn(Arc::clone(&board).probe(providers.clone(), books, app.going_away.clone()));
     app.calls.spawn(providers::find_retired(providers.clone(), Arc::clone(&board), app.going_away.clone()));
     app.readiness.watch(Board::watched(&board));
     let folder = &app.config.input_log.dir;
@@ -105,6 +107,8 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         providers,
         board,
         core,
+        ledger: Arc::clone(&app.ledger),
+        answer_cache: Arc::clone(&app.answer_cache),
         vad: app.config.vad(),
         events: Arc::clone(&app.events),
         traces,
@@ -135,6 +139,7 @@ fn over(agent: String) -> SessionHandle {
         turns: 0,
         last_latency_ms: None,
         cost_usd: 0.0,
+        cost_step: CostStep::default(),
         ended: None,
     };
     SessionHandle::new(mpsc::channel(1).0, watch::channel(info).1)

@@ -1,5 +1,6 @@
 //! Has the caller finished? VAD edges, transcripts and the end-of-turn score decide.
 
+use crate::ceiling::CostStep;
 use crate::chat::ChatItem;
 use crate::cost::NanoUsd;
 use crate::ids::{TurnId, UtteranceId};
@@ -81,7 +82,7 @@ impl Listening {
 
 impl Session {
     pub(super) fn handle_start_of_speech(&mut self, at_ms: u64) {
-        if self.closing.is_some() || self.link.is_none() || self.speaking_since_ms.is_some() {
+        if self.closing.is_some() || self.link.is_none() || self.speaking_since_ms.is_some() || self.is_deaf() {
             return;
         }
         let at_ms = at_ms.min(self.now_ms);
@@ -266,7 +267,7 @@ impl Session {
         let Some(listening) = &self.listening else { return };
         let likely = listening.score().is_some_and(|score| score >= self.config.preemptive_min_permille);
         let whole = listening.stopped_recording.is_none() && !listening.is_cut_off();
-        if self.config.preemptive && likely && whole {
+        if self.config.preemptive && likely && whole && self.due_step() < CostStep::Text {
             self.begin_speculation(text);
         }
     }
@@ -287,13 +288,15 @@ impl Session {
         };
         let endpointing_ms = Some(self.now_ms - listening.last_speech_ms.min(self.now_ms));
         self.observe(Observation::EndOfTurn { turn, endpointing_ms, reopened });
+        self.take_cost_step();
         if let Some(was_on) = listening.stopped_recording.filter(|_| phrases::is_stop_recording(&text)) {
             self.discard_speculation();
             self.answer_stop_recording(text, was_on, Some((turn, timeline)), None);
         } else if cut_off {
             self.discard_speculation();
             self.answer_with(text, phrases::NOT_ALL_HEARD, Some((turn, timeline)), None);
-        } else if self.reply.as_ref().is_some_and(|reply| reply.user_text.as_ref() == Some(&text)) {
+        } else if !self.must_close() && self.reply.as_ref().is_some_and(|reply| reply.user_text.as_ref() == Some(&text))
+        {
             self.confirm_speculation(turn, timeline);
         } else {
             self.discard_speculation();

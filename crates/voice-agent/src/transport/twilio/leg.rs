@@ -278,6 +278,7 @@ mod tests {
             turns: 0,
             last_latency_ms: None,
             cost_usd: 0.0,
+            cost_step: voice_core::ceiling::CostStep::Full,
             ended: None,
         };
         let (commands, inbox) = mpsc::channel(4);
