@@ -75,11 +75,20 @@ impl RedisStore {
     /// # Errors
     /// [`StoreError::Incompatible`] for a URL that cannot be used, and says which can.
     pub fn new(url: &str, options: RedisOptions) -> Result<Self, StoreError> {
-        let link = Arc::new(Link::new(url::parse(url)?, options.deadline, options.queue_limit));
+        let source = url::parse(url).map_err(|why| StoreError::Incompatible(format!("REDIS_URL {why}")))?;
+        let link = Arc::new(Link::new(source, options.deadline, options.queue_limit));
         let teller = random_hex::<16>().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let (news, cancelled) = (TaskNews::new(), CancellationToken::new());
         tokio::spawn(news::listen(Arc::clone(&link), news.clone(), teller.clone(), cancelled.clone()));
         Ok(Self { link, news, teller, _listener: cancelled.drop_guard() })
+    }
+
+    /// Whether a URL can be used; why not, without its password.
+    ///
+    /// # Errors
+    /// What is wrong with it, and which forms there are.
+    pub fn check_url(url: &str) -> Result<(), String> {
+        url::parse(url).map(|_| ())
     }
 
     async fn save(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {

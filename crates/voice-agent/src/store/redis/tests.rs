@@ -1,85 +1,38 @@
 //! The suite of every store, and what only Redis has, against a real `redis-server`.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use redis::Commands as _;
 
 use super::*;
 use crate::store::conformance::{Harness, suite};
 
-/// A server of this test's own, on a free port of the loopback interface.
-struct Server {
-    child: Child,
-    port: u16,
-    folder: tempfile::TempDir,
+#[path = "../../../tests/it/redis_server.rs"]
+mod redis_server;
+
+use redis_server::RedisServer;
+
+fn direct(server: &RedisServer) -> redis::Connection {
+    redis::Client::open(server.url()).unwrap().get_connection().unwrap()
 }
 
-impl Server {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        // Somebody else may take the port in between: then the server ends, and the next one is tried.
-        for _ in 0..20 {
-            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            if let Some(child) = launch(port, folder.path()) {
-                return Self { child, port, folder };
-            }
-        }
-        panic!("no redis-server started; is it installed?");
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    fn direct(&self) -> redis::Connection {
-        redis::Client::open(self.url()).unwrap().get_connection().unwrap()
-    }
-
-    /// Kills it as the kernel would, and starts it on what it left.
-    fn crash(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child = launch(self.port, self.folder.path()).unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It is a test's: whether it had ended already does not matter.
-        let _ended = self.child.kill();
-        let _status = self.child.wait();
-    }
-}
-
-/// Waits until it is ready, or has ended.
-fn launch(port: u16, folder: &std::path::Path) -> Option<Child> {
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
-    command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(folder);
-    let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().expect("redis-server is installed");
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let ready = lines.map_while(Result::ok).any(|line| line.contains("Ready to accept connections"));
-    if !ready {
-        child.wait().unwrap();
-    }
-    ready.then_some(child)
+fn signal(server: &RedisServer, signal: &str) {
+    let kill = std::process::Command::new("kill").args([signal, &server.child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
 }
 
 struct Redis {
-    server: Server,
+    server: RedisServer,
     store: Arc<RedisStore>,
 }
 
 impl Redis {
     fn new() -> Self {
-        let server = Server::start();
+        let server = RedisServer::start();
         let store = open(&server);
         Self { server, store }
     }
 }
 
-fn open(server: &Server) -> Arc<RedisStore> {
+fn open(server: &RedisServer) -> Arc<RedisStore> {
     // Under load a script may take its time; how long is another test's matter.
     let options = RedisOptions { deadline: Duration::from_secs(20), ..RedisOptions::default() };
     Arc::new(RedisStore::new(&server.url(), options).unwrap())
@@ -92,7 +45,7 @@ impl Harness for Redis {
 
     /// Redis has its own clock: so everything that expires is brought nearer to its end.
     fn advance(&self, by: Duration) {
-        let mut redis = self.server.direct();
+        let mut redis = direct(&self.server);
         let keys: Vec<Vec<u8>> = redis.keys("*").unwrap();
         for key in keys {
             let left: i64 = redis.pttl(&key).unwrap();
@@ -104,7 +57,8 @@ impl Harness for Redis {
     }
 
     fn crash(&mut self) {
-        self.server.crash();
+        self.server.kill();
+        self.server.restart();
         self.store = open(&self.server);
     }
 }
@@ -129,50 +83,45 @@ fn unavailable(outcome: &Result<UserTasks, StoreError>) -> String {
 
 #[tokio::test]
 async fn a_server_that_is_away_is_said_at_once_and_found_again() {
-    let mut server = Server::start();
+    let mut server = RedisServer::start();
     let store = hasty(&server.url());
     store.tasks(ana()).await.unwrap();
-    server.child.kill().unwrap();
-    server.child.wait().unwrap();
+    server.kill();
     // The first to ask finds a broken connection; what it asked may have been done, as far as it knows.
     let first = store.tasks(ana()).await;
     assert!(matches!(first, Err(StoreError::Unknown(_) | StoreError::Unavailable(_))), "{first:?}");
     assert!(unavailable(&store.tasks(ana()).await).contains("cannot be reached"));
     assert!(store.health().await.trouble.is_some());
-    server.child = launch(server.port, server.folder.path()).unwrap();
+    server.restart();
     assert_eq!(store.tasks(ana()).await, Ok(UserTasks::default()));
     assert_eq!(store.health().await.trouble, None);
 }
 
 #[tokio::test]
 async fn a_server_that_hangs_costs_the_deadline_and_bounds_its_queue() {
-    let server = Server::start();
+    let server = RedisServer::start();
     let store = Arc::new(hasty(&server.url()));
     store.tasks(ana()).await.unwrap();
-    let mut direct = server.direct();
-    let asleep = std::thread::spawn(move || {
-        let _slept: redis::RedisResult<()> = redis::cmd("DEBUG").arg("SLEEP").arg("2").query(&mut direct);
-    });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    signal(&server, "-STOP");
     let all = futures_util::future::join_all((0..6).map(|_| store.tasks(ana()))).await;
     let late = all.iter().filter(|one| matches!(one, Err(StoreError::Timeout(400)))).count();
     let full =
         all.iter().filter(|one| matches!(one, Err(StoreError::Unavailable(why)) if why.contains("wait"))).count();
     assert_eq!((late, full), (4, 2), "{all:?}");
-    tokio::task::spawn_blocking(|| asleep.join().unwrap()).await.unwrap();
+    signal(&server, "-CONT");
     assert_eq!(store.tasks(ana()).await, Ok(UserTasks::default()));
     assert_eq!(store.health().await.queued, 0);
 }
 
 #[tokio::test]
 async fn a_full_a_read_only_and_a_closed_server_are_told_apart() {
-    let server = Server::start();
+    let server = RedisServer::start();
     let store = hasty(&server.url());
-    let mut direct = server.direct();
+    let mut redis = direct(&server);
     let mut run = |words: &[&str]| {
         let mut command = redis::cmd(words[0]);
         words[1..].iter().for_each(|word| _ = command.arg(word));
-        command.query::<()>(&mut direct).unwrap();
+        command.query::<()>(&mut redis).unwrap();
     };
     run(&["CONFIG", "SET", "maxmemory", "1"]);
     let full = store.heartbeat(InstanceId::new("pod-1"), Duration::from_secs(1)).await;
@@ -193,9 +142,9 @@ async fn a_full_a_read_only_and_a_closed_server_are_told_apart() {
     assert_eq!(right.tasks(ana()).await, Ok(UserTasks::default()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn another_instances_changes_are_heard_of_and_missed_ones_are_said() {
-    let mut server = Server::start();
+    let mut server = RedisServer::start();
     let (here, there) = (open(&server), open(&server));
     let mut events = here.task_events();
     wait_for_subscribers(&server, 2);
@@ -209,17 +158,18 @@ async fn another_instances_changes_are_heard_of_and_missed_ones_are_said() {
     assert_eq!(events.changed(&ana()).await, Some(1));
     here.change_tasks(ana(), None, create(2), UndoEffect::None).await.unwrap();
     assert_eq!(events.changed(&ana()).await, Some(2), "one's own are told once");
-    server.crash();
+    server.kill();
+    server.restart();
     assert_eq!(events.changed(&ana()).await, Some(0), "after an outage: read afresh");
     there.change_tasks(ana(), None, create(3), UndoEffect::None).await.unwrap();
     assert_eq!(events.changed(&ana()).await, Some(3));
 }
 
 /// Returns when so many instances listen.
-fn wait_for_subscribers(server: &Server, wanted: usize) {
-    let mut direct = server.direct();
+fn wait_for_subscribers(server: &RedisServer, wanted: usize) {
+    let mut redis = direct(server);
     for _ in 0..2_000 {
-        let (_, count): (String, usize) = redis::cmd("PUBSUB").arg("NUMSUB").arg(key::NEWS).query(&mut direct).unwrap();
+        let (_, count): (String, usize) = redis::cmd("PUBSUB").arg("NUMSUB").arg(key::NEWS).query(&mut redis).unwrap();
         if count == wanted {
             return;
         }
@@ -230,7 +180,7 @@ fn wait_for_subscribers(server: &Server, wanted: usize) {
 
 #[tokio::test]
 async fn a_session_is_kept_as_the_contract_has_it() {
-    let server = Server::start();
+    let server = RedisServer::start();
     let store = open(&server);
     let now = jiff::Timestamp::from_second(1_795_000_000).unwrap();
     let doc = SessionDoc {
@@ -244,13 +194,13 @@ async fn a_session_is_kept_as_the_contract_has_it() {
         context: serde_json::Map::new(),
     };
     store.create_session(doc.clone(), [7; 32], InstanceId::new("pod-1")).await.unwrap();
-    let mut direct = server.direct();
-    let json: String = direct.get("voice:session:sess_abc123").unwrap();
+    let mut redis = direct(&server);
+    let json: String = redis.get("voice:session:sess_abc123").unwrap();
     assert_eq!(SessionDoc::from_json(&json).unwrap(), doc);
-    let ttl: i64 = direct.ttl("voice:session:sess_abc123").unwrap();
+    let ttl: i64 = redis.ttl("voice:session:sess_abc123").unwrap();
     assert!((3_590..=3_600).contains(&ttl), "{ttl}");
     // The mission's own way to delete one.
-    let _gone: usize = direct.del("voice:session:sess_abc123").unwrap();
+    let _gone: usize = redis.del("voice:session:sess_abc123").unwrap();
     assert_eq!(store.load_session(SessionId::new("sess_abc123")).await, Ok(None));
     let claimed = store.claim_session(SessionId::new("sess_abc123"), InstanceId::new("pod-2")).await;
     assert_eq!(claimed, Err(StoreError::NotFound("sess_abc123".to_owned())));

@@ -5,8 +5,6 @@ use redis::{Client, ConnectionAddr, TlsMode};
 use tokio::sync::Mutex;
 
 use super::link::Source;
-use crate::store::StoreError;
-
 /// A Sentinel's port.
 const SENTINEL_PORT: u16 = 26_379;
 
@@ -15,7 +13,7 @@ const FORMS: &str = "redis://[user:password@]host[:port][/db], rediss:// with TL
                      redis+sentinel://[user:password@]host[:port][,host[:port]…]/service[/db]";
 
 /// Reads the URL, and connects to nothing. Errors never repeat it: it has a password.
-pub(super) fn parse(url: &str) -> Result<Source, StoreError> {
+pub(super) fn parse(url: &str) -> Result<Source, String> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
     match scheme {
         "redis" | "rediss" => {
@@ -27,11 +25,11 @@ pub(super) fn parse(url: &str) -> Result<Source, StoreError> {
     }
 }
 
-fn wrong(why: &str) -> StoreError {
-    StoreError::Incompatible(format!("REDIS_URL cannot be used: {why}; it is {FORMS}"))
+fn wrong(why: &str) -> String {
+    format!("cannot be used: {why}; it is {FORMS}")
 }
 
-fn sentinel(rest: &str, tls: bool) -> Result<Source, StoreError> {
+fn sentinel(rest: &str, tls: bool) -> Result<Source, String> {
     let (credentials, places) = rest.rsplit_once('@').map_or((None, rest), |(who, places)| (Some(who), places));
     let (hosts, path) = places.split_once('/').ok_or_else(|| wrong("it names no service behind the hosts"))?;
     let (service, db) = path.split_once('/').map_or((path, None), |(service, db)| (service, Some(db)));
@@ -58,7 +56,7 @@ fn sentinel(rest: &str, tls: bool) -> Result<Source, StoreError> {
     Ok(Source::Sentinel(Box::new(Mutex::new(client))))
 }
 
-fn address(text: &str) -> Result<ConnectionAddr, StoreError> {
+fn address(text: &str) -> Result<ConnectionAddr, String> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, port.parse().map_err(|_| wrong("a Sentinel's port is not a number"))?),
         None => (text, SENTINEL_PORT),
@@ -70,7 +68,7 @@ fn address(text: &str) -> Result<ConnectionAddr, StoreError> {
 }
 
 /// `%40` is `@`.
-fn decoded(text: &str) -> Result<String, StoreError> {
+fn decoded(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -114,8 +112,8 @@ mod tests {
             "redis+sentinel://a/mymaster/hunter2",
             "redis://user:hunter2@voice redis/x",
         ] {
-            let error = parse(url).err().unwrap().to_string();
-            assert!(error.contains("REDIS_URL") && !error.contains("hunter2"), "{url}: {error}");
+            let error = parse(url).err().unwrap();
+            assert!(error.contains("rediss://") && !error.contains("hunter2"), "{url}: {error}");
         }
     }
 }
