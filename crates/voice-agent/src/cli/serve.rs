@@ -19,7 +19,7 @@ use crate::http::random_hex;
 use crate::llm::rules;
 use crate::providers;
 use crate::sessions::SpawnSession;
-use crate::store::{InstanceId, SqliteOptions, SqliteStore, SystemClock};
+use crate::store::{InstanceId, RedisOptions, RedisStore, SqliteOptions, SqliteStore, Store, StoreError, SystemClock};
 use crate::telemetry::{Events, Metrics, Traces, start_logging};
 use crate::tools::{REVIEW_AGENT, TASK_AGENT, specs_for};
 
@@ -50,16 +50,10 @@ async fn serve(config: Config, instance: InstanceId, traces: Traces) -> anyhow::
     let tools: Vec<&str> =
         [TASK_AGENT, REVIEW_AGENT].iter().flat_map(|agent| specs_for(agent)).map(|spec| spec.name).collect();
     let events = Arc::new(Events::new(Metrics::new(rules::MODEL, &tools)));
-    let store = SqliteStore::open(&config.data_dir, SqliteOptions::default()).context("the store")?;
+    let store = open_store(&config).context("the store")?;
     let spawn = Arc::new(OnceLock::new());
-    let parts = Parts {
-        config,
-        store: Arc::new(store),
-        clock: Arc::new(SystemClock),
-        events,
-        instance,
-        spawn: late(Arc::clone(&spawn)),
-    };
+    let parts =
+        Parts { config, store, clock: Arc::new(SystemClock), events, instance, spawn: late(Arc::clone(&spawn)) };
     let app = App::new(parts)?;
     let server = Server::start(Arc::clone(&app))?;
     let mut stops = Stops::new()?;
@@ -86,6 +80,14 @@ async fn serve(config: Config, instance: InstanceId, traces: Traces) -> anyhow::
         () = stops.next() => tracing::warn!("stopped at once"),
     }
     Ok(())
+}
+
+/// The store that instances share, or this one's own.
+fn open_store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match &config.secrets.redis_url {
+        Some(url) => Arc::new(RedisStore::new(url.reveal(), RedisOptions::default())?),
+        None => Arc::new(SqliteStore::open(&config.data_dir, SqliteOptions::default())?),
+    })
 }
 
 /// Loads the models, and gives what starts a session's task. The ports are open already, and say that the instance is

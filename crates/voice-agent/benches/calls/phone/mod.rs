@@ -190,7 +190,9 @@ pub(crate) async fn measure(calls: &[u64], seconds: u64) -> Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     ensure!(cores >= 2, "the server and the callers need a core each, and there is one");
     line("### Calls by telephone, the server on one core, the callers on another\n")?;
-    line(&format!("{seconds} seconds each, one call alone {ALONE} times that; first token 100 ms, first audio 60 ms, 200 ms of silence end the turn.\n"))?;
+    line(&format!(
+        "{seconds} seconds each, one call alone {ALONE} times that; first token 100 ms, first audio 60 ms, 200 ms of silence end the turn.\n"
+    ))?;
     let mut runs = Vec::new();
     let watch = Watch::start(&[])?;
     for calls in calls {
