@@ -16,7 +16,7 @@ use crate::store::StoreError;
 /// Where the Redis is.
 pub(super) enum Source {
     /// At one address.
-    Server(Client),
+    Server(Box<Client>),
     /// Wherever the Sentinels say that the master is.
     Sentinel(Box<Mutex<SentinelClient>>),
 }
@@ -112,7 +112,7 @@ impl Link {
     /// Who is the master now.
     pub(super) async fn client(&self) -> Result<Client, RedisError> {
         match &self.source {
-            Source::Server(client) => Ok(client.clone()),
+            Source::Server(client) => Ok(Client::clone(client)),
             Source::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await,
         }
     }

@@ -18,7 +18,7 @@ pub(super) fn parse(url: &str) -> Result<Source, String> {
     match scheme {
         "redis" | "rediss" => {
             let client = Client::open(url).map_err(|_| wrong("it cannot be read"))?;
-            Ok(Source::Server(client))
+            Ok(Source::Server(Box::new(client)))
         }
         "redis+sentinel" | "rediss+sentinel" => sentinel(rest, scheme.starts_with("rediss")),
         _ => Err(wrong("its scheme is not one of these")),

@@ -103,6 +103,22 @@ fn seams(words: &[Word]) -> Vec<(usize, usize)> {
     seams
 }
 
+/// What begins a command of its own even behind a title.
+const STRONG: &[&[&str]] = &[
+    &["add"],
+    &["remind"],
+    &["mark"],
+    &["undo"],
+    &["what's"],
+    &["show"],
+    &["i've"],
+    &["i"],
+    &["i'll"],
+    &["make", "it"],
+    &["make", "that"],
+    &["how"],
+];
+
 /// The commands that the words hold, if they are two or more and each is understood; else nothing.
 pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     let words = &utterance.words;
@@ -135,23 +151,7 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         // "add a task to call Bob and delete old backups" is two titles: only "add", "mark … as done" and the like are
         // commands in the middle of a sentence that adds.
         let adding = matches!(before, Intent::Add(_)) && !after_sentence;
-        let strong = starts_any(
-            &rest,
-            &[
-                &["add"],
-                &["remind"],
-                &["mark"],
-                &["undo"],
-                &["what's"],
-                &["show"],
-                &["i've"],
-                &["i"],
-                &["i'll"],
-                &["make", "it"],
-                &["make", "that"],
-                &["how"],
-            ],
-        );
+        let strong = starts_any(&rest, STRONG);
         if adding && !strong && !stands_alone(&before, &words[start..], known) {
             continue;
         }
