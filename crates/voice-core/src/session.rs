@@ -326,6 +326,9 @@ impl Session {
         if self.consent.set(recording) {
             self.client(ClientEvent::Recording { enabled: recording });
         }
+        if recording && let Some(listening) = &mut self.listening {
+            listening.forgive_stops();
+        }
         self.saving.mark_dirty();
     }
 

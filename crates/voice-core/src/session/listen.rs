@@ -63,7 +63,13 @@ impl Listening {
     fn stops_asked(&self) -> usize {
         let texts =
             self.utterances.iter().map(|utterance| utterance.final_text.as_deref().unwrap_or(&utterance.interim));
-        texts.map(phrases::stops_asked).sum::<usize>().max(phrases::stops_asked(&self.words()))
+        stops_in(&texts.collect::<Vec<_>>())
+    }
+
+    /// Leave was given to record: what was said for certain before is followed no more, what may still change is.
+    pub(super) fn forgive_stops(&mut self) {
+        let texts = self.utterances.iter().filter_map(|utterance| utterance.final_text.as_deref());
+        self.stops_heeded = stops_in(&texts.collect::<Vec<_>>());
     }
 
     /// Whether a part of it was never understood to its end: nothing may be done on the strength of the rest.
@@ -372,4 +378,10 @@ impl Session {
             listening.too_long = true;
         }
     }
+}
+
+/// Requests to stop the recording in these texts, each for itself or as one.
+fn stops_in(texts: &[&str]) -> usize {
+    let each = texts.iter().map(|text| phrases::stops_asked(text)).sum::<usize>();
+    each.max(phrases::stops_asked(&texts.join(" ")))
 }
