@@ -47,7 +47,8 @@ mapfile -t settings <"$folder/settings"
 env -i HOME="${HOME:-/root}" PATH="$PATH" ${XDG_CACHE_HOME:+XDG_CACHE_HOME="$XDG_CACHE_HOME"} "${settings[@]}" \
     DATA_DIR="$folder/data" HTTP_ADDR=127.0.0.1:0 METRICS_ADDR=127.0.0.1:0 LOG_FORMAT=json GREETING= \
     STT_CHAIN=deepgram,whisper LLM_CHAIN=openai TTS_CHAIN=cartesia,elevenlabs PRICES_FILE="$ROOT/scripts/drill-prices.toml" \
-    FAILOVER_COOL_DOWN_MS=500 FAILOVER_MAX_COOL_DOWN_MS=500 FAILOVER_ACCOUNT_REST_MS=500 FAILOVER_MAX_RETRY_AFTER_MS=1000 \
+    FAILOVER_BLIP_MS=0 FAILOVER_COOL_DOWN_MS=500 FAILOVER_MAX_COOL_DOWN_MS=500 FAILOVER_ACCOUNT_REST_MS=500 \
+    FAILOVER_MAX_RETRY_AFTER_MS=1000 \
     "$target/voice-agent" serve 2>"$folder/log" &
 started+=($!)
 wait_for "$folder/log" '"message":"ready"'

@@ -230,6 +230,7 @@ impl CoreConfig {
             ("failover.llm_gap_ms", failover.llm_gap_ms, 20),
             ("failover.tts_gap_ms", failover.tts_gap_ms, 20),
             ("failover.stt_lag_ms", failover.stt_lag_ms, 200),
+            ("failover.blip_ms", failover.blip_ms, 0),
             ("failover.cool_down_ms", failover.cool_down_ms, 100),
             ("failover.max_cool_down_ms", failover.max_cool_down_ms, failover.cool_down_ms),
             ("failover.max_retry_after_ms", failover.max_retry_after_ms, 100),

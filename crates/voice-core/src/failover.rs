@@ -97,6 +97,9 @@ pub struct FailoverConfig {
     pub free_hedges: u32,
     /// …and beyond them so many in a hundred requests: the ceiling on doubled spend.
     pub hedge_percent: u32,
+    /// A failure that may pass by itself is a blip, and no reason to rest, unless another one came within so long before it.
+    /// Without blips (0) every failure is a reason.
+    pub blip_ms: u64,
     /// The first rest of a provider that failed; it doubles with every failure in a row, up to `max_cool_down_ms`.
     pub cool_down_ms: u64,
     /// The longest rest of a provider, unless it says itself when to come back.
@@ -119,6 +122,7 @@ impl Default for FailoverConfig {
             stt_lag_ms: 1_500,
             free_hedges: 4,
             hedge_percent: 20,
+            blip_ms: 60_000,
             cool_down_ms: 5_000,
             max_cool_down_ms: 120_000,
             max_retry_after_ms: 3_600_000,
@@ -140,5 +144,13 @@ impl FailoverConfig {
 
 /// Whether a failure says something of the provider, and not only of what it was asked.
 pub const fn is_of_the_provider(failure: ProviderFailure) -> bool {
-    !matches!(failure.kind, ProviderErrorKind::BadRequest) || failure.retry_after_ms.is_some()
+    !matches!(failure.kind, ProviderErrorKind::BadRequest | ProviderErrorKind::Unusable)
+        || failure.retry_after_ms.is_some()
+}
+
+/// Whether a failure may be over by the next request: nobody said for how long it lasts.
+pub const fn may_pass(failure: ProviderFailure) -> bool {
+    use ProviderErrorKind::{Disconnected, Protocol, Stalled, Timeout, Unavailable};
+    failure.retry_after_ms.is_none()
+        && matches!(failure.kind, Timeout | Stalled | Unavailable | Disconnected | Protocol)
 }

@@ -47,11 +47,13 @@ pub enum ProviderErrorKind {
     Disconnected,
     /// It answered something that is not the protocol.
     Protocol,
+    /// What it answered to this request is of no use, or we could not take it: of the provider that says nothing.
+    Unusable,
 }
 
 impl ProviderErrorKind {
     /// Every kind, for registering metrics at start.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Timeout,
         Self::Stalled,
         Self::Unavailable,
@@ -61,6 +63,7 @@ impl ProviderErrorKind {
         Self::BadRequest,
         Self::Disconnected,
         Self::Protocol,
+        Self::Unusable,
     ];
 
     /// The kind as a metric label.
@@ -75,6 +78,7 @@ impl ProviderErrorKind {
             Self::BadRequest => "bad_request",
             Self::Disconnected => "disconnected",
             Self::Protocol => "protocol",
+            Self::Unusable => "unusable",
         }
     }
 }

@@ -56,6 +56,7 @@ impl Failover {
             stt_lag_ms: self.stt_lag_ms,
             free_hedges: self.free_hedges,
             hedge_percent: self.hedge_percent,
+            blip_ms: self.blip_ms,
             cool_down_ms: self.cool_down_ms,
             max_cool_down_ms: self.max_cool_down_ms,
             max_retry_after_ms: self.max_retry_after_ms,

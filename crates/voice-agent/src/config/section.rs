@@ -360,6 +360,8 @@ sections! {
         free_hedges: u32 = FailoverConfig::default().free_hedges,
         /// …and beyond them so many in a hundred requests.
         hedge_percent: u32 = FailoverConfig::default().hedge_percent,
+        /// A failure that may pass is a reason to rest when another came within so long before it; 0: always.
+        blip_ms: u64 = FailoverConfig::default().blip_ms,
         /// The first rest of a provider that failed; it doubles.
         cool_down_ms: u64 = FailoverConfig::default().cool_down_ms,
         /// The longest rest, unless the provider says itself when to come back.

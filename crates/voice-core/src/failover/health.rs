@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Chains, FailoverConfig, is_of_the_provider};
+use super::{Chains, FailoverConfig, is_of_the_provider, may_pass};
 use crate::ids::RungId;
 use crate::input::ProviderHealth;
 use crate::output::AttemptResult;
@@ -16,6 +16,8 @@ const ENOUGH: usize = 8;
 const LONGER_PERCENT: u64 = 125;
 /// So many rivals that won in a row make a provider rest, though it never said that it failed.
 const MOST_LOST: u32 = 2;
+/// After so many answers a blip is forgotten.
+const FORGIVEN_AFTER: u32 = 5;
 /// A provider that wants to be asked again at once rests for so long all the same, in milliseconds.
 const LEAST_RETRY_AFTER_MS: u64 = 500;
 
@@ -26,8 +28,12 @@ struct RungHealth {
     rests_until_ms: Option<u64>,
     /// It is being probed.
     probing: bool,
-    /// Failures since it last answered.
+    /// Rests that began since it last answered.
     failures: u32,
+    /// When it last failed in a way that may pass, in milliseconds of the process's clock.
+    blip_ms: Option<u64>,
+    /// Answers since.
+    answers: u32,
     /// Rivals that won, in a row.
     lost: u32,
     /// Why it rests.
@@ -64,6 +70,7 @@ impl Health {
         match attempt {
             AttemptResult::Answered { after_ms } => {
                 (health.failures, health.lost) = (0, 0);
+                health.answers = health.answers.saturating_add(1);
                 health.answered_ms.push_back(after_ms);
                 if health.answered_ms.len() > REMEMBERED {
                     health.answered_ms.pop_front();
@@ -75,7 +82,7 @@ impl Health {
                     health.rest(now_ms, ProviderErrorKind::Timeout.into(), &config);
                 }
             }
-            AttemptResult::Failed { failure } if is_of_the_provider(failure) => health.rest(now_ms, failure, &config),
+            AttemptResult::Failed { failure } if is_of_the_provider(failure) => health.fail(now_ms, failure, &config),
             AttemptResult::Failed { .. } => {}
         }
         self.change(stage, rung).filter(|now| *now != before)
@@ -145,21 +152,39 @@ impl Health {
 }
 
 impl RungHealth {
+    /// It failed a caller. A single failure may be a blip: it costs that caller's session the provider, and nobody else.
+    fn fail(&mut self, now_ms: u64, failure: ProviderFailure, config: &FailoverConfig) {
+        if may_pass(failure) {
+            let answers = std::mem::take(&mut self.answers);
+            let before_ms = self.blip_ms.replace(now_ms);
+            let again = |before_ms: u64| answers < FORGIVEN_AFTER && now_ms.saturating_sub(before_ms) <= config.blip_ms;
+            if config.blip_ms > 0 && !before_ms.is_some_and(again) {
+                return;
+            }
+        }
+        self.rest(now_ms, failure, config);
+    }
+
     /// It is not asked for a while.
     fn rest(&mut self, now_ms: u64, failure: ProviderFailure, config: &FailoverConfig) {
-        let doubled = config.cool_down_ms.saturating_mul(1 << self.failures.min(20)).min(config.max_cool_down_ms);
-        let rest_ms = match (failure.retry_after_ms, failure.kind) {
-            (Some(after_ms), _) => after_ms.max(LEAST_RETRY_AFTER_MS).min(config.max_retry_after_ms),
-            (None, ProviderErrorKind::Auth | ProviderErrorKind::Quota) => config.account_rest_ms,
-            (None, _) => doubled,
+        let told_ms = match (failure.retry_after_ms, failure.kind) {
+            (Some(after_ms), _) => Some(after_ms.max(LEAST_RETRY_AFTER_MS).min(config.max_retry_after_ms)),
+            (None, ProviderErrorKind::Auth | ProviderErrorKind::Quota) => Some(config.account_rest_ms),
+            (None, _) => None,
         };
-        self.failures = self.failures.saturating_add(1);
         self.lost = 0;
-        self.reason = Some(failure.kind);
-        // Calls that were under way when it went down must not send it away for longer and longer.
-        if self.rests_until_ms.is_none_or(|until_ms| until_ms <= now_ms) {
-            self.rests_until_ms = Some(now_ms + rest_ms);
+        if let Some(until_ms) = self.rests_until_ms.filter(|until_ms| *until_ms > now_ms) {
+            // Calls that were under way when it went down must not send it away for longer and longer, but it may say so itself.
+            let later_ms = told_ms.map(|told_ms| now_ms + told_ms).filter(|told_ms| *told_ms > until_ms);
+            if later_ms.is_some() {
+                (self.rests_until_ms, self.reason) = (later_ms, Some(failure.kind));
+            }
+            return;
         }
+        let doubled = config.cool_down_ms.saturating_mul(1 << self.failures.min(20)).min(config.max_cool_down_ms);
+        self.failures = self.failures.saturating_add(1);
+        self.reason = Some(failure.kind);
+        self.rests_until_ms = Some(now_ms + told_ms.unwrap_or(doubled));
     }
 
     fn hedge_ms(&self, least_ms: u64, most_ms: u64) -> u64 {
@@ -192,8 +217,12 @@ mod tests {
     const FIRST: RungId = RungId(0);
 
     fn health() -> Health {
+        with(FailoverConfig { blip_ms: 0, ..FailoverConfig::default() })
+    }
+
+    fn with(config: FailoverConfig) -> Health {
         let llm = vec![Rung::new("openai", "gpt-4o-mini"), Rung::new("embedded", "rules")];
-        Health::new(&Chains { llm, ..Chains::default() }, FailoverConfig::default())
+        Health::new(&Chains { llm, ..Chains::default() }, config)
     }
 
     fn failed(kind: ProviderErrorKind, retry_after_ms: Option<u64>) -> AttemptResult {
@@ -225,6 +254,46 @@ mod tests {
             health.report(1_000, LLM, FIRST, failed(ProviderErrorKind::Disconnected, None));
         }
         assert_eq!(health.next_probe_ms(), Some(6_000));
+        health.due_probes(6_000);
+        health.probed(6_100, LLM, FIRST, Err(ProviderErrorKind::Disconnected.into()));
+        assert_eq!(health.next_probe_ms(), Some(16_100), "the second in a row");
+    }
+
+    #[test]
+    fn what_a_provider_says_of_its_rest_counts_while_it_rests() {
+        let mut health = health();
+        health.report(1_000, LLM, FIRST, failed(ProviderErrorKind::Unavailable, None));
+        health.report(1_100, LLM, FIRST, failed(ProviderErrorKind::RateLimited, Some(1_000)));
+        assert_eq!(
+            (health.next_probe_ms(), health.resting(LLM, FIRST)),
+            (Some(6_000), Some(ProviderErrorKind::Unavailable))
+        );
+        health.report(1_200, LLM, FIRST, failed(ProviderErrorKind::RateLimited, Some(60_000)));
+        assert_eq!(
+            (health.next_probe_ms(), health.resting(LLM, FIRST)),
+            (Some(61_200), Some(ProviderErrorKind::RateLimited))
+        );
+        health.report(1_300, LLM, FIRST, failed(ProviderErrorKind::Quota, None));
+        assert_eq!(health.next_probe_ms(), Some(301_300));
+    }
+
+    #[test]
+    fn a_failure_that_may_pass_is_a_reason_to_rest_the_second_time() {
+        let unavailable = failed(ProviderErrorKind::Unavailable, None);
+        let mut health = with(FailoverConfig::default());
+        assert_eq!(health.report(1_000, LLM, FIRST, unavailable), None);
+        assert_eq!(health.report(61_001, LLM, FIRST, unavailable), None, "a minute later is another story");
+        for _ in 0..FORGIVEN_AFTER {
+            health.report(61_002, LLM, FIRST, AttemptResult::Answered { after_ms: 100 });
+        }
+        assert_eq!(health.report(62_000, LLM, FIRST, unavailable), None, "it has answered since");
+        health.report(62_001, LLM, FIRST, AttemptResult::Answered { after_ms: 100 });
+        assert_eq!(health.report(62_002, LLM, FIRST, unavailable).map(|change| change.usable), Some(false));
+        let mut health = with(FailoverConfig::default());
+        assert!(
+            health.report(1_000, LLM, FIRST, failed(ProviderErrorKind::Auth, None)).is_some(),
+            "this does not pass"
+        );
     }
 
     #[test]
@@ -237,6 +306,7 @@ mod tests {
             (ProviderErrorKind::Quota, None, Some(300_000)),
             (ProviderErrorKind::Auth, None, Some(300_000)),
             (ProviderErrorKind::BadRequest, None, None),
+            (ProviderErrorKind::Unusable, None, None),
             (ProviderErrorKind::BadRequest, Some(3_600_000), Some(3_600_000)),
         ] {
             let mut health = health();

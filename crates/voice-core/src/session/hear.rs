@@ -29,6 +29,13 @@ pub(super) struct Utterance {
     pub(super) caption_open: bool,
     /// Who hears it.
     pub(super) rung: RungId,
+    /// Who listens while the caller speaks: not there any more when its line is lost.
+    pub(super) listener: Option<RungId>,
+    /// Whose lines were lost in it, and how the last one was.
+    lost: Vec<RungId>,
+    lost_by: Option<ProviderErrorKind>,
+    /// Somebody understood nothing of this revision, and another one was asked.
+    doubted: bool,
     /// When something of it was understood last, or it began, in milliseconds.
     pub(super) progress_ms: u64,
     /// Who was asked for the final transcript of this revision and has not answered, and when in milliseconds.
@@ -51,6 +58,10 @@ impl Utterance {
             failed: false,
             caption_open: false,
             rung,
+            listener: Some(rung),
+            lost: Vec::new(),
+            lost_by: None,
+            doubted: false,
             progress_ms: from_ms,
             asked: Vec::new(),
             tried: Vec::new(),
@@ -76,6 +87,7 @@ impl Session {
         utterance.awaited_since_ms = Some(now_ms);
         utterance.asked = vec![(utterance.rung, now_ms)];
         utterance.tried = vec![utterance.rung];
+        utterance.doubted = false;
         let (id, revision, rung) = (utterance.id, utterance.revision, utterance.rung);
         self.push(Output::FinishUtterance { utterance: id, revision, until_ms, rung });
         if self.lags(id) {
@@ -137,14 +149,16 @@ impl Session {
         utterance.awaited_since_ms = None;
         utterance.final_text = Some(text.clone());
         utterance.caption_open = false;
-        let (from, asked) = (utterance.rung, std::mem::take(&mut utterance.asked));
+        let (from, asked, doubted) = (utterance.rung, std::mem::take(&mut utterance.asked), utterance.doubted);
         for (slow, _) in &asked[..at] {
             self.provider_lost(Stage::Stt, *slow);
         }
         let after_ms = now_ms - asked.get(at).map_or(now_ms, |(_, asked_ms)| *asked_ms);
         self.provider_answered(Stage::Stt, rung, after_ms);
-        if rung != from {
-            self.failed_over(Stage::Stt, from, rung, ProviderErrorKind::Timeout);
+        // A second opinion that is the first one again leads nowhere else.
+        if !(doubted && text.is_empty()) {
+            let reason = if doubted { ProviderErrorKind::Protocol } else { ProviderErrorKind::Timeout };
+            self.failed_over(Stage::Stt, from, rung, reason);
         }
         self.observe(Observation::SttFinished { rung, duration_ms: now_ms - last_speech_ms.min(now_ms) });
         self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: true });
@@ -157,15 +171,15 @@ impl Session {
         let Some(utterance) = self.utterance_mut(id) else { return false };
         let waits = utterance.asked.iter().any(|(asked, _)| *asked != rung);
         let tried = utterance.tried.clone();
-        let next = self.ladder.next_usable(Stage::Stt, &tried);
-        if !waits && next.is_none() {
+        if !waits && self.ladder.rival(Stage::Stt, &tried, &self.config.failover).is_none() {
             return false;
         }
         if let Some(utterance) = self.utterance_mut(id) {
             utterance.asked.retain(|(asked, _)| *asked != rung);
+            utterance.doubted = true;
         }
-        if let Some(next) = next.filter(|_| !waits) {
-            self.transcribe_with(id, next);
+        if !waits {
+            self.ask_stt_rival(id);
         }
         true
     }
@@ -197,6 +211,7 @@ impl Session {
         let Some(utterance) = self.utterance_mut(id) else { return };
         let from = std::mem::replace(&mut utterance.rung, rung);
         utterance.progress_ms = now_ms;
+        utterance.lost_by = None;
         self.failed_over(Stage::Stt, from, rung, reason);
     }
 
@@ -222,10 +237,17 @@ impl Session {
         self.give_up_utterance(id);
     }
 
-    /// A recogniser that hears audio as it comes is not there any more: the next one hears the utterance from its beginning.
+    /// A recogniser that hears audio as it comes is not there any more: the next one hears the utterance from its beginning,
+    /// at once or when the caller goes on.
     pub(super) fn handle_line_failed(&mut self, id: Option<UtteranceId>, rung: RungId, failure: ProviderFailure) {
         let awaited = id.and_then(|id| {
             let utterance = self.utterance_mut(id)?;
+            if utterance.rung == rung {
+                (utterance.listener, utterance.lost_by) = (None, Some(failure.kind));
+                if !utterance.lost.contains(&rung) {
+                    utterance.lost.push(rung);
+                }
+            }
             utterance.awaited_since_ms.map(|_| (id, utterance.revision))
         });
         if let Some((id, revision)) = awaited {
@@ -233,13 +255,38 @@ impl Session {
             return;
         }
         self.provider_failed(Stage::Stt, rung, failure);
-        let speaking = self.speaking_since_ms.is_some();
-        let Some(id) = id.filter(|_| speaking) else { return };
-        let Some(utterance) = self.utterance_mut(id).filter(|utterance| utterance.rung == rung) else { return };
-        let from_ms = utterance.from_ms;
-        if let Some(next) = self.ladder.next(Stage::Stt, &[rung]) {
-            self.hear_with(id, next, failure.kind);
-            self.push(Output::StartUtterance { utterance: id, from_ms, rung: next });
+        let Some(id) = id.filter(|_| self.speaking_since_ms.is_some()) else { return };
+        let lost = self.utterance_mut(id).filter(|utterance| utterance.listener.is_none());
+        let Some(lost) = lost.map(|utterance| utterance.lost.clone()) else { return };
+        // Nobody else: who is lost would only be lost again. It is given all of the utterance at its end.
+        if self.ladder.next(Stage::Stt, &lost).is_some() {
+            self.listen_anew(id);
         }
+    }
+
+    /// The caller goes on with an utterance: with whoever listened, unless that one is lost or another has taken over.
+    pub(super) fn listen_on(&mut self, id: UtteranceId) {
+        match self.utterance_mut(id) {
+            Some(utterance) if utterance.listener == Some(utterance.rung) => {
+                self.push(Output::ContinueUtterance { utterance: id });
+            }
+            Some(_) => self.listen_anew(id),
+            None => {}
+        }
+    }
+
+    /// Somebody listens from the utterance's beginning on.
+    fn listen_anew(&mut self, id: UtteranceId) {
+        let Some(utterance) = self.utterance_mut(id) else { return };
+        let (from_ms, lost, lost_by) = (utterance.from_ms, utterance.lost.clone(), utterance.lost_by.take());
+        if let Some(reason) = lost_by
+            && let Some(next) = self.ladder.next(Stage::Stt, &lost)
+        {
+            self.hear_with(id, next, reason);
+        }
+        let Some(utterance) = self.utterance_mut(id) else { return };
+        let rung = utterance.rung;
+        utterance.listener = Some(rung);
+        self.push(Output::StartUtterance { utterance: id, from_ms, rung });
     }
 }

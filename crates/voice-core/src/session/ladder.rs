@@ -2,7 +2,7 @@
 
 use crate::config::CoreConfig;
 use crate::cost::Prices;
-use crate::failover::{Chains, FailoverConfig, is_of_the_provider};
+use crate::failover::{Chains, FailoverConfig, is_of_the_provider, may_pass};
 use crate::ids::RungId;
 use crate::input::ProviderHealth;
 use crate::output::{AttemptResult, Observation};
@@ -16,6 +16,8 @@ struct RungState {
     usable: bool,
     /// It is well again: it is used from the next turn on, never inside a sentence.
     returns: bool,
+    /// It rests for the whole process.
+    rests: bool,
     hedge_ms: u64,
 }
 
@@ -36,7 +38,8 @@ pub(super) struct Ladder([StageState; 3]);
 impl Ladder {
     pub(super) fn new(config: &CoreConfig) -> Self {
         let stage = |stage: Stage| {
-            let rung = RungState { usable: true, returns: false, hedge_ms: config.failover.hedge_ms(stage) };
+            let rung =
+                RungState { usable: true, returns: false, rests: false, hedge_ms: config.failover.hedge_ms(stage) };
             let count = config.chains.of(stage).len();
             StageState { rungs: vec![rung; count], order: (0..count).collect(), asked: 0, hedged: 0 }
         };
@@ -113,12 +116,12 @@ impl Ladder {
         self.0[stage as usize].rungs.get_mut(usize::from(rung.0))
     }
 
-    /// This session is not asking it again before it is told that it is well.
+    /// This session is not asking it again before it is told that it is well; after what may have passed, before the next turn.
     fn fail(&mut self, stage: Stage, rung: RungId, failure: ProviderFailure) {
         if is_of_the_provider(failure)
             && let Some(state) = self.rung_mut(stage, rung)
         {
-            (state.usable, state.returns) = (false, false);
+            (state.usable, state.returns) = (false, may_pass(failure) && !state.rests);
         }
     }
 
@@ -127,6 +130,7 @@ impl Ladder {
         let ProviderHealth { stage, rung, usable, hedge_ms } = health;
         if let Some(state) = self.rung_mut(stage, rung) {
             state.hedge_ms = hedge_ms;
+            state.rests = !usable;
             state.usable &= usable;
             state.returns = usable && !state.usable;
         }

@@ -115,8 +115,10 @@ impl Session {
             utterance.score = None;
             utterance.awaited_since_ms = None;
             utterance.asked.clear();
-            let utterance = utterance.id;
-            self.push(Output::ContinueUtterance { utterance });
+            // The pause was the caller's, not the recogniser's.
+            utterance.progress_ms = utterance.progress_ms.max(at_ms);
+            let id = utterance.id;
+            self.listen_on(id);
             return;
         }
         self.counters.utterance += 1;
@@ -151,11 +153,15 @@ impl Session {
         let now_ms = self.now_ms;
         let Some(listening) = &mut self.listening else { return };
         let Some(utterance) = listening.utterances.iter_mut().find(|utterance| utterance.id == id) else { return };
-        if utterance.final_text.is_some() || utterance.interim == text {
+        if utterance.final_text.is_some() {
+            return;
+        }
+        // That it is what it was shows all the same that somebody listens.
+        utterance.progress_ms = now_ms;
+        if utterance.interim == text {
             return;
         }
         utterance.interim.clone_from(&text);
-        utterance.progress_ms = now_ms;
         utterance.caption_open = true;
         self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: false });
         self.heed_words();

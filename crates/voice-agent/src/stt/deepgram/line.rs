@@ -403,7 +403,7 @@ impl<D: Dial> Task<D> {
             }
             Command::Audio(audio) => {
                 if self.hearing.current().is_some() {
-                    self.outbox.push(&audio).map_err(|Full| ProviderErrorKind::Stalled)?;
+                    self.outbox.push(&audio).map_err(|Full| ProviderErrorKind::Unusable)?;
                     self.hearing.given(self.outbox.given_ms());
                 }
                 Ok(())
@@ -414,7 +414,7 @@ impl<D: Dial> Task<D> {
             }
             Command::Forget(utterance) if self.hearing.current() == Some(utterance) => self.forget(),
             Command::Forget(_) => Ok(()),
-            Command::Overflow => Err(ProviderErrorKind::Stalled.into()),
+            Command::Overflow => Err(ProviderErrorKind::Unusable.into()),
         }
     }
 

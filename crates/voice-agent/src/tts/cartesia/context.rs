@@ -324,7 +324,8 @@ impl Contexts {
         let Some(chunk) = self.cancel(name).and_then(|context| context.chunk) else { return };
         if why == NotTaken::Full {
             tracing::warn!(provider = super::PROVIDER, "a voice is not listened to, and was cut off");
-            chunk.job.sink.fail(ProviderErrorKind::Unavailable.into());
+            // It is not the voice's fault.
+            chunk.job.sink.fail(ProviderErrorKind::Unusable.into());
         }
     }
 

@@ -230,6 +230,67 @@ fn a_line_that_breaks_in_mid_sentence_is_replaced_from_the_sentences_beginning()
 }
 
 #[test]
+fn a_line_that_breaks_in_a_pause_is_replaced_when_the_caller_goes_on() {
+    let starts = |call: &Call| -> Vec<RungId> {
+        let rung = |output: &Output| if let Output::StartUtterance { rung, .. } = output { Some(*rung) } else { None };
+        call.log.iter().filter_map(|(_, output)| rung(output)).collect()
+    };
+    let failure = ProviderErrorKind::Disconnected.into();
+    let failed = Input::SttLineFailed { utterance: Some(UtteranceId(1)), rung: FIRST, failure };
+    // Before its final transcript, and after.
+    for heard in [false, true] {
+        let mut call = Call::with(config());
+        call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
+        call.at(1_600, Input::EndOfSpeech { last_speech_ms: 1_500 });
+        let (utterance, revision) = call.finishing().unwrap();
+        if heard {
+            let text = "Add".to_owned();
+            call.at(1_650, Input::FinalTranscript { utterance, revision, rung: FIRST, text });
+        }
+        call.at(1_660, failed.clone());
+        assert_eq!(starts(&call), [FIRST]);
+        call.at(1_700, Input::StartOfSpeech { at_ms: 1_700 });
+        assert_eq!(starts(&call), [FIRST, SECOND], "heard: {heard}");
+        assert!(!call.has(|output| matches!(output, Output::ContinueUtterance { .. })));
+        assert_eq!(call.failovers(), [(Stage::Stt, FIRST, SECOND, ProviderErrorKind::Disconnected)]);
+        call.at(2_600, Input::EndOfSpeech { last_speech_ms: 2_500 });
+        assert!(call.has(|output| matches!(output, Output::FinishUtterance { rung: SECOND, .. })));
+    }
+}
+
+#[test]
+fn lines_that_break_one_after_the_other_are_not_tossed_to_and_fro() {
+    let mut config = config();
+    config.chains.stt[1].streams = true;
+    let mut call = Call::with(config);
+    call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
+    let utterance = Some(UtteranceId(1));
+    for (at_ms, rung) in [(1_500, FIRST), (1_600, SECOND), (1_700, SECOND)] {
+        call.at(at_ms, Input::SttLineFailed { utterance, rung, failure: ProviderErrorKind::Disconnected.into() });
+    }
+    let starts = call.log.iter().filter(|(_, output)| matches!(output, Output::StartUtterance { .. })).count();
+    assert_eq!(starts, 2);
+}
+
+#[test]
+fn a_recogniser_that_understands_the_same_still_listens_and_a_pause_is_the_callers() {
+    let rival = |call: &Call| call.has(|output| matches!(output, Output::Transcribe { .. }));
+    let interim = |text: &str| Input::InterimTranscript { utterance: UtteranceId(1), text: text.into() };
+    let mut call = Call::with(config());
+    call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
+    for at_ms in [1_500, 2_500] {
+        call.at(at_ms, interim("Um"));
+    }
+    call.at(3_000, Input::EndOfSpeech { last_speech_ms: 2_900 });
+    assert!(!rival(&call), "it has said the same 400 ms ago");
+    let (utterance, revision) = call.finishing().unwrap();
+    call.at(3_050, Input::FinalTranscript { utterance, revision, rung: FIRST, text: "Um".into() });
+    call.at(4_300, Input::StartOfSpeech { at_ms: 4_250 });
+    call.at(4_700, Input::EndOfSpeech { last_speech_ms: 4_600 });
+    assert!(!rival(&call), "it was silent for 350 ms of speech");
+}
+
+#[test]
 fn a_recogniser_that_lags_is_not_waited_for() {
     let mut call = Call::with(config());
     call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
@@ -248,6 +309,46 @@ fn nothing_understood_of_a_long_sentence_is_worth_a_second_opinion() {
     call.at(2_300, Input::FinalTranscript { utterance, revision, rung: SECOND, text: "Add milk".into() });
     call.until(2_700);
     assert!(call.has(|output| matches!(output, Output::RequestLlm { .. })));
+}
+
+#[test]
+fn a_second_opinion_is_a_rival_and_one_that_is_the_same_is_no_failover() {
+    let silent = |call: &mut Call, rung: RungId, at_ms: u64| {
+        let (utterance, revision) = call.finishing().unwrap();
+        call.at(at_ms, Input::FinalTranscript { utterance, revision, rung, text: String::new() });
+    };
+    let asked = |call: &Call| call.has(|output| matches!(output, Output::Transcribe { rung: SECOND, .. }));
+    let mut call = Call::with(config());
+    call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
+    call.at(2_100, Input::EndOfSpeech { last_speech_ms: 2_000 });
+    silent(&mut call, FIRST, 2_200);
+    assert!(asked(&call));
+    assert!(call.observations().contains(&Observation::Hedged { stage: Stage::Stt, from: FIRST, to: SECOND }));
+    silent(&mut call, SECOND, 2_300);
+    assert_eq!(call.failovers(), []);
+
+    let failover = FailoverConfig { free_hedges: 0, hedge_percent: 0, ..FailoverConfig::default() };
+    let mut call = Call::with(CoreConfig { failover, ..config() });
+    call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
+    call.at(2_100, Input::EndOfSpeech { last_speech_ms: 2_000 });
+    silent(&mut call, FIRST, 2_200);
+    assert!(!asked(&call), "doubled spend has a ceiling");
+}
+
+#[test]
+fn what_may_have_passed_costs_the_turn_and_not_the_session() {
+    let unusable = ProviderErrorKind::Unusable;
+    for (kind, third) in [(ProviderErrorKind::Stalled, FIRST), (unusable, FIRST), (ProviderErrorKind::Auth, SECOND)] {
+        let mut call = Call::with(config());
+        call.speaks(1_000, 2_000, "List my tasks", 950);
+        let first = call.request_id();
+        call.at(2_250, Input::LlmFailed { request: first, failure: kind.into() });
+        call.llm_says(2_300, "None.");
+        call.tts_answers(2_310);
+        call.plays(2_320, 300);
+        call.speaks(8_000, 9_000, "List my tasks", 950);
+        assert_eq!(call.requests(), [FIRST, SECOND, third], "{kind:?}");
+    }
 }
 
 fn answer(call: &mut Call) {

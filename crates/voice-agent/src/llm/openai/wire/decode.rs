@@ -99,7 +99,8 @@ impl AnswerDecoder {
     /// Takes the data of an event.
     ///
     /// # Errors
-    /// What the provider says of its failure; `Protocol` for what is not the format, or no answer.
+    /// What the provider says of its failure; `Protocol` for what is not the format, or no answer; `Unusable` for calls that
+    /// are none, and an answer that was withheld.
     pub fn handle_data(&mut self, data: &str) -> Result<(), ProviderFailure> {
         if self.is_done || data.trim().is_empty() {
             return Ok(());
@@ -198,7 +199,7 @@ impl AnswerDecoder {
         self.give_text(held);
         if self.finish_reason.as_deref() == Some("length") && self.calls.is_pending() {
             // Cut off in its arguments. That they may still look whole makes it worse.
-            return Err(ProviderErrorKind::Protocol.into());
+            return Err(ProviderErrorKind::Unusable.into());
         }
         for call in self.calls.take_rest().map_err(malformed)? {
             self.give_call(call);
@@ -209,7 +210,9 @@ impl AnswerDecoder {
     fn complete(&mut self) -> Result<(), ProviderFailure> {
         self.flush()?;
         if !self.has_answered {
-            return Err(ProviderErrorKind::Protocol.into());
+            // Nobody else's request would be filtered; an answer of nothing without a reason is the model's.
+            let is_filtered = matches!(self.finish_reason.as_deref(), Some("content_filter" | "length"));
+            return Err(if is_filtered { ProviderErrorKind::Unusable } else { ProviderErrorKind::Protocol }.into());
         }
         let about = |chars: u64| chars.div_ceil(CHARS_PER_TOKEN);
         let estimate = Usage { input: about(self.chars.0), cached: 0, output: about(self.chars.1) };
@@ -233,5 +236,5 @@ fn usage(value: &Value) -> Option<Usage> {
 }
 
 const fn malformed(_: Malformed) -> ProviderFailure {
-    ProviderFailure { kind: ProviderErrorKind::Protocol, retry_after_ms: None }
+    ProviderFailure { kind: ProviderErrorKind::Unusable, retry_after_ms: None }
 }

@@ -309,13 +309,13 @@ async fn audio_that_does_not_fit_fails_the_utterance() {
         desk.speak(20);
         settle().await;
     }
-    assert_eq!(desk.event().await, failed(1, ProviderErrorKind::Stalled));
+    assert_eq!(desk.event().await, failed(1, ProviderErrorKind::Unusable));
     desk.speak(100);
     // All at once, so that the line's task has no time to take it.
     desk.begin(2);
     desk.speak(1_020);
     desk.line().finish(1);
-    assert_eq!(desk.event().await, failed(2, ProviderErrorKind::Stalled));
+    assert_eq!(desk.event().await, failed(2, ProviderErrorKind::Unusable));
     desk.begin(3);
     desk.speak(200);
     desk.line().finish(1);

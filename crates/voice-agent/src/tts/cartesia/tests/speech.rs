@@ -279,7 +279,7 @@ async fn who_does_not_listen_holds_nobody_up_and_is_cut_off_at_last() {
     }
     assert_eq!(peer.next().await, json!({"context_id": context, "cancel": true}));
     let heard = hear(slow).await;
-    assert_eq!((heard.audio.len(), heard.end), (4 * megabyte.len(), Err(ProviderErrorKind::Unavailable.into())));
+    assert_eq!((heard.audio.len(), heard.end), (4 * megabyte.len(), Err(ProviderErrorKind::Unusable.into())));
     assert!(!server.has_peer());
 }
 

@@ -10,8 +10,9 @@ use voice_sim::provider::{ProviderServers, Script, parse_latencies};
 use super::super::process::{Home, Process};
 
 /// What every server of these tests is started with. The thresholds are wide: a fault that says so is to be known by what it says,
-/// however busy the machine is. The rests are short: a call later the provider is to be used again.
-pub(super) const SETTINGS: [(&str, &str); 14] = [
+/// however busy the machine is. Every failure is a reason to rest, and the rests
+/// are short: a call later the provider is to be used again.
+pub(super) const SETTINGS: [(&str, &str); 15] = [
     ("GREETING", ""),
     ("STT_CHAIN", "deepgram,whisper"),
     ("LLM_CHAIN", "openai"),
@@ -22,6 +23,7 @@ pub(super) const SETTINGS: [(&str, &str); 14] = [
     ("FAILOVER_MAX_HEDGE_MS", "600"),
     ("FAILOVER_LLM_GAP_MS", "400"),
     ("FAILOVER_TTS_GAP_MS", "400"),
+    ("FAILOVER_BLIP_MS", "0"),
     ("FAILOVER_COOL_DOWN_MS", "200"),
     ("FAILOVER_MAX_COOL_DOWN_MS", "200"),
     ("FAILOVER_MAX_RETRY_AFTER_MS", "1000"),

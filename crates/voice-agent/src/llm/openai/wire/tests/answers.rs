@@ -189,17 +189,17 @@ fn calls_count_whatever_the_reason_says() {
 
 #[test]
 fn half_a_call_is_none() {
-    let protocol = failed(ProviderErrorKind::Protocol);
-    assert_eq!(outcome(include_str!("../../fixtures/length_in_call.sse")), protocol);
+    let unusable = failed(ProviderErrorKind::Unusable);
+    assert_eq!(outcome(include_str!("../../fixtures/length_in_call.sse")), unusable);
     // Even if what came of it looks whole.
     let whole = json!({"index": 0, "id": "a", "function": {"name": "set_due", "arguments": "{\"due\":null}"}});
-    assert_eq!(outcome(&stream(&[json!({"tool_calls": [whole]})], "length")), protocol);
+    assert_eq!(outcome(&stream(&[json!({"tool_calls": [whole]})], "length")), unusable);
     for arguments in ["{\"title\":\"Bu", "[]", "\"x\"", "7", "{} {}", "{}}"] {
         let piece = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": arguments}});
-        assert_eq!(outcome(&stream(&[json!({"tool_calls": [piece]})], "tool_calls")), protocol, "{arguments}");
+        assert_eq!(outcome(&stream(&[json!({"tool_calls": [piece]})], "tool_calls")), unusable, "{arguments}");
     }
     let nameless = json!({"index": 0, "id": "a", "function": {"arguments": "{}"}});
-    assert_eq!(outcome(&stream(&[json!({"tool_calls": [nameless]})], "tool_calls")), protocol);
+    assert_eq!(outcome(&stream(&[json!({"tool_calls": [nameless]})], "tool_calls")), unusable);
 }
 
 #[test]
@@ -209,19 +209,19 @@ fn more_of_a_call_that_was_given_out_is_a_failure() {
         json!({"tool_calls": [{"index": 1, "id": "b", "function": {"name": "undo", "arguments": "{}"}}]}),
         json!({"tool_calls": [{"index": 0, "function": {"arguments": ",\"due\":null}"}}]}),
     ];
-    let expected = (vec![call("add_task", json!({"title": "x"}))], Some(ProviderErrorKind::Protocol.into()));
+    let expected = (vec![call("add_task", json!({"title": "x"}))], Some(ProviderErrorKind::Unusable.into()));
     assert_eq!(outcome(&stream(&pieces, "tool_calls")), expected);
 }
 
 #[test]
 fn calls_are_bounded() {
-    let protocol = Some(ProviderErrorKind::Protocol.into());
+    let unusable = Some(ProviderErrorKind::Unusable.into());
     let begun = |index: usize| json!({"index": index, "id": format!("c{index}"), "function": {"name": "undo"}});
     let many: Vec<Value> = (0..65).map(|index| json!({"tool_calls": [begun(index)]})).collect();
-    assert_eq!(decode(&stream(&many, "tool_calls"), usize::MAX).1, protocol);
+    assert_eq!(decode(&stream(&many, "tool_calls"), usize::MAX).1, unusable);
     assert_eq!(calls(&(0..64).map(begun).collect::<Vec<_>>()).len(), 64);
     let piece = json!({"tool_calls": [{"index": 0, "function": {"name": "x", "arguments": " ".repeat(1_024)}}]});
-    assert_eq!(decode(&stream(&vec![piece; 65], "tool_calls"), usize::MAX).1, protocol);
+    assert_eq!(decode(&stream(&vec![piece; 65], "tool_calls"), usize::MAX).1, unusable);
 }
 
 #[test]
@@ -306,7 +306,10 @@ fn an_answer_without_words_and_calls_is_a_failure() {
     let protocol = failed(ProviderErrorKind::Protocol);
     assert_eq!(outcome("data: [DONE]\n\n"), protocol);
     assert_eq!(outcome(&stream(&[], "stop")), protocol);
-    assert_eq!(outcome(&stream(&[json!({"role": "assistant", "content": ""})], "content_filter")), protocol);
+    assert_eq!(outcome(&stream(&[json!({"role": "assistant", "content": ""})], "stop")), protocol);
+    for withheld in ["content_filter", "length"] {
+        assert_eq!(outcome(&stream(&[], withheld)), failed(ProviderErrorKind::Unusable), "{withheld}");
+    }
     let spaces = outcome(&stream(&[json!({"content": " \n"})], "stop"));
     assert_eq!(spaces, (vec![text(" \n")], Some(ProviderErrorKind::Protocol.into())));
 }
