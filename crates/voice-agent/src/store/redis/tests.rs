@@ -161,6 +161,10 @@ async fn another_instances_changes_are_heard_of_and_missed_ones_are_said() {
     server.kill();
     server.restart();
     assert_eq!(events.changed(&ana()).await, Some(0), "after an outage: read afresh");
+    // The other one has not noticed yet that its connection broke.
+    while there.tasks(ana()).await.is_err() {
+        tokio::task::yield_now().await;
+    }
     there.change_tasks(ana(), None, create(3), UndoEffect::None).await.unwrap();
     assert_eq!(events.changed(&ana()).await, Some(3));
 }
