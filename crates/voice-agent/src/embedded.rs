@@ -27,6 +27,8 @@ use voice_core::chat::{ChatContext, ChatItem};
 const SPEED: f32 = 1.0;
 /// What the embedded language model says when it is at a loss.
 const PUZZLED: &[&str] = &["I heard:", "I couldn't find", "still don't get"];
+/// What it says when it missed a part.
+const MISSED: &[&str] = &["I didn't get the part"];
 /// How well a text is understood that is answered with words alone: an offer or a question back is the weaker sign.
 const UNDERSTOOD_WITHOUT_A_TOOL: f32 = 0.5;
 /// How well a text is understood that names a task which is not on the list.
@@ -89,14 +91,20 @@ impl Understanding for RulesLlm {
             LlmEvent::ToolCall { name, arguments } => Some((name.as_str(), arguments)),
             _ => None,
         });
+        let says = |event: &LlmEvent, signs: &[&str]| matches!(event, LlmEvent::Text(text) if signs.iter().any(|sign| text.contains(sign)));
+        if events.iter().any(|event| says(event, MISSED)) {
+            return UNDERSTOOD_WITHOUT_A_TASK;
+        }
         if let Some((name, arguments)) = calls.next() {
+            let added = arguments.get("title").and_then(Value::as_str).filter(|_| name == ADD_TASK);
+            if added.is_some_and(rules::is_torn) {
+                return UNDERSTOOD_WITHOUT_A_TASK;
+            }
             let task = arguments.get("title").and_then(Value::as_str).filter(|_| name != ADD_TASK);
             let unknown = task.is_some_and(|task| !rules::names_a_task(task, titles));
             return if unknown { UNDERSTOOD_WITHOUT_A_TASK } else { 1.0 };
         }
-        let puzzled =
-            |event: &LlmEvent| matches!(event, LlmEvent::Text(text) if PUZZLED.iter().any(|sign| text.contains(sign)));
-        if events.iter().any(puzzled) { 0.0 } else { UNDERSTOOD_WITHOUT_A_TOOL }
+        if events.iter().any(|event| says(event, PUZZLED)) { 0.0 } else { UNDERSTOOD_WITHOUT_A_TOOL }
     }
 }
 

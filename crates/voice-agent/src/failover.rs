@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use voice_core::CoreConfig;
+use voice_core::cost::{Prices, Quantity, Usage};
 use voice_core::failover::{Chains, EMBEDDED, FailoverConfig, Health};
 use voice_core::ids::RungId;
 use voice_core::input::ProviderHealth;
@@ -17,11 +18,15 @@ use voice_core::output::AttemptResult;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure, Stage};
 
 use crate::driver::Providers;
+use crate::ledger::{Ledger, PROBE_CHANNEL};
 use crate::readiness::{StageHealth, Watched};
 use crate::telemetry::Events;
 
 /// The longest that a probe may take.
 const PROBE: Duration = Duration::from_secs(5);
+
+/// What came of a probe: what it used, as the provider charges it; nothing where that is not known, or costs nothing.
+pub type Probed = Result<Option<Quantity>, ProviderFailure>;
 
 /// How all providers are, for every session of the process.
 pub struct Board {
@@ -86,16 +91,20 @@ impl Board {
     }
 
     /// Probes resting providers until `stop`.
-    pub async fn probe(self: Arc<Self>, providers: Providers, stop: CancellationToken) {
+    /// What they use is booked as overhead, on no call.
+    pub async fn probe(self: Arc<Self>, providers: Providers, books: Books, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let now_ms = self.now_ms();
             let due = self.lock().due_probes(now_ms);
             for (stage, rung) in due {
-                let (board, probe) = (Arc::clone(&self), probe_of(&providers, stage, rung));
+                let (board, books, probe) = (Arc::clone(&self), books.clone(), probe_of(&providers, stage, rung));
                 tokio::spawn(async move {
                     let late = Err(ProviderFailure::from(ProviderErrorKind::Timeout));
                     let result = tokio::time::timeout(PROBE, probe).await.unwrap_or(late);
-                    board.probed(stage, rung, result);
+                    if let Ok(Some(quantity)) = result {
+                        board.book(&books, stage, rung, quantity);
+                    }
+                    board.probed(stage, rung, result.map(drop));
                 });
             }
             let next_ms = self.lock().next_probe_ms();
@@ -106,6 +115,15 @@ impl Board {
                 () = stop.cancelled() => {}
             }
         }
+    }
+
+    fn book(&self, books: &Books, stage: Stage, rung: RungId, quantity: Quantity) {
+        let Some(rung) = self.chains.of(stage).get(usize::from(rung.0)) else { return };
+        let (provider, model) = (rung.provider.clone(), rung.model.clone());
+        let usage = Usage { stage, provider, model, quantity, reply: None, utterance: None, wasted: false };
+        let cost = books.prices.price(&usage);
+        self.events.probe_spent(&usage, cost);
+        books.ledger.book(PROBE_CHANNEL, &usage, cost, false);
     }
 
     fn probed(&self, stage: Stage, rung: RungId, result: Result<(), ProviderFailure>) {
@@ -135,6 +153,15 @@ impl Board {
     fn lock(&self) -> std::sync::MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where what probes use is booked.
+#[derive(Debug, Clone)]
+pub struct Books {
+    /// What is spent, by day.
+    pub ledger: Arc<Ledger>,
+    /// What providers charge.
+    pub prices: Arc<Prices>,
 }
 
 /// One stage's chain, for readiness.
@@ -171,12 +198,12 @@ async fn sleep(wait: Duration) {
     tokio::time::sleep(wait).await;
 }
 
-fn probe_of(providers: &Providers, stage: Stage, rung: RungId) -> BoxFuture<'static, Result<(), ProviderFailure>> {
+fn probe_of(providers: &Providers, stage: Stage, rung: RungId) -> BoxFuture<'static, Probed> {
     let at = usize::from(rung.0);
     let probe = match stage {
         Stage::Stt => providers.stt.get(at).map(|stt| stt.probe()),
         Stage::Llm => providers.llm.get(at).map(|llm| llm.probe()),
         Stage::Tts => providers.tts.get(at).map(|tts| tts.probe()),
     };
-    probe.unwrap_or_else(|| Box::pin(std::future::ready(Ok(()))))
+    probe.unwrap_or_else(|| Box::pin(std::future::ready(Ok(None))))
 }

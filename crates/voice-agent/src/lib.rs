@@ -1,5 +1,6 @@
 //! The wires: everything between a `voice_core` session and the world.
 
+pub mod answer_cache;
 pub mod app;
 pub mod audio;
 mod blocking;
@@ -9,6 +10,7 @@ pub mod driver;
 pub mod embedded;
 pub mod failover;
 pub mod http;
+pub mod ledger;
 pub mod llm;
 pub mod model;
 pub mod openai;

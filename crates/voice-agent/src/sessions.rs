@@ -18,6 +18,7 @@ use voice_core::input::HangUp;
 
 use crate::driver::api::{Command, SendError, SessionHandle};
 use crate::http::Token;
+use crate::ledger::Ledger;
 use crate::readiness::{Hold, Readiness};
 use crate::store::{Channel, Clock, InstanceId, SessionDoc, SessionId, Store, StoreError, StoredSession, UserId};
 use crate::tasks::Task;
@@ -41,6 +42,9 @@ pub type SpawnSession = Arc<dyn Fn(Start) -> SessionHandle + Send + Sync>;
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
+    /// What may be spent in a day is spent; a new one is taken when the next begins.
+    #[error("what may be spent in a day is spent")]
+    Spent,
     /// As many as may be are live.
     #[error("as many sessions as may be are live")]
     Full,
@@ -147,6 +151,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What is spent.
+    pub ledger: Arc<Ledger>,
     /// Metrics and log.
     pub events: Arc<Events>,
     /// Whether sessions are taken.
@@ -202,6 +208,7 @@ impl Sessions {
     }
 
     async fn begin(&self, token: &Token, new: NewSession) -> Result<Live, SessionError> {
+        self.admit(new.channel)?;
         let slot = self.reserve().await?;
         let doc = self.first_doc(token.session().clone(), &new);
         let created = self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
@@ -338,9 +345,18 @@ impl Sessions {
     /// Whether another session would be taken now; a refusal is counted.
     ///
     /// # Errors
-    /// [`SessionError::Full`] or [`SessionError::Held`].
-    pub async fn has_room(&self) -> Result<(), SessionError> {
+    /// [`SessionError::Spent`], [`SessionError::Full`] or [`SessionError::Held`].
+    pub async fn has_room(&self, channel: Channel) -> Result<(), SessionError> {
+        self.admit(channel)?;
         self.reserve().await.map(drop)
+    }
+
+    /// Whether the day's ceiling leaves room for a new session. One that is there goes on, and ends by itself.
+    fn admit(&self, channel: Channel) -> Result<(), SessionError> {
+        self.parts.ledger.admit(channel).map_err(|_until| {
+            self.parts.events.session_rejected("spent");
+            SessionError::Spent
+        })
     }
 
     async fn reserve(&self) -> Result<OwnedSemaphorePermit, SessionError> {

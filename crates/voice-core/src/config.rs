@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ceiling::Ceilings;
 use crate::cost::Prices;
 use crate::failover::{Chains, FailoverConfig};
 
@@ -81,6 +82,8 @@ pub struct CoreConfig {
     pub commit_retry_ms: u64,
     /// What providers charge.
     pub prices: Prices,
+    /// What a call and a day may cost.
+    pub ceilings: Ceilings,
     /// The providers of each stage, in order.
     pub chains: Chains,
     /// When one gives way to the next.
@@ -119,6 +122,7 @@ impl Default for CoreConfig {
             closing_ms: 10_000,
             commit_retry_ms: 1_000,
             prices: Prices::default(),
+            ceilings: Ceilings::default(),
             chains: Chains::default(),
             failover: FailoverConfig::default(),
         }
@@ -200,6 +204,7 @@ impl CoreConfig {
             return Err(ConfigError { key: "hush_ms", reason });
         }
         self.validate_failover()?;
+        self.ceilings.validate()?;
         if self.preemptive_min_permille > 1_000 {
             let reason = format!("{} is more than 1000 thousandths", self.preemptive_min_permille);
             return Err(ConfigError { key: "preemptive_min_permille", reason });

@@ -8,6 +8,7 @@ use std::ops::{Add, AddAssign};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::failover::{EMBEDDED, Rung};
 use crate::ids::{ReplyId, UtteranceId};
 use crate::provider::Stage;
 
@@ -64,8 +65,11 @@ pub enum Quantity {
     AudioMs(u64),
     /// Tokens of a language model.
     Tokens {
-        /// Of the prompt.
+        /// Of the prompt, cached ones included.
         input: u64,
+        /// Of these, the ones that the provider had in its cache.
+        #[serde(default)]
+        cached: u64,
         /// Of the answer.
         output: u64,
     },
@@ -102,6 +106,10 @@ pub struct Price {
     /// Nano-dollars for a thousand input tokens.
     #[serde(default)]
     pub input_1k_tokens: u64,
+    /// Nano-dollars for a thousand input tokens that the provider had in its cache; none: they are priced like the others,
+    /// which is never too little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input_1k_tokens: Option<u64>,
     /// Nano-dollars for a thousand output tokens.
     #[serde(default)]
     pub output_1k_tokens: u64,
@@ -113,6 +121,19 @@ pub struct Price {
 pub struct Prices(pub BTreeMap<String, Price>);
 
 impl Prices {
+    /// How dear a provider is beside others of its stage; none when nobody knows its price. Requests read about ten times
+    /// as much as is answered.
+    pub fn dearness(&self, stage: Stage, rung: &Rung) -> Option<u64> {
+        if rung.provider == EMBEDDED {
+            return Some(0);
+        }
+        let price = self.0.get(&format!("{}/{}", rung.provider, rung.model))?;
+        Some(match stage {
+            Stage::Llm => price.input_1k_tokens.saturating_mul(10).saturating_add(price.output_1k_tokens),
+            Stage::Stt | Stage::Tts => price.audio_minute,
+        })
+    }
+
     /// What a usage record costs, rounded half up to the nano-dollar.
     pub fn price(&self, usage: &Usage) -> NanoUsd {
         let Some(price) = self.0.get(&format!("{}/{}", usage.provider, usage.model)) else {
@@ -120,11 +141,13 @@ impl Prices {
         };
         let nanos = match usage.quantity {
             Quantity::AudioMs(ms) => round_div(u128::from(ms) * u128::from(price.audio_minute), 60_000),
-            Quantity::Tokens { input, output } => round_div(
-                u128::from(input) * u128::from(price.input_1k_tokens)
-                    + u128::from(output) * u128::from(price.output_1k_tokens),
-                1_000,
-            ),
+            Quantity::Tokens { input, cached, output } => {
+                let cached = cached.min(input);
+                let cached_price = price.cached_input_1k_tokens.unwrap_or(price.input_1k_tokens);
+                let parts =
+                    [(input - cached, price.input_1k_tokens), (cached, cached_price), (output, price.output_1k_tokens)];
+                round_div(parts.iter().map(|(tokens, price)| u128::from(*tokens) * u128::from(*price)).sum(), 1_000)
+            }
         };
         NanoUsd(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
@@ -183,8 +206,12 @@ mod tests {
     use super::*;
 
     fn mission_prices() -> Prices {
-        let price =
-            |audio_minute, input_1k_tokens, output_1k_tokens| Price { audio_minute, input_1k_tokens, output_1k_tokens };
+        let price = |audio_minute, input_1k_tokens, output_1k_tokens| Price {
+            audio_minute,
+            input_1k_tokens,
+            output_1k_tokens,
+            ..Price::default()
+        };
         Prices(BTreeMap::from([
             ("deepgram/nova-3".to_owned(), price(7_700_000, 0, 0)),
             ("openai/gpt-4o-mini".to_owned(), price(0, 150_000, 600_000)),
@@ -210,7 +237,10 @@ mod tests {
         let mut meter = CostMeter::default();
         for (record, expected) in [
             (usage(Stage::Stt, "deepgram", "nova-3", Quantity::AudioMs(30_000)), 3_850_000),
-            (usage(Stage::Llm, "openai", "gpt-4o-mini", Quantity::Tokens { input: 150, output: 80 }), 70_500),
+            (
+                usage(Stage::Llm, "openai", "gpt-4o-mini", Quantity::Tokens { input: 150, cached: 0, output: 80 }),
+                70_500,
+            ),
             (usage(Stage::Tts, "cartesia", "sonic-3", Quantity::AudioMs(25_000)), 10_000_000),
         ] {
             let cost = prices.price(&record);
@@ -219,6 +249,32 @@ mod tests {
         }
         assert_eq!(meter.total(), NanoUsd(13_920_500));
         assert_eq!(meter.total().to_string(), "0.013920500");
+    }
+
+    #[test]
+    fn cached_tokens_have_a_price_of_their_own_and_without_one_are_priced_like_the_others() {
+        let mut prices = mission_prices();
+        let of = |prices: &Prices, input, cached| {
+            prices.price(&usage(Stage::Llm, "openai", "gpt-4o-mini", Quantity::Tokens { input, cached, output: 80 }))
+        };
+        assert_eq!(of(&prices, 150, 100), NanoUsd(70_500));
+        prices.0.get_mut("openai/gpt-4o-mini").unwrap().cached_input_1k_tokens = Some(75_000);
+        assert_eq!(of(&prices, 150, 0), NanoUsd(70_500));
+        assert_eq!(of(&prices, 150, 100), NanoUsd(63_000));
+        assert_eq!(of(&prices, 150, 9_999), NanoUsd(59_250), "more than all of them is all of them");
+        assert_eq!(
+            serde_json::from_str::<Quantity>(r#"{"tokens":{"input":1,"output":2}}"#).unwrap(),
+            Quantity::Tokens { input: 1, cached: 0, output: 2 }
+        );
+    }
+
+    #[test]
+    fn the_cheapest_is_known_by_its_price_and_an_unknown_one_never_is() {
+        let prices = mission_prices();
+        let dearness = |provider, model| prices.dearness(Stage::Llm, &Rung::new(provider, model));
+        assert_eq!(dearness("openai", "gpt-4o-mini"), Some(2_100_000));
+        assert_eq!(dearness("openai", "gpt-3.5-turbo"), None);
+        assert_eq!(dearness("embedded", "rules"), Some(0));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::chat::ToolOutput;
-use crate::cost::Usage;
+use crate::cost::{NanoUsd, Usage};
 use crate::ids::{CommitId, ConnectionId, LlmRequestId, RungId, SpeechId, ToolCallId, UtteranceId};
 use crate::provider::{ProviderFailure, Stage};
 
@@ -256,6 +256,11 @@ pub enum Input {
     ProviderHealth(ProviderHealth),
     /// Something was used that costs.
     Used(Usage),
+    /// What all sessions of all processes have spent today, in UTC; told when it has changed by what matters.
+    DaySpend {
+        /// So much, this session's own included.
+        spent: NanoUsd,
+    },
     /// Nothing but time passed: the deadline of `poll_timeout` is here.
     Tick,
 }

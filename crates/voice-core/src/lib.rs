@@ -4,6 +4,7 @@
 //! arguments. That is what makes a session something that can be saved, moved, replayed and simulated.
 
 pub mod agents;
+pub mod ceiling;
 pub mod chat;
 pub mod chunker;
 pub mod config;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ceiling::{CeilingOf, CostStep};
 use crate::cost::NanoUsd;
 use crate::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, TurnId};
 use crate::provider::{ProviderErrorKind, ProviderFailure, Stage};
@@ -215,6 +216,19 @@ pub enum Observation {
     CommitFailed {
         /// The commit.
         commit: CommitId,
+    },
+    /// The call saves money from here on.
+    CostStepTaken {
+        /// The step before.
+        from: CostStep,
+        /// The step that it takes.
+        to: CostStep,
+        /// The ceiling that it comes near to.
+        ceiling: CeilingOf,
+        /// Spent on this call so far.
+        call: NanoUsd,
+        /// Spent by the whole house today, as far as the session was told.
+        day: NanoUsd,
     },
     /// Voice failed for good: the caller types.
     FellBackToText,

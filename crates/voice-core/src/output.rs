@@ -50,6 +50,8 @@ pub enum EndReason {
     Idle,
     /// The longest duration is reached.
     TooLong,
+    /// What the call, or the day, may cost is spent.
+    Ceiling,
     /// The caller's connection was lost and did not come back in time.
     Lost,
     /// Another instance has the session now.
@@ -226,6 +228,8 @@ pub enum Output {
         agent: &'static str,
         /// The conversation.
         chat: ChatContext,
+        /// The answer is to be short.
+        brief: bool,
     },
     /// Stop the model: whatever still comes is not taken, and what came was in vain.
     CancelLlm {

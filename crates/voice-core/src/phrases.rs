@@ -31,6 +31,9 @@ pub const NOT_SURE_SAVED: &str = "I'm not sure that was saved. I'll keep trying.
 /// When the longest duration is reached.
 pub const TOO_LONG: &str = "We've reached the longest time for one call. Your tasks are saved. Goodbye.";
 
+/// When what a call may cost is spent.
+pub const CEILING: &str = "I have to end our call here. Your tasks are saved. Goodbye.";
+
 /// What people say to show that they listen, without wanting the word.
 const BACKCHANNELS: [&str; 14] =
     ["uh huh", "uhhuh", "mm hmm", "mmhmm", "mhm", "mm", "hmm", "hm", "ah", "oh", "uh", "um", "er", "right"];
@@ -208,7 +211,12 @@ pub fn is_stop_recording(text: &str) -> bool {
 /// generously: consent may be withdrawn in any words, and a recording that stops needlessly costs nothing. Only the title of
 /// a task is none ("remind me to stop recording podcasts"), and a question ("are you recording me?").
 pub fn asks_to_stop_recording(text: &str) -> bool {
-    clauses(text).iter().any(|clause| forbids_recording(clause))
+    stops_asked(text) > 0
+}
+
+/// How many parts of this ask for the recording to stop.
+pub fn stops_asked(text: &str) -> usize {
+    clauses(text).iter().filter(|clause| forbids_recording(clause)).count()
 }
 
 /// What a caller said besides asking for the recording to stop: what is left is still to be answered.

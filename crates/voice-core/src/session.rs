@@ -23,6 +23,7 @@ pub use save::{Restored, first_words};
 mod answer;
 mod deadline;
 mod doubt;
+mod frugal;
 mod hear;
 mod hush;
 mod ladder;
@@ -38,6 +39,7 @@ mod tests;
 mod tools;
 mod voice;
 
+use frugal::Frugal;
 use hush::Hush;
 use ladder::Ladder;
 use listen::Listening;
@@ -81,6 +83,7 @@ pub struct Session {
     counters: Counters,
     consent: Consent,
     cost: CostMeter,
+    frugal: Frugal,
     extra: Map<String, Value>,
     link: Option<Link>,
     lost_since_ms: Option<u64>,
@@ -121,6 +124,7 @@ impl Session {
             counters: Counters::default(),
             consent: Consent::default(),
             cost: CostMeter::default(),
+            frugal: Frugal::default(),
             extra: Map::new(),
             link: None,
             hush: Hush::default(),
@@ -257,6 +261,7 @@ impl Session {
             Input::HangUp { by } => self.handle_hang_up(by),
             Input::ProviderHealth(health) => self.handle_provider_health(health),
             Input::Used(usage) => self.handle_used(&usage),
+            Input::DaySpend { spent } => self.handle_day_spend(spent),
             Input::Tick => {}
         }
     }
@@ -267,6 +272,7 @@ impl Session {
         self.advance_answer();
         self.advance_speech();
         self.take_pending_text();
+        self.consider_ceilings();
         self.advance_saving();
         self.report_tools();
         self.advance_closing();
@@ -285,6 +291,10 @@ impl Session {
         }
         // A new leg takes it for granted that the agent listens.
         self.state = AgentState::Listening;
+        self.tell_text_again();
+        if self.must_close() {
+            self.greeting = None;
+        }
         // An answer that is being made or waits for the caller comes before any greeting.
         if let Some(greeting) = self.greeting.take().filter(|_| self.reply.is_none()) {
             self.begin_scripted(&greeting);
@@ -316,6 +326,9 @@ impl Session {
         if self.consent.set(recording) {
             self.client(ClientEvent::Recording { enabled: recording });
         }
+        if recording && let Some(listening) = &mut self.listening {
+            listening.forgive_stops();
+        }
         self.saving.mark_dirty();
     }
 
@@ -344,7 +357,7 @@ impl Session {
     fn take_pending_text(&mut self) {
         let in_the_making = self.is_answering();
         let words_spoken = self.listening.as_ref().is_some_and(Listening::has_text);
-        if in_the_making || words_spoken || self.closing.is_some() {
+        if in_the_making || words_spoken || self.closing.is_some() || self.is_saying_goodbye() {
             return;
         }
         let Some(PendingText { text, message }) = self.pending_texts.pop_front() else { return };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::ceiling::CostStep;
 use crate::chat::ChatItem;
 use crate::consent::ConsentState;
 use crate::cost::CostMeter;
@@ -97,6 +98,9 @@ pub struct Snapshot {
     pub counters: Counters,
     /// What was spent.
     pub cost: CostMeter,
+    /// How the call saves money.
+    #[serde(default)]
+    pub cost_step: CostStep,
     /// How long a caller was connected, in milliseconds.
     pub connected_ms: u64,
     /// Keys of `context` that belong to others and are carried along.

@@ -19,6 +19,7 @@ impl World {
         self.check.patience.wished(&output);
         match output {
             Output::StartUtterance { utterance, from_ms, rung } => {
+                self.check_hearing(utterance)?;
                 if !self.ears.hears(utterance) {
                     self.check.new_id(Id::Utterance, utterance.0)?;
                 }
@@ -39,8 +40,9 @@ impl World {
                 self.check_transcript(utterance)?;
                 self.drop_utterance(utterance);
             }
-            Output::RequestLlm { request, reply, agent, chat, .. } => {
+            Output::RequestLlm { request, reply, agent, chat, brief, .. } => {
                 self.rungs.ask(Stage::Llm);
+                self.check_thrift(reply, brief)?;
                 self.carry_request(request, reply, agent, &chat)?;
             }
             Output::CancelLlm { request } | Output::EndLlm { request } => self.cancel_llm(request),
@@ -73,6 +75,7 @@ impl World {
             Output::Client { event } => self.client_sees(event)?,
             Output::Observe { observation } => self.observed(observation)?,
             Output::End { reason, .. } => {
+                self.check.thrift.ended = Some(reason);
                 self.check.ended = true;
                 self.see_end(reason);
                 self.check_open_turns(reason)?;

@@ -15,6 +15,7 @@ use voice_core::{Input, Output, Session, phrases};
 use crate::page::Page;
 use crate::patience::Patience;
 use crate::seen::Seen;
+use crate::thrift::Thrift;
 use crate::world::{Checked, World, violated};
 
 /// The kinds of ids that count up.
@@ -62,11 +63,12 @@ pub(crate) struct Check {
     connecting: bool,
     answered: BTreeSet<u64>,
     /// Spent so far: STT, LLM, TTS.
-    spent: [u128; 3],
+    pub(crate) spent: [u128; 3],
     agent: String,
     text_broken: bool,
     pub(crate) page: Page,
     pub(crate) patience: Patience,
+    pub(crate) thrift: Thrift,
 }
 
 impl Check {
@@ -84,6 +86,7 @@ impl Check {
         let cost = &saved.cost;
         self.spent = [cost.stt, cost.llm, cost.tts].map(|part| u128::from(part.0));
         self.agent = session.current_agent().to_owned();
+        self.thrift.begin(saved.cost_step);
     }
 
     pub(crate) fn new_id(&mut self, kind: Id, id: u64) -> Checked {
@@ -102,8 +105,10 @@ fn price(world: &World, usage: &Usage) -> u128 {
     let Some(price) = world.profile.config.prices.0.get(&name) else { return 0 };
     let (nanos, by) = match usage.quantity {
         Quantity::AudioMs(ms) => (u128::from(ms) * u128::from(price.audio_minute), 60_000),
-        Quantity::Tokens { input, output } => {
-            let input = u128::from(input) * u128::from(price.input_1k_tokens);
+        Quantity::Tokens { input, cached, output } => {
+            let (fresh, cached) = (u128::from(input.saturating_sub(cached)), u128::from(input.min(cached)));
+            let cached_price = price.cached_input_1k_tokens.unwrap_or(price.input_1k_tokens);
+            let input = fresh * u128::from(price.input_1k_tokens) + cached * u128::from(cached_price);
             (input + u128::from(output) * u128::from(price.output_1k_tokens), 1_000)
         }
     };
@@ -126,6 +131,11 @@ impl World {
                     Stage::Tts => 2,
                 };
                 self.check.spent[stage] += price(self, usage);
+                self.look_at_ceilings();
+            }
+            Input::DaySpend { spent } => {
+                self.check.thrift.day = *spent;
+                self.look_at_ceilings();
             }
             Input::Consent { recording } => self.check.recording_allowed = *recording,
             Input::Connected { voice, .. } => {
@@ -199,6 +209,7 @@ impl World {
         if session.is_ended() && session.poll_timeout().is_some() {
             return violated("nothing after End", "an ended session wants to be woken");
         }
+        self.check_step(session)?;
         self.check_state(session)
     }
 
@@ -311,6 +322,7 @@ impl World {
                 self.answer_is_due_again();
             }
             Observation::Attempt { stage, rung, result } => self.take_attempt(stage, rung, result),
+            Observation::CostStepTaken { from, to, .. } => self.check_new_step(from, to)?,
             Observation::Hedged { stage, from, to } => self.check_rival(stage, from, to)?,
             Observation::FailedOver { from, to, .. } if from == to => {
                 return self.strange("a failover leads elsewhere", format!("from {from} to {to}"));
@@ -411,6 +423,7 @@ impl World {
         self.check_saved(&snapshot)?;
         if !self.profile.chaos {
             self.check_history(&snapshot, usize::MAX)?;
+            self.check_goodbye(&snapshot)?;
         }
         if snapshot.cost.wasted > NanoUsd(0) {
             self.saw(Seen::Wasted);
@@ -452,6 +465,7 @@ impl World {
             EndReason::Operator => self.saw(Seen::EndOperator),
             EndReason::Idle => self.saw(Seen::EndIdle),
             EndReason::TooLong => self.saw(Seen::EndTooLong),
+            EndReason::Ceiling => self.saw(Seen::EndCeiling),
             EndReason::Lost => self.saw(Seen::EndLost),
             EndReason::TakenOver => {
                 self.saw(Seen::Fenced);

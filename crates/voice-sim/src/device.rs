@@ -106,8 +106,11 @@ impl Device {
             chunk.stopped.retain(|voice| *voice != rung);
             return;
         }
-        // Made again: its words may stand on the page already.
-        let part = |of: &str| of.ends_with(text) || of.starts_with(text);
+        // Made again: its words may stand on the page already. Whole words: another's beginning may read the same.
+        let space = |rest: &str, at: usize| rest.as_bytes().get(at).is_none_or(u8::is_ascii_whitespace);
+        let begins = |of: &str| of.strip_prefix(text).is_some_and(|rest| space(rest, 0));
+        let ends = |of: &str| of.strip_suffix(text).is_some_and(|rest| space(rest, rest.len().wrapping_sub(1)));
+        let part = |of: &str| begins(of) || ends(of);
         let before = |chunk: &Chunk| chunk.captioned && (chunk.dropped || chunk.ended) && part(&chunk.text);
         let captioned = line.chunks.iter().any(before);
         line.chunks.push(Chunk { captioned, ..Chunk::new(index, text, 0) });

@@ -25,6 +25,7 @@ mod see;
 mod seen;
 mod store;
 mod stray;
+mod thrift;
 mod tts;
 mod world;
 

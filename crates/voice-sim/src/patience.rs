@@ -52,6 +52,8 @@ impl Patience {
             Input::ToolComputed { output, .. } => {
                 self.tools.remove(&output.id.0);
             }
+            // The longest turn may end in the very moment in which its caller goes on.
+            Input::StartOfSpeech { .. } => self.disturbed |= !self.requests.is_empty() || !self.tools.is_empty(),
             _ => {}
         }
     }

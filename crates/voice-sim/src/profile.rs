@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use voice_core::CoreConfig;
-use voice_core::cost::{Price, Prices};
+use voice_core::ceiling::{AtCeiling, Ceilings};
+use voice_core::cost::{NanoUsd, Price, Prices};
 use voice_core::failover::{Chains, Rung};
 
 use crate::dice::Dice;
@@ -187,6 +188,7 @@ fn roll_config(dice: &mut Dice) -> CoreConfig {
     }
     config.prices = roll_prices(dice);
     roll_chains(dice, &mut config);
+    roll_ceilings(dice, &mut config.ceilings);
     config
 }
 
@@ -199,6 +201,14 @@ fn roll_chains(dice: &mut Dice, config: &mut CoreConfig) {
         (0..dice.between(1, 4)).map(|at| Rung::new(&format!("{name}{at}"), "sim")).collect()
     };
     config.chains = Chains { stt: chain("stt"), llm: chain("llm"), tts: chain("tts") };
+    // What the rungs are listed for only says in which order a call that saves asks them.
+    for rung in config.chains.llm.iter().chain(&config.chains.tts) {
+        if dice.chance(300) {
+            continue;
+        }
+        let price = Price { audio_minute: dice.below(9), input_1k_tokens: dice.below(9), ..Price::default() };
+        config.prices.0.insert(format!("{}/{}", rung.provider, rung.model), price);
+    }
     for rung in &mut config.chains.stt {
         rung.streams = dice.chance(400);
     }
@@ -210,6 +220,19 @@ fn roll_chains(dice: &mut Dice, config: &mut CoreConfig) {
     failover.hedge_percent = dice.pick(&[20, 20, 0, 100]);
 }
 
+/// A third of the calls may only cost so much, or so much in a day.
+fn roll_ceilings(dice: &mut Dice, ceilings: &mut Ceilings) {
+    if !dice.chance(330) {
+        return;
+    }
+    let mut ceiling = || NanoUsd(dice.pick(&[0, 100_000, 1_000_000, 5_000_000, 20_000_000]));
+    (ceilings.call, ceilings.day) = (ceiling(), ceiling());
+    ceilings.brief_percent = dice.pick(&[60, 60, 0, 10]);
+    ceilings.cheap_percent = dice.pick(&[80, 80, 60, 0]);
+    ceilings.at_ceiling = dice.pick(&[AtCeiling::Close, AtCeiling::Text]);
+    ceilings.text_until_percent = dice.pick(&[120, 100, 1_000]);
+}
+
 fn roll_prices(dice: &mut Dice) -> Prices {
     let mut prices = BTreeMap::new();
     for name in ["sim/stt", "sim/llm", "sim/tts"] {
@@ -218,6 +241,7 @@ fn roll_prices(dice: &mut Dice) -> Prices {
                 audio_minute: dice.below(50_000_000),
                 input_1k_tokens: dice.below(2_000_000),
                 output_1k_tokens: dice.below(9_000_000),
+                cached_input_1k_tokens: dice.chance(500).then(|| dice.below(1_000_000)),
             };
             prices.insert(name.to_owned(), price);
         }

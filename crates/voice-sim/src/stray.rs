@@ -3,7 +3,7 @@
 use serde_json::{Map, json};
 use voice_core::Input;
 use voice_core::chat::ToolOutput;
-use voice_core::cost::{Quantity, Usage};
+use voice_core::cost::{NanoUsd, Quantity, Usage};
 use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, UtteranceId};
 use voice_core::input::{CommitError, HangUp, ProviderHealth, WordTiming};
 use voice_core::provider::{ProviderErrorKind, ProviderFailure, Stage};
@@ -35,7 +35,7 @@ impl World {
     }
 
     pub(crate) fn use_llm(&mut self, reply: ReplyId, output: u64, cancelled: bool) {
-        let quantity = Quantity::Tokens { input: output * 3 + 100, output };
+        let quantity = Quantity::Tokens { input: output * 3 + 100, cached: output * 2, output };
         self.use_it(Stage::Llm, "llm", quantity, Some(reply), None, cancelled);
     }
 
@@ -128,7 +128,8 @@ fn stray_input(dice: &mut Dice, id: u64) -> Input {
 }
 
 fn wild_input(dice: &mut Dice) -> Input {
-    match dice.below(11) {
+    match dice.below(12) {
+        11 => Input::DaySpend { spent: NanoUsd(dice.below(20_000_000)) },
         10 => Input::PossibleSpeech,
         0 => Input::StartOfSpeech { at_ms: dice.bits() },
         1 => Input::EndOfSpeech { last_speech_ms: dice.bits() },
@@ -139,7 +140,7 @@ fn wild_input(dice: &mut Dice) -> Input {
         6 => Input::Consent { recording: dice.chance(500) },
         7 if dice.chance(50) => Input::HangUp { by: HangUp::Operator },
         8 => {
-            let quantity = Quantity::Tokens { input: dice.bits(), output: dice.bits() };
+            let quantity = Quantity::Tokens { input: dice.bits(), cached: dice.bits(), output: dice.bits() };
             Input::Used(Usage {
                 stage: Stage::Llm,
                 provider: "sim".to_owned(),

@@ -1,5 +1,6 @@
 //! The world around one session: the loop, and what everything shares.
 
+use voice_core::cost::NanoUsd;
 use voice_core::log::{Digest, Entry, Header, LOG_VERSION, RestoredFrom};
 use voice_core::session::Restored;
 use voice_core::snapshot::Snapshot;
@@ -128,6 +129,13 @@ impl World {
                     let at_ms = self.dice.below(span_ms);
                     self.queue.put(at_ms, None, event.clone());
                 }
+            }
+        }
+        if self.profile.config.ceilings.day > NanoUsd(0) {
+            let most = self.profile.config.ceilings.day.0 * 3 / 2;
+            for _ in 0..self.dice.between(1, 6) {
+                let (at_ms, spent) = (self.dice.below(span_ms), NanoUsd(self.dice.below(most)));
+                self.queue.put(at_ms, None, Event::Give(Input::DaySpend { spent }));
             }
         }
         self.queue.put(0, None, Event::Act);
@@ -372,7 +380,7 @@ fn brief(output: &Output) -> String {
         Output::Commit { commit, turn, tools, snapshot } => {
             format!("Commit {commit} turn {turn} tools {tools:?} history {:?}", snapshot.history)
         }
-        Output::RequestLlm { request, reply, rung, agent, chat } => {
+        Output::RequestLlm { request, reply, rung, agent, chat, .. } => {
             format!("RequestLlm {request} of {rung} reply {reply} {agent}, last {:?}", chat.items.last())
         }
         output => format!("{output:?}"),

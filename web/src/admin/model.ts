@@ -20,6 +20,8 @@ export interface Row {
   turns: number;
   last_latency_ms: number | null;
   cost_usd: number;
+  /** How the call saves money near its ceiling; older servers do not say. */
+  cost_step?: "full" | "brief" | "cheap" | "text" | "close";
   state_since: string;
   alone_since: string | null;
   trouble: Trouble | null;
@@ -253,6 +255,8 @@ export function sentence(happening: Happening): string {
         .join(" ");
       return troubleWords({ kind: happening.type, detail });
     }
+    case "cost_step_taken":
+      return `The call saves money: ${of("from")} → ${of("to")}, near the ceiling of the ${of("ceiling")}`;
     case "fallback_to_text":
       return troubleWords({ kind: "fell_back_to_text", detail: "" });
     case "error":

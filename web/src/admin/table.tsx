@@ -112,6 +112,7 @@ function CallRow({
       </td>
       <td class="figure-cell numeric" data-name="Cost">
         {formatCost(row.cost_usd)}
+        {row.cost_step && row.cost_step !== "full" ? ` (${row.cost_step})` : ""}
       </td>
     </tr>
   );

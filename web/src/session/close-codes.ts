@@ -6,6 +6,7 @@ export type OverReason =
   | "operator"
   | "idle"
   | "too_long"
+  | "ceiling"
   | "gone"
   | "failed"
   | "taken"
@@ -47,6 +48,7 @@ export function reasonOf(reason: string): OverReason {
     case "operator":
     case "idle":
     case "too_long":
+    case "ceiling":
     case "failed":
       return reason;
     case "lost":

@@ -100,6 +100,11 @@ const OVER: Record<OverReason, OverWords> = {
     title: "This was as long as a conversation can be",
     text: "Your tasks are saved. A new one starts where your list is now.",
   },
+  ceiling: {
+    icon: "clock",
+    title: "This conversation has used up its budget",
+    text: "The server may spend so much on one call, or in one day. Your tasks are saved.",
+  },
   gone: {
     icon: "cloud",
     title: "This conversation is no longer there",

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde_json::Map;
 use tokio_util::task::TaskTracker;
+use voice_agent::answer_cache::AnswerCache;
 use voice_agent::config::Otel;
 use voice_agent::driver::{self, Deps, Providers, Start};
 use voice_agent::failover::Board;
+use voice_agent::ledger::Ledger;
 use voice_agent::store::{Channel, InstanceId, SessionDoc, SessionId, SqliteOptions, SqliteStore, Store, UserId};
 use voice_agent::telemetry::{Events, Metrics, Traces};
 use voice_agent::tools::{TASK_AGENT, specs_for};
@@ -107,11 +109,15 @@ impl House {
             Arc::clone(&self.vad),
         );
         let (core, board) = Board::for_providers(&providers, core, events);
+        let clock = Arc::new(voice_agent::store::SystemClock);
+        let ledger = Ledger::new(Arc::clone(&self.store), clock, core.ceilings.clone(), "bench".to_owned());
         let deps = Deps {
             store: Arc::clone(&self.store),
             providers,
             board,
             core,
+            ledger: Arc::new(ledger),
+            answer_cache: Arc::new(AnswerCache::new(0, 0)),
             vad: VadConfig::default(),
             events: Arc::clone(events),
             traces: Traces::start(&Otel::default(), "bench", "bench")?,

@@ -11,9 +11,11 @@ use serde_json::Map;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_agent::answer_cache::AnswerCache;
 use voice_agent::driver::api::{Command, FRAME_MS, Outbound, SessionHandle, ToolCallReport};
 use voice_agent::driver::{self, Deps, Providers, Start};
 use voice_agent::failover::Board;
+use voice_agent::ledger::Ledger;
 use voice_agent::store::{
     ChangeOutcome, Channel, Clock, InstanceId, SessionDoc, SessionId, SqliteOptions, SqliteStore, Store, UserId,
 };
@@ -101,11 +103,15 @@ impl House {
         };
         let fence = self.store.create_session(doc.clone(), [0; 32], InstanceId::new("eval")).await?;
         let (core, board) = Board::for_providers(&self.providers, CoreConfig::default(), &self.events);
+        let clock = Arc::new(voice_agent::store::SystemClock);
+        let ledger = Ledger::new(Arc::clone(&self.store), clock, core.ceilings.clone(), "bench".to_owned());
         let deps = Deps {
             store: Arc::clone(&self.store),
             providers: self.providers.clone(),
             board,
             core,
+            ledger: Arc::new(ledger),
+            answer_cache: Arc::new(AnswerCache::new(0, 0)),
             vad: VadConfig::default(),
             events: Arc::clone(&self.events),
             traces: Traces::default(),

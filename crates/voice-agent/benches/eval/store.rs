@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
+use jiff::civil::Date;
 use serde_json::Value;
 use voice_agent::store::{
-    ChangeOutcome, Commit, CommitOutcome, InstanceId, LiveSession, SessionDoc, SessionId, SqliteStore, Store,
+    ChangeOutcome, Commit, CommitOutcome, InstanceId, LiveSession, SessionDoc, SessionId, Spend, SqliteStore, Store,
     StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
 };
 use voice_agent::tasks::{TaskChange, UndoEffect};
@@ -101,6 +102,14 @@ impl Store for AtOnce {
         undo: UndoEffect,
     ) -> StoreFuture<'_, ChangeOutcome> {
         at_once(self.0.change_tasks(user, expected_rev, changes, undo))
+    }
+
+    fn add_spend(&self, batch: String, amounts: Spend) -> StoreFuture<'_, ()> {
+        at_once(self.0.add_spend(batch, amounts))
+    }
+
+    fn spend(&self, from: Date, to: Date) -> StoreFuture<'_, Spend> {
+        at_once(self.0.spend(from, to))
     }
 
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {

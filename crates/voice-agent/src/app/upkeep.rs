@@ -16,6 +16,8 @@ use crate::store::HEARTBEAT_TTL;
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How often the store and the stages' rungs are asked how they are.
 const HEALTH: Duration = Duration::from_secs(5);
+/// How often what was spent is put into the store.
+const SPEND: Duration = Duration::from_secs(1);
 /// How often what expired is forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How often the logs of inputs are pruned.
@@ -25,6 +27,7 @@ const PRUNE: Duration = Duration::from_secs(600);
 pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker) {
     tasks.spawn(every(HEARTBEAT, Arc::clone(app), stop.clone(), heartbeat));
     tasks.spawn(every(HEALTH, Arc::clone(app), stop.clone(), health));
+    tasks.spawn(every(SPEND, Arc::clone(app), stop.clone(), flush_spend));
     tasks.spawn(every(SWEEP, Arc::clone(app), stop.clone(), sweep));
     if !app.config.input_log.dir.as_os_str().is_empty() {
         tasks.spawn(every(PRUNE, Arc::clone(app), stop.clone(), prune));
@@ -89,6 +92,13 @@ async fn prune(app: &Shared) {
         Ok(Ok(Pruned { files, bytes })) => tracing::info!(files, bytes, "logs of inputs were deleted"),
         Ok(Err(error)) => tracing::warn!(%error, "the logs of inputs cannot be pruned"),
         Err(error) => tracing::error!(%error, "the pruning of the logs of inputs did not end"),
+    }
+}
+
+async fn flush_spend(app: &Shared) {
+    if let Err(error) = app.ledger.flush().await {
+        // Nothing is lost: the next second tries again. The reason is said once while it lasts.
+        app.readiness.degrade("store", error.to_string());
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use voice_core::ceiling::CostStep;
 use voice_core::output::AgentState;
 
 use super::Failure;
@@ -13,12 +14,12 @@ use crate::config::{Config, Loaded};
 use crate::driver::api::{SessionHandle, SessionInfo};
 use crate::driver::{self, Deps};
 use crate::embedded;
-use crate::failover::Board;
+use crate::failover::{Board, Books};
 use crate::http::random_hex;
 use crate::llm::rules;
 use crate::providers;
 use crate::sessions::SpawnSession;
-use crate::store::{InstanceId, SqliteOptions, SqliteStore, SystemClock};
+use crate::store::{InstanceId, RedisOptions, RedisStore, SqliteOptions, SqliteStore, Store, StoreError, SystemClock};
 use crate::telemetry::{Events, Metrics, Traces, start_logging};
 use crate::tools::{REVIEW_AGENT, TASK_AGENT, specs_for};
 
@@ -49,16 +50,10 @@ async fn serve(config: Config, instance: InstanceId, traces: Traces) -> anyhow::
     let tools: Vec<&str> =
         [TASK_AGENT, REVIEW_AGENT].iter().flat_map(|agent| specs_for(agent)).map(|spec| spec.name).collect();
     let events = Arc::new(Events::new(Metrics::new(rules::MODEL, &tools)));
-    let store = SqliteStore::open(&config.data_dir, SqliteOptions::default()).context("the store")?;
+    let store = open_store(&config).context("the store")?;
     let spawn = Arc::new(OnceLock::new());
-    let parts = Parts {
-        config,
-        store: Arc::new(store),
-        clock: Arc::new(SystemClock),
-        events,
-        instance,
-        spawn: late(Arc::clone(&spawn)),
-    };
+    let parts =
+        Parts { config, store, clock: Arc::new(SystemClock), events, instance, spawn: late(Arc::clone(&spawn)) };
     let app = App::new(parts)?;
     let server = Server::start(Arc::clone(&app))?;
     let mut stops = Stops::new()?;
@@ -87,6 +82,14 @@ async fn serve(config: Config, instance: InstanceId, traces: Traces) -> anyhow::
     Ok(())
 }
 
+/// The store that instances share, or this one's own.
+fn open_store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match &config.secrets.redis_url {
+        Some(url) => Arc::new(RedisStore::new(url.reveal(), RedisOptions::default())?),
+        None => Arc::new(SqliteStore::open(&config.data_dir, SqliteOptions::default())?),
+    })
+}
+
 /// Loads the models, and gives what starts a session's task. The ports are open already, and say that the instance is
 /// starting.
 async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
@@ -96,7 +99,8 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     app.readiness.watch(rungs);
     let providers = providers::assemble(&app.config, providers, &app.calls)?;
     let (core, board) = Board::for_providers(&providers, app.config.core(), &app.events);
-    app.calls.spawn(Arc::clone(&board).probe(providers.clone(), app.going_away.clone()));
+    let books = Books { ledger: Arc::clone(&app.ledger), prices: Arc::new(core.prices.clone()) };
+    app.calls.spawn(Arc::clone(&board).probe(providers.clone(), books, app.going_away.clone()));
     app.calls.spawn(providers::find_retired(providers.clone(), Arc::clone(&board), app.going_away.clone()));
     app.readiness.watch(Board::watched(&board));
     let folder = &app.config.input_log.dir;
@@ -105,6 +109,8 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         providers,
         board,
         core,
+        ledger: Arc::clone(&app.ledger),
+        answer_cache: Arc::clone(&app.answer_cache),
         vad: app.config.vad(),
         events: Arc::clone(&app.events),
         traces,
@@ -135,6 +141,7 @@ fn over(agent: String) -> SessionHandle {
         turns: 0,
         last_latency_ms: None,
         cost_usd: 0.0,
+        cost_step: CostStep::default(),
         ended: None,
     };
     SessionHandle::new(mpsc::channel(1).0, watch::channel(info).1)

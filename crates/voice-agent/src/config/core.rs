@@ -1,11 +1,13 @@
 //! The core's settings out of ours.
 
 use voice_core::CoreConfig;
+use voice_core::ceiling::Ceilings;
+use voice_core::cost::NanoUsd;
 use voice_core::failover::{Chains, FailoverConfig};
 
 use crate::vad::VadConfig;
 
-use super::{Config, Failover};
+use super::{Config, Cost, Failover};
 
 /// The core's keys whose names differ from ours, for error messages.
 const NAMES: &[(&str, &str)] = &[
@@ -26,6 +28,9 @@ const NAMES: &[(&str, &str)] = &[
     ("tts_deadline_ms", "deadline.tts_ms"),
     ("playout_grace_ms", "deadline.playout_grace_ms"),
     ("max_session_ms", "session.max_ms"),
+    ("ceilings.brief_percent", "cost.brief_percent"),
+    ("ceilings.cheap_percent", "cost.cheap_percent"),
+    ("ceilings.text_until_percent", "cost.text_until_percent"),
 ];
 
 /// Our key of a core's key.
@@ -56,6 +61,20 @@ impl Failover {
             max_cool_down_ms: self.max_cool_down_ms,
             max_retry_after_ms: self.max_retry_after_ms,
             account_rest_ms: self.account_rest_ms,
+        }
+    }
+}
+
+impl Cost {
+    fn ceilings(&self) -> Ceilings {
+        Ceilings {
+            call: NanoUsd(self.call_nanousd),
+            day: NanoUsd(self.day_nanousd),
+            always_brief: self.always_brief,
+            brief_percent: self.brief_percent,
+            cheap_percent: self.cheap_percent,
+            at_ceiling: self.at_ceiling,
+            text_until_percent: self.text_until_percent,
         }
     }
 }
@@ -105,6 +124,7 @@ impl Config {
             closing_ms: session.closing_ms,
             commit_retry_ms: deadline.commit_retry_ms,
             prices: self.prices.clone(),
+            ceilings: self.cost.ceilings(),
             chains: Chains::default(),
             failover: self.failover.core(),
         }

@@ -37,7 +37,6 @@ pub fn load(file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
     if config.models_dir.as_os_str().is_empty() {
         config.models_dir = default_models_dir(env)?;
     }
-    validate::refuse_unserved(env)?;
     validate::check(&config)?;
     let mut warnings = slips;
     warnings.extend(validate::warnings(&config, env));

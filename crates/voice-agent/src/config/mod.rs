@@ -20,7 +20,7 @@ pub use env::Env;
 pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
-    Auth, AuthMode, Cartesia, Chain, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
+    Auth, AuthMode, Cartesia, Chain, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
     Interruption, JwtAlgorithm, Limits, ListenAddr, Log, LogFormat, Metrics, Model, OpenAi, Otel, Session, Shutdown,
     Twilio, Vad,
 };
@@ -83,6 +83,8 @@ pub struct Config {
     pub elevenlabs: ElevenLabs,
     /// When a provider gives way to the next.
     pub failover: Failover,
+    /// What a call and a day may cost.
+    pub cost: Cost,
     /// The telephone.
     pub twilio: Twilio,
     /// The embedded models.
@@ -129,6 +131,7 @@ impl Default for Config {
             cartesia: Cartesia::default(),
             elevenlabs: ElevenLabs::default(),
             failover: Failover::default(),
+            cost: Cost::default(),
             twilio: Twilio::default(),
             model: Model::default(),
             log: Log::default(),

@@ -18,6 +18,7 @@ const PRICES: &str = include_str!("../../../../config/prices.toml");
 struct Entry {
     audio_minute: u64,
     input_1k_tokens: u64,
+    cached_input_1k_tokens: Option<u64>,
     output_1k_tokens: u64,
     /// When the price was read, and where. For people.
     as_of: String,
@@ -40,8 +41,9 @@ pub(super) fn read(file: &Path) -> Result<Prices, ConfigError> {
     let entries: BTreeMap<String, Entry> = toml::from_str(&text).map_err(|error| refused(error.to_string()))?;
     let mut prices = BTreeMap::new();
     for (model, entry) in entries {
-        let Entry { audio_minute, input_1k_tokens, output_1k_tokens, as_of, source, unknown } = entry;
-        let price = Price { audio_minute, input_1k_tokens, output_1k_tokens };
+        let Entry { audio_minute, input_1k_tokens, cached_input_1k_tokens, output_1k_tokens, as_of, source, unknown } =
+            entry;
+        let price = Price { audio_minute, input_1k_tokens, cached_input_1k_tokens, output_1k_tokens };
         let said = price != Price::default() || !as_of.is_empty() || !source.is_empty();
         match (unknown, said) {
             (true, true) => {

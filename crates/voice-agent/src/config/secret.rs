@@ -53,6 +53,8 @@ secrets! {
     auditor_token: "AUDITOR_TOKEN",
     /// The privacy officer's token.
     privacy_token: "PRIVACY_TOKEN",
+    /// Where the Redis is that several instances share, with its password; none for the embedded store.
+    redis_url: "REDIS_URL",
     /// Deepgram's key.
     deepgram_key: "DEEPGRAM_API_KEY",
     /// The key of OpenAI, or of a server that speaks its API.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use voice_core::CoreConfig;
+use voice_core::ceiling::AtCeiling;
 use voice_core::failover::FailoverConfig;
 
 macro_rules! sections {
@@ -177,6 +178,28 @@ sections! {
     Chain {
         /// In the order in which they are tried; empty: those whose keys are set, in the mission's order, and the embedded one.
         chain: Vec<String> = Vec::new(),
+    }
+
+    /// What a call and a day may cost: billionths of a US dollar, and shares in percent.
+    Cost {
+        /// For one call; 0: there is no ceiling.
+        call_nanousd: u64 = core().ceilings.call.0,
+        /// For all calls of a day together, in UTC; 0: there is no ceiling.
+        day_nanousd: u64 = core().ceilings.day.0,
+        /// Answers are short from the beginning, whatever was spent.
+        always_brief: bool = core().ceilings.always_brief,
+        /// From this share on answers are shorter; 0: never.
+        brief_percent: u32 = core().ceilings.brief_percent,
+        /// From this share on the cheapest providers of the chains come first; 0: never.
+        cheap_percent: u32 = core().ceilings.cheap_percent,
+        /// At the ceiling the agent says goodbye, or a page goes on in text.
+        at_ceiling: AtCeiling = core().ceilings.at_ceiling,
+        /// A call that goes on in text ends at this share.
+        text_until_percent: u32 = core().ceilings.text_until_percent,
+        /// For how long an answer is given again to the same question, in seconds; 0: never.
+        answer_cache_s: u64 = 300,
+        /// Most answers that are kept.
+        answer_cache_entries: usize = 1_000,
     }
 
     /// Deepgram: streaming speech to text.

@@ -119,7 +119,7 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         (refused([("RECORDING_ENABLE", "true")]), ["RECORDING_ENABLE: ", "not a setting", "RECORDING_ENABLED?"]),
         (refused([("RECORDING_ENABLED", "maybe")]), ["RECORDING_ENABLED", "\"maybe\"", "true nor false"]),
         (refused([("RECORDING_RETENTION_DAYS", "long")]), ["RECORDING_RETENTION_DAYS", "\"long\"", "90"]),
-        (refused([("REDIS_URL", "redis://voice-redis")]), ["REDIS_URL", "embedded store", "DATA_DIR"]),
+        (refused([("REDIS_URL", "voice-redis:6379")]), ["REDIS_URL", "no scheme", "redis://"]),
         (refused([("STT_CHAIN", "deepgram,embedded")]), ["stt.chain", "\"deepgram\"", "DEEPGRAM_API_KEY is not set"]),
         (refused([("LLM_CHAIN", "embedded,embedded")]), ["llm.chain", "\"embedded\"", "twice"]),
         (refused([("OPENAI_BASE_URL", "api.openai.com")]), ["openai.base_url", "not a URL", "https"]),

@@ -4,10 +4,11 @@ use base64::Engine as _;
 
 use super::core::key_of;
 use super::{AuthMode, Config, ConfigError, Env, phone};
+use crate::store::RedisStore;
 
 /// The secrets of parts that this version does not have yet; they do not belong in a file either.
 pub(super) const LATER_SECRETS: &[&str] =
-    &["REDIS_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "PAGERDUTY_ROUTING_KEY", MASTER_KEY];
+    &["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "PAGERDUTY_ROUTING_KEY", MASTER_KEY];
 
 /// What recordings are encrypted with.
 const MASTER_KEY: &str = "RECORDING_MASTER_KEY";
@@ -19,16 +20,10 @@ const LATER_VARIABLES: &[(&str, &str)] = &[
     ("PAGERDUTY_ROUTING_KEY", "this version pages nobody; alert on its metrics"),
 ];
 
-/// Refuses what would be silently lost: a store that somebody counts on.
-pub(super) fn refuse_unserved(env: &Env) -> Result<(), ConfigError> {
-    if env.get_filled("REDIS_URL").or_else(|| env.get_filled("REDIS_URL_FILE")).is_some() {
-        return Err(ConfigError::new(
-            "REDIS_URL",
-            "is set, and this version keeps its state in the embedded store only: state would not be where you expect \
-             it. Unset REDIS_URL, and set DATA_DIR to a folder that survives a restart",
-        ));
-    }
-    Ok(())
+/// A store that is found out to be nowhere when the first caller comes would be no store.
+fn check_redis(config: &Config) -> Result<(), ConfigError> {
+    let Some(url) = &config.secrets.redis_url else { return Ok(()) };
+    RedisStore::check_url(url.reveal()).map_err(|why| ConfigError::new("REDIS_URL", why))
 }
 
 /// Every stage has somebody, and providers are where a URL can lead.
@@ -86,6 +81,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     }
     check_log_level(&config.log.level)?;
     check_ports(config)?;
+    check_redis(config)?;
     check_providers(config)?;
     check_auth(config)?;
     phone::check(config)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use voice_core::ClientEvent;
+use voice_core::ceiling::CostStep;
 use voice_core::ids::{ConnectionId, SpeechId};
 use voice_core::input::HangUp;
 use voice_core::output::{AgentState, EndReason, Outcome};
@@ -211,6 +212,8 @@ pub struct SessionInfo {
     pub last_latency_ms: Option<u64>,
     /// What was spent, in US dollars.
     pub cost_usd: f64,
+    /// How the call saves money.
+    pub cost_step: CostStep,
     /// Set once: how and why the session ended.
     pub ended: Option<(Outcome, EndReason)>,
 }

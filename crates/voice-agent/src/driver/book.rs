@@ -39,6 +39,7 @@ impl Driver {
     pub(super) fn count(&self, booked: Vec<Booked>) {
         for (usage, cost, wasted) in booked {
             self.deps.events.spent(&usage, cost, wasted);
+            self.deps.ledger.book(self.labels.channel, &usage, cost, wasted);
         }
     }
 
@@ -62,7 +63,7 @@ impl Driver {
         if asked.booked {
             return;
         }
-        let quantity = Quantity::Tokens { input: tokens(asked.chars.0), output: tokens(asked.chars.1) };
+        let quantity = Quantity::Tokens { input: tokens(asked.chars.0), cached: 0, output: tokens(asked.chars.1) };
         let what = For { reply: Some(asked.reply), wasted, ..For::default() };
         self.use_up(Stage::Llm, asked.rung, quantity, what);
     }

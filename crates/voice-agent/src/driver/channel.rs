@@ -4,6 +4,7 @@ use voice_core::CoreConfig;
 use voice_core::phrases::PHONE_CONSENT;
 
 use crate::audio::format::AudioFormat;
+use crate::ledger::ceilings_on;
 use crate::store::Channel;
 
 /// The format of the agent's audio on this channel.
@@ -21,6 +22,7 @@ pub(super) fn core(config: &CoreConfig, channel: Channel) -> CoreConfig {
     if channel == Channel::Phone {
         config.greeting = format!("{PHONE_CONSENT} {}", config.greeting).trim_end().to_owned();
     }
+    config.ceilings = ceilings_on(&config.ceilings, channel);
     config
 }
 

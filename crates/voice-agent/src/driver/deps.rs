@@ -11,7 +11,9 @@ use voice_core::CoreConfig;
 use voice_core::failover::{Chains, Rung};
 use voice_core::provider::ProviderFailure;
 
-use crate::failover::Board;
+use crate::answer_cache::AnswerCache;
+use crate::failover::{Board, Probed};
+use crate::ledger::Ledger;
 use crate::llm::Llm;
 use crate::served::Served;
 use crate::store::{Clock, SessionDoc, Store};
@@ -63,7 +65,7 @@ impl SttRung {
     }
 
     /// Whether it answers, off any caller's path.
-    pub fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
+    pub fn probe(&self) -> BoxFuture<'static, Probed> {
         match self {
             Self::Whole(stt) => stt.probe(),
             Self::Streaming(stt) => stt.probe(),
@@ -121,6 +123,10 @@ pub struct Deps {
     pub board: Arc<Board>,
     /// The core's settings; its chains are those of `providers`.
     pub core: CoreConfig,
+    /// What is spent, by day.
+    pub ledger: Arc<Ledger>,
+    /// Answers that were given before.
+    pub answer_cache: Arc<AnswerCache>,
     /// When the VAD speaks of speech.
     pub vad: VadConfig,
     /// Logs and metrics.

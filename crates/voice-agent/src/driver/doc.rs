@@ -35,6 +35,7 @@ pub(super) fn write(doc: &mut SessionDoc, snapshot: &Snapshot, now: jiff::Timest
             "interrupted": snapshot.interrupted,
             "counters": snapshot.counters,
             "cost": snapshot.cost,
+            "cost_step": snapshot.cost_step,
             "connected_ms": snapshot.connected_ms,
         }),
     );
@@ -75,6 +76,7 @@ pub(super) fn read(doc: &SessionDoc) -> Snapshot {
         interrupted: part(&core, "interrupted", session),
         counters: counters(&core, doc),
         cost: part(&core, "cost", session),
+        cost_step: part(&core, "cost_step", session),
         connected_ms: part(&core, "connected_ms", session),
         extra,
     }
@@ -172,6 +174,7 @@ mod tests {
             interrupted: vec![],
             counters: Counters { turn: 4, ..Counters::default() },
             cost: CostMeter { stt: NanoUsd(77), ..CostMeter::default() },
+            cost_step: voice_core::ceiling::CostStep::Cheap,
             connected_ms: 61_000,
             extra: Map::from_iter([("time_zone".to_owned(), json!("Europe/Berlin"))]),
         }

@@ -11,6 +11,7 @@ use voice_core::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCal
 use voice_core::input::WordTiming;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
+use crate::answer_cache::AnswerKey;
 use crate::store::{CommitOutcome, StoreError, UserTasks};
 use crate::stt::LineEvent;
 
@@ -40,6 +41,12 @@ pub(super) enum Done {
         utterance: UtteranceId,
         revision: u32,
         acoustic: Result<f32, ProviderErrorKind>,
+    },
+    /// Whether an answer to this was given before.
+    Recall {
+        request: LlmRequestId,
+        key: AnswerKey,
+        found: Option<String>,
     },
     LlmUsed {
         request: LlmRequestId,

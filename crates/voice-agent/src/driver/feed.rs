@@ -121,6 +121,7 @@ impl Feed {
             | Observation::FailedOver { .. }
             | Observation::DeadlineMissed { .. }
             | Observation::Handoff { .. }
+            | Observation::CostStepTaken { .. }
             | Observation::CommitFailed { .. } => true,
             _ => false,
         };
@@ -236,9 +237,9 @@ fn object(value: Value) -> Map<String, Value> {
 
 /// Fields that never hold what somebody said. Every other text, list and object is hidden: a field that is new and
 /// forgotten here shows too little, never too much.
-const OPEN: [&str; 16] = [
-    "type", "agent", "name", "stages", "cause", "outcome", "reason", "code", "stage", "kind", "state", "from", "to",
-    "failed", "enabled", "final",
+const OPEN: [&str; 17] = [
+    "ceiling", "type", "agent", "name", "stages", "cause", "outcome", "reason", "code", "stage", "kind", "state",
+    "from", "to", "failed", "enabled", "final",
 ];
 
 fn hide(fields: &mut Map<String, Value>) {

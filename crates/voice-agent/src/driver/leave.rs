@@ -105,6 +105,7 @@ pub(crate) const fn close_code(outcome: Outcome, reason: EndReason) -> (u16, &'s
         (_, EndReason::TakenOver) => (4001, "taken over"),
         (_, EndReason::Idle) => (4005, "idle"),
         (_, EndReason::TooLong) => (4005, "too long"),
+        (_, EndReason::Ceiling) => (4005, "ceiling"),
         _ => (1000, "ended"),
     }
 }

@@ -17,6 +17,7 @@ mod leave;
 mod leg;
 mod lines;
 mod mouth;
+mod recall;
 mod recommit;
 mod spend;
 mod staging;
@@ -39,10 +40,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use voice_core::agents::{END_CALL_TOOL, TRANSFER_TOOL};
+use voice_core::ceiling::CostStep;
+use voice_core::cost::NanoUsd;
 use voice_core::ids::{ConnectionId, LlmRequestId, UtteranceId};
 use voice_core::input::ProviderHealth;
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
+use voice_core::provider::Stage;
 use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation, Output};
 
@@ -57,6 +61,7 @@ use feed::Feed;
 use journal::Journal;
 use lines::Lines;
 use mouth::Mouth;
+use recall::Noting;
 use spend::Spend;
 use staging::Staging;
 
@@ -76,6 +81,7 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
         turns: 0,
         last_latency_ms: None,
         cost_usd: 0.0,
+        cost_step: CostStep::default(),
         ended: None,
     });
     let tracker = deps.tracker.clone();
@@ -102,6 +108,7 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
         // A session that goes on elsewhere has its outcome there.
         if end.reason != EndReason::TakenOver || !driver.is_leaving {
             deps.events.session_ended(&labels, end);
+            deps.ledger.call_ended(labels.channel, end.connected_ms);
         }
         feed.ended(end.outcome, end.reason);
         info_sender.send_modify(|info| {
@@ -160,6 +167,12 @@ struct Driver {
     health: watch::Receiver<Arc<Vec<ProviderHealth>>>,
     told_health: Arc<Vec<ProviderHealth>>,
     spend: Spend,
+    /// What everybody has spent today.
+    day_spend: watch::Receiver<NanoUsd>,
+    /// The answer in the making that may be kept.
+    noting: Option<Noting>,
+    /// The request that was answered without a model.
+    recalled: Option<LlmRequestId>,
     answers: Answers,
     /// The commit that is being made.
     committing: Option<AbortHandle>,
@@ -221,6 +234,9 @@ impl Driver {
             health: deps.board.news(),
             told_health: Arc::default(),
             spend: Spend::default(),
+            day_spend: deps.ledger.news(),
+            noting: None,
+            recalled: None,
             answers: Answers::default(),
             committing: None,
             turn_tools: Vec::new(),
@@ -235,6 +251,8 @@ impl Driver {
     async fn run(&mut self) -> SessionEnd {
         self.load_tasks();
         self.tell_health();
+        self.tell_day_spend();
+        self.settle_inputs();
         let going_away = self.deps.going_away.clone();
         while self.end.is_none() {
             let wake = self.next_wake();
@@ -242,6 +260,7 @@ impl Driver {
                 biased;
                 Some(done) = self.done.recv() => self.take_done(done),
                 Ok(()) = self.health.changed() => self.tell_health(),
+                Ok(()) = self.day_spend.changed() => self.tell_day_spend(),
                 command = self.commands.recv() => match command {
                     Some(command) => self.take_command(command),
                     // Nobody can reach the session any more: the process is going down.
@@ -270,6 +289,14 @@ impl Driver {
         let known = std::mem::replace(&mut self.told_health, Arc::clone(&all));
         for health in all.iter().filter(|health| !known.contains(health)) {
             self.pending.push_back(Input::ProviderHealth(*health));
+        }
+    }
+
+    /// Only with a ceiling is there anything to tell.
+    fn tell_day_spend(&mut self) {
+        let spent = *self.day_spend.borrow_and_update();
+        if self.deps.ledger.ceilings().day > NanoUsd(0) {
+            self.pending.push_back(Input::DaySpend { spent });
         }
     }
 
@@ -313,6 +340,7 @@ impl Driver {
     fn feed(&mut self, input: Input) {
         let now_ms = self.now_ms();
         let logged = self.journal.is_on().then(|| input.clone());
+        let recalled = matches!(&input, Input::LlmText { request, .. } if self.recalled == Some(*request));
         let message = if let Input::Text { message, .. } = &input { *message } else { None };
         self.session.handle_input(now_ms, input);
         while let Some(output) = self.session.poll_output() {
@@ -320,6 +348,9 @@ impl Driver {
             if let (Some(message), Output::Client { event: ClientEvent::Error { .. } }) = (&message, &output) {
                 // A message that is refused will not be answered: whoever waits is told so now.
                 self.answers.refuse(*message);
+            }
+            if recalled && tells_of_a_model(&output) {
+                continue;
             }
             self.carry_out(now_ms, output);
         }
@@ -349,6 +380,7 @@ impl Driver {
             turns: self.session.turns(),
             last_latency_ms: self.info.borrow().last_latency_ms,
             cost_usd: self.session.cost().total().as_usd(),
+            cost_step: self.session.cost_step(),
             ended: None,
         };
         self.info.send_if_modified(|before| {
@@ -401,6 +433,12 @@ impl Driver {
         }
         self.send(Outbound::Event(event));
     }
+}
+
+/// What is observed of a model, where none was asked.
+const fn tells_of_a_model(output: &Output) -> bool {
+    let Output::Observe { observation } = output else { return false };
+    matches!(observation, Observation::LlmStarted { .. } | Observation::Attempt { stage: Stage::Llm, .. })
 }
 
 fn begin(header: Header, doc: &SessionDoc, config: &CoreConfig) -> Session {

@@ -29,7 +29,7 @@ where
 {
     let mut tries = 1;
     let mut outcome = make().await;
-    if !matches!(outcome, Err(StoreError::Timeout(_))) {
+    if !matches!(outcome, Err(StoreError::Timeout(_) | StoreError::Unknown(_))) {
         return outcome;
     }
     // From here on a refusal says only that this try was not taken: an earlier one may have been.
@@ -53,7 +53,8 @@ where
 
 /// Whether nothing of an earlier try of the same commit is to be heard after this answer.
 fn settles(error: &StoreError) -> bool {
-    !matches!(error, StoreError::Timeout(_) | StoreError::Unavailable(_) | StoreError::Full(_))
+    let passing = matches!(error, StoreError::Timeout(_) | StoreError::Unknown(_));
+    !passing && !matches!(error, StoreError::Unavailable(_) | StoreError::Full(_))
 }
 
 #[cfg(test)]

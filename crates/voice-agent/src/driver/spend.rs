@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn usage(reply: u64, wasted: bool) -> Usage {
-        let quantity = Quantity::Tokens { input: 1, output: 1 };
+        let quantity = Quantity::Tokens { input: 1, cached: 0, output: 1 };
         let (provider, model) = ("p".to_owned(), "m".to_owned());
         let reply = Some(ReplyId(reply));
         Usage { stage: Stage::Llm, provider, model, quantity, reply, utterance: None, wasted }

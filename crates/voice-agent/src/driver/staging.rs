@@ -34,6 +34,11 @@ impl Staging {
         Arc::clone(&self.titles)
     }
 
+    /// The revision of the tasks that are known here.
+    pub(super) const fn rev(&self) -> u64 {
+        self.base.list.rev
+    }
+
     /// Whether tools of this turn wait to be committed: then they are the truth, not the store.
     pub(super) fn is_staged(&self) -> bool {
         !self.staged.is_empty()

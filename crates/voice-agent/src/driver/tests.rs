@@ -6,16 +6,20 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_core::chat::ChatItem;
 use voice_core::ids::{RungId, SpeechId};
 use voice_core::provider::ProviderFailure;
 
 use super::*;
+use crate::answer_cache::AnswerCache;
 use crate::audio::format::AudioFormat;
 use crate::failover::Board;
+use crate::ledger::Ledger;
 use crate::llm::{Llm, LlmEvent, LlmRequest};
 use crate::model::runtime::default_models_dir;
 use crate::store::{Channel, InstanceId, SessionId, SqliteOptions, SqliteStore, Store, SystemClock, UserId};
 use crate::stt::{Stt, Wanted};
+use crate::tasks::{Task, TaskChange, UndoEffect};
 use crate::telemetry::{Events, Metrics, Traces};
 use crate::tts::{Tts, TtsEvent, TtsRequest};
 use crate::vad::{Silero, VadConfig};
@@ -74,6 +78,61 @@ impl Tts for Once {
     }
 }
 
+/// Reads the list, and says how many tasks are on it.
+#[derive(Default)]
+struct Lister(AtomicU32);
+
+impl Llm for Lister {
+    fn provider(&self) -> &'static str {
+        "openai"
+    }
+
+    fn model(&self) -> &str {
+        "gpt-4o-mini"
+    }
+
+    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let answer = match request.chat.items.last() {
+            Some(ChatItem::ToolOutput(output)) => LlmEvent::Text(format!("You have {}.", output.result["total"])),
+            _ => LlmEvent::ToolCall { name: "list_tasks".to_owned(), arguments: serde_json::Map::new() },
+        };
+        let done = LlmEvent::Done { input_tokens: 1_000, cached_tokens: 0, output_tokens: 1_000 };
+        stream::iter([Ok(answer), Ok(done)]).boxed()
+    }
+}
+
+#[tokio::test]
+async fn the_same_question_is_answered_once_until_the_tasks_change() {
+    let lister = Arc::new(Lister::default());
+    let house = House::asking(|_| {}, Some(Arc::clone(&lister) as Arc<dyn Llm>)).await;
+    let asked = || lister.0.load(Ordering::SeqCst);
+    let first = house.text("What are my tasks?").await.unwrap();
+    assert_eq!((first.reply.as_str(), first.cost_usd, asked()), ("You have 0.", 0.0015, 2));
+    let again = house.text("what are my tasks").await.unwrap();
+    assert_eq!((again.reply.as_str(), again.cost_usd, asked()), ("You have 0.", 0.0, 2));
+    // Another process adds one: nobody tells this session.
+    let task = Task {
+        id: crate::tasks::TaskId::random().unwrap(),
+        title: "Buy milk".to_owned(),
+        status: crate::tasks::TaskStatus::Open,
+        due: None,
+        priority: crate::tasks::Priority::Normal,
+        created_at: jiff::Timestamp::now(),
+        completed_at: None,
+    };
+    let (user, changes) = (UserId::new("ada"), vec![TaskChange::Created(task)]);
+    house.deps.store.change_tasks(user, None, changes, UndoEffect::None).await.unwrap();
+    assert_eq!(house.text("What are my tasks?").await.unwrap().reply, "You have 1.");
+    assert_eq!(asked(), 4);
+    // What points into the conversation is asked every time.
+    assert_eq!(house.text("Which of them?").await.unwrap().reply, "You have 1.");
+    assert_eq!(asked(), 6);
+    let count = |result: &str| house.metric(&format!("voice_answer_cache_total{{result=\"{result}\"}}"));
+    assert_eq!((count("hit").as_deref(), count("miss").as_deref()), (Some("1"), Some("2")));
+    assert_eq!(house.metric("voice_llm_duration_seconds_count{model=\"gpt-4o-mini\"}").as_deref(), Some("6"));
+}
+
 /// One running session, and what is around it.
 struct House {
     handle: SessionHandle,
@@ -87,6 +146,10 @@ impl House {
     }
 
     async fn with(change: impl FnOnce(&mut CoreConfig)) -> Self {
+        Self::asking(change, None).await
+    }
+
+    async fn asking(change: impl FnOnce(&mut CoreConfig), llm: Option<Arc<dyn Llm>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), SqliteOptions::default()).unwrap());
         let once = Arc::new(Once::default());
@@ -95,14 +158,19 @@ impl House {
         let mut core = CoreConfig { greeting: String::new(), prices, ..CoreConfig::default() };
         change(&mut core);
         let vad = Silero::load(&default_models_dir()).expect("the model; `make models` fetches it");
-        let (stt, llm) = (Arc::clone(&once) as Arc<dyn Stt>, Arc::clone(&once) as Arc<dyn Llm>);
+        let stt = Arc::clone(&once) as Arc<dyn Stt>;
+        let llm = llm.unwrap_or_else(|| Arc::clone(&once) as Arc<dyn Llm>);
         let providers = Providers::single(stt, None, llm, once, vad);
         let events = Arc::new(Events::new(Metrics::new("gpt-4o-mini", &[])));
         let (core, board) = Board::for_providers(&providers, core, &events);
+        let (clock, name) = (Arc::new(SystemClock), "here".to_owned());
+        let ledger = Arc::new(Ledger::new(Arc::clone(&store), clock, core.ceilings.clone(), name));
         let deps = Arc::new(Deps {
             store: Arc::clone(&store),
             providers,
             board,
+            ledger,
+            answer_cache: Arc::new(AnswerCache::new(10, 300)),
             core,
             vad: VadConfig::default(),
             events,
@@ -199,6 +267,25 @@ async fn after_a_defect_what_was_metered_last_is_what_was_spent() {
     let stored = house.deps.store.load_session(SessionId::new("s")).await.unwrap().unwrap();
     assert!(stored.ended);
     assert_eq!(stored.doc.conversation_history.last().unwrap().content, "Hello.");
+}
+
+#[tokio::test]
+async fn at_the_ceiling_no_model_is_asked_any_more_and_the_books_of_the_day_have_it() {
+    // What the first answer costs is what the call may cost. A second one would be a defect.
+    let house = House::with(|core| core.ceilings.call = NanoUsd(750_000)).await;
+    assert_eq!(house.text("hello").await.unwrap().reply, "Hello.");
+    assert_eq!(house.text("and again").await.unwrap().reply, voice_core::phrases::CEILING);
+    house.handle.ended().await;
+    assert_eq!(house.handle.info().ended, Some((Outcome::Completed, EndReason::Ceiling)));
+    assert_eq!(house.handle.info().cost_step, CostStep::Close);
+    let steps = house.metric("voice_cost_steps_total{step=\"close\",ceiling=\"call\"}");
+    assert_eq!(steps.as_deref(), Some("1"));
+    house.deps.ledger.flush().await.unwrap();
+    let today = jiff::Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
+    let spend = house.deps.store.spend(today.yesterday().unwrap(), today).await.unwrap();
+    let told: Vec<_> = spend.iter().map(|(key, sum)| (key.stage.as_str(), sum.used.0, sum.quantity)).collect();
+    assert!(told.contains(&("llm", 750_000, 2_000)), "{told:?}");
+    assert!(told.iter().any(|(stage, ..)| *stage == "call"), "{told:?}");
 }
 
 #[tokio::test]

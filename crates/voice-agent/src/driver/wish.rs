@@ -20,9 +20,10 @@ use super::api::Outbound;
 use super::book::asked_chars;
 use super::mouth::{LetOut, Stopped};
 use super::recommit::{self, BETWEEN_TRIES};
-use super::{Asked, Done, Driver, ScoreParts, doc};
+use super::{Asked, Deps, Done, Driver, ScoreParts, doc};
+use crate::answer_cache::AnswerKey;
 use crate::llm::{LlmEvent, LlmRequest};
-use crate::store::{Commit, CommitOutcome, StoreError, UserTasks};
+use crate::store::{Commit, CommitOutcome, StoreError, UserId, UserTasks};
 use crate::tasks::TaskId;
 use crate::tools;
 use crate::tts::{SpeechKey, TtsEvent, TtsRequest};
@@ -41,8 +42,8 @@ impl Driver {
                 self.transcribe(utterance, revision, until_ms, rung);
             }
             Output::DropUtterance { utterance } => self.drop_utterance(utterance),
-            Output::RequestLlm { request, reply, rung, agent, chat } => {
-                self.ask_model(request, reply, rung, agent, chat);
+            Output::RequestLlm { request, reply, rung, agent, chat, brief } => {
+                self.ask_model((request, reply, rung), agent, chat, brief);
             }
             Output::CancelLlm { request } => {
                 if let Some(asked) = self.models.remove(&request) {
@@ -100,11 +101,10 @@ impl Driver {
 
     fn ask_model(
         &mut self,
-        request: LlmRequestId,
-        reply: ReplyId,
-        rung: RungId,
+        (request, reply, rung): (LlmRequestId, ReplyId, RungId),
         agent: &'static str,
         chat: ChatContext,
+        brief: bool,
     ) {
         let Some(llm) = self.deps.providers.llm.get(usize::from(rung.0)).cloned() else {
             let failure = ProviderErrorKind::Unavailable.into();
@@ -118,12 +118,24 @@ impl Driver {
             tools: tools::specs_for(agent),
             now: self.local_now(),
             titles: self.staging.titles().to_vec(),
-            brief: false,
+            brief,
         };
+        self.note_request(request, reply);
         let asked = asked_chars(&request_body);
-        let stream = llm.stream(request_body);
+        let recall = self.may_recall(rung, &request_body);
         let sender = self.done_sender.clone();
-        let abort = self.deps.tracker.spawn(follow_model(request, stream, sender)).abort_handle();
+        let abort = match recall {
+            None => self.deps.tracker.spawn(follow_model(request, llm.stream(request_body), sender)),
+            Some(key) => {
+                let (deps, user) = (Arc::clone(&self.deps), self.doc.user_id.clone());
+                self.deps.tracker.spawn(async move {
+                    if !recall_answer(&deps, user, request, key, &sender).await {
+                        follow_model(request, llm.stream(request_body), sender).await;
+                    }
+                })
+            }
+        };
+        let abort = abort.abort_handle();
         self.models.insert(request, Asked { abort, reply, rung, chars: (asked, 0), booked: false });
     }
 
@@ -209,6 +221,7 @@ impl Driver {
         match done {
             Done::Core(input) => {
                 self.follow_request(&input);
+                self.note_answer(&input);
                 self.pending.push_back(input);
             }
             Done::Line { rung, event } => self.take_line(rung, event),
@@ -233,6 +246,7 @@ impl Driver {
                     self.give_score();
                 }
             }
+            Done::Recall { request, key, found } => self.take_recall(request, key, found),
             Done::LlmUsed { request, quantity } => self.book_request(request, quantity),
             Done::Audio { speech, chunk, rung, audio } => {
                 let out = self.mouth.add_audio(speech, chunk, rung, &audio);
@@ -382,6 +396,22 @@ fn failed_tool(call: &ToolCall, reason: &str) -> Input {
 type LlmStream = futures_util::stream::BoxStream<'static, Result<LlmEvent, ProviderFailure>>;
 type TtsStream = futures_util::stream::BoxStream<'static, Result<TtsEvent, ProviderFailure>>;
 
+/// Looks for an answer that was given before, to the tasks as the store has them now. Says whether there is one; whoever is
+/// asked tells the session either way, unless the store fails.
+async fn recall_answer(
+    deps: &Deps,
+    user: UserId,
+    request: LlmRequestId,
+    key: AnswerKey,
+    sender: &mpsc::Sender<Done>,
+) -> bool {
+    let Ok(tasks) = deps.store.tasks(user).await else { return false };
+    let key = key.at(tasks.list.rev);
+    let found = deps.answer_cache.get(&key, deps.clock.now());
+    let is_found = found.is_some();
+    sender.send(Done::Recall { request, key, found }).await.is_err() || is_found
+}
+
 /// A stream that ends without its last event has broken off.
 async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc::Sender<Done>) {
     loop {
@@ -390,8 +420,8 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
             Some(Ok(LlmEvent::ToolCall { name, arguments })) => {
                 (Done::Core(Input::LlmToolCall { request, name, arguments }), false)
             }
-            Some(Ok(LlmEvent::Done { input_tokens, output_tokens, .. })) => {
-                let quantity = Quantity::Tokens { input: input_tokens, output: output_tokens };
+            Some(Ok(LlmEvent::Done { input_tokens, cached_tokens, output_tokens })) => {
+                let quantity = Quantity::Tokens { input: input_tokens, cached: cached_tokens, output: output_tokens };
                 let used = Done::LlmUsed { request, quantity };
                 if sender.send(used).await.is_err() {
                     return;

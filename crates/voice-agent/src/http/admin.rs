@@ -1,6 +1,7 @@
 //! The operators' calls. Without `ADMIN_TOKEN` they are off.
 
 mod log;
+mod spend;
 mod watch;
 
 use axum::Json;
@@ -20,6 +21,7 @@ use crate::sessions::{Live, SessionError};
 use crate::store::SessionId;
 
 pub(super) use log::download;
+pub(super) use spend::spend;
 pub(super) use watch::{events, session};
 
 fn check(app: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
@@ -72,6 +74,7 @@ fn describe(live: &Live, words: bool) -> Value {
         "turns": info.turns,
         "last_latency_ms": info.last_latency_ms,
         "cost_usd": info.cost_usd,
+        "cost_step": info.cost_step,
         "state_since": glance.state_since,
         "alone_since": glance.alone_since,
         "trouble": trouble,

@@ -191,6 +191,10 @@ pub(super) fn session_problem(app: &Shared, error: SessionError) -> Problem {
     match error {
         SessionError::Unknown => Problem::unauthorized("The bearer token is of no session."),
         SessionError::Ended => Problem::not_found("session_ended", "The session has ended."),
+        SessionError::Spent => {
+            let sentence = "What this server may spend in a day is spent. It takes new calls again from midnight, UTC.";
+            Problem::unavailable("day_spent", sentence, app.ledger.seconds_left())
+        }
         SessionError::Full => {
             Problem::unavailable("full", "As many calls as this server takes are going on.", retry_after_s)
         }

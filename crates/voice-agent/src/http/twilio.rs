@@ -27,6 +27,8 @@ use crate::transport::twilio::{
 use crate::transport::{HARD_LIMIT, close};
 
 const VOICE_PATH: &str = "/twilio/voice";
+/// What a caller hears when what may be spent in a day is spent: a voice of Twilio's says it, none of ours.
+const NOT_TODAY: &str = "<Say>We cannot take more calls today. Please call again tomorrow.</Say><Hangup/>";
 const MEDIA_PATH: &str = "/twilio/media";
 /// A stream that was lost sooner than this, in seconds, carried nothing.
 const SHORT_S: i64 = 3;
@@ -51,7 +53,11 @@ pub(super) async fn voice(
     }
     let now = app.clock.now();
     let short = short_streams(uri.query().unwrap_or_default(), now.as_second());
-    if short >= MOST_SHORT || is_over(&app, &call).await? {
+    let over = match is_over(&app, &call).await {
+        Err(SessionError::Spent) => return Ok(twiml(NOT_TODAY)),
+        over => over.map_err(|error| session_problem(&app, error))?,
+    };
+    if short >= MOST_SHORT || over {
         return Ok(twiml("<Hangup/>"));
     }
     // Of a call that we made, the caller is who was called.
@@ -69,14 +75,13 @@ pub(super) async fn voice(
 }
 
 /// Whether the call's session is over. For a new call there must be room.
-async fn is_over(app: &Shared, call: &CallSid) -> Result<bool, Problem> {
-    let found = match app.sessions.find(&app.tickets.session(call)).await {
-        Err(SessionError::Unknown) => app.sessions.has_room().await.map(|()| false),
+async fn is_over(app: &Shared, call: &CallSid) -> Result<bool, SessionError> {
+    match app.sessions.find(&app.tickets.session(call)).await {
+        Err(SessionError::Unknown) => app.sessions.has_room(Channel::Phone).await.map(|()| false),
         Ok(Found::Stored(stored)) => Ok(stored.ended),
         Ok(Found::Live(_)) => Ok(false),
         Err(error) => Err(error),
-    };
-    found.map_err(|error| session_problem(app, error))
+    }
 }
 
 /// How many streams in a row were lost at once, by what the redirect of the last answer says.
@@ -171,6 +176,7 @@ fn new_session(start: &StreamStart, number: Option<PhoneNumber>) -> Result<NewSe
 fn refused(error: &SessionError) -> End {
     match error {
         SessionError::Ended => End::new(close::ENDED, "the session has ended"),
+        SessionError::Spent => End::new(close::TRY_LATER, "what may be spent in a day is spent"),
         SessionError::Full => End::new(close::TRY_LATER, "as many calls as this server takes are going on"),
         SessionError::Held(_) => End::new(close::TRY_LATER, "this server takes no new sessions now"),
         SessionError::Unknown | SessionError::Store(_) | SessionError::Random(_) => {

@@ -12,6 +12,7 @@ use futures_util::future::{self, BoxFuture};
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
 
+use crate::failover::Probed;
 use crate::served::Served;
 use crate::tools::ToolSpec;
 use voice_core::chat::ChatContext;
@@ -67,9 +68,9 @@ pub trait Llm: Send + Sync {
     fn model(&self) -> &str;
     /// Answers a request. Dropping the stream cancels it. A failure ends the stream.
     fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>>;
-    /// Does the least that shows that it answers, off any caller's path. A provider without a network has nothing to show.
-    fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
-        future::ready(Ok(())).boxed()
+    /// Does the least that shows that it answers, off any caller's path, and says what that used. A provider without a network has nothing to show.
+    fn probe(&self) -> BoxFuture<'static, Probed> {
+        future::ready(Ok(None)).boxed()
     }
     /// Whether the provider serves the configured model.
     fn served(&self) -> BoxFuture<'static, Result<Served, ProviderFailure>> {

@@ -1,6 +1,6 @@
 //! What can go wrong in the store.
 
-/// Why the store did not do what it was asked. Nothing was changed then, with the one exception of `Timeout`.
+/// Why the store did not do what it was asked. Nothing was changed then, with the exception of `Timeout` and `Unknown`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// It cannot be reached, is overloaded or shut down; trying again later may help.
@@ -9,6 +9,9 @@ pub enum StoreError {
     /// No answer in time: whether it was done is unknown. Commit the same again; it happens once.
     #[error("the store did not answer within {0} ms")]
     Timeout(u64),
+    /// The connection broke before the answer came: whether it was done is unknown. Commit the same again; it happens once.
+    #[error("the store's answer was lost: {0}")]
+    Unknown(String),
     /// No space is left, on the disk or in memory.
     #[error("the store is full: {0}")]
     Full(String),

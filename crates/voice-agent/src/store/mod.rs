@@ -10,6 +10,8 @@ mod clock;
 mod doc;
 mod error;
 mod id;
+mod redis;
+mod spend;
 mod sqlite;
 mod watch;
 
@@ -20,12 +22,15 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use doc::{Channel, ConversationItem, MAX_DOC_BYTES, Role, SessionDoc};
 pub use error::StoreError;
 pub use id::{InstanceId, SessionId, UserId};
+pub use redis::{RedisOptions, RedisStore};
+pub use spend::{SPEND_BATCH_TTL, SPEND_TTL, Spend, SpendKey, SpendSum};
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use watch::{TaskEvents, TasksChanged};
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::civil::Date;
 use serde_json::Value;
 use voice_core::ids::{ToolCallId, TurnId};
 
@@ -189,6 +194,14 @@ pub trait Store: Send + Sync + 'static {
         changes: Vec<TaskChange>,
         undo: UndoEffect,
     ) -> StoreFuture<'_, ChangeOutcome>;
+
+    /// Adds to what was spent, all of it or nothing, whoever else adds at the same time. `batch` names the addition, unique
+    /// among all processes: the same one again within [`SPEND_BATCH_TTL`] adds nothing, so that one whose answer was lost can
+    /// be repeated. A day is forgotten [`SPEND_TTL`] after it.
+    fn add_spend(&self, batch: String, amounts: Spend) -> StoreFuture<'_, ()>;
+
+    /// What everybody has spent on these days (UTC), both included, in the order of the keys.
+    fn spend(&self, from: Date, to: Date) -> StoreFuture<'_, Spend>;
 
     /// Says that the instance lives, for `ttl` from now.
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()>;

@@ -18,7 +18,10 @@ pub struct TasksChanged {
 
 /// The changes of everybody's tasks, as they are committed.
 #[derive(Debug)]
-pub struct TaskEvents(broadcast::Receiver<TasksChanged>);
+pub struct TaskEvents(broadcast::Receiver<News>);
+
+/// A change, or that changes may have been missed.
+type News = Option<TasksChanged>;
 
 impl TaskEvents {
     /// Waits until the tasks of `user` change. `Some(rev)` is the new revision; `None` that the store is gone. A
@@ -26,9 +29,9 @@ impl TaskEvents {
     pub async fn changed(&mut self, user: &UserId) -> Option<u64> {
         loop {
             match self.0.recv().await {
-                Ok(change) if change.user_id == *user => return Some(change.tasks_rev),
-                Ok(_) => {}
-                Err(broadcast::error::RecvError::Lagged(_)) => return Some(0),
+                Ok(Some(change)) if change.user_id == *user => return Some(change.tasks_rev),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(broadcast::error::RecvError::Lagged(_)) => return Some(0),
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         }
@@ -39,7 +42,7 @@ impl TaskEvents {
     /// Waits until anybody's tasks change. `Some(None)` says that changes were missed; `None` that the store is gone.
     pub async fn next(&mut self) -> Option<Option<TasksChanged>> {
         match self.0.recv().await {
-            Ok(change) => Some(Some(change)),
+            Ok(change) => Some(change),
             Err(broadcast::error::RecvError::Lagged(_)) => Some(None),
             Err(broadcast::error::RecvError::Closed) => None,
         }
@@ -48,7 +51,7 @@ impl TaskEvents {
 
 /// The sending side, which a store holds.
 #[derive(Debug, Clone)]
-pub(crate) struct TaskNews(broadcast::Sender<TasksChanged>);
+pub(crate) struct TaskNews(broadcast::Sender<News>);
 
 impl TaskNews {
     /// News without a listener yet.
@@ -64,6 +67,11 @@ impl TaskNews {
     /// Tells the listeners, if there are any.
     pub(crate) fn tell(&self, user_id: &UserId, tasks_rev: u64) {
         // An error only says that nobody listens.
-        let _listeners = self.0.send(TasksChanged { user_id: user_id.clone(), tasks_rev });
+        let _listeners = self.0.send(Some(TasksChanged { user_id: user_id.clone(), tasks_rev }));
+    }
+
+    /// Tells the listeners that there may have been changes which nobody told.
+    pub(crate) fn tell_missed(&self) {
+        let _listeners = self.0.send(None);
     }
 }

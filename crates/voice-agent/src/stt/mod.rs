@@ -13,6 +13,7 @@ use voice_core::ids::UtteranceId;
 use voice_core::provider::ProviderFailure;
 
 use crate::audio::format::AudioFormat;
+use crate::failover::Probed;
 use crate::served::Served;
 
 /// What is wanted of a transcription.
@@ -48,9 +49,9 @@ pub trait Stt: Send + Sync {
     fn has_interims(&self) -> bool {
         true
     }
-    /// Does the least that shows that it answers, off any caller's path. A provider without a network has nothing to show.
-    fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
-        future::ready(Ok(())).boxed()
+    /// Does the least that shows that it answers, off any caller's path, and says what that used. A provider without a network has nothing to show.
+    fn probe(&self) -> BoxFuture<'static, Probed> {
+        future::ready(Ok(None)).boxed()
     }
     /// Whether the provider serves the configured model.
     fn served(&self) -> BoxFuture<'static, Result<Served, ProviderFailure>> {
@@ -68,8 +69,8 @@ pub trait StreamingStt: Send + Sync {
     /// warm between utterances, connects anew when it was lost (with a growing delay), and closes in order when it is
     /// dropped. `terms` are words that may well be spoken: the caller's task titles.
     fn open(&self, format: AudioFormat, terms: &[String], events: mpsc::Sender<LineEvent>) -> Box<dyn SttLine>;
-    /// Does the least that shows that it answers, off any caller's path.
-    fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>>;
+    /// Does the least that shows that it answers, off any caller's path, and says what that used.
+    fn probe(&self) -> BoxFuture<'static, Probed>;
     /// Whether the provider serves the configured model.
     fn served(&self) -> BoxFuture<'static, Result<Served, ProviderFailure>>;
 }

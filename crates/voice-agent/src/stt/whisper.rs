@@ -13,9 +13,11 @@ use futures_util::future::BoxFuture;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde::Deserialize;
+use voice_core::cost::Quantity;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use super::{Stt, Wanted};
+use crate::failover::Probed;
 use crate::openai::Account;
 use crate::served::Served;
 
@@ -110,11 +112,13 @@ impl Stt for WhisperStt {
 
     /// Has a fifth of a second of a tone transcribed. To ask for the model's name would be free, and would show neither that
     /// transcription works nor that there is money left for it: a clip is billed as a second (about 0.0001 $), and rarely.
-    fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
+    fn probe(&self) -> BoxFuture<'static, Probed> {
         let stt = self.clone();
         async move {
-            let answer = stt.account.probe(stt.request(&tone(), None)?).await?.unwrap_or_default();
-            decode(&answer, None).map(|_whatever_it_heard| ())
+            let tone = tone();
+            let answer = stt.account.probe(stt.request(&tone, None)?).await?.unwrap_or_default();
+            let audio_ms = tone.len() as u64 * 1_000 / u64::from(SAMPLE_RATE);
+            decode(&answer, None).map(|_whatever_it_heard| Some(Quantity::AudioMs(audio_ms)))
         }
         .boxed()
     }

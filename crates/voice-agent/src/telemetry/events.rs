@@ -16,8 +16,9 @@ use voice_core::timeline::{PauseCause, Stages};
 
 use super::Metrics;
 use super::metrics::{
-    ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByRoute,
-    BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByTool, ByToolOutcome, CLOSE_CODES,
+    ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByResult,
+    ByRoute, BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByStep, ByTool, ByToolOutcome, CLOSE_CODES,
+    REJECTIONS,
 };
 
 /// What a session's metrics and log lines are labelled with.
@@ -117,15 +118,15 @@ impl Events {
             "session ended");
     }
 
-    /// A session was not taken: `full`, `draining`, `starting` or `store`.
+    /// A session was not taken: `full`, `draining`, `starting`, `store` or `spent`.
     pub fn session_rejected(&self, reason: &'static str) {
         self.metrics.sessions_rejected.get_or_create(&ByReason { reason: reason.to_owned() }).inc();
         warn!(reason, "session rejected");
     }
 
     /// How many sessions were not taken, by reason.
-    pub fn sessions_rejected(&self) -> [(&'static str, u64); 4] {
-        ["full", "draining", "starting", "store"].map(|reason| {
+    pub fn sessions_rejected(&self) -> [(&'static str, u64); 5] {
+        REJECTIONS.map(|reason| {
             (reason, self.metrics.sessions_rejected.get_or_create(&ByReason { reason: reason.to_owned() }).get())
         })
     }
@@ -223,6 +224,12 @@ impl Events {
                 self.metrics.store_errors.inc();
                 error!(session, %commit, "the session could not be saved; it goes on from memory");
             }
+            Observation::CostStepTaken { from, to, ceiling, call, day } => {
+                let (from, step, ceiling) = (from.as_str(), to.as_str(), ceiling.as_str());
+                let labels = ByStep { step: step.to_owned(), ceiling: ceiling.to_owned() };
+                self.metrics.cost_steps.get_or_create(&labels).inc();
+                warn!(session, from, step, ceiling, call_usd = %call, day_usd = %day, "the call saves money");
+            }
             Observation::FellBackToText => {
                 self.metrics.text_fallbacks.get_or_create(&labels.by_channel()).inc();
                 error!(session, "voice failed; the caller was asked to type");
@@ -302,6 +309,19 @@ impl Events {
             wasted: wasted.to_string(),
         };
         self.metrics.spend.get_or_create(&labels).inc_by(cost.0);
+    }
+
+    /// A question that may have been answered before: whether it had been.
+    pub fn answer_recalled(&self, session: &str, hit: bool) {
+        let result = if hit { "hit" } else { "miss" };
+        self.metrics.answer_cache.get_or_create(&ByResult { result: result.to_owned() }).inc();
+        debug!(session, result, "answer cache");
+    }
+
+    /// A probe used something that costs.
+    pub fn probe_spent(&self, usage: &Usage, cost: NanoUsd) {
+        let labels = ByStageProvider { stage: usage.stage.as_str().to_owned(), provider: usage.provider.clone() };
+        self.metrics.probe_spend.get_or_create(&labels).inc_by(cost.0);
     }
 
     /// The store took a commit.

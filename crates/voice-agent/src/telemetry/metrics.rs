@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
+use voice_core::ceiling::{CeilingOf, CostStep};
 use voice_core::output::{HushEnd, Outcome};
 use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::timeline::PauseCause;
@@ -41,6 +42,8 @@ labels! {
     ByStageError { stage, provider, error_type }
     ByStageProvider { stage, provider }
     BySpend { stage, provider, wasted }
+    ByStep { step, ceiling }
+    ByResult { result }
     ByReason { reason }
     ByCode { code }
     ByVersion { version }
@@ -120,6 +123,12 @@ metrics! {
     provider_up: Family<ByStageProvider, Gauge> = Family::default(), "voice_provider_up";
     /// Nano-dollars that were spent
     spend: Counts<BySpend> = Family::default(), "voice_spend_nanousd";
+    /// Nano-dollars that were spent on no call: probes of resting providers
+    probe_spend: Counts<ByStageProvider> = Family::default(), "voice_probe_spend_nanousd";
+    /// Steps that calls took near their ceiling, by step and by whose ceiling it is
+    cost_steps: Counts<ByStep> = Family::default(), "voice_cost_steps";
+    /// Questions that may have been answered before, by whether they had been: hit or miss
+    answer_cache: Counts<ByResult> = Family::default(), "voice_answer_cache";
     /// Milliseconds that callers were connected; with the spend, the cost per minute
     connected: Counts<ByChannel> = Family::default(), "voice_connected_milliseconds";
     /// Turns, spoken and typed
@@ -175,7 +184,7 @@ pub(super) const CHANNELS: [&str; 3] = ["browser", "phone", "screen_share"];
 pub(super) const CLOSE_CODES: [u16; 15] =
     [1000, 1001, 1005, 1006, 1008, 1009, 1011, 1013, 4000, 4001, 4002, 4003, 4004, 4005, 4006];
 /// Why a session is not taken.
-pub(super) const REJECTIONS: [&str; 4] = ["full", "draining", "starting", "store"];
+pub(super) const REJECTIONS: [&str; 5] = ["full", "draining", "starting", "store", "spent"];
 /// The contract's failovers, and back to our own models.
 const FAILOVERS: [(Stage, &str, &str); 6] = [
     (Stage::Stt, "deepgram", "whisper"),
@@ -277,11 +286,21 @@ impl Metrics {
         for stage in [Stage::Stt, Stage::Llm, Stage::Tts] {
             let (by_stage, provider) = (ByStage { stage: stage.as_str().to_owned() }, "embedded".to_owned());
             touch(&self.hedges, &by_stage);
+            touch(&self.probe_spend, &ByStageProvider { stage: by_stage.stage.clone(), provider: provider.clone() });
             self.provider_up.get_or_create(&ByStageProvider { stage: by_stage.stage, provider }).set(1);
             for wasted in ["false", "true"].map(str::to_owned) {
                 let (stage, provider) = (stage.as_str().to_owned(), "embedded".to_owned());
                 touch(&self.spend, &BySpend { stage, provider, wasted });
             }
+        }
+        for step in CostStep::ALL.iter().skip(1) {
+            for ceiling in CeilingOf::ALL {
+                let (step, ceiling) = (step.as_str().to_owned(), ceiling.as_str().to_owned());
+                touch(&self.cost_steps, &ByStep { step, ceiling });
+            }
+        }
+        for result in ["hit", "miss"].map(str::to_owned) {
+            touch(&self.answer_cache, &ByResult { result });
         }
         for reason in REJECTIONS.map(str::to_owned) {
             touch(&self.sessions_rejected, &ByReason { reason });

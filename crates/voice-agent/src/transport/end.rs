@@ -113,6 +113,7 @@ mod tests {
             turns: 0,
             last_latency_ms: None,
             cost_usd: 0.0,
+            cost_step: voice_core::ceiling::CostStep::Full,
             ended,
         };
         SessionHandle::new(mpsc::channel(1).0, watch::channel(info).1)

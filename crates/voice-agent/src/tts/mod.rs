@@ -18,6 +18,7 @@ use voice_core::provider::ProviderFailure;
 
 pub use self::endpoint::SetupError;
 use crate::audio::format::AudioFormat;
+use crate::failover::Probed;
 use crate::served::Served;
 
 /// Samples in a second of what the embedded voice makes.
@@ -73,9 +74,9 @@ pub trait Tts: Send + Sync {
     fn synthesize(&self, request: TtsRequest) -> BoxStream<'static, Result<TtsEvent, ProviderFailure>>;
     /// No more chunks of this speech will be asked for; the last one may still be being spoken.
     fn end_speech(&self, _speech: SpeechKey) {}
-    /// Does the least that shows that it answers, off any caller's path. A provider without a network has nothing to show.
-    fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
-        future::ready(Ok(())).boxed()
+    /// Does the least that shows that it answers, off any caller's path, and says what that used. A provider without a network has nothing to show.
+    fn probe(&self) -> BoxFuture<'static, Probed> {
+        future::ready(Ok(None)).boxed()
     }
     /// Whether the provider serves the configured model.
     fn served(&self) -> BoxFuture<'static, Result<Served, ProviderFailure>> {

@@ -1,8 +1,12 @@
 //! What an operator sees of one session.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use voice_agent::config::Secret;
+use voice_core::cost::{NanoUsd, Quantity, Usage};
+use voice_core::provider::Stage;
 
 use crate::server::{Session, TestServer, problem};
 
@@ -122,4 +126,56 @@ async fn the_list_says_how_the_instance_is_and_who_was_turned_away() {
     let list: Value = server.get("/api/admin/sessions", TOKEN).await.json().await.unwrap();
     assert_eq!((&list["draining"], &list["rejected"]["draining"]), (&json!(true), &json!(1)));
     assert_eq!(list["sessions"][0]["session_id"], session.id);
+}
+
+/// One who was transcribed for so many nano-dollars.
+fn usage() -> Usage {
+    let (provider, model) = ("deepgram".to_owned(), "nova-3".to_owned());
+    let quantity = Quantity::AudioMs(1_000);
+    Usage { stage: Stage::Stt, provider, model, quantity, reply: None, utterance: None, wasted: false }
+}
+
+#[tokio::test]
+async fn what_was_spent_is_told_by_day_and_outlives_the_process() {
+    let server = TestServer::with(|config| config.secrets.admin_token = Some(Secret::new(TOKEN))).await;
+    server.app().ledger.book("phone", &usage(), NanoUsd(30_000_000), true);
+    server.app().ledger.call_ended("phone", 60_000);
+    let told: Value = server.get("/api/admin/spend?days=1", TOKEN).await.json().await.unwrap();
+    let day = &told["days"][0];
+    assert_eq!((&day["used_usd"], &day["wasted_usd"]), (&json!(0.03), &json!(0.03)));
+    assert_eq!((&day["calls"], &day["cost_per_minute_usd"]), (&json!(1), &json!(0.03)));
+    let stages: Vec<&Value> = day["parts"].as_array().unwrap().iter().map(|part| &part["stage"]).collect();
+    assert_eq!(stages, [&json!("call"), &json!("stt")]);
+    problem(server.get("/api/admin/spend?days=zero", TOKEN).await, 400, "bad_request").await;
+    problem(server.get("/api/admin/spend", "wrong").await, 401, "unauthorized").await;
+
+    server.app().ledger.book("browser", &usage(), NanoUsd(7), false);
+    let store = Arc::clone(&server.store);
+    server.shutdown().await;
+    let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+    let spend = store.spend(today.yesterday().unwrap(), today).await.unwrap();
+    assert!(spend.iter().any(|(key, sum)| key.channel == "browser" && sum.used == NanoUsd(7)), "{spend:?}");
+}
+
+#[tokio::test]
+async fn over_the_days_ceiling_no_call_begins_and_the_answer_says_until_when() {
+    let server = TestServer::with(|config| {
+        config.cost.day_nanousd = 1_000;
+        config.twilio.validate_signatures = false;
+    })
+    .await;
+    let session = server.session("ada").await;
+    server.app().ledger.book("browser", &usage(), NanoUsd(1_000), false);
+    let refused = server.post("/api/sessions", "", &json!({})).await;
+    let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=86_400).contains(&wait), "{wait}");
+    let told = problem(refused, 503, "day_spent").await;
+    assert!(told["detail"].as_str().unwrap().contains("midnight, UTC"));
+    let call = server.request(Method::POST, "/twilio/voice");
+    let call = call.header("content-type", "application/x-www-form-urlencoded");
+    let told = call.body("CallSid=CA00000000000000000000000000000000").send().await.unwrap().text().await.unwrap();
+    assert!(told.contains("<Say>") && told.contains("<Hangup/>"), "{told}");
+    // Who is there already goes on.
+    let path = format!("/api/sessions/{}", session.id);
+    assert_eq!(server.get(&path, &session.token).await.status(), 200);
 }

@@ -193,5 +193,4 @@ async fn the_page_is_there_with_its_headers() {
     assert_eq!(headers["x-content-type-options"], "nosniff");
     problem(server.get("/nothing/here", "").await, 404, "no_such_path").await;
     problem(server.get("/..%2f..%2fCargo.toml", "").await, 404, "no_such_path").await;
-    problem(server.get("/twilio/voice", "").await, 404, "no_such_path").await;
 }

@@ -62,7 +62,7 @@ fn bad_settings_end_it_with_64_before_any_port_opens() {
     for (name, value, says) in [
         ("HTTP_ADDR", "everywhere", "http.addr"),
         ("LIMITS_MAX_SESSIONS", "0", "limits.max_sessions"),
-        ("REDIS_URL", "redis://voice-redis", "REDIS_URL"),
+        ("REDIS_URL", "voice-redis:6379", "REDIS_URL"),
         ("STT_CHAIN", "deepgram", "stt.chain"),
         ("LOG_LEVEL", "blah", "error, warn, info, debug, trace"),
         ("METRICS_ADDR", "127.0.0.1:8080", "metrics.addr"),

@@ -37,6 +37,7 @@ pub(crate) fn spawner(store: Arc<dyn Store>, queue: usize, killed: CancellationT
             turns: 0,
             last_latency_ms: None,
             cost_usd: 0.0,
+            cost_step: voice_core::ceiling::CostStep::Full,
             ended: None,
         };
         let (news, info) = watch::channel(info);

@@ -9,6 +9,7 @@ mod command;
 mod fake;
 mod operations;
 mod real;
+mod redis_server;
 mod server;
 mod socket;
 mod twilio;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::agents;
+use crate::ceiling::CostStep;
 use crate::chat::{ChatContext, ChatItem, ToolCall};
 use crate::ids::{LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, TurnId};
 use crate::output::{Observation, Output};
@@ -37,6 +38,11 @@ impl Session {
 
     /// The caller's turn is over: ask the model. A typed turn has no timeline.
     pub(super) fn begin_reply(&mut self, text: String, spoken: Option<(TurnId, Timeline)>, message: Option<u64>) {
+        self.take_cost_step();
+        if self.must_close() {
+            self.answer_with_goodbye(text, spoken, message);
+            return;
+        }
         self.begin_confirmed(text, spoken, message);
         self.request_llm();
     }
@@ -87,6 +93,7 @@ impl Session {
 
     /// Begins an answer that may have to be thrown away.
     pub(super) fn begin_speculation(&mut self, text: String) {
+        self.take_cost_step();
         let mut reply = self.new_reply();
         reply.user_text = Some(text);
         self.reply = Some(reply);
@@ -193,7 +200,8 @@ impl Session {
         let said = said.map(str::trim).filter(|said| !said.is_empty());
         items.extend(said.map(|said| ChatItem::Assistant { text: said.to_owned(), interrupted: true }));
         let (reply, agent) = (reply.id, reply.agent.name);
-        self.push(Output::RequestLlm { request, reply, rung, agent, chat: ChatContext { items } });
+        let brief = self.config.ceilings.always_brief || self.frugal.step >= CostStep::Brief;
+        self.push(Output::RequestLlm { request, reply, rung, agent, chat: ChatContext { items }, brief });
         Some(request)
     }
 

@@ -33,7 +33,7 @@ impl Session {
     /// Perhaps the caller begins to speak. A detector needs 100 ms and more to be sure of some sounds; silence for that long
     /// costs less than talking on into somebody's first word.
     pub(super) fn handle_possible_speech(&mut self) {
-        let free = self.closing.is_none() && self.link.is_some() && self.listening.is_none();
+        let free = self.closing.is_none() && self.link.is_some() && self.listening.is_none() && !self.is_deaf();
         let now_ms = self.now_ms;
         let known = |at_ms: u64| now_ms <= at_ms + POSITION_FRESH_MS;
         let audible = |reply: &Reply| reply.confirmed && reply.is_audible() && reply.position_ms.is_some_and(known);

@@ -1,7 +1,8 @@
 //! Which provider is asked, and which is next? What one session knows of its chains.
 
 use crate::config::CoreConfig;
-use crate::failover::{FailoverConfig, is_of_the_provider, may_pass};
+use crate::cost::Prices;
+use crate::failover::{Chains, FailoverConfig, is_of_the_provider, may_pass};
 use crate::ids::RungId;
 use crate::input::ProviderHealth;
 use crate::output::{AttemptResult, Observation};
@@ -24,6 +25,8 @@ struct RungState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct StageState {
     rungs: Vec<RungState>,
+    /// The order in which they are asked.
+    order: Vec<usize>,
     asked: u32,
     hedged: u32,
 }
@@ -37,7 +40,8 @@ impl Ladder {
         let stage = |stage: Stage| {
             let rung =
                 RungState { usable: true, returns: false, rests: false, hedge_ms: config.failover.hedge_ms(stage) };
-            StageState { rungs: vec![rung; config.chains.of(stage).len()], asked: 0, hedged: 0 }
+            let count = config.chains.of(stage).len();
+            StageState { rungs: vec![rung; count], order: (0..count).collect(), asked: 0, hedged: 0 }
         };
         Self([stage(Stage::Stt), stage(Stage::Llm), stage(Stage::Tts)])
     }
@@ -48,9 +52,9 @@ impl Ladder {
 
     /// The provider that is asked first. When all rest, the last one is: something may come of it.
     pub(super) fn first(&self, stage: Stage) -> RungId {
-        let rungs = &self.stage(stage).rungs;
-        let at = rungs.iter().position(|rung| rung.usable).unwrap_or(rungs.len().saturating_sub(1));
-        rung_id(at)
+        let StageState { rungs, order, .. } = self.stage(stage);
+        let usable = order.iter().find(|at| rungs.get(**at).is_some_and(|rung| rung.usable));
+        rung_id(usable.or(order.last()).copied().unwrap_or(0))
     }
 
     /// Whether this one may be asked.
@@ -60,14 +64,15 @@ impl Ladder {
 
     /// The next one that may be asked, and was not.
     pub(super) fn next_usable(&self, stage: Stage, tried: &[RungId]) -> Option<RungId> {
-        let rungs = self.stage(stage).rungs.iter().enumerate();
-        rungs.filter(|(_, rung)| rung.usable).map(|(at, _)| rung_id(at)).find(|id| !tried.contains(id))
+        let StageState { rungs, order, .. } = self.stage(stage);
+        let usable = order.iter().filter(|at| rungs.get(**at).is_some_and(|rung| rung.usable));
+        usable.map(|at| rung_id(*at)).find(|id| !tried.contains(id))
     }
 
     /// The next one after a failure: one that rests is better than none.
     pub(super) fn next(&self, stage: Stage, tried: &[RungId]) -> Option<RungId> {
-        let all = (0..self.stage(stage).rungs.len()).map(rung_id);
-        self.next_usable(stage, tried).or_else(|| all.into_iter().find(|id| !tried.contains(id)))
+        let mut all = self.stage(stage).order.iter().map(|at| rung_id(*at));
+        self.next_usable(stage, tried).or_else(|| all.find(|id| !tried.contains(id)))
     }
 
     /// How long this provider may show nothing before the next is asked beside it, in milliseconds.
@@ -95,6 +100,16 @@ impl Ladder {
     pub(super) fn note_hedged(&mut self, stage: Stage) {
         let state = &mut self.0[stage as usize];
         state.hedged = state.hedged.saturating_add(1);
+    }
+
+    /// From here on the models and voices are asked in the order of their prices; what nobody knows the price of comes last.
+    pub(super) fn cheapest_first(&mut self, chains: &Chains, prices: &Prices) {
+        for stage in [Stage::Llm, Stage::Tts] {
+            let rungs = chains.of(stage);
+            let dearness =
+                |at: &usize| rungs.get(*at).and_then(|rung| prices.dearness(stage, rung)).unwrap_or(u64::MAX);
+            self.0[stage as usize].order.sort_by_key(dearness);
+        }
     }
 
     fn rung_mut(&mut self, stage: Stage, rung: RungId) -> Option<&mut RungState> {

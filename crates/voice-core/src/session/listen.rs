@@ -1,5 +1,6 @@
 //! Has the caller finished? VAD edges, transcripts and the end-of-turn score decide.
 
+use crate::ceiling::CostStep;
 use crate::chat::ChatItem;
 use crate::cost::NanoUsd;
 use crate::ids::{TurnId, UtteranceId};
@@ -25,6 +26,8 @@ pub(super) struct Listening {
     too_long: bool,
     /// Recording was on when the caller asked to stop it.
     stopped_recording: Option<bool>,
+    /// So many of its requests to stop the recording were followed.
+    stops_heeded: usize,
     /// What it cost so far to hear this.
     cost: NanoUsd,
 }
@@ -56,11 +59,17 @@ impl Listening {
         }
     }
 
-    /// Whether any of it asks for the recording to stop: all of it, one utterance, or one sentence.
-    fn asks_to_stop_recording(&self) -> bool {
+    /// How often it asks for the recording to stop, in its utterances or across them.
+    fn stops_asked(&self) -> usize {
         let texts =
             self.utterances.iter().map(|utterance| utterance.final_text.as_deref().unwrap_or(&utterance.interim));
-        texts.into_iter().any(phrases::asks_to_stop_recording) || phrases::asks_to_stop_recording(&self.words())
+        stops_in(&texts.collect::<Vec<_>>())
+    }
+
+    /// Leave was given to record: what was said for certain before is followed no more, what may still change is.
+    pub(super) fn forgive_stops(&mut self) {
+        let texts = self.utterances.iter().filter_map(|utterance| utterance.final_text.as_deref());
+        self.stops_heeded = stops_in(&texts.collect::<Vec<_>>());
     }
 
     /// Whether a part of it was never understood to its end: nothing may be done on the strength of the rest.
@@ -79,7 +88,7 @@ impl Listening {
 
 impl Session {
     pub(super) fn handle_start_of_speech(&mut self, at_ms: u64) {
-        if self.closing.is_some() || self.link.is_none() || self.speaking_since_ms.is_some() {
+        if self.closing.is_some() || self.link.is_none() || self.speaking_since_ms.is_some() || self.is_deaf() {
             return;
         }
         let at_ms = at_ms.min(self.now_ms);
@@ -131,6 +140,7 @@ impl Session {
                     last_speech_ms: at_ms,
                     too_long: false,
                     stopped_recording: None,
+                    stops_heeded: 0,
                     cost: NanoUsd::default(),
                 });
             }
@@ -170,11 +180,14 @@ impl Session {
     pub(super) fn heed_words(&mut self) {
         let Some(listening) = &self.listening else { return };
         let words = listening.words();
-        if listening.asks_to_stop_recording() && listening.stopped_recording.is_none() {
+        let stops = listening.stops_asked();
+        if stops > listening.stops_heeded {
+            // Once more in the same turn counts as well: leave may have been given in between.
             let was_on = self.consent.state().recording_enabled;
             self.stop_recording();
             if let Some(listening) = &mut self.listening {
-                listening.stopped_recording = Some(was_on);
+                listening.stops_heeded = stops;
+                listening.stopped_recording = Some(was_on || listening.stopped_recording == Some(true));
             }
         }
         if !words.is_empty() && !phrases::is_backchannel(&words) {
@@ -266,7 +279,7 @@ impl Session {
         let Some(listening) = &self.listening else { return };
         let likely = listening.score().is_some_and(|score| score >= self.config.preemptive_min_permille);
         let whole = listening.stopped_recording.is_none() && !listening.is_cut_off();
-        if self.config.preemptive && likely && whole {
+        if self.config.preemptive && likely && whole && self.due_step() < CostStep::Text {
             self.begin_speculation(text);
         }
     }
@@ -287,13 +300,15 @@ impl Session {
         };
         let endpointing_ms = Some(self.now_ms - listening.last_speech_ms.min(self.now_ms));
         self.observe(Observation::EndOfTurn { turn, endpointing_ms, reopened });
+        self.take_cost_step();
         if let Some(was_on) = listening.stopped_recording.filter(|_| phrases::is_stop_recording(&text)) {
             self.discard_speculation();
             self.answer_stop_recording(text, was_on, Some((turn, timeline)), None);
         } else if cut_off {
             self.discard_speculation();
             self.answer_with(text, phrases::NOT_ALL_HEARD, Some((turn, timeline)), None);
-        } else if self.reply.as_ref().is_some_and(|reply| reply.user_text.as_ref() == Some(&text)) {
+        } else if !self.must_close() && self.reply.as_ref().is_some_and(|reply| reply.user_text.as_ref() == Some(&text))
+        {
             self.confirm_speculation(turn, timeline);
         } else {
             self.discard_speculation();
@@ -369,4 +384,10 @@ impl Session {
             listening.too_long = true;
         }
     }
+}
+
+/// Requests to stop the recording in these texts, each for itself or as one.
+fn stops_in(texts: &[&str]) -> usize {
+    let each = texts.iter().map(|text| phrases::stops_asked(text)).sum::<usize>();
+    each.max(phrases::stops_asked(&texts.join(" ")))
 }

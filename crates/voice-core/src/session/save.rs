@@ -144,6 +144,7 @@ impl Session {
         session.consent = Consent::restore(snapshot.consent);
         session.counters = snapshot.counters;
         session.cost = snapshot.cost;
+        session.set_cost_step(snapshot.cost_step);
         session.connected_before_ms = snapshot.connected_ms.min(MAX_TIME_MS);
         session.extra = snapshot.extra;
         Ok(session)
@@ -175,6 +176,7 @@ impl Session {
             interrupted,
             counters: self.counters,
             cost: self.cost.clone(),
+            cost_step: self.frugal.step,
             connected_ms: self.connected_ms(),
             extra: self.extra.clone(),
         }

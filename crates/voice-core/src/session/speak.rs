@@ -238,10 +238,15 @@ impl Session {
 
     /// Voice failed: the caller reads, and types.
     pub(super) fn fall_back_to_text(&mut self) {
+        self.go_on_in_text();
+        self.observe(Observation::FellBackToText);
+    }
+
+    /// The caller reads and types from here on, for whichever reason.
+    pub(super) fn go_on_in_text(&mut self) {
         self.voice_broken = true;
         self.read_on();
         self.client(ClientEvent::FallbackToText { message: phrases::TEXT_FALLBACK.to_owned() });
-        self.observe(Observation::FellBackToText);
     }
 
     pub(super) fn handle_first_audio_out(&mut self, speech: SpeechId) {
@@ -348,6 +353,9 @@ impl Session {
     /// The longest duration is reached: a last sentence, then the end.
     pub(super) fn end_long_session(&mut self) {
         self.too_long_said = true;
+        if self.is_saying_goodbye() {
+            return;
+        }
         self.drop_listening();
         self.interrupt();
         if self.closing.is_some() {

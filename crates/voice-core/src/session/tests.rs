@@ -6,6 +6,7 @@ mod answering;
 mod captions;
 mod doubt;
 mod failover;
+mod frugal;
 mod hush;
 mod listening;
 mod patience;

@@ -8,10 +8,12 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_agent::answer_cache::AnswerCache;
 use voice_agent::app::{App, Parts, Server};
 use voice_agent::config::Config;
 use voice_agent::driver::{self, Deps, Providers};
 use voice_agent::failover::Board;
+use voice_agent::ledger::Ledger;
 use voice_agent::store::{InstanceId, SqliteOptions, SqliteStore, Store, SystemClock};
 use voice_agent::telemetry::{Events, Metrics, Traces};
 use voice_agent::tools::{TASK_AGENT, specs_for};
@@ -49,11 +51,15 @@ pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
     let vad = Silero::load(models_dir)?;
     let providers = Providers::single(instantly.clone(), Some(instantly.clone()), instantly.clone(), instantly, vad);
     let (core, board) = Board::for_providers(&providers, config.core(), &events);
+    let clock = Arc::new(SystemClock);
+    let ledger = Ledger::new(Arc::clone(&store), clock, core.ceilings.clone(), "bench".to_owned());
     let deps = Arc::new(Deps {
         store: Arc::clone(&store),
         providers,
         board,
         core,
+        ledger: Arc::new(ledger),
+        answer_cache: Arc::new(AnswerCache::new(0, 0)),
         vad: config.vad(),
         events: Arc::clone(&events),
         traces: Traces::default(),

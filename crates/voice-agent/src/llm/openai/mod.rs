@@ -18,6 +18,7 @@ use serde_json::Value;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use super::{Llm, LlmEvent, LlmRequest};
+use crate::failover::Probed;
 use crate::openai::{Account, Exchange};
 use crate::served::Served;
 use sse::SseDecoder;
@@ -107,13 +108,14 @@ impl Llm for OpenAiLlm {
         stream::unfold(answer, |mut answer| async move { Some((answer.next().await?, answer)) }).boxed()
     }
 
-    fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
+    fn probe(&self) -> BoxFuture<'static, Probed> {
         let llm = self.clone();
         async move {
             let request = llm.post(wire::encode_probe(&llm.config).to_string());
-            let Some(answer) = llm.account.probe(request).await? else { return Ok(()) };
-            let has_answered = serde_json::from_slice(&answer).is_ok_and(|answer: Value| answer["choices"].is_array());
-            if has_answered { Ok(()) } else { Err(ProviderErrorKind::Protocol.into()) }
+            let Some(answer) = llm.account.probe(request).await? else { return Ok(None) };
+            let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+            let has_answered = answer["choices"].is_array();
+            if has_answered { Ok(wire::quantity(&answer["usage"])) } else { Err(ProviderErrorKind::Protocol.into()) }
         }
         .boxed()
     }

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 use voice_core::agents::TASK_AGENT;
 use voice_core::chat::{ChatContext, ChatItem};
+use voice_core::cost::Quantity;
 
 use super::*;
 use crate::openai::AccountConfig;
@@ -244,7 +245,7 @@ async fn nobody_there_is_unavailable() {
 }
 
 /// What a probe makes of an answer.
-async fn probe(status: u16, body: &'static str) -> Result<(), ProviderFailure> {
+async fn probe(status: u16, body: &'static str) -> Probed {
     let (mut server, llm) = start().await;
     let probing = tokio::spawn(llm.probe());
     let asked = server.asked().await;
@@ -257,10 +258,12 @@ async fn probe(status: u16, body: &'static str) -> Result<(), ProviderFailure> {
 #[tokio::test]
 async fn a_probe_shows_that_it_answers() {
     let cut = r#"{"choices":[{"message":{"role":"assistant","content":"He"},"finish_reason":"length"}]}"#;
-    assert_eq!(probe(200, cut).await, Ok(()));
+    assert_eq!(probe(200, cut).await, Ok(None));
+    let used = r#"{"choices":[],"usage":{"prompt_tokens":8,"completion_tokens":1}}"#;
+    assert_eq!(probe(200, used).await, Ok(Some(Quantity::Tokens { input: 8, cached: 0, output: 1 })));
     // A model that thinks first is through with its one token before it comes to say anything.
     let limit = r#"{"error":{"message":"Could not finish the message because max_tokens or model output limit was reached.","type":"invalid_request_error"}}"#;
-    assert_eq!(probe(400, limit).await, Ok(()));
+    assert_eq!(probe(400, limit).await, Ok(None));
     for not_an_answer in ["{}", "<html>", ""] {
         assert_eq!(probe(200, not_an_answer).await, Err(ProviderErrorKind::Protocol.into()));
     }

@@ -10,5 +10,5 @@ mod encode;
 mod tests;
 mod think;
 
-pub use decode::AnswerDecoder;
+pub use decode::{AnswerDecoder, quantity};
 pub use encode::{encode, encode_probe};

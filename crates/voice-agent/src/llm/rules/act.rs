@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use voice_core::phrases;
 
 use super::answer::resolve;
+use super::context;
 use super::dates;
 use super::dialogue::{self, TaskView, Turn};
 use super::normalise::{Utterance, normalise};
@@ -81,7 +82,9 @@ pub(crate) fn carry_out_all(scene: &Scene<'_>, utterance: &Utterance, intents: &
         return look;
     }
     let mut answer = Answer::default();
-    for intent in intents {
+    // Who asks to delete something and says goodbye is asked first: a call that is over has no answer.
+    let asks = intents.iter().any(|intent| matches!(intent, Intent::Delete(_) | Intent::DeleteScope(..)));
+    for intent in intents.iter().filter(|intent| !(asks && matches!(intent, Intent::Goodbye))) {
         let step = carry_out(scene, utterance, intent);
         answer.calls.extend(step.calls);
         if !step.text.is_empty() {
@@ -100,10 +103,14 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
     if scene.current().is_none_or(|turn| !turn.calls.is_empty()) {
         return None;
     }
+    if intents.iter().any(|intent| matches!(intent, Intent::Swap(_))) {
+        return Some(Answer::call("list_tasks", list_arguments(&Filter::default(), dialogue::LOOKED)));
+    }
     let target = intents.iter().flat_map(targets_of).find(|target| match target {
         Target::Those(_) => true,
         Target::Picked(picks) => {
-            let counts = picks.iter().any(|pick| matches!(pick, Pick::Nth(_) | Pick::Last));
+            let counts =
+                picks.iter().any(|pick| matches!(pick, Pick::Nth(_) | Pick::Last)) && latest(scene, picks).is_none();
             counts && dialogue::counted(scene.history()).len() < 2 && scene.request.titles.len() > 1
         }
         _ => false,
@@ -156,6 +163,8 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             Err(question) => Answer::say(question),
         },
         Intent::Undo => undo(scene),
+        Intent::Swap(targets) => context::swap(scene, targets),
+        Intent::Missed(words) => Answer::say(reply::missed(words)),
         Intent::AddThat => add_that(scene),
         Intent::Last => match dialogue::focus(scene.history()).last() {
             Some(task) => Answer::say(format!("The last one was {}.", reply::with_due(*task, scene))),
@@ -170,7 +179,9 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             None => Answer::say(reply::not_understood(scene, utterance)),
         },
         Intent::Stays => Answer::say("Okay, it stays on your list."),
-        Intent::NothingToBringBack => Answer::say("There is nothing to bring back just now. You can say, undo that."),
+        Intent::Redo | Intent::NothingToBringBack => {
+            Answer::say("There is nothing to bring back just now. You can say, undo that.")
+        }
         Intent::Unsure => Answer::say("Okay, I'll leave everything as it is. Tell me when you know."),
         Intent::SoundsLikeUndo | Intent::BringBack => Answer::say(reply::not_understood(scene, utterance)),
         Intent::Kept => Answer::say("Okay, I left everything as it is."),
@@ -340,7 +351,7 @@ const MAX_TARGETS: usize = 10;
 /// Most tasks that are changed one by one because a filter finds them.
 const MOST_AT_ONCE: usize = 20;
 
-fn by_id(task: &TaskView<'_>) -> Map<String, Value> {
+pub(crate) fn by_id(task: &TaskView<'_>) -> Map<String, Value> {
     let mut key = Map::new();
     key.insert("id".into(), task.id.clone());
     key
@@ -394,6 +405,9 @@ fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<String, Value>>,
             }
         }
         Target::Picked(picks) => {
+            if let Some(task) = latest(scene, picks) {
+                return Ok(vec![by_id(&task)]);
+            }
             let told = dialogue::counted(history);
             let tasks = if told.len() < 2 { dialogue::counted(scene.turns) } else { told };
             let picked = choose(picks, &tasks);
@@ -406,6 +420,15 @@ fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<String, Value>>,
             }
             Ok(picked.iter().map(by_id).collect())
         }
+    }
+}
+
+/// "The last one", where one task was spoken of last: that is meant, and not the end of a list.
+fn latest<'a>(scene: &Scene<'a>, picks: &[Pick]) -> Option<TaskView<'a>> {
+    let focus = dialogue::focus(scene.history());
+    match (picks, focus.as_slice()) {
+        ([Pick::Last], [only]) => Some(*only),
+        _ => None,
     }
 }
 

@@ -20,8 +20,11 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     if let Some(found) = hedge::hedged(scene, previous, utterance, &intents) {
         return found;
     }
-    let intents =
-        if dialogue::pending(previous).is_none() { context::settled(scene, utterance, intents) } else { intents };
+    let intents = if dialogue::pending(previous).is_none() {
+        context::settled(scene, previous, utterance, intents)
+    } else {
+        intents
+    };
     if let Some(found) = yes_and(scene, previous, utterance) {
         return found;
     }
@@ -30,7 +33,12 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
         return found;
     }
     if let Intent::Correct(words) = intent {
-        return correct(scene, previous, words).unwrap_or(intents);
+        // "Sorry, I meant, the skis are waxed": there was nothing to correct, and it is a command of its own.
+        let anew = || {
+            let more = parse::parse(&Utterance::new(words.clone()), scene.known());
+            more.iter().all(Intent::is_command).then_some(more)
+        };
+        return correct(scene, previous, words).or_else(anew).unwrap_or(intents);
     }
     if let (Intent::Pick(picks), Some(change)) = (intent, dialogue::last_change(previous))
         && picks.as_slice() == [Pick::Other]
@@ -43,7 +51,23 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     {
         return vec![Intent::SetDue(Target::It, Some(*due))];
     }
+    if let (Intent::Date(due), Some(listed)) = (intent, previous.calls.last())
+        && listed.call.name == "list_tasks"
+        && !listed.call.arguments.contains_key("query")
+        && due.day_said
+    {
+        return vec![another_day(listed, *due)];
+    }
     intents
+}
+
+/// "And on Thursday?": the same list for another day.
+fn another_day(listed: &Called<'_>, due: dates::Due) -> Intent {
+    let mut arguments = listed.call.arguments.clone();
+    arguments.insert("due".into(), due.date.to_string().into());
+    arguments.insert("limit".into(), dialogue::ASKED.into());
+    arguments.remove("offset");
+    Intent::Again("list_tasks".into(), arguments)
 }
 
 /// "Yes, and also delete the milk": an answer, and commands behind it.
@@ -383,11 +407,7 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
     }
     let Some(change) = dialogue::last_change(previous) else {
         let listed = previous.calls.iter().rev().find(|called| called.call.name == "list_tasks")?;
-        let due = due?;
-        let mut arguments = listed.call.arguments.clone();
-        arguments.insert("due".into(), due.date.to_string().into());
-        arguments.remove("offset");
-        return Some(vec![Intent::Again("list_tasks".into(), arguments)]);
+        return Some(vec![another_day(listed, due?)]);
     };
     if let (Some(due), false) = (due, change.call.name == "delete_task") {
         return Some(vec![Intent::SetDue(Target::It, Some(due))]);
@@ -399,6 +419,13 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
         && let Some(other) = other_than(scene, &change, rest)
     {
         return Some(vec![Intent::Undo, again_by_title(&change, &other)]);
+    }
+    // "I meant the pears", and there are some: the wrong one was renamed.
+    if change.call.name == "rename_task"
+        && let Some(other) = known.titles.named(&norm)
+        && change.task().is_none_or(|task| task.title != other)
+    {
+        return Some(vec![Intent::Undo, again_by_title(&change, other)]);
     }
     match change.call.name.as_str() {
         "add_task" | "rename_task" => {
@@ -417,7 +444,11 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
             let near = known.titles.near(&norm);
             let named =
                 near.iter().any(|(share, _)| *share >= 0.5) || change.call.name == "complete_task" && near.len() == 1;
-            named.then(|| vec![Intent::Undo, again_by_title(&change, &title(words))])
+            // The one that fits best, in full: what was changed may sound like it.
+            let most = near.iter().map(|(share, _)| *share).fold(0.0, f64::max);
+            let mut best = near.iter().filter(|(share, _)| *share >= most && most >= 0.99).map(|(_, title)| *title);
+            let only = best.next().filter(|_| best.next().is_none()).map_or_else(|| title(words), str::to_owned);
+            named.then(|| vec![Intent::Undo, again_by_title(&change, &only)])
         }
     }
 }

@@ -1,32 +1,71 @@
 //! What only the turns before tell: whether "I knew that" is "undo that", what "and eggs" adds to, and which words of a title
 //! "no, Joe" replaces.
 
-use super::act::{Scene, choose};
-use super::answer::{again_by_title, again_with, correct};
+use super::Answer;
+use super::act::{Scene, by_id, choose};
+use super::answer::{again_by_title, again_with, best_fit, correct};
 use super::dates;
-use super::dialogue::{self, Turn, changes_of};
+use super::dialogue::{self, Called, TaskView, Turn, changes_of};
 use super::lexicon;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, NewTask, Pick, Talk};
 
 /// Replaces what depends on what was done before.
-pub(crate) fn settled(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Intent>) -> Vec<Intent> {
-    let history = scene.history();
-    let Some(last) = history.last() else { return intents };
+/// `last` is the turn before, but for those that only repeated or hesitated.
+pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intents: Vec<Intent>) -> Vec<Intent> {
     let settle = |intent: Intent| match intent {
         Intent::SoundsLikeUndo if changes_of(last).next().is_some() => Intent::Undo,
         Intent::SoundsLikeUndo if utterance.text.starts_with("i ") => Intent::Talk(Talk::Praise),
         Intent::SoundsLikeUndo => Intent::Unknown,
         Intent::BringBack => brought_back(scene, last),
-        Intent::Add(tasks) => Intent::Add(tasks.into_iter().map(|task| at_the_same_time(scene, task)).collect()),
+        Intent::Cancel if forgets(utterance) && changes_of(last).next().is_some() => Intent::Undo,
+        Intent::Add(tasks) => {
+            Intent::Add(tasks.into_iter().map(|task| at_the_same_time(scene, utterance, task)).collect())
+        }
         other => other,
     };
+    if intents == [Intent::Redo] {
+        let again = redone(scene);
+        return if again.is_empty() { vec![Intent::NothingToBringBack] } else { again };
+    }
     let intents: Vec<Intent> = intents.into_iter().map(settle).collect();
     let [intent] = intents.as_slice() else { return intents };
     let found = ellipsis(scene, last, utterance, intent)
         .or_else(|| mended(scene, last, utterance, intent))
         .or_else(|| picked(scene, last, utterance, intent));
     found.unwrap_or(intents)
+}
+
+/// "Actually, forget it": only what is said of what was just done.
+fn forgets(utterance: &Utterance) -> bool {
+    let said = |phrase: &&str| utterance.text.contains(phrase);
+    ["forget it", "forget that", "forget about", "scratch that", "cancel that", "cancel it"].iter().any(said)
+}
+
+/// What the last "undo" took back, to be done again in the order in which it was done.
+fn redone(scene: &Scene<'_>) -> Vec<Intent> {
+    let mut done: Vec<Called<'_>> = Vec::new();
+    let mut undone: Vec<Vec<Called<'_>>> = Vec::new();
+    for turn in scene.history() {
+        let count = turn.calls.iter().filter(|called| called.status() == "undone").count();
+        if count > 0 {
+            undone.push(done.split_off(done.len().saturating_sub(count)));
+        }
+        if changes_of(turn).next().is_some() {
+            undone.clear();
+            done.extend(changes_of(turn).copied());
+        }
+    }
+    let again = |called: &Called<'_>| {
+        let mut arguments = called.call.arguments.clone();
+        // By its id, where it is still the same task.
+        if let Some(task) = called.task().filter(|_| called.call.name != "add_task") {
+            arguments.remove("title");
+            arguments.insert("id".into(), task.id.clone());
+        }
+        Intent::Again(called.call.name.clone(), arguments)
+    };
+    undone.pop().unwrap_or_default().iter().map(again).collect()
 }
 
 /// "Put it back": what was just deleted, finished, or taken off again by an "undo".
@@ -48,25 +87,87 @@ fn brought_back(scene: &Scene<'_>, last: &Turn<'_>) -> Intent {
 }
 
 /// "… at the same time": as the task that was spoken of last.
-fn at_the_same_time(scene: &Scene<'_>, task: NewTask) -> NewTask {
+fn at_the_same_time(scene: &Scene<'_>, utterance: &Utterance, task: NewTask) -> NewTask {
     let lower = task.title.to_lowercase();
-    let ends = ["at the same time", "same time", "on the same day", "for the same day", "same day"];
-    let Some(end) = ends.iter().find(|end| lower.ends_with(&format!(" {end}"))) else { return task };
+    let ends = [
+        ("at the same time", 0),
+        ("same time", 0),
+        ("on the same day", 0),
+        ("for the same day", 0),
+        ("same day", 0),
+        ("on that day", 0),
+        ("the day before", -1),
+        ("a day before", -1),
+        ("the day after", 1),
+        ("a day after", 1),
+        ("a day later", 1),
+    ];
+    let by_name =
+        ends.iter().find(|(end, _)| lower.ends_with(&format!(" {end}"))).map(|(end, days)| (end.len(), *days));
+    let Some((length, days)) = by_name.or_else(|| days_apart(&lower)) else { return task };
+    let end = &lower[lower.len() - length..];
     let focus = dialogue::focus(scene.history());
     let due = focus.last().and_then(|task| task.due).and_then(|due| dates::due_date(due, &scene.request.now));
+    // Nothing was spoken of: a day in the same breath ("my flight is on the 19th, remind me to pack the day before").
+    let due = due.or_else(|| day_in(scene, utterance));
     let Some(due) = due.filter(|_| task.due.is_none()) else { return task };
+    let Ok(date) = due.date.checked_add(jiff::Span::new().days(days)) else { return task };
+    let due = dates::Due { date, ..due };
     let due = if end.contains("day") { dates::Due { time: None, ..due } } else { due };
-    let kept = task.title.len() - end.len();
+    let Some(kept) = task.title.len().checked_sub(length).filter(|kept| task.title.is_char_boundary(*kept)) else {
+        return task;
+    };
     NewTask { title: task.title[..kept].trim_end_matches([' ', ',']).to_owned(), due: Some(due), ..task }
+}
+
+/// "… a week before", "… two days after": how long that is in bytes, and how many days it means.
+fn days_apart(title: &str) -> Option<(usize, i64)> {
+    let words: Vec<&str> = title.split(' ').collect();
+    let (last, rest) = words.split_last()?;
+    let sign = match *last {
+        "before" | "beforehand" | "earlier" => -1,
+        "after" | "afterwards" | "later" => 1,
+        _ => return None,
+    };
+    (1..=3.min(rest.len().saturating_sub(1))).rev().find_map(|count| {
+        let said = rest[rest.len() - count..].join(" ");
+        let counted = count > 1;
+        match parse::amount(&said).filter(|_| counted)? {
+            parse::Shift::Days(days) => Some((said.len() + 1 + last.len(), sign * days)),
+            _ => None,
+        }
+    })
+}
+
+/// The first day that the words name.
+fn day_in(scene: &Scene<'_>, utterance: &Utterance) -> Option<dates::Due> {
+    let words = norms(&utterance.words);
+    (0..words.len())
+        .find_map(|at| dates::find_leading(&words[at..], &scene.request.now))
+        .map(|(_, due)| due)
+        .filter(|due| due.day_said)
 }
 
 /// "And eggs", "eggs too": more of what was just done.
 fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    if let Some(found) = asked_too(last, utterance, intent).or_else(|| done_to_it(scene, utterance, intent)) {
+        return Some(found);
+    }
     let change = dialogue::last_change(last)?;
     if intent.is_command() || !matches!(intent, Intent::Unknown | Intent::Offer(_) | Intent::Talk(Talk::OffTopic)) {
         return None;
     }
     let words = utterance.words.as_slice();
+    let words = match words {
+        [first, rest @ ..] if rest.len() > 1 && matches!(first.norm.as_str(), "ok" | "okay" | "yes" | "yeah") => rest,
+        _ => words,
+    };
+    // "So are the dishes", "so is the car".
+    if let ["so", "is" | "are" | "was" | "were" | "has" | "have" | "did" | "does", rest @ ..] = norms(words).as_slice()
+        && change.call.name != "add_task"
+    {
+        return scene.titles.named(rest).map(|named| vec![again_by_title(&change, named)]);
+    }
     let leads =
         words.iter().take_while(|word| matches!(word.norm.as_str(), "and" | "also" | "plus" | "oh" | "then")).count();
     let tail = match norms(words).as_slice() {
@@ -96,6 +197,38 @@ fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &
     }
 }
 
+/// "And matches?": the question before, about another task.
+fn asked_too(last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    let asked =
+        last.calls.last().filter(|called| called.call.name == "list_tasks" && called.argument("query").is_some())?;
+    let open = matches!(intent, Intent::Unknown | Intent::Offer(_) | Intent::Talk(Talk::OffTopic));
+    let rest = match utterance.words.as_slice() {
+        [and, rest @ ..] if matches!(and.norm.as_str(), "and" | "or") && (1..=6).contains(&rest.len()) && open => rest,
+        _ => return None,
+    };
+    let mut arguments = asked.call.arguments.clone();
+    arguments.insert("query".into(), title(rest).into());
+    arguments.remove("offset");
+    Some(vec![Intent::Again("list_tasks".into(), arguments)])
+}
+
+/// "I've called them": the one task of those spoken of, or of all, that begins with the verb.
+fn done_to_it(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+    if !matches!(intent, Intent::Incomplete(parse::Missing::Title, inner) if matches!(**inner, Intent::Complete(_))) {
+        return None;
+    }
+    let verb = utterance.words.iter().find_map(|word| lexicon::present_of(&word.norm).filter(|verb| verb != "do"))?;
+    let begins = |title: &str| title.to_lowercase().split(' ').next() == Some(verb.as_str());
+    let focus = dialogue::focus(scene.history());
+    let spoken: Vec<&str> =
+        focus.iter().filter(|task| !task.done).map(|task| task.title).filter(|title| begins(title)).collect();
+    let all: Vec<&str> = scene.request.titles.iter().map(String::as_str).filter(|title| begins(title)).collect();
+    match (spoken.as_slice(), all.as_slice()) {
+        ([only], _) | ([], [only]) => Some(vec![Intent::Complete(vec![parse::Target::Title((*only).to_owned())])]),
+        _ => None,
+    }
+}
+
 /// A thing with the verb of the task before: "buy milk" and "eggs" are "Buy eggs".
 fn with_verb(before: &str, thing: &str) -> String {
     let lower = before.to_lowercase();
@@ -122,8 +255,8 @@ fn uncapitalised(text: &str) -> String {
 /// "Sorry, call Joan", "no, Joe": other words for what was just added.
 fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
     let change = dialogue::last_change(last)?;
-    let named = matches!(change.call.name.as_str(), "add_task" | "rename_task");
-    if !named || !matches!(intent, Intent::Unknown | Intent::Offer(_)) {
+    let renames = matches!(change.call.name.as_str(), "add_task" | "rename_task");
+    if !matches!(intent, Intent::Unknown | Intent::Offer(_)) {
         return None;
     }
     let lead = utterance
@@ -133,10 +266,21 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
             matches!(word.norm.as_str(), "no" | "sorry" | "nope" | "wait" | "actually" | "oops" | "rather" | "oh")
         })
         .count();
-    let meant = matches!(norms(&utterance.words[lead..]).as_slice(), ["i", "meant" | "mean" | "said", _, ..]);
-    let lead = lead + if meant { 2 } else { 0 };
-    let rest = utterance.words.get(lead..).filter(|rest| lead > 0 && !rest.is_empty() && rest.len() <= 7)?;
-    correct(scene, last, rest)
+    let behind = norms(&utterance.words[lead..]);
+    let lead = lead
+        + match behind.as_slice() {
+            ["i", "meant" | "mean" | "said", _, ..] | ["it", "is" | "was", _, ..] | ["that", "is", _, ..] => 2,
+            ["it's" | "that's" | "its", _, ..] => 1,
+            // "No, undo that, …" is no title.
+            ["undo" | "delete" | "remove" | "what" | "what's" | "show" | "list" | "forget", ..] => return None,
+            _ => 0,
+        };
+    // "No sorry, …" is gone by now: what stands before it is not looked at.
+    let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
+    let corrects = lead > 0 || ["no ", "no,", "sorry", "wait"].iter().any(|word| user.starts_with(word));
+    let rest = utterance.words.get(lead..).filter(|rest| corrects && !rest.is_empty() && rest.len() <= 7)?;
+    // Another task than the one that was changed has to be named.
+    (renames || scene.titles.named(&norms(rest)).is_some()).then(|| correct(scene, last, rest)).flatten()
 }
 
 /// The title with the new words in the place of those that they correct: "Call John" and "Joe" are "Call Joe".
@@ -196,6 +340,32 @@ fn picked(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
         return None;
     }
     Some(chosen.iter().map(|task| again_with(&change.call.name, &change.call.arguments, task)).collect())
+}
+
+/// Two tasks get each other's due dates, which a look at the list has found.
+pub(crate) fn swap(scene: &Scene<'_>, targets: &[parse::Target]) -> Answer {
+    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
+    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+    let meant = |target: &parse::Target| match target {
+        parse::Target::Title(title) => {
+            let lower = title.to_lowercase();
+            best_fit(&lower.split(' ').collect::<Vec<_>>(), &tasks)
+        }
+        _ => {
+            let focus = dialogue::focus(scene.history());
+            tasks.iter().filter(|task| focus.iter().any(|spoken| spoken.id == task.id)).copied().collect()
+        }
+    };
+    let meant: Vec<TaskView<'_>> = targets.iter().flat_map(meant).collect();
+    let [one, other] = meant.as_slice() else {
+        return Answer::say("Which two tasks do you mean? Please say their names.");
+    };
+    let dated = |task: &TaskView<'_>, due: Option<&str>| {
+        let mut arguments = by_id(task);
+        arguments.insert("due".into(), due.into());
+        ("set_due", arguments)
+    };
+    Answer { text: String::new(), calls: vec![dated(one, other.due), dated(other, one.due)] }
 }
 
 #[cfg(test)]

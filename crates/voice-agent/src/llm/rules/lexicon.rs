@@ -82,6 +82,7 @@ const PAST: &[(&str, &str)] = &[
     ("taught", "teach"),
     ("threw", "throw"),
     ("tidied", "tidy"),
+    ("taken", "take"),
     ("told", "tell"),
     ("took", "take"),
     ("tried", "try"),
@@ -117,6 +118,32 @@ const COMMANDS: [&str; 21] = [
     "repeat",
     "change",
 ];
+
+/// Whether a verb says nothing without what it is done to: "buy", but not "exercise".
+pub(crate) fn needs_object(word: &str) -> bool {
+    const VERBS: &str = "ask book bring buy call email fetch find fix get give make message order pay phone pick put send take \
+        tell text write";
+    listed(VERBS, word)
+}
+
+/// Whether a title in lower case is of something to be bought: "buy milk", "milk".
+pub(crate) fn is_shopping(title: &str) -> bool {
+    let words: Vec<&str> = title.split(' ').collect();
+    matches!(words[0], "buy" | "get" | "pick" | "order") || !starts_verb(&words)
+}
+
+/// The command that a word in "-ing" is of: "marking" is "mark", "putting" is "put".
+pub(crate) fn command_of(word: &str) -> Option<&'static str> {
+    const OTHERS: [&str; 6] = ["put", "read", "tell", "tick", "make", "take"];
+    let head = word.strip_suffix("ing").filter(|head| head.len() >= 3)?;
+    let is_it = |command: &&&str| {
+        head == **command
+            || command.strip_suffix('e') == Some(head)
+            || head.len() == command.len() + 1 && head.starts_with(**command)
+    };
+    // "Listing" and "setting" may begin a title, and mean no command there.
+    COMMANDS.iter().chain(&OTHERS).find(is_it).copied()
+}
 
 /// Whether the word is in a list of words.
 fn listed(list: &str, word: &str) -> bool {

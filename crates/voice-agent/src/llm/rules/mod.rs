@@ -93,6 +93,22 @@ pub fn names_a_task(name: &str, titles: &[String]) -> bool {
     titles::Titles::new(titles).named(&words).is_some()
 }
 
+/// Whether a title is only the beginning of one, or breaks off: "call", "call the end of". Nobody means that.
+pub fn is_torn(title: &str) -> bool {
+    let lower = title.to_lowercase();
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    match words.as_slice() {
+        [] => true,
+        [only] => lexicon::needs_object(only),
+        [.., last] => {
+            matches!(
+                *last,
+                "of" | "the" | "and" | "to" | "a" | "an" | "my" | "with" | "for" | "or" | "can" | "at" | "is"
+            )
+        }
+    }
+}
+
 /// Answers a request: with tool calls if the caller has just asked for something, else with what the tools answered,
 /// in short spoken English. There is always a text or a tool call, and `Done` is the last event. Tokens are not counted:
 /// there are none.

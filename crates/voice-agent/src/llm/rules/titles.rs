@@ -77,6 +77,28 @@ impl Titles {
         self.0.iter().rev().find(fits).map(|title| title.text.as_str())
     }
 
+    /// Whether there are titles, and all are such, in lower case.
+    pub(crate) fn all(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|title| is_such(&title.lower))
+    }
+
+    /// The one title of whose words that mean something the most are among these words, and at least half of them.
+    pub(crate) fn mentioned(&self, words: &[&str]) -> Option<&str> {
+        let said = meaningful(words);
+        let share = |title: &Title| {
+            let telling: Vec<&Entry> = title.entries().iter().filter(|entry| !is_small(&entry.word)).collect();
+            let found = telling.iter().filter(|entry| said.iter().any(|word| entry.is_like(word))).count();
+            found as f64 / telling.len().max(1) as f64
+        };
+        let mut scored: Vec<(f64, &Title)> = self.0.iter().map(|title| (share(title), title)).collect();
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+        match scored.as_slice() {
+            [(first, title)] if *first >= 0.5 => Some(&title.text),
+            [(first, title), (second, _), ..] if *first >= 0.5 && first > second => Some(&title.text),
+            _ => None,
+        }
+    }
+
     /// The titles that have at least one of the words that mean something, with the share of them that they have.
     pub(crate) fn near(&self, words: &[&str]) -> Vec<(f64, &str)> {
         let meaningful = meaningful(words);

@@ -12,9 +12,11 @@ use super::*;
 use crate::tasks::{ApplyError, MAX_TASKS, MAX_UNDO, Priority, Task, TaskId, TaskStatus};
 
 mod session;
+mod spend;
 mod task;
 
 pub(in crate::store) use session::*;
+pub(in crate::store) use spend::*;
 pub(in crate::store) use task::*;
 
 /// A store that can be shaken.
@@ -39,7 +41,8 @@ macro_rules! suite {
             changes_outside_a_turn, two_sessions_of_one_user_both_get_through, listeners_hear_of_changes,
             sessions_expire, expired_sessions_are_swept, an_ended_session_can_be_read_only,
             a_deleted_session_is_gone, a_handover_is_taken_once, heartbeats_run_out, a_crash_loses_nothing,
-            live_sessions_are_listed, a_healthy_store_says_so);
+            live_sessions_are_listed, a_healthy_store_says_so, spend_is_added_up, a_batch_is_added_once,
+            two_who_spend_at_once_lose_nothing, old_spend_is_forgotten);
     };
     (@each $harness:expr; $($check:ident),* $(,)?) => {$(
         #[tokio::test]

@@ -18,6 +18,7 @@
 
 mod schema;
 mod session;
+mod spend;
 mod task;
 mod worker;
 
@@ -30,13 +31,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use serde_json::Value;
 
 use super::watch::TaskNews;
 use super::{
-    ChangeOutcome, Clock, Commit, CommitOutcome, InstanceId, LiveSession, SessionDoc, SessionId, Store, StoreError,
-    StoreFuture, StoreHealth, StoredSession, SystemClock, TaskEvents, UserId, UserTasks,
+    ChangeOutcome, Clock, Commit, CommitOutcome, InstanceId, LiveSession, SessionDoc, SessionId, Spend, Store,
+    StoreError, StoreFuture, StoreHealth, StoredSession, SystemClock, TaskEvents, UserId, UserTasks,
 };
 use crate::tasks::{TaskChange, UndoEffect};
 use worker::Worker;
@@ -170,7 +172,10 @@ impl Store for SqliteStore {
         let mut heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
         heartbeats.retain(|_, until| *until > now);
         drop(heartbeats);
-        self.write(session::sweep)
+        self.write(|tx, now| {
+            spend::sweep(tx, now)?;
+            session::sweep(tx, now)
+        })
     }
 
     fn put_handover(&self, id: SessionId, fence: u64, context: Value) -> StoreFuture<'_, ()> {
@@ -203,6 +208,15 @@ impl Store for SqliteStore {
             }
             Ok(outcome)
         }))
+    }
+
+    fn add_spend(&self, batch: String, amounts: Spend) -> StoreFuture<'_, ()> {
+        self.write(move |tx, now| spend::add(tx, &batch, &amounts, now))
+    }
+
+    fn spend(&self, from: Date, to: Date) -> StoreFuture<'_, Spend> {
+        // On the writer's connection: what was just added is in it, and nobody's turn waits for this.
+        self.read(move |conn, _| spend::read(conn, from, to))
     }
 
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {

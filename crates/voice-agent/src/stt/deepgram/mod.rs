@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use voice_core::cost::Quantity;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use self::dial::{Dial, Dialer};
@@ -35,6 +36,7 @@ use self::wire::{BaseUrlError, ServerMessage};
 use super::{LineEvent, StreamingStt, SttLine};
 use crate::audio::format::AudioFormat;
 use crate::config::Secret;
+use crate::failover::Probed;
 use crate::served::Served;
 
 /// Audio of a probe, in milliseconds.
@@ -147,9 +149,14 @@ impl StreamingStt for DeepgramStt {
         Box::new(line::open(dialer, Arc::clone(&self.config), format, events))
     }
 
-    fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
+    fn probe(&self) -> BoxFuture<'static, Probed> {
         let dialer = self.dialer(AudioFormat::Pcm16k, &[]);
-        probe(dialer, Duration::from_millis(self.config.connect_timeout_ms)).boxed()
+        let connect_wait = Duration::from_millis(self.config.connect_timeout_ms);
+        async move {
+            probe(dialer, connect_wait).await?;
+            Ok(Some(Quantity::AudioMs(PROBE_AUDIO_MS as u64)))
+        }
+        .boxed()
     }
 
     /// Deepgram documents no way to ask; a model that it does not serve is refused with the first connection.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::confusion::{Change, Likes, changes};
+use super::confusion::{Change, Likes, SURPRISE_NATS, changes};
 use super::language::{LANGUAGE, Memo};
 use super::phones::{distance, phones_of, weight};
 use super::phonetic::Sound;
@@ -18,6 +18,7 @@ use super::rewrite::{changed, in_place_of, rewritten};
 use super::search::as_f32;
 use super::text::{bare, bare_words};
 use super::title::{MOST_TITLE_WORDS, Title};
+use super::whole::whole_by_sound;
 
 /// Nats for each word of an utterance that is known as a whole.
 const WHOLE_NATS: f32 = 1.2;
@@ -32,10 +33,14 @@ const UNDERSTOOD_NATS: f32 = 2.0;
 /// What a title costs that had to be repaired, in nats.
 const REPAIR_NATS: f32 = 0.6;
 /// A title that was heard as something else costs this, and more for each phone that differs.
-const NAMED_NATS: f32 = 0.6;
-const NAMED_PHONE_NATS: f32 = 1.5;
+pub(super) const NAMED_NATS: f32 = 0.6;
+pub(super) const NAMED_PHONE_NATS: f32 = 1.5;
 /// At most this share of a title may sound different.
 const TITLE_SHARE: f32 = 0.45;
+/// And at most this share where the words name the title well enough: "the weekly report" is left to the language model.
+const NAMED_SHARE: f32 = 0.3;
+/// A word of so many letters says which task is meant.
+const TELLING_LETTERS: usize = 4;
 /// Verbs after which a task is named.
 const TASK_VERBS: &[&str] = &[
     "mark",
@@ -70,7 +75,8 @@ const EXCHANGE: f32 = 0.7;
 /// A first exchange may make the words less likely by so much.
 const DOUBT_NATS: f32 = 1.5;
 /// Words that may stand before a beginning.
-const LEADS: &[&str] = &["please", "and", "no", "yes", "okay", "ok", "so", "then", "hey", "well", "um", "uh", "now"];
+pub(super) const LEADS: &[&str] =
+    &["please", "and", "no", "yes", "okay", "ok", "so", "then", "hey", "well", "um", "uh", "now", "oh", "oops"];
 /// At most so many titles are looked at: a bound on the work of a turn.
 const MOST_TITLES: usize = 500;
 
@@ -176,6 +182,9 @@ impl<'u> Bias<'u> {
         if let Some((named, price)) = self.named(text) {
             readings.push(weighed(&named, price));
         }
+        if let Some((whole, price)) = whole_by_sound(text) {
+            readings.push(weighed(&whole, price));
+        }
         readings
     }
 
@@ -190,13 +199,15 @@ impl<'u> Bias<'u> {
             .iter()
             .filter(|span| !known(span.start))
             .map(|span| (span, phones_of(words[span.clone()].iter().map(String::as_str))));
+        let words = words.as_slice();
         let alike = heard.flat_map(|(span, heard)| {
             // Coarsely first: a caller may have many titles.
             let near = |title: &&Title| title.phones.len().abs_diff(heard.len()) * 2 <= title.phones.len();
             let titles: Vec<&Title> = self.titles.iter().filter(near).collect();
             titles.into_iter().filter_map(move |title| {
                 let apart = distance(&title.phones, &heard);
-                (apart <= TITLE_SHARE * weight(&title.phones)).then_some((apart, span, title))
+                let share = if names_it(&words[span.clone()], title) { NAMED_SHARE } else { TITLE_SHARE };
+                (apart <= share * weight(&title.phones)).then_some((apart, span, title))
             })
         });
         let (apart, span, title) = alike.min_by(|a, b| a.0.total_cmp(&b.0))?;
@@ -213,7 +224,9 @@ impl<'u> Bias<'u> {
             let words: Vec<String> = written.iter().map(|word| bare(word)).collect();
             let now = self.nats(&words, true);
             let gain = |change: &Change| self.nats(&changed(&words, change), true) - EXCHANGE * change.nats - now;
-            let best = changes(&words, &self.likes).into_iter().map(|change| (gain(&change), change));
+            let surprising: Vec<bool> =
+                LANGUAGE.surprises(&words).into_iter().map(|nats| nats > SURPRISE_NATS).collect();
+            let best = changes(&words, &surprising, &self.likes).into_iter().map(|change| (gain(&change), change));
             // The first one may be in vain: what is understood is known only when all is weighed.
             let least = if round == 0 { -DOUBT_NATS } else { 0.0 };
             let best = best.filter(|(gain, _)| *gain > least).max_by(|a, b| a.0.total_cmp(&b.0));
@@ -316,6 +329,12 @@ impl<'u> Bias<'u> {
         }
         (words.join(" "), repairs)
     }
+}
+
+/// Whether the words are known ones, of which one that says something is in the title.
+fn names_it(words: &[String], title: &Title) -> bool {
+    let tells = |word: &String| word.len() >= TELLING_LETTERS && title.sounds.iter().any(|sound| sound.word == *word);
+    words.iter().any(tells) && words.iter().all(|word| LANGUAGE.knows(word))
 }
 
 /// Where in these words a task may be named: between a verb for tasks, or the beginning, and what ends a name.

@@ -131,6 +131,21 @@ impl Language {
         sum
     }
 
+    /// How unlikely each of these bare words is behind those before it, in nats.
+    pub(super) fn surprises(&self, words: &[String]) -> Vec<f32> {
+        let mut states: States = vec![((EDGE, EDGE), 1.0)];
+        let surprise = |word: &String| {
+            let mut sum = 0.0;
+            for part in spoken(std::slice::from_ref(word)) {
+                let (next, probability) = self.step(&states, &self.tokens(&part, false));
+                states = next;
+                sum -= probability.ln();
+            }
+            sum
+        };
+        words.iter().map(surprise).collect()
+    }
+
     /// The states after one of these tokens, and how likely they are together.
     fn step(&self, states: &States, tokens: &[(Token, f32)]) -> (States, f32) {
         let mut next: HashMap<(Token, Token), f32> = HashMap::new();
@@ -292,6 +307,17 @@ mod tests {
         assert!((log_prob("At 5 p.m.") - log_prob("at five pm")).abs() < 1e-3);
         assert!((log_prob("on May 3rd") - log_prob("on May third")).abs() < 1e-3);
         assert!((log_prob("at 7pm") - log_prob("at seven pm")).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_word_is_a_surprise_where_nobody_says_it() {
+        let surprise = |text: &str| LANGUAGE.surprises(&bare_words(text)).last().copied().unwrap_or_default();
+        assert!(surprise("add buy milk") < surprise("add buy meal"));
+        assert!(surprise("remind me to call Susan") < surprise("remind me to call Thursday"));
+        let words = bare_words("move it to-morrow at 5 p.m.");
+        let sum: f32 = LANGUAGE.surprises(&words).iter().sum();
+        assert!((sum + LANGUAGE.log_prob(&words, true, &Memo::default())).is_finite());
+        assert_eq!(LANGUAGE.surprises(&words).len(), words.len());
     }
 
     #[test]

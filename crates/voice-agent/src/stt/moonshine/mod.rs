@@ -22,6 +22,7 @@ mod tests;
 mod text;
 mod title;
 mod tokenizer;
+mod whole;
 
 pub use bias::Bias;
 use bias::Weighed;
@@ -86,7 +87,7 @@ const TAKES: &[Take] = &[
 /// is the sharper test; speech, also through a telephone and where it is misheard, stays above 0.4.
 const MIN_CONFIDENCE: f32 = 0.3;
 
-/// What is wholly understood may be less confident by this factor.
+/// What is wholly understood may be less confident by this factor, and what is understood in part by less.
 const UNDERSTOOD_CONFIDENCE: f32 = 0.5;
 
 /// What was heard.
@@ -213,7 +214,7 @@ impl Moonshine {
             return nothing;
         };
         // A poor line makes every word doubtful; a command that is understood wholly is none of what noise is written as.
-        let least = if options.bias.understood(&best) < 1.0 { 1.0 } else { UNDERSTOOD_CONFIDENCE };
+        let least = 1.0 - (1.0 - UNDERSTOOD_CONFIDENCE) * options.bias.understood(&best);
         if confidence < least * options.min_confidence {
             return nothing;
         }

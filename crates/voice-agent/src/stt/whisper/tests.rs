@@ -165,7 +165,7 @@ async fn a_probe_is_a_real_clip() {
     assert!(wav.len() > 44 + 2 * LEAST_SAMPLES && loudest > Some(2_900), "{} {loudest:?}", wav.len());
     assert_eq!(text_of(&parts, "prompt"), None);
     asked.answer(200, "application/json", r#"{"text":""}"#);
-    assert_eq!(probing.await.unwrap(), Ok(()));
+    assert_eq!(probing.await.unwrap(), Ok(Some(Quantity::AudioMs(200))));
     let probing = tokio::spawn(stt.probe());
     server.asked().await.answer(200, "text/html", "<html>");
     assert_eq!(probing.await.unwrap(), Err(ProviderErrorKind::Protocol.into()));

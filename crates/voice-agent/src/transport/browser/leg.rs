@@ -205,6 +205,7 @@ mod tests {
             turns: 0,
             last_latency_ms: None,
             cost_usd: 0.0,
+            cost_step: voice_core::ceiling::CostStep::Full,
             ended: None,
         };
         Leg {

@@ -21,6 +21,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use reqwest::header::HeaderValue;
 use tokio::time::timeout;
+use voice_core::cost::Quantity;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use self::context::Job;
@@ -31,6 +32,7 @@ use super::endpoint::{self, Scheme};
 use super::{SetupError, SpeechKey, Tts, TtsEvent, TtsRequest, is_speakable};
 use crate::audio::format::AudioFormat;
 use crate::config::Secret;
+use crate::failover::Probed;
 use crate::served::Served;
 
 /// The provider's label in metrics and logs.
@@ -184,16 +186,19 @@ impl Tts for CartesiaTts {
         self.pool.end(speech);
     }
 
-    fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
+    fn probe(&self) -> BoxFuture<'static, Probed> {
         let (job, mut stream) = self.job(PROBE.to_owned(), AudioFormat::Mulaw8k);
         let pool = Arc::clone(&self.pool);
         let spoken = async move {
             pool.hurry();
             pool.speak(Job { ends: true, ..job });
+            let mut bytes = 0;
             while let Some(event) = stream.next().await {
-                event?;
+                if let TtsEvent::Audio(audio) = event? {
+                    bytes += audio.len();
+                }
             }
-            Ok(())
+            Ok(Some(Quantity::AudioMs((bytes / AudioFormat::Mulaw8k.bytes_per_ms()) as u64)))
         };
         async move { timeout(PROBE_TIMEOUT, spoken).await.unwrap_or(Err(ProviderErrorKind::Timeout.into())) }.boxed()
     }

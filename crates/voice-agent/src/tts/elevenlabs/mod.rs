@@ -33,6 +33,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::timeout;
+use voice_core::cost::Quantity;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use self::memory::Memory;
@@ -44,6 +45,7 @@ use super::endpoint::{self, Scheme};
 use super::{SetupError, SpeechKey, Tts, TtsEvent, TtsRequest, is_speakable, refusal};
 use crate::audio::format::AudioFormat;
 use crate::config::Secret;
+use crate::failover::Probed;
 use crate::served::Served;
 
 /// The provider's label in metrics and logs.
@@ -314,14 +316,17 @@ impl Tts for ElevenLabsTts {
         self.shared.memory.end(speech);
     }
 
-    fn probe(&self) -> BoxFuture<'static, Result<(), ProviderFailure>> {
+    fn probe(&self) -> BoxFuture<'static, Probed> {
         let (text, format) = (PROBE.to_owned(), AudioFormat::Mulaw8k);
         let mut events = self.speak(Sentence { text, previous: String::new(), speech: None, format });
         let spoken = async move {
+            let mut bytes = 0;
             while let Some(event) = events.next().await {
-                event?;
+                if let TtsEvent::Audio(audio) = event? {
+                    bytes += audio.len();
+                }
             }
-            Ok(())
+            Ok(Some(Quantity::AudioMs((bytes / AudioFormat::Mulaw8k.bytes_per_ms()) as u64)))
         };
         async move { timeout(PROBE_TIMEOUT, spoken).await.unwrap_or(Err(ProviderErrorKind::Timeout.into())) }.boxed()
     }

@@ -11,6 +11,7 @@ mod metrics;
 mod network;
 mod phone;
 mod process;
+mod redis;
 mod stop;
 mod talk_over;
 mod trouble;

@@ -7,9 +7,11 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_agent::answer_cache::AnswerCache;
 use voice_agent::audio::format::AudioFormat;
 use voice_agent::driver::{self, Deps, Providers};
 use voice_agent::failover::Board;
+use voice_agent::ledger::Ledger;
 use voice_agent::llm::{Llm, LlmEvent, LlmRequest};
 use voice_agent::model::runtime::default_models_dir;
 use voice_agent::sessions::SpawnSession;
@@ -45,10 +47,14 @@ impl Script {
         let (stt, llm) = (Arc::clone(&actor) as Arc<dyn Stt>, Arc::clone(&actor) as Arc<dyn Llm>);
         let providers = Providers::single(stt, None, llm, actor, vad);
         let (core, board) = Board::for_providers(&providers, ground.config.core(), &ground.events);
+        let (store, name) = (Arc::clone(&ground.store), "script".to_owned());
+        let ledger = Arc::new(Ledger::new(store, Arc::new(SystemClock), core.ceilings.clone(), name));
         let deps = Arc::new(Deps {
             store: Arc::clone(&ground.store),
             providers,
             board,
+            ledger,
+            answer_cache: Arc::new(AnswerCache::new(10, 300)),
             core,
             vad: ground.config.vad(),
             events: Arc::clone(&ground.events),

@@ -256,7 +256,7 @@ fn priced() -> Call {
 
 fn used(stage: Stage, reply: Option<u64>, utterance: Option<u64>, wasted: bool) -> Input {
     let quantity = match stage {
-        Stage::Llm => Quantity::Tokens { input: 0, output: 1_000 },
+        Stage::Llm => Quantity::Tokens { input: 0, cached: 0, output: 1_000 },
         _ => Quantity::AudioMs(60_000),
     };
     let (reply, utterance) = (reply.map(ReplyId), utterance.map(crate::ids::UtteranceId));
@@ -302,7 +302,7 @@ fn what_was_spent_on_a_discarded_reply_is_wasted() {
     let prices = cost::Prices([("openai/gpt-4o-mini".to_owned(), price)].into());
     let mut call = Call::with(CoreConfig { greeting: String::new(), prices, ..CoreConfig::default() });
     let used = |reply| {
-        let quantity = Quantity::Tokens { input: 0, output: 1_000 };
+        let quantity = Quantity::Tokens { input: 0, cached: 0, output: 1_000 };
         Input::Used(Usage {
             stage: Stage::Llm,
             provider: "openai".into(),

@@ -266,6 +266,27 @@ fn stop_recording_is_heard_as_a_sentence_of_several_and_as_an_utterance_of_sever
     let utterance = UtteranceId(2);
     call.at(7_400, Input::InterimTranscript { utterance, text: "stop recording".into() });
     assert!(call.session.recording_permit().is_none());
+    // Leave that is given in the same turn, and taken back in the same turn.
+    call.at(7_500, Input::Consent { recording: true });
+    call.at(7_600, Input::InterimTranscript { utterance, text: "stop recording add eggs".into() });
+    assert!(call.session.recording_permit().is_some());
+    call.at(8_000, Input::InterimTranscript { utterance, text: "stop recording. add eggs. Stop recording".into() });
+    assert!(call.session.recording_permit().is_none());
+}
+
+#[test]
+fn stop_recording_in_other_words_than_those_that_were_guessed_is_followed_after_leave_was_given() {
+    let config = CoreConfig { greeting: String::new(), max_utterance_ms: 1_000, ..CoreConfig::default() };
+    let mut call = Call::with(config);
+    call.at(10, Input::Consent { recording: true });
+    call.speaks(5_000, 6_500, "the recording", 0);
+    call.at(6_800, Input::StartOfSpeech { at_ms: 6_790 });
+    let utterance = UtteranceId(2);
+    call.at(7_400, Input::InterimTranscript { utterance, text: "please stop".into() });
+    assert!(call.session.recording_permit().is_none(), "it may be one sentence");
+    call.at(7_500, Input::Consent { recording: true });
+    call.at(7_600, Input::InterimTranscript { utterance, text: "please stop recording".into() });
+    assert!(call.session.recording_permit().is_none());
 }
 
 #[test]

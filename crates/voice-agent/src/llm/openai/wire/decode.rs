@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 use serde_json::Value;
+use voice_core::cost::Quantity;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use super::calls::{CallDelta, Calls, Malformed, WholeCall};
@@ -220,6 +221,12 @@ impl AnswerDecoder {
         self.is_done = true;
         Ok(())
     }
+}
+
+/// What a `usage` object says was used; none when it says nothing.
+pub fn quantity(value: &Value) -> Option<Quantity> {
+    let Usage { input, cached, output } = usage(value)?;
+    Some(Quantity::Tokens { input, cached, output })
 }
 
 fn usage(value: &Value) -> Option<Usage> {

@@ -26,6 +26,10 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| marked(found),
         ),
         (r"(?:remind|reminds) (?:me|us)(?: to)?", |_| Some(missing_title())),
+        (
+            r"(?:and )?(?:(?:another|a second|a third|one more)(?: one)?|one)(?: that's| that is)? (?:called|named|titled|saying) (?P<t>.+)",
+            |found| marked(found),
+        ),
         (r"(?:add|at|ad|put|append) (?:to|on|onto) {MY} {LIST}(?: that i (?:need|have) to| to)? (?P<t>.+)", |found| {
             marked(found)
         }),
@@ -53,7 +57,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:add|at|ad|and|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:(?:on|onto|to|in|into|at|down on|two) {MY} {LIST}|(?:on|in) there)(?: for (?:me|us))?(?P<rest> .+)?",
             |found| {
                 let named = found.text("t");
-                if matches!(named, "it" | "that" | "this") {
+                if matches!(named, "it" | "that" | "this" | "them" | "those" | "these") {
                     return None;
                 }
                 let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
@@ -107,7 +111,7 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             dates::find_trailing(&norms(found.words("t")), found.known.now).and_then(|_| marked(found))
         }),
         (
-            r"(?:we're|we are|i'm|i am|i've|we've) (?:almost |nearly )?(?:out of|running out of|running low on|low on|run out of) (?P<t>.+)",
+            r"(?:(?:we're|we are|i'm|i am|i've|we've|we have|i have|we|i)(?: just| almost| nearly)* )?(?:out of|running out of|running low on|low on|run out of|ran out of|used up all the|used up the) (?P<t>.+)",
             |found| lacking(found),
         ),
         (
@@ -183,11 +187,16 @@ fn marked(found: &Match<'_>) -> Option<Intent> {
             "two" | "three" | "four" | "several" | "these" | "the following" | "a couple of" | "a few" | "some"
         );
     let words = separate.unwrap_or(whole);
+    // "Add … let me think."
+    if matches!(norms(words).as_slice(), ["let", "me", "think" | "see", ..] | ["hang" | "hold", "on", ..]) {
+        return Some(missing_title());
+    }
     // "add a task" may end in a dangling "to".
     if matches!(
         norms(words).as_slice(),
         ["something"]
             | ["something", "new" | "else"]
+            | ["something", "for", "me" | "us"]
             | ["an", "item"]
             | ["one", "more"]
             | ["another", "one"]
@@ -229,7 +238,8 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
         return None;
     }
     // "I need bread": a thing, and no doing.
-    if said.ends_with(" need") && !lexicon::starts_verb(&words) && words.len() <= 3 && !is_about_us(&words) {
+    let few = words.len() <= 3 || found.words("t")[0].pauses();
+    if said.ends_with(" need") && !lexicon::starts_verb(&words) && few && !is_about_us(&words) {
         return lacking(found);
     }
     if matches!(

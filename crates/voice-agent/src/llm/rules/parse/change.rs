@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, norms, title};
+use super::super::normalise::{Utterance, Word, norms, title, tokenise};
 use super::priority::{find_priority, plain_priority, trailing_priority};
 use super::rule::{Match, Rule, first_match, rules};
 use super::{Intent, Known, Missing, Priority, Target, joined_titles, target};
@@ -19,6 +19,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:i've |i have |i )?(?:done|finished|completed|did) (?:everything|all of (?:it|my tasks)|all my tasks|all the tasks|every task|the whole list)(?: today| already| now| for today)*|everything(?:'s| is) {DONE}|all (?:tasks )?(?:are )?{DONE}",
             |_| Some(complete_all()),
+        ),
+        (
+            r"(?:i've |i have |i |we've |we have |we )?(?:got|gotten|bought|picked up) (?:everything|all of it|all of them|it all)(?: (?:on|from) (?:my|the) list)?(?: today| already| now)*",
+            |found| found.known.titles.all(lexicon::is_shopping).then(complete_all),
         ),
         // Deleting.
         (
@@ -38,7 +42,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(no_due(found)),
         ),
         (
-            r"(?P<t>.+?) (?:has no|doesn't have a|does not have a|doesn't need a|needs no|has no more) (?:due date|deadline|date)",
+            r"(?P<t>.+?) (?:has no|doesn't have a|does not have a|doesn't need a|needs no|has no more) (?:due date|deadline|date)(?: any ?more| any longer)?",
             |found| Some(no_due(found)),
         ),
         (
@@ -64,6 +68,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:get rid of|drop|take off|throw away|forget about|cancel|scratch) (?P<t>.+)", |found| {
             deletes_known(found)
         }),
+        (r"(?:take|knock) (?P<t>.+?) off(?: (?:of )?(?:it|there|that))?", |found| deletes_known(found)),
+        (
+            r"(?:swap|switch|exchange|trade|flip)(?: round| around| over)? (?P<t>.+?)(?: round| around| over| with each other)?",
+            |found| swapped(found),
+        ),
         (
             r"(?:(?:i|we) (?:don't|do not|no longer) (?:need|have|want)(?: to)?|(?:don't|do not|stop) remind(?:ing)? me (?:to|about|of)) (?P<t>.+?)(?: any ?more| any longer)?",
             |found| deletes_known(found),
@@ -113,6 +122,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| complete(found),
         ),
         (r"(?:complete|completed|compleat|close|resolve|finalize) (?P<t>.+)", |found| complete(found)),
+        // "Let's do it on Saturday".
+        (
+            r"(?:let's |let us |i'll |we'll |i will |better |rather )*do (?:it|that|that one|this one) (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                Some(Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
         (r"(?:finish|do) (?P<t>.+)", |found| {
             // "Do the first one first" is a plan.
             if matches!(found.text("t").rsplit(' ').next(), Some("first" | "next" | "later"))
@@ -230,6 +247,50 @@ fn complete_all() -> Intent {
 
 fn no_due(found: &Match<'_>) -> Intent {
     Intent::SetDue(target(found.words("t")).unwrap_or(Target::It), None)
+}
+
+/// "Swap A and B", "swap the dates of A and B", "swap them".
+fn swapped(found: &Match<'_>) -> Option<Intent> {
+    let words = found.words("t");
+    let dates_of = norms(words).windows(2).position(|pair| matches!(pair, ["dates" | "days" | "times", "of" | "for"]));
+    let words = dates_of.map_or(words, |at| &words[at + 2..]);
+    if let Some(parts) = each_known(words, found.known).filter(|parts| parts.len() == 2) {
+        return Some(Intent::Swap(parts.into_iter().filter_map(target).collect()));
+    }
+    let with = words.iter().position(|word| word.norm == "with").filter(|at| *at > 0);
+    let pair = with.map(|at| [&words[..at], &words[at + 1..]]);
+    if let Some(pair) = pair.filter(|pair| pair.iter().all(|words| found.known.titles.named(&norms(words)).is_some())) {
+        return Some(Intent::Swap(pair.into_iter().filter_map(target).collect()));
+    }
+    let words = if matches!(norms(words).as_slice(), ["the" | "their", "dates" | "days" | "times"]) {
+        return Some(Intent::Swap(vec![Target::Them]));
+    } else {
+        words
+    };
+    matches!(target(words)?, Target::Them).then(|| Intent::Swap(vec![Target::Them]))
+}
+
+/// A change of a task that is really several, because each of the parts of its name is one: "move A and B to Monday".
+pub(super) fn each_of(intent: Intent, known: Known<'_>) -> Vec<Intent> {
+    let parts = |target: &Target| {
+        let Target::Title(title) = target else { return None };
+        let words = tokenise(title);
+        if known.titles.named(&norms(&words)).is_some() {
+            return None;
+        }
+        Some(each_known(&words, known)?.into_iter().filter_map(super::target).collect::<Vec<Target>>())
+    };
+    let each = |target: &Target, build: &dyn Fn(Target) -> Intent| {
+        parts(target).map(|parts| parts.into_iter().map(build).collect::<Vec<Intent>>())
+    };
+    let spread = match &intent {
+        Intent::SetDue(target, due) => each(target, &|target| Intent::SetDue(target, *due)),
+        Intent::SetPriority(target, priority) => each(target, &|target| Intent::SetPriority(target, *priority)),
+        Intent::Shift(target, shift) => each(target, &|target| Intent::Shift(target, *shift)),
+        Intent::Reopen(target) => each(target, &Intent::Reopen),
+        _ => None,
+    };
+    spread.unwrap_or_else(|| vec![intent])
 }
 
 fn delete(found: &Match<'_>) -> Option<Intent> {

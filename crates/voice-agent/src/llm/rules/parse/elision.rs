@@ -78,7 +78,12 @@ impl Head {
                     .or_else(|| (words[0] == "about" && words.len() > 1).then_some((0, "remind me")))
             }
             // "I've ironed the shirts and returned the drill."
-            Self::Tells => (words.len() > 1 && lexicon::present_of(words[0]).is_some()).then_some((0, "i've")),
+            Self::Tells => {
+                // "… , put it on the list" commands.
+                let commands = matches!(words.as_slice(), [only, "it" | "them" | "that" | "those", ..] if lexicon::present_of(only).as_deref() == Some(*only));
+                let told = words.len() > 1 && !commands && lexicon::present_of(words[0]).is_some();
+                told.then_some((0, "i've"))
+            }
             Self::Changes => {
                 let due = words[0] == "due" && dates::find_leading(&words, known.now).is_some();
                 let priority = words.len() <= 4 && find_priority(&words).is_some();

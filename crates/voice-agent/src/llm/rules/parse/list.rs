@@ -48,6 +48,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:do|must|should|did) (?:i|we) (?:still |really |also )*(?:have to |need to |got to )?(?P<t>.+?)(?: still)?",
             |found| found.known.titles.named(&norms(found.words("t"))).map(|_| query(found.words("t"))),
         ),
+        // "Do I still have to water the lawn?": it may be done.
+        (r"(?:do|must|should) (?:i|we) (?:still )?(?:have to|need to|got to) (?P<t>.+?)(?: still)?", |found| {
+            lexicon::starts_action(&norms(found.words("t"))).then(|| query(found.words("t")))
+        }),
         (
             r"(?:did|have) you (?:already |just )?(?:add|added|put|got|get|saved?|noted?|written?)(?: down)? (?:it|that|this|them)(?: down| on| yet| already| to my list| on my list)*",
             |_| Some(Intent::Last),
@@ -122,6 +126,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 };
                 let about_tasks = text.split(' ').any(|word| is_about_tasks(word) || state(word))
                     || text.contains("do i have")
+                    || text.starts_with("how many are there")
                     || matches!(
                         text,
                         "how many"
@@ -135,11 +140,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:give me |what's )(?:an? |the )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks",
+            r"(?:give me |what's )(?:an? |the )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|what(?:'s| is) on (?:there|it|that)(?: now| so far| already)?|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
-            r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what (?:else )?(?:have i|do i have|i have) (?:got|left|to do)(?: .*)?|what have i got(?: .*)?|what else do i have(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?",
+            r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what(?:'s| is)? (?:comes?|coming|coming up)|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what (?:else )?(?:have i|do i have|i have) (?:got|left|to do)(?: .*)?|what have i got(?: .*)?|what else do i have(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
@@ -323,6 +328,12 @@ fn about(text: &str, known: Known<'_>) -> Option<String> {
     (!what.is_empty() && !dated && !matches!(what, "tasks" | "list" | "today" | "tomorrow")).then(|| what.to_owned())
 }
 
+/// "This week", "the week", and no weekend.
+fn spans_week(text: &str) -> bool {
+    let words: Vec<&str> = text.split(' ').collect();
+    words.windows(2).any(|pair| matches!(pair, ["this" | "my" | "the", "week" | "week's"]))
+}
+
 fn due(text: &str, known: Known<'_>) -> Option<String> {
     if text.contains("overdue")
         || text.contains("over due")
@@ -331,7 +342,7 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
     {
         return Some("overdue".into());
     }
-    if text.contains("this week") || text.contains("my week") || text.contains("the week") {
+    if spans_week(text) {
         return Some("this_week".into());
     }
     if text.contains("no due date")

@@ -30,7 +30,7 @@ pub(crate) use list::filter;
 pub(crate) use pick::pick;
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
-pub(crate) use shift::Shift;
+pub(crate) use shift::{Shift, amount};
 pub(crate) use split::joined_titles;
 pub(crate) use target::{Target, target};
 
@@ -133,6 +133,10 @@ pub(crate) enum Intent {
     /// All done tasks, or all tasks; but for these.
     DeleteScope(&'static str, Vec<Target>),
     Undo,
+    /// What was just taken back is done again.
+    Redo,
+    /// Two tasks' due dates are exchanged.
+    Swap(Vec<Target>),
     /// What sounds like "undo that", or "go back": only that if something has just been changed.
     SoundsLikeUndo,
     /// "Put it back": only what was taken off the list, or finished.
@@ -167,6 +171,8 @@ pub(crate) enum Intent {
     NothingToBringBack,
     /// No more of that.
     Enough,
+    /// Words between commands that are none.
+    Missed(String),
     /// Only "um", or nothing.
     Hesitation,
     Unknown,
@@ -205,6 +211,7 @@ impl Intent {
                 | Self::Repeat
                 | Self::AddThat
                 | Self::Last
+                | Self::Missed(_)
         )
     }
 }
@@ -235,16 +242,39 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if let Some(told) = split::sentences(&whole, known) {
         return told;
     }
-    vec![parse_one(&whole, known)]
+    if let Some(wanted) = split::wanted(&whole, known) {
+        return vec![wanted];
+    }
+    if let Some(told) = split::told_of(&whole, known) {
+        return vec![told];
+    }
+    let one = parse_one(&whole, known);
+    let lost = matches!(one, Intent::Unknown | Intent::Talk(Talk::OffTopic));
+    if let Some(some) = lost.then(|| split::partly(&whole, known)).flatten() {
+        return some;
+    }
+    change::each_of(one, known)
 }
 
 /// Understands one command.
 pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
+    let utterance = &without_denial(utterance, known);
     if let Some(talk) = small::parse_whole_talk(utterance) {
         return talk;
     }
-    let plain = small::without_courtesies(utterance);
+    if let Some(known) = small::parse_led_talk(utterance).or_else(|| shift::instead(utterance, known)) {
+        return known;
+    }
+    let plain = small::asked(small::without_courtesies(utterance));
     let first = parse_exact(&plain, known);
+    // What would only be offered may be a command about a task on the list, and a remark.
+    let remarked = || {
+        let clear = |command: &Intent| names_known(command, known) || matches!(command, Intent::Reopen(_));
+        before_a_remark(&plain, known).filter(clear)
+    };
+    if let Some(command) = matches!(first, Intent::Offer(_)).then(remarked).flatten() {
+        return command;
+    }
     if first != Intent::Unknown {
         return first;
     }
@@ -265,6 +295,17 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     }
     // "Yes please do" is more than its courtesies.
     assent::parse(&utterance.text).or_else(|| by_sound(&plain, known)).unwrap_or(Intent::Unknown)
+}
+
+/// Without what the caller did not mean: "it's tomorrow, not Friday".
+fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utterance {
+    let words = &utterance.words;
+    let denied = (1..words.len().saturating_sub(1)).find(|at| {
+        words[*at].norm == "not"
+            && words[at - 1].pauses()
+            && dates::parse(&norms(&words[at + 1..]), known.now).is_some()
+    });
+    denied.map_or_else(|| utterance.clone(), |at| Utterance::new(words[..at].to_vec()))
 }
 
 /// "Mark it as low, it's been extended": a command, and why.
@@ -295,7 +336,8 @@ fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let head = Utterance::new(utterance.words[..=pause].to_vec());
     let command = parse_exact(&head, known);
     let fits = command.is_command() && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
-    (explains && fits).then_some(command)
+    let clear = explains || names_known(&command, known) || matches!(command, Intent::Reopen(_));
+    (clear && fits).then_some(command)
 }
 
 fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
@@ -393,7 +435,13 @@ fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     match parse_exact(&small::without_courtesies(&rest), known) {
         Intent::Add(tasks) => Some(Intent::Add(fill(tasks))),
         Intent::Offer(tasks) => Some(Intent::Offer(fill(tasks))),
-        _ => None,
+        _ if dates::find_leading(&norms(&rest.words), known.now).is_some() => None,
+        // "Tomorrow at eleven I have a meeting": as with the date behind it.
+        _ => {
+            let turned = rest.words.iter().chain(&utterance.words[..length]).cloned().collect();
+            let intent = parse_exact(&small::without_courtesies(&Utterance::new(turned)), known);
+            matches!(intent, Intent::Add(_) | Intent::Offer(_) | Intent::SetDue(..)).then_some(intent)
+        }
     }
 }
 

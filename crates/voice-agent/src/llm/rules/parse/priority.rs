@@ -69,6 +69,8 @@ pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
         | ["unimportant"]
         | ["not", "important"]
         | ["not", "urgent"]
+        | ["no" | "not", "rush" | "hurry"]
+        | ["no", "big", "rush" | "hurry"]
         | ["not", "that", "important"]
         | ["less", "important"]
         | ["less", "urgent"]
@@ -93,7 +95,18 @@ pub(super) fn trailing_priority(words: &[Word]) -> Option<(usize, Priority)> {
         let introduced =
             matches!(norm[start], "with" | "as" | "at" | "it's" | "is" | "a" | "very" | "really" | "to" | "that's");
         let clear = norm[start..].iter().any(|word| {
-            matches!(*word, "priority" | "urgent" | "asap" | "urgently" | "important" | "unimportant" | "critical")
+            matches!(
+                *word,
+                "priority"
+                    | "urgent"
+                    | "asap"
+                    | "urgently"
+                    | "important"
+                    | "unimportant"
+                    | "critical"
+                    | "rush"
+                    | "hurry"
+            )
         });
         let pause = start == 0 || words[start - 1].pauses();
         // "buy something important" keeps its word; ", important" and "as important" do not.

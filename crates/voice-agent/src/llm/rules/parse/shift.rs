@@ -4,7 +4,8 @@
 use std::sync::LazyLock;
 
 use super::super::dates;
-use super::super::normalise::{Utterance, norms};
+use super::super::lexicon;
+use super::super::normalise::{Utterance, norms, tokenise};
 use super::rule::{Match, Rule, first_match, rules};
 use super::{Intent, Known, Target, target};
 
@@ -42,7 +43,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| moved(found),
         ),
         (
-            r"(?:(?P<t>.+?) )??(?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
+            r"(?:(?P<t>.+?)(?: is| starts| begins| will be| happens| comes|'s| has to be| should be)? )??(?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
             |found| moved(found),
         ),
         (
@@ -65,6 +66,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?P<t>.+?) (?:needs to|has to|must|should|is to|have to|need to) (?:go out|be out|be sent|be done|be finished|be ready|be in|happen|get done|be submitted|be there|be handed in)(?: by| on| before)? (?P<d>.+)",
             |found| told(found),
         ),
+        (
+            r"(?P<t>.+?) (?:needs? to|has to|have to|must|should|ought to) be (?P<v>[a-z]+)(?: (?P<p>up|off|out|down|in|away|back))?(?: (?P<d>(?:by|on|at|before|until|in|tomorrow|today|tonight|this|next|monday|tuesday|wednesday|thursday|friday|saturday|sunday).*))?",
+            |found| needed(found),
+        ),
         (r"(?P<t>.+?)(?: is|'s| starts| begins) (?:now )?at (?P<d>.+?)(?: now| instead)?", |found| at_hour(found)),
         (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
         (r"(?:skip|scrap|drop|forget|ditch|cancel) (?P<t>.+?)(?: this time| today| after all)?", |found| {
@@ -77,6 +82,23 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     first_match(&RULES, utterance, known)
+}
+
+/// "Gym at six instead", "the report on Friday instead": another date for a task on the list, or for what was spoken of.
+pub(super) fn instead(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let norm = norms(&utterance.words);
+    let norm = norm.strip_suffix(&["please"]).unwrap_or(&norm).strip_suffix(&["instead"])?;
+    let (start, due) = (0..norm.len()).find_map(|start| {
+        let hour = matches!(norm[start], "to" | "for").then(|| [&["at"], &norm[start + 1..]].concat());
+        let linked = start == 0 || matches!(norm[start], "at" | "on" | "to" | "for" | "by" | "tomorrow" | "next");
+        let due = dates::parse(&norm[start..], known.now).or_else(|| dates::parse(&hour?, known.now))?;
+        linked.then_some((start, due))
+    })?;
+    if start == 0 {
+        return Some(Intent::Date(due));
+    }
+    let named = known.titles.named(&norm[..start])?;
+    Some(Intent::SetDue(Target::Title(named.to_owned()), Some(due)))
 }
 
 /// The task that the words name, if it is one that is known or pointed at.
@@ -102,6 +124,26 @@ fn known_target(found: &Match<'_>) -> Option<Target> {
 fn told(found: &Match<'_>) -> Option<Intent> {
     let due = dates::parse(&norms(found.words("d")), found.known.now)?;
     Some(Intent::SetDue(known_target(found)?, Some(due)))
+}
+
+/// "The cake needs to be picked up on Saturday": a date for "pick up the cake", or something to do.
+fn needed(found: &Match<'_>) -> Option<Intent> {
+    let base = lexicon::present_of(found.text("v"))?;
+    let verb = [base.as_str(), found.text("p")].join(" ");
+    let mut norm: Vec<&str> = verb.split_whitespace().collect();
+    norm.extend(norms(found.words("t")));
+    let named = found.known.titles.named(&norm).map(|named| Target::Title(named.to_owned()));
+    let named = named.or_else(|| known_target(found));
+    let due = dates::parse(&norms(found.words("d")), found.known.now);
+    match (named, due) {
+        (Some(named), Some(due)) => Some(Intent::SetDue(named, Some(due))),
+        (None, due) if due.is_some() || found.text("d").is_empty() => {
+            let said: Vec<&str> = found.words("t").iter().map(|word| word.raw.as_str()).collect();
+            let words = tokenise(&format!("{} {} {}", verb.trim(), said.join(" "), found.text("d")));
+            Some(Intent::Offer(super::new_tasks(&words, false, found.known)))
+        }
+        _ => None,
+    }
 }
 
 /// "Lunch is at one now".
@@ -136,7 +178,7 @@ fn moved(found: &Match<'_>) -> Option<Intent> {
 }
 
 /// "Two days", "another week", "half an hour".
-fn amount(text: &str) -> Option<Shift> {
+pub(crate) fn amount(text: &str) -> Option<Shift> {
     // "An hour", "a couple of hours", "another hour".
     let words: Vec<&str> = text.split(' ').filter(|word| !matches!(*word, "another" | "more" | "by")).collect();
     if words == ["half", "an", "hour"] {

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::super::dates;
+use super::super::lexicon;
 use super::super::normalise::{Utterance, Word};
 use super::super::titles::Titles;
 use super::rule::{Rule, first_match, rules};
@@ -20,6 +21,16 @@ pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
     if words.len() == utterance.words.len() { utterance.clone() } else { Utterance::new(words.to_vec()) }
 }
 
+/// "Would you mind marking it as done": the command that is asked for.
+pub(super) fn asked(utterance: Utterance) -> Utterance {
+    let Some(command) = utterance.words.first().and_then(|word| lexicon::command_of(&word.norm)) else {
+        return utterance;
+    };
+    let mut words = utterance.words;
+    command.clone_into(&mut words[0].norm);
+    Utterance::new(words)
+}
+
 const LEADING: &[&[&str]] = &[
     &["listen"],
     &["look"],
@@ -33,6 +44,8 @@ const LEADING: &[&[&str]] = &[
     &["can", "you", "please"],
     &["could", "you", "please"],
     &["would", "you", "please"],
+    &["would", "you", "mind"],
+    &["do", "you", "mind"],
     &["i'd", "like", "you", "to"],
     &["i", "would", "like", "you", "to"],
     &["i", "want", "you", "to"],
@@ -104,6 +117,8 @@ const LEADING: &[&[&str]] = &[
     &["quickly"],
     &["first", "of", "all"],
     &["um"],
+    &["like"],
+    &["you", "know"],
 ];
 
 const TRAILING: &[&[&str]] = &[
@@ -147,6 +162,11 @@ fn leading_courtesy(words: &[Word]) -> Option<usize> {
                 | "lovely"
                 | "nice"
                 | "excellent"
+                | "brilliant"
+                | "fantastic"
+                | "awesome"
+                | "super"
+                | "amazing"
         )
     {
         return Some(1);
@@ -234,7 +254,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::No),
         ),
         (
-            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|never mine|that's enough|enough|that will do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that))(?: (?:thanks|thank you|then|please|for now))*",
+            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|never mine|that's enough|enough|that will do|that'll do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that))(?: (?:thanks|thank you|then|please|for now|that will do|that'll do|that's enough|enough))*",
             |_| Some(Intent::Cancel),
         ),
         (
@@ -254,13 +274,17 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:(?:no|oh|oh no|sorry|oops|actually) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i need (?:that|it) back|i want (?:that|it) back)(?: (?:please|again|then))*",
             |_| Some(Intent::BringBack),
         ),
+        (
+            r"(?:redo|re do|do it again after all|undo the undo|undo (?:your|my|that) undo)(?: (?:it|that|this|please|the last (?:one|change)|again))*",
+            |_| Some(Intent::Redo),
+        ),
         // By sound, or as one says it only of what has just happened.
         (
             r"(?:(?:no|oh|oh no|sorry) )*(?:and do|on do|under|and do that|on do that|under that|i knew that|i knew it|i new that|a new that|i know that|undo bat|undo dad|undo hat|undo cat|undo (?:[a-z]{2,4})|and you that|and you|on to that|go back|oops|whoops)(?: (?:please|again|too|that|it))*",
             |_| Some(Intent::SoundsLikeUndo),
         ),
         (
-            r"(?:let's |let us |i want to |i'd like to |i would like to |can we |we should |shall we |help me |help me to |start |begin |do |start to |time to |i need to )*(?:a |my |the )?(?:review|re view|go through|walk through|run through|look through|step through|work through|go over|reviewing|go threw|take me through|walk me through)(?: (?:(?:all|each)(?: of)?|with me))?(?: (?:my|the|our|these|those|open|remaining|everything|them|all))*(?: (?:tasks?|list|to-?dos?|to-do list|task list|to do list|items|open tasks))?(?: (?:one by one|one at a time|together|with me|now|review|again|please))*",
+            r"(?:let's |let us |i want to |i'd like to |i would like to |can we |we should |shall we |help me |help me to |start |begin |do |start to |time to |i need to )*(?:a |my |the )?(?:review|re view|go through|walk through|run through|look through|step through|work through|go over|reviewing|go threw|take me through|walk me through)(?: (?:(?:all|each)(?: of)?|with me))?(?: (?:my|the|our|these|those|open|remaining|everything|them|all))*(?: (?:tasks?|list|to-?dos?|to-do list|task list|to do list|items|open tasks))?(?: (?:that's|that is|that are|which is)(?: still)? (?:open|left|due|on (?:my|the) list|there))?(?: (?:one by one|one at a time|together|with me|now|review|again|please))*",
             |found| {
                 // "review the proposal" is a task; "review", "review my tasks" is not.
                 let _ = found;
@@ -323,6 +347,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 (means && !matches!(norms[0], "done" | "finished" | "complete")).then_some(Intent::Correct(words))
             },
         ),
+        // "No, undo that, I meant the pears": what is corrected is taken back.
+        (
+            r"(?:(?:no|oh|oh no|sorry|oops|wait|actually) )*(?:undo (?:it|that|this)|take (?:it|that) back) (?:because |since )?i (?:meant|mean|said|wanted) (?P<what>.+)",
+            |found| Some(Intent::Correct(found.words("what").to_vec())),
+        ),
         // "No, not the milk, call John", "not today, tomorrow": the pause divides them.
         (r"(?:(?:no|sorry|nope|wait) )*not (?P<w>.+)", |found| {
             let words = found.words("w");
@@ -353,6 +382,18 @@ pub(super) fn parse_whole_talk(utterance: &Utterance) -> Option<Intent> {
     // These are looked for anywhere in a sentence, and come after the commands that may contain them.
     let loose = matches!(talk, Intent::Talk(Talk::OffTopic | Talk::Recording | Talk::Weather));
     (!loose && utterance.words.len() <= 8).then_some(talk)
+}
+
+/// Small talk behind the courtesies that lead to it: "okay great, thank you so much".
+pub(super) fn parse_led_talk(utterance: &Utterance) -> Option<Intent> {
+    let mut words: &[Word] = &utterance.words;
+    while let Some(length) = leading_courtesy(words) {
+        words = &words[length..];
+        if let Some(talk) = parse_whole_talk(&Utterance::new(words.to_vec())) {
+            return Some(talk);
+        }
+    }
+    None
 }
 
 /// Answers, farewells and the like.

@@ -2,8 +2,8 @@
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, norms};
-use super::{Intent, Known, MAX_COMMANDS, Target, parse_one};
+use super::super::normalise::{Utterance, Word, norms, title};
+use super::{Intent, Known, MAX_COMMANDS, Missing, Target, parse_one};
 
 fn starts_any(words: &[&str], phrases: &[&[&str]]) -> bool {
     phrases.iter().any(|phrase| words.starts_with(phrase))
@@ -103,6 +103,22 @@ fn seams(words: &[Word]) -> Vec<(usize, usize)> {
     seams
 }
 
+/// What begins a command of its own even behind a title.
+const STRONG: &[&[&str]] = &[
+    &["add"],
+    &["remind"],
+    &["mark"],
+    &["undo"],
+    &["what's"],
+    &["show"],
+    &["i've"],
+    &["i"],
+    &["i'll"],
+    &["make", "it"],
+    &["make", "that"],
+    &["how"],
+];
+
 /// The commands that the words hold, if they are two or more and each is understood; else nothing.
 pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     let words = &utterance.words;
@@ -114,9 +130,7 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
             continue;
         }
         let rest = norms(&words[start..]);
-        // "… and I watered the plants".
-        let told = matches!(rest.first(), Some(&"i" | &"i've"))
-            && rest.get(1).is_some_and(|word| lexicon::present_of(word).is_some());
+        let told = tells(&words[start..], known);
         let elided = elided(&words[from..end], &words[start..], known);
         if !told && !elided && !opens_command(&rest) {
             continue;
@@ -131,22 +145,7 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         // "add a task to call Bob and delete old backups" is two titles: only "add", "mark … as done" and the like are
         // commands in the middle of a sentence that adds.
         let adding = matches!(before, Intent::Add(_)) && !after_sentence;
-        let strong = starts_any(
-            &rest,
-            &[
-                &["add"],
-                &["remind"],
-                &["mark"],
-                &["undo"],
-                &["what's"],
-                &["show"],
-                &["i've"],
-                &["i"],
-                &["make", "it"],
-                &["make", "that"],
-                &["how"],
-            ],
-        );
+        let strong = starts_any(&rest, STRONG);
         if adding && !strong && !stands_alone(&before, &words[start..], known) {
             continue;
         }
@@ -174,7 +173,33 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     let tag = |intent: &Intent| intent.is_command();
     intents.dedup();
     share_day(&mut intents);
+    share_change(&mut intents);
     if intents.iter().all(tag) { super::chain(intents) } else { Vec::new() }
+}
+
+/// "Move A and B to Monday": what is said of the second is meant of the first.
+fn share_change(intents: &mut [Intent]) {
+    for at in (1..intents.len()).rev() {
+        let (before, rest) = intents.split_at_mut(at);
+        let Some(first @ Intent::Incomplete(..)) = before.last_mut() else { continue };
+        let filled = match (&*first, rest.first()) {
+            (Intent::Incomplete(Missing::Date, inner), Some(Intent::SetDue(_, due @ Some(_)))) => match &**inner {
+                Intent::SetDue(target, None) => Intent::SetDue(target.clone(), *due),
+                _ => continue,
+            },
+            _ => continue,
+        };
+        *first = filled;
+    }
+}
+
+/// Whether the words tell of a task: "… and I watered the plants", "… and I'll visit Nadia on Friday".
+fn tells(words: &[Word], known: Known<'_>) -> bool {
+    match norms(words).as_slice() {
+        ["i" | "i've", verb, ..] => lexicon::present_of(verb).is_some(),
+        ["i'll" | "we'll", ..] => matches!(parse_one(&Utterance::new(words.to_vec()), known), Intent::SetDue(..)),
+        _ => false,
+    }
 }
 
 /// "At 7 tomorrow … and at 9": an hour alone is on the day that was named before it.
@@ -216,6 +241,85 @@ pub(super) fn sentences(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
         intents.push(fits.then_some(intent)?);
     }
     Some(super::chain(intents))
+}
+
+/// "We ran out of soap, put it on the list": what is told is asked for in the same breath.
+pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let words = &utterance.words;
+    seams(words).into_iter().find_map(|(end, start)| {
+        let rest = &words[start..];
+        let adds = rest.len() > 1
+            && matches!(rest[0].norm.as_str(), "add" | "put" | "pop" | "stick" | "note")
+            && matches!(rest[1].norm.as_str(), "it" | "that" | "this" | "them" | "those");
+        let listed = |word: &Word| {
+            let word = word.norm.as_str();
+            matches!(
+                word,
+                "on" | "to" | "onto" | "in" | "down" | "my" | "the" | "our" | "list" | "there" | "please" | "then"
+            )
+        };
+        if !adds || !rest[2..].iter().all(listed) {
+            return None;
+        }
+        match parse_one(&Utterance::new(words[..end].to_vec()), known) {
+            Intent::Offer(tasks) => Some(Intent::Add(tasks)),
+            _ => None,
+        }
+    })
+}
+
+/// "I won't manage the slides today, make it Thursday": what is told names the task, and what is asked for points at it.
+pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let words = &utterance.words;
+    let (end, start) = *seams(words).last()?;
+    let before = norms(&words[..end]);
+    let named = || known.titles.mentioned(&before).map(|title| Target::Title(title.to_owned()));
+    let intent = parse_one(&Utterance::new(words[start..].to_vec()), known);
+    let pointed = match intent {
+        Intent::SetDue(Target::It, due @ Some(_)) => Intent::SetDue(named()?, due),
+        Intent::SetPriority(Target::It, priority) => Intent::SetPriority(named()?, priority),
+        Intent::Shift(Target::It, shift) => Intent::Shift(named()?, shift),
+        Intent::Delete(targets) if targets == [Target::It] => Intent::Delete(vec![named()?]),
+        _ => return None,
+    };
+    let told = parse_one(&Utterance::new(words[..end].to_vec()), known);
+    (!told.is_command()).then_some(pointed)
+}
+
+/// What is understood of a sentence that is not understood as a whole: its commands are carried out, and what is none of them is
+/// said to be lost. None if there is no command in it.
+pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
+    let words = &utterance.words;
+    let mut parts: Vec<&[Word]> = Vec::new();
+    let mut from = 0;
+    for (end, start) in seams(words) {
+        if start > from && end > from && (words[end - 1].pauses() || opens_command(&norms(&words[start..]))) {
+            parts.push(&words[from..end]);
+            from = start;
+        }
+    }
+    parts.push(&words[from..]);
+    if !(2..=MAX_COMMANDS).contains(&parts.len()) {
+        return None;
+    }
+    let mut intents = Vec::with_capacity(parts.len());
+    for part in parts {
+        match parse_one(&Utterance::new(part.to_vec()), known) {
+            // Between commands, what could be done is to be added.
+            Intent::Offer(tasks) => intents.push(Intent::Add(tasks)),
+            Intent::Incomplete(..) | Intent::Goodbye | Intent::Unknown | Intent::Date(_) => {
+                intents.push(Intent::Missed(title(part)));
+            }
+            intent if intent.is_command() => intents.push(intent),
+            // Courtesies and the like need no answer beside a command.
+            _ => {}
+        }
+    }
+    let commanded = |intent: &Intent| intent.is_command() && !matches!(intent, Intent::Add(_));
+    let added = utterance.words.iter().any(|word| matches!(word.norm.as_str(), "add" | "remind"));
+    (intents.iter().any(commanded) || added)
+        .then(|| super::chain(intents))
+        .filter(|all| all.iter().any(Intent::is_command))
 }
 
 /// Whether the words need the verb of the clause before: "set A to high | and B to low", "move A to Friday and B to

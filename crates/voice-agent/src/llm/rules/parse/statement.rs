@@ -8,7 +8,7 @@ use super::super::normalise::{Utterance, Word, norms};
 use super::change::complete;
 use super::priority::find_priority;
 use super::rule::{Match, Rule, first_match, rules};
-use super::{Filter, Intent, Known, Missing, Priority, Target, target};
+use super::{Filter, Intent, Known, Missing, Priority, Target, joined_titles, target};
 
 /// Statements about tasks, tried after all commands.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -21,7 +21,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:{I}(?: just| already| now| also| finally)*|just|already) (?:done|finished|completed|did|been done|taken care of|took care of|dealt with|handled|through|sorted|crossed off)(?: with| doing| off)? (?P<t>.+?)(?: already| now| today| just now| yesterday| this morning| last night| earlier)?",
             |found| complete(found),
         ),
-        (r"(?:finished|completed|done|did|taken care of|dun)(?: with| doing)? (?P<t>.+)", |found| {
+        (r"(?:finished|completed|done|did|taken care of|dun)(?: with| doing)? (?P<t>.+?)(?: already| now)?", |found| {
             let first = found.words("t").first().map_or("", |word| word.norm.as_str());
             (!matches!(first, "and" | "or" | "but")).then(|| complete(found)).flatten()
         }),
@@ -94,6 +94,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         }),
         (
             r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now| yesterday| this morning| last night| earlier| today| this afternoon)?",
+            |found| did(found),
+        ),
+        // "Ben has already taken out the recycling": whoever did it.
+        (
+            r"(?:(?:my|the|our) )?[a-z]+ (?:has |have )?(?:just |already |now |finally )*(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now| yesterday| this morning| last night| earlier| today)?",
             |found| did(found),
         ),
         // "I've sent it."
@@ -269,10 +274,27 @@ fn did(found: &Match<'_>) -> Option<Intent> {
         norm.extend(norms(&words));
         found.known.titles.named(&norm).map_or(usize::MAX, |title| title.split(' ').count())
     };
-    let base = bases.iter().filter(named).min_by_key(length)?;
+    let Some(base) = bases.iter().filter(named).min_by_key(length) else {
+        return did_each(&bases, &words, found.known);
+    };
     let verb = Word { raw: base.clone(), lead: String::new(), trail: String::new(), norm: base.clone(), quoted: false };
     words.insert(0, verb);
     Some(Intent::Complete(vec![target(&words)?]))
+}
+
+/// "I bought the tofu and the noodles": each of them, if each is on the list.
+fn did_each(bases: &[String], words: &[Word], known: Known<'_>) -> Option<Intent> {
+    let parts = joined_titles(words, true, known);
+    let named = |part: &&[Word]| {
+        let mut titles = bases.iter().filter_map(|base| {
+            let mut norm: Vec<&str> = vec![base.as_str()];
+            norm.extend(norms(part));
+            known.titles.named(&norm)
+        });
+        titles.next().map(|title| Target::Title(title.to_owned()))
+    };
+    let targets: Option<Vec<Target>> = parts.iter().map(named).collect();
+    targets.filter(|targets| targets.len() > 1).map(Intent::Complete)
 }
 
 /// "I'll finish the report tomorrow": a date for a task that is on the list, or something to do that is not. Never done.

@@ -127,6 +127,7 @@ pub(super) fn several(scene: &Scene<'_>, calls: &[&Called<'_>]) -> String {
         ("completed", _) => format!("Great, {names} are done."),
         ("reopened", _) => format!("Okay, {names} are open again."),
         ("updated", "set_priority") => format!("Okay, {names} now have {} priority.", tasks[0].priority),
+        ("updated", _) if !same_due => calls.iter().map(|called| one(scene, called)).collect::<Vec<String>>().join(" "),
         ("updated", _) => match due_words(tasks[0].due, scene) {
             Some(due) => format!("Okay, {names} are now due {due}."),
             None => format!("Okay, {names} have no due date any more."),

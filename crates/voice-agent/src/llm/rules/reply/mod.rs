@@ -10,7 +10,7 @@ use super::dialogue::{Called, TaskView, Turn, is_look};
 use super::normalise::{capitalised, shortened};
 use super::parse::{NewTask, Priority};
 
-pub(crate) use talk::{is_lost, not_understood, repeat, talk};
+pub(crate) use talk::{is_lost, missed, not_understood, repeat, talk};
 
 /// Said when nobody has said anything yet.
 pub(crate) const OPENING: &str = "How can I help with your tasks?";

@@ -64,6 +64,11 @@ pub(crate) fn is_lost(reply: &str) -> bool {
     LOST.iter().any(|beginning| reply.starts_with(beginning))
 }
 
+/// About words between commands that were understood.
+pub(crate) fn missed(words: &str) -> String {
+    format!("I didn't get the part, {}.", shortened(words, 60))
+}
+
 /// Honest about what was not understood: what was heard, and what can be said; something else every time.
 pub(crate) fn not_understood(scene: &Scene<'_>, utterance: &Utterance) -> String {
     let lost = scene.history().iter().rev().take_while(|turn| is_lost(&turn.reply)).count();

@@ -114,6 +114,7 @@ const STOP: &[&str] = &[
     "that's enough thanks",
     "that's enough thank you",
     "that will do",
+    "that'll do",
     "i've had enough",
     "thank you that's enough",
     "thanks that's enough",
@@ -207,7 +208,15 @@ pub(super) fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decis
     if KEEP.contains(&text) {
         return Decision::Keep;
     }
-    if STOP.contains(&text) {
+    // "Stop, that'll do": twice the same.
+    let parts: Vec<String> = utterance
+        .words
+        .split_inclusive(Word::pauses)
+        .map(|part| norms(part).join(" "))
+        .filter(|part| !matches!(part.as_str(), "okay" | "ok" | "please"))
+        .map(|part| part.trim_start_matches("okay ").trim_start_matches("ok ").to_owned())
+        .collect();
+    if STOP.contains(&text) || !parts.is_empty() && parts.iter().all(|part| STOP.contains(&part.as_str())) {
         return Decision::Stop;
     }
     if DONE.contains(&text) {

@@ -199,7 +199,7 @@ async fn a_probe_that_is_answered_is_well() {
         assert_eq!(socket.next().await.unwrap().unwrap(), Message::text(r#"{"type":"CloseStream"}"#));
         socket.send(Message::text(include_str!("../fixtures/speech_started.json"))).await.unwrap();
         socket.send(Message::text(answer)).await.unwrap();
-        assert_eq!(probing.await.unwrap(), Ok(()));
+        assert_eq!(probing.await.unwrap(), Ok(Some(voice_core::cost::Quantity::AudioMs(100))));
     }
 }
 

@@ -23,7 +23,8 @@ type Line = (u32, Vec<Part>);
 pub(super) struct Grammar {
     /// Tokens of words and, in angle brackets, of classes.
     tokens: HashMap<String, Token>,
-    classes: BTreeMap<String, Vec<String>>,
+    /// Words with their weights.
+    classes: BTreeMap<String, Vec<(String, u32)>>,
     rules: HashMap<String, Vec<Line>>,
 }
 
@@ -36,7 +37,7 @@ impl Grammar {
             if line.starts_with('@') {
                 section = line;
             } else if let Some(class) = section.strip_prefix("@words ") {
-                let words = line.split_ascii_whitespace().map(str::to_owned);
+                let words = line.split_ascii_whitespace().map(weighed);
                 grammar.classes.entry(class.to_owned()).or_default().extend(words);
             } else if let Some(rule) = section.strip_prefix("@rules ")
                 && let Some((weight, parts)) = line.split_once(' ')
@@ -48,7 +49,7 @@ impl Grammar {
         }
         for words in grammar.classes.values_mut() {
             words.sort_unstable();
-            words.dedup();
+            words.dedup_by(|a, b| a.0 == b.0);
         }
         grammar
     }
@@ -93,8 +94,9 @@ impl Grammar {
         }
         for (class, words) in &self.classes {
             let Some(token) = self.class(class) else { continue };
-            for word in words {
-                members.entry(word.clone()).or_default().push((token, 1.0 / words.len() as f32));
+            let all: u32 = words.iter().map(|(_, weight)| weight).sum();
+            for (word, weight) in words {
+                members.entry(word.clone()).or_default().push((token, *weight as f32 / all as f32));
             }
         }
         members.values_mut().for_each(|tokens| tokens.sort_by_key(|(token, _)| *token));
@@ -137,6 +139,13 @@ impl Grammar {
             }
         }
     }
+}
+
+/// "milk*4" is a word that is four times as likely as others of its class.
+fn weighed(entry: &str) -> (String, u32) {
+    let weighed = entry.split_once('*').and_then(|(word, weight)| Some((word, weight.parse().ok()?)));
+    let (word, weight) = weighed.unwrap_or((entry, 1));
+    (word.to_owned(), weight)
 }
 
 /// Seeded chance (`SplitMix64`).
@@ -199,9 +208,18 @@ mod tests {
                 None => assert_eq!(bare(token), *token),
             }
         }
-        for word in grammar.classes.values().flatten() {
+        for (word, weight) in grammar.classes.values().flatten() {
+            assert!(*weight > 0);
             assert_eq!(bare(word), *word);
         }
+    }
+
+    #[test]
+    fn a_weight_makes_a_word_likelier() {
+        let grammar = Grammar::read("@words food\nmilk*3 soap\n@rules sentence\n1 <food>\n");
+        let members = grammar.members();
+        let share = |word: &str| members[word][0].1;
+        assert!((share("milk") - 0.75).abs() < 1e-6 && (share("soap") - 0.25).abs() < 1e-6);
     }
 
     #[test]

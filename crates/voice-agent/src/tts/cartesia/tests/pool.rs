@@ -164,7 +164,7 @@ async fn a_probe_speaks_the_least_and_ends_its_context() {
     assert_eq!((text.as_str(), &peer.next().await["continue"]), ("Yes. ", &json!(false)));
     peer.audio(&context, 1, &[0xff; 160]).await;
     peer.flush_done(&context, 1).await;
-    assert_eq!(within(probe).await.unwrap(), Ok(()));
+    assert_eq!(within(probe).await.unwrap(), Ok(Some(voice_core::cost::Quantity::AudioMs(20))));
 
     let probe = tokio::spawn(voice.probe());
     let (context, _) = peer.chunk().await;

@@ -217,7 +217,7 @@ async fn a_probe_speaks_the_least() {
         asked.end().await;
     };
     let (probed, ()) = within(futures_util::future::join(voice.probe(), answering)).await;
-    assert_eq!(probed, Ok(()));
+    assert_eq!(probed, Ok(Some(voice_core::cost::Quantity::AudioMs(20))));
     let refusing = async { server.next().await.refuse(503, "", "").await };
     let (probed, ()) = within(futures_util::future::join(voice.probe(), refusing)).await;
     assert_eq!(probed, Err(Kind::Unavailable.into()));

@@ -1,0 +1,96 @@
+//! Answers that were given before: looked for before a model is asked, and noted when one has answered.
+
+use voice_core::Input;
+use voice_core::failover::EMBEDDED;
+use voice_core::ids::{LlmRequestId, ReplyId, RungId};
+use voice_core::provider::Stage;
+
+use super::{Done, Driver};
+use crate::answer_cache::AnswerKey;
+use crate::llm::LlmRequest;
+
+/// The one tool that an answer which is kept may have used: it reads, and changes nothing.
+const READS: &str = "list_tasks";
+
+/// An answer in the making that may be kept.
+#[derive(Debug)]
+pub(super) struct Noting {
+    key: AnswerKey,
+    reply: ReplyId,
+    request: Option<LlmRequestId>,
+    answer: String,
+    called: bool,
+    /// What it says is of these tasks, and not of titles that may be older.
+    is_fresh: bool,
+}
+
+impl Driver {
+    /// Whether an answer to this may have been kept, and under which key, but for the tasks' revision.
+    pub(super) fn may_recall(&self, rung: RungId, request: &LlmRequest) -> Option<AnswerKey> {
+        let rung = self.labels.chains.of(Stage::Llm).get(usize::from(rung.0))?;
+        // A change that is on its way to the store has no revision yet. What is built in costs nothing.
+        if !self.deps.answer_cache.is_on() || self.staging.is_staged() || rung.provider == EMBEDDED {
+            return None;
+        }
+        AnswerKey::of(&self.doc.user_id, (&rung.provider, &rung.model), request)
+    }
+
+    /// What was found for a request that is still wanted: the answer, or nothing, and a model answers.
+    pub(super) fn take_recall(&mut self, request: LlmRequestId, key: AnswerKey, found: Option<String>) {
+        let Some(asked) = self.models.get_mut(&request) else { return };
+        self.deps.events.answer_recalled(&self.labels.session_id, found.is_some());
+        let Some(text) = found else {
+            let is_fresh = self.staging.rev() == key.tasks_rev;
+            let (reply, request, answer) = (asked.reply, Some(request), String::new());
+            self.noting = Some(Noting { key, reply, request, answer, called: false, is_fresh });
+            return;
+        };
+        // No model was asked, so nothing was used, and nothing is learned of how quick one is.
+        asked.booked = true;
+        self.recalled = Some(request);
+        for input in [Input::LlmText { request, text }, Input::LlmDone { request }] {
+            self.take_done(Done::Core(input));
+        }
+    }
+
+    /// A model is asked: for the answer that is noted, once more after its tool, or for another.
+    pub(super) fn note_request(&mut self, request: LlmRequestId, reply: ReplyId) {
+        match self.noting.as_mut().filter(|noting| noting.reply == reply && noting.request.is_none()) {
+            Some(noting) => (noting.request, noting.called) = (Some(request), false),
+            // Another answer, or another model beside the first.
+            None => self.noting = None,
+        }
+    }
+
+    /// Notes what a model says; keeps it when it is all there and nothing was changed.
+    pub(super) fn note_answer(&mut self, input: &Input) {
+        let Some(noting) = &mut self.noting else { return };
+        let of_it = |request: &LlmRequestId| noting.request == Some(*request);
+        let is_lost = match input {
+            Input::LlmText { request, text } if of_it(request) => {
+                noting.answer.push_str(text);
+                noting.called
+            }
+            Input::LlmToolCall { request, name, .. } if of_it(request) => {
+                (noting.called, noting.is_fresh) = (true, true);
+                name != READS || !noting.answer.is_empty()
+            }
+            Input::LlmDone { request } if of_it(request) && noting.called => {
+                noting.request = None;
+                false
+            }
+            Input::LlmDone { request } if of_it(request) => {
+                if noting.is_fresh {
+                    let (key, answer) = (noting.key.clone(), std::mem::take(&mut noting.answer));
+                    self.deps.answer_cache.put(key, answer, self.deps.clock.now());
+                }
+                true
+            }
+            Input::LlmFailed { request, .. } => of_it(request),
+            _ => false,
+        };
+        if is_lost {
+            self.noting = None;
+        }
+    }
+}

@@ -1,0 +1,2 @@
+-- KEYS: one.
+return {redis.call('EXISTS', KEYS[1]) == 1 and 'ok' or 'not_found'}

@@ -1,0 +1,65 @@
+//! The keys. `voice:session:{id}` and `voice:handoff:{id}` are the contract's.
+
+use jiff::civil::Date;
+
+use crate::store::{InstanceId, SessionId, UserId};
+
+/// Counts the owners of all sessions.
+pub(super) const FENCE: &str = "voice:fence";
+/// The names of the sessions that were not swept yet.
+pub(super) const SESSIONS: &str = "voice:sessions";
+/// The days for which there is a spend.
+pub(super) const SPEND_DAYS: &str = "voice:spend:days";
+/// Where changes of tasks are told.
+pub(super) const NEWS: &str = "voice:tasks-changed";
+/// What a health check writes.
+pub(super) const PROBE: &str = "voice:probe";
+/// What a lease's key begins with.
+pub(super) const LEASE: &str = "voice:lease:";
+/// What the key of a day's spend begins with.
+pub(super) const SPEND: &str = "voice:spend:day:";
+
+/// The session's document.
+pub(super) fn session(id: &SessionId) -> String {
+    format!("voice:session:{id}")
+}
+
+/// Fence, owner, token's hash and whether it is over.
+pub(super) fn lease(id: &SessionId) -> String {
+    format!("{LEASE}{id}")
+}
+
+/// What its tools answered, by turn and call.
+pub(super) fn intents(id: &SessionId) -> String {
+    format!("voice:intents:{id}")
+}
+
+/// The context of a planned hand-over.
+pub(super) fn handover(id: &SessionId) -> String {
+    format!("voice:handoff:{id}")
+}
+
+/// The user's tasks, each under `task:{id}`, and their `rev`.
+pub(super) fn tasks(user: &UserId) -> String {
+    format!("voice:tasks:{user}")
+}
+
+/// The user's undo journal.
+pub(super) fn undo(user: &UserId) -> String {
+    format!("voice:undo:{user}")
+}
+
+/// An instance's heartbeat.
+pub(super) fn instance(id: &InstanceId) -> String {
+    format!("voice:instance:{id}")
+}
+
+/// That a batch of spend was added.
+pub(super) fn batch(id: &str) -> String {
+    format!("voice:spend:batch:{id}")
+}
+
+/// What was spent on a day.
+pub(super) fn day(day: Date) -> String {
+    format!("{SPEND}{day}")
+}

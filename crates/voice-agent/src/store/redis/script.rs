@@ -1,0 +1,52 @@
+//! The scripts: each method of the store is one, so that it happens wholly or not at all.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)+) => {$(
+        $(#[$doc])*
+        pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!($(include_str!($file), "\n"),+)));
+    )+};
+}
+
+scripts! {
+    /// Makes a session.
+    CREATE = "create.lua";
+    /// Reads a session.
+    LOAD = "load.lua";
+    /// Becomes a session's owner.
+    CLAIM = "claim.lua";
+    /// Saves a turn.
+    COMMIT = "lease.lua" "tasks.lua" "commit.lua";
+    /// Renews a session.
+    EXTEND = "lease.lua" "extend.lua";
+    /// Ends a session.
+    END = "end.lua";
+    /// Forgets a session.
+    DELETE = "delete.lua";
+    /// Lists the sessions.
+    LIVE = "live.lua";
+    /// Forgets what expired.
+    SWEEP = "sweep.lua";
+    /// Puts down a hand-over.
+    PUT_HANDOVER = "lease.lua" "put_handover.lua";
+    /// Takes a hand-over.
+    TAKE_HANDOVER = "take_handover.lua";
+    /// Reads a user's tasks.
+    READ_TASKS = "read_tasks.lua";
+    /// Changes a user's tasks.
+    CHANGE = "tasks.lua" "change.lua";
+    /// Adds to what was spent.
+    ADD_SPEND = "add_spend.lua";
+    /// The days for which there is a spend.
+    SPEND_DAYS = "spend_days.lua";
+    /// What was spent on some days.
+    SPEND = "spend.lua";
+    /// Sets a key for a time.
+    SET = "set.lua";
+    /// Whether a key is there.
+    EXISTS = "exists.lua";
+}

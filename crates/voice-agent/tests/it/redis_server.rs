@@ -1,0 +1,62 @@
+//! A `redis-server` of a test's own, which keeps every write on the disk. Also of the store's own tests.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// A server of this test's own, on a free port of the loopback interface.
+pub(crate) struct RedisServer {
+    pub(crate) child: Child,
+    pub(crate) port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl RedisServer {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Somebody else may take the port in between: then the server ends, and the next one is tried.
+        for _ in 0..20 {
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            if let Some(child) = launch(port, folder.path()) {
+                return Self { child, port, folder };
+            }
+        }
+        panic!("no redis-server started; is it installed?");
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it as the kernel would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on what it left.
+    pub(crate) fn restart(&mut self) {
+        self.child = launch(self.port, self.folder.path()).unwrap();
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        // It is a test's: whether it had ended already does not matter.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// Waits until it is ready, or has ended.
+fn launch(port: u16, folder: &std::path::Path) -> Option<Child> {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
+    command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(folder);
+    let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().expect("redis-server is installed");
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready = lines.map_while(Result::ok).any(|line| line.contains("Ready to accept connections"));
+    if !ready {
+        child.wait().unwrap();
+    }
+    ready.then_some(child)
+}
