@@ -224,6 +224,10 @@ impl Events {
                 self.metrics.store_errors.inc();
                 error!(session, %commit, "the session could not be saved; it goes on from memory");
             }
+            Observation::CommitConflicted { commit } => {
+                self.metrics.store_conflicts.inc();
+                debug!(session, %commit, "the tasks were changed meanwhile; the turn is computed again");
+            }
             Observation::CostStepTaken { from, to, ceiling, call, day } => {
                 let (from, step, ceiling) = (from.as_str(), to.as_str(), ceiling.as_str());
                 let labels = ByStep { step: step.to_owned(), ceiling: ceiling.to_owned() };
@@ -397,7 +401,7 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use voice_core::cost::Quantity;
-    use voice_core::ids::{ReplyId, SpeechId, TurnId};
+    use voice_core::ids::{CommitId, ReplyId, SpeechId, TurnId};
     use voice_core::output::HushEnd;
 
     use super::*;
@@ -426,6 +430,8 @@ mod tests {
             Observation::ToolFinished { name: "add_task".to_owned(), duration_ms: 1, failed: false },
             Observation::ToolFinished { name: "drop_database".to_owned(), duration_ms: 1, failed: true },
             Observation::DeadlineMissed { state: "llm_first" },
+            Observation::CommitFailed { commit: CommitId(1) },
+            Observation::CommitConflicted { commit: CommitId(2) },
         ]);
         for line in [
             "voice_turns_total{channel=\"browser\"} 1",
@@ -444,6 +450,8 @@ mod tests {
             "voice_tool_calls_total{tool=\"add_task\",outcome=\"ok\"} 1",
             "voice_tool_calls_total{tool=\"unknown\",outcome=\"failed\"} 1",
             "voice_deadlines_missed_total{state=\"llm_first\"} 1",
+            "voice_store_errors_total 1",
+            "voice_store_conflicts_total 1",
         ] {
             assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
         }
