@@ -66,6 +66,22 @@ const INTRODUCES: [&str; 22] = [
 /// How a question begins that asks about a recording, and does not ask for anything.
 const QUESTIONS: [&str; 14] =
     ["what", "what's", "when", "who", "why", "how", "are", "is", "do", "did", "does", "which", "where", "was"];
+/// What is said while looking for the word; it parts nothing.
+const HESITATIONS: &[&str] = &["uh", "um", "er", "erm", "uhm", "hm", "hmm", "mm", "eh", "ah", "umm", "uhh"];
+/// Verbs that take a leave back: "I withdraw my consent".
+const WITHDRAWS: &[&str] =
+    &["withdraw", "withdrawing", "withdrawn", "revoke", "revoking", "retract", "rescind", "cancel"];
+/// What the leave is called.
+const LEAVES: &[&str] = &["consent", "permission"];
+/// Verbs that do away with what was recorded: "delete the recording".
+const ERASES: &[&str] = &["delete", "remove", "forget", "erase", "discard", "scrap", "destroy", "wipe"];
+/// Verbs that keep what was heard: "stop saving my voice".
+const KEEPS: &[&str] = &["saving", "save", "storing", "store", "keeping", "keep", "capturing", "capture"];
+/// What of a caller is kept.
+const KEPT: &[&str] = &["voice", "audio", "call", "conversation", "words"];
+/// Short ways to forbid, also alone: "are you recording this? Please don't".
+const DONTS: &[&str] = &["don't", "dont", "not", "stop"];
+
 /// Words that may stand around a request to stop, and between its two words.
 const COURTESIES: [&str; 72] = [
     "please",
@@ -173,8 +189,75 @@ pub fn without_stop_recording(text: &str) -> String {
     joined.map_or(trimmed, |word| trimmed.get(word.len()..).unwrap_or(trimmed)).to_owned()
 }
 
-/// The text cut where a clause may begin: behind a sentence's end or a comma, and in front of "and", "but", "then".
+/// The text cut where a clause may begin, and joined again where a hesitation or a recogniser's comma parted one:
+/// "stop, um, recording", "are you recording this? Please don't".
 fn spans(text: &str) -> Vec<&str> {
+    let pieces = pieces(text);
+    let mut spans = Vec::new();
+    let (mut from, mut at) = (0, 0);
+    while at < pieces.len() {
+        let next = at + 1 + continued(&pieces[at..]);
+        let to = from + pieces[at..next].iter().map(|piece| piece.len()).sum::<usize>();
+        spans.push(&text[from..to]);
+        (from, at) = (to, next);
+    }
+    spans
+}
+
+/// How many of the next pieces belong to the first.
+fn continued(pieces: &[&str]) -> usize {
+    let parts_nothing =
+        |piece: &&&str| normalise(piece).split_whitespace().all(|word| word == "the" || HESITATIONS.contains(&word));
+    let between = pieces.iter().skip(1).take_while(parts_nothing).count();
+    let (Some(first), Some(next)) = (pieces.first(), pieces.get(1 + between)) else { return 0 };
+    let (first, next) = (normalise(first), normalise(next));
+    let (first, next) = (heard(&first), heard(&next));
+    if is_broken_off(&first, &next) || is_refused(&first, &next) { 1 + between } else { 0 }
+}
+
+/// "Stop" and, behind a comma, "recording".
+fn is_broken_off(first: &[&str], next: &[&str]) -> bool {
+    let article = |word: &&&str| matches!(**word, "the" | "this" | "that" | "my" | "your");
+    let last = first.iter().rev().find(|word| !article(word));
+    last.is_some_and(|word| STOPS.contains(word) || DONTS.contains(word))
+        && next.iter().find(|word| !article(word)).is_some_and(|word| RECORDS.contains(word))
+}
+
+/// A question about the recording, and a refusal behind it.
+fn is_refused(question: &[&str], refusal: &[&str]) -> bool {
+    let asks = question.first().is_some_and(|word| QUESTIONS.contains(word));
+    asks && question.iter().any(|word| RECORDS.contains(word)) && refuses(refusal)
+}
+
+/// "Please don't", "I don't want that".
+fn refuses(words: &[&str]) -> bool {
+    words.iter().any(|word| DONTS.contains(word)) && only(words, &[DONTS, &["then"]])
+}
+
+/// Whether there is nothing here but these words, courtesies, and the recording itself.
+fn only(words: &[&str], also: &[&[&str]]) -> bool {
+    words.iter().all(|word| {
+        COURTESIES.contains(word) || RECORDS.contains(word) || also.iter().any(|words| words.contains(word))
+    })
+}
+
+/// The words of a normalised clause without hesitations, and "recording" in one piece where it was misheard in two.
+fn heard(clause: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for word in clause.split_whitespace().filter(|word| !HESITATIONS.contains(word)) {
+        match (words.last(), word) {
+            (Some(&"re"), "cording" | "coding" | "corded") | (Some(&"record"), "in" | "ing") => {
+                words.pop();
+                words.push("recording");
+            }
+            _ => words.push(word),
+        }
+    }
+    words
+}
+
+/// The text cut behind a sentence's end or a comma, and in front of "and", "but", "then".
+fn pieces(text: &str) -> Vec<&str> {
     let mut spans = Vec::new();
     let mut from = 0;
     let mut at = 0;
@@ -202,7 +285,8 @@ fn clauses(text: &str) -> Vec<String> {
     for span in spans(text) {
         let clause = normalise(span);
         let first_words = clause.split(' ').filter(|word| !matches!(*word, "and" | "but" | "then" | "also" | "please"));
-        let stops = first_words.clone().take(1).any(|word| STOPS.contains(&word) || matches!(word, "don't" | "do"));
+        let stops = first_words.clone().take(1).any(|word| STOPS.contains(&word) || matches!(word, "don't" | "do"))
+            || withdraws(&heard(&clause));
         // "Add buy milk and stop recording" is a title and a request; "add rehearse, record and tape" is a title.
         if in_title && !stops {
             clauses.push(format!("task {clause}"));
@@ -215,9 +299,47 @@ fn clauses(text: &str) -> Vec<String> {
     clauses
 }
 
-/// Whether a clause, normalised, stops or forbids a recording.
+/// Whether a clause, normalised, stops or forbids a recording, or takes the leave back.
 fn forbids_recording(clause: &str) -> bool {
-    let words: Vec<&str> = clause.split(' ').filter(|word| !word.is_empty()).collect();
+    let words = heard(clause);
+    stops_recording(&words) || withdraws(&words)
+}
+
+/// Whether consent is withdrawn in other words than "stop recording", and nothing else is said.
+fn withdraws(words: &[&str]) -> bool {
+    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
+    let says = |wanted: &[&str]| wanted.iter().all(|word| words.contains(word));
+    let takes_back =
+        has(WITHDRAWS) || says(&["take", "back"]) || says(&["no", "longer"]) || has(&["don't", "dont", "not"]);
+    let consent = has(LEAVES) && takes_back && only(words, &[WITHDRAWS, LEAVES, DONTS, &["take", "back", "hereby"]]);
+    let mind = says(&["mind"]) && has(&["changed", "change"]) && has(&RECORDS);
+    let mind = mind && only(words, &[&["changed", "change", "mind", "about", "i've"]]);
+    let out = says(&["out"]) && has(&["opt", "opting"]) && has(&RECORDS) && only(words, &[&["opt", "opting", "out"]]);
+    let kept = has(DONTS) && has(KEEPS) && has(KEPT) && only(words, &[DONTS, KEEPS, KEPT]);
+    consent || mind || out || kept || erases(words) || stops_tape(words)
+}
+
+/// "Delete the recording", but not "I have to delete the recording", nor "don't forget the recording".
+fn erases(words: &[&str]) -> bool {
+    let Some(at) = words.iter().position(|word| ERASES.contains(word)) else { return false };
+    let article = |word: &&str| matches!(*word, "the" | "this" | "that" | "my" | "our" | "your" | "any" | "all");
+    let what = &words[at + 1..];
+    only(words, &[ERASES, &["about", "your"]])
+        && !words[..at].contains(&"have")
+        && what.iter().position(|word| RECORDS.contains(word)).is_some_and(|end| what[..end].iter().any(article))
+}
+
+/// "Stop the tape", "turn the tape off".
+fn stops_tape(words: &[&str]) -> bool {
+    let stops = ["stop", "halt", "pause", "off"];
+    let is_tape = words.windows(2).any(|pair| matches!(pair, ["the" | "that" | "your", "tape"]));
+    is_tape
+        && words.iter().any(|word| stops.contains(word))
+        && only(words, &[&stops, &["tape", "your", "turn", "switch", "shut"]])
+}
+
+/// Whether these words stop or forbid a recording that they name.
+fn stops_recording(words: &[&str]) -> bool {
     let Some(at) = words.iter().position(|word| RECORDS.contains(word) || TAPES.contains(word)) else { return false };
     let (before, after) = (&words[..at], &words[at + 1..]);
     if before.iter().any(|word| INTRODUCES.contains(word)) && !before.starts_with(&["i", "have", "not"]) {
@@ -231,7 +353,7 @@ fn forbids_recording(clause: &str) -> bool {
     let second = open.and_then(|at| before.get(at + 1)).copied().unwrap_or_default();
     // "Do not record this" forbids, "do you record this?" asks; and "can you stop recording" is no question.
     if QUESTIONS.contains(&first) && !matches!((first, second), ("do", "not") | ("why", "don't")) {
-        return false;
+        return refuses(after);
     }
     let stopped = before.iter().any(|word| STOPS.contains(word) || FORBIDS.contains(word));
     let off = after.iter().take(3).any(|word| matches!(*word, "off" | "stop" | "stops" | "stopped" | "end" | "not"))
@@ -245,7 +367,7 @@ fn forbids_recording(clause: &str) -> bool {
 }
 
 fn courteous(words: &str) -> bool {
-    words.split_whitespace().all(|word| COURTESIES.contains(&word))
+    words.split_whitespace().all(|word| COURTESIES.contains(&word) || HESITATIONS.contains(&word))
 }
 
 #[cfg(test)]
@@ -276,6 +398,33 @@ mod tests {
             "please do not record our conversation",
             "stop taping me",
             "Okay, no recording",
+            "hey, uh, stop, um, recording",
+            "stop, recording",
+            "stop... recording",
+            "Stop the, erm, recording.",
+            "please don't, uh, record me",
+            "are you recording this? please don't",
+            "Are you recording? I don't want that.",
+            "I withdraw my consent",
+            "I withdraw consent.",
+            "I revoke consent",
+            "I'd like to revoke my permission, please",
+            "I take back my consent",
+            "I do not consent to being recorded",
+            "I no longer consent",
+            "I changed my mind about recording",
+            "I've changed my mind about the recording",
+            "opt out of recording",
+            "I want to opt out of being recorded",
+            "forget the recording",
+            "please delete the recording",
+            "remove this recording",
+            "stop the record in",
+            "stop re-cording",
+            "stop the tape",
+            "turn the tape off",
+            "stop saving my voice",
+            "don't keep my voice",
         ] {
             assert!(is_stop_recording(text), "{text}");
             assert!(asks_to_stop_recording(text), "{text}");
@@ -296,6 +445,23 @@ mod tests {
             "rename it to stop recording",
             "unstop recording",
             "add record the podcast",
+            "remind me to stop, um, recording podcasts",
+            "remind me to stop re-cording podcasts",
+            "Add bus stop, recording studio and milk",
+            "remind me to delete the recording",
+            "delete the recording studio task",
+            "I have to delete the recording",
+            "don't forget the recording",
+            "delete recording",
+            "remind me to withdraw my consent",
+            "I consent to recording",
+            "I give my consent",
+            "opt in to recording",
+            "add buy the tape",
+            "save my voice notes",
+            "add stop saving my voice",
+            "are you recording this? I don't mind",
+            "did you stop recording?",
             "",
         ] {
             assert!(!asks_to_stop_recording(text), "{text}");
@@ -311,6 +477,9 @@ mod tests {
             ("please stop recording and add buy milk", "add buy milk"),
             ("I don't want to be recorded, and then delete the dentist", "delete the dentist"),
             ("add buy milk and stop recording", "add buy milk"),
+            ("Add buy milk, and stop, um, recording", "Add buy milk"),
+            ("Add buy milk, I withdraw my consent", "Add buy milk"),
+            ("are you recording this? Please don't. What's on my list?", "What's on my list?"),
             ("Stop recording, please. Call John tomorrow, at five.", "Call John tomorrow, at five."),
         ] {
             assert!(asks_to_stop_recording(text) && !is_stop_recording(text), "{text}");
