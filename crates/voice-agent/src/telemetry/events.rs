@@ -20,6 +20,7 @@ use super::metrics::{
     ByRoute, BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByStep, ByTool, ByToolOutcome, CLOSE_CODES,
     REJECTIONS,
 };
+use super::queues::Queues;
 
 /// What a session's metrics and log lines are labelled with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,7 @@ pub struct SessionEnd {
 #[derive(Debug)]
 pub struct Events {
     metrics: Metrics,
+    queues: Queues,
 }
 
 /// Milliseconds as the seconds that a histogram takes.
@@ -85,8 +87,8 @@ fn seconds(ms: u64) -> f64 {
 
 impl Events {
     /// Events that move these metrics.
-    pub const fn new(metrics: Metrics) -> Self {
-        Self { metrics }
+    pub fn new(metrics: Metrics) -> Self {
+        Self { metrics, queues: Queues::default() }
     }
 
     /// The metrics, for whoever serves them.
@@ -373,10 +375,18 @@ impl Events {
         self.metrics.frames_late.inc_by(count);
     }
 
-    /// How many requests wait for a model.
-    pub fn model_queue(&self, model: &'static str, depth: usize) {
-        let labels = ByModel { model: model.to_owned() };
-        self.metrics.model_queue.get_or_create(&labels).set(i64::try_from(depth).unwrap_or(i64::MAX));
+    /// From now on `depth` tells how many requests wait for a model.
+    pub fn watch_queue(&self, model: &'static str, depth: impl Fn() -> usize + Send + Sync + 'static) {
+        self.queues.watch(model, Box::new(depth));
+    }
+
+    /// Every metric as it is now, as text.
+    ///
+    /// # Errors
+    /// [`std::fmt::Error`], which no metric of ours raises.
+    pub fn exposition(&self) -> Result<String, std::fmt::Error> {
+        self.queues.measure(&self.metrics);
+        self.metrics.exposition()
     }
 
     /// A request's turn has come at a model.
