@@ -25,6 +25,8 @@ pub const GREETING: &str = "Hello! How can I help with your tasks today?";
 pub struct CoreConfig {
     /// What a new session says first; empty: the caller speaks first.
     pub greeting: String,
+    /// Whether the caller is told by the call itself that it may be recorded, as by telephone, and is answered accordingly.
+    pub announces_recording: bool,
     /// Least silence that ends a turn: when the thought is surely complete.
     pub endpointing_delay_ms: u64,
     /// Most silence that a turn is kept open for: when the thought is surely not complete.
@@ -94,6 +96,7 @@ impl Default for CoreConfig {
     fn default() -> Self {
         Self {
             greeting: GREETING.to_owned(),
+            announces_recording: false,
             endpointing_delay_ms: 300,
             max_endpointing_delay_ms: 1_200,
             preemptive: true,

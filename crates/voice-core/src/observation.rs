@@ -217,6 +217,11 @@ pub enum Observation {
         /// The commit.
         commit: CommitId,
     },
+    /// The user's tasks were changed meanwhile, by another session or a call: nothing is lost, it is computed again.
+    CommitConflicted {
+        /// The commit.
+        commit: CommitId,
+    },
     /// The call saves money from here on.
     CostStepTaken {
         /// The step before.

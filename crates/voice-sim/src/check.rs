@@ -334,7 +334,7 @@ impl World {
             Observation::SpeculationDiscarded { .. } => self.check.patience.begin(),
             Observation::DeadlineMissed { state } if state.starts_with("answer") => self.check_given_up()?,
             Observation::Latency { turn, latency_ms, .. } => self.check_latency(turn, latency_ms)?,
-            Observation::CommitFailed { commit } => {
+            Observation::CommitFailed { commit } | Observation::CommitConflicted { commit } => {
                 self.check.doubted = self.check.in_flight.take_if(|(id, _)| *id == commit).map(|(id, _)| id);
             }
             Observation::TurnFinished { turn, .. } => {

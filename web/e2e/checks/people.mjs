@@ -274,6 +274,9 @@ export const people = {
     await mock.restart();
     // A server that is still starting has the page wait on a screen without a text box.
     await page.getByTestId("screen-full").waitFor(WAIT);
+    // What waits outlives this page.
+    await page.reload();
+    await page.getByTestId("screen-full").waitFor(WAIT);
     mock.world.inject({ starting: false });
     await page.getByTestId("task-title").filter({ hasText: "Buy milk" }).waitFor(WAIT);
     await page.getByTestId("caption-pending").waitFor({ ...WAIT, state: "detached" });

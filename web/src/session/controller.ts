@@ -41,6 +41,7 @@ export class SessionController {
   private silenced = true;
   /** What was kept last of what was typed. */
   private keptDraft = storage.draft();
+  private keptWaiting = storage.waiting();
 
   constructor(onTap?: VoiceEvents["onTap"]) {
     this.voice = new Voice(this.store, {
@@ -88,8 +89,11 @@ export class SessionController {
   async restore(): Promise<void> {
     const kept = storage.load();
     if (kept === null) return;
+    // Before the first change of the state, which keeps what waits then.
+    const waiting = this.keptWaiting;
     this.session = kept;
     this.store.dispatch({ type: "starting", mode: kept.mode });
+    for (const text of waiting) this.store.dispatch({ type: "typed", text, sent: false });
     // Who was muted before the reload has not said that they want to be heard.
     if (kept.muted === true) this.store.dispatch({ type: "muted", muted: true });
     await this.begin(kept.mode, true);
@@ -385,10 +389,15 @@ export class SessionController {
   }
 
   private keepDraft(): void {
-    const draft = unsentOf(this.store.state);
-    if (draft === this.keptDraft) return;
-    this.keptDraft = draft;
-    storage.saveDraft(draft);
+    const { draft, pending } = this.store.state;
+    if (draft !== this.keptDraft) {
+      this.keptDraft = draft;
+      storage.saveDraft(draft);
+    }
+    const waiting = unsentOf(pending);
+    if (waiting.join("\n") === this.keptWaiting.join("\n")) return;
+    this.keptWaiting = waiting;
+    storage.saveWaiting(waiting);
   }
 
   private tellSilence(): void {

@@ -169,13 +169,17 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
 /** What belongs to the person, the device and the server, not to one conversation. */
 function lasting(state: SessionState): Partial<SessionState> {
   const { mode, talkMode, microphones, microphoneId, records } = state;
-  return { mode, talkMode, microphones, microphoneId, records, draft: unsentOf(state) };
+  return { mode, talkMode, microphones, microphoneId, records, draft: typedOf(state) };
+}
+
+/** What waits for the connection, oldest first. */
+export function unsentOf(pending: Pending[]): string[] {
+  return pending.filter(({ sent }) => !sent).map(({ text }) => text);
 }
 
 /** All that was typed and never left this page: what waits for the connection, and what is in the text box. */
-export function unsentOf({ pending, draft }: SessionState): string {
-  const waiting = pending.filter(({ sent }) => !sent).map(({ text }) => text);
-  return [...waiting, draft].filter((text) => text.trim() !== "").join(" ");
+function typedOf({ pending, draft }: SessionState): string {
+  return [...unsentOf(pending), draft].filter((text) => text.trim() !== "").join(" ");
 }
 
 function handleFull(
@@ -232,7 +236,7 @@ function handleOver(state: SessionState, reason: OverReason, detail: string): Se
   // The close that follows `ended` brings no better reason, and must not wipe the first.
   if (state.phase.name === "over") return state;
   const link: Link = { name: "idle" };
-  const draft = unsentOf(state);
+  const draft = typedOf(state);
   const phase = { name: "over", reason, detail } as const;
   return { ...quiet(state), phase, link, recording: false, undo: null, pending: [], draft };
 }

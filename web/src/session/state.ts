@@ -11,7 +11,7 @@ export interface Line {
   text: string;
   /** Still being understood: it may change. */
   interim: boolean;
-  /** What an interruption cut off; null while nothing was. */
+  /** What an interruption cut off; null while nothing was; empty where only that it was is known, and not by whom. */
   unheard: string | null;
   replyId: number | null;
   /** The reply that an earlier connection had it of. */

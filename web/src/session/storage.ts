@@ -19,6 +19,7 @@ export interface AudioChoice {
 const KEY = "voice-agent.session";
 const USER_KEY = "voice-agent.user";
 const DRAFT_KEY = "voice-agent.draft";
+const WAITING_KEY = "voice-agent.waiting";
 const AUDIO_KEY = "voice-agent.audio";
 
 /** The session of this tab, which survives a reload and ends with the tab, and the name of this browser. */
@@ -80,7 +81,26 @@ export const storage = {
     }
   },
 
-  /** What was typed and not sent: neither a reload nor a server that is away may lose it. */
+  /** What was sent while there was no connection, oldest first: after a reload it waits on, and leaves with the next one. */
+  waiting(): string[] {
+    try {
+      const kept: unknown = JSON.parse(sessionStorage.getItem(WAITING_KEY) ?? "[]");
+      return Array.isArray(kept) ? kept.filter((text) => typeof text === "string") : [];
+    } catch {
+      return [];
+    }
+  },
+
+  saveWaiting(texts: string[]): void {
+    try {
+      if (texts.length === 0) sessionStorage.removeItem(WAITING_KEY);
+      else sessionStorage.setItem(WAITING_KEY, JSON.stringify(texts));
+    } catch {
+      // It waits for as long as the page is open.
+    }
+  },
+
+  /** What stands in the text box: neither a reload nor a server that is away may lose it. */
   draft(): string {
     try {
       return sessionStorage.getItem(DRAFT_KEY) ?? "";

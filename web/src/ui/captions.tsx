@@ -82,13 +82,14 @@ function Caption({ line, first }: { line: Line; first: boolean }) {
         <span data-testid="heard">{line.text}</span>
         {line.unheard !== null && (
           <span class="unheard" data-testid="unheard">
-            <span class="visually-hidden"> Interrupted. Not heard: </span> {line.unheard || "…"}
+            <span class="visually-hidden"> {line.unheard === "" ? "Cut off" : "Interrupted"}. Not heard: </span>{" "}
+            {line.unheard || "…"}
           </span>
         )}
       </span>
       {line.unheard !== null && (
         <span class="interrupted" aria-hidden="true">
-          You interrupted. The rest was not heard.
+          {line.unheard === "" ? "Cut off. The rest was not heard." : "You interrupted. The rest was not heard."}
         </span>
       )}
     </p>

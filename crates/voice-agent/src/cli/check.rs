@@ -1,5 +1,7 @@
 //! `voice-agent check-config`.
 
+use std::path::Path;
+
 use serde_json::json;
 use tokio_util::task::TaskTracker;
 
@@ -9,17 +11,47 @@ use crate::providers::{Answer, Rungs, ask_served};
 use crate::served::Served;
 
 /// The server would not get beyond its start without them.
-fn without_models(config: &Config) -> Option<String> {
+fn check_models(config: &Config) -> Result<(), ConfigError> {
     let folder = &config.models_dir;
-    let missing = !folder.is_dir();
-    missing.then(|| format!("models_dir: {} is no folder; `make models` fetches the models", folder.display()))
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let reason = format!("{} is no folder; `make models` fetches the models", folder.display());
+    Err(ConfigError::new("models_dir", reason))
+}
+
+/// The folders that the server writes to, which it makes if need be.
+fn check_folders(config: &Config) -> Result<(), ConfigError> {
+    let logs = &config.input_log.dir;
+    if config.secrets.redis_url.is_none() {
+        check_writable("data_dir", &config.data_dir)?;
+    }
+    if logs.as_os_str().is_empty() { Ok(()) } else { check_writable("input_log.dir", logs) }
+}
+
+/// Permissions and mounts say little; what cannot be tried is not known. An empty folder is made and taken away again.
+fn check_writable(key: &str, folder: &Path) -> Result<(), ConfigError> {
+    let refused = |at: &Path, why: String| Err(ConfigError::new(key, format!("{}: {why}", at.display())));
+    let whole = std::path::absolute(folder).map_err(|error| ConfigError::new(key, error.to_string()))?;
+    let Some(there) = whole.ancestors().find(|at| at.symlink_metadata().is_ok()) else {
+        return refused(&whole, "is nowhere".to_owned());
+    };
+    if !there.is_dir() {
+        return refused(there, "is no folder".to_owned());
+    }
+    let probe = there.join(format!(".voice-agent-check-{}", std::process::id()));
+    match std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe)) {
+        Ok(()) => Ok(()),
+        Err(error) => refused(there, format!("cannot be written to: {error}")),
+    }
 }
 
 /// Says whether the configuration works, and what an operator should know about it. Providers are asked whether they serve the
 /// models that are configured.
 pub(super) fn run(loaded: Result<Loaded, ConfigError>, json: bool) -> Result<(), Failure> {
     let checked = loaded.and_then(|Loaded { config, mut warnings }| {
-        warnings.extend(without_models(&config));
+        check_folders(&config)?;
+        check_models(&config)?;
         warnings.extend(ask_providers(&config)?);
         Ok(Loaded { config, warnings })
     });

@@ -36,11 +36,15 @@ fn replay(args: &ReplayArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let mut session = header.begin()?;
     let mut digest = Digest::default();
     let mut inputs = 0;
+    let mut cut = false;
     for (at, line) in lines {
         let entry: Entry = match serde_json::from_str(&line?) {
             Ok(entry) => entry,
             // The last line of a killed process may be cut off.
-            Err(error) if error.is_eof() => break,
+            Err(error) if error.is_eof() => {
+                cut = true;
+                break;
+            }
             Err(error) => return Err(error).with_context(|| format!("line {} is no input", at + 1)),
         };
         inputs += 1;
@@ -59,7 +63,8 @@ fn replay(args: &ReplayArgs, out: &mut impl Write) -> anyhow::Result<()> {
         }
     }
     if !args.json {
-        writeln!(out, "{inputs} inputs replayed, bit for bit the same")?;
+        let end = if cut { "; the last line is half, and what came after it is not known" } else { "" };
+        writeln!(out, "{inputs} inputs replayed, bit for bit the same{end}")?;
     }
     Ok(())
 }

@@ -69,6 +69,8 @@ async fn serve(config: Config, instance: InstanceId, traces: Traces) -> anyhow::
             stops.next().await;
         }
         Some(Err(error)) => {
+            // Before the word of going down, which would be taken for the cause.
+            tracing::error!(error = format!("{error:#}"), "the server cannot start");
             server.shutdown().await;
             return Err(error);
         }

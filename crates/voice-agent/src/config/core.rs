@@ -96,6 +96,8 @@ impl Config {
         let Self { session, endpointing, interruption, deadline, .. } = self;
         CoreConfig {
             greeting: self.greeting.clone(),
+            // The channel decides.
+            announces_recording: false,
             endpointing_delay_ms: endpointing.delay_ms,
             max_endpointing_delay_ms: endpointing.max_delay_ms,
             preemptive: endpointing.preemptive,

@@ -91,9 +91,14 @@ fn read(default: &Value, text: &str) -> Result<Option<Value>, String> {
         Value::Boolean(_) => {
             Value::Boolean(flag(trimmed).ok_or_else(|| format!("{text:?} is neither true nor false"))?)
         }
-        Value::Array(_) => Value::Array(
-            trimmed.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.into()).collect(),
-        ),
+        Value::Array(_) => {
+            let parts = trimmed.split(',').map(str::trim).filter(|part| !part.is_empty());
+            let parts: Vec<Value> = parts.map(|part| part.into()).collect();
+            if parts.is_empty() {
+                return Err(format!("{text:?} names nothing: names, with commas between them, are expected"));
+            }
+            Value::Array(parts)
+        }
         _ => Value::String(text.to_owned()),
     };
     Ok(Some(value))

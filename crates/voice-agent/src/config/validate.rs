@@ -90,6 +90,13 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
 /// The page and the API are at the root of their host; a path would be promised to callers and not be there.
 fn check_root(key: &str, url: &str) -> Result<(), ConfigError> {
     let parsed = url.parse::<axum::http::Uri>().ok();
+    if parsed.as_ref().and_then(|uri| uri.authority()).is_some_and(|authority| authority.as_str().contains('@')) {
+        // Not quoted: it may be a real password.
+        return Err(ConfigError::new(
+            key,
+            "names a user or a password: every caller is told it, so it cannot have any",
+        ));
+    }
     if parsed.and_then(|uri| uri.path_and_query().cloned()).is_none_or(|path| path == "/") {
         return Ok(());
     }

@@ -21,6 +21,7 @@ pub(super) fn core(config: &CoreConfig, channel: Channel) -> CoreConfig {
     let mut config = config.clone();
     if channel == Channel::Phone {
         config.greeting = format!("{PHONE_CONSENT} {}", config.greeting).trim_end().to_owned();
+        config.announces_recording = true;
     }
     config.ceilings = ceilings_on(&config.ceilings, channel);
     config
@@ -34,7 +35,9 @@ mod tests {
     fn a_caller_by_telephone_hears_of_the_recording_before_anything_else() {
         let config = CoreConfig::default();
         let first = |channel, greeting: &str| {
-            core(&CoreConfig { greeting: greeting.to_owned(), ..config.clone() }, channel).greeting
+            let core = core(&CoreConfig { greeting: greeting.to_owned(), ..config.clone() }, channel);
+            assert_eq!(core.announces_recording, channel == Channel::Phone);
+            core.greeting
         };
         assert_eq!(first(Channel::Browser, "Hello!"), "Hello!");
         assert_eq!(first(Channel::Phone, "Hello!"), format!("{PHONE_CONSENT} Hello!"));

@@ -24,7 +24,7 @@ use super::{Asked, Deps, Done, Driver, ScoreParts, doc};
 use crate::answer_cache::AnswerKey;
 use crate::llm::{LlmEvent, LlmRequest};
 use crate::store::{Commit, CommitOutcome, StoreError, UserId, UserTasks};
-use crate::tasks::TaskId;
+use crate::tasks::{TaskId, clean_arguments};
 use crate::tools;
 use crate::tts::{SpeechKey, TtsEvent, TtsRequest};
 use crate::turn::text;
@@ -417,7 +417,8 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
     loop {
         let (done, last) = match stream.next().await {
             Some(Ok(LlmEvent::Text(text))) => (Done::Core(Input::LlmText { request, text }), false),
-            Some(Ok(LlmEvent::ToolCall { name, arguments })) => {
+            Some(Ok(LlmEvent::ToolCall { name, mut arguments })) => {
+                clean_arguments(&mut arguments);
                 (Done::Core(Input::LlmToolCall { request, name, arguments }), false)
             }
             Some(Ok(LlmEvent::Done { input_tokens, cached_tokens, output_tokens })) => {

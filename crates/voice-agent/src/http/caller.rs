@@ -111,7 +111,7 @@ pub(super) fn check_open(config: &Config) -> Result<(), Problem> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn check_user_id(user_id: &str) -> Result<Pii<String>, &'static str> {
+pub(crate) fn check_user_id(user_id: &str) -> Result<Pii<String>, &'static str> {
     if user_id.is_empty() || user_id.chars().count() > MAX_USER_ID {
         return Err("must have 1 to 128 characters");
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 
@@ -15,6 +16,9 @@ pub enum JwtError {
     /// Wrong, expired, or not for us.
     #[error("the token is not valid: {0}")]
     Token(#[from] jsonwebtoken::errors::Error),
+    /// It asks that something be understood that is not understood here (RFC 7515, 4.1.11).
+    #[error("the token has a critical header, and none is known here")]
+    Critical,
     /// Its key is not among the issuer's.
     #[error("the token's key {kid:?} is not among the {held} that are held of the issuer{}", refetched(.refetch_failed.as_deref()))]
     UnknownKey {
@@ -82,6 +86,9 @@ impl Verifier {
     /// [`JwtError`]; the log's business, not the caller's.
     pub async fn user(&self, token: &str) -> Result<String, JwtError> {
         let header = decode_header(token)?;
+        if has_critical_header(token) {
+            return Err(JwtError::Critical);
+        }
         if header.alg != self.algorithm {
             return Err(jsonwebtoken::errors::Error::from(jsonwebtoken::errors::ErrorKind::InvalidAlgorithm).into());
         }
@@ -94,6 +101,14 @@ impl Verifier {
         };
         Ok(claims.sub)
     }
+}
+
+/// Whether the token's header names extensions that must be understood, even none: that is not allowed either.
+fn has_critical_header(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).ok();
+    let fields = decoded.and_then(|json| serde_json::from_slice::<serde_json::Map<_, _>>(&json).ok());
+    fields.is_none_or(|fields: serde_json::Map<String, serde_json::Value>| fields.contains_key("crit"))
 }
 
 const fn algorithm(named: JwtAlgorithm) -> Algorithm {
@@ -167,13 +182,32 @@ mod tests {
         assert!(verifier().user("").await.is_err());
     }
 
+    #[tokio::test]
+    async fn what_a_token_says_is_critical_must_be_known_and_nothing_is() {
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+        let good = json!({"sub": "ada", "iss": "iss", "aud": "aud", "exp": LATER});
+        for (header, is_good) in [
+            (json!({"alg": "HS256"}), true),
+            (json!({"alg": "HS256", "crit": ["exp-policy"], "exp-policy": 1}), false),
+            (json!({"alg": "HS256", "crit": []}), false),
+            (json!({"alg": "HS256", "crit": null}), false),
+        ] {
+            let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+            let signed = format!("{}.{}", part(&header), part(&good));
+            let key = EncodingKey::from_secret(SECRET.as_bytes());
+            let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).unwrap();
+            let user = verifier().user(&format!("{signed}.{signature}")).await;
+            assert_eq!(user.is_ok(), is_good, "{header}");
+        }
+    }
+
     /// A key pair that was made for this test (Ed25519; PKCS #8, and the public half as a JWK has it).
     const PRIVATE: &str = "MC4CAQAwBQYDK2VwBCIEILNxUk2pqBtRbeP5c2NuwSedmsfsorCwJArpH2izS0VL";
     const PUBLIC: &str = "CVlBN693PAWtl_p_zgy7LpaCdXyAQUsk8D7BrrNXyPM";
 
     #[tokio::test]
     async fn the_issuers_public_keys_are_fetched_once_and_unknown_ones_refused() {
-        use base64::Engine as _;
         use std::sync::Arc;
         use std::sync::atomic::{AtomicU32, Ordering};
 

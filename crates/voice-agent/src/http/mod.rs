@@ -19,6 +19,7 @@ mod twilio;
 mod voice;
 
 pub use caller::Origins;
+pub(crate) use caller::check_user_id;
 pub use jwt::{JwtError, Verifier};
 pub use problem::Problem;
 pub use router::{ROUTES, metrics_router, router};

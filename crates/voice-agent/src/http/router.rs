@@ -93,7 +93,7 @@ async fn openapi() -> Response {
 }
 
 async fn metrics(State(app): State<Shared>) -> Response {
-    match app.events.metrics().exposition() {
+    match app.events.exposition() {
         Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written");

@@ -39,6 +39,14 @@ struct Wanted {
     time_zone: Option<TimeZone>,
 }
 
+/// What a caller who comes back tells anew.
+struct Back {
+    time_zone: Option<TimeZone>,
+    /// Consent to recording is withdrawn. It is never given here: a client that repeats its first answer must not undo a
+    /// "stop recording" that was said since.
+    withdraws: bool,
+}
+
 /// `POST /api/sessions`.
 pub(super) async fn create(
     State(app): State<Shared>,
@@ -49,7 +57,10 @@ pub(super) async fn create(
     let proven = proven_user(&app, &headers).await?;
     let wanted = read_wanted(body)?;
     let created = match wanted.resume {
-        Some((id, token)) => resume(&app, &id, &token, proven.as_deref(), wanted.time_zone).await?,
+        Some((id, token)) => {
+            let back = Back { time_zone: wanted.time_zone, withdraws: wanted.consent == Some(false) };
+            resume(&app, &id, &token, proven.as_deref(), back).await?
+        }
         None => begin(&app, wanted, proven).await?,
     };
     Ok((StatusCode::CREATED, JsonAnswer(created)).into_response())
@@ -136,25 +147,30 @@ async fn begin(app: &Shared, wanted: Wanted, proven: Option<String>) -> Result<C
     Ok(Created { session_id: live.id, token: token.reveal().to_owned(), resumed: false, greeting })
 }
 
-async fn resume(
-    app: &Shared,
-    id: &str,
-    token: &str,
-    proven: Option<&str>,
-    time_zone: Option<TimeZone>,
-) -> Result<Created, Problem> {
+async fn resume(app: &Shared, id: &str, token: &str, proven: Option<&str>, back: Back) -> Result<Created, Problem> {
     let token = Token::parse(token).filter(|token| token.session().as_str() == id).ok_or_else(no_session)?;
     let found = app.sessions.find(&token).await.map_err(|error| resume_problem(app, error))?;
     if proven.is_some_and(|user| user != found.user().as_str()) {
         return Err(no_session());
     }
-    let (live, opened) = app.sessions.open(&token, time_zone).await.map_err(|error| resume_problem(app, error))?;
+    let (live, opened) = app.sessions.open(&token, back.time_zone).await.map_err(|error| resume_problem(app, error))?;
+    if back.withdraws {
+        withdraw_consent(app, &live)?;
+    }
     let greeting = match opened {
         Opened::Restored { begun } => greeting(app, begun),
         // It greets whoever comes first, and that may still be to come.
         Opened::Running => first_words_due(app, &live).await?,
     };
     Ok(Created { session_id: live.id, token: token.reveal().to_owned(), resumed: true, greeting })
+}
+
+/// Whoever cannot be told that recording stopped is told that it did not.
+fn withdraw_consent(app: &Shared, live: &Live) -> Result<(), Problem> {
+    live.handle.send(Command::Consent { recording: false }).map_err(|error| match error {
+        SendError::Ended => no_session(),
+        SendError::Full => busy(app),
+    })
 }
 
 /// What a running session says as soon as its caller's first connection comes; empty when it was said.

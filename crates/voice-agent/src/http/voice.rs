@@ -73,10 +73,12 @@ fn not_a_socket() -> Problem {
 /// Whether the agent is to speak: `?answers=text` asks for answers in writing, `voice` is what goes without saying.
 fn wants_voice(uri: &Uri) -> Result<bool, Problem> {
     let parts = uri.query().unwrap_or_default().split('&');
-    match parts.filter_map(|part| part.strip_prefix("answers=")).next_back() {
-        None | Some("voice") => Ok(true),
-        Some("text") => Ok(false),
-        Some(_) => Err(Problem::bad_request("answers is voice or text.")),
+    let mut answers = parts.filter_map(|part| part.strip_prefix("answers="));
+    match (answers.next(), answers.next()) {
+        (None | Some("voice"), None) => Ok(true),
+        (Some("text"), None) => Ok(false),
+        (_, Some(_)) => Err(Problem::bad_request("answers is given twice.")),
+        (Some(_), None) => Err(Problem::bad_request("answers is voice or text.")),
     }
 }
 

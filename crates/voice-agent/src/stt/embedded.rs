@@ -26,6 +26,8 @@ pub struct EmbeddedStt {
 impl EmbeddedStt {
     /// A recogniser on this pool. Of several readings it prefers those that are understood.
     pub fn new(pool: Arc<ModelPool<Moonshine>>, understanding: Arc<dyn Understanding>, events: Arc<Events>) -> Self {
+        let waiting = Arc::clone(&pool);
+        events.watch_queue("moonshine", move || waiting.stats().queued());
         Self { pool, understanding, events }
     }
 }
@@ -71,7 +73,6 @@ impl Stt for EmbeddedStt {
         };
         let understanding = Arc::clone(&self.understanding);
         let answer = self.pool.submit(lane, move |model| hear(model, &pcm, wanted, &titles, &*understanding));
-        self.events.model_queue("moonshine", self.pool.stats().queued());
         let events = Arc::clone(&self.events);
         async move {
             let answer = answer.map_err(ProviderErrorKind::from)?;

@@ -85,6 +85,15 @@ fn a_day_is_over_at_its_end_and_a_minute_at_once() {
 }
 
 #[test]
+fn a_tools_arguments_name_the_title_that_is_kept() {
+    let title = "Pay \u{202e}gpj.exe";
+    let mut arguments = serde_json::json!({"title": title, "count": 2}).as_object().unwrap().clone();
+    clean_arguments(&mut arguments);
+    assert_eq!(arguments["title"], clean_title(title).unwrap());
+    assert_eq!(arguments["count"], 2);
+}
+
+#[test]
 fn titles_are_cleaned_and_limited() {
     assert_eq!(clean_title("  Buy \t oat\nmilk\u{7} ").unwrap(), "Buy oat milk");
     assert_eq!(clean_title(" \n\u{0} "), Err(TitleError::Empty));

@@ -38,6 +38,15 @@ pub fn clean_title(raw: &str) -> Result<String, TitleError> {
     }
 }
 
+/// Takes out of a tool's arguments what no title keeps, so that the call that is shown names the title that is saved.
+pub fn clean_arguments(arguments: &mut serde_json::Map<String, serde_json::Value>) {
+    for value in arguments.values_mut() {
+        if let serde_json::Value::String(text) = value {
+            text.retain(|c| !is_stripped(c));
+        }
+    }
+}
+
 /// What is never kept: the direction's marks, embeddings, overrides and isolates (they would turn round what stands
 /// beside the title, too), and what is neither seen nor needed by any script.
 const fn is_stripped(c: char) -> bool {

@@ -20,6 +20,7 @@ use super::metrics::{
     ByRoute, BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByStep, ByTool, ByToolOutcome, CLOSE_CODES,
     REJECTIONS,
 };
+use super::queues::Queues;
 
 /// What a session's metrics and log lines are labelled with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,7 @@ pub struct SessionEnd {
 #[derive(Debug)]
 pub struct Events {
     metrics: Metrics,
+    queues: Queues,
 }
 
 /// Milliseconds as the seconds that a histogram takes.
@@ -85,8 +87,8 @@ fn seconds(ms: u64) -> f64 {
 
 impl Events {
     /// Events that move these metrics.
-    pub const fn new(metrics: Metrics) -> Self {
-        Self { metrics }
+    pub fn new(metrics: Metrics) -> Self {
+        Self { metrics, queues: Queues::default() }
     }
 
     /// The metrics, for whoever serves them.
@@ -223,6 +225,10 @@ impl Events {
             Observation::CommitFailed { commit } => {
                 self.metrics.store_errors.inc();
                 error!(session, %commit, "the session could not be saved; it goes on from memory");
+            }
+            Observation::CommitConflicted { commit } => {
+                self.metrics.store_conflicts.inc();
+                debug!(session, %commit, "the tasks were changed meanwhile; the turn is computed again");
             }
             Observation::CostStepTaken { from, to, ceiling, call, day } => {
                 let (from, step, ceiling) = (from.as_str(), to.as_str(), ceiling.as_str());
@@ -369,10 +375,18 @@ impl Events {
         self.metrics.frames_late.inc_by(count);
     }
 
-    /// How many requests wait for a model.
-    pub fn model_queue(&self, model: &'static str, depth: usize) {
-        let labels = ByModel { model: model.to_owned() };
-        self.metrics.model_queue.get_or_create(&labels).set(i64::try_from(depth).unwrap_or(i64::MAX));
+    /// From now on `depth` tells how many requests wait for a model.
+    pub fn watch_queue(&self, model: &'static str, depth: impl Fn() -> usize + Send + Sync + 'static) {
+        self.queues.watch(model, Box::new(depth));
+    }
+
+    /// Every metric as it is now, as text.
+    ///
+    /// # Errors
+    /// [`std::fmt::Error`], which no metric of ours raises.
+    pub fn exposition(&self) -> Result<String, std::fmt::Error> {
+        self.queues.measure(&self.metrics);
+        self.metrics.exposition()
     }
 
     /// A request's turn has come at a model.
@@ -397,7 +411,7 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use voice_core::cost::Quantity;
-    use voice_core::ids::{ReplyId, SpeechId, TurnId};
+    use voice_core::ids::{CommitId, ReplyId, SpeechId, TurnId};
     use voice_core::output::HushEnd;
 
     use super::*;
@@ -426,6 +440,8 @@ mod tests {
             Observation::ToolFinished { name: "add_task".to_owned(), duration_ms: 1, failed: false },
             Observation::ToolFinished { name: "drop_database".to_owned(), duration_ms: 1, failed: true },
             Observation::DeadlineMissed { state: "llm_first" },
+            Observation::CommitFailed { commit: CommitId(1) },
+            Observation::CommitConflicted { commit: CommitId(2) },
         ]);
         for line in [
             "voice_turns_total{channel=\"browser\"} 1",
@@ -444,6 +460,8 @@ mod tests {
             "voice_tool_calls_total{tool=\"add_task\",outcome=\"ok\"} 1",
             "voice_tool_calls_total{tool=\"unknown\",outcome=\"failed\"} 1",
             "voice_deadlines_missed_total{state=\"llm_first\"} 1",
+            "voice_store_errors_total 1",
+            "voice_store_conflicts_total 1",
         ] {
             assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
         }

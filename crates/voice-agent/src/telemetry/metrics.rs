@@ -141,6 +141,8 @@ metrics! {
     store_commit: Histogram = histogram(&STORE), "voice_store_commit_seconds";
     /// Operations that the store refused or did not answer
     store_errors: Counter = Counter::default(), "voice_store_errors";
+    /// Commits that came after another change of the user's tasks, and were computed again
+    store_conflicts: Counter = Counter::default(), "voice_store_conflicts";
     /// Sessions that were not taken
     sessions_rejected: Counts<ByReason> = Family::default(), "voice_sessions_rejected";
     /// Sessions that were begun, or restored from the store

@@ -8,6 +8,7 @@ mod exposition;
 mod logging;
 mod metrics;
 mod pii;
+mod queues;
 mod traces;
 
 pub use events::{Events, SessionEnd, SessionLabels};

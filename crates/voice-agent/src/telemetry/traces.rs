@@ -207,6 +207,7 @@ impl Open {
             Observation::DeadlineMissed { state } => ("deadline_missed", vec![KeyValue::new("voice.state", *state)]),
             Observation::Handoff { to, .. } => ("handoff", vec![KeyValue::new("voice.agent", to.clone())]),
             Observation::CommitFailed { .. } => ("commit_failed", Vec::new()),
+            Observation::CommitConflicted { .. } => ("commit_conflicted", Vec::new()),
             Observation::FellBackToText => ("fell_back_to_text", Vec::new()),
             // The others are spans or attributes.
             _ => return,

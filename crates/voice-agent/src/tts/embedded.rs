@@ -29,7 +29,9 @@ pub struct EmbeddedTts {
 
 impl EmbeddedTts {
     /// A voice on this pool; `speed` 1 is its own.
-    pub const fn new(pool: Arc<ModelPool<Hibari>>, events: Arc<Events>, speed: f32) -> Self {
+    pub fn new(pool: Arc<ModelPool<Hibari>>, events: Arc<Events>, speed: f32) -> Self {
+        let waiting = Arc::clone(&pool);
+        events.watch_queue("hibari", move || waiting.stats().queued());
         Self { pool, events, speed }
     }
 }
@@ -50,7 +52,6 @@ impl Tts for EmbeddedTts {
             let Speech { pcm, words } = model.synthesize(&text, speed)?;
             Ok((code(&pcm, format)?, words))
         });
-        self.events.model_queue("hibari", self.pool.stats().queued());
         let events = Arc::clone(&self.events);
         let spoken = async move {
             let answer = answer.map_err(ProviderErrorKind::from)?;

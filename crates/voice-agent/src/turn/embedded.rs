@@ -20,7 +20,9 @@ pub struct EmbeddedScorer {
 
 impl EmbeddedScorer {
     /// A scorer on this pool.
-    pub const fn new(pool: Arc<ModelPool<SmartTurn>>, events: Arc<Events>) -> Self {
+    pub fn new(pool: Arc<ModelPool<SmartTurn>>, events: Arc<Events>) -> Self {
+        let waiting = Arc::clone(&pool);
+        events.watch_queue("smart_turn", move || waiting.stats().queued());
         Self { pool, events }
     }
 }
@@ -28,7 +30,6 @@ impl EmbeddedScorer {
 impl TurnScorer for EmbeddedScorer {
     fn score(&self, pcm: Vec<i16>) -> BoxFuture<'static, Result<f32, ProviderErrorKind>> {
         let answer = self.pool.submit(Lane::Urgent, move |model| model.score(&pcm));
-        self.events.model_queue("smart_turn", self.pool.stats().queued());
         let events = Arc::clone(&self.events);
         async move {
             let answer = answer.map_err(ProviderErrorKind::from)?;

@@ -53,6 +53,23 @@ async fn a_session_begins_talks_and_ends() {
 }
 
 #[tokio::test]
+async fn who_comes_back_may_withdraw_consent_and_never_gives_it_by_repeating_an_old_answer() {
+    let server = TestServer::start().await;
+    let session = server.session_of(&json!({"user_id": "ada", "recording_consent": true})).await;
+    let path = format!("/api/sessions/{}", session.id);
+    for (answer, enabled) in [(None, true), (Some(true), true), (Some(false), false), (Some(true), false)] {
+        let mut back = json!({"session_id": session.id, "token": session.token});
+        if let Some(answer) = answer {
+            back["recording_consent"] = answer.into();
+        }
+        let resumed = server.request(Method::POST, "/api/sessions").json(&back).send().await.unwrap();
+        assert_eq!(resumed.json::<Value>().await.unwrap()["resumed"], true);
+        let doc: Value = server.get(&path, &session.token).await.json().await.unwrap();
+        assert_eq!(doc["context"]["recording_enabled"], enabled, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_deletes_the_session_is_named_as_its_end() {
     const TOKEN: &str = "an operator's token";
     let server = TestServer::with(|config| config.secrets.admin_token = Some(Secret::new(TOKEN))).await;

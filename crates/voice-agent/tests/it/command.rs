@@ -58,6 +58,58 @@ async fn a_call_hears_the_answer_and_measures_it() {
 }
 
 #[test]
+fn what_serve_would_fail_at_does_not_work_for_check_config_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let (good, file) = (folder.path().display().to_string(), file.display().to_string());
+    let inside = format!("{file}/data");
+    let fine = [("MODELS_DIR", good.as_str()), ("DATA_DIR", good.as_str())];
+    for (name, value, key) in [
+        ("DATA_DIR", file.as_str(), "data_dir"),
+        ("DATA_DIR", inside.as_str(), "data_dir"),
+        ("DATA_DIR", "/proc/x", "data_dir"),
+        ("INPUT_LOG_DIR", "/proc/x", "input_log.dir"),
+        ("MODELS_DIR", "/nonexistent", "models_dir"),
+        ("PUBLIC_URL", "https://user:pw@x.example", "public_url"),
+        ("LLM_CHAIN", ",", "llm.chain"),
+    ] {
+        let variables = [fine[0], fine[1], (name, value)];
+        let checked = run(&["check-config", "--json"], &variables);
+        let said: Value = serde_json::from_slice(&checked.stdout).unwrap();
+        assert_eq!(checked.status.code(), Some(64), "{name}={value}: {said}");
+        assert_eq!(said["ok"], false);
+        assert!(said["key"].as_str().unwrap().starts_with(key), "{said}");
+        assert!(!said.to_string().contains("user:pw"), "{said}");
+    }
+    let checked = run(&["check-config"], &fine);
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "only what was there before");
+}
+
+#[test]
+fn a_callers_mistake_is_64_and_a_call_that_never_began_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let wav = folder.path().join("speech.wav");
+    write_wav(&wav);
+    let call = |more: &[&str]| {
+        let mut arguments = vec!["call", "--url", "http://127.0.0.1:9", "--wav", wav.to_str().unwrap()];
+        arguments.extend(more);
+        run(&arguments, &[])
+    };
+    for (option, value) in [("--time-zone", "Mars/X"), ("--user", "phone:+1")] {
+        let mistaken = call(&[option, value]);
+        assert_eq!(mistaken.status.code(), Some(64), "{option}");
+        assert!(String::from_utf8_lossy(&mistaken.stderr).contains(option));
+    }
+    let dead = call(&[]);
+    assert_eq!(dead.status.code(), Some(1));
+    let said = String::from_utf8(dead.stdout).unwrap();
+    assert!(said.starts_with("failed ") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
 fn bad_settings_end_it_with_64_before_any_port_opens() {
     for (name, value, says) in [
         ("HTTP_ADDR", "everywhere", "http.addr"),
@@ -76,7 +128,6 @@ fn bad_settings_end_it_with_64_before_any_port_opens() {
         assert_eq!(output.status.code(), Some(64), "{name}: {stderr}");
         assert!(stderr.contains(says), "{stderr}");
     }
-    assert_eq!(run(&["check-config"], &[]).status.code(), Some(0));
     assert_eq!(run(&["no-such-command"], &[]).status.code(), Some(64));
     let nobody = run(&["call", "--url", "http://127.0.0.1:9", "--wav", "/nonexistent.wav"], &[]);
     assert_eq!(nobody.status.code(), Some(1));

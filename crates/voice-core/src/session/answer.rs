@@ -47,7 +47,8 @@ impl Session {
         self.request_llm();
     }
 
-    /// The contract's answer to "stop recording": no model is asked.
+    /// The contract's answer to "stop recording": no model is asked. Who was told that the call may be recorded would take
+    /// "isn't being recorded" for a contradiction, even where this version records nothing.
     pub(super) fn answer_stop_recording(
         &mut self,
         text: String,
@@ -55,7 +56,8 @@ impl Session {
         spoken: Option<(TurnId, Timeline)>,
         message: Option<u64>,
     ) {
-        let answer = if was_on { phrases::RECORDING_STOPPED } else { phrases::NOT_RECORDING };
+        let stopped = was_on || self.config.announces_recording;
+        let answer = if stopped { phrases::RECORDING_STOPPED } else { phrases::NOT_RECORDING };
         self.answer_with(text, answer, spoken, message);
     }
 

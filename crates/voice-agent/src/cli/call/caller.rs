@@ -14,6 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::playout::Playout;
 use super::report::CallReport;
+use crate::http::check_user_id;
 
 /// Samples of a caller's frame.
 const FRAME: usize = 320;
@@ -45,6 +46,12 @@ impl Plan {
     ) -> Result<Self, String> {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(format!("--url {url:?} is not a URL like http://127.0.0.1:8080"));
+        }
+        if let Some(Err(fault)) = user.as_deref().map(check_user_id) {
+            return Err(format!("--user {fault}"));
+        }
+        if jiff::tz::TimeZone::get(&time_zone).is_err() {
+            return Err(format!("--time-zone {time_zone:?} is not the name of an IANA time zone, like Europe/Berlin"));
         }
         let loud = |frame: &[i16]| frame.iter().any(|sample| sample.unsigned_abs() >= SILENT);
         let last_loud = speech.chunks(FRAME).rposition(loud).ok_or("there is only silence to say")?;

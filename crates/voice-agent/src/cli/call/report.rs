@@ -88,6 +88,12 @@ pub(super) fn print(reports: &[CallReport], json: bool) -> anyhow::Result<()> {
 }
 
 fn print_one(report: &CallReport) -> anyhow::Result<()> {
+    if report.session_id.is_empty()
+        && let Some(error) = &report.error
+    {
+        // There was no call: five empty lines would say no more.
+        return out::line(&format!("failed      {error}"));
+    }
     out::line(&format!("understood  {}", report.transcript.join(" / ")))?;
     out::line(&format!("tools       {}", report.tools.join(", ")))?;
     out::line(&format!("answered    {}", report.reply))?;

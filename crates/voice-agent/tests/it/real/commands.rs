@@ -48,7 +48,17 @@ async fn a_call_from_the_command_line_is_answered_logged_and_replayed_bit_for_bi
     let lines: Vec<Value> = text(&events.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["in"]["input"] == "final_transcript"), "the inputs are there");
     tampered_logs_are_noticed(&log).await;
+    a_cut_log_is_said_to_be_cut(&log).await;
     mode_is_private(&log);
+}
+
+async fn a_cut_log_is_said_to_be_cut(log: &std::path::Path) {
+    let whole = std::fs::read_to_string(log).unwrap();
+    let file = log.with_extension("cut");
+    std::fs::write(&file, &whole[..whole.trim_end().len() - 10]).unwrap();
+    let output = run(vec!["replay".to_owned(), "--quiet".to_owned(), file.display().to_string()]).await;
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("the last line is half"), "{}", text(&output.stdout));
 }
 
 fn only_log(folder: &std::path::Path) -> PathBuf {

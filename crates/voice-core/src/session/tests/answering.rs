@@ -66,6 +66,9 @@ fn a_conflict_makes_the_whole_answer_again() {
     call.at(2_310, Input::CommitFailed { commit, error: crate::input::CommitError::Conflict });
     let (_, reply, chat) = call.request().unwrap();
     assert_eq!((reply, chat.len()), (ReplyId(2), 1));
+    let seen = call.observations();
+    assert!(seen.contains(&Observation::CommitConflicted { commit }));
+    assert!(!seen.iter().any(|seen| matches!(seen, Observation::CommitFailed { .. })), "nothing is lost");
 }
 
 #[test]

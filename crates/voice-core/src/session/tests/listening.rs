@@ -175,6 +175,18 @@ fn stop_recording_takes_effect_in_mid_sentence_and_is_answered_without_a_model()
 }
 
 #[test]
+fn whoever_was_told_of_the_recording_hears_that_it_was_stopped_though_nothing_was_recorded() {
+    for (announces_recording, answer) in
+        [(true, "Recording has been stopped for this call."), (false, "This call isn't being recorded.")]
+    {
+        let config = CoreConfig { greeting: String::new(), announces_recording, ..CoreConfig::default() };
+        let mut call = Call::with(config);
+        call.at(20, Input::Text { text: "Stop recording.".into(), message: None });
+        assert!(call.has(|output| matches!(output, Output::Synthesize { text, .. } if text == answer)), "{answer}");
+    }
+}
+
+#[test]
 fn nothing_is_heard_from_a_caller_who_is_not_connected() {
     let mut call = Call::new();
     call.at(500, Input::Disconnected { connection: crate::ids::ConnectionId(1) });

@@ -1,0 +1,491 @@
+//! How callers ask for the recording to stop, in their own words.
+
+use super::normalise;
+
+/// Verbs that end something: "stop recording", "turn the recording off".
+const STOPS: [&str; 21] = [
+    "stop",
+    "quit",
+    "end",
+    "pause",
+    "halt",
+    "cease",
+    "finish",
+    "cancel",
+    "disable",
+    "deactivate",
+    "suspend",
+    "discontinue",
+    "kill",
+    "cut",
+    "switch",
+    "turn",
+    "shut",
+    "drop",
+    "abort",
+    "terminate",
+    "stopped",
+];
+/// Words that forbid, or withdraw a leave: "don't record", "I no longer agree to being recorded".
+const FORBIDS: [&str; 23] = [
+    "don't",
+    "dont",
+    "not",
+    "no",
+    "never",
+    "without",
+    "stop",
+    "quit",
+    "withdraw",
+    "revoke",
+    "refuse",
+    "object",
+    "rather",
+    "cannot",
+    "can't",
+    "shouldn't",
+    "mustn't",
+    "won't",
+    "wouldn't",
+    "didn't",
+    "nobody",
+    "off",
+    "against",
+];
+/// What is recorded, also as a recogniser mishears it.
+const RECORDS: [&str; 9] =
+    ["record", "recording", "recorded", "records", "recordings", "recoding", "recorder", "recordin", "rerecording"];
+/// What is taped: of a call, said with "me", "us" or "this".
+const TAPES: [&str; 2] = ["taping", "tape"];
+
+/// What introduces a title, so that what follows is none of our business: "remind me to stop recording podcasts".
+const INTRODUCES: [&str; 22] = [
+    "add", "remind", "reminder", "task", "todo", "note", "create", "rename", "call", "put", "move", "delete",
+    "complete", "mark", "remember", "forget", "need", "have", "must", "finished", "schedule", "make",
+];
+/// How a question begins that asks about a recording, and does not ask for anything.
+const QUESTIONS: [&str; 14] =
+    ["what", "what's", "when", "who", "why", "how", "are", "is", "do", "did", "does", "which", "where", "was"];
+/// What is said while looking for the word; it parts nothing.
+const HESITATIONS: &[&str] = &["uh", "um", "er", "erm", "uhm", "hm", "hmm", "mm", "eh", "ah", "umm", "uhh"];
+/// Verbs that take a leave back: "I withdraw my consent".
+const WITHDRAWS: &[&str] =
+    &["withdraw", "withdrawing", "withdrawn", "revoke", "revoking", "retract", "rescind", "cancel"];
+/// What the leave is called.
+const LEAVES: &[&str] = &["consent", "permission"];
+/// Verbs that do away with what was recorded: "delete the recording".
+const ERASES: &[&str] = &["delete", "remove", "forget", "erase", "discard", "scrap", "destroy", "wipe"];
+/// Verbs that keep what was heard: "stop saving my voice".
+const KEEPS: &[&str] = &["saving", "save", "storing", "store", "keeping", "keep", "capturing", "capture"];
+/// What of a caller is kept.
+const KEPT: &[&str] = &["voice", "audio", "call", "conversation", "words"];
+/// Short ways to forbid, also alone: "are you recording this? Please don't".
+const DONTS: &[&str] = &["don't", "dont", "not", "stop"];
+
+/// Words that may stand around a request to stop, and between its two words.
+const COURTESIES: [&str; 72] = [
+    "please",
+    "can",
+    "could",
+    "would",
+    "will",
+    "you",
+    "now",
+    "hey",
+    "ok",
+    "okay",
+    "i",
+    "i'd",
+    "i'm",
+    "want",
+    "wanna",
+    "to",
+    "just",
+    "no",
+    "wait",
+    "oh",
+    "uh",
+    "um",
+    "thanks",
+    "like",
+    "thank",
+    "sorry",
+    "actually",
+    "yes",
+    "yeah",
+    "this",
+    "the",
+    "that",
+    "my",
+    "our",
+    "me",
+    "us",
+    "call",
+    "conversation",
+    "session",
+    "audio",
+    "voice",
+    "it",
+    "all",
+    "any",
+    "anymore",
+    "longer",
+    "more",
+    "off",
+    "be",
+    "being",
+    "of",
+    "agree",
+    "consent",
+    "from",
+    "on",
+    "right",
+    "away",
+    "immediately",
+    "here",
+    "and",
+    "so",
+    "well",
+    "at",
+    "once",
+    "do",
+    "am",
+    "we",
+    "have",
+    "kindly",
+    "if",
+    "for",
+    "stop",
+];
+
+/// Whether the caller asks for the recording to stop, and for nothing else.
+pub fn is_stop_recording(text: &str) -> bool {
+    let clauses = clauses(text);
+    clauses.iter().any(|clause| forbids_recording(clause))
+        && clauses.iter().all(|clause| forbids_recording(clause) || courteous(clause))
+}
+
+/// Whether any part of this asks for the recording to stop, whatever the rest says. Decided here, never by a model, and
+/// generously: consent may be withdrawn in any words, and a recording that stops needlessly costs nothing. Only the title of
+/// a task is none ("remind me to stop recording podcasts"), and a question ("are you recording me?").
+pub fn asks_to_stop_recording(text: &str) -> bool {
+    stops_asked(text) > 0
+}
+
+/// How many parts of this ask for the recording to stop.
+pub fn stops_asked(text: &str) -> usize {
+    clauses(text).iter().filter(|clause| forbids_recording(clause)).count()
+}
+
+/// What a caller said besides asking for the recording to stop: what is left is still to be answered.
+pub fn without_stop_recording(text: &str) -> String {
+    let kept = spans(text).into_iter().filter(|span| !forbids_recording(&normalise(span)));
+    let kept = kept.map(str::trim).filter(|span| !courteous(&normalise(span)));
+    let rest = kept.collect::<Vec<_>>().join(" ");
+    let trimmed = rest.trim_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '–' | '—'));
+    let lower = trimmed.to_lowercase();
+    let joined =
+        ["and then ", "and also ", "and ", "then ", "also ", "but "].iter().find(|word| lower.starts_with(**word));
+    joined.map_or(trimmed, |word| trimmed.get(word.len()..).unwrap_or(trimmed)).to_owned()
+}
+
+/// The text cut where a clause may begin, and joined again where a hesitation or a recogniser's comma parted one:
+/// "stop, um, recording", "are you recording this? Please don't".
+fn spans(text: &str) -> Vec<&str> {
+    let pieces = pieces(text);
+    let mut spans = Vec::new();
+    let (mut from, mut at) = (0, 0);
+    while at < pieces.len() {
+        let next = at + 1 + continued(&pieces[at..]);
+        let to = from + pieces[at..next].iter().map(|piece| piece.len()).sum::<usize>();
+        spans.push(&text[from..to]);
+        (from, at) = (to, next);
+    }
+    spans
+}
+
+/// How many of the next pieces belong to the first.
+fn continued(pieces: &[&str]) -> usize {
+    let parts_nothing =
+        |piece: &&&str| normalise(piece).split_whitespace().all(|word| word == "the" || HESITATIONS.contains(&word));
+    let between = pieces.iter().skip(1).take_while(parts_nothing).count();
+    let (Some(first), Some(next)) = (pieces.first(), pieces.get(1 + between)) else { return 0 };
+    let (first, next) = (normalise(first), normalise(next));
+    let (first, next) = (heard(&first), heard(&next));
+    if is_broken_off(&first, &next) || is_refused(&first, &next) { 1 + between } else { 0 }
+}
+
+/// "Stop" and, behind a comma, "recording".
+fn is_broken_off(first: &[&str], next: &[&str]) -> bool {
+    let article = |word: &&&str| matches!(**word, "the" | "this" | "that" | "my" | "your");
+    let last = first.iter().rev().find(|word| !article(word));
+    last.is_some_and(|word| STOPS.contains(word) || DONTS.contains(word))
+        && next.iter().find(|word| !article(word)).is_some_and(|word| RECORDS.contains(word))
+}
+
+/// A question about the recording, and a refusal behind it.
+fn is_refused(question: &[&str], refusal: &[&str]) -> bool {
+    let asks = question.first().is_some_and(|word| QUESTIONS.contains(word));
+    asks && question.iter().any(|word| RECORDS.contains(word)) && refuses(refusal)
+}
+
+/// "Please don't", "I don't want that".
+fn refuses(words: &[&str]) -> bool {
+    words.iter().any(|word| DONTS.contains(word)) && only(words, &[DONTS, &["then"]])
+}
+
+/// Whether there is nothing here but these words, courtesies, and the recording itself.
+fn only(words: &[&str], also: &[&[&str]]) -> bool {
+    words.iter().all(|word| {
+        COURTESIES.contains(word) || RECORDS.contains(word) || also.iter().any(|words| words.contains(word))
+    })
+}
+
+/// The words of a normalised clause without hesitations, and "recording" in one piece where it was misheard in two.
+fn heard(clause: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for word in clause.split_whitespace().filter(|word| !HESITATIONS.contains(word)) {
+        match (words.last(), word) {
+            (Some(&"re"), "cording" | "coding" | "corded") | (Some(&"record"), "in" | "ing") => {
+                words.pop();
+                words.push("recording");
+            }
+            _ => words.push(word),
+        }
+    }
+    words
+}
+
+/// The text cut behind a sentence's end or a comma, and in front of "and", "but", "then".
+fn pieces(text: &str) -> Vec<&str> {
+    let mut spans = Vec::new();
+    let mut from = 0;
+    let mut at = 0;
+    for piece in text.split_inclusive(char::is_whitespace) {
+        let word = normalise(piece);
+        if at > from && matches!(word.as_str(), "and" | "but" | "then" | "because" | "before") {
+            spans.push(&text[from..at]);
+            from = at;
+        }
+        at += piece.len();
+        if piece.trim_end().ends_with(['.', '!', '?', ';', '…', ',', ':', '–', '—']) {
+            spans.push(&text[from..at]);
+            from = at;
+        }
+    }
+    spans.push(&text[from..]);
+    spans
+}
+
+/// The clauses, normalised. What stands behind a word that introduces a title belongs to that title, up to the end of the
+/// sentence.
+fn clauses(text: &str) -> Vec<String> {
+    let mut clauses: Vec<String> = Vec::new();
+    let mut in_title = false;
+    for span in spans(text) {
+        let clause = normalise(span);
+        let first_words = clause.split(' ').filter(|word| !matches!(*word, "and" | "but" | "then" | "also" | "please"));
+        let stops = first_words.clone().take(1).any(|word| STOPS.contains(&word) || matches!(word, "don't" | "do"))
+            || withdraws(&heard(&clause));
+        // "Add buy milk and stop recording" is a title and a request; "add rehearse, record and tape" is a title.
+        if in_title && !stops {
+            clauses.push(format!("task {clause}"));
+        } else if !clause.is_empty() {
+            clauses.push(clause.clone());
+        }
+        in_title = (in_title || first_words.take(3).any(|word| INTRODUCES.contains(&word)))
+            && !span.trim_end().ends_with(['.', '!', '?', ';', '…']);
+    }
+    clauses
+}
+
+/// Whether a clause, normalised, stops or forbids a recording, or takes the leave back.
+fn forbids_recording(clause: &str) -> bool {
+    let words = heard(clause);
+    stops_recording(&words) || withdraws(&words)
+}
+
+/// Whether consent is withdrawn in other words than "stop recording", and nothing else is said.
+fn withdraws(words: &[&str]) -> bool {
+    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
+    let says = |wanted: &[&str]| wanted.iter().all(|word| words.contains(word));
+    let takes_back =
+        has(WITHDRAWS) || says(&["take", "back"]) || says(&["no", "longer"]) || has(&["don't", "dont", "not"]);
+    let consent = has(LEAVES) && takes_back && only(words, &[WITHDRAWS, LEAVES, DONTS, &["take", "back", "hereby"]]);
+    let mind = says(&["mind"]) && has(&["changed", "change"]) && has(&RECORDS);
+    let mind = mind && only(words, &[&["changed", "change", "mind", "about", "i've"]]);
+    let out = says(&["out"]) && has(&["opt", "opting"]) && has(&RECORDS) && only(words, &[&["opt", "opting", "out"]]);
+    let kept = has(DONTS) && has(KEEPS) && has(KEPT) && only(words, &[DONTS, KEEPS, KEPT]);
+    consent || mind || out || kept || erases(words) || stops_tape(words)
+}
+
+/// "Delete the recording", but not "I have to delete the recording", nor "don't forget the recording".
+fn erases(words: &[&str]) -> bool {
+    let Some(at) = words.iter().position(|word| ERASES.contains(word)) else { return false };
+    let article = |word: &&str| matches!(*word, "the" | "this" | "that" | "my" | "our" | "your" | "any" | "all");
+    let what = &words[at + 1..];
+    only(words, &[ERASES, &["about", "your"]])
+        && !words[..at].contains(&"have")
+        && what.iter().position(|word| RECORDS.contains(word)).is_some_and(|end| what[..end].iter().any(article))
+}
+
+/// "Stop the tape", "turn the tape off".
+fn stops_tape(words: &[&str]) -> bool {
+    let stops = ["stop", "halt", "pause", "off"];
+    let is_tape = words.windows(2).any(|pair| matches!(pair, ["the" | "that" | "your", "tape"]));
+    is_tape
+        && words.iter().any(|word| stops.contains(word))
+        && only(words, &[&stops, &["tape", "your", "turn", "switch", "shut"]])
+}
+
+/// Whether these words stop or forbid a recording that they name.
+fn stops_recording(words: &[&str]) -> bool {
+    let Some(at) = words.iter().position(|word| RECORDS.contains(word) || TAPES.contains(word)) else { return false };
+    let (before, after) = (&words[..at], &words[at + 1..]);
+    if before.iter().any(|word| INTRODUCES.contains(word)) && !before.starts_with(&["i", "have", "not"]) {
+        return false;
+    }
+    if TAPES.contains(&words[at]) && !after.iter().any(|word| matches!(*word, "me" | "us" | "this")) {
+        return false;
+    }
+    let open = before.iter().position(|word| !matches!(*word, "and" | "but" | "then" | "so" | "ok" | "okay" | "hey"));
+    let first = open.map_or("", |at| before[at]);
+    let second = open.and_then(|at| before.get(at + 1)).copied().unwrap_or_default();
+    // "Do not record this" forbids, "do you record this?" asks; and "can you stop recording" is no question.
+    if QUESTIONS.contains(&first) && !matches!((first, second), ("do", "not") | ("why", "don't")) {
+        return refuses(after);
+    }
+    let stopped = before.iter().any(|word| STOPS.contains(word) || FORBIDS.contains(word));
+    let off = after.iter().take(3).any(|word| matches!(*word, "off" | "stop" | "stops" | "stopped" | "end" | "not"))
+        && before.iter().all(|word| COURTESIES.contains(word));
+    // "We stop recording the show at five": what follows names something else than this call.
+    let ours = after.iter().take_while(|word| !matches!(**word, "while" | "when" | "until" | "because" | "since"));
+    (stopped || off)
+        && ours
+            .clone()
+            .all(|word| COURTESIES.contains(word) || matches!(*word, "stop" | "stops" | "end" | "not" | "stopped"))
+}
+
+fn courteous(words: &str) -> bool {
+    words.split_whitespace().all(|word| COURTESIES.contains(&word) || HESITATIONS.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stop_recording_is_heard_in_many_forms() {
+        for text in [
+            "Stop recording.",
+            "stop recording",
+            "Please, stop the recording!",
+            "Could you stop recording this call, please?",
+            "No, wait. Stop recording now.",
+            "I want you to turn off recording",
+            "Don't record this.",
+            "I'd like you to stop recording, please",
+            "don't record me",
+            "I don't want to be recorded",
+            "no more recording",
+            "quit recording",
+            "end the recording",
+            "pause recording",
+            "stop recoding",
+            "Turn the recording off please",
+            "I no longer want to be recorded",
+            "I would rather not be recorded",
+            "please do not record our conversation",
+            "stop taping me",
+            "Okay, no recording",
+            "hey, uh, stop, um, recording",
+            "stop, recording",
+            "stop... recording",
+            "Stop the, erm, recording.",
+            "please don't, uh, record me",
+            "are you recording this? please don't",
+            "Are you recording? I don't want that.",
+            "I withdraw my consent",
+            "I withdraw consent.",
+            "I revoke consent",
+            "I'd like to revoke my permission, please",
+            "I take back my consent",
+            "I do not consent to being recorded",
+            "I no longer consent",
+            "I changed my mind about recording",
+            "I've changed my mind about the recording",
+            "opt out of recording",
+            "I want to opt out of being recorded",
+            "forget the recording",
+            "please delete the recording",
+            "remove this recording",
+            "stop the record in",
+            "stop re-cording",
+            "stop the tape",
+            "turn the tape off",
+            "stop saving my voice",
+            "don't keep my voice",
+        ] {
+            assert!(is_stop_recording(text), "{text}");
+            assert!(asks_to_stop_recording(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_title_that_holds_the_phrase_is_no_request() {
+        for text in [
+            "Add a task to stop recording the show",
+            "Remind me to stop recording podcasts",
+            "remind me to stop recording",
+            "What did we stop recording?",
+            "Add buy tape, record the show and call Bob",
+            "are you recording me?",
+            "is this call being recorded?",
+            "I need to stop recording at five",
+            "rename it to stop recording",
+            "unstop recording",
+            "add record the podcast",
+            "remind me to stop, um, recording podcasts",
+            "remind me to stop re-cording podcasts",
+            "Add bus stop, recording studio and milk",
+            "remind me to delete the recording",
+            "delete the recording studio task",
+            "I have to delete the recording",
+            "don't forget the recording",
+            "delete recording",
+            "remind me to withdraw my consent",
+            "I consent to recording",
+            "I give my consent",
+            "opt in to recording",
+            "add buy the tape",
+            "save my voice notes",
+            "add stop saving my voice",
+            "are you recording this? I don't mind",
+            "did you stop recording?",
+            "",
+        ] {
+            assert!(!asks_to_stop_recording(text), "{text}");
+            assert!(!is_stop_recording(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_clause_of_several_is_enough() {
+        for (text, rest) in [
+            ("Add milk. Stop recording.", "Add milk."),
+            ("Stop recording! What is on my list?", "What is on my list?"),
+            ("please stop recording and add buy milk", "add buy milk"),
+            ("I don't want to be recorded, and then delete the dentist", "delete the dentist"),
+            ("add buy milk and stop recording", "add buy milk"),
+            ("Add buy milk, and stop, um, recording", "Add buy milk"),
+            ("Add buy milk, I withdraw my consent", "Add buy milk"),
+            ("are you recording this? Please don't. What's on my list?", "What's on my list?"),
+            ("Stop recording, please. Call John tomorrow, at five.", "Call John tomorrow, at five."),
+        ] {
+            assert!(asks_to_stop_recording(text) && !is_stop_recording(text), "{text}");
+            assert_eq!(without_stop_recording(text), rest, "{text}");
+        }
+        assert!(!asks_to_stop_recording("Add milk. Remind me to stop recording podcasts."));
+        assert_eq!(without_stop_recording("stop recording please"), "");
+    }
+}
