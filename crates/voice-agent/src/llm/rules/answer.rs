@@ -206,6 +206,8 @@ pub(crate) fn again_with(name: &str, arguments: &Map<String, Value>, task: &Task
     let mut arguments = arguments.clone();
     arguments.remove("title");
     arguments.remove("all");
+    // What was agreed to for one task says nothing of another.
+    arguments.remove("confirmed");
     arguments.insert("id".into(), task.id.clone());
     Intent::Again(name.to_owned(), arguments)
 }
