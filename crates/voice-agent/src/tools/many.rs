@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use voice_core::chat::ToolCall;
 
-use super::{Asked, ToolRun};
 use super::args::{Args, Fault};
 use super::execute::{Run, answer, by_id, changed, named, not_found};
 use super::matching::TitleMatch;
+use super::{Asked, ToolRun};
 use crate::tasks::{Task, TaskChange, TaskId, TaskList, TaskStatus};
 
 /// The tasks that `except` names, or the answer that says that there is no such task: then nothing may change.

@@ -264,9 +264,15 @@ pub(crate) fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskVie
         [(first, task), (second, _), ..] if *first >= 0.5 && first > second => vec![**task],
         [(first, task)] if *first >= 0.5 => vec![**task],
         [(first, _), ..] if *first >= 0.99 => {
-            // Several fit wholly: the one with nothing more in its title.
+            // Several fit wholly: the one with nothing more in its title, or the only one that has these very words, and not
+            // only some that sound like them.
             let exact = |task: &&(f64, &TaskView<'a>)| task.1.title.to_lowercase() == words.join(" ");
-            scored.iter().find(exact).map(|(_, task)| vec![**task]).unwrap_or_default()
+            let literal: Vec<TaskView<'a>> =
+                scored.iter().map(|(_, task)| **task).filter(|task| titles::has_words(&words, task.title)).collect();
+            match scored.iter().find(exact) {
+                Some((_, task)) => vec![**task],
+                None => Some(literal).filter(|literal| literal.len() == 1).unwrap_or_default(),
+            }
         }
         _ => Vec::new(),
     }

@@ -366,7 +366,7 @@ fn priority_of(found: &Match<'_>) -> Option<Intent> {
 
 /// "Move X to Friday", "make X urgent": told apart by what stands at the end.
 fn changed(found: &Match<'_>) -> Option<Intent> {
-    let words = found.words("x");
+    let words = without_same_time(found.words("x"));
     let norm = norms(words);
     // "Make that Thursday" may be a correction, and is a new date either way.
     let verb = found.utterance_text().split(' ').next().unwrap_or_default();
@@ -409,8 +409,28 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
     // "Move the couch" is a thing to do, unless there is such a task on the list.
     let target = target(words)?;
     let known = !matches!(target, Target::Title(_)) || found.known.titles.named(&norm).is_some();
-    (known || matches!(verb, "postpone" | "reschedule" | "snooze"))
-        .then(|| incomplete(Missing::Date, Intent::SetDue(target, None)))
+    if known || matches!(verb, "postpone" | "reschedule" | "snooze") {
+        return Some(incomplete(Missing::Date, Intent::SetDue(target, None)));
+    }
+    // "Move the dentist to the afternoon": which task is clear, and only to when is not.
+    let named =
+        (1..words.len()).rev().filter(|end| matches!(norm[*end], "to" | "until" | "till" | "from" | "into" | "by"));
+    named.map(|end| &words[..end]).find_map(|named| {
+        let target = super::target(named)?;
+        let known = !matches!(target, Target::Title(_)) || found.known.titles.named(&norms(named)).is_some();
+        known.then(|| incomplete(Missing::Date, Intent::SetDue(target, None)))
+    })
+}
+
+/// A day alone keeps the hour that the task has: "same time" says no more.
+fn without_same_time(words: &[Word]) -> &[Word] {
+    let kept = match norms(words).as_slice() {
+        [rest @ .., "at", "the", "same", "time"] => rest.len(),
+        [rest @ .., "the" | "at", "same", "time"] => rest.len(),
+        [rest @ .., "same", "time"] => rest.len(),
+        all => all.len(),
+    };
+    &words[..kept]
 }
 
 /// "… by two days": from today.
