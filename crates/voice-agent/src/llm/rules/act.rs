@@ -82,7 +82,9 @@ pub(crate) fn carry_out_all(scene: &Scene<'_>, utterance: &Utterance, intents: &
         return look;
     }
     let mut answer = Answer::default();
-    for intent in intents {
+    // Who asks to delete something and says goodbye is asked first: a call that is over has no answer.
+    let asks = intents.iter().any(|intent| matches!(intent, Intent::Delete(_) | Intent::DeleteScope(..)));
+    for intent in intents.iter().filter(|intent| !(asks && matches!(intent, Intent::Goodbye))) {
         let step = carry_out(scene, utterance, intent);
         answer.calls.extend(step.calls);
         if !step.text.is_empty() {

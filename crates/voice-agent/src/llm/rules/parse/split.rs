@@ -114,13 +114,7 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
             continue;
         }
         let rest = norms(&words[start..]);
-        // "… and I watered the plants".
-        let told = matches!(rest.first(), Some(&"i" | &"i've"))
-            && rest.get(1).is_some_and(|word| lexicon::present_of(word).is_some());
-        // "… and I'll visit Nadia on Friday".
-        let planned = matches!(rest.first(), Some(&"i'll" | &"we'll"))
-            && matches!(parse_one(&Utterance::new(words[start..].to_vec()), known), Intent::SetDue(..));
-        let told = told || planned;
+        let told = tells(&words[start..], known);
         let elided = elided(&words[from..end], &words[start..], known);
         if !told && !elided && !opens_command(&rest) {
             continue;
@@ -196,6 +190,15 @@ fn share_change(intents: &mut [Intent]) {
             _ => continue,
         };
         *first = filled;
+    }
+}
+
+/// Whether the words tell of a task: "… and I watered the plants", "… and I'll visit Nadia on Friday".
+fn tells(words: &[Word], known: Known<'_>) -> bool {
+    match norms(words).as_slice() {
+        ["i" | "i've", verb, ..] => lexicon::present_of(verb).is_some(),
+        ["i'll" | "we'll", ..] => matches!(parse_one(&Utterance::new(words.to_vec()), known), Intent::SetDue(..)),
+        _ => false,
     }
 }
 
