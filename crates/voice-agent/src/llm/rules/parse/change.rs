@@ -287,7 +287,13 @@ pub(super) fn each_of(intent: Intent, known: Known<'_>) -> Vec<Intent> {
         Intent::SetDue(target, due) => each(target, &|target| Intent::SetDue(target, *due)),
         Intent::SetPriority(target, priority) => each(target, &|target| Intent::SetPriority(target, *priority)),
         Intent::Shift(target, shift) => each(target, &|target| Intent::Shift(target, *shift)),
-        Intent::Reopen(target) => each(target, &Intent::Reopen),
+        // What is done is not known by name here. One task with an "and" in its name is found by each of its parts.
+        Intent::Reopen(Target::Title(title)) => {
+            let words = tokenise(title);
+            let parts = joined_titles(&words, true, known);
+            let several = parts.len() > 1 && known.titles.named(&norms(&words)).is_none();
+            several.then(|| parts.into_iter().filter_map(super::target).map(Intent::Reopen).collect())
+        }
         _ => None,
     };
     spread.unwrap_or_else(|| vec![intent])
