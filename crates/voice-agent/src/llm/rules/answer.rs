@@ -230,10 +230,7 @@ fn chosen<'a>(among: &[TaskView<'a>], utterance: &Utterance, intent: &Intent) ->
             // "Yes" to "which one" answers nothing.
             _ => return Vec::new(),
         },
-        Intent::Pick(picks) => {
-            let fitting: Vec<Pick> = picks.clone();
-            return choose(&fitting, among);
-        }
+        Intent::Pick(picks) => return choose(picks, among),
         _ => {}
     }
     let said: Vec<&str> = match intent {

@@ -312,7 +312,7 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
         return None;
     }
     // "Nine thirty", where a time was said.
-    if let Some(due) = change.task().and_then(|task| task.due).filter(|due| due.contains('T'))
+    if change.task().and_then(|task| task.due).is_some_and(|due| due.contains('T'))
         && dates::parse(&norms(rest), &scene.request.now).is_none()
         && let Some(due) = dates::parse(&[&["at"], norms(rest).as_slice()].concat(), &scene.request.now)
         && due.time.is_some()

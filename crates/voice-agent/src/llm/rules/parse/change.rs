@@ -378,7 +378,7 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
     let verb = found.utterance_text().split(' ').next().unwrap_or_default();
     if let Some((start, due)) = dates::find_trailing(&norm, found.known.now).or_else(|| by_a_while(&norm, found.known))
     {
-        let named_words = without_tail(&words[..start]);
+        let named_words = without_tail(without_old_day(&words[..start], found.known));
         let named = if start == 0 { Target::It } else { target(named_words)? };
         // "Make a cake tomorrow" and "put out the trash tonight" are things to do; "… to tomorrow", "… due tomorrow" are not.
         let linked = matches!(norm[start], "to" | "due" | "until" | "till")
@@ -426,6 +426,14 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
         let known = !matches!(target, Target::Title(_)) || found.known.titles.named(&norms(named)).is_some();
         known.then(|| incomplete(Missing::Date, Intent::SetDue(target, None)))
     })
+}
+
+/// "The dentist from Friday": the day that it had until now is none of its name.
+fn without_old_day<'a>(words: &'a [Word], known: Known<'_>) -> &'a [Word] {
+    let norm = norms(words);
+    let from = norm.iter().rposition(|word| *word == "from").filter(|at| *at > 0);
+    let dated = from.filter(|at| dates::parse(&norm[at + 1..], known.now).is_some());
+    dated.map_or(words, |at| &words[..at])
 }
 
 /// A day alone keeps the hour that the task has: "same time" says no more.
