@@ -395,7 +395,7 @@ fn answer_which(scene: &Scene<'_>, asked: &Intent, utterance: &Utterance, intent
 pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec<Intent>> {
     let known = scene.known();
     let norm = norms(words);
-    let due = dates::parse(&norm, known.now);
+    let due = dates::parse(&norm, known.now).or_else(|| context::another_time(scene, previous, &norm));
     let priority = parse::find_priority(&norm);
     if let Some(other) = another_of_them(scene, previous, &norm) {
         return Some(other);

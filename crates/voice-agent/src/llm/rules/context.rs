@@ -297,7 +297,8 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
     let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
     let corrects = lead > 0 || ["no ", "no,", "sorry", "wait"].iter().any(|word| user.starts_with(word));
     let rest = utterance.words.get(lead..).filter(|rest| corrects && !rest.is_empty() && rest.len() <= 7)?;
-    if is_phrase(&norms(rest)) {
+    let like = replaces(change.task().map_or("", |task| task.title), &norms(rest));
+    if is_phrase(&norms(rest), like) {
         return None;
     }
     // Without a pause, "no" and "oh" belong to the word behind them ("no worries"), unless that is like one it corrects.
@@ -308,29 +309,30 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
         _ => utterance.words[lead - 1].pauses(),
     };
     let meant = lead > utterance.words.len() - behind.len();
-    if renames && !lead_pauses && !meant && !replaces(change.task().map_or("", |task| task.title), &norms(rest)) {
+    if renames && !lead_pauses && !meant && !like {
         return None;
-    }
-    // "Nine thirty", where a time was said.
-    if change.task().and_then(|task| task.due).is_some_and(|due| due.contains('T'))
-        && dates::parse(&norms(rest), &scene.request.now).is_none()
-        && let Some(due) = dates::parse(&[&["at"], norms(rest).as_slice()].concat(), &scene.request.now)
-        && due.time.is_some()
-    {
-        return Some(vec![Intent::SetDue(parse::Target::It, Some(due))]);
     }
     // Another task than the one that was changed has to be named.
     (renames || scene.titles.named(&norms(rest)).is_some()).then(|| correct(scene, last, rest)).flatten()
 }
 
+/// "Nine thirty", where a time was said before.
+pub(crate) fn another_time(scene: &Scene<'_>, last: &Turn<'_>, words: &[&str]) -> Option<dates::Due> {
+    let before = dialogue::last_change(last)?.task()?.due?;
+    let due = dates::parse(&[&["at"], words].concat(), &scene.request.now)?;
+    (before.contains('T') && due.time.is_some()).then_some(due)
+}
+
 /// Whether words behind a "no", "oh" or "sorry" are a phrase with it, which people say out of politeness or surprise, and
 /// correct nothing.
-fn is_phrase(words: &[&str]) -> bool {
-    const OPENING: &str = "about for to if that worries worry problem problems rush hurry pressure need wonder big biggie idea way \
+fn is_phrase(words: &[&str], like: bool) -> bool {
+    const OPENING: &str = "worries worry problem problems rush hurry pressure need wonder big biggie idea way \
         doubt matter more due good thanks chance kidding sweat stress trouble harm offence offense luck god gosh boy man dear \
         well wow hell heavens goodness";
     let first = match words {
         ["my", last] => *last,
+        // "Sorry about that"; but "no, for Lina" behind "… for Lena".
+        ["about" | "for" | "to" | "if" | "that", ..] => return !like,
         [first, ..] => *first,
         [] => return true,
     };

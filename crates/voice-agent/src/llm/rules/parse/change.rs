@@ -292,7 +292,7 @@ pub(super) fn each_of(intent: Intent, known: Known<'_>) -> Vec<Intent> {
             let words = tokenise(title);
             let parts = joined_titles(&words, true, known);
             let several = parts.len() > 1 && known.titles.named(&norms(&words)).is_none();
-            several.then(|| parts.into_iter().filter_map(super::target).map(Intent::Reopen).collect())
+            several.then(|| parts.into_iter().filter_map(target).map(Intent::Reopen).collect())
         }
         _ => None,
     };
@@ -433,7 +433,8 @@ fn without_old_day<'a>(words: &'a [Word], known: Known<'_>) -> &'a [Word] {
     let norm = norms(words);
     let from = norm.iter().rposition(|word| *word == "from").filter(|at| *at > 0);
     let dated = from.filter(|at| dates::parse(&norm[at + 1..], known.now).is_some());
-    dated.map_or(words, |at| &words[..at])
+    // "Everything from Friday" is all of that day.
+    dated.filter(|at| known.titles.named(&norm[..*at]).is_some()).map_or(words, |at| &words[..at])
 }
 
 /// A day alone keeps the hour that the task has: "same time" says no more.
