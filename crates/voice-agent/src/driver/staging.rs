@@ -8,7 +8,7 @@ use voice_core::ids::ToolCallId;
 use crate::blocking::{self, MANY_TASKS};
 use crate::store::{ToolCommit, UserId, UserTasks};
 use crate::tasks::{Task, TaskId};
-use crate::tools::{self, ToolContext};
+use crate::tools::{self, Asked, ToolContext};
 
 /// The caller's tasks as this session sees them.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Staging {
     base: UserTasks,
     staged: Vec<ToolCommit>,
     titles: Arc<Vec<String>>,
+    /// What the conversation, as it was last given to a model, asked the caller.
+    asked: Asked,
     /// The store may hold a change that is not in the base, and will not be told of here.
     is_stale: bool,
 }
@@ -26,7 +28,7 @@ impl Staging {
     /// A session's view of its user's tasks.
     pub(super) fn new(user: UserId, base: UserTasks) -> Self {
         let titles = Arc::new(titles_of(&base));
-        Self { user, base, staged: Vec::new(), titles, is_stale: false }
+        Self { user, base, staged: Vec::new(), titles, asked: Asked::default(), is_stale: false }
     }
 
     /// The titles of the open tasks.
@@ -82,13 +84,18 @@ impl Staging {
         Arc::new(self.base.list.tasks.clone())
     }
 
+    /// What the conversation has asked, on which the next tools are computed.
+    pub(super) fn set_asked(&mut self, asked: Asked) {
+        self.asked = asked;
+    }
+
     /// Computes a tool on the tasks as the turn's earlier tools leave them. Says what it answers, and whether a commit
     /// would change anything.
     pub(super) fn run(&mut self, call: &ToolCall, now: jiff::ZonedDateTime, new_id: TaskId) -> (ToolOutput, bool) {
         let is_long = self.base.list.tasks.len() > MANY_TASKS;
         let run = blocking::run(is_long, || {
             let seen = self.seen();
-            tools::execute(call, &seen.list, &seen.undo, &ToolContext { now, new_id })
+            tools::execute(call, &seen.list, &seen.undo, &ToolContext { now, new_id, asked: self.asked.clone() })
         });
         let mutates = !run.changes.is_empty();
         if mutates {

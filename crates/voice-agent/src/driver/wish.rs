@@ -43,6 +43,7 @@ impl Driver {
             }
             Output::DropUtterance { utterance } => self.drop_utterance(utterance),
             Output::RequestLlm { request, reply, rung, agent, chat, brief } => {
+                self.staging.set_asked(tools::Asked::in_chat(&chat));
                 self.ask_model((request, reply, rung), agent, chat, brief);
             }
             Output::CancelLlm { request } => {

@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
     use crate::tasks::{TaskId, TaskList};
-    use crate::tools::{self, ToolContext, ToolSpec};
+    use crate::tools::{self, Asked, ToolContext, ToolSpec};
 
     /// Longest static part, in characters: about 560 tokens.
     const MAX_SYSTEM: usize = 2_250;
@@ -166,7 +166,7 @@ mod tests {
             let now = request(&[]).now;
             let call = ToolCall { id: ToolCallId(1), name: name.to_owned(), arguments };
             let new_id = TaskId::parse(&format!("t_{:04}", list.tasks.len())).unwrap();
-            let run = tools::execute(&call, &list, &[], &ToolContext { now, new_id });
+            let run = tools::execute(&call, &list, &[], &ToolContext { now, new_id, asked: Asked::default() });
             list.apply(&run.changes).unwrap();
             run.output["status"].as_str().unwrap().to_owned()
         };

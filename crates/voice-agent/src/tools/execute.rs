@@ -6,7 +6,7 @@ use voice_core::chat::ToolCall;
 
 use super::args::{Args, Fault};
 use super::matching::{self, TitleMatch};
-use super::{ToolContext, ToolRun, due, listing, many};
+use super::{Asked, ToolContext, ToolRun, due, listing, many};
 use crate::tasks::{MAX_TASKS, Task, TaskChange, TaskId, TaskList, TaskStatus, UndoEffect, UndoEntry, stamp};
 
 /// What a tool comes to: an answer with its changes, or what is wrong with the call.
@@ -24,7 +24,7 @@ pub fn execute(call: &ToolCall, list: &TaskList, undo: &[UndoEntry], ctx: &ToolC
         "set_due" => set_due(call, list, ctx),
         "set_priority" => set_priority(call, list),
         "rename_task" => rename_task(call, list),
-        "delete_task" => delete_task(call, list),
+        "delete_task" => delete_task(call, list, &ctx.asked),
         "undo" => undo_last(call, list, undo),
         other => Err(format!("'{other}' is not a tool that changes tasks; use one of the tools you were given")),
     };
@@ -209,20 +209,21 @@ fn rename_task(call: &ToolCall, list: &TaskList) -> Run {
     Ok(updated("rename_task", task, Task { title, ..task.clone() }, output))
 }
 
-fn delete_task(call: &ToolCall, list: &TaskList) -> Run {
+/// Deletes what the caller was asked about. A `confirmed` without such a question is not believed: it is asked first.
+fn delete_task(call: &ToolCall, list: &TaskList, questions: &Asked) -> Run {
     let args = Args::new(&call.arguments, &["title", "id", "scope", "except", "asked", "confirmed"])?;
     let confirmed = args.flag("confirmed")?;
     if let Some(scope) = args.word("scope", &["done", "all"])? {
         if args.text("title")?.or(args.text("id")?).is_some() {
             return Err("give either 'scope' or one task's 'title' or 'id', not both".to_owned());
         }
-        return many::delete_many(&args, list, scope, confirmed);
+        return many::delete_many(&args, list, scope, confirmed.then_some(questions));
     }
     let task = match target(&args, list, TaskStatus::Open)? {
         Target::Task(task) => task,
         Target::Answer(run) => return Ok(run),
     };
-    if !confirmed {
+    if !confirmed || !questions.about(task) {
         return Ok(answer(json!({"status": "needs_confirmation", "task": task})));
     }
     let output = json!({"status": "deleted", "task": task});

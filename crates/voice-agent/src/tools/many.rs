@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use voice_core::chat::ToolCall;
 
-use super::ToolRun;
 use super::args::{Args, Fault};
 use super::execute::{Run, answer, by_id, changed, named, not_found};
 use super::matching::TitleMatch;
+use super::{Asked, ToolRun};
 use crate::tasks::{Task, TaskChange, TaskId, TaskList, TaskStatus};
 
 /// The tasks that `except` names, or the answer that says that there is no such task: then nothing may change.
@@ -64,9 +64,10 @@ pub(super) fn change_all(
     Ok(changed(&call.name, changes, counted(status, meant.len(), &kept)))
 }
 
-/// Deletes every task of the scope that is not excepted, once that is confirmed. A yes is good for the tasks that were
-/// asked about, and no others: their ids come back in `asked`, and if the tasks are others by now, it is asked again.
-pub(super) fn delete_many(args: &Args<'_>, list: &TaskList, scope: &str, confirmed: bool) -> Run {
+/// Deletes every task of the scope that is not excepted, once that is confirmed, by a yes to one of `questions`. A yes is
+/// good for the tasks that were asked about, and no others: their ids come back in `asked`, and if the tasks are others by
+/// now, it is asked again.
+pub(super) fn delete_many(args: &Args<'_>, list: &TaskList, scope: &str, questions: Option<&Asked>) -> Run {
     let kept = match kept(args, list)? {
         Ok(kept) => kept,
         Err(run) => return Ok(run),
@@ -76,7 +77,7 @@ pub(super) fn delete_many(args: &Args<'_>, list: &TaskList, scope: &str, confirm
     let asked = args.texts("asked")?;
     let more = !asked.is_empty() && doomed.iter().any(|task| !asked.contains(&task.id.as_str()));
     // Nothing to lose, nothing to ask.
-    let asks = !doomed.is_empty() && (!confirmed || more);
+    let asks = !doomed.is_empty() && (more || !questions.is_some_and(|questions| questions.about_all(&doomed)));
     let mut output = counted(if asks { "needs_confirmation" } else { "deleted" }, doomed.len(), &kept);
     output["scope"] = scope.into();
     if asks {

@@ -52,6 +52,10 @@ pub fn find<'a>(query: &str, tasks: impl IntoIterator<Item = &'a Task>) -> Title
     if rivals.len() == 1 {
         return TitleMatch::One(best.task);
     }
+    // "Tim" is Tim, though Tom sounds like him.
+    if let [only] = rivals.iter().filter(|found| found.is_literal).collect::<Vec<_>>().as_slice() {
+        return TitleMatch::One(only.task);
+    }
     TitleMatch::Ambiguous(rivals.into_iter().take(MAX_CANDIDATES).map(|found| found.task).collect())
 }
 
@@ -81,6 +85,8 @@ struct Found<'a> {
     of_query: f64,
     /// How much of the title the query has.
     of_title: f64,
+    /// Every word of the query is a word of the title, letter for letter.
+    is_literal: bool,
 }
 
 impl Found<'_> {
@@ -112,7 +118,8 @@ fn compare<'a>(query: &Phrase, title: &Phrase, task: &'a Task) -> Found<'a> {
     let of_title = coverage(&title.words, query.words.len(), |word, other| likeness[other][word]);
     let (of_query, of_title) =
         if query.sounds_like(title) { (of_query.max(0.95), of_title.max(0.95)) } else { (of_query, of_title) };
-    Found { task, score: 0.8 * of_query + 0.2 * of_title, of_query, of_title }
+    let is_literal = query.words.iter().all(|word| title.words.iter().any(|other| other.text == word.text));
+    Found { task, score: 0.8 * of_query + 0.2 * of_title, of_query, of_title, is_literal }
 }
 
 /// How much of `words` is found among as many `others`, 0 to 1, by weight; each of the others serves once.

@@ -5,6 +5,7 @@
 //! is simply run again.
 
 mod args;
+mod asked;
 mod due;
 mod execute;
 mod listing;
@@ -13,6 +14,7 @@ pub mod matching;
 mod spec;
 mod words;
 
+pub use asked::Asked;
 pub use execute::execute;
 pub use spec::{ToolSpec, specs_for};
 pub use voice_core::agents::{REVIEW_AGENT, TASK_AGENT};
@@ -30,6 +32,8 @@ pub struct ToolContext {
     pub now: ZonedDateTime,
     /// The id that a new task gets. One is enough: a call makes at most one task.
     pub new_id: TaskId,
+    /// Which deletions the caller was asked about: only those are carried out.
+    pub asked: Asked,
 }
 
 /// What a tool answered and what it wants to change.

@@ -178,7 +178,7 @@ fn delete_task() -> ToolSpec {
     ToolSpec {
         name: "delete_task",
         description: "Deletes a task (title or id) or several (scope). Answers 'needs_confirmation' first: ask the \
-                      caller, and call again with confirmed only after a clear yes.",
+                      caller, and call again with confirmed only after a clear yes. It is believed only after that question.",
         parameters: object(
             json!({
                 "title": title(),

@@ -14,6 +14,8 @@ struct Desk {
     list: TaskList,
     undo: Vec<UndoEntry>,
     made: u32,
+    /// The questions so far: all are taken to be answered.
+    asked: Asked,
 }
 
 impl Desk {
@@ -28,12 +30,24 @@ impl Desk {
     /// Runs a call and commits what it wants, as a store does.
     fn run(&mut self, name: &str, arguments: Value) -> ToolRun {
         self.made += 1;
-        let run = execute(&call(name, arguments), &self.list, &self.undo, &context(self.made));
+        let run = execute(&call(name, arguments), &self.list, &self.undo, &self.context());
+        self.asked.note(name, &run.output);
         self.list.apply(&run.changes).unwrap();
         run.undo.apply(&mut self.undo);
         assert!(!run.is_error || run.changes.is_empty());
         assert!(run.output["status"].is_string());
         run
+    }
+
+    fn context(&self) -> ToolContext {
+        ToolContext { asked: self.asked.clone(), ..context(self.made) }
+    }
+
+    /// Deletes as a model does: asks, and after a yes does it.
+    fn delete(&mut self, mut arguments: Value) -> ToolRun {
+        self.run("delete_task", arguments.clone());
+        arguments["confirmed"] = true.into();
+        self.run("delete_task", arguments)
     }
 
     /// The answer's status and the title of its task.
@@ -60,7 +74,7 @@ fn call(name: &str, arguments: Value) -> ToolCall {
 fn context(n: u32) -> ToolContext {
     let now = date(2026, 11, 25).at(14, 30, 0, 0).to_zoned_datetime(TimeZone::get("Europe/Berlin").unwrap()).unwrap();
     let now = now.checked_add(jiff::Span::new().seconds(n)).unwrap();
-    ToolContext { now, new_id: TaskId::parse(&format!("t_{n:04}")).unwrap() }
+    ToolContext { now, new_id: TaskId::parse(&format!("t_{n:04}")).unwrap(), asked: Asked::default() }
 }
 
 fn pair(status: &str, title: &str) -> (String, String) {
@@ -215,7 +229,7 @@ fn deleting_is_confirmed_first() {
     assert_eq!(gone, json!({"status": "deleted", "count": 1, "scope": "done"}));
     let none = desk.run("delete_task", json!({"scope": "done"})).output;
     assert_eq!(none, json!({"status": "deleted", "count": 0, "scope": "done"}), "nothing to ask");
-    desk.run("delete_task", json!({"scope": "all", "confirmed": true}));
+    desk.delete(json!({"scope": "all"}));
     assert!(desk.list.tasks.is_empty());
     assert_eq!(desk.says("undo", json!({})), pair("undone", "Book flights"));
 }
@@ -224,7 +238,7 @@ fn deleting_is_confirmed_first() {
 fn actions_are_undone_newest_first() {
     let mut desk = Desk::new(&["Buy milk"]);
     desk.run("set_priority", json!({"title": "milk", "priority": "low"}));
-    desk.run("delete_task", json!({"title": "milk", "confirmed": true}));
+    desk.delete(json!({"title": "milk"}));
     let run = desk.run("undo", json!({}));
     assert_eq!((&run.output["action"], &run.output["task"]["priority"]), (&json!("delete_task"), &json!("low")));
     assert_eq!(desk.run("undo", json!({})).output["task"]["priority"], "normal");
@@ -311,7 +325,7 @@ fn a_user_has_so_many_tasks_and_no_more() {
     }
     let run = desk.run("add_task", json!({"title": "One more"}));
     assert!(run.is_error && run.output["reason"].as_str().unwrap().contains("delete the done ones"));
-    desk.run("delete_task", json!({"scope": "all", "confirmed": true}));
+    desk.delete(json!({"scope": "all"}));
     assert_eq!(desk.says("undo", json!({})).0, "undone");
     assert_eq!(desk.list.tasks.len(), MAX_TASKS);
 }
@@ -382,11 +396,11 @@ fn perform(desk: &mut Desk, act: &Act) {
         Act::Add(n) => ("add_task", json!({"title": title(n)})),
         Act::Complete(n) => ("complete_task", json!({"title": title(n)})),
         Act::Reopen(n) => ("reopen_task", json!({"title": title(n)})),
-        Act::Delete(n) => ("delete_task", json!({"title": title(n), "confirmed": true})),
+        Act::Delete(n) => return drop(desk.delete(json!({"title": title(n)}))),
         Act::Due(n, on) => ("set_due", json!({"title": title(n), "due": on.then_some("2026-12-01")})),
         Act::Rename(n, to) => ("rename_task", json!({"title": title(n), "new_title": title(to)})),
         Act::CompleteAll => ("complete_task", json!({"all": true})),
-        Act::DeleteDone => ("delete_task", json!({"scope": "done", "confirmed": true})),
+        Act::DeleteDone => return drop(desk.delete(json!({"scope": "done"}))),
     };
     desk.run(name, arguments);
 }
@@ -446,7 +460,7 @@ fn what_is_excepted_stays() {
     let run = desk.run("delete_task", json!({"scope": "all", "except": ["the dentist"], "confirmed": true}));
     assert_eq!((&run.output["status"], run.changes.len()), (&json!("not_found"), 0));
     assert!(desk.run("delete_task", json!({"scope": "all", "except": [1]})).is_error);
-    desk.run("delete_task", json!({"scope": "all", "except": ["call mom"], "confirmed": true}));
+    desk.delete(json!({"scope": "all", "except": ["call mom"]}));
     assert_eq!(desk.titles(), ["Call mom"]);
 }
 

@@ -194,7 +194,22 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         // "What else?" after something was done asks what is left.
         Intent::More if utterance.text.contains("else") => list(&Filter::default(), dialogue::ASKED),
         Intent::More => Answer::say("There is no more to read just now. You can say, what's on my list?"),
+        Intent::Pick(picks) if reads_list(scene) => picked(scene, utterance, picks),
         Intent::Pick(_) | Intent::Correct(_) | Intent::Unknown => Answer::say(reply::not_understood(scene, utterance)),
+    }
+}
+
+/// Whether the turn before read out tasks, among which one may be picked.
+fn reads_list(scene: &Scene<'_>) -> bool {
+    let calls = scene.history().last().map_or(&[][..], |turn| turn.calls.as_slice());
+    calls.iter().any(|called| called.call.name == "list_tasks" && called.status() == "ok")
+}
+
+/// "The first one", behind a list: only which one is said.
+fn picked(scene: &Scene<'_>, utterance: &Utterance, picks: &[Pick]) -> Answer {
+    match choose(picks, &dialogue::counted(scene.history())).as_slice() {
+        [task] => Answer::say(format!("That is {}. What shall I do with it?", reply::with_due(*task, scene))),
+        _ => Answer::say(reply::not_understood(scene, utterance)),
     }
 }
 

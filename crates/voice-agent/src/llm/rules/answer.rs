@@ -206,6 +206,8 @@ pub(crate) fn again_with(name: &str, arguments: &Map<String, Value>, task: &Task
     let mut arguments = arguments.clone();
     arguments.remove("title");
     arguments.remove("all");
+    // What was agreed to for one task says nothing of another.
+    arguments.remove("confirmed");
     arguments.insert("id".into(), task.id.clone());
     Intent::Again(name.to_owned(), arguments)
 }
@@ -228,10 +230,7 @@ fn chosen<'a>(among: &[TaskView<'a>], utterance: &Utterance, intent: &Intent) ->
             // "Yes" to "which one" answers nothing.
             _ => return Vec::new(),
         },
-        Intent::Pick(picks) => {
-            let fitting: Vec<Pick> = picks.clone();
-            return choose(&fitting, among);
-        }
+        Intent::Pick(picks) => return choose(picks, among),
         _ => {}
     }
     let said: Vec<&str> = match intent {
@@ -262,9 +261,15 @@ pub(crate) fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskVie
         [(first, task), (second, _), ..] if *first >= 0.5 && first > second => vec![**task],
         [(first, task)] if *first >= 0.5 => vec![**task],
         [(first, _), ..] if *first >= 0.99 => {
-            // Several fit wholly: the one with nothing more in its title.
+            // Several fit wholly: the one with nothing more in its title, or the only one that has these very words, and not
+            // only some that sound like them.
             let exact = |task: &&(f64, &TaskView<'a>)| task.1.title.to_lowercase() == words.join(" ");
-            scored.iter().find(exact).map(|(_, task)| vec![**task]).unwrap_or_default()
+            let literal: Vec<TaskView<'a>> =
+                scored.iter().map(|(_, task)| **task).filter(|task| titles::has_words(&words, task.title)).collect();
+            match scored.iter().find(exact) {
+                Some((_, task)) => vec![**task],
+                None => Some(literal).filter(|literal| literal.len() == 1).unwrap_or_default(),
+            }
         }
         _ => Vec::new(),
     }
@@ -390,7 +395,7 @@ fn answer_which(scene: &Scene<'_>, asked: &Intent, utterance: &Utterance, intent
 pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec<Intent>> {
     let known = scene.known();
     let norm = norms(words);
-    let due = dates::parse(&norm, known.now);
+    let due = dates::parse(&norm, known.now).or_else(|| context::another_time(scene, previous, &norm));
     let priority = parse::find_priority(&norm);
     if let Some(other) = another_of_them(scene, previous, &norm) {
         return Some(other);

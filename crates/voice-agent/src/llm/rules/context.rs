@@ -18,7 +18,8 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
         Intent::SoundsLikeUndo if utterance.text.starts_with("i ") => Intent::Talk(Talk::Praise),
         Intent::SoundsLikeUndo => Intent::Unknown,
         Intent::BringBack => brought_back(scene, last),
-        Intent::Cancel if forgets(utterance) && changes_of(last).next().is_some() => Intent::Undo,
+        Intent::Cancel | Intent::No if forgets(utterance) && changes_of(last).next().is_some() => taken_off(last),
+        Intent::No if changes_of(last).count() == 1 && regrets(utterance) => taken_off(last),
         Intent::Add(tasks) => {
             Intent::Add(tasks.into_iter().map(|task| at_the_same_time(scene, utterance, task)).collect())
         }
@@ -40,6 +41,23 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
 fn forgets(utterance: &Utterance) -> bool {
     let said = |phrase: &&str| utterance.text.contains(phrase);
     ["forget it", "forget that", "forget about", "scratch that", "cancel that", "cancel it"].iter().any(said)
+}
+
+/// "Oh no", "no wait", "no, please don't": said right behind a change, it may be sorry for it. "No thanks" is not.
+fn regrets(utterance: &Utterance) -> bool {
+    let words = norms(&utterance.words);
+    words.iter().any(|word| matches!(*word, "wait" | "don't" | "oh" | "actually")) && !words.contains(&"thanks")
+}
+
+/// The change is taken back; whether a new task goes again is asked first, where there is one such.
+fn taken_off(last: &Turn<'_>) -> Intent {
+    match changes_of(last).collect::<Vec<_>>().as_slice() {
+        [_] => {
+            let asks = serde_json::Map::from_iter([("confirmed".to_owned(), false.into())]);
+            Intent::Again("undo".into(), asks)
+        }
+        _ => Intent::Undo,
+    }
 }
 
 /// What the last "undo" took back, to be done again in the order in which it was done.
@@ -279,8 +297,54 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
     let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
     let corrects = lead > 0 || ["no ", "no,", "sorry", "wait"].iter().any(|word| user.starts_with(word));
     let rest = utterance.words.get(lead..).filter(|rest| corrects && !rest.is_empty() && rest.len() <= 7)?;
+    let like = replaces(change.task().map_or("", |task| task.title), &norms(rest));
+    if is_phrase(&norms(rest), like) {
+        return None;
+    }
+    // Without a pause, "no" and "oh" belong to the word behind them ("no worries"), unless that is like one it corrects.
+    let lead_pauses = match lead {
+        0 => {
+            user.split_whitespace().next().is_some_and(|word| word.ends_with([',', '.', '!', ';', '…', '-', '–', '—']))
+        }
+        _ => utterance.words[lead - 1].pauses(),
+    };
+    let meant = lead > utterance.words.len() - behind.len();
+    if renames && !lead_pauses && !meant && !like {
+        return None;
+    }
     // Another task than the one that was changed has to be named.
     (renames || scene.titles.named(&norms(rest)).is_some()).then(|| correct(scene, last, rest)).flatten()
+}
+
+/// "Nine thirty", where a time was said before.
+pub(crate) fn another_time(scene: &Scene<'_>, last: &Turn<'_>, words: &[&str]) -> Option<dates::Due> {
+    let before = dialogue::last_change(last)?.task()?.due?;
+    let due = dates::parse(&[&["at"], words].concat(), &scene.request.now)?;
+    (before.contains('T') && due.time.is_some()).then_some(due)
+}
+
+/// Whether words behind a "no", "oh" or "sorry" are a phrase with it, which people say out of politeness or surprise, and
+/// correct nothing.
+fn is_phrase(words: &[&str], like: bool) -> bool {
+    const OPENING: &str = "worries worry problem problems rush hurry pressure need wonder big biggie idea way \
+        doubt matter more due good thanks chance kidding sweat stress trouble harm offence offense luck god gosh boy man dear \
+        well wow hell heavens goodness";
+    let first = match words {
+        ["my", last] => *last,
+        // "Sorry about that"; but "no, for Lina" behind "… for Lena".
+        ["about" | "for" | "to" | "if" | "that", ..] => return !like,
+        [first, ..] => *first,
+        [] => return true,
+    };
+    OPENING.split_ascii_whitespace().any(|word| word == first)
+}
+
+/// Whether the words are likely to stand for others of the title: a command of their own, or one that is close to one of its
+/// words.
+fn replaces(title: &str, words: &[&str]) -> bool {
+    let lower = title.to_lowercase();
+    let near = |word: &&str| lower.split(' ').any(|old| strsim::normalized_damerau_levenshtein(old, word) >= 0.5);
+    lexicon::starts_verb(words) && words.len() > 1 || words.len() <= 4 && words.iter().any(near)
 }
 
 /// The title with the new words in the place of those that they correct: "Call John" and "Joe" are "Call Joe".

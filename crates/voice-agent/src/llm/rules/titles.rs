@@ -46,6 +46,10 @@ impl Title {
         self.entries.get_or_init(|| split().filter(|word| !word.is_empty()).map(Entry::new).collect())
     }
 
+    fn has_literally(&self, word: &Entry) -> bool {
+        self.entries().iter().any(|entry| entry.word == word.word)
+    }
+
     fn has(&self, word: &Entry) -> bool {
         self.entries().iter().any(|entry| entry.is_like(word))
     }
@@ -74,7 +78,9 @@ impl Titles {
             return None;
         }
         let fits = |title: &&Title| meaningful.iter().all(|word| title.has(word));
-        self.0.iter().rev().find(fits).map(|title| title.text.as_str())
+        let literal = |title: &&Title| meaningful.iter().all(|word| title.has_literally(word));
+        // The very words before others that sound like them.
+        self.0.iter().rev().find(literal).or_else(|| self.0.iter().rev().find(fits)).map(|title| title.text.as_str())
     }
 
     /// Whether there are titles, and all are such, in lower case.
@@ -116,6 +122,12 @@ fn share(words: &[Entry], title: &Title) -> f64 {
         return 0.0;
     }
     words.iter().filter(|word| title.has(word)).count() as f64 / words.len() as f64
+}
+
+/// Whether the title has all the words that mean something, letter for letter.
+pub(crate) fn has_words(words: &[&str], title: &str) -> bool {
+    let title = Title::new(title);
+    meaningful(words).iter().all(|word| title.has_literally(word))
 }
 
 /// How well the words fit a title, 0 to 1: the share of the words that mean something, and occur or sound in the title.

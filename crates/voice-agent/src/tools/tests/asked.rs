@@ -13,10 +13,50 @@ fn a_yes_is_good_for_the_tasks_that_were_asked_about() {
     assert_eq!((&again["status"], &again["count"]), (&json!("needs_confirmation"), &json!(3)));
     assert_eq!(desk.titles(), ["Milk", "Bread", "Eggs"]);
     // One that is gone meanwhile is no reason to ask again.
-    desk.run("delete_task", json!({"title": "Eggs", "confirmed": true}));
-    desk.run("delete_task", json!({"title": "Milk", "confirmed": true}));
+    desk.delete(json!({"title": "Eggs"}));
+    desk.delete(json!({"title": "Milk"}));
     assert_eq!(desk.run("delete_task", yes).output["status"], "deleted");
     assert!(desk.titles().is_empty());
+}
+
+#[test]
+fn a_yes_that_no_question_asked_for_is_not_believed() {
+    let mut desk = Desk::new(&["Milk", "Bread"]);
+    for made_up in [json!({"title": "Milk", "confirmed": true}), json!({"scope": "all", "confirmed": true})] {
+        let run = execute(&call("delete_task", made_up), &desk.list, &[], &desk.context());
+        assert_eq!((&run.output["status"], run.changes.len()), (&json!("needs_confirmation"), 0));
+    }
+    desk.run("delete_task", json!({"title": "Milk"}));
+    let bread = desk.run("delete_task", json!({"title": "Bread", "confirmed": true})).output;
+    assert_eq!(bread["status"], "needs_confirmation", "the milk was asked about");
+    // Another name or another day, and it is not what was asked about.
+    desk.run("rename_task", json!({"title": "Milk", "new_title": "Oat milk"}));
+    let yes = json!({"id": "t_0001", "confirmed": true});
+    assert_eq!(desk.says("delete_task", yes.clone()), pair("needs_confirmation", "Oat milk"));
+    desk.run("set_due", json!({"title": "Oat milk", "due": "2026-11-30"}));
+    assert_eq!(desk.says("delete_task", yes.clone()), pair("needs_confirmation", "Oat milk"));
+    assert_eq!(desk.says("delete_task", yes), pair("deleted", "Oat milk"));
+}
+
+#[test]
+fn a_question_counts_once_it_was_heard_and_answered() {
+    use voice_core::chat::{ChatContext, ChatItem, ToolOutput};
+
+    let desk = Desk::new(&["Milk"]);
+    let milk = &desk.list.tasks[0];
+    let user = |text: &str| ChatItem::User { text: text.to_owned() };
+    let said = |text: &str| ChatItem::Assistant { text: text.to_owned(), interrupted: false };
+    let result = json!({"status": "needs_confirmation", "task": milk});
+    let asked =
+        ChatItem::ToolOutput(ToolOutput { id: ToolCallId(1), name: "delete_task".into(), result, is_error: false });
+    let counts = |items: &[ChatItem]| Asked::in_chat(&ChatContext { items: items.to_vec() }).about(milk);
+    let heard = [user("delete the milk"), asked.clone(), said("Shall I really delete Milk?")];
+    assert!(!counts(&heard), "nobody has answered");
+    assert!(counts(&[&heard[..], &[user("yes")]].concat()));
+    let unheard = [user("delete the milk"), asked, user("yes")];
+    assert!(!counts(&unheard));
+    let answers = |count: usize| [&heard[..], &vec![user("um"); count][..]].concat();
+    assert!(counts(&answers(3)) && !counts(&answers(4)));
 }
 
 #[test]

@@ -383,7 +383,10 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
     words = without_duty(words);
     let words = repetition_last(words);
     let title = title(&words);
-    (!title.is_empty()).then_some(NewTask { title, due, priority })
+    // "Add the": the rest is still to come.
+    let says =
+        words.iter().any(|word| word.quoted || !matches!(word.norm.as_str(), "the" | "a" | "an" | "and" | "or" | "my"));
+    (says && !title.is_empty()).then_some(NewTask { title, due, priority })
 }
 
 /// Without the "I must" of "note that I must send the invoice".

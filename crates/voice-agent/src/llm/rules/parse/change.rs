@@ -287,7 +287,13 @@ pub(super) fn each_of(intent: Intent, known: Known<'_>) -> Vec<Intent> {
         Intent::SetDue(target, due) => each(target, &|target| Intent::SetDue(target, *due)),
         Intent::SetPriority(target, priority) => each(target, &|target| Intent::SetPriority(target, *priority)),
         Intent::Shift(target, shift) => each(target, &|target| Intent::Shift(target, *shift)),
-        Intent::Reopen(target) => each(target, &Intent::Reopen),
+        // What is done is not known by name here. One task with an "and" in its name is found by each of its parts.
+        Intent::Reopen(Target::Title(title)) => {
+            let words = tokenise(title);
+            let parts = joined_titles(&words, true, known);
+            let several = parts.len() > 1 && known.titles.named(&norms(&words)).is_none();
+            several.then(|| parts.into_iter().filter_map(target).map(Intent::Reopen).collect())
+        }
         _ => None,
     };
     spread.unwrap_or_else(|| vec![intent])
@@ -366,13 +372,13 @@ fn priority_of(found: &Match<'_>) -> Option<Intent> {
 
 /// "Move X to Friday", "make X urgent": told apart by what stands at the end.
 fn changed(found: &Match<'_>) -> Option<Intent> {
-    let words = found.words("x");
+    let words = without_same_time(found.words("x"));
     let norm = norms(words);
     // "Make that Thursday" may be a correction, and is a new date either way.
     let verb = found.utterance_text().split(' ').next().unwrap_or_default();
     if let Some((start, due)) = dates::find_trailing(&norm, found.known.now).or_else(|| by_a_while(&norm, found.known))
     {
-        let named_words = without_tail(&words[..start]);
+        let named_words = without_tail(without_old_day(&words[..start], found.known));
         let named = if start == 0 { Target::It } else { target(named_words)? };
         // "Make a cake tomorrow" and "put out the trash tonight" are things to do; "… to tomorrow", "… due tomorrow" are not.
         let linked = matches!(norm[start], "to" | "due" | "until" | "till")
@@ -409,8 +415,37 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
     // "Move the couch" is a thing to do, unless there is such a task on the list.
     let target = target(words)?;
     let known = !matches!(target, Target::Title(_)) || found.known.titles.named(&norm).is_some();
-    (known || matches!(verb, "postpone" | "reschedule" | "snooze"))
-        .then(|| incomplete(Missing::Date, Intent::SetDue(target, None)))
+    if known || matches!(verb, "postpone" | "reschedule" | "snooze") {
+        return Some(incomplete(Missing::Date, Intent::SetDue(target, None)));
+    }
+    // "Move the dentist to the afternoon": which task is clear, and only to when is not.
+    let named =
+        (1..words.len()).rev().filter(|end| matches!(norm[*end], "to" | "until" | "till" | "from" | "into" | "by"));
+    named.map(|end| &words[..end]).find_map(|named| {
+        let target = super::target(named)?;
+        let known = !matches!(target, Target::Title(_)) || found.known.titles.named(&norms(named)).is_some();
+        known.then(|| incomplete(Missing::Date, Intent::SetDue(target, None)))
+    })
+}
+
+/// "The dentist from Friday": the day that it had until now is none of its name.
+fn without_old_day<'a>(words: &'a [Word], known: Known<'_>) -> &'a [Word] {
+    let norm = norms(words);
+    let from = norm.iter().rposition(|word| *word == "from").filter(|at| *at > 0);
+    let dated = from.filter(|at| dates::parse(&norm[at + 1..], known.now).is_some());
+    // "Everything from Friday" is all of that day.
+    dated.filter(|at| known.titles.named(&norm[..*at]).is_some()).map_or(words, |at| &words[..at])
+}
+
+/// A day alone keeps the hour that the task has: "same time" says no more.
+fn without_same_time(words: &[Word]) -> &[Word] {
+    let kept = match norms(words).as_slice() {
+        [rest @ .., "at", "the", "same", "time"] => rest.len(),
+        [rest @ .., "the" | "at", "same", "time"] => rest.len(),
+        [rest @ .., "same", "time"] => rest.len(),
+        all => all.len(),
+    };
+    &words[..kept]
 }
 
 /// "… by two days": from today.

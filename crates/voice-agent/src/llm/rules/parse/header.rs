@@ -57,6 +57,15 @@ fn heading(head: &Utterance, known: Known<'_>) -> Option<(Option<Priority>, bool
     let plain = small::without_courtesies(head);
     let words = norms(&plain.words);
     let several = words.iter().any(|word| listed(SEVERAL, word));
+    // "I need to do three things".
+    let counts = |word: &str| matches!(word, "two" | "three" | "four" | "five" | "several" | "some" | "these" | "few");
+    if let [.., number, "things" | "tasks"] = words.as_slice()
+        && counts(number)
+        && words.len() <= 10
+        && words.iter().any(|word| matches!(*word, "need" | "have" | "must" | "should" | "are" | "got"))
+    {
+        return Some((None, true));
+    }
     if words.len() <= 6 && words.iter().all(|word| listed(HEADING, word)) {
         return Some((None, several));
     }

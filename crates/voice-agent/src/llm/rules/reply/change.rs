@@ -81,12 +81,28 @@ fn kept_names(kept: &[TaskView<'_>]) -> String {
 
 /// What a change of all tasks made of them.
 fn became(scene: &Scene<'_>, called: &Called<'_>, count: usize) -> String {
+    if let Some(by) = shifted(called) {
+        return if count == 1 { format!("is now due {by}") } else { format!("are now due {by}") };
+    }
     let (are, have) = if count == 1 { ("is", "has") } else { ("are", "have") };
     match (called.argument("priority"), due_words(called.argument("due"), scene)) {
         (Some(priority), _) => format!("now {have} {priority} priority"),
         (None, Some(due)) => format!("{are} now due {due}"),
         (None, None) => format!("{have} no due date any more"),
     }
+}
+
+/// "2 days later", "1 hour earlier": by how much a change moved due dates on from what they were.
+fn shifted(called: &Called<'_>) -> Option<String> {
+    let amount = |unit: &str| called.call.arguments.get(unit).and_then(Value::as_i64).filter(|amount| *amount != 0);
+    let (amount, unit) = ["months", "days", "minutes"].into_iter().find_map(|unit| Some((amount(unit)?, unit)))?;
+    let (count, unit) = match (amount.unsigned_abs(), unit) {
+        (minutes, "minutes") if minutes % 60 == 0 => (minutes / 60, "hours"),
+        (days, "days") if days % 7 == 0 => (days / 7, "weeks"),
+        other => other,
+    };
+    let unit = if count == 1 { unit.trim_end_matches('s') } else { unit };
+    Some(format!("{count} {unit} {}", if amount > 0 { "later" } else { "earlier" }))
 }
 
 fn already(name: &str, task: TaskView<'_>, scene: &Scene<'_>) -> String {
@@ -170,7 +186,7 @@ pub(super) fn ambiguous(scene: &Scene<'_>, called: &Called<'_>) -> String {
 
 pub(super) fn needs_confirmation(scene: &Scene<'_>, called: &Called<'_>) -> String {
     if called.call.name == "undo" {
-        return undo_question(called);
+        return undo_question(scene, called);
     }
     if let Some(task) = called.task() {
         return format!("Shall I really delete {}?", with_due(task, scene));
@@ -194,8 +210,8 @@ pub(super) fn needs_confirmation(scene: &Scene<'_>, called: &Called<'_>) -> Stri
     }
 }
 
-/// Before something is taken back that was not done in this conversation.
-fn undo_question(called: &Called<'_>) -> String {
+/// Before something is taken back that was not done in this conversation, or not just now.
+fn undo_question(scene: &Scene<'_>, called: &Called<'_>) -> String {
     let action = called.field("action").and_then(Value::as_str).unwrap_or_default();
     let count = number(called.field("count")).unwrap_or(1);
     let what = called.task().map_or_else(|| "a task".to_owned(), |task| spoken(task.title));
@@ -210,6 +226,9 @@ fn undo_question(called: &Called<'_>) -> String {
         "set_priority" => format!("{what} got its priority"),
         _ => format!("{what} was changed"),
     };
+    if super::super::dialogue::undoable(scene.history()) > 0 {
+        return format!("Last, {did}. Shall I take that back?");
+    }
     format!("We have changed nothing just now. Before that, {did}. Shall I take that back?")
 }
 

@@ -2,11 +2,11 @@
 
 use jiff::{Timestamp, ToSpan, ZonedDateTime};
 use serde_json::{Map, Value, json};
-use voice_core::chat::ToolCall;
+use voice_core::chat::{ChatContext, ToolCall};
 use voice_core::ids::ToolCallId;
 
 use crate::tasks::{Due, Priority, Task, TaskId, TaskList, TaskStatus, UndoEntry};
-use crate::tools::{self, ToolContext};
+use crate::tools::{self, Asked, ToolContext};
 
 /// A user's tasks with a journal.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Desk {
     }
 
     /// Runs a call and commits what it wants; answers its output, and whether the call was at fault.
-    pub(super) fn run(&mut self, name: &str, arguments: &Map<String, Value>) -> (Value, bool) {
+    pub(super) fn run(&mut self, name: &str, arguments: &Map<String, Value>, chat: &ChatContext) -> (Value, bool) {
         match name {
             "transfer_to_agent" => return (json!({"status": "ok", "agent": arguments["agent"]}), false),
             "end_call" => return (json!({"status": "ok"}), false),
@@ -92,7 +92,7 @@ impl Desk {
             _ => {}
         }
         self.made += 1;
-        let ctx = ToolContext { now: self.now.clone(), new_id: id(self.made) };
+        let ctx = ToolContext { now: self.now.clone(), new_id: id(self.made), asked: Asked::in_chat(chat) };
         let call = ToolCall { id: ToolCallId(1), name: name.into(), arguments: arguments.clone() };
         let run = tools::execute(&call, &self.list, &self.journal, &ctx);
         self.list.apply(&run.changes).unwrap();

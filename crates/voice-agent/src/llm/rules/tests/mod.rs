@@ -155,7 +155,7 @@ impl Conversation {
     fn run(&mut self, name: &str, arguments: &Map<String, Value>) {
         let id = ToolCallId(self.next_call);
         self.next_call += 1;
-        let (result, is_error) = self.list.run(name, arguments);
+        let (result, is_error) = self.list.run(name, arguments, &self.chat);
         self.chat.items.push(ChatItem::ToolCall(ToolCall { id, name: name.into(), arguments: arguments.clone() }));
         self.chat.items.push(ChatItem::ToolOutput(ToolOutput { id, name: name.into(), result, is_error }));
         if name == "transfer_to_agent" {
