@@ -27,6 +27,9 @@ pub(crate) use number::{cardinal, ordinal};
 pub(crate) use range::{Range, find_range};
 pub use speak::{due_date, is_overdue, speak_date, speak_due, speak_time};
 
+/// A range that has every day in it: the tasks that have a due date.
+pub(crate) const ANY_DAY: &str = "..9999-12-31";
+
 /// When a task is due, in the caller's local time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {

@@ -358,6 +358,12 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
     {
         return Some("none".into());
     }
+    if ["with a date", "with a due", "with due dates", "with dates", "have a date", "have a due", "has a date"]
+        .iter()
+        .any(|phrase| text.contains(phrase))
+    {
+        return Some(dates::ANY_DAY.into());
+    }
     if text.contains("my day") {
         return Some("today".into());
     }

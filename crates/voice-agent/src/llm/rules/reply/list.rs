@@ -1,7 +1,7 @@
 //! Lists and counts, as a person would say them.
 
 use super::super::act::Scene;
-use super::super::dates::{Range, due_date, speak_date};
+use super::super::dates::{ANY_DAY, Range, due_date, speak_date};
 use super::super::dialogue::{Called, TaskView, Turn, number, spoken_of};
 use super::super::parse::Intent;
 use super::{due_words, join, spoken, when_due, with_due};
@@ -63,7 +63,7 @@ fn next_page(scene: &Scene<'_>, called: &Called<'_>, tasks: &[TaskView<'_>], tot
 
 /// The tasks' names; with their due dates unless all were asked for by one.
 fn names(scene: &Scene<'_>, called: &Called<'_>, tasks: &[TaskView<'_>]) -> Vec<String> {
-    let by_day = called.argument("due").is_some_and(|due| due != "this_week");
+    let by_day = called.argument("due").is_some_and(|due| due != "this_week" && due != ANY_DAY);
     let name = |task: &TaskView<'_>| match task.due.and_then(|due| due_date(due, &scene.request.now)) {
         Some(due) if by_day && due.time.is_some() && called.argument("due") != Some("overdue") => {
             format!("{} at {}", spoken(task.title), super::super::dates::speak_time(due.time.unwrap_or_default()))
@@ -94,6 +94,7 @@ fn kind(scene: &Scene<'_>, called: &Called<'_>, total: usize) -> String {
         Some("tomorrow") => " due tomorrow".to_owned(),
         Some("this_week") => " due this week".to_owned(),
         Some("none") => " without a due date".to_owned(),
+        Some(ANY_DAY) => " with a due date".to_owned(),
         Some("overdue") => return format!("overdue {priority}{noun}"),
         Some(range) if range.contains("..") => match Range::from_argument(range) {
             Some(range) => format!(" due {}", range.speak(scene.request.now.date())),
