@@ -6,6 +6,7 @@ use voice_agent::config::Secret;
 use voice_agent::http::{OPENAPI, ROUTES};
 
 use crate::fake::SILENCE;
+use crate::real::process::eventually;
 use crate::server::{TestServer, problem};
 
 #[tokio::test]
@@ -64,8 +65,12 @@ async fn who_comes_back_may_withdraw_consent_and_never_gives_it_by_repeating_an_
         }
         let resumed = server.request(Method::POST, "/api/sessions").json(&back).send().await.unwrap();
         assert_eq!(resumed.json::<Value>().await.unwrap()["resumed"], true);
-        let doc: Value = server.get(&path, &session.token).await.json().await.unwrap();
-        assert_eq!(doc["context"]["recording_enabled"], enabled, "{answer:?}");
+        let recorded = async || {
+            let doc: Value = server.get(&path, &session.token).await.json().await.unwrap();
+            doc["context"]["recording_enabled"].clone()
+        };
+        // A withdrawal is the session's to carry out, a moment after the answer.
+        eventually("consent is as it was answered", async || recorded().await == enabled).await;
     }
 }
 

@@ -10,7 +10,7 @@ mod kill;
 mod metrics;
 mod network;
 mod phone;
-mod process;
+pub(crate) mod process;
 mod redis;
 mod stop;
 mod talk_over;
