@@ -6,7 +6,6 @@ use voice_agent::config::Secret;
 use voice_agent::http::{OPENAPI, ROUTES};
 
 use crate::fake::SILENCE;
-use crate::real::process::eventually;
 use crate::server::{TestServer, problem};
 
 #[tokio::test]
@@ -51,27 +50,6 @@ async fn a_session_begins_talks_and_ends() {
     assert_eq!(server.get(&path, &session.token).await.status(), 200);
     let late = server.post(&format!("{path}/messages"), &session.token, &json!({"text": "hi"})).await;
     problem(late, 404, "session_ended").await;
-}
-
-#[tokio::test]
-async fn who_comes_back_may_withdraw_consent_and_never_gives_it_by_repeating_an_old_answer() {
-    let server = TestServer::start().await;
-    let session = server.session_of(&json!({"user_id": "ada", "recording_consent": true})).await;
-    let path = format!("/api/sessions/{}", session.id);
-    for (answer, enabled) in [(None, true), (Some(true), true), (Some(false), false), (Some(true), false)] {
-        let mut back = json!({"session_id": session.id, "token": session.token});
-        if let Some(answer) = answer {
-            back["recording_consent"] = answer.into();
-        }
-        let resumed = server.request(Method::POST, "/api/sessions").json(&back).send().await.unwrap();
-        assert_eq!(resumed.json::<Value>().await.unwrap()["resumed"], true);
-        let recorded = async || {
-            let doc: Value = server.get(&path, &session.token).await.json().await.unwrap();
-            doc["context"]["recording_enabled"].clone()
-        };
-        // A withdrawal is the session's to carry out, a moment after the answer.
-        eventually("consent is as it was answered", async || recorded().await == enabled).await;
-    }
 }
 
 #[tokio::test]

@@ -126,6 +126,24 @@ async fn recording_stops_when_it_is_asked_for_and_a_goodbye_ends_the_session() {
 }
 
 #[tokio::test]
+async fn who_comes_back_may_withdraw_consent_and_never_gives_it_by_repeating_an_old_answer() {
+    let home = Home::new().await;
+    let server = home.start().await;
+    let ada = server.session(&json!({"user_id": "ada", "recording_consent": true})).await;
+    let recorded = async || server.doc(&ada).await["context"]["recording_enabled"].clone();
+    for (answer, enabled) in [(None, true), (Some(true), true), (Some(false), false), (Some(true), false)] {
+        let mut back = json!({"session_id": ada.id, "token": ada.token});
+        if let Some(answer) = answer {
+            back["recording_consent"] = answer.into();
+        }
+        let resumed: Value = server.post("/api/sessions", "", &back).await.json().await.unwrap();
+        assert_eq!(resumed["resumed"], true, "{resumed}");
+        // A withdrawal is the session's to carry out, a moment after the answer.
+        eventually("consent is as it was answered", async || recorded().await == enabled).await;
+    }
+}
+
+#[tokio::test]
 async fn two_users_do_not_see_each_others_tasks() {
     let home = Home::new().await;
     let server = home.start().await;

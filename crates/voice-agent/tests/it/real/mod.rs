@@ -10,7 +10,7 @@ mod kill;
 mod metrics;
 mod network;
 mod phone;
-pub(crate) mod process;
+mod process;
 mod redis;
 mod stop;
 mod talk_over;
