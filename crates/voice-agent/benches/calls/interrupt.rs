@@ -138,8 +138,12 @@ impl Interrupter<'_> {
                 self.hears = None;
                 if let Some(began) = self.began_speaking {
                     let ms = began.elapsed().as_secs_f64() * 1_000.0;
-                    let first_ms = self.quiet.map_or(ms, |quiet| quiet.first_ms);
-                    self.quiet = Some(Quiet { first_ms, last_ms: ms, resumed: false });
+                    // Told once more while it is silent: it has been so since the one before.
+                    self.quiet = Some(match self.quiet {
+                        None => Quiet { first_ms: ms, last_ms: ms, resumed: false },
+                        Some(quiet) if quiet.resumed => Quiet { last_ms: ms, resumed: false, ..quiet },
+                        Some(quiet) => quiet,
+                    });
                     self.waiting = Instant::now();
                 }
             }
