@@ -218,6 +218,24 @@ pub struct SessionInfo {
     pub ended: Option<(Outcome, EndReason)>,
 }
 
+#[cfg(test)]
+impl SessionInfo {
+    /// A session that has just begun, as the transports' tests need one.
+    pub(crate) fn listening() -> Self {
+        Self {
+            state: AgentState::Listening,
+            connected: false,
+            visited: false,
+            agent: "TaskAgent".to_owned(),
+            turns: 0,
+            last_latency_ms: None,
+            cost_usd: 0.0,
+            cost_step: CostStep::Full,
+            ended: None,
+        }
+    }
+}
+
 /// Why a command was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {

@@ -99,23 +99,13 @@ pub(super) fn unreadable(error: &axum::Error, protocol: u16) -> End {
 #[cfg(test)]
 mod tests {
     use tokio::sync::{mpsc, watch};
-    use voice_core::output::{AgentState, EndReason, Outcome};
+    use voice_core::output::{EndReason, Outcome};
 
     use super::*;
     use crate::driver::api::SessionInfo;
 
     fn session(ended: Option<(Outcome, EndReason)>) -> SessionHandle {
-        let info = SessionInfo {
-            state: AgentState::Listening,
-            connected: false,
-            visited: false,
-            agent: "TaskAgent".to_owned(),
-            turns: 0,
-            last_latency_ms: None,
-            cost_usd: 0.0,
-            cost_step: voice_core::ceiling::CostStep::Full,
-            ended,
-        };
+        let info = SessionInfo { ended, ..SessionInfo::listening() };
         SessionHandle::new(mpsc::channel(1).0, watch::channel(info).1)
     }
 

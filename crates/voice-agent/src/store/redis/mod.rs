@@ -23,6 +23,8 @@ mod url;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 use serde_json::Value;
@@ -158,7 +160,7 @@ impl Store for RedisStore {
             script.key(key::lease(id)).key(key::intents(id)).key(key::handover(id)).key(key::FENCE).key(key::SESSIONS);
             script
                 .arg(doc.to_json()?)
-                .arg(hex(&token_hash))
+                .arg(STANDARD.encode(token_hash))
                 .arg(instance.as_str())
                 .arg(ms(SESSION_TTL))
                 .arg(id.as_str());
@@ -324,7 +326,8 @@ fn accepted(reply: Reply, id: &SessionId) -> Result<Reply, StoreError> {
 
 fn stored(mut reply: Reply) -> Result<StoredSession, StoreError> {
     let doc = SessionDoc::from_json(&reply.text()?)?;
-    let token_hash = unhex(&reply.text()?)?;
+    let token_hash = STANDARD.decode(reply.text()?).ok().and_then(|bytes| bytes.try_into().ok());
+    let token_hash = token_hash.ok_or_else(|| StoreError::Corrupt("a token's hash".to_owned()))?;
     let fence = reply.number()?;
     let owner = InstanceId::new(reply.text()?);
     Ok(StoredSession { doc, token_hash, fence, owner, ended: reply.text()? == "1" })
@@ -332,24 +335,6 @@ fn stored(mut reply: Reply) -> Result<StoredSession, StoreError> {
 
 fn ms(ttl: Duration) -> u64 {
     u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Result<[u8; 32], StoreError> {
-    let damaged = || StoreError::Corrupt("a token's hash".to_owned());
-    let mut bytes = [0; 32];
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(damaged()) };
-    if pairs.len() != bytes.len() {
-        return Err(damaged());
-    }
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        let pair = std::str::from_utf8(pair).map_err(|_| damaged())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| damaged())?;
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

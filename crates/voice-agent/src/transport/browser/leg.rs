@@ -188,7 +188,6 @@ fn answer(replies: &mpsc::Sender<Message>, message: Message) -> Result<(), End> 
 
 #[cfg(test)]
 mod tests {
-    use voice_core::output::AgentState;
 
     use axum::extract::ws::Utf8Bytes;
 
@@ -197,17 +196,7 @@ mod tests {
     use crate::telemetry::Metrics;
 
     fn leg_with(commands: mpsc::Sender<Command>) -> Leg {
-        let info = SessionInfo {
-            state: AgentState::Listening,
-            connected: false,
-            visited: false,
-            agent: "TaskAgent".to_owned(),
-            turns: 0,
-            last_latency_ms: None,
-            cost_usd: 0.0,
-            cost_step: voice_core::ceiling::CostStep::Full,
-            ended: None,
-        };
+        let info = SessionInfo::listening();
         Leg {
             connection: ConnectionId(1),
             session_id: "s".to_owned(),

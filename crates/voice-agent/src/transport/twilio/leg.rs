@@ -261,7 +261,6 @@ mod tests {
     use serde_json::Value;
     use tokio::sync::watch;
     use voice_core::ids::{ReplyId, SpeechId};
-    use voice_core::output::AgentState;
 
     use super::*;
     use crate::driver::api::SessionInfo;
@@ -270,17 +269,7 @@ mod tests {
     const SPEECH: SpeechId = SpeechId(3);
 
     fn call() -> (Call, mpsc::Receiver<Command>) {
-        let info = SessionInfo {
-            state: AgentState::Listening,
-            connected: false,
-            visited: false,
-            agent: "TaskAgent".to_owned(),
-            turns: 0,
-            last_latency_ms: None,
-            cost_usd: 0.0,
-            cost_step: voice_core::ceiling::CostStep::Full,
-            ended: None,
-        };
+        let info = SessionInfo::listening();
         let (commands, inbox) = mpsc::channel(4);
         let leg = Leg {
             connection: ConnectionId(1),
