@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Calls a release build under every fault of the matrix, and prints the table of docs/failover.md with the machine it was made
 # on. The arguments go to `voice-sim drill` (--help). LATENCY=stt=100,llm=150,tts=80 sets how quick the rehearsal servers are;
-# PROFILE=dev drills a debug build.
+# PROFILE=dev drills a debug build. `--again 5` asks the same question five times more instead: what the caches save.
 #
 # The server is as it is shipped but for two things: providers rest for half a second, so that the next fault finds them well,
 # and those without a known price cost what the first of their stage costs (scripts/drill-prices.toml).
@@ -40,6 +40,9 @@ wait_for() {
 "$target/voice-sim" providers --latency "${LATENCY:-stt=100,llm=150,tts=80}" >"$folder/env" &
 started+=($!)
 wait_for "$folder/env" '^# control'
+# What was said before would be played again, and no voice be asked.
+cache=0
+[[ " $* " == *" --again "* ]] && cache=300
 control="$(sed -n 's|^# control: \(http://[^/]*\)/.*|\1|p' "$folder/env")"
 # Nobody telephones here.
 grep -v TWILIO "$folder/env" | sed -n 's/^export //p' >"$folder/settings"
@@ -47,7 +50,7 @@ mapfile -t settings <"$folder/settings"
 env -i HOME="${HOME:-/root}" PATH="$PATH" ${XDG_CACHE_HOME:+XDG_CACHE_HOME="$XDG_CACHE_HOME"} "${settings[@]}" \
     DATA_DIR="$folder/data" HTTP_ADDR=127.0.0.1:0 METRICS_ADDR=127.0.0.1:0 LOG_FORMAT=json GREETING= \
     STT_CHAIN=deepgram,whisper LLM_CHAIN=openai TTS_CHAIN=cartesia,elevenlabs PRICES_FILE="$ROOT/scripts/drill-prices.toml" \
-    FAILOVER_BLIP_MS=0 FAILOVER_COOL_DOWN_MS=500 FAILOVER_MAX_COOL_DOWN_MS=500 FAILOVER_ACCOUNT_REST_MS=500 \
+    COST_VOICE_CACHE_S="$cache" FAILOVER_BLIP_MS=0 FAILOVER_COOL_DOWN_MS=500 FAILOVER_MAX_COOL_DOWN_MS=500 FAILOVER_ACCOUNT_REST_MS=500 \
     FAILOVER_MAX_RETRY_AFTER_MS=1000 \
     "$target/voice-agent" serve 2>"$folder/log" &
 started+=($!)

@@ -19,6 +19,7 @@ use crate::sessions::{self, Sessions, SpawnSession};
 use crate::store::{Clock, InstanceId, Store};
 use crate::telemetry::Events;
 use crate::transport::twilio::Tickets;
+use crate::voice_cache::VoiceCache;
 
 mod input_log;
 mod upkeep;
@@ -89,6 +90,8 @@ pub struct App {
     pub ledger: Arc<Ledger>,
     /// Answers that were given before; the erasure of a user drops theirs.
     pub answer_cache: Arc<AnswerCache>,
+    /// Speech that was made before; any erasure drops all of it.
+    pub voice_cache: Arc<VoiceCache>,
     /// The live sessions.
     pub sessions: Sessions,
     /// The Hosts and Origins that are ours.
@@ -151,6 +154,10 @@ impl App {
             calls: TaskTracker::new(),
             next_connection: AtomicU64::new(1),
             answer_cache: Arc::new(AnswerCache::new(config.cost.answer_cache_entries, config.cost.answer_cache_s)),
+            voice_cache: Arc::new(VoiceCache::new(
+                config.cost.voice_cache_mb.saturating_mul(1_000_000),
+                config.cost.voice_cache_s,
+            )),
             config,
             store,
             clock,

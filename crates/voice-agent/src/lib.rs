@@ -27,3 +27,4 @@ pub mod transport;
 pub mod tts;
 pub mod turn;
 pub mod vad;
+pub mod voice_cache;

@@ -2,6 +2,8 @@
 
 /// From this length on (in characters) the first piece of a reply may end at a comma: it can be heard sooner.
 const FIRST_CLAUSE_MIN_CHARS: usize = 28;
+/// From this length on it may when the rest of the sentence is not there yet: it is heard while the model goes on.
+const EARLY_CLAUSE_MIN_CHARS: usize = 5;
 /// A piece that has no better end is cut at the last space before this length, in characters.
 const MAX_CHARS: usize = 220;
 /// Words whose full stop ends no sentence.
@@ -51,7 +53,7 @@ impl Chunker {
     /// The byte at which the next piece ends, if it is certain.
     fn next_cut(&self) -> Option<usize> {
         let mut chars = 0;
-        let mut last_space = None;
+        let (mut last_space, mut early) = (None, None);
         for (at, c) in self.buffer.char_indices() {
             chars += 1;
             let end = at + c.len_utf8();
@@ -66,15 +68,19 @@ impl Chunker {
             {
                 return Some(cut);
             }
-            let clause = matches!(c, ',' | ';' | ':' | '—');
-            if clause && !self.yielded && chars >= FIRST_CLAUSE_MIN_CHARS && self.space_follows(end) {
+            let clause = matches!(c, ',' | ';' | ':' | '—') && !self.yielded && self.space_follows(end);
+            if clause && chars >= FIRST_CLAUSE_MIN_CHARS {
                 return Some(end);
+            }
+            if clause && early.is_none() && chars >= EARLY_CLAUSE_MIN_CHARS {
+                early = Some(end);
             }
             if chars >= MAX_CHARS {
                 return Some(last_space.unwrap_or(end));
             }
         }
-        None
+        // What is complete already is spoken as a whole, and sounds better.
+        early.filter(|_| !self.buffer.trim_end().ends_with(['.', '!', '?', '…']))
     }
 
     /// Whether the mark at `at..end` ends a sentence; if so, where the piece ends (after closing quotes).
@@ -146,6 +152,17 @@ mod tests {
             ["I've added review the proposal to your list,", "and it is due on Friday, as you said.", "Done."]
         );
         assert_eq!(chunks(&["Well, that is done. Good."]), ["Well, that is done.", "Good."]);
+    }
+
+    #[test]
+    fn a_short_first_clause_is_spoken_while_the_model_goes_on() {
+        let mut chunker = Chunker::default();
+        assert!(chunker.push("Okay,").is_empty());
+        assert_eq!(chunker.push(" I've"), ["Okay,"]);
+        assert!(chunker.push(" added milk, and bread").is_empty(), "only the first");
+        assert_eq!(chunker.flush().as_deref(), Some("I've added milk, and bread"));
+        assert_eq!(chunks(&["Oh, it", " is done."]), ["Oh, it is done."], "too short to be worth a breath");
+        assert_eq!(chunks(&["Okay, it is done."]), ["Okay, it is done."], "all of it is there");
     }
 
     #[test]

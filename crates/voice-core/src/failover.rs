@@ -84,6 +84,8 @@ pub struct FailoverConfig {
     pub llm_hedge_ms: u64,
     /// A voice without audio.
     pub tts_hedge_ms: u64,
+    /// No provider's habits, however quick, bring a rival sooner.
+    pub min_hedge_ms: u64,
     /// No provider's habits, however slow, put a rival off for longer.
     pub max_hedge_ms: u64,
     /// A language model whose stream stands still for so long, while nobody has anything to listen to, gets a rival.
@@ -116,6 +118,7 @@ impl Default for FailoverConfig {
             stt_hedge_ms: 150,
             llm_hedge_ms: 250,
             tts_hedge_ms: 200,
+            min_hedge_ms: 100,
             max_hedge_ms: 900,
             llm_gap_ms: 150,
             tts_gap_ms: 150,

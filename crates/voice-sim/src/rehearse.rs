@@ -91,6 +91,9 @@ pub(crate) struct DrillArgs {
     /// How often each cell is called.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     repeat: u32,
+    /// Instead of the matrix: asks the same question so many times more, and prints what the caches save.
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1_000))]
+    again: u32,
     /// Longest that a provider may take to be used again once it is well, in seconds: longer than its rest.
     #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
     recovery: u64,
@@ -199,6 +202,22 @@ async fn serve(args: ProvidersArgs) -> Result<()> {
     Ok(())
 }
 
+/// Asks the same question in one call after another, and prints what that costs and how long it takes.
+async fn ask_again(drill: &Drill, times: u32) -> Result<()> {
+    let user = format!("again-{}", std::process::id());
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "| \"{}\", asked | Latency, ms | of it model, tools and voice, ms | Spent, µ$ |", Says::List.text())?;
+    writeln!(out, "|---|--:|--:|--:|")?;
+    for time in 0..=times {
+        let outcome = drill.call(Says::List, None, &user).await?;
+        let name = if time == 0 { "first".to_owned() } else { format!("again ({time})") };
+        let ms = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |ms| ms.to_string());
+        let (latency, answered) = (ms(outcome.latency_ms), ms(outcome.answered_ms));
+        writeln!(out, "| {name} | {latency} | {answered} | {:.1} |", outcome.spent_nanousd as f64 / 1_000.0)?;
+    }
+    Ok(())
+}
+
 /// Calls every cell, and prints the table. Fails if a caller heard something else than in a healthy call.
 async fn drill(args: DrillArgs) -> Result<()> {
     let drill = Drill::new(&args.url, &args.metrics, &args.control, Duration::from_secs(args.recovery))?;
@@ -208,6 +227,9 @@ async fn drill(args: DrillArgs) -> Result<()> {
         StageArg::Llm => Stage::Llm,
         StageArg::Tts => Stage::Tts,
     });
+    if args.again > 0 {
+        return ask_again(&drill, args.again).await;
+    }
     let mut cells = Vec::new();
     for stage in stages {
         cells.extend(matrix(stage).map_err(anyhow::Error::msg)?);

@@ -17,6 +17,7 @@ use voice_agent::store::{Channel, InstanceId, SessionDoc, SessionId, SqliteOptio
 use voice_agent::telemetry::{Events, Metrics, Traces};
 use voice_agent::tools::{TASK_AGENT, specs_for};
 use voice_agent::vad::{Silero, VadConfig};
+use voice_agent::voice_cache::VoiceCache;
 use voice_core::CoreConfig;
 
 use crate::instant::{Delays, Instantly, Notes, Way};
@@ -118,6 +119,7 @@ impl House {
             core,
             ledger: Arc::new(ledger),
             answer_cache: Arc::new(AnswerCache::new(0, 0)),
+            voice_cache: Arc::new(VoiceCache::new(0, 0)),
             vad: VadConfig::default(),
             events: Arc::clone(events),
             traces: Traces::start(&Otel::default(), "bench", "bench")?,

@@ -23,6 +23,7 @@ use voice_agent::tasks::{Task, TaskChange, UndoEffect};
 use voice_agent::telemetry::{Events, Metrics, Traces};
 use voice_agent::tools::{TASK_AGENT, specs_for};
 use voice_agent::vad::VadConfig;
+use voice_agent::voice_cache::VoiceCache;
 use voice_core::ids::{ConnectionId, UtteranceId};
 use voice_core::input::HangUp;
 use voice_core::output::AgentState;
@@ -112,6 +113,7 @@ impl House {
             core,
             ledger: Arc::new(ledger),
             answer_cache: Arc::new(AnswerCache::new(0, 0)),
+            voice_cache: Arc::new(VoiceCache::new(0, 0)),
             vad: VadConfig::default(),
             events: Arc::clone(&self.events),
             traces: Traces::default(),

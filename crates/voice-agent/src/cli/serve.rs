@@ -113,6 +113,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         core,
         ledger: Arc::clone(&app.ledger),
         answer_cache: Arc::clone(&app.answer_cache),
+        voice_cache: Arc::clone(&app.voice_cache),
         vad: app.config.vad(),
         events: Arc::clone(&app.events),
         traces,

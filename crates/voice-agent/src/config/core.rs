@@ -50,6 +50,7 @@ impl Failover {
             stt_hedge_ms: self.stt_hedge_ms,
             llm_hedge_ms: self.llm_hedge_ms,
             tts_hedge_ms: self.tts_hedge_ms,
+            min_hedge_ms: self.min_hedge_ms,
             max_hedge_ms: self.max_hedge_ms,
             llm_gap_ms: self.llm_gap_ms,
             tts_gap_ms: self.tts_gap_ms,

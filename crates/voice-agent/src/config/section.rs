@@ -200,6 +200,10 @@ sections! {
         answer_cache_s: u64 = 300,
         /// Most answers that are kept.
         answer_cache_entries: usize = 1_000,
+        /// For how long the same words of a paid voice are played again, in seconds; 0: never.
+        voice_cache_s: u64 = 300,
+        /// Most audio that is kept for that, in megabytes (10^6 bytes).
+        voice_cache_mb: usize = 16,
     }
 
     /// Deepgram: streaming speech to text.
@@ -348,6 +352,8 @@ sections! {
         llm_hedge_ms: u64 = FailoverConfig::default().llm_hedge_ms,
         /// A voice without audio.
         tts_hedge_ms: u64 = FailoverConfig::default().tts_hedge_ms,
+        /// No provider's habits bring a rival sooner.
+        min_hedge_ms: u64 = FailoverConfig::default().min_hedge_ms,
         /// No provider's habits put a rival off for longer.
         max_hedge_ms: u64 = FailoverConfig::default().max_hedge_ms,
         /// A model's stream that stands still for so long, while there is nothing to listen to.

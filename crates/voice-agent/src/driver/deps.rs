@@ -22,6 +22,7 @@ use crate::telemetry::{Events, Traces};
 use crate::tts::Tts;
 use crate::turn::TurnScorer;
 use crate::vad::{Silero, VadConfig};
+use crate::voice_cache::VoiceCache;
 
 /// Who serves the stages of a call.
 #[derive(Clone)]
@@ -127,6 +128,8 @@ pub struct Deps {
     pub ledger: Arc<Ledger>,
     /// Answers that were given before.
     pub answer_cache: Arc<AnswerCache>,
+    /// Speech that was made before.
+    pub voice_cache: Arc<VoiceCache>,
     /// When the VAD speaks of speech.
     pub vad: VadConfig,
     /// Logs and metrics.

@@ -340,7 +340,11 @@ impl Driver {
     fn feed(&mut self, input: Input) {
         let now_ms = self.now_ms();
         let logged = self.journal.is_on().then(|| input.clone());
-        let recalled = matches!(&input, Input::LlmText { request, .. } if self.recalled == Some(*request));
+        let unasked = match &input {
+            Input::LlmText { request, .. } if self.recalled == Some(*request) => Some(Stage::Llm),
+            Input::TtsAudio { speech, chunk, .. } if self.mouth.is_free(*speech, *chunk) => Some(Stage::Tts),
+            _ => None,
+        };
         let message = if let Input::Text { message, .. } = &input { *message } else { None };
         self.session.handle_input(now_ms, input);
         while let Some(output) = self.session.poll_output() {
@@ -349,7 +353,7 @@ impl Driver {
                 // A message that is refused will not be answered: whoever waits is told so now.
                 self.answers.refuse(*message);
             }
-            if recalled && tells_of_a_model(&output) {
+            if unasked.is_some_and(|stage| tells_of_a_provider(&output, stage)) {
                 continue;
             }
             self.carry_out(now_ms, output);
@@ -435,10 +439,15 @@ impl Driver {
     }
 }
 
-/// What is observed of a model, where none was asked.
-const fn tells_of_a_model(output: &Output) -> bool {
+/// What is observed of a provider, where none was asked.
+fn tells_of_a_provider(output: &Output, stage: Stage) -> bool {
     let Output::Observe { observation } = output else { return false };
-    matches!(observation, Observation::LlmStarted { .. } | Observation::Attempt { stage: Stage::Llm, .. })
+    match observation {
+        Observation::LlmStarted { .. } => stage == Stage::Llm,
+        Observation::TtsStarted { .. } => stage == Stage::Tts,
+        Observation::Attempt { stage: of, .. } => *of == stage,
+        _ => false,
+    }
 }
 
 fn begin(header: Header, doc: &SessionDoc, config: &CoreConfig) -> Session {

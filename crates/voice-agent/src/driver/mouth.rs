@@ -25,6 +25,8 @@ struct ChunkAudio {
     index: u32,
     audio: Vec<u8>,
     done: bool,
+    /// It was made before: nobody was asked, and nothing is charged.
+    free: bool,
 }
 
 /// One voice at work on a chunk.
@@ -105,11 +107,12 @@ struct Voice {
 impl Voice {
     /// Stops those voices, and says what they had made.
     fn stop(&mut self, which: impl Fn(&Synthesis) -> bool, wasted: bool) -> Vec<Stopped> {
-        let (reply, format) = (self.reply, self.format);
+        let (reply, format, chunks) = (self.reply, self.format, &self.chunks);
         let stopped = self.synthesis.extract_if(.., |synthesis| which(synthesis));
         let stopped = stopped.map(|synthesis| {
             synthesis.abort.abort();
-            let audio_ms = length_ms(synthesis.made, format);
+            let free = chunks.iter().any(|chunk| chunk.index == synthesis.chunk && chunk.free);
+            let audio_ms = if free { 0 } else { length_ms(synthesis.made, format) };
             Stopped { reply, rung: synthesis.rung, audio_ms, wasted }
         });
         stopped.collect()
@@ -218,7 +221,7 @@ impl Mouth {
         }
         let (chunk, rung, text) = voice.texts.pop_front()?;
         if voice.chunks.iter().all(|there| there.index != chunk) {
-            voice.chunks.push(ChunkAudio { index: chunk, audio: Vec::new(), done: false });
+            voice.chunks.push(ChunkAudio { index: chunk, audio: Vec::new(), done: false, free: false });
         }
         Some((voice.id, chunk, rung, text))
     }
@@ -229,6 +232,19 @@ impl Mouth {
             let (words, held) = (Vec::new(), Vec::new());
             voice.synthesis.push(Synthesis { chunk, rung, abort, timed, words, held, made: 0, audible: false });
         }
+    }
+
+    /// The audio of this chunk was made before.
+    pub(super) fn set_free(&mut self, speech: SpeechId, index: u32) {
+        if let Some(chunk) = self.chunk_mut(speech, index) {
+            chunk.free = true;
+        }
+    }
+
+    /// Whether the audio of this chunk was made before.
+    pub(super) fn is_free(&self, speech: SpeechId, index: u32) -> bool {
+        let voice = self.voice.as_ref().filter(|voice| voice.id == speech);
+        voice.is_some_and(|voice| voice.chunks.iter().any(|chunk| chunk.index == index && chunk.free))
     }
 
     /// Audio came. Answers what of the chunk is let out; none when nobody wants it any more.

@@ -23,6 +23,7 @@ use crate::tasks::{Task, TaskChange, UndoEffect};
 use crate::telemetry::{Events, Metrics, Traces};
 use crate::tts::{Tts, TtsEvent, TtsRequest};
 use crate::vad::{Silero, VadConfig};
+use crate::voice_cache::VoiceCache;
 use voice_core::ids::ReplyId;
 
 /// Hears and says nothing, and answers once; asked again, it has a defect.
@@ -171,6 +172,7 @@ impl House {
             board,
             ledger,
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
+            voice_cache: Arc::new(VoiceCache::new(0, 0)),
             core,
             vad: VadConfig::default(),
             events,

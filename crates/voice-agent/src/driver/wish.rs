@@ -26,8 +26,9 @@ use crate::llm::{LlmEvent, LlmRequest};
 use crate::store::{Commit, CommitOutcome, StoreError, UserId, UserTasks};
 use crate::tasks::{TaskId, clean_arguments};
 use crate::tools;
-use crate::tts::{SpeechKey, TtsEvent, TtsRequest};
+use crate::tts::{SpeechKey, Tts, TtsEvent, TtsRequest};
 use crate::turn::text;
+use crate::voice_cache::{Speaking, VoiceKey};
 
 impl Driver {
     pub(super) fn carry_out(&mut self, now_ms: u64, output: Output) {
@@ -204,10 +205,25 @@ impl Driver {
                 return;
             };
             let request = TtsRequest { text, speech: self.speech_key(speech), format: self.mouth.format() };
-            let stream = tts.synthesize(request);
+            let stream = self.speak(speech, chunk, tts.as_ref(), request);
             let sender = self.done_sender.clone();
             let abort = self.deps.tracker.spawn(follow_voice(speech, chunk, rung, stream, sender)).abort_handle();
             self.mouth.begin_synthesis(chunk, rung, tts.is_timed(), abort);
+        }
+    }
+
+    /// From memory, if it was spoken before.
+    fn speak(&mut self, speech: SpeechId, chunk: u32, tts: &dyn Tts, request: TtsRequest) -> Speaking {
+        let Some(key) = VoiceKey::of(tts, &request) else { return tts.synthesize(request) };
+        let now = self.deps.clock.now();
+        let kept = self.deps.voice_cache.get(&key, now);
+        self.deps.events.voice_recalled(kept.is_some());
+        match kept {
+            Some(speaking) => {
+                self.mouth.set_free(speech, chunk);
+                speaking
+            }
+            None => self.deps.voice_cache.keep(key, now, tts.synthesize(request)),
         }
     }
 
@@ -310,7 +326,7 @@ impl Driver {
     fn end_chunk(&mut self, speech: SpeechId, chunk: u32, rung: RungId, words: Vec<WordTiming>) {
         let reply = self.mouth.reply_of(speech);
         let Some(audio_ms) = self.mouth.end_audio(speech, chunk, rung) else { return };
-        if let Some(reply) = reply {
+        if let Some(reply) = reply.filter(|_| !self.mouth.is_free(speech, chunk)) {
             self.book_speaking(reply, rung, audio_ms, false);
         }
         self.pending.push_back(Input::TtsDone { speech, chunk, rung, audio_ms, words });
@@ -395,7 +411,6 @@ fn failed_tool(call: &ToolCall, reason: &str) -> Input {
 }
 
 type LlmStream = futures_util::stream::BoxStream<'static, Result<LlmEvent, ProviderFailure>>;
-type TtsStream = futures_util::stream::BoxStream<'static, Result<TtsEvent, ProviderFailure>>;
 
 /// Looks for an answer that was given before, to the tasks as the store has them now. Says whether there is one; whoever is
 /// asked tells the session either way, unless the store fails.
@@ -439,7 +454,7 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
     }
 }
 
-async fn follow_voice(speech: SpeechId, chunk: u32, rung: RungId, mut stream: TtsStream, sender: mpsc::Sender<Done>) {
+async fn follow_voice(speech: SpeechId, chunk: u32, rung: RungId, mut stream: Speaking, sender: mpsc::Sender<Done>) {
     loop {
         let (done, last) = match stream.next().await {
             Some(Ok(TtsEvent::Audio(audio))) => (Done::Audio { speech, chunk, rung, audio }, false),

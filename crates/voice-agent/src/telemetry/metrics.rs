@@ -129,6 +129,8 @@ metrics! {
     cost_steps: Counts<ByStep> = Family::default(), "voice_cost_steps";
     /// Questions that may have been answered before, by whether they had been: hit or miss
     answer_cache: Counts<ByResult> = Family::default(), "voice_answer_cache";
+    /// Chunks of speech for a paid voice, by whether they had been spoken before: hit or miss
+    speech_cache: Counts<ByResult> = Family::default(), "voice_speech_cache";
     /// Milliseconds that callers were connected; with the spend, the cost per minute
     connected: Counts<ByChannel> = Family::default(), "voice_connected_milliseconds";
     /// Turns, spoken and typed
@@ -302,7 +304,8 @@ impl Metrics {
             }
         }
         for result in ["hit", "miss"].map(str::to_owned) {
-            touch(&self.answer_cache, &ByResult { result });
+            touch(&self.answer_cache, &ByResult { result: result.clone() });
+            touch(&self.speech_cache, &ByResult { result });
         }
         for reason in REJECTIONS.map(str::to_owned) {
             touch(&self.sessions_rejected, &ByReason { reason });

@@ -14,6 +14,8 @@ const REMEMBERED: usize = 32;
 const ENOUGH: usize = 8;
 /// A rival is asked for when a provider takes so much longer than 95 of 100 of its last answers, in per cent.
 const LONGER_PERCENT: u64 = 125;
+/// Patience is told in steps of so much, in milliseconds.
+const STEP_MS: u64 = 25;
 /// So many rivals that won in a row make a provider rest, though it never said that it failed.
 const MOST_LOST: u32 = 2;
 /// After so many answers a blip is forgotten.
@@ -142,7 +144,7 @@ impl Health {
 
     fn change(&self, stage: Stage, rung: RungId) -> Option<ProviderHealth> {
         let health = self.stages.get(stage as usize)?.get(usize::from(rung.0))?;
-        let hedge_ms = health.hedge_ms(self.config.hedge_ms(stage), self.config.max_hedge_ms);
+        let hedge_ms = health.hedge_ms(stage, &self.config);
         Some(ProviderHealth { stage, rung, usable: health.rests_until_ms.is_none(), hedge_ms })
     }
 
@@ -187,18 +189,19 @@ impl RungHealth {
         self.rests_until_ms = Some(now_ms + told_ms.unwrap_or(doubled));
     }
 
-    fn hedge_ms(&self, least_ms: u64, most_ms: u64) -> u64 {
+    /// How long it may show nothing: by its habits, once they are known.
+    fn hedge_ms(&self, stage: Stage, config: &FailoverConfig) -> u64 {
         if self.answered_ms.len() < ENOUGH {
-            return least_ms;
+            return config.hedge_ms(stage);
         }
         let mut sorted: Vec<u64> = self.answered_ms.iter().copied().collect();
         sorted.sort_unstable();
         // The nearest rank (at most the last): 95 of 100 were at least as quick.
         let rank = (sorted.len() * 95).div_ceil(100).max(1) - 1;
-        let usual_ms = sorted.get(rank).copied().unwrap_or(least_ms);
+        let usual_ms = sorted.get(rank).copied().unwrap_or_default();
         // In steps, so that not every answer is news for every session.
-        let longer_ms = (usual_ms * LONGER_PERCENT / 100).next_multiple_of(50);
-        longer_ms.clamp(least_ms, most_ms.max(least_ms))
+        let longer_ms = (usual_ms * LONGER_PERCENT / 100).next_multiple_of(STEP_MS);
+        longer_ms.clamp(config.min_hedge_ms, config.max_hedge_ms.max(config.min_hedge_ms))
     }
 }
 
@@ -340,7 +343,7 @@ mod tests {
         for _ in 0..REMEMBERED {
             health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 20 });
         }
-        assert_eq!(health.all().iter().find(|change| change.stage == LLM).map(|change| change.hedge_ms), Some(250));
+        assert_eq!(health.all().iter().find(|change| change.stage == LLM).map(|change| change.hedge_ms), Some(100));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub enum Says {
     Task,
     /// Nothing that takes a tool: one request, and an answer of eleven words.
     Talk,
+    /// A question whose answer may be given again.
+    List,
 }
 
 impl Says {
@@ -22,6 +24,7 @@ impl Says {
         match self {
             Self::Task => "add a task to buy milk",
             Self::Talk => "i would like to talk about coffee and cake",
+            Self::List => "what are my tasks",
         }
     }
 
@@ -29,7 +32,7 @@ impl Says {
     pub const fn tasks(self) -> &'static [&'static str] {
         match self {
             Self::Task => &["buy milk"],
-            Self::Talk => &[],
+            Self::Talk | Self::List => &[],
         }
     }
 }

@@ -71,6 +71,8 @@ pub struct Outcome {
     pub latency_ms: Option<u64>,
     /// The same as the caller felt it.
     pub felt_ms: Option<u64>,
+    /// Of the latency, what model, tools and voice took.
+    pub answered_ms: Option<u64>,
     /// The longest silence inside the answer.
     pub gap_ms: u64,
     /// Who gave way to whom at any stage: `from`, `to`, `reason`, and the stage.
@@ -303,6 +305,10 @@ impl Outcome {
             tasks: heard.tasks,
             latency_ms: heard.turn.as_ref().and_then(|turn| turn["latency_ms"].as_u64()),
             felt_ms: heard.felt_ms,
+            answered_ms: heard
+                .turn
+                .as_ref()
+                .map(|turn| ["llm", "tool", "tts"].iter().filter_map(|stage| turn["stages"][stage].as_u64()).sum()),
             gap_ms: heard.gap_ms,
             failovers: Vec::new(),
             errors: Vec::new(),

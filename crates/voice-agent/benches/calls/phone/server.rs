@@ -18,6 +18,7 @@ use voice_agent::store::{InstanceId, SqliteOptions, SqliteStore, Store, SystemCl
 use voice_agent::telemetry::{Events, Metrics, Traces};
 use voice_agent::tools::{TASK_AGENT, specs_for};
 use voice_agent::vad::Silero;
+use voice_agent::voice_cache::VoiceCache;
 
 use crate::instant::{Delays, Instantly, Notes};
 use crate::report::line;
@@ -60,6 +61,7 @@ pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
         core,
         ledger: Arc::new(ledger),
         answer_cache: Arc::new(AnswerCache::new(0, 0)),
+        voice_cache: Arc::new(VoiceCache::new(0, 0)),
         vad: config.vad(),
         events: Arc::clone(&events),
         traces: Traces::default(),

@@ -20,6 +20,7 @@ use voice_agent::stt::{Stt, Wanted};
 use voice_agent::telemetry::Traces;
 use voice_agent::tts::{Tts, TtsEvent, TtsRequest};
 use voice_agent::vad::Silero;
+use voice_agent::voice_cache::VoiceCache;
 use voice_core::input::WordTiming;
 use voice_core::provider::ProviderFailure;
 
@@ -55,6 +56,7 @@ impl Script {
             board,
             ledger,
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
+            voice_cache: Arc::new(VoiceCache::new(0, 0)),
             core,
             vad: ground.config.vad(),
             events: Arc::clone(&ground.events),

@@ -12,7 +12,9 @@ use super::super::process::{Home, Process};
 /// What every server of these tests is started with. The thresholds are wide: a fault that says so is to be known by what it says,
 /// however busy the machine is. Every failure is a reason to rest, and the rests
 /// are short: a call later the provider is to be used again.
-pub(super) const SETTINGS: [(&str, &str); 15] = [
+pub(super) const SETTINGS: [(&str, &str); 16] = [
+    // What was said before would be played again, and no voice be asked.
+    ("COST_VOICE_CACHE_S", "0"),
     ("GREETING", ""),
     ("STT_CHAIN", "deepgram,whisper"),
     ("LLM_CHAIN", "openai"),

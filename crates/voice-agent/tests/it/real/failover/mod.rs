@@ -3,3 +3,4 @@
 mod lane;
 mod matrix;
 mod rest;
+mod savings;

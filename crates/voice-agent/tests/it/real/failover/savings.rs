@@ -1,0 +1,36 @@
+//! What was answered and spoken before is not paid for again.
+
+use voice_core::provider::Stage;
+use voice_sim::drill::Says;
+use voice_sim::provider::Service;
+
+use super::super::process::Home;
+use super::lane::{Lane, SETTINGS};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_question_is_answered_and_spoken_from_memory() {
+    let settings = SETTINGS.map(|(name, value)| (name, if name == "COST_VOICE_CACHE_S" { "300" } else { value }));
+    let home = Home::with(settings).await;
+    let lane = Lane::start(&home, "again").await;
+    // The model that is not served any more is probed now and then.
+    let asked = || {
+        let entries = lane.providers.journal().of(Service::Chat);
+        entries.into_iter().filter(|entry| entry.model.as_deref() == Some("gpt-4o-mini")).count()
+    };
+    let first = lane.drill.call(Says::List, None, "ada").await.unwrap();
+    assert!(!first.heard.is_empty() && first.heard == first.caption, "{first:?}");
+    let (models, heard) = (asked(), first.heard.clone());
+    let again = lane.drill.call(Says::List, None, "ada").await.unwrap();
+    assert_eq!((again.heard.as_str(), again.caption.as_str()), (heard.as_str(), first.caption.as_str()));
+    assert_eq!(asked(), models, "no model was asked");
+    assert_eq!(again.voices, first.voices);
+    assert!(again.spent_nanousd < first.spent_nanousd, "{} of {}", again.spent_nanousd, first.spent_nanousd);
+    for metric in ["voice_answer_cache_total{result=\"hit\"}", "voice_speech_cache_total{result=\"hit\"}"] {
+        assert!(lane.server.metric(metric).await >= 1.0, "{metric}");
+    }
+    let voice = "voice_spend_nanousd_total{stage=\"tts\",provider=\"cartesia\",wasted=\"false\"}";
+    let spoken = lane.server.metric(voice).await;
+    let third = lane.drill.call(Says::List, None, "ada").await.unwrap();
+    assert_eq!((third.heard, lane.server.metric(voice).await), (heard, spoken), "no voice was paid");
+    assert!(lane.reasons(Stage::Tts, &third.session).is_empty());
+}
