@@ -29,7 +29,7 @@ target="${CARGO_TARGET_DIR:-target}/$([[ "$profile" == dev ]] && echo debug || e
 wait_for() {
     local _
     for _ in $(seq 300); do
-        grep -q "$2" "$1" && return
+        grep -qs "$2" "$1" && return
         sleep 0.1
     done
     complain "never: $2"
