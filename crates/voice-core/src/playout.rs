@@ -5,6 +5,8 @@ use crate::input::WordTiming;
 
 /// How long a character sounds when the provider has not yet said how long the chunk is, in milliseconds.
 const MS_PER_CHAR: u64 = 65;
+/// Nobody speaks a letter in less, in milliseconds.
+pub const LEAST_MS_PER_CHAR: u64 = 20;
 /// A playout position this close to the end counts as the end: players round to their own block size.
 const END_TOLERANCE_MS: u64 = 40;
 
@@ -45,6 +47,15 @@ impl Chunk {
         let more = audio_ms > self.audio_ms;
         self.audio_ms = self.audio_ms.max(audio_ms);
         more
+    }
+
+    /// Whether its last words are not in its audio, which is said to be complete: behind the last word of which the voice says
+    /// where it ends, there is not enough of it for anybody to speak the others in.
+    pub fn lacks_words(&self) -> bool {
+        let Some(last) = self.words.last() else { return false };
+        let rest = self.text.get(last.byte_end..).unwrap_or_default();
+        let missing = rest.chars().filter(|c| c.is_alphanumeric()).count() as u64;
+        self.audio_ms.saturating_sub(last.end_ms) < missing * LEAST_MS_PER_CHAR
     }
 
     /// How long it probably sounds, in milliseconds.

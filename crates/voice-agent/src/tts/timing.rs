@@ -6,6 +6,7 @@
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use voice_core::input::WordTiming;
+use voice_core::playout::LEAST_MS_PER_CHAR;
 
 /// So many words may be read otherwise than they are written before the next match.
 const LOOK_AHEAD: usize = 8;
@@ -75,16 +76,28 @@ impl WordMatch {
         &self.ended
     }
 
-    /// The audio is complete: whatever is left ends with it. Empty when no word was recognised.
+    /// The audio is complete: whatever is left ends with it, unless the provider named nothing of it and made no audio in
+    /// which it could be spoken: then the list ends before it. Empty when no word was recognised.
     pub fn finish(mut self, audio_ms: u64) -> Vec<WordTiming> {
         if self.ended.is_empty() {
             return Vec::new();
         }
-        self.end_words(self.words.len(), self.said_ms.min(audio_ms), audio_ms);
+        if !self.leaves_out_the_rest(audio_ms) {
+            self.end_words(self.words.len(), self.said_ms.min(audio_ms), audio_ms);
+        }
         for word in &mut self.ended {
             word.end_ms = word.end_ms.min(audio_ms);
         }
         self.ended
+    }
+
+    fn leaves_out_the_rest(&self, audio_ms: u64) -> bool {
+        let last_ms = self.ended.last().map_or(0, |word| word.end_ms);
+        let rest = self.words.get(self.ended.len()..).unwrap_or_default();
+        let letters: usize = rest.iter().map(|word| word.letters.len()).sum();
+        let least_ms = letters as u64 * LEAST_MS_PER_CHAR;
+        // Times that run ahead of the audio say nothing of how much there is behind them.
+        self.said_ms == last_ms && audio_ms.checked_sub(last_ms).is_some_and(|left_ms| left_ms < least_ms)
     }
 
     /// Ends the words up to this one: the time is shared out by their letters.
@@ -222,6 +235,14 @@ mod tests {
     #[test]
     fn accents_and_widths_do_not_matter() {
         assert_eq!(ends("Café №５ née", &[("cafe", 100), ("no5", 200), ("née", 300)]).len(), 3);
+    }
+
+    #[test]
+    fn what_was_neither_named_nor_could_be_spoken_is_not_said_to_have_been() {
+        let mut words = WordMatch::new("I heard: milk.");
+        words.hear("I", 270);
+        let ends = |audio_ms| words.clone().finish(audio_ms).iter().map(|word| word.byte_end).collect::<Vec<_>>();
+        assert_eq!((ends(330), ends(600)), (vec![1], vec![1, 8, 14]));
     }
 
     #[test]

@@ -225,11 +225,18 @@ impl Session {
         }
         let Some(reply) = self.reply.as_mut() else { return };
         let playable_ms = reply.speech.permitted_ms();
-        if let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) {
+        let Some(chunk) = reply.speech.chunk_mut(index).filter(|chunk| !chunk.done) else { return };
+        if !words.is_empty() {
+            chunk.words = words;
+        }
+        if chunk.lacks_words() && self.has_other_voice(speech, index) {
+            // Nor is one that left the last words out.
+            self.handle_tts_failed(speech, index, rung, ProviderErrorKind::Protocol.into());
+            return;
+        }
+        let Some(reply) = self.reply.as_mut() else { return };
+        if let Some(chunk) = reply.speech.chunk_mut(index) {
             chunk.done = true;
-            if !words.is_empty() {
-                chunk.words = words;
-            }
             reply.tts_progress_ms = self.now_ms;
             reply.note_playable(playable_ms, self.now_ms);
             if audio_ms == 0 {

@@ -392,6 +392,24 @@ fn another_voice_goes_on_at_the_word_where_the_first_stopped() {
 }
 
 #[test]
+fn a_voice_that_leaves_the_last_words_out_is_gone_on_with() {
+    let done = |audio_ms, byte_end| {
+        let words = vec![WordTiming { byte_end, end_ms: 400 }];
+        Input::TtsDone { speech: SpeechId(1), chunk: 0, rung: FIRST, audio_ms, words }
+    };
+    let said_by = |audio_ms, byte_end| {
+        let mut call = Call::with(config());
+        answer(&mut call);
+        call.at(2_300, audio(0, FIRST, audio_ms, Vec::new()));
+        call.at(2_310, done(audio_ms, byte_end));
+        call.syntheses().into_iter().filter(|(_, rung, _)| *rung == SECOND).map(|(.., text)| text).collect::<Vec<_>>()
+    };
+    assert_eq!(said_by(420, 8), ["three open tasks.", "The first is milk."], "20 ms are too short for three words");
+    assert!(said_by(1_400, 8).is_empty(), "it only does not say where they end");
+    assert!(said_by(400, 25).is_empty(), "nothing but the full stop is left");
+}
+
+#[test]
 fn a_voice_that_stands_still_is_left_before_the_caller_hears_it() {
     let mut call = Call::with(config());
     answer(&mut call);

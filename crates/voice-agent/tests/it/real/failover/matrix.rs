@@ -8,7 +8,7 @@ use super::super::process::Home;
 use super::lane::{Lane, SETTINGS};
 
 /// Servers that are called side by side: speech takes its time, and a small machine has enough for these.
-const LANES: usize = 3;
+const LANES: usize = 6;
 
 /// Calls every cell of a lane, and tells what was not as it should be.
 async fn drill(home: &Home, name: String, cells: Vec<Cell>) -> Vec<String> {
