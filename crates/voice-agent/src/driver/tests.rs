@@ -170,6 +170,7 @@ impl House {
             providers,
             board,
             ledger,
+            ladder: crate::ladder::Ladder::idle(),
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
             core,
             vad: VadConfig::default(),

@@ -113,7 +113,7 @@ impl Fake {
                     self.news.send_modify(|info| info.ended = Some((outcome, reason)));
                     return;
                 }
-                Command::Playout { .. } | Command::Consent { .. } => {}
+                Command::Playout { .. } | Command::Key { .. } | Command::Consent { .. } => {}
             }
         }
     }

@@ -54,6 +54,7 @@ impl Script {
             providers,
             board,
             ledger,
+            ladder: voice_agent::ladder::Ladder::idle(),
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
             core,
             vad: ground.config.vad(),
