@@ -156,7 +156,8 @@ impl Ladder {
 
     /// Whoever was told to text, or to type, needs somebody who answers.
     fn see_whether_texts_are_answered(&self) {
-        let voice_failed = [Stage::Stt, Stage::Tts].iter().any(|stage| self.failed[*stage as usize].load(Ordering::Relaxed));
+        let voice_failed =
+            [Stage::Stt, Stage::Tts].iter().any(|stage| self.failed[*stage as usize].load(Ordering::Relaxed));
         if voice_failed && !self.is_served(Stage::Llm) {
             self.page(Stage::Llm, "no_answers");
         }

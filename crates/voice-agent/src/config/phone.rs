@@ -18,10 +18,16 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         return Err(ConfigError::new("twilio.base_url", "is empty: https://api.twilio.com is Twilio's own"));
     }
     if config.pagerduty.base_url.is_empty() {
-        return Err(ConfigError::new("pagerduty.base_url", "is empty: https://events.pagerduty.com is PagerDuty's own"));
+        return Err(ConfigError::new(
+            "pagerduty.base_url",
+            "is empty: https://events.pagerduty.com is PagerDuty's own",
+        ));
     }
     if config.secrets.pagerduty_key.as_ref().is_some_and(|key| key.reveal().trim().is_empty()) {
-        return Err(ConfigError::new("PAGERDUTY_ROUTING_KEY", "is blank: a service's integration page shows the right one"));
+        return Err(ConfigError::new(
+            "PAGERDUTY_ROUTING_KEY",
+            "is blank: a service's integration page shows the right one",
+        ));
     }
     if !twilio.validate_signatures {
         return Ok(());

@@ -7,16 +7,14 @@ use super::{AuthMode, Config, ConfigError, Env, phone};
 use crate::store::RedisStore;
 
 /// The secrets of parts that this version does not have yet; they do not belong in a file either.
-pub(super) const LATER_SECRETS: &[&str] =
-    &["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", MASTER_KEY];
+pub(super) const LATER_SECRETS: &[&str] = &["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", MASTER_KEY];
 
 /// What recordings are encrypted with.
 const MASTER_KEY: &str = "RECORDING_MASTER_KEY";
 
 /// What is set and would change what the server does, but has no effect yet.
-const LATER_VARIABLES: &[(&str, &str)] = &[
-    ("LIVEKIT_URL", "this version has no LiveKit channel; callers reach it with a browser only"),
-];
+const LATER_VARIABLES: &[(&str, &str)] =
+    &[("LIVEKIT_URL", "this version has no LiveKit channel; callers reach it with a browser only")];
 
 /// A store that is found out to be nowhere when the first caller comes would be no store.
 fn check_redis(config: &Config) -> Result<(), ConfigError> {

@@ -47,7 +47,10 @@ mod tests {
         let first = |channel, greeting: &str| {
             let doc = doc(channel, &serde_json::Map::new());
             let core = core(&CoreConfig { greeting: greeting.to_owned(), ..config.clone() }, &doc);
-            assert_eq!((core.announces_recording, core.can_type), (channel == Channel::Phone, channel != Channel::Phone));
+            assert_eq!(
+                (core.announces_recording, core.can_type),
+                (channel == Channel::Phone, channel != Channel::Phone)
+            );
             core.greeting
         };
         assert_eq!(first(Channel::Browser, "Hello!"), "Hello!");

@@ -9,8 +9,8 @@ use crate::store::{Channel, Commit};
 use crate::telemetry::SessionEnd;
 use crate::transport::twilio::PhoneNumber;
 
-use super::{Driver, channel};
 use super::doc::{self, Accounted};
+use super::{Driver, channel};
 
 impl Driver {
     /// Whether the process goes down, and all of the session that is to be saved is saved.

@@ -34,7 +34,8 @@ const TOO_LONG: &str = "Your message is too long for me. Please send a shorter o
 const BUSY: &str = "I can't answer just now. Please text again in a few minutes.";
 const NOT_TODAY: &str = "I can't answer more messages today. Please text again tomorrow.";
 const WORKING: &str = "That takes me a little longer. Please text again in a minute.";
-const LOST: &str = "Something went wrong on my side, and I can't say whether that was done. Please ask me for your tasks.";
+const LOST: &str =
+    "Something went wrong on my side, and I can't say whether that was done. Please ask me for your tasks.";
 /// How long a session that is over may take to say so.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// A session that ends while it is asked is asked anew so often.

@@ -56,7 +56,11 @@ pub struct Pager {
 impl Pager {
     /// With the service of these settings, and the task that tells it, to be spawned. Without a routing key nobody is told, and the
     /// log says so.
-    pub fn new(config: &Config, source: Source, events: &Arc<Events>) -> (Self, impl Future<Output = ()> + Send + use<>) {
+    pub fn new(
+        config: &Config,
+        source: Source,
+        events: &Arc<Events>,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (queue, news) = mpsc::channel(config.pagerduty.queue.max(1));
         let desk = Desk::new(config, source, Arc::clone(events));
         (Self { queue, events: Arc::clone(events) }, desk.run(news))
@@ -172,7 +176,8 @@ impl Desk {
 
     async fn post(&self, event: &Value) -> Verdict {
         let Some(service) = &self.service else { return Verdict::Refused };
-        let Ok(response) = service.client.post(service.url.clone()).timeout(service.attempt).json(event).send().await else {
+        let Ok(response) = service.client.post(service.url.clone()).timeout(service.attempt).json(event).send().await
+        else {
             return Verdict::Later(None);
         };
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);

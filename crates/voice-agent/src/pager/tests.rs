@@ -79,7 +79,10 @@ async fn it_is_tried_again_within_bounds_and_what_was_not_told_is_told_the_next_
     let mut house = House::with(|config| config.pagerduty.attempts = 3).await;
     house.servers.fault("pagerduty=503@connect".parse().unwrap()).unwrap();
     house.desk.take(WRONG).await;
-    assert_eq!((house.servers.journal().of(Service::PagerDuty).len(), house.counted("trigger", "failed").as_str()), (3, "1"));
+    assert_eq!(
+        (house.servers.journal().of(Service::PagerDuty).len(), house.counted("trigger", "failed").as_str()),
+        (3, "1")
+    );
     house.servers.clear_faults();
     house.desk.take(WRONG).await;
     assert_eq!(house.alerts(), [("trigger".to_owned(), 1)]);
@@ -98,7 +101,10 @@ async fn without_a_key_nobody_is_told_and_that_is_said() {
     let mut house = House::with(|config| config.secrets.pagerduty_key = None).await;
     house.desk.take(WRONG).await;
     house.desk.take(WELL).await;
-    assert_eq!((house.counted("trigger", "not_configured"), house.counted("resolve", "sent")), ("1".into(), "0".into()));
+    assert_eq!(
+        (house.counted("trigger", "not_configured"), house.counted("resolve", "sent")),
+        ("1".into(), "0".into())
+    );
     assert!(house.servers.journal().of(Service::PagerDuty).is_empty());
 }
 

@@ -21,7 +21,7 @@ pub struct Source {
 
 /// What an answer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// It is told.
     Taken,
     /// It will never be.
@@ -31,16 +31,18 @@ pub enum Verdict {
 }
 
 /// What makes two events one alert: every instance of a region tells of the same thing.
-pub fn dedup_key(source: &Source, stage: Stage) -> String {
+pub(super) fn dedup_key(source: &Source, stage: Stage) -> String {
     let region: String = source.region.chars().take(128).collect();
     format!("voice-agent/{region}/{}-and-text", stage.as_str())
 }
 
 /// Something is wrong: nobody serves this stage, and text does not take its place, for this reason.
-pub fn trigger(key: &str, source: &Source, stage: Stage, reason: &str) -> Value {
+pub(super) fn trigger(key: &str, source: &Source, stage: Stage, reason: &str) -> Value {
     let (region, stage_name) = (&source.region, stage.as_str());
     let summary = match stage {
-        Stage::Llm => format!("voice-agent {region}: callers cannot speak to the agent, and nobody answers their texts ({reason})"),
+        Stage::Llm => format!(
+            "voice-agent {region}: callers cannot speak to the agent, and nobody answers their texts ({reason})"
+        ),
         Stage::Stt | Stage::Tts => {
             format!("voice-agent {region}: voice fails ({stage_name}), and callers cannot be texted ({reason})")
         }
@@ -67,12 +69,12 @@ pub fn trigger(key: &str, source: &Source, stage: Stage, reason: &str) -> Value 
 }
 
 /// It is well again.
-pub fn resolve(key: &str, source: &Source, stage: Stage) -> Value {
+pub(super) fn resolve(key: &str, source: &Source, stage: Stage) -> Value {
     json!({"routing_key": key, "event_action": "resolve", "dedup_key": dedup_key(source, stage)})
 }
 
 /// What an answer says. `retry_after` is the header of that name, in seconds.
-pub fn verdict(status: u16, retry_after: Option<&str>) -> Verdict {
+pub(super) fn verdict(status: u16, retry_after: Option<&str>) -> Verdict {
     let after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     match status {
         200..=299 => Verdict::Taken,

@@ -71,11 +71,7 @@ impl Rest {
         let attempt = Duration::from_millis(twilio.sms_attempt_ms);
         let mut messages = Url::parse(&twilio.base_url).ok()?;
         let account = twilio.account_sid.as_str();
-        messages
-            .path_segments_mut()
-            .ok()?
-            .pop_if_empty()
-            .extend(["2010-04-01", "Accounts", account, "Messages.json"]);
+        messages.path_segments_mut().ok()?.pop_if_empty().extend(["2010-04-01", "Accounts", account, "Messages.json"]);
         let public = config.public_url.trim_end_matches('/');
         let status_callback = (!public.is_empty()).then(|| format!("{public}/twilio/status"));
         Some(Self {
@@ -144,7 +140,10 @@ impl Rest {
     /// Whether Twilio has the message. What cannot be found out is asked again, and not sent again.
     async fn look(&self, to: &PhoneNumber, text: &str, since: Timestamp) -> Attempt {
         let mut url = self.messages.clone();
-        url.query_pairs_mut().append_pair("To", to.reveal()).append_pair("From", &self.from).append_pair("PageSize", "20");
+        url.query_pairs_mut()
+            .append_pair("To", to.reveal())
+            .append_pair("From", &self.from)
+            .append_pair("PageSize", "20");
         let Ok((200, _, body)) = self.ask(self.client.get(url)).await else { return Attempt::Look };
         match wire::find(&body, to.reveal(), text, since) {
             Ok(Some(taken)) => Attempt::Done(Ok(taken)),

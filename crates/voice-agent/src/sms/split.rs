@@ -42,7 +42,6 @@ impl Size {
         Self { gsm: self.gsm.zip(gsm).map(|(all, one)| all + one), utf16: self.utf16 + c.len_utf16() }
     }
 
-
     fn segments(self) -> usize {
         let (units, one, several) = self.gsm.map_or((self.utf16, 70, 67), |units| (units, 160, 153));
         if units <= one { 1 } else { units.div_ceil(several) }
@@ -58,7 +57,7 @@ pub fn segments(text: &str) -> usize {
 /// a short one; and no characters that cannot be seen.
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.trim().chars() {
+    for c in text.chars() {
         match c {
             '‘' | '’' | '‚' | '′' => out.push('\''),
             '“' | '”' | '„' | '″' => out.push('"'),
@@ -70,7 +69,7 @@ pub fn plain(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
+    out.trim().to_owned()
 }
 
 /// The text as messages, cut behind a sentence, or else behind a word. What there is no room for is left out, and the last one says so.
@@ -111,17 +110,14 @@ fn prefix(text: &str, beside: Size, segments: usize) -> usize {
 
 /// Where to cut, not behind `most`: behind the last sentence if that leaves not too little, or else behind the last word.
 fn cut_at(text: &str, most: usize) -> usize {
-    let (head, next) = text.split_at(most);
-    if next.starts_with(char::is_whitespace) {
-        return most;
-    }
     let ends = |at: &usize| {
-        let before = head[..*at].trim_end();
-        before.ends_with(['.', '!', '?']) || head[*at..].starts_with('\n')
+        let before = text[..*at].trim_end();
+        before.ends_with(['.', '!', '?']) || text[*at..].starts_with('\n')
     };
-    let gaps = || head.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at);
-    let sentence = gaps().filter(|at| *at > 0 && ends(at)).last().filter(|at| *at >= most / 2);
-    sentence.or_else(|| gaps().last()).filter(|at| *at > 0).unwrap_or(most)
+    let gap = |(at, c): (usize, char)| (c.is_whitespace() && (1..=most).contains(&at)).then_some(at);
+    let gaps = || text.char_indices().filter_map(gap);
+    let sentence = gaps().rfind(ends).filter(|at| *at >= most / 2);
+    sentence.or_else(|| gaps().next_back()).unwrap_or(most)
 }
 
 /// Whether it is no more than a message of so many segments.
@@ -183,7 +179,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_message_fits_and_no_word_is_lost(text in "([a-zé€ж]{1,12}[ .?\n]{1,2}){0,90}", segments in 1_usize..4) {
+        fn every_message_fits_and_no_word_is_lost(text in "([a-zé€ж]{1,12}( |[.?] |\n)){0,90}", segments in 1_usize..4) {
             let room = Room { segments, messages: 100 };
             let parts = split(&text, room);
             for part in &parts {

@@ -10,7 +10,7 @@ const OPTED_OUT: u32 = 21_610;
 
 /// What an answer to a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Twilio has it.
     Taken(Taken),
     /// The receiver wants none.
@@ -25,11 +25,11 @@ pub enum Verdict {
 
 /// A message that Twilio has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub(super) struct Taken {
     /// Its id.
-    pub sid: String,
+    pub(super) sid: String,
     /// How many segments it is billed as; none when Twilio does not say.
-    pub segments: Option<u64>,
+    pub(super) segments: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +63,7 @@ impl Message {
 }
 
 /// The fields of `POST Messages.json`.
-pub fn form(to: &str, from: &str, body: &str, status_callback: Option<&str>) -> String {
+pub(super) fn form(to: &str, from: &str, body: &str, status_callback: Option<&str>) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("To", to).append_pair("From", from).append_pair("Body", body);
     if let Some(url) = status_callback {
@@ -73,7 +73,7 @@ pub fn form(to: &str, from: &str, body: &str, status_callback: Option<&str>) -> 
 }
 
 /// What an answer to `POST Messages.json` says. `retry_after` is the header of that name, in seconds.
-pub fn verdict(status: u16, retry_after: Option<&str>, body: &[u8]) -> Verdict {
+pub(super) fn verdict(status: u16, retry_after: Option<&str>, body: &[u8]) -> Verdict {
     match status {
         200..=299 => match serde_json::from_slice::<Message>(body) {
             Ok(message) if !message.sid.is_empty() => Verdict::Taken(message.taken()),
@@ -94,7 +94,7 @@ pub fn verdict(status: u16, retry_after: Option<&str>, body: &[u8]) -> Verdict {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn find(body: &[u8], to: &str, text: &str, since: Timestamp) -> Result<Option<Taken>, serde_json::Error> {
+pub(super) fn find(body: &[u8], to: &str, text: &str, since: Timestamp) -> Result<Option<Taken>, serde_json::Error> {
     let page: Page = serde_json::from_slice(body)?;
     let made = |message: &Message| {
         let created = message.date_created.as_deref().and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
@@ -112,7 +112,10 @@ mod tests {
 
     #[test]
     fn a_message_is_a_form() {
-        assert_eq!(form("+15551234567", "+15550001111", "a & b", None), "To=%2B15551234567&From=%2B15550001111&Body=a+%26+b");
+        assert_eq!(
+            form("+15551234567", "+15550001111", "a & b", None),
+            "To=%2B15551234567&From=%2B15550001111&Body=a+%26+b"
+        );
         let with = form("+1", "+2", "x", Some("https://h/twilio/status"));
         assert!(with.ends_with("&StatusCallback=https%3A%2F%2Fh%2Ftwilio%2Fstatus"), "{with}");
     }

@@ -202,7 +202,18 @@ pub(super) const CLOSE_CODES: [u16; 15] =
 pub(super) const REJECTIONS: [&str; 5] = ["full", "draining", "starting", "store", "spent"];
 /// What is done with text messages that come.
 const SMS_RECEIVED: [&str; 12] = [
-    "answered", "late", "empty", "too_long", "busy", "repeated", "no_number", "stop", "start", "help", "opted_out", "failed",
+    "answered",
+    "late",
+    "empty",
+    "too_long",
+    "busy",
+    "repeated",
+    "no_number",
+    "stop",
+    "start",
+    "help",
+    "opted_out",
+    "failed",
 ];
 /// What becomes of text messages to callers.
 const SMS_SENT: [&str; 7] = ["sent", "not_configured", "opted_out", "store", "refused", "failed", "unsure"];

@@ -36,8 +36,8 @@ use self::reply::Reply;
 use super::watch::TaskNews;
 use super::{
     ChangeOutcome, Commit, CommitOutcome, HANDOVER_TTL, InstanceId, LiveSession, MESSAGE_TTL, SESSION_TTL,
-    SPEND_BATCH_TTL, SPEND_TTL, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth, StoredSession, TaskEvents,
-    UserId, UserTasks,
+    SPEND_BATCH_TTL, SPEND_TTL, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth,
+    StoredSession, TaskEvents, UserId, UserTasks,
 };
 use crate::http::random_hex;
 use crate::tasks::{MAX_TASKS, MAX_UNDO, TaskChange, UndoEffect};

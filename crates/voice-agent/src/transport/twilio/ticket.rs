@@ -214,7 +214,8 @@ mod tests {
     #[test]
     fn a_number_has_one_conversation_and_it_is_no_call() {
         let tickets = tickets("token");
-        let (number, other) = (PhoneNumber::parse("+15551234567").unwrap(), PhoneNumber::parse("+15557654321").unwrap());
+        let (number, other) =
+            (PhoneNumber::parse("+15551234567").unwrap(), PhoneNumber::parse("+15557654321").unwrap());
         assert_eq!(tickets.texts(&number), tickets.texts(&number));
         assert_ne!(tickets.texts(&number).session(), tickets.texts(&other).session());
         assert_ne!(tickets.texts(&number).session(), tickets.session(&call("15551234567")).session());

@@ -24,10 +24,12 @@ fn asked(played_ms: u64) -> Call {
 
 /// What was asked of the model last.
 fn last_user_text(call: &Call) -> Option<String> {
-    call.request().and_then(|(_, _, items)| items.iter().rev().find_map(|item| match item {
-        crate::chat::ChatItem::User { text } => Some(text.clone()),
-        _ => None,
-    }))
+    call.request().and_then(|(_, _, items)| {
+        items.iter().rev().find_map(|item| match item {
+            crate::chat::ChatItem::User { text } => Some(text.clone()),
+            _ => None,
+        })
+    })
 }
 
 /// What the agent says next.
@@ -98,7 +100,8 @@ fn the_star_key_stops_the_recording_whatever_is_under_way() {
     assert!(call.session.recording_permit().is_none());
     assert_eq!(says(&call), phrases::RECORDING_STOPPED);
 
-    let mut call = Call::with(CoreConfig { greeting: String::new(), announces_recording: true, ..CoreConfig::default() });
+    let mut call =
+        Call::with(CoreConfig { greeting: String::new(), announces_recording: true, ..CoreConfig::default() });
     call.at(500, Input::Consent { recording: true });
     call.speaks(1_000, 2_000, "List my tasks", 950);
     call.until(2_300);
@@ -146,10 +149,9 @@ fn who_cannot_type_is_not_kept_on_a_silent_line() {
         call.at(2_300, Input::TtsFailed { speech, chunk, rung: RungId(0), failure });
     }
     assert!(call.observations().contains(&Observation::FellBackToText { stage: Stage::Tts }));
-    assert!(call.has(|output| matches!(
-        output,
-        Output::End { outcome: Outcome::Error, reason: EndReason::VoiceFailed }
-    )));
+    assert!(
+        call.has(|output| matches!(output, Output::End { outcome: Outcome::Error, reason: EndReason::VoiceFailed }))
+    );
     assert_eq!(call.history(), ["user: List my tasks"], "nobody heard the answer");
     let (_, _, snapshot) = call.commits().pop().expect("it is saved");
     assert_eq!(snapshot.extra.get(crate::session::VOICE_FAILED), Some(&true.into()));
