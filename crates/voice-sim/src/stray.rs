@@ -5,7 +5,7 @@ use voice_core::Input;
 use voice_core::chat::ToolOutput;
 use voice_core::cost::{NanoUsd, Quantity, Usage};
 use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, UtteranceId};
-use voice_core::input::{CommitError, HangUp, ProviderHealth, WordTiming};
+use voice_core::input::{CommitError, HangUp, Key, ProviderHealth, WordTiming};
 use voice_core::provider::{ProviderErrorKind, ProviderFailure, Stage};
 
 use crate::dice::Dice;
