@@ -7,15 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::answer_cache::AnswerCache;
 use crate::config::{AuthMode, Config};
 use crate::http::{Door, JwtError, Origins, Verifier, metrics_router, random_hex, router, serve};
+use crate::ladder::Ladder;
 use crate::ledger::Ledger;
+use crate::pager::{Pager, Source};
 use crate::readiness::{Hold, Readiness};
 use crate::sessions::{self, Sessions, SpawnSession};
+use crate::sms::Texter;
 use crate::store::{Clock, InstanceId, Store};
 use crate::telemetry::Events;
 use crate::transport::twilio::Tickets;
@@ -94,6 +98,12 @@ pub struct App {
     pub voice_cache: Arc<VoiceCache>,
     /// The live sessions.
     pub sessions: Sessions,
+    /// Sends text messages.
+    pub texter: Arc<Texter>,
+    /// What is done when voice fails.
+    pub ladder: Arc<Ladder>,
+    /// Text messages that may be answered at the same time.
+    pub texts: Arc<Semaphore>,
     /// The Hosts and Origins that are ours.
     pub origins: Origins,
     /// What vouches for the telephone's streams, and which sessions their calls have.
@@ -144,14 +154,29 @@ impl App {
             spawn,
             unvisited: SignedDuration::from_millis(i64::try_from(config.limits.unvisited_ms).unwrap_or(i64::MAX)),
         };
+        let (calls, going_away) = (TaskTracker::new(), CancellationToken::new());
+        let texter = Texter::new(&config, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&events));
+        let texter = Arc::new(texter);
+        let source = Source {
+            region: config.region.clone(),
+            instance: instance.as_str().to_owned(),
+            url: config.public_url.clone(),
+        };
+        let (pager, paging) = Pager::new(&config, source, &events);
+        calls.spawn(going_away.clone().run_until_cancelled_owned(paging));
+        let text_gap = Duration::from_millis(config.twilio.fallback_sms_gap_ms);
+        let ladder = Ladder::start(Arc::clone(&texter), pager, text_gap, &calls, &going_away);
         Ok(Arc::new(Self {
+            texter,
+            ladder,
+            texts: Arc::new(Semaphore::new(config.twilio.sms_pending)),
             sessions: Sessions::new(registry, config.limits.max_sessions),
             origins: Origins::new(&config.public_url),
             tickets: Tickets::new(config.secrets.twilio_auth_token.as_ref())?,
             verifier,
-            going_away: CancellationToken::new(),
+            going_away,
             connections: TaskTracker::new(),
-            calls: TaskTracker::new(),
+            calls,
             next_connection: AtomicU64::new(1),
             answer_cache: Arc::new(AnswerCache::new(config.cost.answer_cache_entries, config.cost.answer_cache_s)),
             voice_cache: Arc::new(VoiceCache::new(

@@ -187,6 +187,12 @@ impl Readiness {
         self.lock().holds.first().copied()
     }
 
+    /// Why no conversation by text is taken up now, if none is: it needs no voice.
+    pub fn held_for_text(&self) -> Option<Hold> {
+        let needs_voice = |hold: &Hold| matches!(hold, Hold::NoRung(stage) if !stage.starts_with("llm"));
+        self.lock().holds.iter().find(|hold| !needs_voice(hold)).copied()
+    }
+
     /// How it is.
     pub fn report(&self) -> Report {
         let state = self.lock();
@@ -254,7 +260,7 @@ mod tests {
         };
         assert_eq!(look("stt", false, Health::Trouble("1 of 2".to_owned())), "degraded");
         assert_eq!(look("stt", false, Health::Out("lost".to_owned())), "not_ready");
-        assert_eq!(readiness.held(), Some(Hold::NoRung("stt")));
+        assert_eq!((readiness.held(), readiness.held_for_text()), (Some(Hold::NoRung("stt")), None));
         assert_eq!(look("stt", false, Health::Trouble("1 of 2".to_owned())), "degraded");
         assert_eq!(look("turn", true, Health::Out("lost".to_owned())), "degraded");
         assert_eq!(look("stt", false, Health::Well), "degraded");

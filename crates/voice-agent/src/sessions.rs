@@ -34,6 +34,10 @@ const LOCKS: usize = 64;
 /// Longest wait for the place of a session that was told to give way.
 const GIVE_WAY: Duration = Duration::from_secs(2);
 
+mod text;
+
+pub use text::TEXTS;
+
 pub use crate::driver::Start;
 
 /// Starts a session's task.
@@ -210,6 +214,10 @@ impl Sessions {
     async fn begin(&self, token: &Token, new: NewSession) -> Result<Live, SessionError> {
         self.admit(new.channel)?;
         let slot = self.reserve().await?;
+        self.begin_in(slot, token, new).await
+    }
+
+    async fn begin_in(&self, slot: OwnedSemaphorePermit, token: &Token, new: NewSession) -> Result<Live, SessionError> {
         let doc = self.first_doc(token.session().clone(), &new);
         let created = self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
         let fence = created.inspect_err(|error| self.store_failed(CREATE, error))?;
@@ -251,13 +259,23 @@ impl Sessions {
             Found::Stored(stored) => stored,
         };
         let slot = self.reserve().await?;
-        let claimed = self.parts.store.claim_session(stored.doc.session_id, self.parts.instance.clone()).await;
+        let (live, begun) = self.take_up(slot, stored.doc.session_id, time_zone).await?;
+        Ok((live, Opened::Restored { begun }))
+    }
+
+    /// Becomes the owner of a session that is in the store. The flag says whether anything had been said in it.
+    async fn take_up(
+        &self,
+        slot: OwnedSemaphorePermit,
+        id: SessionId,
+        time_zone: Option<TimeZone>,
+    ) -> Result<(Live, bool), SessionError> {
+        let claimed = self.parts.store.claim_session(id, self.parts.instance.clone()).await;
         let StoredSession { doc, token_hash, fence, .. } =
             claimed.inspect_err(|error| self.store_failed(CLAIM, error))?;
         let begun = crate::driver::has_begun(&doc);
         let time_zone = time_zone.unwrap_or_else(|| saved_time_zone(&doc.context));
-        let live = self.start(Start { doc, fence, resumed: true, time_zone }, token_hash, slot);
-        Ok((live, Opened::Restored { begun }))
+        Ok((self.start(Start { doc, fence, resumed: true, time_zone }, token_hash, slot), begun))
     }
 
     /// The session that this token opens, as it is.
@@ -360,7 +378,11 @@ impl Sessions {
     }
 
     async fn reserve(&self) -> Result<OwnedSemaphorePermit, SessionError> {
-        if let Some(hold) = self.parts.readiness.held() {
+        self.reserve_unless(self.parts.readiness.held()).await
+    }
+
+    async fn reserve_unless(&self, held: Option<Hold>) -> Result<OwnedSemaphorePermit, SessionError> {
+        if let Some(hold) = held {
             self.parts.events.session_rejected(match hold {
                 Hold::Draining => "draining",
                 Hold::Starting | Hold::NoRung(_) => "starting",

@@ -27,6 +27,8 @@ pub struct CoreConfig {
     pub greeting: String,
     /// Whether the caller is told by the call itself that it may be recorded, as by telephone, and is answered accordingly.
     pub announces_recording: bool,
+    /// Whether the caller can read and type instead when voice fails; by telephone the call ends then.
+    pub can_type: bool,
     /// Least silence that ends a turn: when the thought is surely complete.
     pub endpointing_delay_ms: u64,
     /// Most silence that a turn is kept open for: when the thought is surely not complete.
@@ -97,6 +99,7 @@ impl Default for CoreConfig {
         Self {
             greeting: GREETING.to_owned(),
             announces_recording: false,
+            can_type: true,
             endpointing_delay_ms: 300,
             max_endpointing_delay_ms: 1_200,
             preemptive: true,

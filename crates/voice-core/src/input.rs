@@ -32,6 +32,29 @@ pub enum HangUp {
     Operator,
 }
 
+/// A key of a telephone: a digit, `*`, `#`, or one of the rare `A` to `D`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Key(char);
+
+impl Key {
+    /// Yes, to a question.
+    pub const YES: Self = Self('1');
+    /// No, to a question.
+    pub const NO: Self = Self('2');
+    /// Stop recording.
+    pub const STAR: Self = Self('*');
+    /// Say it again.
+    pub const POUND: Self = Self('#');
+
+    /// Reads a key as a signalling message names it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut chars = text.chars();
+        let key = chars.next().filter(|key| matches!(key, '0'..='9' | '*' | '#' | 'A'..='D'))?;
+        chars.next().is_none().then_some(Self(key))
+    }
+}
+
 /// What a session is told of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderHealth {
@@ -241,6 +264,11 @@ pub enum Input {
         text: String,
         /// Echoed in `TurnFinished`, for whoever waits for the answer.
         message: Option<u64>,
+    },
+    /// The caller pressed a key of a telephone.
+    Key {
+        /// Which.
+        key: Key,
     },
     /// The caller agreed to recording, or withdrew.
     Consent {

@@ -235,6 +235,9 @@ pub enum Observation {
         /// Spent by the whole house today, as far as the session was told.
         day: NanoUsd,
     },
-    /// Voice failed for good: the caller types.
-    FellBackToText,
+    /// Voice failed for good: the caller reads and types, or the call ends.
+    FellBackToText {
+        /// What failed.
+        stage: Stage,
+    },
 }

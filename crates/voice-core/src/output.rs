@@ -54,6 +54,8 @@ pub enum EndReason {
     Ceiling,
     /// The caller's connection was lost and did not come back in time.
     Lost,
+    /// Nobody can speak any more, and the caller has nothing to read on.
+    VoiceFailed,
     /// Another instance has the session now.
     TakenOver,
     /// A defect of ours.

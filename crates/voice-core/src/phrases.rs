@@ -38,6 +38,13 @@ pub const TOO_LONG: &str = "We've reached the longest time for one call. Your ta
 /// When what a call may cost is spent.
 pub const CEILING: &str = "I have to end our call here. Your tasks are saved. Goodbye.";
 
+/// What the keys of a telephone do.
+pub const KEYS: &str = "Press 1 for yes and 2 for no, the pound key to hear something again, or the star key to stop \
+                        recording. You can also just say what you need.";
+
+/// What begins a question that yes or no does not answer.
+const QUESTION_WORDS: [&str; 9] = ["what", "which", "when", "where", "who", "whose", "whom", "why", "how"];
+
 /// What people say to show that they listen, without wanting the word.
 const BACKCHANNELS: [&str; 14] =
     ["uh huh", "uhhuh", "mm hmm", "mmhmm", "mhm", "mm", "hmm", "hm", "ah", "oh", "uh", "um", "er", "right"];
@@ -59,6 +66,13 @@ pub fn normalise(text: &str) -> String {
     words.trim_end().to_owned()
 }
 
+/// Whether a sentence asks for yes or no.
+pub fn asks_yes_or_no(sentence: &str) -> bool {
+    let words = normalise(sentence);
+    let mut first = words.split(' ').take(2);
+    sentence.trim_end().ends_with('?') && !first.any(|word| QUESTION_WORDS.contains(&word))
+}
+
 /// Whether this is only a sign of listening: "uh-huh".
 pub fn is_backchannel(text: &str) -> bool {
     BACKCHANNELS.contains(&normalise(text).as_str())
@@ -74,5 +88,15 @@ mod tests {
         assert!(is_backchannel("Mm-hmm"));
         assert!(!is_backchannel("yes"));
         assert!(!is_backchannel("No, Friday."));
+    }
+
+    #[test]
+    fn yes_or_no_answers_some_questions_only() {
+        for question in ["Shall I delete both?", "Anything else?", "Did you mean milk?"] {
+            assert!(asks_yes_or_no(question), "{question}");
+        }
+        for other in ["Where were we?", "How can I help you?", "For which day?", "And when?", "Delete it.", "?!", ""] {
+            assert!(!asks_yes_or_no(other), "{other}");
+        }
     }
 }

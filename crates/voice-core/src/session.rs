@@ -19,6 +19,7 @@ use crate::phrases;
 use crate::snapshot::Counters;
 
 pub use save::{Restored, first_words};
+pub use speak::VOICE_FAILED;
 
 mod answer;
 mod deadline;
@@ -26,6 +27,7 @@ mod doubt;
 mod frugal;
 mod hear;
 mod hush;
+mod key;
 mod ladder;
 mod listen;
 mod overlap;
@@ -257,6 +259,7 @@ impl Session {
             Input::FirstAudioOut { speech } => self.handle_first_audio_out(speech),
             Input::PlayoutPosition { speech, played_ms } => self.handle_playout_position(speech, played_ms),
             Input::Text { text, message } => self.handle_text(&text, message),
+            Input::Key { key } => self.handle_key(key),
             Input::Consent { recording } => self.handle_consent(recording),
             Input::HangUp { by } => self.handle_hang_up(by),
             Input::ProviderHealth(health) => self.handle_provider_health(health),

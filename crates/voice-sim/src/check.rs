@@ -471,6 +471,7 @@ impl World {
                 self.saw(Seen::Fenced);
                 self.store.was_taken_over();
             }
+            EndReason::VoiceFailed => self.saw(Seen::EndVoiceFailed),
             EndReason::Failed => {}
         }
     }

@@ -189,6 +189,8 @@ fn roll_config(dice: &mut Dice) -> CoreConfig {
     config.prices = roll_prices(dice);
     roll_chains(dice, &mut config);
     roll_ceilings(dice, &mut config.ceilings);
+    // Some have nothing to read on. Not by a roll of its own: a seed keeps its call.
+    config.can_type = config.hush_ms != 400;
     config
 }
 

@@ -79,6 +79,7 @@ seen! {
     EndIdle = "ended by silence",
     EndTooLong = "ended by length",
     EndCeiling = "ended by the ceiling on its cost",
+    EndVoiceFailed = "ended because nobody could speak",
     EndLost = "ended by a lost caller",
     CostBrief = "shorter answers near the ceiling",
     CostCheap = "cheapest providers near the ceiling",

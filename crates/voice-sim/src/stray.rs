@@ -5,7 +5,7 @@ use voice_core::Input;
 use voice_core::chat::ToolOutput;
 use voice_core::cost::{NanoUsd, Quantity, Usage};
 use voice_core::ids::{CommitId, ConnectionId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, UtteranceId};
-use voice_core::input::{CommitError, HangUp, ProviderHealth, WordTiming};
+use voice_core::input::{CommitError, HangUp, Key, ProviderHealth, WordTiming};
 use voice_core::provider::{ProviderErrorKind, ProviderFailure, Stage};
 
 use crate::dice::Dice;
@@ -128,7 +128,11 @@ fn stray_input(dice: &mut Dice, id: u64) -> Input {
 }
 
 fn wild_input(dice: &mut Dice) -> Input {
-    match dice.below(12) {
+    match dice.below(13) {
+        12 => {
+            let key = dice.pick(&["0", "1", "2", "7", "*", "#", "A"]);
+            Key::parse(key).map_or(Input::Tick, |key| Input::Key { key })
+        }
         11 => Input::DaySpend { spent: NanoUsd(dice.below(20_000_000)) },
         10 => Input::PossibleSpeech,
         0 => Input::StartOfSpeech { at_ms: dice.bits() },

@@ -118,6 +118,7 @@ impl House {
             board,
             core,
             ledger: Arc::new(ledger),
+            ladder: voice_agent::ladder::Ladder::idle(),
             answer_cache: Arc::new(AnswerCache::new(0, 0)),
             voice_cache: Arc::new(VoiceCache::new(0, 0)),
             vad: VadConfig::default(),

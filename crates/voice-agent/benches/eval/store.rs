@@ -112,6 +112,22 @@ impl Store for AtOnce {
         at_once(self.0.spend(from, to))
     }
 
+    fn set_opted_out(&self, user: UserId, opted_out: bool) -> StoreFuture<'_, ()> {
+        at_once(self.0.set_opted_out(user, opted_out))
+    }
+
+    fn is_opted_out(&self, user: UserId) -> StoreFuture<'_, bool> {
+        at_once(self.0.is_opted_out(user))
+    }
+
+    fn note_message(&self, id: String) -> StoreFuture<'_, bool> {
+        at_once(self.0.note_message(id))
+    }
+
+    fn forget_message(&self, id: String) -> StoreFuture<'_, ()> {
+        at_once(self.0.forget_message(id))
+    }
+
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {
         at_once(self.0.heartbeat(instance, ttl))
     }

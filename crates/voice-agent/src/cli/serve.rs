@@ -105,6 +105,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     app.calls.spawn(Arc::clone(&board).probe(providers.clone(), books, app.going_away.clone()));
     app.calls.spawn(providers::find_retired(providers.clone(), Arc::clone(&board), app.going_away.clone()));
     app.readiness.watch(Board::watched(&board));
+    app.ladder.watch(&board, &app.calls, &app.going_away);
     let folder = &app.config.input_log.dir;
     let deps = Arc::new(Deps {
         store: Arc::clone(&app.store),
@@ -112,6 +113,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         board,
         core,
         ledger: Arc::clone(&app.ledger),
+        ladder: Arc::clone(&app.ladder),
         answer_cache: Arc::clone(&app.answer_cache),
         voice_cache: Arc::clone(&app.voice_cache),
         vad: app.config.vad(),

@@ -99,6 +99,7 @@ impl Config {
             greeting: self.greeting.clone(),
             // The channel decides.
             announces_recording: false,
+            can_type: true,
             endpointing_delay_ms: endpointing.delay_ms,
             max_endpointing_delay_ms: endpointing.max_delay_ms,
             preemptive: endpointing.preemptive,

@@ -21,8 +21,8 @@ pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
     Auth, AuthMode, Cartesia, Chain, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
-    Interruption, JwtAlgorithm, Limits, ListenAddr, Log, LogFormat, Metrics, Model, OpenAi, Otel, Session, Shutdown,
-    Twilio, Vad,
+    Interruption, JwtAlgorithm, Limits, ListenAddr, Log, LogFormat, Metrics, Model, OpenAi, Otel, PagerDuty, Session,
+    Shutdown, Twilio, Vad,
 };
 
 use std::path::PathBuf;
@@ -87,6 +87,8 @@ pub struct Config {
     pub cost: Cost,
     /// The telephone.
     pub twilio: Twilio,
+    /// Who is told when nothing helps.
+    pub pagerduty: PagerDuty,
     /// The embedded models.
     pub model: Model,
     /// The log.
@@ -133,6 +135,7 @@ impl Default for Config {
             failover: Failover::default(),
             cost: Cost::default(),
             twilio: Twilio::default(),
+            pagerduty: PagerDuty::default(),
             model: Model::default(),
             log: Log::default(),
             otel: Otel::default(),

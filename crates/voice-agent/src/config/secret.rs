@@ -65,4 +65,6 @@ secrets! {
     elevenlabs_key: "ELEVENLABS_API_KEY",
     /// What Twilio signs its requests with: the account's auth token, or the secret of its shared key.
     twilio_auth_token: "TWILIO_AUTH_TOKEN",
+    /// Where PagerDuty's events go.
+    pagerduty_key: "PAGERDUTY_ROUTING_KEY",
 }

@@ -302,6 +302,46 @@ sections! {
         start_timeout_ms: u64 = 5_000,
         /// Messages of a stream that are not Twilio's format and are passed over; one more closes it.
         max_malformed: u32 = 10,
+        /// How long a text message's webhook waits for the answer; one that comes later is sent by Twilio's API.
+        sms_reply_ms: u64 = 10_000,
+        /// How long an answer to a text message may take at all.
+        sms_late_ms: u64 = 60_000,
+        /// Text messages that may be answered at the same time; further ones are asked to come again.
+        sms_pending: usize = 64,
+        /// A conversation by text messages lets go of its place after so long without one; the next takes it up again.
+        sms_idle_ms: u64 = 60_000,
+        /// Most segments of one message: 153 characters each, or 67 where not all are of GSM 7-bit.
+        sms_max_segments: usize = 3,
+        /// Most messages of one answer; what there is no room for is left out.
+        sms_max_messages: usize = 4,
+        /// Most requests to Twilio for one message.
+        sms_attempts: u32 = 4,
+        /// Longest time for one of them.
+        sms_attempt_ms: u64 = 5_000,
+        /// First pause between two of them; it doubles.
+        sms_retry_ms: u64 = 500,
+        /// Longest time for a message with all of them.
+        sms_deadline_ms: u64 = 30_000,
+        /// A number is told at most so often that voice has failed.
+        fallback_sms_gap_ms: u64 = 600_000,
+    }
+
+    /// Who is told when voice and text have both failed.
+    PagerDuty {
+        /// A host; `/v2/enqueue` is added.
+        base_url: String = "https://events.pagerduty.com".to_owned(),
+        /// Most requests for one event.
+        attempts: u32 = 5,
+        /// Longest time for one of them.
+        attempt_ms: u64 = 5_000,
+        /// First pause between two of them; it doubles, up to 30 s.
+        retry_ms: u64 = 1_000,
+        /// Most events in a minute; further ones wait.
+        events_per_minute: u32 = 30,
+        /// What is still wrong after so long is told again; PagerDuty merges it while the alert is open.
+        repeat_ms: u64 = 300_000,
+        /// Events that may wait; more are dropped, and said in the log.
+        queue: usize = 64,
     }
 
     /// The embedded models: threads, with a model each, and how much may wait for them.

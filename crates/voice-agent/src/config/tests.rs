@@ -60,6 +60,7 @@ fn every_key_has_a_variable_of_its_own_that_overrides_it() {
         "TWILIO_FROM_NUMBER",
         "TWILIO_VALIDATE_SIGNATURES",
         "TWILIO_BASE_URL",
+        "PAGERDUTY_BASE_URL",
     ] {
         assert!(variables.iter().any(|variable| variable == name), "{name}");
     }
@@ -144,6 +145,9 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         ),
         (refused([("TWILIO_FROM_NUMBER", "0800 1234")]), ["twilio.from_number", "telephone number", "+1555"]),
         (refused([("TWILIO_BASE_URL", "api.twilio.com")]), ["twilio.base_url", "\"api.twilio.com\"", "https://"]),
+        (refused([("TWILIO_SMS_REPLY_MS", "15000")]), ["twilio.sms_reply_ms", "15000 is out of range", "14000"]),
+        (refused([("PAGERDUTY_BASE_URL", "")]), ["pagerduty.base_url", "is empty", "https://events.pagerduty.com"]),
+        (refused([("PAGERDUTY_ROUTING_KEY", "  ")]), ["PAGERDUTY_ROUTING_KEY", "is blank", "integration"]),
         (refused([("TWILIO_BASE_URL", "")]), ["twilio.base_url", "is empty", "https://api.twilio.com"]),
     ];
     for (message, parts) in cases {
@@ -213,8 +217,13 @@ fn the_telephone_is_there_with_the_token_or_without_signatures() {
     assert!(!none.config.has_phone());
     let public = ("PUBLIC_URL", "https://voice.example.com");
     let whole = settings([("TWILIO_AUTH_TOKEN", "hunter2"), ("TWILIO_ACCOUNT_SID", "AC1"), public]);
-    assert!(whole.config.has_phone() && whole.warnings.is_empty(), "{:?}", whole.warnings);
-    assert!(!format!("{whole:?}").contains("hunter2"));
+    assert!(whole.config.has_phone() && !format!("{whole:?}").contains("hunter2"));
+    let missing: Vec<&str> = whole.warnings.iter().filter_map(|warning| warning.split(' ').next()).collect();
+    assert_eq!(missing, ["TWILIO_FROM_NUMBER", "PAGERDUTY_ROUTING_KEY"], "{:?}", whole.warnings);
+    let more = [("TWILIO_FROM_NUMBER", "+15551234567"), ("PAGERDUTY_ROUTING_KEY", "hunter3")];
+    let all = [("TWILIO_AUTH_TOKEN", "hunter2"), ("TWILIO_ACCOUNT_SID", "AC1"), public, more[0], more[1]];
+    let all = load(None, &env(all)).unwrap();
+    assert!(all.warnings.is_empty() && !format!("{all:?}").contains("hunter3"), "{:?}", all.warnings);
     let test = settings([("TWILIO_VALIDATE_SIGNATURES", "false"), ("TWILIO_FROM_NUMBER", "+15551234567"), public]);
     assert!(test.config.has_phone());
     for part in ["TWILIO_VALIDATE_SIGNATURES is false", "TWILIO_FROM_NUMBER is set"] {

@@ -7,18 +7,14 @@ use super::{AuthMode, Config, ConfigError, Env, phone};
 use crate::store::RedisStore;
 
 /// The secrets of parts that this version does not have yet; they do not belong in a file either.
-pub(super) const LATER_SECRETS: &[&str] =
-    &["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "PAGERDUTY_ROUTING_KEY", MASTER_KEY];
+pub(super) const LATER_SECRETS: &[&str] = &["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", MASTER_KEY];
 
 /// What recordings are encrypted with.
 const MASTER_KEY: &str = "RECORDING_MASTER_KEY";
 
 /// What is set and would change what the server does, but has no effect yet.
-const LATER_VARIABLES: &[(&str, &str)] = &[
-    ("LIVEKIT_URL", "this version has no LiveKit channel; callers reach it with a browser only"),
-    ("TWILIO_FROM_NUMBER", "this version sends no text messages; callers by telephone are served"),
-    ("PAGERDUTY_ROUTING_KEY", "this version pages nobody; alert on its metrics"),
-];
+const LATER_VARIABLES: &[(&str, &str)] =
+    &[("LIVEKIT_URL", "this version has no LiveKit channel; callers reach it with a browser only")];
 
 /// A store that is found out to be nowhere when the first caller comes would be no store.
 fn check_redis(config: &Config) -> Result<(), ConfigError> {
@@ -73,6 +69,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_url("otel.exporter_otlp_endpoint", &config.otel.exporter_otlp_endpoint)?;
     check_url("auth.jwks_url", &config.auth.jwks_url)?;
     check_url("twilio.base_url", &config.twilio.base_url)?;
+    check_url("pagerduty.base_url", &config.pagerduty.base_url)?;
     if config.greeting.chars().count() > 500 {
         return Err(ConfigError::new("greeting", "has more than 500 characters: a caller would not wait for its end"));
     }
@@ -178,8 +175,6 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("vad.end_permille", u64::from(config.vad.end_permille), 1, 1_000),
         ("vad.min_speech_ms", config.vad.min_speech_ms, 32, 1_000),
         ("vad.min_silence_ms", config.vad.min_silence_ms, 32, 1_000),
-        ("twilio.start_timeout_ms", config.twilio.start_timeout_ms, 100, 60_000),
-        ("twilio.max_malformed", u64::from(config.twilio.max_malformed), 0, 1_000),
         ("model.stt_workers", config.model.stt_workers as u64, 1, 64),
         ("model.turn_workers", config.model.turn_workers as u64, 1, 64),
         ("model.tts_workers", config.model.tts_workers as u64, 1, 64),
@@ -198,7 +193,7 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("input_log.max_total_mb", config.input_log.max_total_mb, 64, 10_000_000),
         ("shutdown.grace_ms", config.shutdown.grace_ms, 0, 3_600_000),
     ];
-    for (key, value, least, most) in ranges {
+    for (key, value, least, most) in ranges.into_iter().chain(phone::ranges(config)) {
         if !(least..=most).contains(&value) {
             return Err(ConfigError::new(key, format!("{value} is out of range: {least} to {most} work")));
         }
@@ -290,7 +285,7 @@ pub(super) fn warnings(config: &Config, env: &Env) -> Vec<String> {
         warnings
             .push("PUBLIC_URL is not set: pages and requests with another Host than loopback are refused".to_owned());
     }
-    warnings.extend(phone::warnings(config));
+    phone::warn(config, &mut warnings);
     if !config.input_log.dir.as_os_str().is_empty() {
         warnings.push("INPUT_LOG_DIR is set: what callers say is written there in clear".to_owned());
     }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use voice_core::ClientEvent;
 use voice_core::ceiling::CostStep;
 use voice_core::ids::{ConnectionId, SpeechId};
-use voice_core::input::HangUp;
+use voice_core::input::{HangUp, Key};
 use voice_core::output::{AgentState, EndReason, Outcome};
 
 use super::feed::Feed;
@@ -59,6 +59,13 @@ pub enum Command {
         connection: ConnectionId,
         /// Whether frames stop.
         muted: bool,
+    },
+    /// A key of a telephone was pressed.
+    Key {
+        /// The leg.
+        connection: ConnectionId,
+        /// Which.
+        key: Key,
     },
     /// A typed message.
     Text {

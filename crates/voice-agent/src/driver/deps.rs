@@ -13,6 +13,7 @@ use voice_core::provider::ProviderFailure;
 
 use crate::answer_cache::AnswerCache;
 use crate::failover::{Board, Probed};
+use crate::ladder::Ladder;
 use crate::ledger::Ledger;
 use crate::llm::Llm;
 use crate::served::Served;
@@ -126,6 +127,8 @@ pub struct Deps {
     pub core: CoreConfig,
     /// What is spent, by day.
     pub ledger: Arc<Ledger>,
+    /// What is done when voice fails.
+    pub ladder: Arc<Ladder>,
     /// Answers that were given before.
     pub answer_cache: Arc<AnswerCache>,
     /// Speech that was made before.

@@ -2,12 +2,15 @@
 
 use voice_core::ids::TurnId;
 use voice_core::output::{AgentState, EndReason, Outcome};
+use voice_core::provider::Stage;
 
-use crate::store::Commit;
+use crate::ladder::Fallen;
+use crate::store::{Channel, Commit};
 use crate::telemetry::SessionEnd;
+use crate::transport::twilio::PhoneNumber;
 
-use super::Driver;
 use super::doc::{self, Accounted};
+use super::{Driver, channel};
 
 impl Driver {
     /// Whether the process goes down, and all of the session that is to be saved is saved.
@@ -29,6 +32,8 @@ impl Driver {
         match reason {
             EndReason::TakenOver => {}
             EndReason::Lost => self.note_accounted().await,
+            // A conversation by text messages is only put away: the next message takes it up.
+            EndReason::Idle if channel::is_texts(&self.doc) => self.note_accounted().await,
             _ => self.end_in_store().await,
         }
         self.answers.end();
@@ -95,6 +100,15 @@ impl Driver {
         self.models.values().for_each(|asked| asked.abort.abort());
         self.transcriptions.values().flatten().for_each(|one| one.abort.abort());
         self.mouth.drop_speech_now();
+    }
+}
+
+impl Driver {
+    /// Voice has failed for good in this session. What follows from that is done beside it.
+    pub(super) fn tell_of_lost_voice(&self, stage: Stage) {
+        let number = self.doc.context.get("phone_number").and_then(serde_json::Value::as_str);
+        let by_phone = self.doc.channel == Channel::Phone;
+        self.deps.ladder.voice_failed(Fallen { stage, by_phone, number: number.and_then(PhoneNumber::parse) });
     }
 }
 

@@ -30,6 +30,11 @@ impl Driver {
                     }
                 }
             }
+            Command::Key { connection, key } => {
+                if self.is_current(connection) {
+                    self.pending.push_back(Input::Key { key });
+                }
+            }
             Command::Text { text, answer } => {
                 self.visited = true;
                 let message = answer.map(|answer| self.answers.expect(answer));

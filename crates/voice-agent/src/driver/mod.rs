@@ -45,7 +45,7 @@ use voice_core::cost::NanoUsd;
 use voice_core::ids::{ConnectionId, LlmRequestId, UtteranceId};
 use voice_core::input::ProviderHealth;
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
-use voice_core::output::{AgentState, ClientEvent, EndReason, Outcome};
+use voice_core::output::{AgentState, AttemptResult, ClientEvent, EndReason, Outcome};
 use voice_core::provider::Stage;
 use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation, Output};
@@ -194,7 +194,7 @@ impl Driver {
     ) -> Self {
         // A new session's document has consent and the caller's time zone already; without a history it greets as new.
         let restored = Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed });
-        let config = channel::core(&deps.core, start.doc.channel);
+        let config = channel::core(&deps.core, &start.doc);
         let header = Header { version: LOG_VERSION, config, restored };
         let session_id = start.doc.session_id.clone();
         let journal = Journal::begin(deps.input_log_dir.as_deref(), session_id.as_str(), &header, &deps.tracker);
@@ -404,7 +404,13 @@ impl Driver {
             Observation::Latency { latency_ms, .. } => {
                 self.info.send_modify(|info| info.last_latency_ms = Some(*latency_ms));
             }
-            Observation::Attempt { stage, rung, result } => self.deps.board.report(*stage, *rung, *result),
+            Observation::Attempt { stage, rung, result } => {
+                self.deps.board.report(*stage, *rung, *result);
+                if matches!(result, AttemptResult::Answered { .. }) {
+                    self.deps.ladder.answered(*stage);
+                }
+            }
+            Observation::FellBackToText { stage } => self.tell_of_lost_voice(*stage),
             Observation::EndOfTurn { .. } => self.turn_tools.clear(),
             Observation::SpeculationDiscarded { reply, .. } => {
                 let booked = self.spend.discard(*reply);

@@ -171,6 +171,7 @@ impl House {
             providers,
             board,
             ledger,
+            ladder: crate::ladder::Ladder::idle(),
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
             voice_cache: Arc::new(VoiceCache::new(0, 0)),
             core,

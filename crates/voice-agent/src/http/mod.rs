@@ -13,6 +13,7 @@ mod problem;
 mod router;
 mod serve;
 mod session;
+mod sms;
 mod task;
 mod token;
 mod twilio;

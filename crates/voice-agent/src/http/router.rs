@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{OPENAPI, Problem, admin, guard, health, page, session, task, twilio, voice};
+use super::{OPENAPI, Problem, admin, guard, health, page, session, sms, task, twilio, voice};
 use crate::app::Shared;
 use crate::telemetry::Metrics;
 
@@ -32,6 +32,8 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/api/admin/drain", &["post"]),
     ("/twilio/voice", &["post"]),
     ("/twilio/media", &["get"]),
+    ("/twilio/sms", &["post"]),
+    ("/twilio/status", &["post"]),
 ];
 
 /// What serves a path of [`ROUTES`].
@@ -54,6 +56,8 @@ fn service(path: &str) -> Option<MethodRouter<Shared>> {
         "/api/admin/drain" => axum::routing::post(admin::drain),
         "/twilio/voice" => axum::routing::post(twilio::voice),
         "/twilio/media" => get(twilio::media),
+        "/twilio/sms" => axum::routing::post(sms::receive),
+        "/twilio/status" => axum::routing::post(sms::status),
         _ => return None,
     })
 }

@@ -11,13 +11,18 @@ use axum::response::{IntoResponse as _, Response};
 use jiff::tz::TimeZone;
 use serde_json::{Map, json};
 use voice_core::ids::ConnectionId;
+use voice_core::provider::Stage;
+use voice_core::session::VOICE_FAILED;
 
 use super::body::Form;
 use super::problem::Problem;
 use super::session::session_problem;
 use super::token::random_hex;
 use crate::app::Shared;
+use crate::ladder::Fallen;
+use crate::readiness::Hold;
 use crate::sessions::{Found, NewSession, SessionError};
+use crate::sms;
 use crate::store::{Channel, UserId};
 use crate::transport::end::End;
 use crate::transport::twilio::{
@@ -43,26 +48,31 @@ pub(super) async fn voice(
     headers: HeaderMap,
     Form(form): Form,
 ) -> Result<Response, Problem> {
-    check_here(&app)?;
-    let path = uri.path_and_query().map_or(VOICE_PATH, |path| path.as_str());
-    believe(&app, &webhook_urls(&app.config.public_url, path), &form, &headers)?;
-    let field = |name: &str| form.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str());
+    check_webhook(&app, &uri, &headers, &form)?;
+    let field = |name: &str| field(&form, name);
     let call = CallSid::parse(field("CallSid")).ok_or_else(|| Problem::bad_request("The form has no CallSid."))?;
-    if !is_our_account(&app, field("AccountSid")) {
-        return Err(Problem::forbidden("other_account", "The call is of another account than twilio.account_sid."));
-    }
-    let now = app.clock.now();
-    let short = short_streams(uri.query().unwrap_or_default(), now.as_second());
-    let over = match is_over(&app, &call).await {
-        Err(SessionError::Spent) => return Ok(twiml(NOT_TODAY)),
-        over => over.map_err(|error| session_problem(&app, error))?,
-    };
-    if short >= MOST_SHORT || over {
-        return Ok(twiml("<Hangup/>"));
-    }
     // Of a call that we made, the caller is who was called.
     let caller = if field("Direction").starts_with("outbound") { "To" } else { "From" };
-    let token = app.tickets.issue(&call, PhoneNumber::parse(field(caller)).as_ref(), now);
+    let number = PhoneNumber::parse(field(caller));
+    let now = app.clock.now();
+    let short = short_streams(uri.query().unwrap_or_default(), now.as_second());
+    let over = match how_it_stands(&app, &call).await {
+        Err(SessionError::Spent) => return Ok(twiml(NOT_TODAY)),
+        Err(SessionError::Held(Hold::NoRung(part))) => {
+            // Nobody could speak with the caller, or hear: that is said, by a voice of Twilio's.
+            let fallen = Fallen { stage: stage_of(part), by_phone: true, number };
+            app.ladder.voice_failed(fallen);
+            return Ok(twiml(&voice_failed()));
+        }
+        standing => standing.map_err(|error| session_problem(&app, error))?,
+    };
+    match over {
+        Standing::VoiceFailed => return Ok(twiml(&voice_failed())),
+        Standing::Over => return Ok(twiml("<Hangup/>")),
+        Standing::GoesOn if short >= MOST_SHORT => return Ok(twiml("<Hangup/>")),
+        Standing::GoesOn => {}
+    }
+    let token = app.tickets.issue(&call, number.as_ref(), now);
     let token = token.map_err(|error| session_problem(&app, error.into()))?;
     let base = base_url(&app, &headers);
     Ok(twiml(&format!(
@@ -74,14 +84,59 @@ pub(super) async fn voice(
     )))
 }
 
-/// Whether the call's session is over. For a new call there must be room.
-async fn is_over(app: &Shared, call: &CallSid) -> Result<bool, SessionError> {
+/// How a call stands.
+enum Standing {
+    GoesOn,
+    Over,
+    /// It is over, because nobody could speak any more.
+    VoiceFailed,
+}
+
+/// How the call's session stands. For a new call there must be room.
+async fn how_it_stands(app: &Shared, call: &CallSid) -> Result<Standing, SessionError> {
     match app.sessions.find(&app.tickets.session(call)).await {
-        Err(SessionError::Unknown) => app.sessions.has_room(Channel::Phone).await.map(|()| false),
-        Ok(Found::Stored(stored)) => Ok(stored.ended),
-        Ok(Found::Live(_)) => Ok(false),
+        Err(SessionError::Unknown) => app.sessions.has_room(Channel::Phone).await.map(|()| Standing::GoesOn),
+        Ok(Found::Stored(stored)) if !stored.ended => Ok(Standing::GoesOn),
+        Ok(Found::Stored(stored)) if stored.doc.context.contains_key(VOICE_FAILED) => Ok(Standing::VoiceFailed),
+        Ok(Found::Stored(_)) => Ok(Standing::Over),
+        Ok(Found::Live(_)) => Ok(Standing::GoesOn),
         Err(error) => Err(error),
     }
+}
+
+/// What a caller hears when none of our voices can be heard.
+fn voice_failed() -> String {
+    format!("<Say>{}</Say><Hangup/>", escaped(sms::VOICE_FAILED))
+}
+
+/// The stage of a part that readiness looks after: `tts_providers` is the voices'.
+fn stage_of(part: &str) -> Stage {
+    match part.split('_').next() {
+        Some("stt") => Stage::Stt,
+        Some("llm") => Stage::Llm,
+        _ => Stage::Tts,
+    }
+}
+
+/// A field of a form; empty if there is none.
+pub(super) fn field<'a>(form: &'a [(String, String)], name: &str) -> &'a str {
+    form.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str())
+}
+
+/// Refuses a webhook's request that is not Twilio's, or is of another account.
+pub(super) fn check_webhook(
+    app: &Shared,
+    uri: &Uri,
+    headers: &HeaderMap,
+    form: &[(String, String)],
+) -> Result<(), Problem> {
+    check_here(app)?;
+    let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str());
+    believe(app, &webhook_urls(&app.config.public_url, path), form, headers)?;
+    if is_our_account(app, field(form, "AccountSid")) {
+        return Ok(());
+    }
+    Err(Problem::forbidden("other_account", "The request is of another account than twilio.account_sid."))
 }
 
 /// How many streams in a row were lost at once, by what the redirect of the last answer says.
@@ -242,13 +297,14 @@ fn not_a_socket() -> Problem {
         .with(header::UPGRADE, HeaderValue::from_static("websocket"))
 }
 
-fn twiml(verbs: &str) -> Response {
+pub(super) fn twiml(verbs: &str) -> Response {
     let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>{verbs}</Response>");
     ([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], body).into_response()
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+pub(super) fn escaped(text: &str) -> String {
+    let seen = text.chars().filter(|c| !c.is_control() || *c == '\n').collect::<String>();
+    seen.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

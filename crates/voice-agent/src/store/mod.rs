@@ -40,6 +40,8 @@ use crate::tasks::{TaskChange, TaskList, UndoEffect, UndoEntry};
 pub const SESSION_TTL: Duration = Duration::from_secs(3600);
 /// A hand-over's context is forgotten this long after it was put down.
 pub const HANDOVER_TTL: Duration = Duration::from_secs(300);
+/// For so long a text message that comes again is known as one that came.
+pub const MESSAGE_TTL: Duration = Duration::from_secs(24 * 3600);
 /// An instance whose heartbeat is older than this is dead.
 pub const HEARTBEAT_TTL: Duration = Duration::from_secs(2);
 
@@ -202,6 +204,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// What everybody has spent on these days (UTC), both included, in the order of the keys.
     fn spend(&self, from: Date, to: Date) -> StoreFuture<'_, Spend>;
+
+    /// Notes whether the user wants no text messages. It is kept until the user says otherwise.
+    fn set_opted_out(&self, user: UserId, opted_out: bool) -> StoreFuture<'_, ()>;
+
+    /// Whether the user wants no text messages.
+    fn is_opted_out(&self, user: UserId) -> StoreFuture<'_, bool>;
+
+    /// Notes that a text message came, for [`MESSAGE_TTL`]; whether it is the first time.
+    fn note_message(&self, id: String) -> StoreFuture<'_, bool>;
+
+    /// Nothing was done with a message after all: it may come again.
+    fn forget_message(&self, id: String) -> StoreFuture<'_, ()>;
 
     /// Says that the instance lives, for `ttl` from now.
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()>;

@@ -236,9 +236,9 @@ impl Events {
                 self.metrics.cost_steps.get_or_create(&labels).inc();
                 warn!(session, from, step, ceiling, call_usd = %call, day_usd = %day, "the call saves money");
             }
-            Observation::FellBackToText => {
+            Observation::FellBackToText { stage } => {
                 self.metrics.text_fallbacks.get_or_create(&labels.by_channel()).inc();
-                error!(session, "voice failed; the caller was asked to type");
+                error!(session, channel = labels.channel, stage = stage.as_str(), "voice failed; text takes its place");
             }
             // Every other one is a turn's ordinary course.
             _ => {}

@@ -48,6 +48,9 @@ labels! {
     ByCode { code }
     ByVersion { version }
     ByRoute { route, status }
+    ByPage { action, outcome }
+    ByHow { outcome }
+    ByStatus { status }
 }
 
 type Counts<L> = Family<L, Counter<u64, AtomicU64>>;
@@ -139,6 +142,16 @@ metrics! {
     handoffs: Counter = Counter::default(), "voice_handoffs";
     /// Times that voice failed and the caller was asked to type
     text_fallbacks: Counts<ByChannel> = Family::default(), "voice_text_fallbacks";
+    /// Text messages that came, by what was done with them
+    sms_received: Counts<ByHow> = Family::default(), "voice_sms_received";
+    /// Text messages to callers, by whether Twilio took them; answers within a webhook's time are not among them
+    sms_sent: Counts<ByHow> = Family::default(), "voice_sms_sent";
+    /// Segments of text messages that Twilio took: what it charges for, at a price that nobody of us knows
+    sms_segments: Counter = Counter::default(), "voice_sms_segments";
+    /// Reports on text messages' delivery, by the status that they tell
+    sms_status: Counts<ByStatus> = Family::default(), "voice_sms_status";
+    /// Pages of whoever is on call, by what was to be told and whether it was
+    pages: Counts<ByPage> = Family::default(), "voice_pages";
     /// Seconds that the store took for a commit
     store_commit: Histogram = histogram(&STORE), "voice_store_commit_seconds";
     /// Operations that the store refused or did not answer
@@ -189,6 +202,27 @@ pub(super) const CLOSE_CODES: [u16; 15] =
     [1000, 1001, 1005, 1006, 1008, 1009, 1011, 1013, 4000, 4001, 4002, 4003, 4004, 4005, 4006];
 /// Why a session is not taken.
 pub(super) const REJECTIONS: [&str; 5] = ["full", "draining", "starting", "store", "spent"];
+/// What is done with text messages that come.
+const SMS_RECEIVED: [&str; 12] = [
+    "answered",
+    "late",
+    "empty",
+    "too_long",
+    "busy",
+    "repeated",
+    "no_number",
+    "stop",
+    "start",
+    "help",
+    "opted_out",
+    "failed",
+];
+/// What becomes of text messages to callers.
+const SMS_SENT: [&str; 7] = ["sent", "not_configured", "opted_out", "store", "refused", "failed", "unsure"];
+/// What Twilio reports of a message.
+pub(super) const SMS_STATUS: [&str; 7] = ["queued", "sending", "sent", "delivered", "undelivered", "failed", "other"];
+/// What becomes of a page.
+const PAGED: [&str; 5] = ["sent", "merged", "not_configured", "failed", "dropped"];
 /// The contract's failovers, and back to our own models.
 const FAILOVERS: [(Stage, &str, &str); 6] = [
     (Stage::Stt, "deepgram", "whisper"),
@@ -315,6 +349,20 @@ impl Metrics {
         }
         for reason in ["queue_full", "muted", "old_connection"].map(str::to_owned) {
             touch(&self.frames_dropped, &ByReason { reason });
+        }
+        for outcome in SMS_RECEIVED.map(str::to_owned) {
+            touch(&self.sms_received, &ByHow { outcome });
+        }
+        for outcome in SMS_SENT.map(str::to_owned) {
+            touch(&self.sms_sent, &ByHow { outcome });
+        }
+        for status in SMS_STATUS.map(str::to_owned) {
+            touch(&self.sms_status, &ByStatus { status });
+        }
+        for action in ["trigger", "resolve"] {
+            for outcome in PAGED {
+                touch(&self.pages, &ByPage { action: action.to_owned(), outcome: outcome.to_owned() });
+            }
         }
         self.build_info.get_or_create(&ByVersion { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
     }

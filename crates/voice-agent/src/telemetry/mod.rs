@@ -7,6 +7,7 @@ mod events;
 mod exposition;
 mod logging;
 mod metrics;
+mod notices;
 mod pii;
 mod queues;
 mod traces;

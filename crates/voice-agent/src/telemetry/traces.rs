@@ -208,7 +208,9 @@ impl Open {
             Observation::Handoff { to, .. } => ("handoff", vec![KeyValue::new("voice.agent", to.clone())]),
             Observation::CommitFailed { .. } => ("commit_failed", Vec::new()),
             Observation::CommitConflicted { .. } => ("commit_conflicted", Vec::new()),
-            Observation::FellBackToText => ("fell_back_to_text", Vec::new()),
+            Observation::FellBackToText { stage } => {
+                ("fell_back_to_text", vec![KeyValue::new("voice.stage", stage.as_str())])
+            }
             // The others are spans or attributes.
             _ => return,
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use voice_agent::driver::api::{Command, Outbound, Ready, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
 use voice_agent::driver::feed::Feed;
@@ -22,6 +22,8 @@ pub(crate) const SHOUT: &str = "shout";
 pub(crate) const BURST: &str = "burst";
 /// Makes the task vanish, as a panic would.
 pub(crate) const CRASH: &str = "crash";
+/// Makes the fake keep its answer to itself.
+pub(crate) const WAIT: &str = "wait";
 /// Makes the fake answer nothing.
 pub(crate) const SILENCE: &str = "silence";
 
@@ -44,7 +46,8 @@ pub(crate) fn spawner(store: Arc<dyn Store>, queue: usize, killed: CancellationT
         let (doc, fence, resumed) = (start.doc, start.fence, start.resumed);
         let feed = Arc::new(Feed::default());
         let heard = Arc::clone(&feed);
-        let fake = Fake { doc, fence, resumed, leg: None, news, feed, heard_speech: false, greeted: false };
+        let fake =
+            Fake { doc, fence, resumed, leg: None, news, feed, heard_speech: false, greeted: false, kept: Vec::new() };
         tokio::spawn(killed.clone().run_until_cancelled_owned(fake.run(inbox, Arc::clone(&store))));
         SessionHandle::new(commands, info).with_feed(heard)
     })
@@ -59,6 +62,7 @@ struct Fake {
     feed: Arc<Feed>,
     heard_speech: bool,
     greeted: bool,
+    kept: Vec<oneshot::Sender<TextAnswer>>,
 }
 
 impl Fake {
@@ -74,6 +78,7 @@ impl Fake {
                 Command::Audio { frame, .. } => self.hear(&frame),
                 Command::Text { text, .. } if text == CRASH => return,
                 Command::Text { text, answer: Some(answer) } if text == SILENCE => drop(answer),
+                Command::Text { text, answer: Some(answer) } if text == WAIT => self.kept.push(answer),
                 Command::Text { text, answer } => {
                     self.doc.conversation_history.push(ConversationItem { role: Role::User, content: text.clone() });
                     for _ in 0..if text == BURST { 100_000 } else { 0 } {
@@ -113,7 +118,7 @@ impl Fake {
                     self.news.send_modify(|info| info.ended = Some((outcome, reason)));
                     return;
                 }
-                Command::Playout { .. } | Command::Consent { .. } => {}
+                Command::Playout { .. } | Command::Key { .. } | Command::Consent { .. } => {}
             }
         }
     }

@@ -5,10 +5,14 @@ use crate::ids::{SpeechId, TurnId};
 use crate::output::{ClientEvent, EndReason, HushEnd, Observation, Outcome, Output};
 use crate::phrases;
 use crate::playout::Chunk;
+use crate::provider::Stage;
 use crate::timeline::Stages;
 
 use super::Session;
 use super::reply::{Hold, HoldCause, Reply};
+
+/// The key of a session's `context` that says that its call ended because nobody could speak.
+pub const VOICE_FAILED: &str = "voice_failed";
 
 impl Session {
     /// One more piece of the reply: its synthesis begins at once, heard it is only when it may be.
@@ -236,10 +240,17 @@ impl Session {
         self.push(Output::DropSpeech { speech: dropped });
     }
 
-    /// Voice failed: the caller reads, and types.
-    pub(super) fn fall_back_to_text(&mut self) {
-        self.go_on_in_text();
-        self.observe(Observation::FellBackToText);
+    /// Voice failed: the caller reads, and types. Whoever can do neither is not kept on a silent line: the call ends, and the
+    /// shell tells them in another way.
+    pub(super) fn fall_back_to_text(&mut self, stage: Stage) {
+        if self.config.can_type {
+            self.go_on_in_text();
+        } else {
+            self.voice_broken = true;
+            self.extra.insert(VOICE_FAILED.to_owned(), true.into());
+            self.close(Outcome::Error, EndReason::VoiceFailed);
+        }
+        self.observe(Observation::FellBackToText { stage });
     }
 
     /// The caller reads and types from here on, for whichever reason.

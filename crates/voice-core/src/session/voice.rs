@@ -283,7 +283,7 @@ impl Session {
                 self.synthesize_again(index);
             }
             None if failures < 2 => self.synthesize_again(index),
-            None => self.fall_back_to_text(),
+            None => self.fall_back_to_text(Stage::Tts),
         }
     }
 

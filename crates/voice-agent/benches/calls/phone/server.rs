@@ -60,6 +60,7 @@ pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
         board,
         core,
         ledger: Arc::new(ledger),
+        ladder: voice_agent::ladder::Ladder::idle(),
         answer_cache: Arc::new(AnswerCache::new(0, 0)),
         voice_cache: Arc::new(VoiceCache::new(0, 0)),
         vad: config.vad(),

@@ -11,10 +11,12 @@ use voice_core::ids::{ToolCallId, TurnId};
 use super::*;
 use crate::tasks::{ApplyError, MAX_TASKS, MAX_UNDO, Priority, Task, TaskId, TaskStatus};
 
+mod message;
 mod session;
 mod spend;
 mod task;
 
+pub(in crate::store) use message::*;
 pub(in crate::store) use session::*;
 pub(in crate::store) use spend::*;
 pub(in crate::store) use task::*;
@@ -42,7 +44,8 @@ macro_rules! suite {
             sessions_expire, expired_sessions_are_swept, an_ended_session_can_be_read_only,
             a_deleted_session_is_gone, a_handover_is_taken_once, heartbeats_run_out, a_crash_loses_nothing,
             live_sessions_are_listed, a_healthy_store_says_so, spend_is_added_up, a_batch_is_added_once,
-            two_who_spend_at_once_lose_nothing, old_spend_is_forgotten);
+            two_who_spend_at_once_lose_nothing, old_spend_is_forgotten, an_opt_out_is_kept_until_it_is_taken_back,
+            a_message_comes_once);
     };
     (@each $harness:expr; $($check:ident),* $(,)?) => {$(
         #[tokio::test]

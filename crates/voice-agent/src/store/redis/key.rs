@@ -54,6 +54,16 @@ pub(super) fn instance(id: &InstanceId) -> String {
     format!("voice:instance:{id}")
 }
 
+/// That a user wants no text messages.
+pub(super) fn opt_out(user: &UserId) -> String {
+    format!("voice:optout:{user}")
+}
+
+/// That a text message came.
+pub(super) fn message(id: &str) -> String {
+    format!("voice:message:{id}")
+}
+
 /// That a batch of spend was added.
 pub(super) fn batch(id: &str) -> String {
     format!("voice:spend:batch:{id}")

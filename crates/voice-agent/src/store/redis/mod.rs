@@ -26,6 +26,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -34,9 +35,9 @@ use self::link::Link;
 use self::reply::Reply;
 use super::watch::TaskNews;
 use super::{
-    ChangeOutcome, Commit, CommitOutcome, HANDOVER_TTL, InstanceId, LiveSession, SESSION_TTL, SPEND_BATCH_TTL,
-    SPEND_TTL, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth, StoredSession, TaskEvents,
-    UserId, UserTasks,
+    ChangeOutcome, Commit, CommitOutcome, HANDOVER_TTL, InstanceId, LiveSession, MESSAGE_TTL, SESSION_TTL,
+    SPEND_BATCH_TTL, SPEND_TTL, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth,
+    StoredSession, TaskEvents, UserId, UserTasks,
 };
 use crate::http::random_hex;
 use crate::tasks::{MAX_TASKS, MAX_UNDO, TaskChange, UndoEffect};
@@ -283,6 +284,31 @@ impl Store for RedisStore {
 
     fn spend(&self, from: Date, to: Date) -> StoreFuture<'_, Spend> {
         Box::pin(self.read_spend(from, to))
+    }
+
+    fn set_opted_out(&self, user: UserId, opted_out: bool) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let since = if opted_out { Timestamp::now().as_millisecond().to_string() } else { String::new() };
+            let mut script = script::OPT_OUT.key(key::opt_out(&user));
+            script.arg(since);
+            self.link.run(script).await.map(|_| ())
+        })
+    }
+
+    fn is_opted_out(&self, user: UserId) -> StoreFuture<'_, bool> {
+        Box::pin(async move { Ok(self.link.run(script::EXISTS.key(key::opt_out(&user))).await?.word == "ok") })
+    }
+
+    fn note_message(&self, id: String) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            let mut script = script::NOTE.key(key::message(&id));
+            script.arg(ms(MESSAGE_TTL));
+            Ok(self.link.run(script).await?.word == "ok")
+        })
+    }
+
+    fn forget_message(&self, id: String) -> StoreFuture<'_, ()> {
+        Box::pin(async move { self.link.run(script::FORGET.key(key::message(&id))).await.map(|_| ()) })
     }
 
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {

@@ -45,6 +45,12 @@ scripts! {
     SPEND_DAYS = "spend_days.lua";
     /// What was spent on some days.
     SPEND = "spend.lua";
+    /// Notes whether a user wants no text messages.
+    OPT_OUT = "opt_out.lua";
+    /// Sets a key for a time, unless it is there.
+    NOTE = "note.lua";
+    /// Forgets a key.
+    FORGET = "forget.lua";
     /// Sets a key for a time.
     SET = "set.lua";
     /// Whether a key is there.

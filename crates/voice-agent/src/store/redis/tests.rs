@@ -149,7 +149,7 @@ async fn another_instances_changes_are_heard_of_and_missed_ones_are_said() {
     let mut events = here.task_events();
     wait_for_subscribers(&server, 2);
     let create = |n: i64| {
-        let now = jiff::Timestamp::from_second(1_795_000_000 + n).unwrap();
+        let now = Timestamp::from_second(1_795_000_000 + n).unwrap();
         let json = serde_json::json!({"id": format!("t_{n}"), "title": "Milk", "status": "open", "due": null,
             "priority": "normal", "created_at": now, "completed_at": null});
         vec![TaskChange::Created(serde_json::from_value(json).unwrap())]
@@ -186,7 +186,7 @@ fn wait_for_subscribers(server: &RedisServer, wanted: usize) {
 async fn a_session_is_kept_as_the_contract_has_it() {
     let server = RedisServer::start();
     let store = open(&server);
-    let now = jiff::Timestamp::from_second(1_795_000_000).unwrap();
+    let now = Timestamp::from_second(1_795_000_000).unwrap();
     let doc = SessionDoc {
         session_id: SessionId::new("sess_abc123"),
         user_id: ana(),

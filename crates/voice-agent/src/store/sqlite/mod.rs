@@ -16,6 +16,7 @@
 //! lock is the only living instance, so they are kept in memory, and after a crash nobody waits for a dead one's to
 //! run out.
 
+mod message;
 mod schema;
 mod session;
 mod spend;
@@ -174,6 +175,7 @@ impl Store for SqliteStore {
         drop(heartbeats);
         self.write(|tx, now| {
             spend::sweep(tx, now)?;
+            message::sweep(tx, now)?;
             session::sweep(tx, now)
         })
     }
@@ -217,6 +219,22 @@ impl Store for SqliteStore {
     fn spend(&self, from: Date, to: Date) -> StoreFuture<'_, Spend> {
         // On the writer's connection: what was just added is in it, and nobody's turn waits for this.
         self.read(move |conn, _| spend::read(conn, from, to))
+    }
+
+    fn set_opted_out(&self, user: UserId, opted_out: bool) -> StoreFuture<'_, ()> {
+        self.write(move |tx, now| message::set_opted_out(tx, &user, opted_out, now))
+    }
+
+    fn is_opted_out(&self, user: UserId) -> StoreFuture<'_, bool> {
+        self.read(move |conn, _| message::is_opted_out(conn, &user))
+    }
+
+    fn note_message(&self, id: String) -> StoreFuture<'_, bool> {
+        self.write(move |tx, now| message::note(tx, &id, now))
+    }
+
+    fn forget_message(&self, id: String) -> StoreFuture<'_, ()> {
+        self.write(move |tx, _| message::forget(tx, &id))
     }
 
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {

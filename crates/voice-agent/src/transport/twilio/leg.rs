@@ -136,11 +136,8 @@ impl Call {
                 position.map_or(Ok(()), |position| self.report(position))
             }
             StreamEvent::Stop => Err(self.hang_up()),
-            StreamEvent::Dtmf => {
-                // Nothing in a session asks for keys. Which one it was may be a part of somebody's secret.
-                tracing::debug!(session = self.leg.session_id, "a key was pressed, and nobody asked for one");
-                Ok(())
-            }
+            // Which one it was may be a part of somebody's secret: no log line has it.
+            StreamEvent::Dtmf(key) => self.tell(Command::Key { connection: self.leg.connection, key }),
             StreamEvent::Connected | StreamEvent::Start(_) | StreamEvent::Other => Ok(()),
         }
     }
@@ -261,6 +258,7 @@ mod tests {
     use serde_json::Value;
     use tokio::sync::watch;
     use voice_core::ids::{ReplyId, SpeechId};
+    use voice_core::input::Key;
 
     use super::*;
     use crate::driver::api::SessionInfo;
@@ -341,8 +339,9 @@ mod tests {
         call.take(StreamEvent::Media(vec![0xff; 60].into()), &mut audio).unwrap();
         let Some(Command::Audio { frame, mulaw: Some(mulaw), .. }) = commands.recv().await else { panic!("no frame") };
         assert!(frame.iter().all(|sample| *sample == 0) && mulaw.iter().all(|code| *code == 0xff));
-        // Keys are nobody's business. Of a queue of four places audio leaves one to what matters more: three frames are taken.
-        call.take(StreamEvent::Dtmf, &mut audio).unwrap();
+        call.take(StreamEvent::Dtmf(Key::POUND), &mut audio).unwrap();
+        let Some(Command::Key { key: Key::POUND, .. }) = commands.recv().await else { panic!("no key") };
+        // Of a queue of four places audio leaves one to what matters more: three frames are taken.
         call.take(StreamEvent::Media(vec![0xff; 160 * 5].into()), &mut audio).unwrap();
         let text = call.leg.events.metrics().exposition().unwrap();
         assert!(text.contains("voice_audio_frames_dropped_total{reason=\"queue_full\"} 2"), "{text}");

@@ -16,6 +16,6 @@ pub use number::PhoneNumber;
 pub use signature::{SETTINGS_HEADER, SIGNATURE_HEADER, SignatureError, stream_url, stream_urls, verify, webhook_urls};
 pub use ticket::{TicketError, Tickets};
 pub use wire::{
-    CALL_TOKEN, CallSid, Incoming, Malformed, StreamEvent, StreamSid, StreamStart, clear_message, decode, mark_message,
-    media_message,
+    CALL_TOKEN, CallSid, Incoming, Malformed, MessageSid, StreamEvent, StreamSid, StreamStart, clear_message, decode,
+    mark_message, media_message,
 };

@@ -81,8 +81,16 @@ impl Tickets {
 
     /// The token of a call's session, and with it the session's id.
     pub fn session(&self, call: &CallSid) -> Token {
-        let part = |name: &[u8]| hmac::sign(&self.key, &[name, call.as_str().as_bytes()].concat());
-        let (id, secret) = (part(b"session id\0"), part(b"session token\0"));
+        self.token([b"session id\0", b"session token\0"], call.as_str())
+    }
+
+    /// The token of the session in which this number's text messages are answered.
+    pub fn texts(&self, number: &PhoneNumber) -> Token {
+        self.token([b"texts id\0", b"texts token\0"], number.reveal())
+    }
+
+    fn token(&self, names: [&[u8]; 2], of: &str) -> Token {
+        let [id, secret] = names.map(|name| hmac::sign(&self.key, &[name, of.as_bytes()].concat()));
         let mut bytes = [0; Token::BYTES];
         // 16 bytes of the id, and 32 of the secret.
         let made = id.as_ref().iter().take(Token::ID_BYTES).chain(secret.as_ref());
@@ -201,6 +209,16 @@ mod tests {
         assert_eq!(Token::parse(token.reveal()), Some(token.clone()));
         let alone = Tickets::new(None).unwrap();
         assert_ne!(alone.session(&call("CA1")), Tickets::new(None).unwrap().session(&call("CA1")));
+    }
+
+    #[test]
+    fn a_number_has_one_conversation_and_it_is_no_call() {
+        let tickets = tickets("token");
+        let (number, other) =
+            (PhoneNumber::parse("+15551234567").unwrap(), PhoneNumber::parse("+15557654321").unwrap());
+        assert_eq!(tickets.texts(&number), tickets.texts(&number));
+        assert_ne!(tickets.texts(&number).session(), tickets.texts(&other).session());
+        assert_ne!(tickets.texts(&number).session(), tickets.session(&call("15551234567")).session());
     }
 
     proptest::proptest! {

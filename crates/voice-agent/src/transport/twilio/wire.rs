@@ -13,6 +13,7 @@ use base64::engine::{DecodePaddingMode, general_purpose};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use voice_core::input::Key;
 
 /// Longest id of a call or a stream, in characters; Twilio's have 34.
 const MAX_ID: usize = 64;
@@ -49,6 +50,8 @@ macro_rules! sids {
 sids! {
     /// A telephone call, as Twilio names it: `CA…`.
     CallSid;
+    /// A text message: `SM…`.
+    MessageSid;
     /// One stream of a call: `MZ…`. A call that lost its stream gets another.
     StreamSid;
 }
@@ -78,7 +81,7 @@ pub enum StreamEvent {
     /// Everything before this mark was played, or thrown away by our `clear`.
     Mark(String),
     /// A key was pressed.
-    Dtmf,
+    Dtmf(Key),
     /// The call is over.
     Stop,
     /// Something that is not for us.
@@ -114,6 +117,9 @@ pub enum Malformed {
     /// A call or stream id that cannot be one.
     #[error("not an id of a call or a stream")]
     Sid,
+    /// A key that no telephone has.
+    #[error("not a key of a telephone")]
+    Key,
     /// Audio that is not the telephone's.
     #[error("the media format is not µ-law at 8000 Hz, one channel")]
     Format,
@@ -149,6 +155,18 @@ struct MarkMessage {
 #[derive(Deserialize)]
 struct Mark {
     name: String,
+}
+
+#[derive(Deserialize)]
+struct DtmfMessage<'a> {
+    #[serde(borrow)]
+    dtmf: Dtmf<'a>,
+}
+
+#[derive(Deserialize)]
+struct Dtmf<'a> {
+    #[serde(borrow)]
+    digit: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -193,7 +211,7 @@ pub fn decode(text: &str, limit: usize) -> Result<Incoming<'_>, Malformed> {
         "mark" => StreamEvent::Mark(read::<MarkMessage>(text)?.mark.name),
         "start" => start(text, stream.as_deref())?,
         "connected" => StreamEvent::Connected,
-        "dtmf" => StreamEvent::Dtmf,
+        "dtmf" => StreamEvent::Dtmf(Key::parse(&read::<DtmfMessage<'_>>(text)?.dtmf.digit).ok_or(Malformed::Key)?),
         "stop" => StreamEvent::Stop,
         _ => StreamEvent::Other,
     };
@@ -294,7 +312,7 @@ mod tests {
             ),
             (
                 r#"{"event":"dtmf","streamSid":"MZ1","sequenceNumber":"5","dtmf":{"track":"inbound_track","digit":"1"}}"#,
-                StreamEvent::Dtmf,
+                StreamEvent::Dtmf(Key::YES),
             ),
             (
                 r#"{"event":"stop","sequenceNumber":"9","streamSid":"MZ1","stop":{"accountSid":"AC0","callSid":"CA1"}}"#,
@@ -354,6 +372,13 @@ mod tests {
             assert_eq!(event(text), Err(Malformed::NotAMessage), "{text}");
         }
         assert_eq!(event(r#"{"event":"media","media":{"payload":"secret!"}}"#), Err(Malformed::Payload));
+        for digit in ["", "12", "x", "é"] {
+            let text = json!({"event": "dtmf", "dtmf": {"digit": digit}}).to_string();
+            assert_eq!(event(&text), Err(Malformed::Key), "{text}");
+        }
+        for text in [r#"{"event":"dtmf"}"#, r#"{"event":"dtmf","dtmf":{"digit":1}}"#, r#"{"event":"dtmf","dtmf":[]}"#] {
+            assert_eq!(event(text), Err(Malformed::NotAMessage), "{text}");
+        }
         assert_eq!(decode("{\"event\":\"stop\"}", 15), Err(Malformed::TooLarge { size: 16, limit: 15 }));
     }
 

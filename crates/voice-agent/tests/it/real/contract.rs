@@ -7,6 +7,7 @@ use toml::Table;
 use voice_agent::config::env::{keys, variable_of};
 use voice_agent::config::{Config, Secrets};
 use voice_agent::http::ROUTES;
+use voice_agent::sms::VOICE_FAILED;
 use voice_agent::telemetry::Metrics;
 use voice_agent::tools::{REVIEW_AGENT, TASK_AGENT, specs_for};
 use voice_core::{config, phrases};
@@ -143,6 +144,7 @@ fn the_outside_is_as_it_was() {
             "recording_stopped": phrases::RECORDING_STOPPED,
             "text_fallback": phrases::TEXT_FALLBACK,
             "phone_consent": phrases::PHONE_CONSENT,
+            "text_fallback_sms": VOICE_FAILED,
         },
         "agents": [TASK_AGENT, REVIEW_AGENT],
     }));
@@ -158,6 +160,10 @@ fn the_texts_of_the_contract_are_exact() {
         phrases::PHONE_CONSENT,
         "This call may be recorded for quality and training purposes. Say 'stop recording' at any time to disable \
          recording."
+    );
+    assert_eq!(
+        VOICE_FAILED,
+        "We're experiencing technical difficulties with voice. Please text this number or try again in a few minutes."
     );
     assert_eq!((TASK_AGENT, ROUTES[0].0, ROUTES[1].0), ("TaskAgent", "/health/live", "/health/ready"));
 }

@@ -14,4 +14,5 @@ mod process;
 mod redis;
 mod stop;
 mod talk_over;
+mod texts;
 mod trouble;

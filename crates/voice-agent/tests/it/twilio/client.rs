@@ -20,6 +20,7 @@ use crate::server::TestServer;
 pub(crate) const AUTH_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const PUBLIC_URL: &str = "https://voice.example.com";
 pub(crate) const CALL: &str = "CA0123456789abcdef0123456789abcdef";
+const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 const STREAM: &str = "MZ18ad3ab5a668481ce02b83e7395059f0";
 
 /// A server that Twilio calls, and that believes nobody else.
@@ -68,6 +69,8 @@ pub(crate) struct Stream {
     socket: WebSocketStream<TcpStream>,
     sequence: u64,
     chunk: u64,
+    /// The account that its start names.
+    pub(crate) account: String,
     /// Messages that came while another was waited for.
     pub(crate) passed_over: Vec<Value>,
 }
@@ -87,7 +90,7 @@ impl Stream {
         }
         let stream = TcpStream::connect(addr).await.unwrap();
         let (socket, _) = client_async(request, stream).await?;
-        Ok(Self { socket, sequence: 0, chunk: 0, passed_over: Vec::new() })
+        Ok(Self { socket, sequence: 0, chunk: 0, account: ACCOUNT.to_owned(), passed_over: Vec::new() })
     }
 
     /// The status that a refused handshake was answered with.
@@ -111,7 +114,7 @@ impl Stream {
         let parameters = token.map_or_else(|| json!({}), |token| json!({"callToken": token}));
         let format = json!({"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1});
         let start = json!({
-            "accountSid": "AC0123456789abcdef0123456789abcdef", "streamSid": STREAM, "callSid": call,
+            "accountSid": self.account, "streamSid": STREAM, "callSid": call,
             "tracks": ["inbound"], "mediaFormat": format, "customParameters": parameters,
         });
         self.event("start", start).await;

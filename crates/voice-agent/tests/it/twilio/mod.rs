@@ -1,7 +1,8 @@
 //! The telephone: a Media Streams client written from Twilio's description, and what it meets.
 
 mod call;
-mod client;
+pub(crate) mod client;
 mod rules;
 mod script;
+mod sms;
 mod webhook;

@@ -55,6 +55,7 @@ impl Script {
             providers,
             board,
             ledger,
+            ladder: voice_agent::ladder::Ladder::idle(),
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
             voice_cache: Arc::new(VoiceCache::new(0, 0)),
             core,

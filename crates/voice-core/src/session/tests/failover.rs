@@ -433,5 +433,5 @@ fn without_any_voice_left_the_caller_reads() {
         let failure = ProviderErrorKind::Auth.into();
         call.at(2_300, Input::TtsFailed { speech: SpeechId(1), chunk, rung, failure });
     }
-    assert!(call.observations().contains(&Observation::FellBackToText));
+    assert!(call.observations().contains(&Observation::FellBackToText { stage: Stage::Tts }));
 }

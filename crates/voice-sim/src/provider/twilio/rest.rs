@@ -1,6 +1,7 @@
 //! `Messages.json` and `Calls/{sid}.json`.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -11,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::sms::{Sms, segments};
+use super::sms::{Sms, rfc2822, segments};
 use crate::provider::fault::{FaultKind, Now};
 use crate::provider::journal::{End, Key, Opening, Record};
 use crate::provider::net::Wire;
@@ -242,7 +243,8 @@ fn check(form: &Form, shared: &Shared, number: u64) -> Result<Sms, Problem> {
         return Err((400, *code, "The message cannot be sent to this number"));
     }
     let (sid, body) = (format!("SM{number:032x}"), body.to_owned());
-    Ok(Sms { sid, from: from.to_owned(), to: to.to_owned(), segments: segments(&body), body })
+    let created = rfc2822(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    Ok(Sms { sid, from: from.to_owned(), to: to.to_owned(), segments: segments(&body), body, created })
 }
 
 async fn list(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,6 +28,8 @@ pub struct Sms {
     pub body: String,
     /// How many segments it is billed as.
     pub segments: usize,
+    /// When it was taken, as Twilio writes it (RFC 2822).
+    pub created: String,
 }
 
 impl Sms {
@@ -35,7 +38,7 @@ impl Sms {
             "sid": self.sid, "account_sid": account, "from": self.from, "to": self.to, "body": self.body, "status": "queued",
             "direction": "outbound-api", "num_segments": self.segments.to_string(), "num_media": "0", "price": null,
             "price_unit": "USD", "error_code": null, "error_message": null, "api_version": "2010-04-01",
-            "date_created": "Mon, 23 Nov 2026 12:00:00 +0000", "uri": format!("/2010-04-01/Accounts/{account}/Messages/{}.json", self.sid),
+            "date_created": self.created, "uri": format!("/2010-04-01/Accounts/{account}/Messages/{}.json", self.sid),
         })
     }
 }
@@ -73,6 +76,45 @@ impl Telephone {
     }
 }
 
+/// A moment as RFC 2822 has it, in UTC.
+pub(super) fn rfc2822(since_1970: Duration) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [(&str, u64); 12] = [
+        ("Jan", 31),
+        ("Feb", 28),
+        ("Mar", 31),
+        ("Apr", 30),
+        ("May", 31),
+        ("Jun", 30),
+        ("Jul", 31),
+        ("Aug", 31),
+        ("Sep", 30),
+        ("Oct", 31),
+        ("Nov", 30),
+        ("Dec", 31),
+    ];
+    let seconds = since_1970.as_secs();
+    let (mut day, second) = (seconds / 86_400, seconds % 86_400);
+    let weekday = DAYS[usize::try_from(day % 7).unwrap_or(0)];
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let mut year = 1970;
+    while day >= 365 + u64::from(leap(year)) {
+        day -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let mut month = "Jan";
+    for (name, days) in MONTHS {
+        month = name;
+        let days = days + u64::from(name == "Feb" && leap(year));
+        if day < days {
+            break;
+        }
+        day -= days;
+    }
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{weekday}, {:02} {month} {year} {hour:02}:{minute:02}:{second:02} +0000", day + 1)
+}
+
 /// How many segments a text is billed as: 160 characters of GSM 7-bit, or 70 of UCS-2; 153 or 67 each when there are several.
 pub(super) fn segments(body: &str) -> usize {
     let gsm: Option<usize> = body
@@ -93,6 +135,17 @@ pub(super) fn segments(body: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_written_as_twilio_does() {
+        for (seconds, expected) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 +0000"),
+            (951_827_696, "Tue, 29 Feb 2000 12:34:56 +0000"),
+            (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 +0000"),
+        ] {
+            assert_eq!(rfc2822(Duration::from_secs(seconds)), expected);
+        }
+    }
 
     #[test]
     fn segments_are_counted_as_they_are_billed() {

@@ -1,0 +1,3 @@
+-- KEYS: one.
+redis.call('DEL', KEYS[1])
+return {'ok'}

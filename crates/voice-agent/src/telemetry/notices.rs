@@ -1,0 +1,44 @@
+//! Events of text messages and pages: like those of [`super::events`], the log line and the metric together.
+
+use tracing::{debug, error, info};
+use voice_core::provider::Stage;
+
+use super::Events;
+use super::metrics::{ByHow, ByPage, ByStatus, SMS_STATUS};
+
+impl Events {
+    /// A text message came, and this was done with it.
+    pub fn sms_received(&self, outcome: &'static str) {
+        self.metrics().sms_received.get_or_create(&ByHow { outcome: outcome.to_owned() }).inc();
+        info!(outcome, "a text message came");
+    }
+
+    /// A text message was sent, or was not.
+    pub fn sms_sent(&self, outcome: &'static str) {
+        self.metrics().sms_sent.get_or_create(&ByHow { outcome: outcome.to_owned() }).inc();
+        info!(outcome, "a text message to a caller");
+    }
+
+    /// Twilio took a message of so many segments. What that costs is not known.
+    pub fn sms_segments(&self, segments: u64) {
+        self.metrics().sms_segments.inc_by(segments);
+    }
+
+    /// Twilio reports on a message, with its code if it could not be delivered.
+    pub fn sms_status(&self, status: &str, code: &str) {
+        let label = if SMS_STATUS.contains(&status) { status } else { "other" };
+        self.metrics().sms_status.get_or_create(&ByStatus { status: label.to_owned() }).inc();
+        debug!(status = label, code, "a report on a text message");
+    }
+
+    /// Whoever is on call was told something, or was not; `why` says what is wrong, or why nobody could be told.
+    pub fn paged(&self, action: &'static str, stage: Stage, outcome: &'static str, why: &str) {
+        let labels = ByPage { action: action.to_owned(), outcome: outcome.to_owned() };
+        self.metrics().pages.get_or_create(&labels).inc();
+        let stage = stage.as_str();
+        match outcome {
+            "sent" | "merged" => info!(action, stage, outcome, why, "paged"),
+            _ => error!(action, stage, outcome, why, "nobody was paged"),
+        }
+    }
+}
