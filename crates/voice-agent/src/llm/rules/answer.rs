@@ -142,10 +142,21 @@ fn open_question(
     let (_, asked) = scene.understand(previous.user);
     match asked.as_slice() {
         [Intent::Offer(tasks)] => answer_offer(tasks, scene, utterance, intent),
-        [Intent::Incomplete(missing, inner)] => answer_missing(scene, *missing, inner, utterance, intent),
+        [Intent::Incomplete(missing, inner)] => {
+            let filled = answer_missing(scene, *missing, inner, utterance, intent)?;
+            Some(filled.into_iter().map(|intent| due_as_asked(scene, previous, intent)).collect())
+        }
         [asked] => answer_which(scene, asked, utterance, intent),
         _ => None,
     }
+}
+
+/// "Remind me at five" … "to call mom": the date that was said before the title.
+fn due_as_asked(scene: &Scene<'_>, previous: &Turn<'_>, intent: Intent) -> Intent {
+    let Intent::Add(tasks) = intent else { return intent };
+    let (said, _) = scene.understand(previous.user);
+    let due = dates::find_trailing(&norms(&said.words), scene.known().now).map(|(_, due)| due);
+    Intent::Add(tasks.into_iter().map(|task| parse::NewTask { due: task.due.or(due), ..task }).collect())
 }
 
 fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
@@ -395,7 +406,10 @@ fn answer_which(scene: &Scene<'_>, asked: &Intent, utterance: &Utterance, intent
 pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec<Intent>> {
     let known = scene.known();
     let norm = norms(words);
-    let due = dates::parse(&norm, known.now).or_else(|| context::another_time(scene, previous, &norm));
+    // "No, make that three weeks": from today, as before.
+    let distance = || dates::parse(&[&["in"], norm.as_slice()].concat(), known.now).filter(|_| norm.len() > 1);
+    let due =
+        dates::parse(&norm, known.now).or_else(|| context::another_time(scene, previous, &norm)).or_else(distance);
     let priority = parse::find_priority(&norm);
     if let Some(other) = another_of_them(scene, previous, &norm) {
         return Some(other);
@@ -482,7 +496,7 @@ pub(crate) fn again_by_title(called: &Called<'_>, named: &str) -> Intent {
 }
 
 /// The one open task that is like the one that was changed but is not it: "the other one", "the other report".
-fn other_than(scene: &Scene<'_>, change: &Called<'_>, words: &[&str]) -> Option<String> {
+pub(crate) fn other_than(scene: &Scene<'_>, change: &Called<'_>, words: &[&str]) -> Option<String> {
     let changed = change.task()?.title;
     let lower = changed.to_lowercase();
     let of_it: Vec<&str> = lower.split(' ').collect();

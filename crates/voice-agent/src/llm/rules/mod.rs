@@ -9,6 +9,7 @@ mod answer;
 mod context;
 pub mod dates;
 mod dialogue;
+mod follow;
 mod hedge;
 mod lexicon;
 mod normalise;

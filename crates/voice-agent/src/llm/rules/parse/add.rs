@@ -85,8 +85,30 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             dates::parse(&norms(found.words("rest")), found.known.now)?;
             Some(build(&words, false, None, found.known))
         }),
-        (r"(?:schedule|plan|pencil in) (?P<t>(?:a|an|my|the|our) .+)", |found| {
+        // "Put lunch with Maria on Wednesday at noon": a thing with a day; "put the bins out on Friday" is something to do.
+        (r"(?:put|pop|stick) (?P<t>.+)", |found| {
             let words = found.words("t");
+            let (start, _) = dates::find_trailing(&norms(words), found.known.now).filter(|(start, _)| *start > 0)?;
+            let linked = matches!(words[start].norm.as_str(), "on" | "for" | "at" | "tomorrow" | "next");
+            let particle = matches!(
+                words[start - 1].norm.as_str(),
+                "out" | "away" | "up" | "down" | "back" | "in" | "off" | "on" | "together" | "aside" | "over"
+            );
+            let placed = words[..start].iter().any(|word| {
+                matches!(
+                    word.norm.as_str(),
+                    "in" | "into" | "on" | "under" | "onto" | "up" | "out" | "away" | "the" | "my"
+                )
+            });
+            (linked && !particle && !placed).then(|| marked(found)).flatten()
+        }),
+        (r"(?:schedule|plan|pencil in) (?P<t>.+)", |found| {
+            let words = found.words("t");
+            // "Plan B on Friday" and "plan ahead" are none of it.
+            let article = matches!(words.first()?.norm.as_str(), "a" | "an" | "my" | "the" | "our");
+            if !article && found.utterance_text().starts_with("plan ") {
+                return None;
+            }
             let (start, _) = dates::find_trailing(&norms(words), found.known.now)?;
             let known = found.known.titles.named(&norms(&words[..start])).is_some();
             (!known).then(|| marked(found)).flatten()
@@ -327,6 +349,7 @@ pub(crate) fn new_tasks(words: &[Word], several: bool, known: Known<'_>) -> Vec<
     // "… and on Saturday pick it up": a day in front is of that part alone.
     let own_day =
         parts.last().is_some_and(|part| parts.len() > 1 && dates::find_leading(&norms(part), known.now).is_some());
+    super::split::share_day_among(&mut tasks, &mut None);
     // "buy milk and call John tomorrow" means both.
     if let [first @ .., last] = tasks.as_mut_slice()
         && !own_day

@@ -88,7 +88,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (
             r"(?:mark|set|make|put) (?P<t>.+?) (?:as |to |back to |back on )?(?:not done|undone|open|open again|incomplete|unfinished|not finished|to-?do again|my list|the list|not complete|not completed)",
-            |found| reopen(found),
+            // "Put those on my list" adds.
+            |found| {
+                let listed = found.utterance_text().ends_with(" list");
+                let back = found.all_words().iter().any(|word| word.norm == "back");
+                (!listed || back).then(|| reopen(found)).flatten()
+            },
         ),
         (
             r"(?P<t>.+?) (?:is|are|was)(?: actually)?(?: not|n't)(?: actually| really)? {DONE}(?: yet| after all)?|(?P<u>.+?) (?:isn't|wasn't|aren't)(?: actually| really)? {DONE}(?: yet| after all)?|i (?:haven't|didn't|have not|did not)(?: actually| really)? (?:done|do|finished|finish|completed|complete) (?P<v>.+?)(?: yet| after all)?",
@@ -113,6 +118,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| complete(found),
         ),
         (r"(?:mark|set|check|tick) (?:as )?{DONE} (?P<t>.+)", |found| complete(found)),
+        // "Mark the phone bill as paid".
+        (r"(?:mark|set|count) (?P<t>.+?) as (?:already )?(?P<v>[a-z]+)", |found| {
+            let verb = lexicon::present_of(found.text("v"))?;
+            let known = found.known.titles.named(&norms(found.words("t"))).is_some();
+            let pointed = !matches!(target(found.words("t")), Some(Target::Title(_)) | None);
+            let ends =
+                !matches!(verb.as_str(), "plan" | "start" | "schedule" | "move" | "stop" | "set" | "open" | "cancel");
+            (ends && (known || pointed)).then(|| complete(found)).flatten()
+        }),
         (
             r"(?:cross|check|tick|strike|scratch|take|mark|chuck|crossed|checked|ticked|cause|crossing) (?:off|out|of|it off|off of) (?P<t>.+?)(?: (?:from|off|on|of) {MY} {LIST})?",
             |found| complete(found),
@@ -376,8 +390,10 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
     let norm = norms(words);
     // "Make that Thursday" may be a correction, and is a new date either way.
     let verb = found.utterance_text().split(' ').next().unwrap_or_default();
-    if let Some((start, due)) = dates::find_trailing(&norm, found.known.now).or_else(|| by_a_while(&norm, found.known))
-    {
+    let dated = dates::find_trailing(&norm, found.known.now)
+        .or_else(|| by_a_while(&norm, found.known))
+        .or_else(|| part_of_day(&norm, found.known));
+    if let Some((start, due)) = dated {
         let named_words = without_tail(without_old_day(&words[..start], found.known));
         let named = if start == 0 { Target::It } else { target(named_words)? };
         // "Make a cake tomorrow" and "put out the trash tonight" are things to do; "… to tomorrow", "… due tomorrow" are not.
@@ -400,8 +416,9 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
         && matches!(verb, "move" | "change" | "shift" | "push" | "reschedule" | "set" | "make" | "put")
         && let Some(due) = dates::parse(&[&["at"], &norm[at + 1..]].concat(), found.known.now)
     {
-        let named = target(&words[..at])?;
-        let known = !matches!(named, Target::Title(_)) || found.known.titles.named(&norm[..at]).is_some();
+        let old = without_old_day(&words[..at], found.known);
+        let named = target(old)?;
+        let known = !matches!(named, Target::Title(_)) || found.known.titles.named(&norms(old)).is_some();
         return known.then_some(Intent::SetDue(named, Some(due)));
     }
     if let Some((start, priority)) = trailing_priority(words).or_else(|| plain_priority(words, found.known)) {
@@ -432,9 +449,13 @@ fn changed(found: &Match<'_>) -> Option<Intent> {
 fn without_old_day<'a>(words: &'a [Word], known: Known<'_>) -> &'a [Word] {
     let norm = norms(words);
     let from = norm.iter().rposition(|word| *word == "from").filter(|at| *at > 0);
-    let dated = from.filter(|at| dates::parse(&norm[at + 1..], known.now).is_some());
+    let dated = from.filter(|at| {
+        let old = &norm[at + 1..];
+        dates::parse(old, known.now).or_else(|| dates::parse(&[&["at"], old].concat(), known.now)).is_some()
+    });
     // "Everything from Friday" is all of that day.
-    dated.filter(|at| known.titles.named(&norm[..*at]).is_some()).map_or(words, |at| &words[..at])
+    let single = |at: &usize| known.titles.named(&norm[..*at]).is_some() || target(&words[..*at]) == Some(Target::It);
+    dated.filter(single).map_or(words, |at| &words[..at])
 }
 
 /// A day alone keeps the hour that the task has: "same time" says no more.
@@ -446,6 +467,17 @@ fn without_same_time(words: &[Word]) -> &[Word] {
         all => all.len(),
     };
     &words[..kept]
+}
+
+/// "… to the afternoon": of the day that it has.
+fn part_of_day(words: &[&str], known: Known<'_>) -> Option<(usize, dates::Due)> {
+    let (start, part) = match words {
+        [rest @ .., "to" | "until" | "till" | "into", "the", part] => (rest.len(), *part),
+        [rest @ .., "to" | "until" | "till" | "into", part] => (rest.len(), *part),
+        _ => return None,
+    };
+    let phrase = if part == "night" { vec!["at", part] } else { vec!["in", "the", part] };
+    dates::parse(&phrase, known.now).map(|due| (start, due))
 }
 
 /// "… by two days": from today.

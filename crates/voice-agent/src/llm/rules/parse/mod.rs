@@ -1,5 +1,6 @@
 //! What the caller wants, from the words alone. What "it" or "yes" refers to is found out later (`answer`, `act`).
 
+mod about;
 mod add;
 mod assent;
 mod change;
@@ -270,7 +271,7 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     // What would only be offered may be a command about a task on the list, and a remark.
     let remarked = || {
         let clear = |command: &Intent| names_known(command, known) || matches!(command, Intent::Reopen(_));
-        before_a_remark(&plain, known).filter(clear)
+        before_a_remark(&plain, known).filter(clear).or_else(|| about::parse(&plain, known))
     };
     if let Some(command) = matches!(first, Intent::Offer(_)).then(remarked).flatten() {
         return command;
@@ -294,7 +295,10 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
         return command;
     }
     // "Yes please do" is more than its courtesies.
-    assent::parse(&utterance.text).or_else(|| by_sound(&plain, known)).unwrap_or(Intent::Unknown)
+    assent::parse(&utterance.text)
+        .or_else(|| about::parse(&plain, known))
+        .or_else(|| by_sound(&plain, known))
+        .unwrap_or(Intent::Unknown)
 }
 
 /// Without what the caller did not mean: "it's tomorrow, not Friday".
@@ -430,6 +434,7 @@ fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         for task in &mut tasks {
             task.due = task.due.or(Some(due));
         }
+        split::share_day_among(&mut tasks, &mut due.day_said.then_some(due.date));
         tasks
     };
     match parse_exact(&small::without_courtesies(&rest), known) {

@@ -47,6 +47,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| moved(found),
         ),
         (
+            r"(?:i|we)(?:'d like| need| want| would like| have to have) (?P<t>.+?) (?P<n>(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
+            |found| moved(found),
+        ),
+        (
             r"(?:give me|i need|i want|take|add) (?P<n>(?:another |one more )?(?:(?:an?|one|two|three|four|five|six|seven|ten|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?: more)? (?:for|on|to) (?P<t>.+)",
             |found| {
                 let longer = ["more", "another"].iter().any(|word| found.utterance_text().contains(word));
@@ -71,6 +75,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| needed(found),
         ),
         (r"(?P<t>.+?)(?: is|'s| starts| begins) (?:now )?at (?P<d>.+?)(?: now| instead)?", |found| at_hour(found)),
+        (
+            r"(?P<t>.+?)(?: is|'s| are| was| has been| have been)? (?:now )?(?:coming|happening|taking place|starting|arriving|scheduled|planned|comes|starts|begins|happens|takes place|arrives|only works|works)(?: over| round| by)?(?: now)? (?P<d>.+?)(?: now| instead)?",
+            |found| told(found),
+        ),
         (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
         (r"(?:skip|scrap|drop|forget|ditch|cancel) (?P<t>.+?)(?: this time| today| after all)?", |found| {
             known_target(found)

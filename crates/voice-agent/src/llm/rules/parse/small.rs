@@ -415,7 +415,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Thanks)),
         ),
         (
-            r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things) .+|how can you help(?: me)?|what can i say to you|options|instructions|who can help|can you help me|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly))*",
+            r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things) .+|how can you help(?: me)?|what can i say to you|options|instructions|who can help|can you help me|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly|for (?:me|us)|to help(?: me)?|to you|with (?:you|this)))*",
             |_| Some(Intent::Talk(Talk::Help)),
         ),
         (
@@ -457,7 +457,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         }),
         (r".*\b(?:weather|rain|raining|snow|sunny|temperature|forecast)\b.*", |_| Some(Intent::Talk(Talk::Weather))),
         (
-            r"(?:wait|hold on|hang on|one moment|just a moment|one second|just a second|a moment|give me a (?:second|moment|minute|sec)|wait a (?:second|moment|minute|sec)|one sec|hold on a (?:second|minute|sec)|let me think|let me see|i'm thinking)(?: please| for a (?:second|moment|minute)| about it| a (?:second|moment|minute)| let me think)*",
+            r"(?:sorry |okay |ok |oh )*(?:wait|hold on|hang on|hang on a (?:sec|second|minute|moment)|hang on one (?:sec|second|minute|moment)|bear with me|where was i|where were we|i'm back|one moment|just a moment|one second|just a second|a moment|give me a (?:second|moment|minute|sec)|wait a (?:second|moment|minute|sec)|one sec|hold on a (?:second|minute|sec)|let me think|let me see|i'm thinking)(?: please| for a (?:second|moment|minute)| about it| a (?:second|moment|minute)| let me think)*",
             |_| Some(Intent::Talk(Talk::Wait)),
         ),
         (

@@ -3,7 +3,7 @@
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title};
-use super::{Intent, Known, MAX_COMMANDS, Missing, Target, parse_one};
+use super::{Intent, Known, MAX_COMMANDS, Missing, NewTask, Target, parse_one};
 
 fn starts_any(words: &[&str], phrases: &[&[&str]]) -> bool {
     phrases.iter().any(|phrase| words.starts_with(phrase))
@@ -207,12 +207,25 @@ fn share_day(intents: &mut [Intent]) {
     let mut day = None;
     for intent in intents {
         let Intent::Add(tasks) = intent else { continue };
-        for due in tasks.iter_mut().filter_map(|task| task.due.as_mut()) {
-            match day {
-                Some(date) if !due.day_said && due.time.is_some() => due.date = date,
-                _ if due.day_said => day = Some(due.date),
-                _ => {}
+        share_day_among(tasks, &mut day);
+    }
+}
+
+/// The same among tasks of one list. An hour that could as well be in the evening is then in the morning, as on any day that is
+/// named.
+pub(super) fn share_day_among(tasks: &mut [NewTask], day: &mut Option<jiff::civil::Date>) {
+    for due in tasks.iter_mut().filter_map(|task| task.due.as_mut()) {
+        match (*day, due.time) {
+            // "In the morning" behind "tonight" is the next that comes; an hour is of the day that was named.
+            (Some(date), Some(_)) if !due.day_said && due.date > date => *day = Some(due.date),
+            (Some(date), Some(time)) if !due.day_said => {
+                due.date = date;
+                if due.either_half && time.hour() >= 12 {
+                    due.time = jiff::civil::Time::new(time.hour() - 12, time.minute(), 0, 0).ok();
+                }
             }
+            _ if due.day_said => *day = Some(due.date),
+            _ => {}
         }
     }
 }
@@ -403,6 +416,7 @@ fn commands_us(before: &Intent, verb: &str, object: &[&str]) -> bool {
 /// Splits what is to be added into the titles it joins: "buy milk and call John" is two, "buy salt and pepper" is one.
 /// `several`: the caller said that there are several.
 pub(crate) fn joined_titles<'a>(words: &'a [Word], several: bool, known: Known<'_>) -> Vec<&'a [Word]> {
+    let several = several || is_enumeration(words, known);
     let mut parts: Vec<&[Word]> = Vec::new();
     let mut from = 0;
     for (end, start) in seams(words) {
@@ -425,6 +439,29 @@ pub(crate) fn joined_titles<'a>(words: &'a [Word], several: bool, known: Known<'
     parts.push(&words[from..]);
     parts.retain(|part| !part.is_empty());
     parts
+}
+
+/// "Milk, eggs and bread": three things or more without a verb, none of them long, are one task each.
+fn is_enumeration(words: &[Word], known: Known<'_>) -> bool {
+    let mut from = 0;
+    let mut parts: Vec<&[Word]> = Vec::new();
+    for (end, start) in seams(words) {
+        if end > from {
+            parts.push(&words[from..end]);
+            from = start;
+        }
+    }
+    parts.push(&words[from..]);
+    let joined = words.iter().any(|word| word.norm == "and") && words.iter().any(|word| word.trail.contains(','));
+    let thing = |part: &&[Word]| {
+        let norm = norms(part);
+        (1..=3).contains(&norm.len())
+            && !lexicon::starts_action(&norm)
+            && !(lexicon::starts_verb(&norm) && norm.len() > 1)
+            && !part.iter().any(|word| word.quoted)
+            && dates::find_leading(&norm, known.now).is_none()
+    };
+    joined && parts.len() >= 3 && parts.iter().all(thing)
 }
 
 fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, known: Known<'_>) -> bool {
