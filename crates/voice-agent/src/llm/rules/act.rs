@@ -7,7 +7,7 @@ use super::answer::resolve;
 use super::context;
 use super::dates;
 use super::dialogue::{self, TaskView, Turn};
-use super::normalise::{Utterance, normalise};
+use super::normalise::{Utterance, normalise, norms};
 use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
 use super::titles::Titles;
 use super::{Answer, LlmRequest, REVIEW_AGENT, TASK_AGENT, reply};
@@ -195,8 +195,19 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::More if utterance.text.contains("else") => list(&Filter::default(), dialogue::ASKED),
         Intent::More => Answer::say("There is no more to read just now. You can say, what's on my list?"),
         Intent::Pick(picks) if reads_list(scene) => picked(scene, utterance, picks),
-        Intent::Pick(_) | Intent::Correct(_) | Intent::Unknown => Answer::say(reply::not_understood(scene, utterance)),
+        Intent::Unknown => unknown(scene, utterance),
+        Intent::Pick(_) | Intent::Correct(_) => Answer::say(reply::not_understood(scene, utterance)),
     }
+}
+
+/// What was not understood, but names a task that is on the list, is about that task: how it is with it is said, so that the
+/// caller can go on with it.
+fn unknown(scene: &Scene<'_>, utterance: &Utterance) -> Answer {
+    let words = norms(&utterance.words);
+    let named = scene.titles.mentioned(&words).filter(|title| words.len() > 2 && scene.titles.is_said(title, &words));
+    let Some(title) = named else { return Answer::say(reply::not_understood(scene, utterance)) };
+    let looked = object(json!({"status": "open", "query": title, "limit": dialogue::ASKED}));
+    Answer { text: "I'm not sure what to do there.".into(), ..Answer::call("list_tasks", looked) }
 }
 
 /// Whether the turn before read out tasks, among which one may be picked.
@@ -410,11 +421,14 @@ fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<String, Value>>,
             }
             Ok(tasks.iter().take(MAX_TARGETS).map(by_id).collect())
         }
-        Target::Those(_) => {
+        Target::Those(text) => {
             let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
             let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
             match tasks.len() {
                 0 => Err("There are no such tasks on your list.".into()),
+                count if text.starts_with("both ") && count != 2 => {
+                    Err(reply::which(tasks.iter().map(|task| task.title)))
+                }
                 1..=MOST_AT_ONCE => Ok(tasks.iter().map(by_id).collect()),
                 count => Err(format!("Those are {count} tasks, too many to change at once. Please name them.")),
             }

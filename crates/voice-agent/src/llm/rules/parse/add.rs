@@ -345,7 +345,22 @@ const MAX_TASKS: usize = 12;
 pub(crate) fn new_tasks(words: &[Word], several: bool, known: Known<'_>) -> Vec<NewTask> {
     let parts = joined_titles(words, several, known);
     let parts = if parts.len() > MAX_TASKS { vec![words] } else { parts };
-    let mut tasks: Vec<NewTask> = parts.iter().filter_map(|part| new_task(part, known)).collect();
+    let mut tasks: Vec<NewTask> = Vec::with_capacity(parts.len());
+    let mut verb: &[Word] = &[];
+    for part in &parts {
+        let norm = norms(part);
+        if lexicon::starts_verb(&norm) {
+            let phrasal = matches!(norm.get(1), Some(&("up" | "off" | "out" | "in" | "back")));
+            verb = &part[..(1 + usize::from(phrasal)).min(part.len())];
+        } else if !verb.is_empty()
+            && super::split::shares_verb(&[norms(verb), vec!["it", "today"]].concat(), &norm, known)
+        {
+            let whole: Vec<Word> = verb.iter().chain(*part).cloned().collect();
+            tasks.extend(new_task(&whole, known));
+            continue;
+        }
+        tasks.extend(new_task(part, known));
+    }
     // "… and on Saturday pick it up": a day in front is of that part alone.
     let own_day =
         parts.last().is_some_and(|part| parts.len() > 1 && dates::find_leading(&norms(part), known.now).is_some());
@@ -404,7 +419,16 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
         words = &words[1..];
     }
     words = without_duty(words);
-    let words = repetition_last(words);
+    let mut words = repetition_last(words);
+    // "Call Bob tomorrow about the rent": what is spelt with a capital may be a name.
+    if due.is_none()
+        && let Some((start, end, found)) = dates::find_inner(&norms(&words), known.now)
+        && lexicon::starts_verb(&norms(&words))
+        && !words[start..end].iter().any(|word| word.quoted)
+    {
+        due = Some(found);
+        words.drain(start..end);
+    }
     let title = title(&words);
     // "Add the": the rest is still to come.
     let says =

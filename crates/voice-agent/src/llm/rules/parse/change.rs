@@ -107,6 +107,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"i (?:haven't|have not|didn't|did not|never)(?: actually| really)? (?P<v>[a-z]+) (?P<t>.+?)(?: yet| after all)?",
             |found| {
                 let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
+                // "I didn't catch it" asks to hear it again.
+                if matches!(target(found.words("t")), Some(Target::It | Target::Them)) {
+                    return None;
+                }
                 let named = format!("{base} {}", title(found.words("t")));
                 lexicon::starts_verb(&[base.as_str()]).then_some(Intent::Reopen(Target::Title(named)))
             },
@@ -171,6 +175,19 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:call|name|title) (?P<t>it|that|that one|this|this one|the last one|that task|the task) (?P<n>.+?)(?: instead)?",
             |found| (!matches!(found.text("n"), "a day" | "off")).then(|| rename(found)).flatten(),
         ),
+        // "Call the party for Jan surprise party for Jan": the whole title, and a new one that has a word of it.
+        (r"(?:call|name|title) (?P<x>.+)", |found| {
+            let words = found.words("x");
+            let norm = norms(words);
+            let titles = found.known.titles;
+            let said = |end: usize| titles.named(&norm[..end]).filter(|title| titles.is_said(title, &norm[..end]));
+            let end = (1..words.len()).find(|end| said(*end).is_some())?;
+            let old = said(end)?;
+            let lower = old.to_lowercase();
+            let reuses =
+                norm[end..].iter().any(|word| !lexicon::is_small(word) && lower.split(' ').any(|of| of == *word));
+            reuses.then(|| Intent::Rename(Target::Title(old.to_owned()), title(&words[end..])))
+        }),
         (
             r"(?:it should be called|it's called|that should be called|the title should be|the name should be|change the (?:title|name) to|change its (?:title|name) to|change the wording to) (?P<n>.+)",
             |found| Some(Intent::Rename(Target::It, title(found.words("n")))),

@@ -441,6 +441,17 @@ pub(crate) fn joined_titles<'a>(words: &'a [Word], several: bool, known: Known<'
     parts
 }
 
+/// "Call the bank tomorrow and the school on Friday": each has its date, and the second the verb of the first.
+pub(super) fn shares_verb(before: &[&str], rest: &[&str], known: Known<'_>) -> bool {
+    let dated = |words: &[&str]| dates::find_trailing(words, known.now).map_or(0, |(start, _)| start);
+    let rest_end = dates::find_trailing(rest, known.now).map_or(0, |(start, _)| start);
+    lexicon::starts_verb(before)
+        && dated(before) > 1
+        && (1..=4).contains(&rest_end)
+        && !lexicon::starts_verb(rest)
+        && !matches!(rest.first(), Some(&"then" | &"again" | &"it" | &"i" | &"at"))
+}
+
 /// "Milk, eggs and bread": three things or more without a verb, none of them long, are one task each.
 fn is_enumeration(words: &[Word], known: Known<'_>) -> bool {
     let mut from = 0;
@@ -487,6 +498,9 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
         && lexicon::starts_verb(&before_norms)
         && rest_norms.len() > 1
     {
+        return true;
+    }
+    if conjunction && shares_verb(&before_norms, &rest_norms, known) {
         return true;
     }
     if several {
