@@ -2,12 +2,14 @@
 //! "no, Joe" replaces.
 
 use super::Answer;
-use super::act::{Scene, by_id, choose};
-use super::answer::{again_by_title, again_with, best_fit, correct};
+use super::act::Scene;
+use super::answer::{again_by_title, again_with, best_fit};
+use super::correct::correct;
 use super::dates;
 use super::dialogue::{self, Called, TaskView, Turn, changes_of};
 use super::follow::follow;
 use super::lexicon;
+use super::locate::{by_id, choose};
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, NewTask, Pick, Talk};
 

@@ -2,9 +2,11 @@
 //! one to Wednesday", "same for the milk", "the report on Friday").
 
 use super::act::Scene;
-use super::answer::{again_by_title, other_than};
+use super::answer::again_by_title;
+use super::correct::other_than;
 use super::dates;
 use super::dialogue::{self, Called, Turn};
+use super::locate::choose;
 use super::normalise::{Utterance, Word, norms};
 use super::parse::{self, Intent, Pick, Priority, Talk, Target};
 
@@ -24,11 +26,16 @@ pub(crate) fn follow(
     utterance: &Utterance,
     intent: &Intent,
 ) -> Option<Vec<Intent>> {
-    let done = dialogue::last_change(last)?;
     let open = matches!(intent, Intent::Unknown | Intent::Offer(_) | Intent::Add(_) | Intent::Talk(Talk::OffTopic));
     if !open || utterance.words.len() > 14 {
         return None;
     }
+    // What was not found is meant by another name.
+    if let Some(unfound) = last.calls.iter().rev().find(|called| called.status() == "not_found") {
+        let title = scene.titles.named(&norms(&utterance.words)).filter(|_| !matches!(intent, Intent::Add(_)))?;
+        return Some(vec![again_by_title(unfound, title)]);
+    }
+    let done = dialogue::last_change(last)?;
     let (words, is_more, is_same) = bare(&utterance.words);
     // "And eggs" behind an addition is added, which is another matter.
     let adds = matches!(done.call.name.as_str(), "add_task" | "rename_task");
@@ -117,7 +124,7 @@ fn references(scene: &Scene<'_>, done: &Called<'_>, words: &[Word]) -> Option<Ve
         return match picks.as_slice() {
             [Pick::Other] => other(scene, done).map(|title| vec![Target::Title(title)]),
             _ => {
-                let chosen = super::act::choose(&picks, &dialogue::counted(scene.history()));
+                let chosen = choose(&picks, &dialogue::counted(scene.history()));
                 let titles = chosen.iter().map(|task| Target::Title(task.title.to_owned()));
                 Some(titles.collect::<Vec<_>>()).filter(|chosen| !chosen.is_empty())
             }

@@ -6,8 +6,10 @@ mod assent;
 mod change;
 mod elision;
 mod header;
+mod join;
 mod list;
 mod many;
+mod moved;
 mod pick;
 mod priority;
 mod refer;
@@ -16,7 +18,9 @@ mod shift;
 mod small;
 mod split;
 mod statement;
+mod talk;
 mod target;
+mod tasks;
 
 use jiff::ZonedDateTime;
 use serde_json::{Map, Value};
@@ -26,14 +30,14 @@ use super::lexicon;
 use super::normalise::{Utterance, Word, norms};
 use super::titles::Titles;
 
-pub(crate) use add::new_tasks;
+pub(crate) use join::joined_titles;
 pub(crate) use list::filter;
 pub(crate) use pick::pick;
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
 pub(crate) use shift::{Shift, amount};
-pub(crate) use split::joined_titles;
 pub(crate) use target::{Target, target};
+pub(crate) use tasks::new_tasks;
 
 /// How much a task matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,6 +254,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         return vec![told];
     }
     let one = parse_one(&whole, known);
+    if let Some(talk) = (one == Intent::Unknown).then(|| small::several_courtesies(&whole)).flatten() {
+        return vec![talk];
+    }
     let lost = matches!(one, Intent::Unknown | Intent::Talk(Talk::OffTopic));
     if let Some(some) = lost.then(|| split::partly(&whole, known)).flatten() {
         return some;
@@ -353,7 +360,7 @@ fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
         .or_else(|| list::parse(utterance, known))
         .or_else(|| many::parse(utterance, known))
         .or_else(|| heaviest(utterance, known))
-        .or_else(|| small::parse_talk(utterance))
+        .or_else(|| talk::parse_talk(utterance))
         .or_else(|| add::parse_bare(utterance, known))
         .unwrap_or(Intent::Unknown)
 }
