@@ -3,11 +3,13 @@
 use serde_json::{Map, Value};
 use voice_core::chat::ToolCall;
 
-use super::act::{ASK_TITLE, Scene, choose};
-use super::context::{self, corrected_title};
+use super::act::{ASK_TITLE, Scene};
+use super::context;
+use super::correct::{correct, other_than};
 use super::dates;
 use super::dialogue::{self, Called, Pending, TaskView, Turn};
 use super::hedge;
+use super::locate::choose;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, Missing, Pick, Target};
 use super::titles;
@@ -38,7 +40,9 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
             let more = parse::parse(&Utterance::new(words.clone()), scene.known());
             more.iter().all(Intent::is_command).then_some(more)
         };
-        return correct(scene, previous, words).or_else(anew).unwrap_or(intents);
+        // "Not so important, make it normal": what is asked for points at what it is about.
+        let pointed = anew().filter(|more| more.iter().all(points_at_it));
+        return pointed.or_else(|| correct(scene, previous, words)).or_else(anew).unwrap_or(intents);
     }
     if let (Intent::Pick(picks), Some(change)) = (intent, dialogue::last_change(previous))
         && picks.as_slice() == [Pick::Other]
@@ -61,8 +65,16 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     intents
 }
 
+/// Whether a command changes what was spoken of last, and says what it becomes.
+fn points_at_it(intent: &Intent) -> bool {
+    matches!(
+        intent,
+        Intent::SetPriority(Target::It, _) | Intent::SetDue(Target::It, Some(_)) | Intent::Shift(Target::It, _)
+    )
+}
+
 /// "And on Thursday?": the same list for another day.
-fn another_day(listed: &Called<'_>, due: dates::Due) -> Intent {
+pub(crate) fn another_day(listed: &Called<'_>, due: dates::Due) -> Intent {
     let mut arguments = listed.call.arguments.clone();
     arguments.insert("due".into(), due.date.to_string().into());
     arguments.insert("limit".into(), dialogue::ASKED.into());
@@ -142,10 +154,21 @@ fn open_question(
     let (_, asked) = scene.understand(previous.user);
     match asked.as_slice() {
         [Intent::Offer(tasks)] => answer_offer(tasks, scene, utterance, intent),
-        [Intent::Incomplete(missing, inner)] => answer_missing(scene, *missing, inner, utterance, intent),
+        [Intent::Incomplete(missing, inner)] => {
+            let filled = answer_missing(scene, *missing, inner, utterance, intent)?;
+            Some(filled.into_iter().map(|intent| due_as_asked(scene, previous, intent)).collect())
+        }
         [asked] => answer_which(scene, asked, utterance, intent),
         _ => None,
     }
+}
+
+/// "Remind me at five" … "to call mom": the date that was said before the title.
+fn due_as_asked(scene: &Scene<'_>, previous: &Turn<'_>, intent: Intent) -> Intent {
+    let Intent::Add(tasks) = intent else { return intent };
+    let (said, _) = scene.understand(previous.user);
+    let due = dates::find_trailing(&norms(&said.words), scene.known().now).map(|(_, due)| due);
+    Intent::Add(tasks.into_iter().map(|task| parse::NewTask { due: task.due.or(due), ..task }).collect())
 }
 
 fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
@@ -391,108 +414,10 @@ fn answer_which(scene: &Scene<'_>, asked: &Intent, utterance: &Utterance, intent
     .filter(|_| scene.current().is_some())
 }
 
-/// "No, I meant Friday": corrects what the turn before did, or did not find.
-pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec<Intent>> {
-    let known = scene.known();
-    let norm = norms(words);
-    let due = dates::parse(&norm, known.now).or_else(|| context::another_time(scene, previous, &norm));
-    let priority = parse::find_priority(&norm);
-    if let Some(other) = another_of_them(scene, previous, &norm) {
-        return Some(other);
-    }
-    let unfound = previous.calls.iter().rev().find(|called| matches!(called.status(), "not_found" | "ambiguous"));
-    if let (Some(called), None) = (unfound, due) {
-        return Some(vec![again_by_title(called, &title(words))]);
-    }
-    let taken_back = previous.calls.iter().any(|called| called.status() == "undone");
-    if let (true, [.., before, _]) = (taken_back, scene.history()) {
-        // "I did A" … "undo" … "I meant B".
-        let change = dialogue::last_change(before).filter(|change| change.call.name != "add_task")?;
-        return known.titles.named(&norm).map(|named| vec![again_by_title(&change, named)]);
-    }
-    let Some(change) = dialogue::last_change(previous) else {
-        let listed = previous.calls.iter().rev().find(|called| called.call.name == "list_tasks")?;
-        return Some(vec![another_day(listed, due?)]);
-    };
-    if let (Some(due), false) = (due, change.call.name == "delete_task") {
-        return Some(vec![Intent::SetDue(Target::It, Some(due))]);
-    }
-    if let (Some(priority), false) = (priority, change.call.name == "delete_task") {
-        return Some(vec![Intent::SetPriority(Target::It, priority)]);
-    }
-    if let ["the" | "that", "other", rest @ ..] | ["other", rest @ ..] = norm.as_slice()
-        && let Some(other) = other_than(scene, &change, rest)
-    {
-        return Some(vec![Intent::Undo, again_by_title(&change, &other)]);
-    }
-    // "I meant the pears", and there are some: the wrong one was renamed.
-    if change.call.name == "rename_task"
-        && let Some(other) = known.titles.named(&norm)
-        && change.task().is_none_or(|task| task.title != other)
-    {
-        return Some(vec![Intent::Undo, again_by_title(&change, other)]);
-    }
-    match change.call.name.as_str() {
-        "add_task" | "rename_task" => {
-            let task = parse::new_tasks(words, false, known).into_iter().next()?;
-            let dated = dates::find_trailing(&norm, known.now).map_or(words.len(), |(start, _)| start);
-            let old = change.task().map_or("", |task| task.title);
-            let new = if dated == words.len() { corrected_title(old, words) } else { task.title };
-            let mut intents = vec![Intent::Rename(Target::It, new)];
-            if task.due.is_some() {
-                intents.push(Intent::SetDue(Target::It, task.due));
-            }
-            Some(intents)
-        }
-        // The wrong task was changed: take that back, and change the right one. Words that name none correct nothing.
-        _ => {
-            let near = known.titles.near(&norm);
-            let named =
-                near.iter().any(|(share, _)| *share >= 0.5) || change.call.name == "complete_task" && near.len() == 1;
-            // The one that fits best, in full: what was changed may sound like it.
-            let most = near.iter().map(|(share, _)| *share).fold(0.0, f64::max);
-            let mut best = near.iter().filter(|(share, _)| *share >= most && most >= 0.99).map(|(_, title)| *title);
-            let only = best.next().filter(|_| best.next().is_none()).map_or_else(|| title(words), str::to_owned);
-            named.then(|| vec![Intent::Undo, again_by_title(&change, &only)])
-        }
-    }
-}
-
-/// "No, the first": another of those between which the caller chose, or which were read out.
-fn another_of_them(scene: &Scene<'_>, previous: &Turn<'_>, words: &[&str]) -> Option<Vec<Intent>> {
-    let picks = parse::pick(&words.join(" "))?;
-    let change = dialogue::last_change(previous).filter(|change| change.call.name != "add_task")?;
-    let history = scene.history();
-    let among = history.iter().rev().take(3).find_map(|turn| match dialogue::pending(turn) {
-        Some(Pending::Choose { among, .. }) if among.len() > 1 => Some(among),
-        _ => None,
-    });
-    let chosen = choose(&picks, &among?);
-    let [task] = chosen.as_slice() else { return None };
-    let again = again_with(&change.call.name, &change.call.arguments, task);
-    (change.task()?.id != task.id).then(|| vec![Intent::Undo, again])
-}
-
 pub(crate) fn again_by_title(called: &Called<'_>, named: &str) -> Intent {
     let mut arguments = called.call.arguments.clone();
     arguments.remove("id");
     arguments.remove("confirmed");
     arguments.insert("title".into(), named.into());
     Intent::Again(called.call.name.clone(), arguments)
-}
-
-/// The one open task that is like the one that was changed but is not it: "the other one", "the other report".
-fn other_than(scene: &Scene<'_>, change: &Called<'_>, words: &[&str]) -> Option<String> {
-    let changed = change.task()?.title;
-    let lower = changed.to_lowercase();
-    let of_it: Vec<&str> = lower.split(' ').collect();
-    let words: Vec<&str> = words.iter().copied().filter(|word| !matches!(*word, "one" | "task")).collect();
-    let mut near = scene.titles.near(if words.is_empty() { &of_it } else { &words });
-    near.retain(|(share, title)| *title != changed && (words.is_empty() || *share >= 0.99));
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
-    match near.as_slice() {
-        [(_, only)] => Some((*only).to_owned()),
-        [(first, title), (second, _), ..] if first > second => Some((*title).to_owned()),
-        _ => None,
-    }
 }

@@ -2,11 +2,14 @@
 //! "no, Joe" replaces.
 
 use super::Answer;
-use super::act::{Scene, by_id, choose};
-use super::answer::{again_by_title, again_with, best_fit, correct};
+use super::act::Scene;
+use super::answer::{again_by_title, again_with, best_fit};
+use super::correct::correct;
 use super::dates;
 use super::dialogue::{self, Called, TaskView, Turn, changes_of};
+use super::follow::follow;
 use super::lexicon;
+use super::locate::{by_id, choose};
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, NewTask, Pick, Talk};
 
@@ -31,7 +34,8 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
     }
     let intents: Vec<Intent> = intents.into_iter().map(settle).collect();
     let [intent] = intents.as_slice() else { return intents };
-    let found = ellipsis(scene, last, utterance, intent)
+    let found = follow(scene, last, utterance, intent)
+        .or_else(|| ellipsis(scene, last, utterance, intent))
         .or_else(|| mended(scene, last, utterance, intent))
         .or_else(|| picked(scene, last, utterance, intent));
     found.unwrap_or(intents)

@@ -90,6 +90,39 @@ pub fn find_trailing(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)
     })
 }
 
+/// Finds a day in the midst of the words, in front of what else belongs to them: "call Bob | tomorrow | about the rent". Answers
+/// where it starts and ends, and what it means.
+pub fn find_inner(words: &[&str], now: &ZonedDateTime) -> Option<(usize, usize, Due)> {
+    let on = |at: usize| matches!(words[at], "today" | "tomorrow" | "tonight" | "on" | "next" | "this");
+    let goes_on = |word: &str| {
+        matches!(
+            word,
+            "after"
+                | "before"
+                | "about"
+                | "with"
+                | "because"
+                | "since"
+                | "so"
+                | "when"
+                | "while"
+                | "if"
+                | "during"
+                | "from"
+                | "for"
+        )
+    };
+    (1..words.len().saturating_sub(1)).find_map(|at| {
+        if !on(at) || matches!(words[at - 1], "after" | "of" | "the" | "from" | "for" | "about" | "until" | "every") {
+            return None;
+        }
+        let (length, due) = parse_parts(Parts::default(), &words[at..], now, Mode::InTitle)?;
+        let end = at + length;
+        (due.day_said && words.get(end).is_some_and(|word| goes_on(word)) && end + 1 < words.len())
+            .then_some((at, end, due))
+    })
+}
+
 /// Finds a date at the start of the words: how many words it has, and what it means.
 pub fn find_leading(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)> {
     let parts = Parts { early: is_early(words), ..Parts::default() };

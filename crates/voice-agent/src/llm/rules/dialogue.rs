@@ -217,7 +217,28 @@ pub(crate) fn number(value: Option<&Value>) -> Option<usize> {
 
 /// The tasks that were spoken of last, in the order in which they were named. Empty if none were.
 pub(crate) fn focus<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
-    turns.iter().rev().find_map(mentioned).unwrap_or_default()
+    let spoken = |turn: &Turn<'a>| {
+        let mut found = mentioned(turn)?;
+        if turn.calls.iter().all(|called| called.call.name == "list_tasks") && asks_first(turn.user) {
+            found.truncate(1);
+        }
+        Some(found)
+    };
+    turns.iter().rev().find_map(spoken).unwrap_or_default()
+}
+
+/// Whether the caller wants to know which task comes first: that one is "it", whatever else is read out with it.
+fn asks_first(said: &str) -> bool {
+    let lower = said.to_lowercase();
+    let words: Vec<&str> = lower
+        .split(|letter: char| !letter.is_alphanumeric() && letter != '\'')
+        .filter(|word| !word.is_empty())
+        .collect();
+    let asks = words.iter().any(|word| matches!(*word, "what" | "what's" | "whats" | "which"));
+    let spans = |pair: &[&str]| matches!(pair, ["next", "week" | "weekend" | "month" | "year" | "few" | "days"]);
+    let day = words.windows(2).any(|pair| spans(pair) || matches!(pair, ["next", day] if day.ends_with("day")));
+    let plural = words.iter().any(|word| matches!(*word, "tasks" | "things" | "ones"));
+    asks && !day && !plural && words.iter().any(|word| matches!(*word, "next" | "first"))
 }
 
 fn mentioned<'a>(turn: &Turn<'a>) -> Option<Vec<TaskView<'a>>> {

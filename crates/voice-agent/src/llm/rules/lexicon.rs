@@ -284,6 +284,8 @@ pub(crate) fn stem(word: &str) -> String {
         return word.to_owned();
     }
     let verb = ["ing", "ed"].into_iter().find_map(|end| word.strip_suffix(end)).filter(|head| head.len() >= 3);
+    // "Inspection" is of "inspect".
+    let verb = verb.or_else(|| word.strip_suffix("ion").filter(|head| head.len() >= 6));
     let plural = word.strip_suffix('s').filter(|head| !head.ends_with(['s', 'u', 'i']));
     let base = verb.or(plural).unwrap_or(word);
     let bytes = base.as_bytes();

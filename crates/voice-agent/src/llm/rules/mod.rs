@@ -7,10 +7,13 @@
 mod act;
 mod answer;
 mod context;
+mod correct;
 pub mod dates;
 mod dialogue;
+mod follow;
 mod hedge;
 mod lexicon;
+mod locate;
 mod normalise;
 mod parse;
 mod reply;

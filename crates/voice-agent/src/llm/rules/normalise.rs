@@ -339,7 +339,14 @@ fn splice(before: Vec<Word>, after: Vec<Word>, now: &ZonedDateTime) -> Vec<Word>
             usize::from(stripped == 0 && matches!(before[start].norm.as_str(), "by" | "on" | "for" | "until" | "to"));
         return before[..start + keep].iter().cloned().chain(after).collect();
     }
-    let same = before.iter().rposition(|word| word.norm == after[0].norm && word.norm != "to");
+    // "I need to buy, no wait, order a cake": a verb stands for the verb before it.
+    let before_norms = norms(&before);
+    let introduced = |at: &usize| {
+        matches!(before_norms[at - 1], "to" | "add" | "and" | "please" | "also")
+            && lexicon::starts_verb(&before_norms[*at..])
+    };
+    let verb = || lexicon::starts_verb(&after_norms).then(|| (1..before.len()).rev().find(introduced)).flatten();
+    let same = before.iter().rposition(|word| word.norm == after[0].norm && word.norm != "to").or_else(verb);
     // The second attempt restarts at a word of the first, or replaces as many words as it has.
     let cut = same.filter(|at| *at > 0).unwrap_or_else(|| before.len().saturating_sub(after.len()).max(1));
     before[..cut].iter().cloned().chain(after).collect()

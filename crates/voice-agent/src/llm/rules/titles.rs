@@ -83,6 +83,15 @@ impl Titles {
         self.0.iter().rev().find(literal).or_else(|| self.0.iter().rev().find(fits)).map(|title| title.text.as_str())
     }
 
+    /// Whether the words have all that the title says.
+    pub(crate) fn is_said(&self, title: &str, words: &[&str]) -> bool {
+        let said = meaningful(words);
+        let telling = |entry: &&Entry| !is_small(&entry.word);
+        self.0.iter().filter(|known| known.text == title).any(|known| {
+            known.entries().iter().filter(telling).all(|entry| said.iter().any(|word| entry.is_like(word)))
+        })
+    }
+
     /// Whether there are titles, and all are such, in lower case.
     pub(crate) fn all(&self, is_such: impl Fn(&str) -> bool) -> bool {
         !self.0.is_empty() && self.0.iter().all(|title| is_such(&title.lower))

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, norms, title};
-use super::priority::{leading_priority, trailing_priority};
+use super::super::normalise::{Utterance, Word, norms};
+use super::priority::leading_priority;
 use super::rule::{Match, Rule, first_match, rules};
-use super::{Intent, Known, Missing, NewTask, joined_titles};
+use super::{Intent, Known, Missing, NewTask, new_tasks};
 
 /// With a word that says clearly that a task is to be added; whatever follows is its title.
 static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -85,8 +85,30 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             dates::parse(&norms(found.words("rest")), found.known.now)?;
             Some(build(&words, false, None, found.known))
         }),
-        (r"(?:schedule|plan|pencil in) (?P<t>(?:a|an|my|the|our) .+)", |found| {
+        // "Put lunch with Maria on Wednesday at noon": a thing with a day; "put the bins out on Friday" is something to do.
+        (r"(?:put|pop|stick) (?P<t>.+)", |found| {
             let words = found.words("t");
+            let (start, _) = dates::find_trailing(&norms(words), found.known.now).filter(|(start, _)| *start > 0)?;
+            let linked = matches!(words[start].norm.as_str(), "on" | "for" | "at" | "tomorrow" | "next");
+            let particle = matches!(
+                words[start - 1].norm.as_str(),
+                "out" | "away" | "up" | "down" | "back" | "in" | "off" | "on" | "together" | "aside" | "over"
+            );
+            let placed = words[..start].iter().any(|word| {
+                matches!(
+                    word.norm.as_str(),
+                    "in" | "into" | "on" | "under" | "onto" | "up" | "out" | "away" | "the" | "my"
+                )
+            });
+            (linked && !particle && !placed).then(|| marked(found)).flatten()
+        }),
+        (r"(?:schedule|plan|pencil in) (?P<t>.+)", |found| {
+            let words = found.words("t");
+            // "Plan B on Friday" and "plan ahead" are none of it.
+            let article = matches!(words.first()?.norm.as_str(), "a" | "an" | "my" | "the" | "our");
+            if !article && found.utterance_text().starts_with("plan ") {
+                return None;
+            }
             let (start, _) = dates::find_trailing(&norms(words), found.known.now)?;
             let known = found.known.titles.named(&norms(&words[..start])).is_some();
             (!known).then(|| marked(found)).flatten()
@@ -138,6 +160,10 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:write down|put down|note down|jot down|take a note|make a note|note|write|take down)(?: that i (?:need|have) to| of| to| that)? (?P<t>.+)",
             |found| {
+                // "Write to Ada" is something to do.
+                if found.utterance_text().starts_with("write to ") {
+                    return None;
+                }
                 // "Note that it's urgent" is about a task, and none.
                 let first = found.words("t").first().map_or("", |word| word.norm.as_str());
                 if matches!(first, "it's" | "it" | "that's" | "this" | "that") {
@@ -242,6 +268,13 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
     if said.ends_with(" need") && !lexicon::starts_verb(&words) && few && !is_about_us(&words) {
         return lacking(found);
     }
+    // "I have to see the doctor on Friday" is an appointment; "I need to see my list" is none.
+    let appointed = words.first() == Some(&"see")
+        && (dates::find_trailing(&words, found.known.now).is_some()
+            || dates::find_inner(&words, found.known.now).is_some());
+    if appointed {
+        return marked(found);
+    }
     if matches!(
         words.first(),
         Some(&"see" | &"hear" | &"know" | &"help" | &"a" | &"some" | &"no" | &"nothing" | &"any" | &"that" | &"it")
@@ -314,144 +347,4 @@ fn build(words: &[Word], several: bool, lead: Option<&str>, known: Known<'_>) ->
     let priority = lead.map(|lead| if lead.contains("low") { super::Priority::Low } else { super::Priority::High });
     let with_lead = |task: NewTask| NewTask { priority: task.priority.or(priority), ..task };
     Intent::Add(tasks.into_iter().map(with_lead).collect())
-}
-
-/// Most tasks from one sentence.
-const MAX_TASKS: usize = 12;
-
-/// The tasks that these words describe, each with its date and priority taken out of its title.
-pub(crate) fn new_tasks(words: &[Word], several: bool, known: Known<'_>) -> Vec<NewTask> {
-    let parts = joined_titles(words, several, known);
-    let parts = if parts.len() > MAX_TASKS { vec![words] } else { parts };
-    let mut tasks: Vec<NewTask> = parts.iter().filter_map(|part| new_task(part, known)).collect();
-    // "… and on Saturday pick it up": a day in front is of that part alone.
-    let own_day =
-        parts.last().is_some_and(|part| parts.len() > 1 && dates::find_leading(&norms(part), known.now).is_some());
-    // "buy milk and call John tomorrow" means both.
-    if let [first @ .., last] = tasks.as_mut_slice()
-        && !own_day
-        && first.iter().all(|task| task.due.is_none())
-    {
-        for task in first {
-            task.due = last.due;
-        }
-    }
-    tasks
-}
-
-fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
-    let mut words = words;
-    let (mut due, mut priority) = (None, None);
-    if let Some((length, found)) = leading_priority(&norms(words))
-        && length < words.len()
-    {
-        priority = Some(found);
-        words = &words[length..];
-    }
-    // Date and priority may follow each other in any order.
-    for _ in 0..3 {
-        let norm = norms(words);
-        if due.is_none()
-            && let Some((start, found)) = dates::find_trailing(&norm, known.now)
-            && !words[start..].iter().any(|word| word.quoted)
-        {
-            due = Some(found);
-            // "Later today".
-            let later = start > 1 && words[start - 1].norm == "later" && norm[start] == "today";
-            words = without_dangling(&words[..start - usize::from(later)]);
-        } else if let Some((start, found)) = trailing_priority(words)
-            && start > 0
-        {
-            priority = priority.or(Some(found));
-            words = without_dangling(&words[..start]);
-        } else {
-            break;
-        }
-    }
-    let norm = norms(words);
-    if due.is_none()
-        && let Some((length, found)) = dates::find_leading(&norm, known.now)
-        && length < words.len()
-        && !words[0].quoted
-    {
-        due = Some(found);
-        words = &words[length..];
-    }
-    while words.len() > 1 && matches!(words[0].norm.as_str(), "to" | "that" | "called") && !words[0].quoted {
-        words = &words[1..];
-    }
-    words = without_duty(words);
-    let words = repetition_last(words);
-    let title = title(&words);
-    // "Add the": the rest is still to come.
-    let says =
-        words.iter().any(|word| word.quoted || !matches!(word.norm.as_str(), "the" | "a" | "an" | "and" | "or" | "my"));
-    (says && !title.is_empty()).then_some(NewTask { title, due, priority })
-}
-
-/// Without the "I must" of "note that I must send the invoice".
-fn without_duty(words: &[Word]) -> &[Word] {
-    match norms(words).as_slice() {
-        ["i" | "we", "need" | "have" | "ought" | "got", "to", _, ..] => &words[3..],
-        ["i" | "we", "must" | "should" | "shall", _, _, ..] => &words[2..],
-        _ => words,
-    }
-}
-
-/// What may stand between a title and its date, and belongs to the date.
-const BEFORE_DATES: [&[&str]; 6] = [
-    &["no", "later", "than"],
-    &["not", "later", "than"],
-    &["first", "thing"],
-    &["at", "the", "latest"],
-    &["sometime"],
-    &["latest"],
-];
-
-/// "every morning to stretch" is "stretch every morning".
-fn repetition_last(words: &[Word]) -> Vec<Word> {
-    let hinge = words.iter().take(4).position(|word| word.norm == "to");
-    match hinge {
-        Some(at) if words[0].norm == "every" && at > 0 && at + 1 < words.len() => {
-            words[at + 1..].iter().chain(&words[..at]).cloned().collect()
-        }
-        _ => words.to_vec(),
-    }
-}
-
-/// Without "and it's", "which is" that a date or a priority left behind.
-fn without_dangling(words: &[Word]) -> &[Word] {
-    let mut words = words;
-    let ends =
-        |words: &[Word]| BEFORE_DATES.iter().find(|phrase| norms(words).ends_with(phrase)).map(|phrase| phrase.len());
-    if let Some(length) = ends(words).filter(|length| *length < words.len()) {
-        words = &words[..words.len() - length];
-    }
-    while let [rest @ .., last] = words
-        && !last.quoted
-        // "Send it" keeps its word; in "…, make it" and "… and it" it belongs to the date.
-        && (last.norm != "it"
-            || rest.last().is_some_and(|word| word.pauses() || matches!(word.norm.as_str(), "and" | "make" | "mark" | "with")))
-        && matches!(
-            last.norm.as_str(),
-            "and"
-                | "it's"
-                | "is"
-                | "which"
-                | "that's"
-                | "due"
-                | "it"
-                | "make"
-                | "with"
-                | "as"
-                | "mark"
-                | "be"
-                | "should"
-                | "deadline"
-        )
-        && !rest.is_empty()
-    {
-        words = rest;
-    }
-    words
 }

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title, tokenise};
-use super::priority::{find_priority, plain_priority, trailing_priority};
+use super::moved::changed;
+use super::priority::find_priority;
 use super::rule::{Match, Rule, first_match, rules};
 use super::{Intent, Known, Missing, Priority, Target, joined_titles, target};
 
@@ -68,7 +69,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:get rid of|drop|take off|throw away|forget about|cancel|scratch) (?P<t>.+)", |found| {
             deletes_known(found)
         }),
-        (r"(?:take|knock) (?P<t>.+?) off(?: (?:of )?(?:it|there|that))?", |found| deletes_known(found)),
+        (r"(?:take|knock) (?P<t>.+?) off(?: (?:of )?(?:it|there|that))?(?: again)?", |found| deletes_known(found)),
         (
             r"(?:swap|switch|exchange|trade|flip)(?: round| around| over)? (?P<t>.+?)(?: round| around| over| with each other)?",
             |found| swapped(found),
@@ -88,7 +89,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (
             r"(?:mark|set|make|put) (?P<t>.+?) (?:as |to |back to |back on )?(?:not done|undone|open|open again|incomplete|unfinished|not finished|to-?do again|my list|the list|not complete|not completed)",
-            |found| reopen(found),
+            // "Put those on my list" adds.
+            |found| {
+                let listed = found.utterance_text().ends_with(" list");
+                let back = found.all_words().iter().any(|word| word.norm == "back");
+                (!listed || back).then(|| reopen(found)).flatten()
+            },
         ),
         (
             r"(?P<t>.+?) (?:is|are|was)(?: actually)?(?: not|n't)(?: actually| really)? {DONE}(?: yet| after all)?|(?P<u>.+?) (?:isn't|wasn't|aren't)(?: actually| really)? {DONE}(?: yet| after all)?|i (?:haven't|didn't|have not|did not)(?: actually| really)? (?:done|do|finished|finish|completed|complete) (?P<v>.+?)(?: yet| after all)?",
@@ -102,6 +108,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"i (?:haven't|have not|didn't|did not|never)(?: actually| really)? (?P<v>[a-z]+) (?P<t>.+?)(?: yet| after all)?",
             |found| {
                 let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
+                // "I didn't catch it" asks to hear it again.
+                if matches!(target(found.words("t")), Some(Target::It | Target::Them)) {
+                    return None;
+                }
                 let named = format!("{base} {}", title(found.words("t")));
                 lexicon::starts_verb(&[base.as_str()]).then_some(Intent::Reopen(Target::Title(named)))
             },
@@ -113,6 +123,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| complete(found),
         ),
         (r"(?:mark|set|check|tick) (?:as )?{DONE} (?P<t>.+)", |found| complete(found)),
+        // "Mark the phone bill as paid".
+        (r"(?:mark|set|count) (?P<t>.+?) as (?:already )?(?P<v>[a-z]+)", |found| {
+            let verb = lexicon::present_of(found.text("v"))?;
+            let known = found.known.titles.named(&norms(found.words("t"))).is_some();
+            let pointed = !matches!(target(found.words("t")), Some(Target::Title(_)) | None);
+            let ends =
+                !matches!(verb.as_str(), "plan" | "start" | "schedule" | "move" | "stop" | "set" | "open" | "cancel");
+            (ends && (known || pointed)).then(|| complete(found)).flatten()
+        }),
         (
             r"(?:cross|check|tick|strike|scratch|take|mark|chuck|crossed|checked|ticked|cause|crossing) (?:off|out|of|it off|off of) (?P<t>.+?)(?: (?:from|off|on|of) {MY} {LIST})?",
             |found| complete(found),
@@ -157,6 +176,19 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:call|name|title) (?P<t>it|that|that one|this|this one|the last one|that task|the task) (?P<n>.+?)(?: instead)?",
             |found| (!matches!(found.text("n"), "a day" | "off")).then(|| rename(found)).flatten(),
         ),
+        // "Call the party for Jan surprise party for Jan": the whole title, and a new one that has a word of it.
+        (r"(?:call|name|title) (?P<x>.+)", |found| {
+            let words = found.words("x");
+            let norm = norms(words);
+            let titles = found.known.titles;
+            let said = |end: usize| titles.named(&norm[..end]).filter(|title| titles.is_said(title, &norm[..end]));
+            let end = (1..words.len()).find(|end| said(*end).is_some())?;
+            let old = said(end)?;
+            let lower = old.to_lowercase();
+            let reuses =
+                norm[end..].iter().any(|word| !lexicon::is_small(word) && lower.split(' ').any(|of| of == *word));
+            reuses.then(|| Intent::Rename(Target::Title(old.to_owned()), title(&words[end..])))
+        }),
         (
             r"(?:it should be called|it's called|that should be called|the title should be|the name should be|change the (?:title|name) to|change its (?:title|name) to|change the wording to) (?P<n>.+)",
             |found| Some(Intent::Rename(Target::It, title(found.words("n")))),
@@ -232,7 +264,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     first_match(&RULES, utterance, known)
 }
 
-fn incomplete(missing: Missing, intent: Intent) -> Intent {
+pub(super) fn incomplete(missing: Missing, intent: Intent) -> Intent {
     Intent::Incomplete(missing, Box::new(intent))
 }
 
@@ -368,121 +400,4 @@ fn priority_of(found: &Match<'_>) -> Option<Intent> {
         Some(priority) => Intent::SetPriority(target, priority),
         None => incomplete(Missing::Priority, Intent::SetPriority(target, Priority::Normal)),
     })
-}
-
-/// "Move X to Friday", "make X urgent": told apart by what stands at the end.
-fn changed(found: &Match<'_>) -> Option<Intent> {
-    let words = without_same_time(found.words("x"));
-    let norm = norms(words);
-    // "Make that Thursday" may be a correction, and is a new date either way.
-    let verb = found.utterance_text().split(' ').next().unwrap_or_default();
-    if let Some((start, due)) = dates::find_trailing(&norm, found.known.now).or_else(|| by_a_while(&norm, found.known))
-    {
-        let named_words = without_tail(without_old_day(&words[..start], found.known));
-        let named = if start == 0 { Target::It } else { target(named_words)? };
-        // "Make a cake tomorrow" and "put out the trash tonight" are things to do; "… to tomorrow", "… due tomorrow" are not.
-        let linked = matches!(norm[start], "to" | "due" | "until" | "till")
-            || matches!(norm.get(start.wrapping_sub(1)), Some(&"be" | &"due" | &"to"));
-        let postponing = matches!(verb, "postpone" | "reschedule" | "snooze" | "defer" | "delay");
-        let pointed = !matches!(named, Target::Title(_));
-        let known = found.known.titles.named(&norms(named_words)).is_some();
-        return (linked || postponing || pointed || known).then_some(Intent::SetDue(named, Some(due)));
-    }
-    // "Make it seven thirty".
-    if let ["it" | "that", rest @ ..] = norm.as_slice()
-        && matches!(verb, "make" | "set" | "put" | "move" | "change")
-        && let Some(due) = dates::parse(&[&["at"], rest].concat(), found.known.now)
-    {
-        return Some(Intent::SetDue(Target::It, Some(due)));
-    }
-    // "Move gym to 8", "… to nine fifteen": an hour, because a move ends in a date.
-    if let Some(at) = norm.iter().rposition(|word| *word == "to").filter(|at| *at > 0)
-        && matches!(verb, "move" | "change" | "shift" | "push" | "reschedule" | "set" | "make" | "put")
-        && let Some(due) = dates::parse(&[&["at"], &norm[at + 1..]].concat(), found.known.now)
-    {
-        let named = target(&words[..at])?;
-        let known = !matches!(named, Target::Title(_)) || found.known.titles.named(&norm[..at]).is_some();
-        return known.then_some(Intent::SetDue(named, Some(due)));
-    }
-    if let Some((start, priority)) = trailing_priority(words).or_else(|| plain_priority(words, found.known)) {
-        let named = if start == 0 { Target::It } else { target(without_tail(&words[..start]))? };
-        return Some(Intent::SetPriority(named, priority));
-    }
-    let moving = ["move", "postpone", "reschedule", "delay", "push", "snooze", "defer", "shift"];
-    if !moving.contains(&verb) {
-        return None;
-    }
-    // "Move the couch" is a thing to do, unless there is such a task on the list.
-    let target = target(words)?;
-    let known = !matches!(target, Target::Title(_)) || found.known.titles.named(&norm).is_some();
-    if known || matches!(verb, "postpone" | "reschedule" | "snooze") {
-        return Some(incomplete(Missing::Date, Intent::SetDue(target, None)));
-    }
-    // "Move the dentist to the afternoon": which task is clear, and only to when is not.
-    let named =
-        (1..words.len()).rev().filter(|end| matches!(norm[*end], "to" | "until" | "till" | "from" | "into" | "by"));
-    named.map(|end| &words[..end]).find_map(|named| {
-        let target = super::target(named)?;
-        let known = !matches!(target, Target::Title(_)) || found.known.titles.named(&norms(named)).is_some();
-        known.then(|| incomplete(Missing::Date, Intent::SetDue(target, None)))
-    })
-}
-
-/// "The dentist from Friday": the day that it had until now is none of its name.
-fn without_old_day<'a>(words: &'a [Word], known: Known<'_>) -> &'a [Word] {
-    let norm = norms(words);
-    let from = norm.iter().rposition(|word| *word == "from").filter(|at| *at > 0);
-    let dated = from.filter(|at| dates::parse(&norm[at + 1..], known.now).is_some());
-    // "Everything from Friday" is all of that day.
-    dated.filter(|at| known.titles.named(&norm[..*at]).is_some()).map_or(words, |at| &words[..at])
-}
-
-/// A day alone keeps the hour that the task has: "same time" says no more.
-fn without_same_time(words: &[Word]) -> &[Word] {
-    let kept = match norms(words).as_slice() {
-        [rest @ .., "at", "the", "same", "time"] => rest.len(),
-        [rest @ .., "the" | "at", "same", "time"] => rest.len(),
-        [rest @ .., "same", "time"] => rest.len(),
-        all => all.len(),
-    };
-    &words[..kept]
-}
-
-/// "… by two days": from today.
-fn by_a_while(words: &[&str], known: Known<'_>) -> Option<(usize, dates::Due)> {
-    let at = words.iter().rposition(|word| *word == "by" || *word == "a")?;
-    let from = if words[at] == "by" { at + 1 } else { at };
-    let mut phrase = vec!["in"];
-    phrase.extend(&words[from..]);
-    dates::parse(&phrase, known.now).map(|due| (at, due))
-}
-
-fn without_tail(words: &[Word]) -> &[Word] {
-    let mut words = words;
-    while let [rest @ .., last] = words
-        && matches!(
-            last.norm.as_str(),
-            "to" | "be"
-                | "is"
-                | "as"
-                | "back"
-                | "due"
-                | "a"
-                | "two"
-                | "out"
-                | "off"
-                | "till"
-                | "for"
-                | "on"
-                | "my"
-                | "the"
-                | "forward"
-                | "in"
-                | "up"
-        )
-        && !rest.is_empty()
-    {
-        words = rest;
-    }
-    words
 }

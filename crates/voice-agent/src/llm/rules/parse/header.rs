@@ -44,7 +44,8 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
 
 /// Words of which a heading may consist.
 const HEADING: &str = "todo to-do task reminder note new add list the my a to do following these also another remember memo more \
-    shopping two three four five several things items on put for me tasks todos to-dos reminders one thing last next oh and";
+    shopping two three four five several things items on put for me tasks todos to-dos reminders one thing last next oh and \
+    take write jot down this that";
 /// Those that announce several tasks.
 const SEVERAL: &str = "tasks todos to-dos reminders things items following list two three four five several";
 

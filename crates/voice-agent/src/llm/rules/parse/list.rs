@@ -37,7 +37,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::List(Filter { status: Some("open"), due: Some("overdue".into()), ..Filter::default() })),
         ),
         (
-            r"(?:am i|are we|i'm|we're) (?:free|busy|available)(?: .+)?|(?:what (?:did|have) i (?:miss|missed|forget|forgotten)|(?:did|have) i (?:miss|missed|forget|forgotten) (?:anything|something))",
+            r"(?:am i|are we|i'm|we're) (?:free|busy|available)(?: .+)?|(?:(?:what (?:did|have) i|(?:is there )?anything (?:that )?i(?:'ve)?) (?:miss|missed|forget|forgotten|forgot)|(?:did|have) i (?:miss|missed|forget|forgotten) (?:anything|something))",
             |found| {
                 let missed = ["miss", "forg"].iter().any(|word| found.utterance_text().contains(word));
                 let due = if missed { Some("overdue".to_owned()) } else { due(found.utterance_text(), found.known) };
@@ -84,7 +84,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             Some(Intent::When(title(found.words("t"))))
         }),
         (
-            r"(?:is|are|was) (?:the |my )?(?P<t>.+?) (?:already )?(?:done|finished|completed|still open|on (?:my|the) list|due)(?: yet)?",
+            r"(?:is|are|was) (?:the |my )?(?P<t>.+?) (?:already |still )*(?:done|finished|completed|open|on (?:my|the) list|on there|there|due)(?: yet)?",
             |found| {
                 let what = found.text("t");
                 (!what.starts_with("there ")
@@ -144,7 +144,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
-            r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what(?:'s| is)? (?:comes?|coming|coming up)|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what (?:else )?(?:have i|do i have|i have) (?:got|left|to do)(?: .*)?|what have i got(?: .*)?|what else do i have(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?",
+            r"(?:{SHOW} {ME}(?:all )?(?:of )?(?:the |my )?(?:things|stuff|everything|them|what i have|what's left|what's there|the list|completed ones|done ones)|what (?:have i|did i) (?:just |already )?(?:got|done|finish(?:ed)?|complete(?:d)?|accomplish(?:ed)?|get done|do)|what(?:'s| is| else is)? (?:left|next|up next|there|open|outstanding|remaining|pending)|what remains|what(?:'s| is)? (?:comes?|coming|coming up)|what i (?:have|need|should|must|ought)(?: .*)?|what's for (?:today|tomorrow)|what (?:do|should|must|can) i (?:do|start with|need to do|have to do|have|have to get done|work on)(?: .*)?|what(?:'s| is) (?:up|happening|planned|scheduled|going on) (?:for )?(?P<d>.+)|what(?:'s| is) (?:my day|my week)(?: .*)?|what (?:else )?(?:have i|do i have|i have) (?:got|left|to do)(?: .*)?|what have i got(?: .*)?|what else do i have(?: .*)?|how (?:does|is) my (?:day|week|list)(?: .*)?)(?: .*)?",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
@@ -201,7 +201,37 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 });
 
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    first_match(&RULES, utterance, known)
+    of_a_day(utterance, known).or_else(|| first_match(&RULES, utterance, known))
+}
+
+/// "What does Wednesday look like?", "tell me what's on for next week", "show me Friday": a question in which nothing but a day is
+/// named.
+fn of_a_day(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    const ASKING: &str =
+        "what what's whats how how's show tell give read list see check do does is are am anything any which";
+    const EMPTY: &str = "what what's whats how how's show tell give read list see check do does is are am anything any which i i've me         my we us our there have got get going on for to of the a look looks looking like plan plans planned schedule scheduled         happening coming up this that's in at by so and tasks things task thing stuff list agenda need about else still be         been free busy with please out off";
+    let words = norms(&utterance.words);
+    let listed = |list: &str, word: &str| list.split_ascii_whitespace().any(|entry| entry == word);
+    if !listed(ASKING, words.first()?) || words.len() > 14 {
+        return None;
+    }
+    let span = |at: usize| {
+        let named =
+            dates::find_leading(&words[at..], known.now).filter(|(_, due)| due.day_said).map(|(length, _)| length);
+        let range = matches!(words[at..], ["next" | "this", "week" | "weekend" | "month", ..]).then_some(2);
+        named.max(range)
+    };
+    let mut dated = false;
+    let mut at = 0;
+    while at < words.len() {
+        // A preposition belongs to its day.
+        match (listed(EMPTY, words[at]), span(at)) {
+            (false, Some(length)) => (dated, at) = (true, at + length),
+            (true, _) => at += 1,
+            (false, None) => return None,
+        }
+    }
+    dated.then(|| Intent::List(filter(&utterance.text, known)))
 }
 
 /// "Did I pay the bill?" asks for a task, done or not.
@@ -277,7 +307,8 @@ pub(crate) fn filter(text: &str, known: Known<'_>) -> Filter {
         || has("accomplished")
         || has("accomplish")
         || text.contains("did i do")
-        || text.contains("did i finish");
+        || text.contains("did i finish")
+        || text.contains("i just finish");
     let undone = text.contains("not done")
         || text.contains("undone")
         || text.contains("not finished")

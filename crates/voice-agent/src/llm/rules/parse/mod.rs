@@ -1,12 +1,15 @@
 //! What the caller wants, from the words alone. What "it" or "yes" refers to is found out later (`answer`, `act`).
 
+mod about;
 mod add;
 mod assent;
 mod change;
 mod elision;
 mod header;
+mod join;
 mod list;
 mod many;
+mod moved;
 mod pick;
 mod priority;
 mod refer;
@@ -15,7 +18,9 @@ mod shift;
 mod small;
 mod split;
 mod statement;
+mod talk;
 mod target;
+mod tasks;
 
 use jiff::ZonedDateTime;
 use serde_json::{Map, Value};
@@ -25,14 +30,14 @@ use super::lexicon;
 use super::normalise::{Utterance, Word, norms};
 use super::titles::Titles;
 
-pub(crate) use add::new_tasks;
+pub(crate) use join::joined_titles;
 pub(crate) use list::filter;
 pub(crate) use pick::pick;
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
 pub(crate) use shift::{Shift, amount};
-pub(crate) use split::joined_titles;
 pub(crate) use target::{Target, target};
+pub(crate) use tasks::new_tasks;
 
 /// How much a task matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,6 +254,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         return vec![told];
     }
     let one = parse_one(&whole, known);
+    if let Some(talk) = (one == Intent::Unknown).then(|| small::several_courtesies(&whole)).flatten() {
+        return vec![talk];
+    }
     let lost = matches!(one, Intent::Unknown | Intent::Talk(Talk::OffTopic));
     if let Some(some) = lost.then(|| split::partly(&whole, known)).flatten() {
         return some;
@@ -270,7 +278,7 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     // What would only be offered may be a command about a task on the list, and a remark.
     let remarked = || {
         let clear = |command: &Intent| names_known(command, known) || matches!(command, Intent::Reopen(_));
-        before_a_remark(&plain, known).filter(clear)
+        before_a_remark(&plain, known).filter(clear).or_else(|| about::parse(&plain, known))
     };
     if let Some(command) = matches!(first, Intent::Offer(_)).then(remarked).flatten() {
         return command;
@@ -294,7 +302,10 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
         return command;
     }
     // "Yes please do" is more than its courtesies.
-    assent::parse(&utterance.text).or_else(|| by_sound(&plain, known)).unwrap_or(Intent::Unknown)
+    assent::parse(&utterance.text)
+        .or_else(|| about::parse(&plain, known))
+        .or_else(|| by_sound(&plain, known))
+        .unwrap_or(Intent::Unknown)
 }
 
 /// Without what the caller did not mean: "it's tomorrow, not Friday".
@@ -349,7 +360,7 @@ fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
         .or_else(|| list::parse(utterance, known))
         .or_else(|| many::parse(utterance, known))
         .or_else(|| heaviest(utterance, known))
-        .or_else(|| small::parse_talk(utterance))
+        .or_else(|| talk::parse_talk(utterance))
         .or_else(|| add::parse_bare(utterance, known))
         .unwrap_or(Intent::Unknown)
 }
@@ -430,6 +441,7 @@ fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         for task in &mut tasks {
             task.due = task.due.or(Some(due));
         }
+        split::share_day_among(&mut tasks, &mut due.day_said.then_some(due.date));
         tasks
     };
     match parse_exact(&small::without_courtesies(&rest), known) {

@@ -39,11 +39,15 @@ impl Shift {
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:push|move|put|postpone|delay|shift|bump|reschedule|set|defer|snooze|extend|make|bring|pull|change|start|do|have)(?: (?P<t>.+?))?(?: (?P<w>back|out|off|forward|forwards|ahead|up|on|further|later|earlier))?(?: by| for)? (?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|mins?|hours?|days?|weeks?|fortnights?|months?))(?P<x> (?:later|earlier|sooner|back|forward|forwards|further|ahead|out|more))?",
+            r"(?:push|move|put|postpone|delay|shift|bump|reschedule|set|defer|snooze|extend|make|bring|pull|change|start|do|have)(?: (?P<t>.+?))?(?: (?P<w>back|out|off|forward|forwards|ahead|up|on|further|later|earlier))?(?: by| for)? (?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|mins?|hours?|days?|weeks?|fortnights?|months?))(?P<x> (?:later|earlier|sooner|back|forward|forwards|further|ahead|out|more))?(?: than (?:that|it|planned|now|before|it is))?",
             |found| moved(found),
         ),
         (
-            r"(?:(?P<t>.+?)(?: is| starts| begins| will be| happens| comes|'s| has to be| should be)? )??(?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
+            r"(?:(?P<t>.+?)(?: is| starts| begins| will be| happens| comes|'s| has to be| should be)? )??(?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))(?: than (?:that|it|planned|now|before|it is))?",
+            |found| moved(found),
+        ),
+        (
+            r"(?:i|we)(?:'d like| need| want| would like| have to have) (?P<t>.+?) (?P<n>(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
             |found| moved(found),
         ),
         (
@@ -53,6 +57,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let by = amount(found.text("n")).filter(|_| longer)?;
                 Some(Intent::Shift(known_target(found)?, by))
             },
+        ),
+        (
+            r"(?P<t>.+?)(?:'s| has| have| is| was| got| gets| will be)? (?:been |being |got |now )*(?:moved|pushed|postponed|put|delayed|shifted|brought)(?: (?P<w>back|out|off|forward|forwards|up))?(?: by)? (?P<n>(?:another )?(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?|months?))(?P<x> (?:later|earlier|back|forward))?",
+            |found| moved(found),
         ),
         (
             r"(?P<t>.+?)(?:'s| has| have| is| was| got| gets| will be)? (?:been |being |got |now )*(?:moved|pushed|postponed|rescheduled|delayed|shifted|put off|changed|brought forward|moved up|pushed back)(?: back| out| forward| up)?(?: to| until| till| by| for)? (?P<d>.+)",
@@ -71,6 +79,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| needed(found),
         ),
         (r"(?P<t>.+?)(?: is|'s| starts| begins) (?:now )?at (?P<d>.+?)(?: now| instead)?", |found| at_hour(found)),
+        (
+            r"(?P<t>.+?)(?: is|'s| are| was| has been| have been)? (?:now )?(?:coming|happening|taking place|starting|arriving|scheduled|planned|comes|starts|begins|happens|takes place|arrives|only works|works)(?: over| round| by)?(?: now)? (?P<d>.+?)(?: now| instead)?",
+            |found| told(found),
+        ),
         (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
         (r"(?:skip|scrap|drop|forget|ditch|cancel) (?P<t>.+?)(?: this time| today| after all)?", |found| {
             known_target(found)
@@ -88,6 +100,16 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 pub(super) fn instead(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let norm = norms(&utterance.words);
     let norm = norm.strip_suffix(&["please"]).unwrap_or(&norm).strip_suffix(&["instead"])?;
+    let norm = match norm {
+        ["how" | "what", "about", rest @ ..]
+        | ["let's", "say" | "do", rest @ ..]
+        | ["maybe" | "rather" | "better", rest @ ..]
+            if !rest.is_empty() =>
+        {
+            rest
+        }
+        norm => norm,
+    };
     let (start, due) = (0..norm.len()).find_map(|start| {
         let hour = matches!(norm[start], "to" | "for").then(|| [&["at"], &norm[start + 1..]].concat());
         let linked = start == 0 || matches!(norm[start], "at" | "on" | "to" | "for" | "by" | "tomorrow" | "next");
@@ -162,14 +184,17 @@ fn moved(found: &Match<'_>) -> Option<Intent> {
     let by = found.utterance_text().contains(" by ")
         || found.text("n").starts_with("another")
         || found.text("n").starts_with("one more");
-    let postpones = matches!(verb, "postpone" | "delay" | "push" | "defer" | "snooze" | "extend")
-        && !found.text("t").ends_with(" in");
+    let told = [" postponed", " delayed", " pushed"].iter().any(|verb| found.utterance_text().contains(verb));
+    let postpones = told
+        || matches!(verb, "postpone" | "delay" | "push" | "defer" | "snooze" | "extend")
+            && !found.text("t").ends_with(" in");
     let directed = way.iter().any(|word| !word.is_empty());
     if !directed && !by && !postpones {
         return None;
     }
     let earlier = way.iter().any(|word| matches!(*word, "earlier" | "sooner"))
         || matches!(verb, "bring" | "pull") && !way.contains(&"back")
+        || found.utterance_text().contains("brought forward")
         || matches!(verb, "move" | "bring" | "pull")
             && way.iter().any(|word| matches!(*word, "forward" | "forwards" | "up"));
     let sign = if earlier { -1 } else { 1 };

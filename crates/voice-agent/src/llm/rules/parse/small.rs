@@ -7,6 +7,7 @@ use super::super::lexicon;
 use super::super::normalise::{Utterance, Word};
 use super::super::titles::Titles;
 use super::rule::{Rule, first_match, rules};
+use super::talk::{NOW, parse_talk};
 use super::{Intent, Known, Talk};
 
 /// Without "hey", "please", "could you", "thanks" around the rest, unless nothing would be left.
@@ -262,12 +263,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::More),
         ),
         (
-            r"(?:(?:please |can you |could you |i didn't |i did not |sorry )*(?:what was that|what did you say|say that again|say it again|repeat that|repeat|repeat it|come again|pardon|pardon me|excuse me|what|sorry|once more|one more time|i didn't catch that|catch that|hear that|hear you|i didn't get that|didn't hear you|i missed that|what was it|huh|again))(?: (?:again|please|once more|one more time|sorry|me|what was that|what))*",
+            r"(?:(?:please |can you |could you |sorry |(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it) |i didn't |i did not |i missed that )*(?:what was that|what did you say|say that again|say it again|repeat that|repeat|repeat it|come again|pardon|pardon me|excuse me|what|sorry|once more|one more time|i didn't catch that|catch that|hear that|hear you|i didn't get that|didn't hear you|i missed that|what was it|huh|again))(?: (?:(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it)|again|please|once more|one more time|sorry|me|what was that|what))*",
             |_| Some(Intent::Repeat),
         ),
         // In so many words.
         (
-            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo last|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|change it back)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo last|undo the (?:other (?:one|thing|change)|one before(?: that)?|previous one)|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|change it back)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
             |_| Some(Intent::Undo),
         ),
         (
@@ -396,88 +397,29 @@ pub(super) fn parse_led_talk(utterance: &Utterance) -> Option<Intent> {
     None
 }
 
+/// "Thank you very much, that's it for now": nothing but courtesies, one behind the other. A farewell among them is what counts.
+pub(super) fn several_courtesies(utterance: &Utterance) -> Option<Intent> {
+    let parts: Vec<&[Word]> = utterance.words.split_inclusive(|word| !word.quoted && word.pauses()).collect();
+    let said: Option<Vec<Intent>> = parts
+        .iter()
+        .map(|part| {
+            let part = Utterance::new(part.to_vec());
+            let known = Known { now: &NOW, titles: Titles::NONE };
+            let found = parse_whole_talk(&part).or_else(|| first_match(&RULES, &part, known))?;
+            matches!(found, Intent::Talk(_) | Intent::Goodbye | Intent::Yes | Intent::No | Intent::Cancel)
+                .then_some(found)
+        })
+        .collect();
+    let said = said.filter(|said| said.len() > 1)?;
+    let talks = said.iter().any(|intent| matches!(intent, Intent::Talk(_)));
+    let goodbye = said.contains(&Intent::Goodbye);
+    if goodbye { Some(Intent::Goodbye) } else { said.into_iter().last().filter(|_| talks) }
+}
+
 /// Answers, farewells and the like.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     if let Some(picks) = super::pick(&utterance.text) {
         return Some(Intent::Pick(picks));
     }
     first_match(&RULES, utterance, known).or_else(|| super::assent::parse(&utterance.text))
-}
-
-static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    rules(&[
-        (
-            r"(?:hello|hi|hey|hello there|hi there|hey there|good (?:morning|afternoon|evening)|howdy|greetings|yo|hallo|hullo)(?: (?:there|agent|again|you|assistant|hello))*",
-            |_| Some(Intent::Talk(Talk::Hello)),
-        ),
-        (
-            r"(?:thanks|thank you|thank you very much|thanks a lot|thank you so much|many thanks|cheers|much appreciated|i appreciate it|thanks for (?:that|your help|the help)|thank you for .+)(?: (?:thanks|thank you|so much|very much|again))*",
-            |_| Some(Intent::Talk(Talk::Thanks)),
-        ),
-        (
-            r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things) .+|how can you help(?: me)?|what can i say to you|options|instructions|who can help|can you help me|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly))*",
-            |_| Some(Intent::Talk(Talk::Help)),
-        ),
-        (
-            r"(?:how are you|how are you doing|how's it going|how is it going|what's up|how do you do|are you okay|how have you been|how you doing)(?: .*)?",
-            |_| Some(Intent::Talk(Talk::HowAreYou)),
-        ),
-        (
-            r"(?:tell me (?:something )?about you(?:rself)?|who are you|what are you|what's your name|what is your name|are you (?:a )?(?:human|robot|real|real person|person|machine|bot|an ai|ai|alive|chat ?gpt|computer|siri|alexa)|who am i (?:talking|speaking) to|who is this|who made you|do you have a name|is this a (?:robot|human|real person))(?: .*)?",
-            |_| Some(Intent::Talk(Talk::Who)),
-        ),
-        (r".*\b(?:recording|recorded|record) ?(?:me|this|us|the call|this call)?(?: right)?(?: now)?", |_| {
-            Some(Intent::Talk(Talk::Recording))
-        }),
-        (r".*\b(?:being recorded|stop recording|is this (?:call )?recorded|recording)\b.*", |_| {
-            Some(Intent::Talk(Talk::Recording))
-        }),
-        (
-            r"(?:tell|sing|say|read) (?:me |us )?(?:a |another |some )?(?:joke|jokes|story|song|poem|something funny|something).*|make me laugh|sing.*",
-            |_| Some(Intent::Talk(Talk::Joke)),
-        ),
-        (
-            r"(?:do you know )?(?:what time is it|what's the time|what is the time|what time it is|the time)(?: .*)?",
-            |_| Some(Intent::Talk(Talk::Time)),
-        ),
-        (
-            r"(?:do you know )?what(?:'s| is)? (?:(?:the |today's )?date(?: is it)?(?: today)?|day is (?:it|today)(?: today)?|day it is|today's date|today)",
-            |_| Some(Intent::Talk(Talk::Date)),
-        ),
-        (
-            r"(?:(?:that's |that is |it's |you're |you are |that was |this is |sounds |looks )?(?:so |very |really |pretty |just )?(?:great|good|perfect|awesome|cool|nice|excellent|wonderful|amazing|fantastic|brilliant|lovely|super|the best|helpful|smart|very nice|neat|fine|impressive|good to know|good job|great job|well done|good work|nice work|right on|wow|interesting))(?: (?:job|work|thanks|thank you|one|to know|stuff|you|now))*|(?:i see|got it|understood|all good|gotcha|makes sense|fair enough|i know|okay then|ok then|alright then)",
-            |_| Some(Intent::Talk(Talk::Praise)),
-        ),
-        (
-            r"(?:you're |you are |this is |that's |it's |you )?(?:so |really |very |such |just |a )*(?:stupid|useless|dumb|terrible|awful|bad|annoying|wrong again|suck|sucks|rubbish|an idiot|idiot|shit|crap|not helpful|not working|hopeless)(?: .*)?|(?:this |it )?(?:doesn't|does not|isn't|is not) (?:work|working)|you (?:don't|do not|didn't) understand(?: me)?|that's not what i (?:said|meant|wanted)|(?:fuck|damn|shut up).*|i hate you.*|i'm (?:angry|frustrated|annoyed).*",
-            |_| Some(Intent::Talk(Talk::Sorry)),
-        ),
-        (r"i (?:love|like) (?:you|this|it|that)(?: .*)?|will you marry me|you're (?:sweet|funny|cute|kind).*", |_| {
-            Some(Intent::Talk(Talk::Love))
-        }),
-        (r".*\b(?:weather|rain|raining|snow|sunny|temperature|forecast)\b.*", |_| Some(Intent::Talk(Talk::Weather))),
-        (
-            r"(?:wait|hold on|hang on|one moment|just a moment|one second|just a second|a moment|give me a (?:second|moment|minute|sec)|wait a (?:second|moment|minute|sec)|one sec|hold on a (?:second|minute|sec)|let me think|let me see|i'm thinking)(?: please| for a (?:second|moment|minute)| about it| a (?:second|moment|minute)| let me think)*",
-            |_| Some(Intent::Talk(Talk::Wait)),
-        ),
-        (
-            r"(?:can you hear me|do you hear me|are you (?:still )?there|hello are you there|is anyone there|is anybody there|testing|test|testing testing|can you hear me now|hello can you hear me|you there|are you listening|test test|one two three)(?: now| me| please| test| there| okay| hello)*",
-            |_| Some(Intent::Talk(Talk::Hearing)),
-        ),
-        (
-            r"(?:who|what|where|why|how|when|which) (?:is|are|was|were|do|does|did|can|should|would|will|many|much|old|far|tall|long|won|invented|wrote)\b.*|(?:what's|who's|where's|how's|why's) .+|(?:do|did|are|is|will|should|would|could) (?:you|i|we|it|there) .+",
-            |_| Some(Intent::Talk(Talk::OffTopic)),
-        ),
-        (
-            r"i(?:'ve| have)(?: got)? (?:a lot|so much|too much|a ton|loads|plenty|lots|a busy) .*|(?:i'm|i am|i feel|i'm feeling) (?:so |very |really |a bit |a little |just |kind of )*(?:tired|bored|sad|happy|stressed|sick|hungry|busy|exhausted|overwhelmed|lonely|good|fine|okay|great|well)(?: .*)?",
-            |_| Some(Intent::Talk(Talk::Feeling)),
-        ),
-    ])
-});
-
-/// Small talk, and questions that are not about tasks.
-pub(super) fn parse_talk(utterance: &Utterance) -> Option<Intent> {
-    static NOW: LazyLock<jiff::ZonedDateTime> =
-        LazyLock::new(|| jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC));
-    first_match(&TALK, utterance, Known { now: &NOW, titles: Titles::NONE })
 }

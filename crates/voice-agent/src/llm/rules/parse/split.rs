@@ -1,9 +1,8 @@
 //! Several commands, or several tasks, in one breath.
 
-use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title};
-use super::{Intent, Known, MAX_COMMANDS, Missing, Target, parse_one};
+use super::{Intent, Known, MAX_COMMANDS, Missing, NewTask, Target, parse_one};
 
 fn starts_any(words: &[&str], phrases: &[&[&str]]) -> bool {
     phrases.iter().any(|phrase| words.starts_with(phrase))
@@ -81,7 +80,7 @@ fn opens_command(words: &[&str]) -> bool {
 }
 
 /// The positions after which a clause may begin: (end of the clause before, start of the next).
-fn seams(words: &[Word]) -> Vec<(usize, usize)> {
+pub(super) fn seams(words: &[Word]) -> Vec<(usize, usize)> {
     let mut seams = Vec::new();
     let mut at = 1;
     while at < words.len() {
@@ -207,12 +206,25 @@ fn share_day(intents: &mut [Intent]) {
     let mut day = None;
     for intent in intents {
         let Intent::Add(tasks) = intent else { continue };
-        for due in tasks.iter_mut().filter_map(|task| task.due.as_mut()) {
-            match day {
-                Some(date) if !due.day_said && due.time.is_some() => due.date = date,
-                _ if due.day_said => day = Some(due.date),
-                _ => {}
+        share_day_among(tasks, &mut day);
+    }
+}
+
+/// The same among tasks of one list. An hour that could as well be in the evening is then in the morning, as on any day that is
+/// named.
+pub(super) fn share_day_among(tasks: &mut [NewTask], day: &mut Option<jiff::civil::Date>) {
+    for due in tasks.iter_mut().filter_map(|task| task.due.as_mut()) {
+        match (*day, due.time) {
+            // "In the morning" behind "tonight" is the next that comes; an hour is of the day that was named.
+            (Some(date), Some(_)) if !due.day_said && due.date > date => *day = Some(due.date),
+            (Some(date), Some(time)) if !due.day_said => {
+                due.date = date;
+                if due.either_half && time.hour() >= 12 {
+                    due.time = jiff::civil::Time::new(time.hour() - 12, time.minute(), 0, 0).ok();
+                }
             }
+            _ if due.day_said => *day = Some(due.date),
+            _ => {}
         }
     }
 }
@@ -398,83 +410,4 @@ fn commands_us(before: &Intent, verb: &str, object: &[&str]) -> bool {
         lexicon::starts_verb(&lower.split(' ').collect::<Vec<_>>())
     });
     !action || lexicon::starts_action(object)
-}
-
-/// Splits what is to be added into the titles it joins: "buy milk and call John" is two, "buy salt and pepper" is one.
-/// `several`: the caller said that there are several.
-pub(crate) fn joined_titles<'a>(words: &'a [Word], several: bool, known: Known<'_>) -> Vec<&'a [Word]> {
-    let mut parts: Vec<&[Word]> = Vec::new();
-    let mut from = 0;
-    for (end, start) in seams(words) {
-        if end <= from {
-            continue;
-        }
-        let before = &words[from..end];
-        let rest = &words[start..];
-        let conjunction = start > end;
-        let then = words[end..start].iter().any(|word| word.norm == "then");
-        let begins = then && lexicon::starts_verb(&norms(rest)) && rest.len() > 1;
-        if separates(before, rest, conjunction, several || begins, known) {
-            parts.push(before);
-            from = start;
-            if from < words.len() && words[from].norm == "to" {
-                from += 1;
-            }
-        }
-    }
-    parts.push(&words[from..]);
-    parts.retain(|part| !part.is_empty());
-    parts
-}
-
-fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, known: Known<'_>) -> bool {
-    let rest_norms = norms(rest);
-    let before_norms = norms(before);
-    let rest_norms = match rest_norms.as_slice() {
-        ["to" | "i", "need" | "have", "to", tail @ ..] | ["to", tail @ ..] => tail.to_vec(),
-        all => all.to_vec(),
-    };
-    if rest_norms.is_empty() {
-        return false;
-    }
-    // "… and on Saturday pick it up"
-    if let Some((length, _)) = dates::find_leading(&rest_norms, known.now)
-        && conjunction
-        && lexicon::starts_verb(&rest_norms[length..])
-    {
-        return true;
-    }
-    // "Email Sue on Wednesday and visit Grandpa …": what has its date is complete.
-    if dates::find_trailing(&before_norms, known.now).is_some_and(|(start, _)| start > 1)
-        && lexicon::starts_verb(&rest_norms)
-        && lexicon::starts_verb(&before_norms)
-        && rest_norms.len() > 1
-    {
-        return true;
-    }
-    if several {
-        return conjunction || before.last().is_some_and(Word::pauses);
-    }
-    // A date is no task: "buy milk, tomorrow".
-    if dates::parse(&rest_norms, known.now).is_some() {
-        return false;
-    }
-    // "read and sign the contract", "go to the shop and buy milk" are one thing.
-    // "pick up and drop off the kids": both verbs have two words, and share what follows.
-    let particle = |words: &[&str]| {
-        matches!(words.get(1), Some(&("up" | "off" | "out" | "in" | "down" | "over" | "back" | "away" | "on")))
-    };
-    let phrasal = before_norms.len() == 2 && particle(&before_norms) && particle(&rest_norms);
-    let lone_verb = lexicon::starts_verb(&before_norms) && (before_norms.len() == 1 || phrasal);
-    let errand = matches!(before_norms.first(), Some(&"go" | &"come" | &"try" | &"drive" | &"stop" | &"sit" | &"run"));
-    let depends = matches!(
-        rest_norms.first(),
-        Some(&"ask" | &"tell" | &"discuss" | &"see" | &"say" | &"talk" | &"let" | &"try" | &"thank")
-    );
-    let refers = rest_norms.iter().take(4).any(|word| matches!(*word, "it" | "them" | "him" | "her"))
-        && !before_norms.iter().any(|word| matches!(*word, "it" | "them" | "him" | "her"));
-    if lone_verb || errand || depends || refers {
-        return false;
-    }
-    lexicon::starts_action(&rest_norms) && (lexicon::starts_verb(&before_norms) || before_norms.len() >= 2)
 }

@@ -93,7 +93,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             found.known.titles.named(&norms(found.words("t"))).is_some().then(|| complete(found)).flatten()
         }),
         (
-            r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now| yesterday| this morning| last night| earlier| today| this afternoon)?",
+            r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now| yesterday| this morning| last night| earlier| today| this afternoon| renewed| fixed| done| sorted)?",
             |found| did(found),
         ),
         // "Ben has already taken out the recycling": whoever did it.
@@ -275,7 +275,7 @@ fn did(found: &Match<'_>) -> Option<Intent> {
         found.known.titles.named(&norm).map_or(usize::MAX, |title| title.split(' ').count())
     };
     let Some(base) = bases.iter().filter(named).min_by_key(length) else {
-        return did_each(&bases, &words, found.known);
+        return did_each(&bases, &words, found.known).or_else(|| did_things(&bases, &words, found.known));
     };
     let verb = Word { raw: base.clone(), lead: String::new(), trail: String::new(), norm: base.clone(), quoted: false };
     words.insert(0, verb);
@@ -294,6 +294,27 @@ fn did_each(bases: &[String], words: &[Word], known: Known<'_>) -> Option<Intent
         titles.next().map(|title| Target::Title(title.to_owned()))
     };
     let targets: Option<Vec<Target>> = parts.iter().map(named).collect();
+    targets.filter(|targets| targets.len() > 1).map(Intent::Complete)
+}
+
+/// "I've paid the rent", where the task is called "Rent": each of the things, if none of them has a verb of its own, and what was
+/// done to them leaves nothing to do.
+fn did_things(bases: &[String], words: &[Word], known: Known<'_>) -> Option<Intent> {
+    const ENDING: &str = "bake bring build buy clean collect cook deliver do email fetch file fill finish fix get mail make mend         order paint pay post print renew repair return sell send sign submit take throw wash water write";
+    if !bases.iter().any(|base| ENDING.split_ascii_whitespace().any(|verb| verb == base)) {
+        return None;
+    }
+    let thing = |part: &&[Word]| {
+        let title = known.titles.named(&norms(part))?;
+        let lower = title.to_lowercase();
+        let has_verb = lexicon::starts_verb(&lower.split(' ').collect::<Vec<_>>()) && lower.contains(' ');
+        (!has_verb && known.titles.is_said(title, &norms(part))).then(|| Target::Title(title.to_owned()))
+    };
+    if let Some(only) = thing(&words) {
+        return Some(Intent::Complete(vec![only]));
+    }
+    let parts = joined_titles(words, true, known);
+    let targets: Option<Vec<Target>> = parts.iter().map(thing).collect();
     targets.filter(|targets| targets.len() > 1).map(Intent::Complete)
 }
 

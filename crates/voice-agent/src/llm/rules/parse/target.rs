@@ -76,6 +76,19 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     if is_filtered(&norm) {
         return Some(Target::Those(joined.replace("'s", "")));
     }
+    // "Both emails", "all the calls": those that have the word in their titles.
+    if let ["both" | "all", kind @ ..] = norm.as_slice() {
+        let kind = match kind {
+            ["of", "the" | "my" | "those", kind @ ..] | ["the" | "my" | "those", kind @ ..] => kind,
+            kind => kind,
+        };
+        if let [kind] = kind
+            && kind.ends_with('s')
+            && super::pick(&joined).is_none()
+        {
+            return Some(Target::Those(format!("{} about {kind}", norm[0])));
+        }
+    }
     if let Some(picks) = super::pick(&joined) {
         return Some(Target::Picked(picks));
     }

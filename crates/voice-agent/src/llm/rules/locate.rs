@@ -1,0 +1,111 @@
+//! Which tasks a command is about, as the tools are told.
+
+use serde_json::{Map, Value, json};
+
+use super::act::{MAX_TARGETS, MOST_AT_ONCE, Scene, object};
+use super::dialogue::{self, TaskView};
+use super::parse::{Pick, Target};
+use super::reply;
+
+pub(crate) fn by_id(task: &TaskView<'_>) -> Map<String, Value> {
+    let mut key = Map::new();
+    key.insert("id".into(), task.id.clone());
+    key
+}
+
+/// The arguments for all tasks but those that are kept.
+pub(crate) fn all_but(
+    scene: &Scene<'_>,
+    kept: &[Target],
+    mut arguments: Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
+    let mut names: Vec<Value> = Vec::new();
+    for target in kept {
+        names.extend(locate(scene, target)?.into_iter().flat_map(|key| key.into_iter().map(|(_, name)| name)));
+    }
+    if !names.is_empty() {
+        arguments.insert("except".into(), names.into());
+    }
+    Ok(arguments)
+}
+
+/// How a tool is told which task is meant; or the question to ask first.
+pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<String, Value>>, String> {
+    let history = scene.history();
+    match target {
+        Target::Title(title) => Ok(vec![object(json!({"title": title}))]),
+        Target::All(kept) => Ok(vec![all_but(scene, kept, object(json!({"all": true})))?]),
+        Target::It => match dialogue::focus(history).as_slice() {
+            [] => Err("Which task do you mean? Please say its name.".into()),
+            [task] => Ok(vec![by_id(task)]),
+            several => Err(reply::which(several.iter().map(|task| task.title))),
+        },
+        Target::Them => {
+            let tasks = dialogue::focus(history);
+            // "I did both": there are but two.
+            if let ([], [first, second]) = (tasks.as_slice(), scene.request.titles.as_slice()) {
+                return Ok([first, second].map(|title| object(json!({"title": title}))).to_vec());
+            }
+            if tasks.is_empty() {
+                return Err("Which tasks do you mean? Please say their names.".into());
+            }
+            Ok(tasks.iter().take(MAX_TARGETS).map(by_id).collect())
+        }
+        Target::Those(text) => {
+            let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
+            let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+            match tasks.len() {
+                0 => Err("There are no such tasks on your list.".into()),
+                count if text.starts_with("both ") && count != 2 => {
+                    Err(reply::which(tasks.iter().map(|task| task.title)))
+                }
+                1..=MOST_AT_ONCE => Ok(tasks.iter().map(by_id).collect()),
+                count => Err(format!("Those are {count} tasks, too many to change at once. Please name them.")),
+            }
+        }
+        Target::Picked(picks) => {
+            if let Some(task) = latest(scene, picks) {
+                return Ok(vec![by_id(&task)]);
+            }
+            let told = dialogue::counted(history);
+            let tasks = if told.len() < 2 { dialogue::counted(scene.turns) } else { told };
+            let picked = choose(picks, &tasks);
+            if picked.is_empty() {
+                return Err(match tasks.len() {
+                    0 => "Which task do you mean? Please say its name.".into(),
+                    1 => format!("I only know of one just now: {}.", tasks[0].title),
+                    count => format!("There were only {count}. Which one do you mean?"),
+                });
+            }
+            Ok(picked.iter().map(by_id).collect())
+        }
+    }
+}
+
+/// "The last one", where one task was spoken of last: that is meant, and not the end of a list.
+pub(crate) fn latest<'a>(scene: &Scene<'a>, picks: &[Pick]) -> Option<TaskView<'a>> {
+    let focus = dialogue::focus(scene.history());
+    match (picks, focus.as_slice()) {
+        ([Pick::Last], [only]) => Some(*only),
+        _ => None,
+    }
+}
+
+/// The tasks that were picked; none if any of the picks does not exist.
+pub(crate) fn choose<'a>(picks: &[Pick], among: &[TaskView<'a>]) -> Vec<TaskView<'a>> {
+    let mut chosen = Vec::new();
+    for pick in picks {
+        match pick {
+            Pick::Nth(at) => match among.get(*at) {
+                Some(task) => chosen.push(*task),
+                None => return Vec::new(),
+            },
+            // Asked "A or B?", "the other one" is B.
+            Pick::Other => chosen.extend(among.get(1).copied()),
+            Pick::Last => chosen.extend(among.last().copied()),
+            Pick::Both => chosen.extend(among.iter().take(2).copied()),
+            Pick::All => chosen.extend(among.iter().take(MAX_TARGETS).copied()),
+        }
+    }
+    chosen
+}

@@ -1,0 +1,124 @@
+//! What is joined by "and" and commas: the titles of several tasks, or one.
+
+use super::super::dates;
+use super::super::lexicon;
+use super::super::normalise::{Word, norms};
+use super::Known;
+use super::split::seams;
+
+/// Splits what is to be added into the titles it joins: "buy milk and call John" is two, "buy salt and pepper" is one.
+/// `several`: the caller said that there are several.
+pub(crate) fn joined_titles<'a>(words: &'a [Word], several: bool, known: Known<'_>) -> Vec<&'a [Word]> {
+    let several = several || is_enumeration(words, known);
+    let mut parts: Vec<&[Word]> = Vec::new();
+    let mut from = 0;
+    for (end, start) in seams(words) {
+        if end <= from {
+            continue;
+        }
+        let before = &words[from..end];
+        let rest = &words[start..];
+        let conjunction = start > end;
+        let then = words[end..start].iter().any(|word| word.norm == "then");
+        let begins = then && lexicon::starts_verb(&norms(rest)) && rest.len() > 1;
+        if separates(before, rest, conjunction, several || begins, known) {
+            parts.push(before);
+            from = start;
+            if from < words.len() && words[from].norm == "to" {
+                from += 1;
+            }
+        }
+    }
+    parts.push(&words[from..]);
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// "Call the bank tomorrow and the school on Friday": each has its date, and the second the verb of the first.
+pub(super) fn shares_verb(before: &[&str], rest: &[&str], known: Known<'_>) -> bool {
+    let dated = |words: &[&str]| dates::find_trailing(words, known.now).map_or(0, |(start, _)| start);
+    let rest_end = dates::find_trailing(rest, known.now).map_or(0, |(start, _)| start);
+    lexicon::starts_verb(before)
+        && dated(before) > 1
+        && (1..=4).contains(&rest_end)
+        && !lexicon::starts_verb(rest)
+        && !matches!(rest.first(), Some(&"then" | &"again" | &"it" | &"i" | &"at"))
+}
+
+/// "Milk, eggs and bread": three things or more without a verb, none of them long, are one task each.
+fn is_enumeration(words: &[Word], known: Known<'_>) -> bool {
+    let mut from = 0;
+    let mut parts: Vec<&[Word]> = Vec::new();
+    for (end, start) in seams(words) {
+        if end > from {
+            parts.push(&words[from..end]);
+            from = start;
+        }
+    }
+    parts.push(&words[from..]);
+    let joined = words.iter().any(|word| word.norm == "and") && words.iter().any(|word| word.trail.contains(','));
+    let thing = |part: &&[Word]| {
+        let norm = norms(part);
+        (1..=3).contains(&norm.len())
+            && !lexicon::starts_action(&norm)
+            && !(lexicon::starts_verb(&norm) && norm.len() > 1)
+            && !part.iter().any(|word| word.quoted)
+            && dates::find_leading(&norm, known.now).is_none()
+    };
+    joined && parts.len() >= 3 && parts.iter().all(thing)
+}
+
+fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, known: Known<'_>) -> bool {
+    let rest_norms = norms(rest);
+    let before_norms = norms(before);
+    let rest_norms = match rest_norms.as_slice() {
+        ["to" | "i", "need" | "have", "to", tail @ ..] | ["to", tail @ ..] => tail.to_vec(),
+        all => all.to_vec(),
+    };
+    if rest_norms.is_empty() {
+        return false;
+    }
+    // "… and on Saturday pick it up"
+    if let Some((length, _)) = dates::find_leading(&rest_norms, known.now)
+        && conjunction
+        && lexicon::starts_verb(&rest_norms[length..])
+    {
+        return true;
+    }
+    // "Email Sue on Wednesday and visit Grandpa …": what has its date is complete.
+    if dates::find_trailing(&before_norms, known.now).is_some_and(|(start, _)| start > 1)
+        && lexicon::starts_verb(&rest_norms)
+        && lexicon::starts_verb(&before_norms)
+        && rest_norms.len() > 1
+    {
+        return true;
+    }
+    if conjunction && shares_verb(&before_norms, &rest_norms, known) {
+        return true;
+    }
+    if several {
+        return conjunction || before.last().is_some_and(Word::pauses);
+    }
+    // A date is no task: "buy milk, tomorrow".
+    if dates::parse(&rest_norms, known.now).is_some() {
+        return false;
+    }
+    // "read and sign the contract", "go to the shop and buy milk" are one thing.
+    // "pick up and drop off the kids": both verbs have two words, and share what follows.
+    let particle = |words: &[&str]| {
+        matches!(words.get(1), Some(&("up" | "off" | "out" | "in" | "down" | "over" | "back" | "away" | "on")))
+    };
+    let phrasal = before_norms.len() == 2 && particle(&before_norms) && particle(&rest_norms);
+    let lone_verb = lexicon::starts_verb(&before_norms) && (before_norms.len() == 1 || phrasal);
+    let errand = matches!(before_norms.first(), Some(&"go" | &"come" | &"try" | &"drive" | &"stop" | &"sit" | &"run"));
+    let depends = matches!(
+        rest_norms.first(),
+        Some(&"ask" | &"tell" | &"discuss" | &"see" | &"say" | &"talk" | &"let" | &"try" | &"thank")
+    );
+    let refers = rest_norms.iter().take(4).any(|word| matches!(*word, "it" | "them" | "him" | "her"))
+        && !before_norms.iter().any(|word| matches!(*word, "it" | "them" | "him" | "her"));
+    if lone_verb || errand || depends || refers {
+        return false;
+    }
+    lexicon::starts_action(&rest_norms) && (lexicon::starts_verb(&before_norms) || before_norms.len() >= 2)
+}

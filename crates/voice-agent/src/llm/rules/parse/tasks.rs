@@ -1,0 +1,172 @@
+//! New tasks from words: titles without the dates and priorities that were said with them.
+
+use super::super::dates;
+use super::super::lexicon;
+use super::super::normalise::{Word, norms, title};
+use super::priority::{leading_priority, trailing_priority};
+use super::{Known, NewTask, joined_titles};
+
+/// Most tasks from one sentence.
+const MAX_TASKS: usize = 12;
+
+/// The tasks that these words describe, each with its date and priority taken out of its title.
+pub(crate) fn new_tasks(words: &[Word], several: bool, known: Known<'_>) -> Vec<NewTask> {
+    let parts = joined_titles(words, several, known);
+    let parts = if parts.len() > MAX_TASKS { vec![words] } else { parts };
+    let mut tasks: Vec<NewTask> = Vec::with_capacity(parts.len());
+    let mut verb: &[Word] = &[];
+    for part in &parts {
+        let norm = norms(part);
+        if lexicon::starts_verb(&norm) {
+            let phrasal = matches!(norm.get(1), Some(&("up" | "off" | "out" | "in" | "back")));
+            verb = &part[..(1 + usize::from(phrasal)).min(part.len())];
+        } else if !verb.is_empty()
+            && super::join::shares_verb(&[norms(verb), vec!["it", "today"]].concat(), &norm, known)
+        {
+            let whole: Vec<Word> = verb.iter().chain(*part).cloned().collect();
+            tasks.extend(new_task(&whole, known));
+            continue;
+        }
+        tasks.extend(new_task(part, known));
+    }
+    // "… and on Saturday pick it up": a day in front is of that part alone.
+    let own_day =
+        parts.last().is_some_and(|part| parts.len() > 1 && dates::find_leading(&norms(part), known.now).is_some());
+    super::split::share_day_among(&mut tasks, &mut None);
+    // "buy milk and call John tomorrow" means both.
+    if let [first @ .., last] = tasks.as_mut_slice()
+        && !own_day
+        && first.iter().all(|task| task.due.is_none())
+    {
+        for task in first {
+            task.due = last.due;
+        }
+    }
+    tasks
+}
+
+fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
+    let mut words = words;
+    let (mut due, mut priority) = (None, None);
+    if let Some((length, found)) = leading_priority(&norms(words))
+        && length < words.len()
+    {
+        priority = Some(found);
+        words = &words[length..];
+    }
+    // Date and priority may follow each other in any order.
+    for _ in 0..3 {
+        let norm = norms(words);
+        if due.is_none()
+            && let Some((start, found)) = dates::find_trailing(&norm, known.now)
+            && !words[start..].iter().any(|word| word.quoted)
+        {
+            due = Some(found);
+            // "Later today".
+            let later = start > 1 && words[start - 1].norm == "later" && norm[start] == "today";
+            words = without_dangling(&words[..start - usize::from(later)]);
+        } else if let Some((start, found)) = trailing_priority(words)
+            && start > 0
+        {
+            priority = priority.or(Some(found));
+            words = without_dangling(&words[..start]);
+        } else {
+            break;
+        }
+    }
+    let norm = norms(words);
+    if due.is_none()
+        && let Some((length, found)) = dates::find_leading(&norm, known.now)
+        && length < words.len()
+        && !words[0].quoted
+    {
+        due = Some(found);
+        words = &words[length..];
+    }
+    while words.len() > 1 && matches!(words[0].norm.as_str(), "to" | "that" | "called") && !words[0].quoted {
+        words = &words[1..];
+    }
+    words = without_duty(words);
+    let mut words = repetition_last(words);
+    // "Call Bob tomorrow about the rent": what is spelt with a capital may be a name.
+    if due.is_none()
+        && let Some((start, end, found)) = dates::find_inner(&norms(&words), known.now)
+        && (lexicon::starts_verb(&norms(&words)) || words[0].norm == "see")
+        && !words[start..end].iter().any(|word| word.quoted)
+    {
+        due = Some(found);
+        words.drain(start..end);
+    }
+    let title = title(&words);
+    // "Add the": the rest is still to come.
+    let says =
+        words.iter().any(|word| word.quoted || !matches!(word.norm.as_str(), "the" | "a" | "an" | "and" | "or" | "my"));
+    (says && !title.is_empty()).then_some(NewTask { title, due, priority })
+}
+
+/// Without the "I must" of "note that I must send the invoice".
+fn without_duty(words: &[Word]) -> &[Word] {
+    match norms(words).as_slice() {
+        ["i" | "we", "need" | "have" | "ought" | "got", "to", _, ..] => &words[3..],
+        ["i" | "we", "must" | "should" | "shall", _, _, ..] => &words[2..],
+        _ => words,
+    }
+}
+
+/// What may stand between a title and its date, and belongs to the date.
+const BEFORE_DATES: [&[&str]; 6] = [
+    &["no", "later", "than"],
+    &["not", "later", "than"],
+    &["first", "thing"],
+    &["at", "the", "latest"],
+    &["sometime"],
+    &["latest"],
+];
+
+/// "every morning to stretch" is "stretch every morning".
+fn repetition_last(words: &[Word]) -> Vec<Word> {
+    let hinge = words.iter().take(4).position(|word| word.norm == "to");
+    match hinge {
+        Some(at) if words[0].norm == "every" && at > 0 && at + 1 < words.len() => {
+            words[at + 1..].iter().chain(&words[..at]).cloned().collect()
+        }
+        _ => words.to_vec(),
+    }
+}
+
+/// Without "and it's", "which is" that a date or a priority left behind.
+fn without_dangling(words: &[Word]) -> &[Word] {
+    let mut words = words;
+    let ends =
+        |words: &[Word]| BEFORE_DATES.iter().find(|phrase| norms(words).ends_with(phrase)).map(|phrase| phrase.len());
+    if let Some(length) = ends(words).filter(|length| *length < words.len()) {
+        words = &words[..words.len() - length];
+    }
+    while let [rest @ .., last] = words
+        && !last.quoted
+        // "Send it" keeps its word; in "…, make it" and "… and it" it belongs to the date.
+        && (last.norm != "it"
+            || rest.last().is_some_and(|word| word.pauses() || matches!(word.norm.as_str(), "and" | "make" | "mark" | "with")))
+        && matches!(
+            last.norm.as_str(),
+            "and"
+                | "it's"
+                | "is"
+                | "which"
+                | "that's"
+                | "due"
+                | "it"
+                | "make"
+                | "with"
+                | "as"
+                | "mark"
+                | "be"
+                | "should"
+                | "deadline"
+        )
+        && !rest.is_empty()
+    {
+        words = rest;
+    }
+    words
+}
