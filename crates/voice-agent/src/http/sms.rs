@@ -201,8 +201,10 @@ async fn ask(app: &Shared, number: &PhoneNumber, text: &str) -> Outcome {
             return Outcome::says("busy", BUSY);
         }
         let info = live.handle.info();
-        let untouched = info.turns == turns || info.ended.is_some_and(|(_, why)| why == EndReason::TakenOver);
-        if !untouched {
+        let why = info.ended.map(|(_, why)| why);
+        let untouched = info.turns == turns || why == Some(EndReason::TakenOver);
+        // Whoever ended it, by STOP or as an operator, does not want it done after all.
+        if !untouched || matches!(why, Some(EndReason::HungUp | EndReason::Operator)) {
             return Outcome::says("failed", LOST);
         }
     }

@@ -22,6 +22,8 @@ pub(crate) const SHOUT: &str = "shout";
 pub(crate) const BURST: &str = "burst";
 /// Makes the task vanish, as a panic would.
 pub(crate) const CRASH: &str = "crash";
+/// Makes the fake give the answers that it kept to itself.
+pub(crate) const GO_ON: &str = "go on";
 /// Makes the fake keep its answer to itself.
 pub(crate) const WAIT: &str = "wait";
 /// Makes the fake answer nothing.
@@ -79,6 +81,11 @@ impl Fake {
                 Command::Text { text, .. } if text == CRASH => return,
                 Command::Text { text, answer: Some(answer) } if text == SILENCE => drop(answer),
                 Command::Text { text, answer: Some(answer) } if text == WAIT => self.kept.push(answer),
+                Command::Text { text, answer: Some(answer) } if text == GO_ON => {
+                    for kept in self.kept.drain(..).chain([answer]) {
+                        let _caller_may_be_gone = kept.send(echo(&text));
+                    }
+                }
                 Command::Text { text, answer } => {
                     self.doc.conversation_history.push(ConversationItem { role: Role::User, content: text.clone() });
                     for _ in 0..if text == BURST { 100_000 } else { 0 } {

@@ -2,9 +2,10 @@
 
 use reqwest::Method;
 use serde_json::json;
+use voice_sim::provider::{Keys, Provider, ProviderServers, Script};
 
-use super::client::{PUBLIC_URL, post, signature, signed, webhook};
-use crate::fake::{CRASH, SILENCE, WAIT};
+use super::client::{AUTH_TOKEN, PUBLIC_URL, post, signature, signed, webhook};
+use crate::fake::{CRASH, GO_ON, SILENCE, WAIT};
 use crate::server::{TestServer, problem, soon};
 
 const SMS: &str = "/twilio/sms";
@@ -185,6 +186,32 @@ async fn an_answer_that_takes_too_long_is_not_waited_for() {
     let late = text(&server, "SM1", ANA, WAIT).await;
     assert!(late[0].contains("a little longer"), "{late:?}");
     assert_eq!(received(&server, "late").await, 1.0);
+}
+
+#[tokio::test]
+async fn a_late_answer_is_sent_unless_nobody_wants_it_any_more() {
+    let keys = Keys { twilio_token: AUTH_TOKEN.to_owned(), ..Keys::default() };
+    let (account, from) = (keys.twilio_sid.clone(), keys.twilio_number.clone());
+    let twilio = ProviderServers::start(Script { keys, ..Script::default() }).await.unwrap();
+    let server = TestServer::with(|config| {
+        signed(config);
+        config.twilio.sms_reply_ms = 100;
+        config.twilio.account_sid = account;
+        config.twilio.from_number = from;
+        config.twilio.base_url = twilio.base_url(Provider::Twilio);
+    })
+    .await;
+    assert!(text(&server, "SM1", ANA, WAIT).await.is_empty());
+    assert_eq!(text(&server, "SM2", ANA, GO_ON).await, ["You said: go on"]);
+    soon("it is sent", async || twilio.sms().len() == 1).await;
+    let sent = twilio.sms().pop().unwrap();
+    assert_eq!((sent.to.as_str(), sent.body.as_str()), (ANA, "You said: go on"));
+    server.metric_becomes("voice_sms_sent_total{outcome=\"sent\"}", 1.0).await;
+
+    assert!(text(&server, "SM3", ANA, WAIT).await.is_empty());
+    assert!(text(&server, "SM4", ANA, "STOP").await.is_empty());
+    server.metric_becomes("voice_sms_sent_total{outcome=\"opted_out\"}", 1.0).await;
+    assert_eq!(twilio.sms().len(), 1);
 }
 
 #[tokio::test]
