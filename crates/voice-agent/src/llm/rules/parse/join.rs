@@ -60,8 +60,7 @@ fn is_enumeration(words: &[Word], known: Known<'_>) -> bool {
     let thing = |part: &&[Word]| {
         let norm = norms(part);
         (1..=3).contains(&norm.len())
-            && !lexicon::starts_action(&norm)
-            && !(lexicon::starts_verb(&norm) && norm.len() > 1)
+            && (norm.len() == 1 || !lexicon::starts_verb(&norm))
             && !part.iter().any(|word| word.quoted)
             && dates::find_leading(&norm, known.now).is_none()
     };

@@ -76,24 +76,25 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     if is_filtered(&norm) {
         return Some(Target::Those(joined.replace("'s", "")));
     }
-    // "Both emails", "all the calls": those that have the word in their titles.
-    if let ["both" | "all", kind @ ..] = norm.as_slice() {
-        let kind = match kind {
-            ["of", "the" | "my" | "those", kind @ ..] | ["the" | "my" | "those", kind @ ..] => kind,
-            kind => kind,
-        };
-        if let [kind] = kind
-            && kind.ends_with('s')
-            && super::pick(&joined).is_none()
-        {
-            return Some(Target::Those(format!("{} about {kind}", norm[0])));
-        }
+    if let Some(kind) = of_a_kind(&norm).filter(|_| super::pick(&joined).is_none()) {
+        return Some(kind);
     }
     if let Some(picks) = super::pick(&joined) {
         return Some(Target::Picked(picks));
     }
     let title = title(words);
     (!title.is_empty()).then_some(Target::Title(title))
+}
+
+/// "Both emails", "all the calls": those that have the word in their titles.
+fn of_a_kind(words: &[&str]) -> Option<Target> {
+    let ["both" | "all", kind @ ..] = words else { return None };
+    match kind {
+        ["of", "the" | "my" | "those", kind] | ["the" | "my" | "those", kind] | [kind] if kind.ends_with('s') => {
+            Some(Target::Those(format!("{} about {kind}", words[0])))
+        }
+        _ => None,
+    }
 }
 
 /// "everything", "all my tasks", "the whole list".
