@@ -6,16 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use voice_core::agents::TASK_AGENT;
 use voice_core::cost::CostMeter;
 use voice_core::input::HangUp;
 
+use crate::driver::Handover;
 use crate::driver::api::{Command, SendError, SessionHandle};
 use crate::http::Token;
 use crate::ledger::Ledger;
@@ -31,6 +33,8 @@ const CREATE: &str = "create_session";
 const CLAIM: &str = "claim_session";
 /// How many restores may wait for one another at most: those of sessions that share a lock by chance.
 const LOCKS: usize = 64;
+/// How many sessions are reasserted at once after an outage of the store.
+const REASSERTED_AT_ONCE: usize = 16;
 /// Longest wait for the place of a session that was told to give way.
 const GIVE_WAY: Duration = Duration::from_secs(2);
 
@@ -91,7 +95,7 @@ pub struct NewSession {
 }
 
 /// How a session came to be open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened {
     /// It ran here already.
     Running,
@@ -99,6 +103,8 @@ pub enum Opened {
     Restored {
         /// Whether anything had been said in it.
         begun: bool,
+        /// What it says first if it was handed over; none if its process was lost.
+        say: Option<String>,
     },
 }
 
@@ -116,6 +122,7 @@ pub struct Live {
     /// When it began to live here.
     pub started: Timestamp,
     token_hash: [u8; 32],
+    fence: u64,
     serial: u64,
 }
 
@@ -213,7 +220,7 @@ impl Sessions {
         let doc = self.first_doc(token.session().clone(), &new);
         let created = self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
         let fence = created.inspect_err(|error| self.store_failed(CREATE, error))?;
-        let start = Start { doc, fence, resumed: false, time_zone: new.time_zone };
+        let start = Start { doc, fence, resumed: false, time_zone: new.time_zone, handover: None };
         Ok(self.start(start, token.hash(), slot))
     }
 
@@ -251,13 +258,67 @@ impl Sessions {
             Found::Stored(stored) => stored,
         };
         let slot = self.reserve().await?;
+        let (id, before) = (stored.doc.session_id.clone(), stored.fence);
         let claimed = self.parts.store.claim_session(stored.doc.session_id, self.parts.instance.clone()).await;
         let StoredSession { doc, token_hash, fence, .. } =
             claimed.inspect_err(|error| self.store_failed(CLAIM, error))?;
         let begun = crate::driver::has_begun(&doc);
         let time_zone = time_zone.unwrap_or_else(|| saved_time_zone(&doc.context));
-        let live = self.start(Start { doc, fence, resumed: true, time_zone }, token_hash, slot);
-        Ok((live, Opened::Restored { begun }))
+        let handover = self.take_handover(id, before).await;
+        let say = handover.as_ref().map(|handover| handover.say.clone());
+        let live = self.start(Start { doc, fence, resumed: true, time_zone, handover }, token_hash, slot);
+        Ok((live, Opened::Restored { begun, say }))
+    }
+
+    /// What the owner before left for this one, if it left on purpose.
+    async fn take_handover(&self, id: SessionId, before: u64) -> Option<Handover> {
+        let taken = self.parts.store.take_handover(id).await;
+        let context = taken.inspect_err(|error| self.store_failed("take_handover", error)).ok().flatten()?;
+        let handover: Handover = serde_json::from_value(context)
+            .inspect_err(|error| tracing::warn!(%error, "the context of a hand-over cannot be read"))
+            .ok()?;
+        (handover.fence == before).then_some(handover)
+    }
+
+    /// Asks the store whether the sessions here are this instance's still, and renews them. What another one took over is let go.
+    pub async fn renew(&self) {
+        for live in self.list() {
+            match self.parts.store.extend_session(live.id.clone(), live.fence).await {
+                Ok(()) | Err(StoreError::Ended(_)) => {}
+                Err(StoreError::Fenced(_) | StoreError::NotFound(_)) => self.let_go(&live),
+                // It is away; the heartbeat says so.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// After an outage of the store: its owner says of each session here that it is here, and what waits is saved.
+    pub async fn reassert(&self) {
+        let all = self.list();
+        stream::iter(&all).for_each_concurrent(REASSERTED_AT_ONCE, |live| self.reassert_one(live)).await;
+    }
+
+    async fn reassert_one(&self, live: &Live) {
+        let (answer, described) = oneshot::channel();
+        if live.is_over() || live.handle.send(Command::Describe { answer }).is_err() {
+            return;
+        }
+        let Ok(doc) = described.await else { return };
+        let instance = self.parts.instance.clone();
+        match self.parts.store.reassert_session(*doc, live.token_hash, live.fence, instance).await {
+            Ok(()) => {
+                // One that is too busy saves what waits by itself, later.
+                let _later = live.handle.send(Command::StoreIsBack);
+            }
+            Err(StoreError::Fenced(_)) => self.let_go(live),
+            Err(error) => self.store_failed("reassert_session", &error),
+        }
+    }
+
+    fn let_go(&self, live: &Live) {
+        tracing::warn!(session = %live.id, "another instance owns this session: it is let go");
+        // One that is too busy is asked about again.
+        let _again = live.handle.send(Command::TakenOver);
     }
 
     /// The session that this token opens, as it is.
@@ -390,9 +451,10 @@ impl Sessions {
         let serial = self.serials.fetch_add(1, Ordering::Relaxed);
         let (id, user) = (start.doc.session_id.clone(), start.doc.user_id.clone());
         let (channel, resumed) = (start.doc.channel, start.resumed);
+        let fence = start.fence;
         let handle = (self.parts.spawn)(start);
         let started = self.parts.clock.now();
-        let live = Live { id: id.clone(), handle: handle.clone(), user, channel, started, token_hash, serial };
+        let live = Live { id: id.clone(), handle: handle.clone(), user, channel, started, token_hash, fence, serial };
         {
             let mut all = self.lock();
             all.insert(id.clone(), live.clone());

@@ -27,6 +27,7 @@ mod frugal;
 mod hear;
 mod hush;
 mod ladder;
+mod leave;
 mod listen;
 mod overlap;
 mod patience;
@@ -42,6 +43,7 @@ mod voice;
 use frugal::Frugal;
 use hush::Hush;
 use ladder::Ladder;
+use leave::Leaving;
 use listen::Listening;
 use reply::{HoldCause, Reply};
 use save::Saving;
@@ -107,6 +109,8 @@ pub struct Session {
     /// Restored after a loss: what came after the last save used ids that nobody remembers.
     skips_ids: bool,
     closing: Option<Closing>,
+    /// The process goes down: the session is to move.
+    leaving: Option<Leaving>,
     ended: bool,
 }
 
@@ -144,6 +148,7 @@ impl Session {
             told_agent: agents::TASK_AGENT,
             skips_ids: false,
             closing: None,
+            leaving: None,
             ended: false,
         }
     }
@@ -259,6 +264,10 @@ impl Session {
             Input::Text { text, message } => self.handle_text(&text, message),
             Input::Consent { recording } => self.handle_consent(recording),
             Input::HangUp { by } => self.handle_hang_up(by),
+            Input::HandOver { within_ms } => self.handle_hand_over(within_ms),
+            Input::TookOver { say } => self.handle_took_over(&say),
+            Input::TakenOver => self.give_up_ownership(),
+            Input::StoreIsBack => self.saving.retry_now(self.now_ms),
             Input::ProviderHealth(health) => self.handle_provider_health(health),
             Input::Used(usage) => self.handle_used(&usage),
             Input::DaySpend { spent } => self.handle_day_spend(spent),
@@ -273,6 +282,7 @@ impl Session {
         self.advance_speech();
         self.take_pending_text();
         self.consider_ceilings();
+        self.advance_leaving();
         self.advance_saving();
         self.report_tools();
         self.advance_closing();

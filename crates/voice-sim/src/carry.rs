@@ -3,6 +3,7 @@
 use voice_core::Output;
 use voice_core::chat::{ChatContext, ChatItem};
 use voice_core::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId};
+use voice_core::output::EndReason;
 use voice_core::provider::Stage;
 use voice_core::snapshot::Snapshot;
 
@@ -74,14 +75,25 @@ impl World {
             Output::Commit { commit, tools, snapshot, .. } => self.carry_commit(commit, &tools, snapshot)?,
             Output::Client { event } => self.client_sees(event)?,
             Output::Observe { observation } => self.observed(observation)?,
-            Output::End { reason, .. } => {
-                self.check.thrift.ended = Some(reason);
-                self.check.ended = true;
-                self.see_end(reason);
-                self.check_open_turns(reason)?;
-            }
+            Output::HandOver { say } => self.leave(say)?,
+            Output::End { reason, .. } => self.end(reason)?,
         }
         Ok(())
+    }
+
+    /// The session goes on in another process.
+    fn leave(&mut self, say: String) -> Checked {
+        self.check.ended = true;
+        self.check_hand_over(&say)?;
+        self.store.handed_over = Some(say);
+        Ok(())
+    }
+
+    fn end(&mut self, reason: EndReason) -> Checked {
+        self.check.thrift.ended = Some(reason);
+        self.check.ended = true;
+        self.see_end(reason);
+        self.check_open_turns(reason)
     }
 
     fn carry_request(&mut self, request: LlmRequestId, reply: ReplyId, agent: &str, chat: &ChatContext) -> Checked {
@@ -116,6 +128,9 @@ impl World {
         }
         if text.contains("not sure that was saved") {
             self.saw(Seen::NotSure);
+        }
+        if text.contains("save that as soon as") {
+            self.saw(Seen::SavedLater);
         }
         if text.contains("couldn't hear") || text.contains("didn't catch") {
             self.saw(Seen::NotHeard);

@@ -156,7 +156,7 @@ impl World {
                 }
             }
             // It may still be made.
-            Input::CommitFailed { error: CommitError::Unknown, .. } => {}
+            Input::CommitFailed { error: CommitError::Unknown | CommitError::Postponed, .. } => {}
             Input::CommitFailed { commit, .. } => {
                 self.check.in_flight.take_if(|(id, _)| id == commit);
             }
@@ -471,8 +471,31 @@ impl World {
                 self.saw(Seen::Fenced);
                 self.store.was_taken_over();
             }
-            EndReason::Failed => {}
+            EndReason::HandedOver | EndReason::Failed => {}
         }
+    }
+
+    /// Whoever leaves leaves nothing behind: the store has it all, and nobody is cut short or kept waiting.
+    pub(crate) fn check_hand_over(&mut self, say: &str) -> Checked {
+        const CHECK: &str = "what is handed over is saved, and nobody waits";
+        let left = self.session.as_ref().map(Session::snapshot);
+        if let Some(left) = left {
+            let kept = Snapshot { connected_ms: left.connected_ms, ..self.store.saved.clone() };
+            if kept != left {
+                return violated(CHECK, format!("left {left:?}, the store has {kept:?}"));
+            }
+        }
+        if !say.is_empty() {
+            self.saw(Seen::MovedMidSpeech);
+        }
+        let waits =
+            (self.check.texts_given - self.check.texts_taken.min(self.check.texts_given), &self.check.open_turns);
+        if self.check.caller_speaks || waits.0 > 0 || !waits.1.is_empty() || self.store.is_busy() {
+            let text =
+                format!("speaks {}, waiting {waits:?}, saving {}", self.check.caller_speaks, self.store.is_busy());
+            return self.strange(CHECK, text);
+        }
+        Ok(())
     }
 
     /// What is left open when a session ends for good.

@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::session::session_problem;
 use super::token::random_hex;
 use crate::app::Shared;
+use crate::readiness::Hold;
 use crate::sessions::{Found, NewSession, SessionError};
 use crate::store::{Channel, UserId};
 use crate::transport::end::End;
@@ -60,11 +61,16 @@ pub(super) async fn voice(
     if short >= MOST_SHORT || over {
         return Ok(twiml("<Hangup/>"));
     }
+    let base = base_url(&app, &headers);
+    if goes_elsewhere(&app, &call) {
+        // The session has left this process, or is about to be looked for in vain: whoever is asked next has it.
+        let again = escaped(&format!("{base}{VOICE_PATH}"));
+        return Ok(twiml(&format!("<Pause length=\"1\"/><Redirect method=\"POST\">{again}</Redirect>")));
+    }
     // Of a call that we made, the caller is who was called.
     let caller = if field("Direction").starts_with("outbound") { "To" } else { "From" };
     let token = app.tickets.issue(&call, PhoneNumber::parse(field(caller)).as_ref(), now);
     let token = token.map_err(|error| session_problem(&app, error.into()))?;
-    let base = base_url(&app, &headers);
     Ok(twiml(&format!(
         "<Connect><Stream url=\"{url}\"><Parameter name=\"callToken\" value=\"{token}\"/></Stream></Connect>\
          <Redirect method=\"POST\">{again}</Redirect>",
@@ -82,6 +88,12 @@ async fn is_over(app: &Shared, call: &CallSid) -> Result<bool, SessionError> {
         Ok(Found::Live(_)) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether this process takes no session any more, and the call's is not here.
+fn goes_elsewhere(app: &Shared, call: &CallSid) -> bool {
+    let is_here = || app.sessions.get(app.tickets.session(call).session()).is_some();
+    app.readiness.held() == Some(Hold::Draining) && !is_here()
 }
 
 /// How many streams in a row were lost at once, by what the redirect of the last answer says.

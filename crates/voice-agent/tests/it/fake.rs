@@ -113,7 +113,8 @@ impl Fake {
                     self.news.send_modify(|info| info.ended = Some((outcome, reason)));
                     return;
                 }
-                Command::Playout { .. } | Command::Consent { .. } => {}
+                Command::TakenOver => return,
+                Command::Playout { .. } | Command::Consent { .. } | Command::StoreIsBack => {}
             }
         }
     }

@@ -8,6 +8,7 @@ mod doubt;
 mod failover;
 mod frugal;
 mod hush;
+mod leaving;
 mod listening;
 mod patience;
 mod rehearsed;
