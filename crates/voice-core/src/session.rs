@@ -13,7 +13,7 @@ use crate::config::CoreConfig;
 use crate::consent::{Consent, RecordingPermit};
 use crate::cost::{CostMeter, Usage};
 use crate::ids::ConnectionId;
-use crate::input::{HangUp, Input};
+use crate::input::Input;
 use crate::output::{AgentState, ClientEvent, EndReason, Observation, Outcome, Output};
 use crate::phrases;
 use crate::snapshot::Counters;
@@ -386,35 +386,6 @@ impl Session {
         }
         self.advance_answer();
         self.advance_speech();
-    }
-
-    fn handle_hang_up(&mut self, by: HangUp) {
-        let reason = match by {
-            HangUp::Caller => EndReason::HungUp,
-            HangUp::Operator => EndReason::Operator,
-        };
-        self.close(Outcome::Completed, reason);
-    }
-
-    /// Stops everything; the session ends when its last state is saved, or cannot be.
-    fn close(&mut self, outcome: Outcome, reason: EndReason) {
-        if self.closing.is_some() {
-            return;
-        }
-        self.drop_listening();
-        self.interrupt();
-        self.pending_texts.clear();
-        self.saving.mark_dirty();
-        self.saving.try_now(self.now_ms);
-        let deadline_ms = self.now_ms + self.config.commit_deadline_ms;
-        self.closing = Some(Closing { outcome, reason, deadline_ms });
-    }
-
-    fn advance_closing(&mut self) {
-        let Some(closing) = self.closing else { return };
-        if self.reply.is_none() && (self.saving.is_clean() || self.now_ms >= closing.deadline_ms) {
-            self.end(closing.outcome, closing.reason);
-        }
     }
 
     fn end(&mut self, outcome: Outcome, reason: EndReason) {

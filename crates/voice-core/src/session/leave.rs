@@ -1,8 +1,9 @@
-//! When may the session move to another process? At its next silence, when all of it is saved.
+//! How does the session leave? To another process at its next silence, when all of it is saved; or for good.
 
-use crate::output::{ClientEvent, Output};
+use crate::input::HangUp;
+use crate::output::{ClientEvent, EndReason, Outcome, Output};
 
-use super::{MAX_TIME_MS, Session, cut};
+use super::{Closing, MAX_TIME_MS, Session, cut};
 
 /// The process goes down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,5 +85,34 @@ impl Session {
     /// When the agent's speech is cut, if that is all that is waited for.
     pub(super) fn leaving_due_ms(&self) -> Option<u64> {
         self.leaving.as_ref().map(|leaving| leaving.deadline_ms).filter(|due_ms| *due_ms > self.now_ms)
+    }
+
+    pub(super) fn handle_hang_up(&mut self, by: HangUp) {
+        let reason = match by {
+            HangUp::Caller => EndReason::HungUp,
+            HangUp::Operator => EndReason::Operator,
+        };
+        self.close(Outcome::Completed, reason);
+    }
+
+    /// Stops everything; the session ends when its last state is saved, or cannot be.
+    pub(super) fn close(&mut self, outcome: Outcome, reason: EndReason) {
+        if self.closing.is_some() {
+            return;
+        }
+        self.drop_listening();
+        self.interrupt();
+        self.pending_texts.clear();
+        self.saving.mark_dirty();
+        self.saving.try_now(self.now_ms);
+        let deadline_ms = self.now_ms + self.config.commit_deadline_ms;
+        self.closing = Some(Closing { outcome, reason, deadline_ms });
+    }
+
+    pub(super) fn advance_closing(&mut self) {
+        let Some(closing) = self.closing else { return };
+        if self.reply.is_none() && (self.saving.is_clean() || self.now_ms >= closing.deadline_ms) {
+            self.end(closing.outcome, closing.reason);
+        }
     }
 }
