@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
@@ -75,6 +75,18 @@ pub struct Parts {
     pub spawn: SpawnSession,
 }
 
+/// How the store answered the last heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum StoreWell {
+    /// Nobody asked yet.
+    #[default]
+    Unasked,
+    /// It was well.
+    Well,
+    /// It failed.
+    Away,
+}
+
 /// What every request can reach.
 pub type Shared = Arc<App>;
 
@@ -110,6 +122,10 @@ pub struct App {
     pub tickets: Tickets,
     /// Verifies callers' tokens, where callers are not believed.
     pub verifier: Option<Verifier>,
+    /// Cancelled when live sessions are to move to another process.
+    pub handing_over: CancellationToken,
+    /// Since when the store answers without a break.
+    store_well: Mutex<StoreWell>,
     /// Cancelled when sockets are to close.
     pub going_away: CancellationToken,
     /// The sockets.
@@ -174,6 +190,8 @@ impl App {
             origins: Origins::new(&config.public_url),
             tickets: Tickets::new(config.secrets.twilio_auth_token.as_ref())?,
             verifier,
+            handing_over: CancellationToken::new(),
+            store_well: Mutex::default(),
             going_away,
             connections: TaskTracker::new(),
             calls,
@@ -196,6 +214,13 @@ impl App {
     /// This process.
     pub const fn instance(&self) -> &InstanceId {
         &self.instance
+    }
+
+    /// How the store answered a heartbeat: whether it is back after an outage.
+    fn store_answered(&self, is_well: bool) -> bool {
+        let now = if is_well { StoreWell::Well } else { StoreWell::Away };
+        let mut last = self.store_well.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *last, now) == StoreWell::Away && is_well
     }
 
     /// A connection's number, unique in the process.
@@ -272,7 +297,8 @@ impl Server {
         self.metrics_addr
     }
 
-    /// Goes down in order: no new sessions, a time of grace for the live ones, then every socket is closed with 1001.
+    /// Goes down in order: no new sessions; the live ones move to another process at their next silence, each closing its socket
+    /// with 4007; those that cannot move have a time of grace, then every socket is closed with 1001.
     /// What was heard last is saved then, within what is left of the time of grace (and one second at least), so whoever
     /// comes back elsewhere goes on there.
     pub async fn shutdown(self) {
@@ -282,7 +308,13 @@ impl Server {
         let connections = &self.app.connections;
         connections.close();
         tracing::info!(live = self.app.sessions.count(), grace_ms = grace.as_millis(), "draining");
-        if tokio::time::timeout(grace, connections.wait()).await.is_err() {
+        if !connections.is_empty() {
+            // Whoever sends callers here is to know that it sends them elsewhere before they come back.
+            tokio::time::sleep(Duration::from_millis(self.app.config.shutdown.notice_ms).min(grace)).await;
+        }
+        self.app.handing_over.cancel();
+        let left = grace.saturating_sub(started.elapsed());
+        if tokio::time::timeout(left, connections.wait()).await.is_err() {
             tracing::info!(left = connections.len(), "the time of grace is over");
         }
         self.app.going_away.cancel();

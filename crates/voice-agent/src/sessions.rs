@@ -24,6 +24,8 @@ use crate::store::{Channel, Clock, InstanceId, SessionDoc, SessionId, Store, Sto
 use crate::tasks::Task;
 use crate::telemetry::Events;
 
+mod own;
+
 /// The key of `context` that keeps the caller's time zone over a restart.
 const TIME_ZONE: &str = "time_zone";
 /// The store's operations without which there is no session.
@@ -95,7 +97,7 @@ pub struct NewSession {
 }
 
 /// How a session came to be open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened {
     /// It ran here already.
     Running,
@@ -103,6 +105,8 @@ pub enum Opened {
     Restored {
         /// Whether anything had been said in it.
         begun: bool,
+        /// What it says first if it was handed over; none if its process was lost.
+        say: Option<String>,
     },
 }
 
@@ -120,6 +124,7 @@ pub struct Live {
     /// When it began to live here.
     pub started: Timestamp,
     token_hash: [u8; 32],
+    fence: u64,
     serial: u64,
 }
 
@@ -221,7 +226,7 @@ impl Sessions {
         let doc = self.first_doc(token.session().clone(), &new);
         let created = self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
         let fence = created.inspect_err(|error| self.store_failed(CREATE, error))?;
-        let start = Start { doc, fence, resumed: false, time_zone: new.time_zone };
+        let start = Start { doc, fence, resumed: false, time_zone: new.time_zone, handover: None };
         Ok(self.start(start, token.hash(), slot))
     }
 
@@ -259,23 +264,29 @@ impl Sessions {
             Found::Stored(stored) => stored,
         };
         let slot = self.reserve().await?;
-        let (live, begun) = self.take_up(slot, stored.doc.session_id, time_zone).await?;
-        Ok((live, Opened::Restored { begun }))
+        let before = stored.fence;
+        let (live, begun, say) = self.take_up(slot, stored.doc.session_id, before, time_zone).await?;
+        Ok((live, Opened::Restored { begun, say }))
     }
 
-    /// Becomes the owner of a session that is in the store. The flag says whether anything had been said in it.
+    /// Becomes the owner of a session that is in the store, with the fence `before`. Says whether anything had been said in
+    /// it, and what an owner that handed it over was about to say.
     async fn take_up(
         &self,
         slot: OwnedSemaphorePermit,
         id: SessionId,
+        before: u64,
         time_zone: Option<TimeZone>,
-    ) -> Result<(Live, bool), SessionError> {
-        let claimed = self.parts.store.claim_session(id, self.parts.instance.clone()).await;
+    ) -> Result<(Live, bool, Option<String>), SessionError> {
+        let claimed = self.parts.store.claim_session(id.clone(), self.parts.instance.clone()).await;
         let StoredSession { doc, token_hash, fence, .. } =
             claimed.inspect_err(|error| self.store_failed(CLAIM, error))?;
         let begun = crate::driver::has_begun(&doc);
         let time_zone = time_zone.unwrap_or_else(|| saved_time_zone(&doc.context));
-        Ok((self.start(Start { doc, fence, resumed: true, time_zone }, token_hash, slot), begun))
+        let handover = self.take_handover(id, before).await;
+        let say = handover.as_ref().map(|handover| handover.say.clone());
+        let live = self.start(Start { doc, fence, resumed: true, time_zone, handover }, token_hash, slot);
+        Ok((live, begun, say))
     }
 
     /// The session that this token opens, as it is.
@@ -412,9 +423,10 @@ impl Sessions {
         let serial = self.serials.fetch_add(1, Ordering::Relaxed);
         let (id, user) = (start.doc.session_id.clone(), start.doc.user_id.clone());
         let (channel, resumed) = (start.doc.channel, start.resumed);
+        let fence = start.fence;
         let handle = (self.parts.spawn)(start);
         let started = self.parts.clock.now();
-        let live = Live { id: id.clone(), handle: handle.clone(), user, channel, started, token_hash, serial };
+        let live = Live { id: id.clone(), handle: handle.clone(), user, channel, started, token_hash, fence, serial };
         {
             let mut all = self.lock();
             all.insert(id.clone(), live.clone());

@@ -18,6 +18,8 @@ pub enum CommitError {
     Fenced,
     /// The caller's tasks changed meanwhile: the tools must run again.
     Conflict,
+    /// The store is away and does not have it. The shell goes on making the same commit, and says what became of it.
+    Postponed,
     /// The store may have it or not. The shell goes on making the same commit, and says what became of it.
     Unknown,
 }
@@ -280,6 +282,21 @@ pub enum Input {
         /// By whom.
         by: HangUp,
     },
+    /// The process goes down: the session is to move at its next silence. After so many milliseconds it does not wait any more for
+    /// what it says itself to be heard to its end: the next process says the rest.
+    HandOver {
+        /// How long.
+        within_ms: u64,
+    },
+    /// The session was handed over to this process; comes first of all.
+    TookOver {
+        /// What the one before had still to say; empty if nothing.
+        say: String,
+    },
+    /// Another process owns the session: nothing of it may be heard or saved here any more.
+    TakenOver,
+    /// The store answers again after it did not: what waits to be saved need not wait longer.
+    StoreIsBack,
     /// What the process knows of a provider has changed.
     ProviderHealth(ProviderHealth),
     /// Something was used that costs.

@@ -58,6 +58,8 @@ pub enum EndReason {
     VoiceFailed,
     /// Another instance has the session now.
     TakenOver,
+    /// It was handed over: it goes on in another process.
+    HandedOver,
     /// A defect of ours.
     Failed,
 }
@@ -164,6 +166,8 @@ pub enum ClientEvent {
         /// A sentence for people: what to do.
         message: String,
     },
+    /// The session moves to another process: the connection closes now, and the next one goes on where this one stopped.
+    HandOver,
     /// The session is over.
     Ended {
         /// How.
@@ -343,6 +347,12 @@ pub enum Output {
     Observe {
         /// What.
         observation: Observation,
+    },
+    /// Leave now: all of the session is saved, and nobody is speaking. It goes on in the process that takes it up; nothing follows
+    /// here.
+    HandOver {
+        /// What is still to be said there; empty if nothing.
+        say: String,
     },
     /// The session is over. Nothing follows.
     End {

@@ -32,6 +32,8 @@ pub const NOT_HEARD: &str = "I'm sorry, I couldn't hear that. Could you say it a
 pub const NOT_ALL_HEARD: &str = "I'm sorry, I didn't catch the end of that. Could you say it again?";
 /// When the store did not say whether it has a change.
 pub const NOT_SURE_SAVED: &str = "I'm not sure that was saved. I'll keep trying.";
+/// When the store is away, and has a change as soon as it is back.
+pub const SAVED_LATER: &str = "I can't reach your task list right now. I'll save that as soon as it's back.";
 /// When the longest duration is reached.
 pub const TOO_LONG: &str = "We've reached the longest time for one call. Your tasks are saved. Goodbye.";
 

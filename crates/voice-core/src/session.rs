@@ -13,7 +13,7 @@ use crate::config::CoreConfig;
 use crate::consent::{Consent, RecordingPermit};
 use crate::cost::{CostMeter, Usage};
 use crate::ids::ConnectionId;
-use crate::input::{HangUp, Input};
+use crate::input::Input;
 use crate::output::{AgentState, ClientEvent, EndReason, Observation, Outcome, Output};
 use crate::phrases;
 use crate::snapshot::Counters;
@@ -29,6 +29,7 @@ mod hear;
 mod hush;
 mod key;
 mod ladder;
+mod leave;
 mod listen;
 mod overlap;
 mod patience;
@@ -44,6 +45,7 @@ mod voice;
 use frugal::Frugal;
 use hush::Hush;
 use ladder::Ladder;
+use leave::Leaving;
 use listen::Listening;
 use reply::{HoldCause, Reply};
 use save::Saving;
@@ -109,6 +111,8 @@ pub struct Session {
     /// Restored after a loss: what came after the last save used ids that nobody remembers.
     skips_ids: bool,
     closing: Option<Closing>,
+    /// The process goes down: the session is to move.
+    leaving: Option<Leaving>,
     ended: bool,
 }
 
@@ -146,6 +150,7 @@ impl Session {
             told_agent: agents::TASK_AGENT,
             skips_ids: false,
             closing: None,
+            leaving: None,
             ended: false,
         }
     }
@@ -262,6 +267,10 @@ impl Session {
             Input::Key { key } => self.handle_key(key),
             Input::Consent { recording } => self.handle_consent(recording),
             Input::HangUp { by } => self.handle_hang_up(by),
+            Input::HandOver { within_ms } => self.handle_hand_over(within_ms),
+            Input::TookOver { say } => self.handle_took_over(&say),
+            Input::TakenOver => self.give_up_ownership(),
+            Input::StoreIsBack => self.saving.retry_now(self.now_ms),
             Input::ProviderHealth(health) => self.handle_provider_health(health),
             Input::Used(usage) => self.handle_used(&usage),
             Input::DaySpend { spent } => self.handle_day_spend(spent),
@@ -276,6 +285,7 @@ impl Session {
         self.advance_speech();
         self.take_pending_text();
         self.consider_ceilings();
+        self.advance_leaving();
         self.advance_saving();
         self.report_tools();
         self.advance_closing();
@@ -379,35 +389,6 @@ impl Session {
         }
         self.advance_answer();
         self.advance_speech();
-    }
-
-    fn handle_hang_up(&mut self, by: HangUp) {
-        let reason = match by {
-            HangUp::Caller => EndReason::HungUp,
-            HangUp::Operator => EndReason::Operator,
-        };
-        self.close(Outcome::Completed, reason);
-    }
-
-    /// Stops everything; the session ends when its last state is saved, or cannot be.
-    fn close(&mut self, outcome: Outcome, reason: EndReason) {
-        if self.closing.is_some() {
-            return;
-        }
-        self.drop_listening();
-        self.interrupt();
-        self.pending_texts.clear();
-        self.saving.mark_dirty();
-        self.saving.try_now(self.now_ms);
-        let deadline_ms = self.now_ms + self.config.commit_deadline_ms;
-        self.closing = Some(Closing { outcome, reason, deadline_ms });
-    }
-
-    fn advance_closing(&mut self) {
-        let Some(closing) = self.closing else { return };
-        if self.reply.is_none() && (self.saving.is_clean() || self.now_ms >= closing.deadline_ms) {
-            self.end(closing.outcome, closing.reason);
-        }
     }
 
     fn end(&mut self, outcome: Outcome, reason: EndReason) {

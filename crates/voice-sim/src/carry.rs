@@ -1,10 +1,11 @@
 //! Wishes are carried out: to the models of the providers, the playout, the store and the page.
 
-use voice_core::Output;
 use voice_core::chat::{ChatContext, ChatItem};
 use voice_core::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId};
+use voice_core::output::EndReason;
 use voice_core::provider::Stage;
 use voice_core::snapshot::Snapshot;
+use voice_core::{Output, Session};
 
 use crate::check::Id;
 use crate::seen::Seen;
@@ -74,14 +75,25 @@ impl World {
             Output::Commit { commit, tools, snapshot, .. } => self.carry_commit(commit, &tools, snapshot)?,
             Output::Client { event } => self.client_sees(event)?,
             Output::Observe { observation } => self.observed(observation)?,
-            Output::End { reason, .. } => {
-                self.check.thrift.ended = Some(reason);
-                self.check.ended = true;
-                self.see_end(reason);
-                self.check_open_turns(reason)?;
-            }
+            Output::HandOver { say } => self.leave(say)?,
+            Output::End { reason, .. } => self.end(reason)?,
         }
         Ok(())
+    }
+
+    /// The session goes on in another process.
+    fn leave(&mut self, say: String) -> Checked {
+        self.check.ended = true;
+        self.check_hand_over(&say)?;
+        self.store.handed_over = Some(say);
+        Ok(())
+    }
+
+    fn end(&mut self, reason: EndReason) -> Checked {
+        self.check.thrift.ended = Some(reason);
+        self.check.ended = true;
+        self.see_end(reason);
+        self.check_open_turns(reason)
     }
 
     fn carry_request(&mut self, request: LlmRequestId, reply: ReplyId, agent: &str, chat: &ChatContext) -> Checked {
@@ -117,6 +129,9 @@ impl World {
         if text.contains("not sure that was saved") {
             self.saw(Seen::NotSure);
         }
+        if text.contains("save that as soon as") {
+            self.saw(Seen::SavedLater);
+        }
         if text.contains("couldn't hear") || text.contains("didn't catch") {
             self.saw(Seen::NotHeard);
         }
@@ -134,5 +149,28 @@ impl World {
         }
         self.check.in_flight = Some((commit, tools.to_vec()));
         self.commit(commit, tools, snapshot)
+    }
+
+    /// Whoever leaves leaves nothing behind: the store has it all, and nobody is cut short or kept waiting.
+    pub(crate) fn check_hand_over(&mut self, say: &str) -> Checked {
+        const CHECK: &str = "what is handed over is saved, and nobody waits";
+        let left = self.session.as_ref().map(Session::snapshot);
+        if let Some(left) = left {
+            let kept = Snapshot { connected_ms: left.connected_ms, ..self.store.saved.clone() };
+            if kept != left {
+                return violated(CHECK, format!("left {left:?}, the store has {kept:?}"));
+            }
+        }
+        if !say.is_empty() {
+            self.saw(Seen::MovedMidSpeech);
+        }
+        let waits =
+            (self.check.texts_given - self.check.texts_taken.min(self.check.texts_given), &self.check.open_turns);
+        if self.check.caller_speaks || waits.0 > 0 || !waits.1.is_empty() || self.store.is_busy() {
+            let text =
+                format!("speaks {}, waiting {waits:?}, saving {}", self.check.caller_speaks, self.store.is_busy());
+            return self.strange(CHECK, text);
+        }
+        Ok(())
     }
 }

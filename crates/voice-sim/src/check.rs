@@ -55,8 +55,8 @@ pub(crate) struct Check {
     pub(crate) open_turns: BTreeSet<TurnId>,
     /// Until when something has to be heard or read, in world time.
     answer_due_ms: Option<u64>,
-    texts_given: u64,
-    texts_taken: u64,
+    pub(crate) texts_given: u64,
+    pub(crate) texts_taken: u64,
     /// Messages that somebody waits for.
     awaited: BTreeSet<u64>,
     /// The input under way is a new leg.
@@ -156,7 +156,7 @@ impl World {
                 }
             }
             // It may still be made.
-            Input::CommitFailed { error: CommitError::Unknown, .. } => {}
+            Input::CommitFailed { error: CommitError::Unknown | CommitError::Postponed, .. } => {}
             Input::CommitFailed { commit, .. } => {
                 self.check.in_flight.take_if(|(id, _)| id == commit);
             }
@@ -472,7 +472,7 @@ impl World {
                 self.store.was_taken_over();
             }
             EndReason::VoiceFailed => self.saw(Seen::EndVoiceFailed),
-            EndReason::Failed => {}
+            EndReason::HandedOver | EndReason::Failed => {}
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) enum Event {
     Back,
     /// The process is killed.
     Crash,
-    /// The session is moved on purpose.
+    /// The process is told to stop, and the session to move.
     Move,
     /// A new process takes up the session.
     Restart,

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use voice_core::provider::Stage;
-use voice_sim::drill::{Drill, Says, markdown, matrix, summary};
+use voice_sim::drill::{Drill, Says, Survive, What, markdown, matrix, summary};
 use voice_sim::provider::code::{decode_words, overlaps, say};
 use voice_sim::provider::pcm::{parse_wav, wav};
 use voice_sim::provider::{Fault, Provider, ProviderServers, Rule, Script, parse_latencies};
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     },
     /// Calls a running server under every fault of the matrix, and prints a table of what its callers heard.
     Drill(DrillArgs),
+    /// Ends an instance, each instance in turn, or Redis in the midst of calls, and prints a table of what the callers noticed.
+    Survive(SurviveArgs),
     /// Tells the words in a WAV file, and whose they are: one JSON object a line.
     Hear {
         /// What is listened to.
@@ -99,6 +101,39 @@ pub(crate) struct DrillArgs {
     recovery: u64,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct SurviveArgs {
+    /// What ends.
+    #[arg(value_enum)]
+    what: WhatArg,
+    /// The server's binary.
+    #[arg(long, value_name = "FILE")]
+    binary: PathBuf,
+    /// How many callers there are.
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    calls: u64,
+    /// How often each of them says something, in seconds.
+    #[arg(long, default_value_t = 12, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600))]
+    pace: u64,
+    /// How long they talk before it and after it, in seconds.
+    #[arg(long, default_value_t = 25, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    talk: u64,
+    /// How long Redis stands still, in seconds.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    stands: u64,
+    /// Where the processes keep their data and logs; a new folder of the system's otherwise.
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+/// What ends in a drill, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WhatArg {
+    Kill,
+    Deploy,
+    Redis,
+}
+
 /// A stage, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StageArg {
@@ -112,6 +147,10 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Drill(args) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(drill(args))
+        }
+        Command::Survive(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(survive(args))
         }
         Command::Providers(args) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -268,4 +307,33 @@ async fn drill(args: DrillArgs) -> Result<()> {
         bail!("{} things were not as they should be", troubles.len());
     }
     Ok(())
+}
+
+/// Ends something in the midst of calls. Fails if a caller lost more than a moment.
+async fn survive(args: SurviveArgs) -> Result<()> {
+    let name = || std::env::temp_dir().join(format!("voice-sim-survive-{}", std::process::id()));
+    let folder = args.folder.unwrap_or_else(name);
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let drill = Survive {
+        binary: args.binary,
+        what: match args.what {
+            WhatArg::Kill => What::Kill,
+            WhatArg::Deploy => What::Deploy,
+            WhatArg::Redis => What::Redis,
+        },
+        calls: usize::try_from(args.calls)?,
+        pace: Duration::from_secs(args.pace),
+        talk: Duration::from_secs(args.talk),
+        stands: Duration::from_secs(args.stands),
+    };
+    let (table, problems) = drill.run(&folder).await?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{table}")?;
+    for problem in &problems {
+        writeln!(out, "- {problem}")?;
+    }
+    if !problems.is_empty() {
+        bail!("{} things were not as they should be; the logs are in {}", problems.len(), folder.display());
+    }
+    std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())
 }

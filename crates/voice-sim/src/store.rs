@@ -50,6 +50,8 @@ pub(crate) struct Store {
     pub(crate) saved_something: bool,
     /// The old owner noticed.
     taken_over: bool,
+    /// The old owner left, and this is what it had still to say.
+    pub(crate) handed_over: Option<String>,
 }
 
 impl Store {
@@ -65,6 +67,7 @@ impl Store {
             fenced: false,
             saved_something: false,
             taken_over: false,
+            handed_over: None,
         }
     }
 
@@ -140,7 +143,7 @@ impl Store {
                 return violated("history agrees with the store", text);
             }
             // Of what the session could not know it does not say that it failed.
-            let unsure = output.result["status"] == "unknown";
+            let unsure = matches!(output.result["status"].as_str(), Some("unknown" | "pending"));
             if output.is_error && has && !unsure {
                 let text = format!("history says that call {} failed, the store has it", output.id);
                 return violated("history agrees with the store", text);
@@ -232,10 +235,11 @@ impl World {
             Fate::Again(again_ms, fate) => {
                 self.store.pending.insert(commit.0, Pending { fate: *fate, ..pending });
                 self.later(again_ms, Event::Store { commit: commit.0 });
-                if self.dice.chance(700) {
-                    self.feed(Input::CommitFailed { commit, error: CommitError::Unknown })?;
+                match self.dice.below(10) {
+                    0..=3 => self.feed(Input::CommitFailed { commit, error: CommitError::Unknown }),
+                    4..=6 => self.feed(Input::CommitFailed { commit, error: CommitError::Postponed }),
+                    _ => Ok(()),
                 }
-                Ok(())
             }
         }
     }

@@ -106,7 +106,12 @@ fn stray_input(dice: &mut Dice, id: u64) -> Input {
         }
         9 => Input::Committed { commit: CommitId(id) },
         10 => {
-            let error = dice.pick(&[CommitError::Unavailable, CommitError::Conflict, CommitError::Fenced]);
+            let error = dice.pick(&[
+                CommitError::Unavailable,
+                CommitError::Conflict,
+                CommitError::Fenced,
+                CommitError::Postponed,
+            ]);
             Input::CommitFailed { commit: CommitId(id), error }
         }
         11 => Input::TtsAudio { speech, chunk, rung: any_rung(dice), audio_ms, words: Vec::new() },

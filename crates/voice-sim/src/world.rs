@@ -351,20 +351,20 @@ impl World {
         Ok(())
     }
 
-    /// A drain: another process takes the session up between two turns.
+    /// The process is told to stop: the session moves when it may.
     fn move_on_purpose(&mut self) -> Checked {
-        let Some(session) = &self.session else { return Ok(()) };
-        if session.is_busy() || !session.is_saved() || session.is_ended() || !self.check.told || self.store.is_busy() {
-            return Ok(());
-        }
-        self.store.saved = session.snapshot();
-        self.store.saved_something = true;
-        self.leave_life();
-        self.restart(Restored::Moved)
+        let within_ms = self.dice.pick(&[0, 500, 3_000, 20_000]);
+        self.feed(Input::HandOver { within_ms })
     }
 
     /// The session is over here. Says whether it goes on elsewhere.
     fn go_on_after_end(&mut self) -> Result<bool, Violation> {
+        if let Some(say) = self.store.handed_over.take() {
+            self.leave_life();
+            self.restart(Restored::Moved)?;
+            self.feed(Input::TookOver { say })?;
+            return Ok(true);
+        }
         if !self.store.take_over_done() {
             return Ok(false);
         }

@@ -13,7 +13,7 @@ export type OverReason =
   | "protocol";
 
 export type Closing =
-  | { action: "reconnect"; atOnce: boolean; why: "dropped" | "restarting" | "slow" }
+  | { action: "reconnect"; atOnce: boolean; why: "dropped" | "restarting" | "slow" | "moved" }
   | { action: "over"; reason: OverReason };
 
 export function closingOf(code: number): Closing {
@@ -36,6 +36,8 @@ export function closingOf(code: number): Closing {
       return { action: "over", reason: "idle" };
     case 4006:
       return { action: "over", reason: "failed" };
+    case 4007:
+      return { action: "reconnect", atOnce: true, why: "moved" };
     default:
       return { action: "reconnect", atOnce: false, why: "dropped" };
   }

@@ -1,7 +1,7 @@
 import { ApiError, api, type Credentials } from "./api";
 import { backoffMs, closingOf, type OverReason } from "./close-codes";
 import { Connection, type ConnectionEvents } from "./connection";
-import type { ClientEvent } from "./protocol";
+import type { ClientEvent, ServerEvent } from "./protocol";
 import type { Link } from "./state";
 
 export interface LinkHooks extends Omit<ConnectionEvents, "onClosed"> {
@@ -22,6 +22,12 @@ const GOOD_AFTER_MS = 3_000;
 /** Refused handshakes while the API answers, after which typing by HTTP is offered. */
 const TEXT_ONLY_AFTER = 3;
 const TEXT_ONLY_RETRY_MS = 15_000;
+/** For so long a session that was handed over is looked for, in ms, before the caller is shown that there is no connection. */
+const MOVING_FOR_MS = 10_000;
+/** Between two looks, in ms. */
+const MOVING_STEP_MS = 200;
+/** What the caller says while the session moves is kept and sent afterwards: so many frames of 20 ms. */
+const KEPT_FRAMES = 150;
 
 /** Keeps one voice connection alive, as docs/protocol.md ("Reconnecting") has it. */
 export class LinkKeeper {
@@ -30,7 +36,10 @@ export class LinkKeeper {
   private attempt = 0;
   private refusals = 0;
   private openedAtMs = 0;
-  private why: "dropped" | "restarting" | "slow" = "dropped";
+  private why: "dropped" | "restarting" | "slow" | "moved" = "dropped";
+  /** Until when a session that was handed over is looked for without a word about it, on the page's clock; 0: none was. */
+  private movingUntilMs = 0;
+  private keptFrames: Int16Array[] = [];
   /** Grows with every start and stop, so that an answer that comes late is told from one that is wanted. */
   private generation = 0;
 
@@ -54,6 +63,7 @@ export class LinkKeeper {
 
   stop(): void {
     this.generation++;
+    this.settled();
     clearTimeout(this.timer);
     this.timer = undefined;
     this.connection?.close();
@@ -65,7 +75,23 @@ export class LinkKeeper {
   }
 
   sendFrame(pcm: Int16Array): void {
+    if (this.isMoving) {
+      this.keptFrames.push(pcm);
+      if (this.keptFrames.length > KEPT_FRAMES) this.keptFrames.shift();
+      return;
+    }
     this.connection?.sendFrame(pcm);
+  }
+
+  private get isMoving(): boolean {
+    return performance.now() < this.movingUntilMs;
+  }
+
+  /** The session was found, or is given up: what was said meanwhile goes to whoever is there now. */
+  private settled(): void {
+    this.movingUntilMs = 0;
+    for (const pcm of this.keptFrames) this.connection?.sendFrame(pcm);
+    this.keptFrames = [];
   }
 
   /** Tries now instead of waiting: the network came back, or somebody pressed the button. */
@@ -79,18 +105,29 @@ export class LinkKeeper {
   private connect(): void {
     const session = this.hooks.credentials();
     if (session === null) return;
-    if (this.attempt === 0 && this.refusals === 0) this.hooks.onLink({ name: "connecting" });
+    if (this.attempt === 0 && this.refusals === 0 && !this.isMoving) this.hooks.onLink({ name: "connecting" });
     this.openedAtMs = performance.now();
     this.connection = new Connection(session, this.hooks.isAloud(), {
-      onEvent: (event) => this.hooks.onEvent(event),
+      onEvent: (event) => this.handleEvent(event),
       onFrame: (pcm) => this.hooks.onFrame(pcm),
       onRtt: (rttMs) => this.hooks.onRtt(rttMs),
       onClosed: (code, reason, opened) => this.handleClosed(code, reason, opened),
     });
   }
 
+  private handleEvent(event: ServerEvent): void {
+    if (event.type === "hand_over") this.movingUntilMs = performance.now() + MOVING_FOR_MS;
+    this.hooks.onEvent(event);
+    if (event.type === "ready") this.settled();
+  }
+
   private handleClosed(code: number, reason: string, opened: boolean): void {
     this.connection = null;
+    if (this.isMoving && (!opened || closingOf(code).action === "reconnect")) {
+      // The next process may not be there yet, or whoever sends callers does not know of it.
+      this.timer = setTimeout(() => this.fire(), opened ? 0 : MOVING_STEP_MS);
+      return;
+    }
     if (!opened) {
       this.refusals++;
       void this.handleRefusal();
@@ -161,6 +198,7 @@ export class LinkKeeper {
 
   private fire(): void {
     this.timer = undefined;
+    if (!this.isMoving) this.settled();
     this.connect();
   }
 }

@@ -46,6 +46,7 @@ describe("closingOf", () => {
 
   it.each([
     [1001, true, "restarting"],
+    [4007, true, "moved"],
     [1006, false, "dropped"],
     [1011, false, "dropped"],
     [4003, false, "slow"],

@@ -57,6 +57,7 @@ export type ServerEvent =
   | ({ type: "turn" } & Turn)
   | { type: "fallback_to_text"; message: string }
   | { type: "error"; code: string; message: string }
+  | { type: "hand_over" }
   | { type: "ended"; outcome: string; reason: string }
   | { type: "pong"; t: number };
 
@@ -140,6 +141,7 @@ const DECODERS: { [K in ServerEvent["type"]]: (fields: Fields) => Omit<Extract<S
   turn: decodeTurn,
   fallback_to_text: (f) => ({ message: str(f.message) }),
   error: (f) => ({ code: str(f.code), message: str(f.message) }),
+  hand_over: () => ({}),
   ended: (f) => ({ outcome: str(f.outcome), reason: str(f.reason) }),
   pong: (f) => ({ t: num(f.t) }),
 };

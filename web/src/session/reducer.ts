@@ -152,6 +152,9 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
     case "error":
       // Something that was sent is refused; a message that is still on its way may be it, and would wait for ever.
       return { ...state, notice: event.message || event.code, pending: state.pending.filter(({ sent }) => !sent) };
+    case "hand_over":
+      // What the server had not taken by then goes to the next one.
+      return { ...state, pending: state.pending.map((one) => ({ ...one, sent: false })) };
     case "ended":
       return handleOver(state, reasonOf(event.reason), event.reason);
     case "speech_started":

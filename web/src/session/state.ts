@@ -34,7 +34,7 @@ export type Link =
   | { name: "idle" }
   | { name: "connecting" }
   | { name: "open" }
-  | { name: "waiting"; attempt: number; why: "dropped" | "restarting" | "slow"; retryAtMs: number }
+  | { name: "waiting"; attempt: number; why: "dropped" | "restarting" | "slow" | "moved"; retryAtMs: number }
   /** The API answers but WebSockets do not come through: typing goes on. */
   | { name: "text_only" };
 

@@ -74,6 +74,7 @@ const WHY = {
   dropped: "The connection was lost.",
   restarting: "The server is restarting.",
   slow: "The connection was too slow.",
+  moved: "Your call is moving to another server.",
 };
 
 function Reconnecting({ link, onNow }: { link: Extract<Link, { name: "waiting" }>; onNow(): void }) {

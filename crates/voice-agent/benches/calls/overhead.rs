@@ -126,11 +126,13 @@ impl House {
             traces: Traces::start(&Otel::default(), "bench", "bench")?,
             tracker: tracker.clone(),
             going_away: tokio_util::sync::CancellationToken::new(),
+            handing_over: tokio_util::sync::CancellationToken::new(),
+            hand_over_within_ms: 8_000,
             command_queue: 256,
             clock: Arc::new(voice_agent::store::SystemClock),
             input_log_dir: None,
         };
-        let start = Start { doc, fence, resumed: false, time_zone: jiff::tz::TimeZone::UTC };
+        let start = Start { doc, fence, resumed: false, time_zone: jiff::tz::TimeZone::UTC, handover: None };
         let handle = driver::spawn(Arc::new(deps), start);
         Ok(Caller::new(handle, notes, Arc::clone(&self.speech), number))
     }

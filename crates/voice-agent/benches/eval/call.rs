@@ -120,11 +120,13 @@ impl House {
             traces: Traces::default(),
             tracker: TaskTracker::new(),
             going_away: CancellationToken::new(),
+            handing_over: CancellationToken::new(),
+            hand_over_within_ms: 8_000,
             command_queue: 256,
             clock: Arc::new(Still { start: zoned.timestamp(), asked: AtomicI64::new(0) }),
             input_log_dir: None,
         };
-        let start = Start { doc, fence, resumed: false, time_zone: zoned.time_zone().clone() };
+        let start = Start { doc, fence, resumed: false, time_zone: zoned.time_zone().clone(), handover: None };
         let mut call = Call {
             handle: driver::spawn(Arc::new(deps), start),
             store: Arc::clone(&self.store),

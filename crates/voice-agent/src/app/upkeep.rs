@@ -14,6 +14,8 @@ use crate::store::HEARTBEAT_TTL;
 
 /// How often the instance says that it lives.
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How often it is asked, where others might, whether somebody else owns its sessions.
+const OWNERSHIP: Duration = Duration::from_secs(2);
 /// How often the store and the stages' rungs are asked how they are.
 const HEALTH: Duration = Duration::from_secs(5);
 /// How often what was spent is put into the store.
@@ -26,6 +28,9 @@ const PRUNE: Duration = Duration::from_secs(600);
 /// Starts them, until `stop`.
 pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker) {
     tasks.spawn(every(HEARTBEAT, Arc::clone(app), stop.clone(), heartbeat));
+    if app.config.secrets.redis_url.is_some() {
+        tasks.spawn(every(OWNERSHIP, Arc::clone(app), stop.clone(), ownership));
+    }
     tasks.spawn(every(HEALTH, Arc::clone(app), stop.clone(), health));
     tasks.spawn(every(SPEND, Arc::clone(app), stop.clone(), flush_spend));
     tasks.spawn(every(SWEEP, Arc::clone(app), stop.clone(), sweep));
@@ -70,10 +75,22 @@ async fn tell_task_news(app: Shared, stop: CancellationToken) {
 }
 
 async fn heartbeat(app: &Shared) {
-    if let Err(error) = app.store.heartbeat(app.instance.clone(), HEARTBEAT_TTL).await {
+    let beat = app.store.heartbeat(app.instance.clone(), HEARTBEAT_TTL).await;
+    let is_back = app.store_answered(beat.is_ok());
+    match beat {
         // The log says it once; the reason stays the same while it lasts.
-        app.readiness.degrade("store", error.to_string());
+        Err(error) => app.readiness.degrade("store", error.to_string()),
+        Ok(()) if is_back => {
+            tracing::info!(live = app.sessions.count(), "the store is back");
+            app.sessions.reassert().await;
+        }
+        Ok(()) => {}
     }
+}
+
+/// Whether the sessions here are this instance's still: one that another took over while this process stood still is let go.
+async fn ownership(app: &Shared) {
+    app.sessions.renew().await;
 }
 
 async fn health(app: &Shared) {

@@ -121,6 +121,8 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         traces,
         tracker: app.calls.clone(),
         going_away: app.going_away.clone(),
+        handing_over: app.handing_over.clone(),
+        hand_over_within_ms: app.config.shutdown.hand_over_ms,
         command_queue: app.config.limits.command_queue,
         clock: Arc::new(SystemClock),
         input_log_dir: (!folder.as_os_str().is_empty()).then(|| folder.clone()),

@@ -420,8 +420,12 @@ sections! {
 
     /// The end of the process.
     Shutdown {
-        /// How long live sessions may go on after SIGTERM.
+        /// How long live sessions that cannot move may go on after SIGTERM.
         grace_ms: u64 = 20_000,
+        /// With live sessions: how long whoever sends callers here has to notice, before they are handed over.
+        notice_ms: u64 = 500,
+        /// After so long a session that is handed over does not wait for the agent's own speech: the next process says the rest.
+        hand_over_ms: u64 = 8_000,
     }
 }
 

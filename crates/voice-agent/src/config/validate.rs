@@ -192,6 +192,8 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("input_log.retention_days", u64::from(config.input_log.retention_days), 1, 3_650),
         ("input_log.max_total_mb", config.input_log.max_total_mb, 64, 10_000_000),
         ("shutdown.grace_ms", config.shutdown.grace_ms, 0, 3_600_000),
+        ("shutdown.notice_ms", config.shutdown.notice_ms, 0, 60_000),
+        ("shutdown.hand_over_ms", config.shutdown.hand_over_ms, 0, 3_600_000),
     ];
     for (key, value, least, most) in ranges.into_iter().chain(phone::ranges(config)) {
         if !(least..=most).contains(&value) {

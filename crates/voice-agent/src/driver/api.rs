@@ -89,6 +89,10 @@ pub enum Command {
         /// By whom.
         by: HangUp,
     },
+    /// Another instance owns the session: nothing of it may be heard here any more.
+    TakenOver,
+    /// The store answers again.
+    StoreIsBack,
     /// What the agent says as soon as the caller's first connection comes; nothing when it has.
     FirstWords {
         /// Where to.

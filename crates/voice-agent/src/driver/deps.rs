@@ -143,6 +143,10 @@ pub struct Deps {
     pub tracker: TaskTracker,
     /// Cancelled when the process goes down: sessions stop when they are saved, and go on elsewhere.
     pub going_away: CancellationToken,
+    /// Cancelled when the process is told to stop: sessions are to move at their next silence.
+    pub handing_over: CancellationToken,
+    /// From so many milliseconds later on an agent's own speech is not waited for.
+    pub hand_over_within_ms: u64,
     /// Commands that may wait for a session.
     pub command_queue: usize,
     /// What time and day it is for callers: "tomorrow" begins from here.
@@ -168,4 +172,15 @@ pub struct Start {
     pub resumed: bool,
     /// Where the caller's "today" is.
     pub time_zone: TimeZone,
+    /// What the process before left for this one, if the session was handed over: it goes on without a word about it.
+    pub handover: Option<Handover>,
+}
+
+/// What a session's next owner needs beyond the session itself: the contract's `voice:handoff:{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Handover {
+    /// The number of the owner who left: what an earlier one left means nothing any more.
+    pub fence: u64,
+    /// What was still to be said; empty if nothing.
+    pub say: String,
 }

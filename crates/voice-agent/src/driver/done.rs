@@ -87,6 +87,10 @@ pub(super) enum Done {
     Doubt {
         commit: CommitId,
     },
+    /// The store is away; it has it as soon as it is back.
+    Postponed {
+        commit: CommitId,
+    },
     Commit {
         commit: CommitId,
         calls: Vec<ToolCallId>,

@@ -97,7 +97,7 @@ impl Feed {
                 false
             }
             // The end is told by the session's task, which knows of every end.
-            ClientEvent::UserSpeaking { .. } | ClientEvent::Ended { .. } => false,
+            ClientEvent::UserSpeaking { .. } | ClientEvent::HandOver | ClientEvent::Ended { .. } => false,
             ClientEvent::Transcript { r#final, .. } => *r#final,
             _ => true,
         };

@@ -1,5 +1,6 @@
 //! How a session's task ends: because the call is over, after a defect, or because the process goes down.
 
+use serde_json::json;
 use voice_core::ids::TurnId;
 use voice_core::output::{AgentState, EndReason, Outcome};
 use voice_core::provider::Stage;
@@ -10,7 +11,7 @@ use crate::telemetry::SessionEnd;
 use crate::transport::twilio::PhoneNumber;
 
 use super::doc::{self, Accounted};
-use super::{Driver, channel};
+use super::{Driver, Handover, channel};
 
 impl Driver {
     /// Whether the process goes down, and all of the session that is to be saved is saved.
@@ -25,12 +26,13 @@ impl Driver {
         let (outcome, reason) = self.end.unwrap_or((Outcome::Error, EndReason::Failed));
         self.stop_providers();
         self.close_books();
+        self.put_handover().await;
         let now_ms = self.now_ms();
         let (code, word) = close_code(outcome, reason);
         self.close_leg(code, word);
         let end = self.account(outcome, reason, now_ms);
         match reason {
-            EndReason::TakenOver => {}
+            EndReason::TakenOver | EndReason::HandedOver => {}
             EndReason::Lost => self.note_accounted().await,
             // A conversation by text messages is only put away: the next message takes it up.
             EndReason::Idle if channel::is_texts(&self.doc) => self.note_accounted().await,
@@ -39,6 +41,16 @@ impl Driver {
         self.answers.end();
         self.trace.end(outcome, reason, now_ms);
         end
+    }
+
+    /// Puts down what the next process needs, before anybody is told to go there. Without it that process says "I'm back", as after
+    /// a loss.
+    async fn put_handover(&mut self) {
+        let Some(say) = self.left.take() else { return };
+        let context = json!(Handover { fence: self.fence, say });
+        if let Err(error) = self.deps.store.put_handover(self.doc.session_id.clone(), self.fence, context).await {
+            self.deps.events.store_failed("put_handover", &error);
+        }
     }
 
     /// A caller may come back to a lost session for as long as the store keeps it. What is counted now is not counted again
@@ -117,6 +129,7 @@ pub(crate) const fn close_code(outcome: Outcome, reason: EndReason) -> (u16, &'s
     match (outcome, reason) {
         (Outcome::Error, _) => (4006, "failed"),
         (_, EndReason::TakenOver) => (4001, "taken over"),
+        (_, EndReason::HandedOver) => (4007, "handed over"),
         (_, EndReason::Idle) => (4005, "idle"),
         (_, EndReason::TooLong) => (4005, "too long"),
         (_, EndReason::Ceiling) => (4005, "ceiling"),

@@ -46,6 +46,12 @@ impl Driver {
                 self.send(Outbound::Tasks(tasks));
             }
             Command::HangUp { by } => self.pending.push_back(Input::HangUp { by }),
+            Command::TakenOver => self.pending.push_back(Input::TakenOver),
+            Command::StoreIsBack => {
+                self.pending.push_back(Input::StoreIsBack);
+                // What others changed meanwhile was not told.
+                self.load_tasks();
+            }
             Command::FirstWords { answer } => {
                 // Whoever asked may have gone.
                 let _gone = answer.send(self.session.first_words_due().unwrap_or_default().to_owned());

@@ -24,7 +24,7 @@ mod staging;
 mod turns;
 mod wish;
 
-pub use deps::{Deps, Providers, Start, SttRung};
+pub use deps::{Deps, Handover, Providers, Start, SttRung};
 pub use doc::has_begun;
 pub(crate) use leave::close_code;
 
@@ -106,7 +106,8 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
             }
         };
         // A session that goes on elsewhere has its outcome there.
-        if end.reason != EndReason::TakenOver || !driver.is_leaving {
+        let goes_on = end.reason == EndReason::HandedOver || end.reason == EndReason::TakenOver && driver.is_leaving;
+        if !goes_on {
             deps.events.session_ended(&labels, end);
             deps.ledger.call_ended(labels.channel, end.connected_ms);
         }
@@ -179,6 +180,10 @@ struct Driver {
     turn_tools: Vec<ToolCallReport>,
     frames_dropped: FramesDropped,
     tidied_ms: u64,
+    /// The session was told that it is to move.
+    is_moving: bool,
+    /// What the next process has still to say, once the session has left.
+    left: Option<String>,
     /// The process goes down: the session stops when nothing of it waits for anything.
     is_leaving: bool,
     end: Option<(Outcome, EndReason)>,
@@ -193,7 +198,8 @@ impl Driver {
         info: watch::Sender<SessionInfo>,
     ) -> Self {
         // A new session's document has consent and the caller's time zone already; without a history it greets as new.
-        let restored = Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed });
+        let restored =
+            Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed || start.handover.is_some() });
         let config = channel::core(&deps.core, &start.doc);
         let header = Header { version: LOG_VERSION, config, restored };
         let session_id = start.doc.session_id.clone();
@@ -221,7 +227,7 @@ impl Driver {
             done_sender,
             info,
             feed: Arc::default(),
-            pending: VecDeque::new(),
+            pending: start.handover.map(|handover| Input::TookOver { say: handover.say }).into_iter().collect(),
             leg: None,
             visited: false,
             muted: false,
@@ -242,6 +248,8 @@ impl Driver {
             turn_tools: Vec::new(),
             frames_dropped: FramesDropped::default(),
             tidied_ms: 0,
+            is_moving: false,
+            left: None,
             is_leaving: false,
             end: None,
             deps,
@@ -253,7 +261,7 @@ impl Driver {
         self.tell_health();
         self.tell_day_spend();
         self.settle_inputs();
-        let going_away = self.deps.going_away.clone();
+        let (going_away, handing_over) = (self.deps.going_away.clone(), self.deps.handing_over.clone());
         while self.end.is_none() {
             let wake = self.next_wake();
             tokio::select! {
@@ -267,6 +275,10 @@ impl Driver {
                     None => self.feed(Input::HangUp { by: voice_core::input::HangUp::Operator }),
                 },
                 () = tokio::time::sleep_until(wake) => self.take_time(),
+                () = handing_over.cancelled(), if !self.is_moving => {
+                    self.is_moving = true;
+                    self.pending.push_back(Input::HandOver { within_ms: self.deps.hand_over_within_ms });
+                }
                 () = going_away.cancelled(), if !self.is_leaving => self.is_leaving = true,
             }
             self.settle_inputs();

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use voice_core::ids::CommitId;
 
 use super::Done;
@@ -13,33 +14,43 @@ use crate::store::{CommitOutcome, StoreError};
 
 /// After so many tries without an answer the session is told that nobody knows: the caller waits for it.
 const TRIES_BEFORE_DOUBT: u32 = 3;
+/// What was promised to the caller is tried for so long after the session's end.
+const AFTER_THE_END: Duration = Duration::from_secs(300);
 /// The time between two tries from then on.
 pub(super) const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
-/// Makes a commit, again and again while nobody knows what became of it; says in between that this is so. It goes on until
-/// the store has answered or the session is over, with a pause of `between` once it is in doubt; whoever gives the commit up before drops it.
+/// Makes a commit, again and again while nobody knows what became of it, or while it waits (`waits`) for a store that is away; says
+/// in between that this is so. It goes on until the store has answered, with a pause of `between` once the session was told;
+/// whoever gives the commit up before drops it. After the session's end one that waits is tried for [`AFTER_THE_END`] more.
 pub(super) async fn until_known<F>(
     mut make: impl FnMut() -> F,
     between: Duration,
-    commit: CommitId,
-    doubts: &mpsc::Sender<Done>,
+    (commit, waits): (CommitId, bool),
+    session: &mpsc::Sender<Done>,
 ) -> Result<CommitOutcome, StoreError>
 where
     F: Future<Output = Result<CommitOutcome, StoreError>>,
 {
-    let mut tries = 1;
     let mut outcome = make().await;
-    if !matches!(outcome, Err(StoreError::Timeout(_) | StoreError::Unknown(_))) {
+    // Nothing of it happened: one that need not wait is made anew later, with what has come since.
+    if outcome.as_ref().is_err_and(is_away) && !waits {
         return outcome;
     }
+    let (mut tries, mut told, mut ended) = (1, false, None);
     // From here on a refusal says only that this try was not taken: an earlier one may have been.
-    while outcome.as_ref().is_err_and(|error| !settles(error)) {
-        if tries == TRIES_BEFORE_DOUBT {
+    let mut in_doubt = false;
+    while let Err(error) = &outcome
+        && !settles(error)
+    {
+        in_doubt |= !is_away(error);
+        if !told && (!in_doubt || tries >= TRIES_BEFORE_DOUBT) {
+            told = true;
+            let news = if in_doubt { Done::Doubt { commit } } else { Done::Postponed { commit } };
             // The session may have ended: that is seen next.
-            let _gone = doubts.send(Done::Doubt { commit }).await;
+            let _gone = session.send(news).await;
         }
-        if tries >= TRIES_BEFORE_DOUBT {
-            if doubts.is_closed() {
+        if told {
+            if session.is_closed() && ended.get_or_insert_with(Instant::now).elapsed() >= patience(waits && !in_doubt) {
                 return outcome;
             }
             tokio::time::sleep(between).await;
@@ -47,14 +58,25 @@ where
         tries += 1;
         outcome = make().await;
     }
-    tracing::warn!(%commit, tries, "the outcome of a commit was unknown for a while");
+    if tries > 1 {
+        tracing::warn!(%commit, tries, "the outcome of a commit was unknown for a while");
+    }
     outcome
+}
+
+/// For how long a commit is made after the session's end.
+const fn patience(was_promised: bool) -> Duration {
+    if was_promised { AFTER_THE_END } else { Duration::ZERO }
+}
+
+/// The store says that it did not take it.
+const fn is_away(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_) | StoreError::Full(_))
 }
 
 /// Whether nothing of an earlier try of the same commit is to be heard after this answer.
 fn settles(error: &StoreError) -> bool {
-    let passing = matches!(error, StoreError::Timeout(_) | StoreError::Unknown(_));
-    !passing && !matches!(error, StoreError::Unavailable(_) | StoreError::Full(_))
+    !is_away(error) && !matches!(error, StoreError::Timeout(_) | StoreError::Unknown(_))
 }
 
 #[cfg(test)]
@@ -78,7 +100,7 @@ mod tests {
                 std::future::ready(answers.next().unwrap_or_else(timeout))
             },
             Duration::ZERO,
-            COMMIT,
+            (COMMIT, false),
             &sender,
         )
         .await;
@@ -112,7 +134,29 @@ mod tests {
     async fn when_the_session_is_over_nobody_goes_on_asking() {
         let (sender, doubts) = mpsc::channel(4);
         drop(doubts);
-        let outcome = until_known(|| std::future::ready(timeout()), Duration::ZERO, COMMIT, &sender).await;
+        let outcome = until_known(|| std::future::ready(timeout()), Duration::ZERO, (COMMIT, false), &sender).await;
         assert!(matches!(outcome, Err(StoreError::Timeout(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_waits_for_a_store_that_is_away_and_outlives_its_session() {
+        let away = || Err(StoreError::Full("no room".to_owned()));
+        let (sender, mut news) = mpsc::channel(4);
+        let mut tries = 0;
+        let make = || {
+            tries += 1;
+            std::future::ready(if tries < 9 { away() } else { Ok(MADE) })
+        };
+        let made = until_known(make, BETWEEN_TRIES, (COMMIT, true), &sender);
+        let gone = async {
+            assert!(matches!(news.recv().await, Some(Done::Postponed { commit: COMMIT })));
+            drop(news);
+        };
+        assert!(matches!(tokio::join!(made, gone).0, Ok(MADE)));
+
+        let (sender, news) = mpsc::channel(4);
+        drop(news);
+        let outcome = until_known(|| std::future::ready(away()), BETWEEN_TRIES, (COMMIT, true), &sender).await;
+        assert!(matches!(outcome, Err(StoreError::Full(_))), "not for ever: {outcome:?}");
     }
 }

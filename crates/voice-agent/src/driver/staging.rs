@@ -22,13 +22,15 @@ pub(super) struct Staging {
     asked: Asked,
     /// The store may hold a change that is not in the base, and will not be told of here.
     is_stale: bool,
+    /// The store was read once.
+    is_known: bool,
 }
 
 impl Staging {
     /// A session's view of its user's tasks.
     pub(super) fn new(user: UserId, base: UserTasks) -> Self {
         let titles = Arc::new(titles_of(&base));
-        Self { user, base, staged: Vec::new(), titles, asked: Asked::default(), is_stale: false }
+        Self { user, base, staged: Vec::new(), titles, asked: Asked::default(), is_stale: false, is_known: false }
     }
 
     /// The titles of the open tasks.
@@ -39,6 +41,11 @@ impl Staging {
     /// The revision of the tasks that are known here.
     pub(super) const fn rev(&self) -> u64 {
         self.base.list.rev
+    }
+
+    /// Whether the tasks were ever read: then they are answered from memory while the store is away.
+    pub(super) const fn is_known(&self) -> bool {
+        self.is_known
     }
 
     /// Whether tools of this turn wait to be committed: then they are the truth, not the store.
@@ -58,6 +65,7 @@ impl Staging {
         if is_new {
             self.titles = Arc::new(titles_of(&base));
             self.base = base;
+            self.is_known = true;
         }
         is_new
     }

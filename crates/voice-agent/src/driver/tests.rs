@@ -180,6 +180,8 @@ impl House {
             traces: Traces::default(),
             tracker: TaskTracker::new(),
             going_away: CancellationToken::new(),
+            handing_over: CancellationToken::new(),
+            hand_over_within_ms: 8_000,
             command_queue: 32,
             clock: Arc::new(SystemClock),
             input_log_dir: None,
@@ -196,7 +198,7 @@ impl House {
             context: serde_json::Map::new(),
         };
         let fence = store.create_session(doc.clone(), [0; 32], InstanceId::new("here")).await.unwrap();
-        let start = Start { doc, fence, resumed: false, time_zone: TimeZone::UTC };
+        let start = Start { doc, fence, resumed: false, time_zone: TimeZone::UTC, handover: None };
         Self { handle: spawn(Arc::clone(&deps), start), deps, _folder: folder }
     }
 
@@ -328,7 +330,8 @@ async fn what_was_counted_when_a_session_seemed_lost_is_not_counted_again() {
     // The caller comes back, says nothing, and hangs up.
     let stored = house.deps.store.claim_session(SessionId::new("s"), InstanceId::new("here")).await.unwrap();
     assert_eq!(stored.doc.conversation_history.last().unwrap().content, "Hello.");
-    let start = Start { doc: stored.doc, fence: stored.fence, resumed: true, time_zone: TimeZone::UTC };
+    let (doc, fence) = (stored.doc, stored.fence);
+    let start = Start { doc, fence, resumed: true, time_zone: TimeZone::UTC, handover: None };
     house.handle = spawn(Arc::clone(&house.deps), start);
     house.handle.send(Command::HangUp { by: voice_core::input::HangUp::Operator }).unwrap();
     house.handle.ended().await;

@@ -12,6 +12,7 @@ use voice_core::chat::{ChatContext, ToolCall};
 use voice_core::cost::Quantity;
 use voice_core::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, TurnId, UtteranceId};
 use voice_core::input::{CommitError, WordTiming};
+use voice_core::output::{EndReason, Outcome};
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output};
@@ -81,6 +82,10 @@ impl Driver {
             Output::Commit { commit, turn, tools, snapshot } => self.commit(commit, turn, tools, &snapshot),
             Output::Client { event } => self.tell_client(event),
             Output::Observe { observation } => self.observe(now_ms, &observation),
+            Output::HandOver { say } => {
+                self.left = Some(say);
+                self.end = Some((Outcome::Dropped, EndReason::HandedOver));
+            }
             Output::End { outcome, reason } => self.end = Some((outcome, reason)),
         }
         self.send_all(out);
@@ -189,7 +194,9 @@ impl Driver {
         let (sender, began) = (self.done_sender.clone(), Instant::now());
         // Not aborted at the session's end: what it saves is wanted all the same.
         let task = self.deps.tracker.spawn(async move {
-            let outcome = recommit::until_known(|| store.commit(what.clone()), BETWEEN_TRIES, commit, &sender).await;
+            let waits = !what.tools.is_empty();
+            let make = || store.commit(what.clone());
+            let outcome = recommit::until_known(make, BETWEEN_TRIES, (commit, waits), &sender).await;
             // The session may have ended: then nobody waits.
             let _gone = sender.send(Done::Commit { commit, calls, outcome, took: began.elapsed() }).await;
         });
@@ -291,6 +298,10 @@ impl Driver {
                 self.answers.saved(commit);
                 self.pending.push_back(Input::CommitFailed { commit, error: CommitError::Unknown });
             }
+            Done::Postponed { commit } => {
+                self.answers.saved(commit);
+                self.pending.push_back(Input::CommitFailed { commit, error: CommitError::Postponed });
+            }
             Done::Commit { commit, calls, outcome, took } => self.take_commit(commit, &calls, outcome, took),
         }
     }
@@ -343,7 +354,12 @@ impl Driver {
             }
             Err(error) => {
                 self.deps.events.store_failed("tasks", &error);
-                self.pending.push_back(failed_tool(call, "the task list cannot be reached just now"));
+                if self.staging.is_known() {
+                    // What is known is better than nothing; a change is refused as a conflict if it is not the truth any more.
+                    self.compute_tool(call);
+                } else {
+                    self.pending.push_back(failed_tool(call, "the task list cannot be reached just now"));
+                }
             }
         }
     }

@@ -158,7 +158,9 @@ async fn resume(app: &Shared, id: &str, token: &str, proven: Option<&str>, back:
         withdraw_consent(app, &live)?;
     }
     let greeting = match opened {
-        Opened::Restored { begun } => greeting(app, begun),
+        Opened::Restored { begun: false, .. } => greeting(app, false),
+        Opened::Restored { say: Some(say), .. } => say,
+        Opened::Restored { begun: true, say: None } => greeting(app, true),
         // It greets whoever comes first, and that may still be to come.
         Opened::Running => first_words_due(app, &live).await?,
     };

@@ -72,9 +72,14 @@ pub(super) async fn voice(
         Standing::GoesOn if short >= MOST_SHORT => return Ok(twiml("<Hangup/>")),
         Standing::GoesOn => {}
     }
+    let base = base_url(&app, &headers);
+    if goes_elsewhere(&app, &call) {
+        // The session has left this process, or is about to be looked for in vain: whoever is asked next has it.
+        let again = escaped(&format!("{base}{VOICE_PATH}"));
+        return Ok(twiml(&format!("<Pause length=\"1\"/><Redirect method=\"POST\">{again}</Redirect>")));
+    }
     let token = app.tickets.issue(&call, number.as_ref(), now);
     let token = token.map_err(|error| session_problem(&app, error.into()))?;
-    let base = base_url(&app, &headers);
     Ok(twiml(&format!(
         "<Connect><Stream url=\"{url}\"><Parameter name=\"callToken\" value=\"{token}\"/></Stream></Connect>\
          <Redirect method=\"POST\">{again}</Redirect>",
@@ -137,6 +142,12 @@ pub(super) fn check_webhook(
         return Ok(());
     }
     Err(Problem::forbidden("other_account", "The request is of another account than twilio.account_sid."))
+}
+
+/// Whether this process takes no session any more, and the call's is not here.
+fn goes_elsewhere(app: &Shared, call: &CallSid) -> bool {
+    let is_here = || app.sessions.get(app.tickets.session(call).session()).is_some();
+    app.readiness.held() == Some(Hold::Draining) && !is_here()
 }
 
 /// How many streams in a row were lost at once, by what the redirect of the last answer says.

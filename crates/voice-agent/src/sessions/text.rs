@@ -30,8 +30,8 @@ impl Sessions {
         }
         let slot = self.reserve_unless(self.parts.readiness.held_for_text()).await?;
         match stored {
-            Some(StoredSession { ended: false, doc, .. }) => {
-                self.take_up(slot, doc.session_id, None).await.map(|(live, _)| live)
+            Some(StoredSession { ended: false, doc, fence, .. }) => {
+                self.take_up(slot, doc.session_id, fence, None).await.map(|(live, ..)| live)
             }
             Some(StoredSession { doc, .. }) => {
                 // It said goodbye. What it knew is not asked for again; the tasks are the user's.

@@ -28,3 +28,5 @@ pub const FLOOD: u16 = 4004;
 pub const TIMED_OUT: u16 = 4005;
 /// An error ended the session.
 pub const FAILED: u16 = 4006;
+/// The session goes on in another process.
+pub const HANDED_OVER: u16 = 4007;

@@ -117,6 +117,7 @@ mod tests {
             (Some((Outcome::Completed, EndReason::HungUp)), 1000),
             (Some((Outcome::Completed, EndReason::Idle)), 4005),
             (Some((Outcome::Dropped, EndReason::TakenOver)), 4001),
+            (Some((Outcome::Dropped, EndReason::HandedOver)), close::HANDED_OVER),
         ] {
             assert_eq!(refused(&session(ended), SendError::Ended).code, code, "{ended:?}");
             assert_eq!(dropped(&session(ended)).code, code, "{ended:?}");

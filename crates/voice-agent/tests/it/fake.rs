@@ -125,7 +125,8 @@ impl Fake {
                     self.news.send_modify(|info| info.ended = Some((outcome, reason)));
                     return;
                 }
-                Command::Playout { .. } | Command::Key { .. } | Command::Consent { .. } => {}
+                Command::TakenOver => return,
+                Command::Playout { .. } | Command::Key { .. } | Command::Consent { .. } | Command::StoreIsBack => {}
             }
         }
     }

@@ -3,7 +3,7 @@
 //! The shell goes on making the same commit, which happens once however often it is made. Until its outcome is known no
 //! other one is made.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::chat::{ChatItem, ToolCall, ToolOutput};
 use crate::ids::{CommitId, ToolCallId};
@@ -18,6 +18,10 @@ use super::tools::{fail_outputs, tool_pairs};
 const LONGEST_DOUBT: u64 = 12;
 /// What the model hears of a change of which nobody knows whether it was saved.
 const MAY_BE_SAVED: &str = "nobody knows yet whether it was saved";
+/// What the model hears of a change that the store has as soon as it is back.
+const SAVED_LATER: &str = "the task list cannot be reached; it is saved as soon as it is back";
+/// A change that waits for the store waits for an hour: for as long as the session is kept.
+const LONGEST_WAIT_MS: u64 = 3_600_000;
 /// What the model hears of a change while the store does not say what became of the one before.
 const STORE_SILENT: &str = "it could not be saved: the task list does not answer";
 /// What the model hears of a tool that built on a change that may not be there.
@@ -26,7 +30,25 @@ const BUILT_ON_DOUBT: &str = "it was not done: the change before it may not have
 impl Session {
     /// The store does not say whether it has this commit.
     pub(super) fn doubt_commit(&mut self, commit: CommitId) {
-        let deadline_ms = self.now_ms + LONGEST_DOUBT * self.config.commit_deadline_ms;
+        let wait_ms = LONGEST_DOUBT * self.config.commit_deadline_ms;
+        self.await_outcome(
+            commit,
+            wait_ms,
+            json!({"status": "unknown", "reason": MAY_BE_SAVED}),
+            phrases::NOT_SURE_SAVED,
+        );
+    }
+
+    /// The store is away, and has this commit as soon as it is back.
+    pub(super) fn postpone_commit(&mut self, commit: CommitId) {
+        let result = json!({"status": "pending", "reason": SAVED_LATER});
+        self.await_outcome(commit, LONGEST_WAIT_MS, result, phrases::SAVED_LATER);
+    }
+
+    /// The shell goes on making this commit: until its outcome is known, its tools have answered `result`, and the caller is
+    /// told `words`.
+    fn await_outcome(&mut self, commit: CommitId, wait_ms: u64, result: Value, words: &str) {
+        let deadline_ms = self.now_ms + wait_ms;
         let Some(tools) = self.saving.tools_of(commit) else { return };
         let answered = self.outputs_of(&tools);
         if !self.saving.doubt(commit, answered, deadline_ms) {
@@ -36,26 +58,26 @@ impl Session {
         if tools.is_empty() {
             return;
         }
-        doubt_outputs(&mut self.chat.items, &tools);
+        overwrite_outputs(&mut self.chat.items, &tools, &result);
         let staged = |id: &ToolCallId| tools.contains(id);
         if self.reply.as_ref().is_some_and(|reply| reply.staged.iter().any(staged)) {
-            self.withdraw_claims(&tools);
+            self.withdraw_claims(&tools, &result, words);
         } else {
             self.push(Output::DropTools { calls: tools });
         }
     }
 
     /// What the reply says on the strength of these changes is not said.
-    fn withdraw_claims(&mut self, tools: &[ToolCallId]) {
+    fn withdraw_claims(&mut self, tools: &[ToolCallId], result: &Value, words: &str) {
         let Some(reply) = &mut self.reply else { return };
         let calls = std::mem::take(&mut reply.staged);
-        doubt_outputs(&mut reply.draft, tools);
+        overwrite_outputs(&mut reply.draft, tools, result);
         let others: Vec<ToolCallId> = calls.iter().copied().filter(|id| !tools.contains(id)).collect();
         fail_outputs(&mut reply.draft, &others, BUILT_ON_DOUBT);
         reply.waiting_calls.clear();
         self.push(Output::DropTools { calls });
         self.withdraw_from_gate(BUILT_ON_DOUBT);
-        self.say(phrases::NOT_SURE_SAVED);
+        self.say(words);
         self.finish_text();
     }
 
@@ -129,13 +151,13 @@ fn holds(items: &[ChatItem], outputs: &[ToolOutput]) -> bool {
     items.iter().any(|item| matches!(item, ChatItem::ToolOutput(one) if outputs.iter().any(|known| known.id == one.id)))
 }
 
-/// Overwrites what these calls answered: nobody knows.
-fn doubt_outputs(items: &mut [ChatItem], calls: &[ToolCallId]) {
+/// Overwrites what these calls answered.
+fn overwrite_outputs(items: &mut [ChatItem], calls: &[ToolCallId], result: &Value) {
     for item in items {
         if let ChatItem::ToolOutput(output) = item
             && calls.contains(&output.id)
         {
-            output.result = json!({"status": "unknown", "reason": MAY_BE_SAVED});
+            output.result = result.clone();
             output.is_error = true;
         }
     }

@@ -10,7 +10,7 @@ use crate::ids::{CommitId, ReplyId, ToolCallId, TurnId};
 use crate::input::CommitError;
 use crate::output::{EndReason, Observation, Outcome, Output};
 use crate::phrases;
-use crate::snapshot::{Aside, Message, RestoreError, Role, SNAPSHOT_VERSION, Snapshot};
+use crate::snapshot::{Aside, Counters, Message, RestoreError, Role, SNAPSHOT_VERSION, Snapshot};
 use crate::timeline::PauseCause;
 
 use super::tools::{fail_outputs, tool_pairs};
@@ -40,6 +40,8 @@ pub(super) struct InFlight {
     commit: CommitId,
     pub(super) tools: Vec<ToolCallId>,
     deadline_ms: u64,
+    /// The ids that were used when it was made.
+    counters: Counters,
     /// Nobody knows whether the store has it: what its tools had answered.
     doubt: Option<Vec<ToolOutput>>,
 }
@@ -53,6 +55,8 @@ pub(super) struct Saving {
     stale: bool,
     retry_at_ms: u64,
     failures: u32,
+    /// The ids that were used when the last commit was made that the store has.
+    kept: Option<Counters>,
     discarded: VecDeque<ReplyId>,
 }
 
@@ -69,6 +73,21 @@ impl Saving {
     pub(super) fn try_now(&mut self, now_ms: u64) {
         self.dirty |= self.stale;
         self.retry_at_ms = now_ms;
+    }
+
+    /// As [`Self::try_now`], for what waits only.
+    pub(super) fn retry_now(&mut self, now_ms: u64) {
+        self.retry_at_ms = self.retry_at_ms.min(now_ms);
+    }
+
+    /// Whatever is not saved is to be, as soon as the commit under way is through.
+    pub(super) fn save_rest(&mut self) {
+        self.dirty |= self.in_flight.is_none();
+    }
+
+    /// Whether the store has all that there is, down to the ids that were used and the last nano-dollar.
+    pub(super) fn has_all(&self, counters: Counters) -> bool {
+        self.is_clean() && !self.stale && self.kept == Some(counters)
     }
 
     pub(super) fn is_clean(&self) -> bool {
@@ -185,7 +204,12 @@ impl Session {
     /// Saves when something is to be saved and the store is free; what tools changed goes with it.
     pub(super) fn advance_saving(&mut self) {
         if self.saving.in_doubt() {
-            self.refuse_changes();
+            if self.saving.tools_in_flight().is_empty() && !self.committable_tools().is_empty() {
+                // It holds words only, and the next one holds them too: no change has to wait for it.
+                self.saving.in_flight = None;
+            } else {
+                self.refuse_changes();
+            }
         }
         if self.saving.in_flight.is_some() {
             return;
@@ -204,7 +228,8 @@ impl Session {
         }
         self.saving.dirty = false;
         self.saving.stale = false;
-        self.saving.in_flight = Some(InFlight { commit, tools: tools.clone(), deadline_ms, doubt: None });
+        self.saving.in_flight =
+            Some(InFlight { commit, tools: tools.clone(), deadline_ms, counters: self.counters, doubt: None });
         self.push(Output::Commit { commit, turn: TurnId(self.counters.turn), tools, snapshot });
     }
 
@@ -220,6 +245,7 @@ impl Session {
     pub(super) fn handle_committed(&mut self, commit: CommitId) {
         let Some(done) = self.saving.in_flight.take_if(|in_flight| in_flight.commit == commit) else { return };
         self.saving.failures = 0;
+        self.saving.kept = Some(done.counters);
         self.saving.retry_at_ms = self.now_ms;
         if done.tools.is_empty() {
             return;
@@ -273,9 +299,10 @@ impl Session {
     }
 
     pub(super) fn handle_commit_failed(&mut self, commit: CommitId, error: CommitError) {
-        if error == CommitError::Unknown {
-            self.doubt_commit(commit);
-            return;
+        match error {
+            CommitError::Unknown => return self.doubt_commit(commit),
+            CommitError::Postponed => return self.postpone_commit(commit),
+            CommitError::Unavailable | CommitError::Fenced | CommitError::Conflict => {}
         }
         let Some(failed) = self.saving.in_flight.take_if(|in_flight| in_flight.commit == commit) else { return };
         self.saving.dirty = true;
@@ -318,7 +345,7 @@ impl Session {
     }
 
     /// Another instance has the session: nothing of ours may be heard or saved any more.
-    fn give_up_ownership(&mut self) {
+    pub(super) fn give_up_ownership(&mut self) {
         self.drop_listening();
         if let Some(mut reply) = self.reply.take() {
             self.stop_producing(&mut reply);

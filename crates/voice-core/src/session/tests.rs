@@ -9,6 +9,7 @@ mod failover;
 mod frugal;
 mod hush;
 mod keys;
+mod leaving;
 mod listening;
 mod patience;
 mod rehearsed;

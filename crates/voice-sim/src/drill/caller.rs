@@ -14,13 +14,13 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::provider::code::say;
 
 /// One frame, in milliseconds.
-const FRAME_MS: u64 = 20;
+pub(in crate::drill) const FRAME_MS: u64 = 20;
 /// Samples of a caller's frame, at 16 kHz.
-const FRAME: usize = 320;
+pub(in crate::drill) const FRAME: usize = 320;
 /// Samples of the agent's in a millisecond, at 24 kHz.
 const PER_MS: usize = 24;
 /// Frames between two playout reports.
-const REPORT_EVERY: u64 = 5;
+pub(in crate::drill) const REPORT_EVERY: u64 = 5;
 /// Frames of silence before the caller says something.
 const BREATH: usize = 16;
 /// Longest wait for a server's answer to a request, or to a goodbye.
@@ -119,16 +119,21 @@ impl Caller {
 }
 
 /// What is being played.
-struct Playing {
-    speech: u64,
+pub(in crate::drill) struct Playing {
+    pub(in crate::drill) speech: u64,
     from_ms: u64,
     samples: Vec<i16>,
     /// When all that came will have been played.
-    dry: Option<Instant>,
-    whole_ms: Option<u64>,
+    pub(in crate::drill) dry: Option<Instant>,
+    pub(in crate::drill) whole_ms: Option<u64>,
 }
 
 impl Playing {
+    /// A speech of which nothing has come yet.
+    pub(in crate::drill) const fn new(speech: u64, from_ms: u64) -> Self {
+        Self { speech, from_ms, samples: Vec::new(), dry: None, whole_ms: None }
+    }
+
     fn played_ms(&self, now: Instant) -> u64 {
         let left = self.dry.map_or(Duration::ZERO, |dry| dry.saturating_duration_since(now));
         let came_ms = self.from_ms + (self.samples.len() / PER_MS) as u64;
@@ -136,16 +141,16 @@ impl Playing {
         self.whole_ms.map_or(played_ms, |whole_ms| played_ms.min(whole_ms))
     }
 
-    fn is_over(&self, now: Instant) -> bool {
+    pub(in crate::drill) fn is_over(&self, now: Instant) -> bool {
         self.whole_ms.is_some_and(|whole_ms| self.played_ms(now) >= whole_ms)
     }
 
-    fn report(&self, now: Instant) -> Value {
+    pub(in crate::drill) fn report(&self, now: Instant) -> Value {
         json!({"type": "playout", "speech_id": self.speech, "played_ms": self.played_ms(now)})
     }
 
     /// What comes later than the speech before it ends is a gap.
-    fn take(&mut self, samples: impl Iterator<Item = i16>, now: Instant) -> u64 {
+    pub(in crate::drill) fn take(&mut self, samples: impl Iterator<Item = i16>, now: Instant) -> u64 {
         let late = self.dry.map_or(Duration::ZERO, |dry| now.saturating_duration_since(dry));
         self.samples.extend(samples);
         self.dry = Some(self.dry.unwrap_or(now).max(now) + Duration::from_millis(FRAME_MS));
@@ -301,7 +306,7 @@ impl Call {
 
     fn play(&mut self, speech: u64, from_ms: u64) {
         self.stop_playing(u64::MAX);
-        self.playing = Some(Playing { speech, from_ms, samples: Vec::new(), dry: None, whole_ms: None });
+        self.playing = Some(Playing::new(speech, from_ms));
     }
 
     /// The session is only a drill's: it should not wait for a caller who does not come back.
@@ -314,7 +319,7 @@ impl Call {
     }
 }
 
-fn encode(samples: &[i16]) -> Vec<u8> {
+pub(in crate::drill) fn encode(samples: &[i16]) -> Vec<u8> {
     let mut bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     bytes.resize(2 * FRAME, 0);
     bytes

@@ -8,6 +8,7 @@ mod caller;
 mod matrix;
 mod report;
 mod scrape;
+mod survive;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use caller::{Caller, Heard};
 pub use matrix::{Cell, Says, matrix};
 pub use report::{markdown, summary};
 pub use scrape::{Count, Scrape, Times};
+pub use survive::{Survive, What};
 
 use crate::provider::code::{HeardWord, Voice, decode_words, overlaps, split_words};
 

@@ -68,6 +68,8 @@ pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
         traces: Traces::default(),
         tracker: TaskTracker::new(),
         going_away: CancellationToken::new(),
+        handing_over: CancellationToken::new(),
+        hand_over_within_ms: 8_000,
         command_queue: config.limits.command_queue,
         clock: Arc::new(SystemClock),
         input_log_dir: None,

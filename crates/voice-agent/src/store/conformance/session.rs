@@ -164,6 +164,22 @@ pub(in crate::store) async fn a_handover_is_taken_once(h: &mut impl Harness) {
     assert_eq!(store.take_handover(sid("s1")).await, Ok(None), "too late");
 }
 
+pub(in crate::store) async fn an_owner_reasserts_himself(h: &mut impl Harness) {
+    let fence = started(&h.store(), "s1").await;
+    h.crash();
+    let store = h.store();
+    // What is kept is not overwritten by what the owner remembers.
+    store.reassert_session(saying("s1", "from memory"), HASH, fence, here()).await.unwrap();
+    assert_eq!(store.load_session(sid("s1")).await.unwrap().unwrap().doc, doc("s1"));
+    let next = store.claim_session(sid("s1"), there()).await.unwrap().fence;
+    let late = store.reassert_session(saying("s1", "too late"), HASH, fence, here()).await;
+    assert_eq!(late, Err(StoreError::Fenced("s1".to_owned())));
+    store.reassert_session(doc("s1"), HASH, next, there()).await.unwrap();
+    store.end_session(sid("s1"), None).await.unwrap();
+    let over = store.reassert_session(doc("s1"), HASH, next, there()).await;
+    assert_eq!(over, Err(StoreError::Ended("s1".to_owned())));
+}
+
 pub(in crate::store) async fn heartbeats_run_out(h: &mut impl Harness) {
     let store = h.store();
     assert_eq!(store.instance_alive(here()).await, Ok(false));

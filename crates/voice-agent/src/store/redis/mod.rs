@@ -196,6 +196,28 @@ impl Store for RedisStore {
         })
     }
 
+    fn reassert_session(
+        &self,
+        doc: SessionDoc,
+        token_hash: [u8; 32],
+        fence: u64,
+        instance: InstanceId,
+    ) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let id = &doc.session_id;
+            let mut script = key_pair(&script::REASSERT, id);
+            script.key(key::intents(id)).key(key::FENCE).key(key::SESSIONS);
+            script
+                .arg(doc.to_json()?)
+                .arg(STANDARD.encode(token_hash))
+                .arg(instance.as_str())
+                .arg(fence)
+                .arg(ms(SESSION_TTL))
+                .arg(id.as_str());
+            accepted(self.link.run(script).await?, id).map(|_| ())
+        })
+    }
+
     fn end_session(&self, id: SessionId, fence: Option<u64>) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let mut script = key_pair(&script::END, &id);

@@ -23,6 +23,8 @@ scripts! {
     COMMIT = "lease.lua" "tasks.lua" "commit.lua";
     /// Renews a session.
     EXTEND = "lease.lua" "extend.lua";
+    /// Says whose a session is, after an outage.
+    REASSERT = "reassert.lua";
     /// Ends a session.
     END = "end.lua";
     /// Forgets a session.

@@ -7,7 +7,7 @@ use super::process::{Home, eventually};
 
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_drains_says_so_and_exits_with_0() {
-    let home = Home::with([("SHUTDOWN_GRACE_MS", "2000")]).await;
+    let home = Home::with([("SHUTDOWN_GRACE_MS", "60000"), ("SHUTDOWN_NOTICE_MS", "1000")]).await;
     let mut server = home.start().await;
     assert_eq!(server.readiness().await, (200, json!({"status": "ready", "reasons": []})));
     let ada = server.user("ada").await;
@@ -18,23 +18,29 @@ async fn a_server_that_is_told_to_stop_drains_says_so_and_exits_with_0() {
     eventually("it is not ready", async || server.readiness().await.0 == 503).await;
     let (_, body) = server.readiness().await;
     assert_eq!((&body["status"], &body["reasons"][0]["part"]), (&json!("not_ready"), &json!("draining")));
-    // New callers are sent elsewhere, live ones go on within the time of grace.
+    // New callers are sent elsewhere.
     let refused = server.post("/api/sessions", "", &json!({})).await;
     assert_eq!(refused.status(), 503);
     assert!(refused.headers().contains_key("retry-after"));
-    phone.send(&json!({"type": "text", "text": "What's on my list?"})).await;
-    phone.until("the live call goes on", |phone| phone.last("tool_call").is_some()).await;
-    assert_eq!(phone.until_closed().await, 1001);
+    // At the next silence the caller is sent to whoever comes next, and the process is gone long before the time of grace is over.
+    assert_eq!(phone.until_closed().await, 4007);
+    assert!(phone.last("hand_over").is_some());
     assert_eq!(server.exit().await.code(), Some(0));
     assert_eq!(server.logged("stopped").len(), 1);
-    assert!(server.logged("panicked").is_empty());
+    assert!(server.logged("panicked").is_empty() && server.logged("the time of grace is over").is_empty());
 
-    // And whoever was cut off goes on with the next one.
+    // It goes on without a word, with all that was said.
     let server = home.start().await;
-    let back = server.back(&ada).await;
-    assert_eq!(back.body["resumed"], true);
+    let mut phone = Phone::call(&server, &ada).await;
+    assert_eq!(phone.last("ready").unwrap()["resumed"], true);
+    phone.for_ms(500).await;
+    assert!(phone.all("agent_text").is_empty() && phone.all("speech_started").is_empty());
+    phone.send(&json!({"type": "text", "text": "What's on my list?"})).await;
+    phone.until("it goes on", |phone| phone.last("turn").is_some()).await;
     let history = server.history(&ada).await;
-    assert!(history.contains(&"user: What's on my list?".to_owned()), "{history:?}");
+    let asked: Vec<&String> = history.iter().filter(|line| line.starts_with("user: ")).collect();
+    assert_eq!(asked, ["user: Add a task to buy milk", "user: What's on my list?"], "{history:?}");
+    assert!(history.iter().all(|line| !line.contains("I'm back")), "{history:?}");
     assert_eq!(server.titles(&ada, "open").await, ["Buy milk"]);
 }
 
@@ -44,7 +50,9 @@ async fn an_idle_server_stops_at_once_and_twice_is_now() {
     let mut server = home.start().await;
     server.terminate();
     assert_eq!(server.exit().await.code(), Some(0));
+    drop(home);
 
+    let home = Home::with([("SHUTDOWN_NOTICE_MS", "60000"), ("SHUTDOWN_GRACE_MS", "60000")]).await;
     let mut server = home.start().await;
     let ada = server.user("ada").await;
     let _phone = Phone::call(&server, &ada).await;

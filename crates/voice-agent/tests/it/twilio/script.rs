@@ -64,6 +64,8 @@ impl Script {
             traces: Traces::default(),
             tracker: TaskTracker::new(),
             going_away: CancellationToken::new(),
+            handing_over: CancellationToken::new(),
+            hand_over_within_ms: 8_000,
             command_queue: ground.config.limits.command_queue,
             clock: Arc::new(SystemClock),
             input_log_dir: None,

@@ -107,3 +107,48 @@ fn a_commit_that_is_not_answered_in_time_is_unknown_too() {
     call.until(7_400);
     assert_eq!(status(&call), "unknown");
 }
+
+#[test]
+fn a_change_while_the_store_is_away_is_promised_for_later_and_told_when_it_is_kept() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    call.llm_calls(2_310, "add_task", json!({"title": "Milk"}));
+    call.store_works = false;
+    call.tool_answers(2_315, "add_task", true);
+    let (commit, tools, _) = call.commits().pop().unwrap();
+    assert_eq!(tools.len(), 1);
+    call.take();
+    call.at(2_330, Input::CommitFailed { commit, error: CommitError::Postponed });
+    let said = |call: &Call, words: &str| {
+        call.has(|one| matches!(one, Output::Synthesize { text, .. } if words.contains(text.as_str())))
+    };
+    assert!(said(&call, crate::phrases::SAVED_LATER));
+    call.tts_answers(2_400);
+    call.plays(2_410, 9_000);
+    // However long it takes, no other commit is made before this one is known.
+    call.until(200_000);
+    assert!(call.commits().is_empty());
+    call.take();
+    call.at(200_010, Input::Committed { commit });
+    let told = call.events().into_iter().find_map(|event| match event {
+        ClientEvent::ToolCall { result, .. } => Some(result),
+        _ => None,
+    });
+    assert_eq!(told.unwrap()["status"], "added");
+    assert_eq!(call.commits().len(), 1, "what came of it is saved");
+}
+
+#[test]
+fn words_of_which_nobody_knows_whether_they_are_saved_keep_no_change_waiting() {
+    let mut call = Call::new();
+    call.store_works = false;
+    call.at(10, Input::Consent { recording: true });
+    let (words, ..) = call.commits().pop().unwrap();
+    call.at(20, Input::CommitFailed { commit: words, error: CommitError::Unknown });
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    call.llm_calls(2_310, "add_task", json!({"title": "Milk"}));
+    call.tool_answers(2_315, "add_task", true);
+    let (commit, tools, _) = call.commits().pop().unwrap();
+    assert_eq!((tools.len(), commit > words), (1, true));
+    assert!(!call.has(|output| matches!(output, Output::DropTools { .. })));
+}
