@@ -39,7 +39,6 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use voice_core::agents::{END_CALL_TOOL, TRANSFER_TOOL};
 use voice_core::ceiling::CostStep;
 use voice_core::cost::NanoUsd;
 use voice_core::ids::{ConnectionId, LlmRequestId, UtteranceId};
@@ -445,11 +444,6 @@ impl Driver {
     fn tell_client(&mut self, event: ClientEvent) {
         self.feed.client(&event);
         if let ClientEvent::ToolCall { name, arguments, result } = &event {
-            if matches!(name.as_str(), TRANSFER_TOOL | END_CALL_TOOL) {
-                // The core runs these two itself, and at once: nobody else saw them.
-                let failed = result.get("status").is_some_and(|status| status == "failed");
-                self.deps.events.tool_finished(&self.labels.session_id, name, 0, failed);
-            }
             let (name, arguments, result) = (name.clone(), arguments.clone(), result.clone());
             self.turn_tools.push(ToolCallReport { name, arguments, result });
         }
