@@ -7,6 +7,7 @@
 mod chain;
 mod core;
 pub mod env;
+mod listen;
 mod load;
 mod phone;
 mod prices;
@@ -17,12 +18,13 @@ mod validate;
 
 pub use chain::{LlmKind, SttKind, TtsKind};
 pub use env::Env;
+pub use listen::ListenAddr;
 pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
     Auth, AuthMode, Cartesia, Chain, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
-    Interruption, JwtAlgorithm, Limits, ListenAddr, Log, LogFormat, Metrics, Model, OpenAi, Otel, PagerDuty, Session,
-    Shutdown, Twilio, Vad,
+    Interruption, JwtAlgorithm, Limits, Log, LogFormat, Metrics, Model, OpenAi, Otel, PagerDuty, Session, Shutdown,
+    Twilio, Vad,
 };
 
 use std::path::PathBuf;

@@ -324,12 +324,6 @@ impl Events {
         debug!(session, result, "answer cache");
     }
 
-    /// Words that a paid voice is to speak: whether they had been spoken before.
-    pub fn voice_recalled(&self, hit: bool) {
-        let result = if hit { "hit" } else { "miss" };
-        self.metrics.speech_cache.get_or_create(&ByResult { result: result.to_owned() }).inc();
-    }
-
     /// A probe used something that costs.
     pub fn probe_spent(&self, usage: &Usage, cost: NanoUsd) {
         let labels = ByStageProvider { stage: usage.stage.as_str().to_owned(), provider: usage.provider.clone() };

@@ -1,12 +1,18 @@
-//! Events of text messages and pages: like those of [`super::events`], the log line and the metric together.
+//! Events of text messages, pages and speech that is played again: like those of [`super::events`], the log line and the metric together.
 
 use tracing::{debug, error, info};
 use voice_core::provider::Stage;
 
 use super::Events;
-use super::metrics::{ByHow, ByPage, ByStatus, SMS_STATUS};
+use super::metrics::{ByHow, ByPage, ByResult, ByStatus, SMS_STATUS};
 
 impl Events {
+    /// Words that a paid voice is to speak: whether they had been spoken before.
+    pub fn voice_recalled(&self, hit: bool) {
+        let result = if hit { "hit" } else { "miss" };
+        self.metrics().speech_cache.get_or_create(&ByResult { result: result.to_owned() }).inc();
+    }
+
     /// A text message came, and this was done with it.
     pub fn sms_received(&self, outcome: &'static str) {
         self.metrics().sms_received.get_or_create(&ByHow { outcome: outcome.to_owned() }).inc();
