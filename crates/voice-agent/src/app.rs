@@ -124,7 +124,7 @@ pub struct App {
     pub verifier: Option<Verifier>,
     /// Cancelled when live sessions are to move to another process.
     pub handing_over: CancellationToken,
-    /// Since when the store answers without a break.
+    /// How the store answered the last heartbeat.
     store_well: Mutex<StoreWell>,
     /// Cancelled when sockets are to close.
     pub going_away: CancellationToken,

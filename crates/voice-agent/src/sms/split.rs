@@ -120,16 +120,11 @@ fn cut_at(text: &str, most: usize) -> usize {
     sentence.or_else(|| gaps().next_back()).unwrap_or(most)
 }
 
-/// Whether it is no more than a message of so many segments.
-#[cfg(test)]
-fn fits(text: &str, room: Room) -> bool {
-    Size::of(text).segments() <= room.segments
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::segments as segments_of;
     use super::*;
 
     const ROOM: Room = Room { segments: 1, messages: 3 };
@@ -183,7 +178,7 @@ mod tests {
             let room = Room { segments, messages: 100 };
             let parts = split(&text, room);
             for part in &parts {
-                prop_assert!(fits(part, room), "{part:?}");
+                prop_assert!(segments_of(part) <= room.segments, "{part:?}");
             }
             let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
             prop_assert_eq!(words(&parts.join(" ")), words(&text));
@@ -195,7 +190,7 @@ mod tests {
             let parts = split(&text, room);
             prop_assert!(parts.len() <= messages);
             for part in &parts {
-                prop_assert!(fits(part, room) && !part.is_empty(), "{part:?}");
+                prop_assert!(segments_of(part) <= room.segments && !part.is_empty(), "{part:?}");
             }
         }
     }
