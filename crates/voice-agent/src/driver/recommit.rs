@@ -59,7 +59,7 @@ where
         outcome = make().await;
     }
     if tries > 1 {
-        tracing::warn!(%commit, tries, "the outcome of a commit was unknown for a while");
+        tracing::warn!(commit = commit.0, tries, "the outcome of a commit was unknown for a while");
     }
     outcome
 }

@@ -51,7 +51,7 @@ fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseErr
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
@@ -68,6 +68,16 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    /// The JSON lines that `body` logs, at the levels from INFO on.
+    pub(in crate::telemetry) fn logged(body: impl FnOnce()) -> String {
+        let page = Page::default();
+        let writer = page.clone();
+        let builder = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false);
+        let log = builder.with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(log, body);
+        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
     }
 
     #[test]

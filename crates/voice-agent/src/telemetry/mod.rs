@@ -11,6 +11,7 @@ mod notices;
 mod pii;
 mod queues;
 mod traces;
+mod watched;
 
 pub use events::{Events, SessionEnd, SessionLabels};
 pub use logging::{LogError, start as start_logging};

@@ -16,6 +16,7 @@ use voice_core::output::{EndReason, Outcome};
 use voice_core::timeline::PauseCause;
 
 use super::SessionLabels;
+use super::watched::Watched;
 use crate::config::Otel;
 
 /// How long the last spans may take at the end of the process.
@@ -46,7 +47,7 @@ impl Traces {
             .build()
             .map_err(|error| TraceError(error.to_string()))?;
         let config = BatchConfigBuilder::default().with_max_queue_size(settings.queue).build();
-        let processor = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
+        let processor = BatchSpanProcessor::builder(Watched::new(exporter)).with_batch_config(config).build();
         Ok(Self::with(SdkTracerProvider::builder().with_span_processor(processor), settings, region, instance))
     }
 
@@ -131,7 +132,7 @@ impl SessionTrace {
         open.end_turn(now_ms);
         let span = open.session.span();
         span.set_attribute(KeyValue::new("voice.outcome", outcome.as_str()));
-        span.set_attribute(KeyValue::new("voice.end_reason", format!("{reason:?}")));
+        span.set_attribute(KeyValue::new("voice.end_reason", reason.as_str()));
         if outcome == Outcome::Error {
             span.set_status(Status::error("the session failed"));
         }
