@@ -11,7 +11,7 @@ const ADD = "Add a task to review the proposal by Friday";
 const examples = (hasOpenTask: boolean) =>
   hasOpenTask
     ? [ADD, "What’s on my list?", "Mark the first one as done"]
-    : [ADD, "Buy milk tomorrow and call John", "What can you do?"];
+    : [ADD, "Remind me to call the bank tomorrow, high priority", "What can you do?"];
 
 interface Props {
   state: SessionState;
