@@ -135,8 +135,15 @@ impl Events {
         self.metrics.connected.get_or_create(&labels.by_channel()).inc_by(end.connected_ms);
         let SessionEnd { outcome, reason, duration_ms, cost, .. } = end;
         let (outcome, reason, cost_usd) = (outcome.as_str(), reason.as_str(), cost.as_usd());
-        info!(session = labels.session_id, channel = labels.channel, outcome, reason, duration_ms, cost_usd,
-            "session ended");
+        info!(
+            session = labels.session_id,
+            channel = labels.channel,
+            outcome,
+            reason,
+            duration_ms,
+            cost_usd,
+            "session ended"
+        );
     }
 
     /// A session was not taken: `full`, `draining`, `starting`, `store` or `spent`.

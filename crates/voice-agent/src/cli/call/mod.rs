@@ -15,10 +15,10 @@ use self::caller::{Plan, call};
 use self::report::{CallReport, print};
 use super::Failure;
 use crate::audio::frame::RATE_16K;
-use anyhow::Context as _;
 use crate::audio::resample::read_wav;
 use crate::config::Config;
 use crate::embedded;
+use anyhow::Context as _;
 
 /// What a caller says, and to whom.
 #[derive(Debug, Args)]
