@@ -49,6 +49,31 @@ export const calls = {
     }
   },
 
+  async "a planned stop shows nothing, and what is said meanwhile arrives"(page, mock) {
+    await start(page, mock, "talk");
+    await played(mock, 2_000);
+    const links = page.evaluate(() => {
+      const root = document.querySelector("[data-link]");
+      const seen = [];
+      const look = () => {
+        seen.push(root.dataset.link);
+        for (const one of document.querySelectorAll(".banner, [data-testid^=screen-]")) seen.push(one.dataset.testid);
+      };
+      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true });
+      return new Promise((resolve) => setTimeout(() => resolve([...new Set(seen)]), 2_500));
+    });
+    const [before] = mock.world.live;
+    const heard = mock.world.counts.frames;
+    mock.world.inject({ move_ms: 1_000 });
+    await eventually("the next leg", () => mock.world.live.size === 1 && !mock.world.live.has(before));
+    // A second's frames at once, and then as they are spoken.
+    await eventually("what was said meanwhile", () => mock.world.counts.frames >= heard + 50);
+    await frames(mock, 5);
+    const shown = (await links).filter((state) => state !== "open");
+    if (shown.length > 0) throw new Error(`the page showed ${shown}`);
+    if ((await page.getByTestId("caption-agent").count()) !== 1) throw new Error("it was greeted again");
+  },
+
   async "without WebSockets typing goes on by HTTP"(page, mock) {
     mock.world.inject({ refuse_socket: true });
     await open(page, mock);
