@@ -69,9 +69,9 @@ const fn patience(was_promised: bool) -> Duration {
     if was_promised { AFTER_THE_END } else { Duration::ZERO }
 }
 
-/// The store says that it did not take it.
+/// The store says that it did not take it. A session that ran out under its owner is put back by whoever keeps the sessions.
 const fn is_away(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(_) | StoreError::Full(_))
+    matches!(error, StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::NotFound(_))
 }
 
 /// Whether nothing of an earlier try of the same commit is to be heard after this answer.

@@ -389,7 +389,8 @@ impl Driver {
                 // Counted with the core's own observation.
                 tracing::error!(session = self.labels.session_id, operation = "commit", %error, "the store failed");
                 let error = match error {
-                    StoreError::Fenced(_) | StoreError::Ended(_) | StoreError::NotFound(_) => CommitError::Fenced,
+                    StoreError::Fenced(_) | StoreError::Ended(_) => CommitError::Fenced,
+                    // One that ran out is put back by whoever keeps the sessions, as after an outage.
                     _ => CommitError::Unavailable,
                 };
                 Input::CommitFailed { commit, error }

@@ -3,6 +3,7 @@
 //! Labels are bounded words, never an id; what a caller said is in neither.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::{debug, error, info, warn};
 use voice_core::Observation;
@@ -15,6 +16,7 @@ use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::timeline::{PauseCause, Stages};
 
 use super::Metrics;
+use super::logging::LostLines;
 use super::metrics::{
     ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByResult,
     ByRoute, BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByStep, ByTool, ByToolOutcome, CLOSE_CODES,
@@ -77,6 +79,7 @@ pub struct SessionEnd {
 pub struct Events {
     metrics: Metrics,
     queues: Queues,
+    lost: Option<LostLines>,
 }
 
 /// Milliseconds as the seconds that a histogram takes.
@@ -107,7 +110,13 @@ fn answered(session: &str, turn: TurnId, latency_ms: u64, stages: &Stages, cause
 impl Events {
     /// Events that move these metrics.
     pub fn new(metrics: Metrics) -> Self {
-        Self { metrics, queues: Queues::default() }
+        Self { metrics, queues: Queues::default(), lost: None }
+    }
+
+    /// Counts the lines of the log that were lost, too.
+    #[must_use]
+    pub fn counting_lost_lines(self, lost: LostLines) -> Self {
+        Self { lost: Some(lost), ..self }
     }
 
     /// The metrics, for whoever serves them.
@@ -412,6 +421,9 @@ impl Events {
     /// [`std::fmt::Error`], which no metric of ours raises.
     pub fn exposition(&self) -> Result<String, std::fmt::Error> {
         self.queues.measure(&self.metrics);
+        if let Some(lost) = &self.lost {
+            self.metrics.log_lines_lost.inner().store(lost.count(), Ordering::Relaxed);
+        }
         self.metrics.exposition()
     }
 

@@ -176,6 +176,8 @@ metrics! {
     model_wait: Seconds<ByModel> = seconds(|| histogram(&STORE)), "voice_model_wait_seconds";
     /// Answers of the HTTP port, by route and status class
     http_responses: Counts<ByRoute> = Family::default(), "voice_http_responses";
+    /// Lines of the log that nobody took: a disk that is full, a reader that is gone or too slow
+    log_lines_lost: Counter = Counter::default(), "voice_log_lines_lost";
     /// 1 while the instance takes sessions, 0 while it starts or drains
     ready: Gauge<i64, AtomicI64> = Gauge::default(), "voice_ready";
     /// Parts of the instance that are in trouble

@@ -63,9 +63,9 @@ struct Speech {
 /// Calls, and prints how it went.
 pub(super) fn run(config: &Config, args: &CallArgs) -> Result<(), Failure> {
     let speech = match (&args.speech.wav, &args.speech.say) {
-        (Some(path), _) => {
-            read_wav(path, 16_000).map_err(|error| Failure::Usage(format!("--wav {}: {error}", path.display())))?
-        }
+        (Some(path), _) => read_wav(path, 16_000)
+            .with_context(|| format!("--wav {}", path.display()))
+            .map_err(|error| Failure::Usage(format!("{error:#}")))?,
         (None, Some(text)) => embedded::say(&config.models_dir, text, RATE_16K)?,
         (None, None) => return Err(Failure::Usage("--wav or --say says what to say".to_owned())),
     };

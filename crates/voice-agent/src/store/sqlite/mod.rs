@@ -156,6 +156,16 @@ impl Store for SqliteStore {
         self.write(move |tx, now| session::extend(tx, &id, fence, now))
     }
 
+    fn reassert_session(
+        &self,
+        doc: SessionDoc,
+        token_hash: [u8; 32],
+        fence: u64,
+        instance: InstanceId,
+    ) -> StoreFuture<'_, ()> {
+        self.write(move |tx, now| session::reassert(tx, &doc, token_hash, fence, &instance, now))
+    }
+
     fn end_session(&self, id: SessionId, fence: Option<u64>) -> StoreFuture<'_, ()> {
         self.write(move |tx, now| session::end(tx, &id, fence, now))
     }

@@ -115,7 +115,7 @@ async fn a_call_to_nobody_fails_and_says_why() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("1 of 1 calls failed"), "{}", text(&output.stderr));
     let output = run(["call", "--wav", "/nonexistent.wav"].map(str::to_owned).to_vec()).await;
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(64));
     assert!(text(&output.stderr).contains("/nonexistent.wav"));
 }
 
