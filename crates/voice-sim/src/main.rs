@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use voice_sim::{Failure, Seen, run_seed, trace_seed};
+use voice_sim::{Failure, KillPoint, Kills, Seen, run_seed, trace_seed};
 
 /// Seeds that a thread takes at once.
 const BATCH: u64 = 64;
@@ -51,6 +51,7 @@ struct Found {
     inputs: u64,
     virtual_ms: u64,
     seen: Vec<u64>,
+    kills: Kills,
 }
 
 fn main() -> Result<ExitCode> {
@@ -121,6 +122,7 @@ fn run_into(seed: u64, found: &mut Found, failed: &AtomicUsize) {
         Ok(passed) => {
             found.inputs += passed.inputs;
             found.virtual_ms += passed.virtual_ms;
+            found.kills.add_all(passed.kills);
             for (count, (seen, _)) in found.seen.iter_mut().zip(Seen::ALL) {
                 *count += u64::from(passed.sights.has(*seen));
             }
@@ -139,6 +141,7 @@ fn merge(total: &mut Found, mine: Found) {
     total.failed += mine.failed;
     total.inputs += mine.inputs;
     total.virtual_ms += mine.virtual_ms;
+    total.kills.add_all(mine.kills);
     total.failures.extend(mine.failures);
     for (sum, count) in total.seen.iter_mut().zip(mine.seen) {
         *sum += count;
@@ -150,6 +153,10 @@ fn tell(out: &mut impl Write, args: &Args, found: &Found, seconds: f64, jobs: us
     writeln!(out, "what the seeds saw:")?;
     for (count, (_, name)) in found.seen.iter().zip(Seen::ALL) {
         writeln!(out, "  {count:>9}  {name}")?;
+    }
+    writeln!(out, "{} kills:", found.kills.total())?;
+    for (point, name) in KillPoint::ALL {
+        writeln!(out, "  {:>9}  {name}", found.kills.at(*point))?;
     }
     let mut failures = found.failures.clone();
     failures.sort_by(|a, b| (&a.check, a.seed).cmp(&(&b.check, b.seed)));

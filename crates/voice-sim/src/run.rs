@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use voice_core::log::{Digest, Entry, Header};
 
+use crate::kills::Kills;
 use crate::seen::{Seen, Sights};
 use crate::world::{Checked, Life, Violation, World, violated};
 
@@ -36,6 +37,8 @@ impl std::error::Error for Failure {}
 pub struct Passed {
     /// What it saw.
     pub sights: Sights,
+    /// How often its process was killed, and when.
+    pub kills: Kills,
     /// How many inputs its session took.
     pub inputs: u64,
     /// How long its call was, in virtual milliseconds.
@@ -88,7 +91,7 @@ fn run_world(seed: u64, logged: bool, trace: bool) -> (Result<Passed, Failure>, 
         Ok(Ok(())) => {
             // In chaos the clock is anywhere.
             let virtual_ms = if world.profile.chaos { 0 } else { at_ms };
-            Ok(Passed { sights: world.sights, inputs: world.inputs, virtual_ms })
+            Ok(Passed { sights: world.sights, kills: world.kills, inputs: world.inputs, virtual_ms })
         }
         Ok(Err(violation)) => Err(failure(seed, at_ms, violation)),
         Err(panic) => {

@@ -11,6 +11,7 @@ use crate::check::Check;
 use crate::device::Device;
 use crate::dice::Dice;
 use crate::ears::Ears;
+use crate::kills::{KillPoint, Kills};
 use crate::llm::Llm;
 use crate::page_link::PageLink;
 use crate::profile::Profile;
@@ -74,6 +75,7 @@ pub(crate) struct World {
     pub(crate) device: Device,
     pub(crate) check: Check,
     pub(crate) sights: Sights,
+    pub(crate) kills: Kills,
     pub(crate) inputs: u64,
     at_once: u32,
     /// What is kept for a replay; none when this seed is not replayed.
@@ -108,6 +110,7 @@ impl World {
             base_ms: 0,
             session: Some(session),
             sights: Sights::default(),
+            kills: Kills::default(),
             inputs: 0,
             at_once: 0,
             log: logged.then(Vec::new),
@@ -305,6 +308,11 @@ impl World {
         if session.is_busy() {
             self.saw(Seen::RestoredMidReply);
         }
+        self.kills.add(self.store.kill_point().unwrap_or(match session {
+            _ if session.is_answering() => KillPoint::Answering,
+            _ if session.is_busy() => KillPoint::Speaking,
+            _ => KillPoint::Quiet,
+        }));
         self.commits_at_death()?;
         self.leave_life();
         let away_ms = self.dice.between(100, 3_000);

@@ -77,8 +77,9 @@ sections! {
         max_message_bytes: usize = 8_192,
         /// Messages per second that a connection may send in the long run: audio takes 50.
         messages_per_second: u32 = 120,
-        /// Messages that it may send at once: what a network that stood still delivers together.
-        message_burst: u32 = 600,
+        /// Messages that it may send at once: what a network that stood still, for as long as a connection may be silent,
+        /// delivers together.
+        message_burst: u32 = 2_400,
         /// Events and audio that wait for one connection; when full, the reader is too slow.
         outbound_queue: usize = 256,
         /// What waits for one session's task.
