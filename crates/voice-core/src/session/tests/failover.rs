@@ -50,10 +50,10 @@ fn a_model_that_shows_nothing_gets_a_rival_and_the_first_to_speak_wins() {
     let mut call = Call::with(config());
     call.speaks(1_000, 2_000, "List my tasks", 950);
     let first = call.request_id();
-    call.until(2_449);
+    call.until(2_399);
     assert_eq!(call.requests(), [FIRST]);
-    call.until(2_450);
-    assert_eq!(call.requests(), [FIRST, SECOND], "250 ms without a token");
+    call.until(2_400);
+    assert_eq!(call.requests(), [FIRST, SECOND], "200 ms without a token");
     call.llm_says(2_500, "You have three tasks.");
     assert!(call.has(|output| matches!(output, Output::CancelLlm { request } if *request == first)));
     assert_eq!(call.failovers(), [(Stage::Llm, FIRST, SECOND, ProviderErrorKind::Timeout)]);
@@ -82,10 +82,10 @@ fn a_stream_that_stands_still_before_anything_was_heard_is_begun_anew_elsewhere(
     call.speaks(1_000, 2_000, "List my tasks", 950);
     let first = call.request_id();
     call.at(2_250, Input::LlmText { request: first, text: "You have three tasks. The first".into() });
-    call.until(2_399);
+    call.until(2_349);
     assert_eq!(call.requests(), [FIRST]);
-    call.until(2_400);
-    assert_eq!(call.requests(), [FIRST, SECOND], "150 ms of silence in the stream");
+    call.until(2_350);
+    assert_eq!(call.requests(), [FIRST, SECOND], "100 ms of silence in the stream");
 }
 
 #[test]
@@ -175,10 +175,10 @@ fn doubled_spend_has_a_ceiling_and_then_the_first_is_given_up_later() {
     let failover = FailoverConfig { free_hedges: 0, hedge_percent: 0, ..FailoverConfig::default() };
     let mut call = Call::with(CoreConfig { failover, ..config() });
     call.speaks(1_000, 2_000, "List my tasks", 950);
-    call.until(3_199);
+    call.until(2_999);
     assert_eq!(call.requests(), [FIRST]);
-    call.until(3_200);
-    assert_eq!(call.requests(), [FIRST, SECOND], "after a second, four times the usual patience");
+    call.until(3_000);
+    assert_eq!(call.requests(), [FIRST, SECOND], "after 800 ms, four times the usual patience");
     assert_eq!(call.failovers(), [(Stage::Llm, FIRST, SECOND, ProviderErrorKind::Timeout)]);
 }
 
