@@ -9,9 +9,9 @@ use voice_core::Input;
 use voice_core::ids::{RungId, UtteranceId};
 use voice_core::provider::ProviderErrorKind;
 
+use super::channel::caller_format;
 use super::turns::{Piece, Turns};
 use super::{Done, Driver, ScoreParts, SttRung, Transcription};
-use crate::audio::format::AudioFormat;
 use crate::audio::frame::SAMPLES_PER_MS_16K;
 use crate::stt::{LineEvent, Stt, Wanted};
 
@@ -39,7 +39,7 @@ impl Driver {
         for (at, stt) in self.deps.providers.stt.iter().enumerate() {
             let (SttRung::Streaming(stt), Ok(rung)) = (stt, u8::try_from(at).map(RungId)) else { continue };
             let (events, mut heard) = mpsc::channel(LINE_QUEUE);
-            let line = stt.open(AudioFormat::Pcm16k, &self.staging.titles(), events);
+            let line = stt.open(caller_format(self.doc.channel), &self.staging.titles(), events);
             self.lines.open.insert(rung, Turns::new(line, self.deps.core.stt_deadline_ms));
             let done = self.done_sender.clone();
             self.deps.tracker.spawn(async move {
@@ -101,30 +101,31 @@ impl Driver {
         if self.lines.hearing == Some((utterance, rung)) {
             self.ears.stream_again(utterance);
             self.send_unstreamed(utterance, rung);
-        } else if let Some(pcm) = finish.and_then(|(_, until_ms)| self.ears.finish(utterance, until_ms))
+        } else if let Some(audio) = finish.and_then(|(_, until_ms)| self.ears.finish_coded(utterance, until_ms))
             && let Some(line) = self.lines.open.get_mut(&rung)
         {
-            line.audio(&pcm);
+            line.audio(audio);
         }
-        if let Some((revision, _)) = finish {
-            self.finish_line(utterance, rung, revision);
+        if let Some((revision, until_ms)) = finish {
+            self.finish_line(utterance, rung, revision, until_ms);
         }
     }
 
     fn send_unstreamed(&mut self, utterance: UtteranceId, rung: RungId) {
         if let Some(line) = self.lines.open.get_mut(&rung)
-            && let Some(pcm) = self.ears.take_unstreamed(utterance)
+            && let Some(audio) = self.ears.take_unstreamed(utterance)
         {
-            line.audio(&pcm);
+            line.audio(audio);
         }
     }
 
-    fn finish_line(&mut self, utterance: UtteranceId, rung: RungId, revision: u32) {
+    fn finish_line(&mut self, utterance: UtteranceId, rung: RungId, revision: u32, until_ms: u64) {
         let now_ms = self.now_ms();
+        let silence_ms = self.ears.silence_ms(utterance, until_ms);
         // What comes until the caller goes on is silence, and would be billed.
         self.ears.pause(utterance);
         if let Some(line) = self.lines.open.get_mut(&rung) {
-            line.finish(revision, now_ms);
+            line.finish(revision, silence_ms, now_ms);
         }
     }
 
@@ -151,7 +152,7 @@ impl Driver {
         let streams = self.lines.hearing == Some((utterance, rung));
         if streams && self.lines.open.get(&rung).is_some_and(|line| line.hears(utterance)) {
             self.send_unstreamed(utterance, rung);
-            self.finish_line(utterance, rung, revision);
+            self.finish_line(utterance, rung, revision, until_ms);
             return;
         }
         self.transcribe(utterance, revision, until_ms, rung);

@@ -206,7 +206,7 @@ impl Driver {
         let session = begin(header, &start.doc, &deps.core);
         let accounted = doc::accounted(&start.doc);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
-        let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad);
+        let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad, channel::caller_format(start.doc.channel));
         let staging = Staging::new(start.doc.user_id.clone(), UserTasks::default());
         Self {
             number: SESSIONS.fetch_add(1, Ordering::Relaxed),
