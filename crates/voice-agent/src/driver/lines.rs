@@ -10,6 +10,7 @@ use voice_core::ids::{RungId, UtteranceId};
 use voice_core::provider::ProviderErrorKind;
 
 use super::channel::caller_format;
+use super::heard::{Bill, Heard};
 use super::turns::{Piece, Turns};
 use super::{Done, Driver, ScoreParts, SttRung, Transcription};
 use crate::audio::frame::SAMPLES_PER_MS_16K;
@@ -24,6 +25,8 @@ pub(super) struct Lines {
     open: BTreeMap<RungId, Turns>,
     /// Who hears the utterance that is being said.
     hearing: Option<(UtteranceId, RungId)>,
+    /// What they used.
+    heard: Heard,
 }
 
 impl std::fmt::Debug for Lines {
@@ -54,7 +57,29 @@ impl Driver {
 
     /// Nobody is there to be heard.
     pub(super) fn close_lines(&mut self) {
+        for utterance in self.lines.heard.open() {
+            let bill = self.lines.heard.over(utterance);
+            self.book_bill(utterance, bill);
+        }
         self.lines = Lines::default();
+    }
+
+    fn book_bill(&mut self, utterance: UtteranceId, bill: Bill) {
+        for (rung, audio_ms, wasted) in bill {
+            self.book_hearing(utterance, rung, audio_ms, wasted);
+        }
+    }
+
+    /// A recogniser has used so much: it is booked once it is known whether that was in vain.
+    pub(super) fn note_hearing(&mut self, utterance: UtteranceId, rung: RungId, audio_ms: u64) {
+        let bill = self.lines.heard.used(utterance, rung, audio_ms);
+        self.book_bill(utterance, bill);
+    }
+
+    /// This recogniser's transcript counts.
+    pub(super) fn note_heard(&mut self, utterance: UtteranceId, rung: RungId) {
+        let bill = self.lines.heard.finished(utterance, rung);
+        self.book_bill(utterance, bill);
     }
 
     fn whole(&self, rung: RungId) -> Option<Arc<dyn Stt>> {
@@ -68,6 +93,7 @@ impl Driver {
     pub(super) fn start_utterance(&mut self, utterance: UtteranceId, from_ms: u64, rung: RungId) {
         if self.lines.hearing.is_some_and(|(heard, _)| heard == utterance) {
             self.stop_transcribing(utterance);
+            self.lines.heard.goes_on(utterance);
             self.ears.go_on(utterance);
         } else {
             self.ears.start(utterance, from_ms);
@@ -79,6 +105,7 @@ impl Driver {
     /// The caller goes on: what was asked for the shorter audio is of no use.
     pub(super) fn continue_utterance(&mut self, utterance: UtteranceId) {
         self.stop_transcribing(utterance);
+        self.lines.heard.goes_on(utterance);
         self.ears.go_on(utterance);
         for line in self.lines.open.values_mut() {
             line.go_on(utterance);
@@ -214,6 +241,8 @@ impl Driver {
     /// The utterance is over, understood or not.
     pub(super) fn drop_utterance(&mut self, utterance: UtteranceId) {
         self.stop_transcribing(utterance);
+        let bill = self.lines.heard.over(utterance);
+        self.book_bill(utterance, bill);
         self.ears.forget(utterance);
         self.lines.hearing.take_if(|(heard, _)| *heard == utterance);
         self.leave_lines(|line| line.forget(utterance));
@@ -268,7 +297,7 @@ impl Driver {
                 self.take_turns(rung);
                 self.pending.push_back(Input::SttLineFailed { utterance, rung, failure });
             }
-            LineEvent::Used { utterance, audio_ms } => self.book_hearing(utterance, rung, audio_ms, false),
+            LineEvent::Used { utterance, audio_ms } => self.note_hearing(utterance, rung, audio_ms),
         }
     }
 }

@@ -12,6 +12,7 @@ mod doc;
 mod done;
 mod ears;
 pub mod feed;
+mod heard;
 mod journal;
 mod leave;
 mod leg;
@@ -421,6 +422,7 @@ impl Driver {
                     self.deps.ladder.answered(*stage);
                 }
             }
+            Observation::SttFinished { utterance, rung, .. } => self.note_heard(*utterance, *rung),
             Observation::FellBackToText { stage } => self.tell_of_lost_voice(*stage),
             Observation::EndOfTurn { .. } => self.turn_tools.clear(),
             Observation::SpeculationDiscarded { reply, .. } => {

@@ -147,7 +147,7 @@ impl Events {
                 self.metrics.turns.get_or_create(&labels.by_channel()).inc_by(u64::from(!reopened));
                 debug!(session, %turn, endpointing_ms, reopened, "end of turn");
             }
-            Observation::SttFinished { rung, duration_ms } => {
+            Observation::SttFinished { rung, duration_ms, .. } => {
                 let by_provider = ByProvider { provider: labels.provider(Stage::Stt, *rung) };
                 self.metrics.stt_duration.get_or_create(&by_provider).observe(seconds(*duration_ms));
                 debug!(session, duration_ms, "transcribed");
@@ -411,7 +411,7 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use voice_core::cost::Quantity;
-    use voice_core::ids::{CommitId, ReplyId, SpeechId, TurnId};
+    use voice_core::ids::{CommitId, ReplyId, SpeechId, TurnId, UtteranceId};
     use voice_core::output::HushEnd;
 
     use super::*;
@@ -431,7 +431,7 @@ mod tests {
         let text = after(&[
             Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(300), reopened: false },
             Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(400), reopened: true },
-            Observation::SttFinished { rung: RungId(0), duration_ms: 200 },
+            Observation::SttFinished { utterance: UtteranceId(1), rung: RungId(0), duration_ms: 200 },
             Observation::Latency { turn: TurnId(1), latency_ms: 900, stages, cause: Some(PauseCause::Llm) },
             Observation::ProviderFailed { stage: Stage::Stt, rung: RungId(0), kind: ProviderErrorKind::Timeout },
             Observation::SpeculationDiscarded { reply: ReplyId(1), wasted: NanoUsd(7) },

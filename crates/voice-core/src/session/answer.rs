@@ -258,6 +258,12 @@ impl Session {
         }
     }
 
+    /// Somebody answers: it is not waited for longer than for words, nor taken for silent.
+    pub(super) fn handle_llm_calling(&mut self, id: LlmRequestId) {
+        // Of a request that was cancelled nothing is taken.
+        let _gone = self.progress(id).is_none();
+    }
+
     pub(super) fn handle_llm_tool_call(&mut self, id: LlmRequestId, name: String, mut arguments: Map<String, Value>) {
         let (next, max_calls) = (ToolCallId(self.counters.call + 1), self.config.max_tool_calls);
         let words = self.take_words(&mut arguments);

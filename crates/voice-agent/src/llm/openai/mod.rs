@@ -157,6 +157,9 @@ impl Answer {
             if let Some(event) = self.decoder.poll_event() {
                 return Some(Ok(event));
             }
+            if self.decoder.take_calling() {
+                return Some(Ok(LlmEvent::Calling));
+            }
             if let Some(failure) = self.failure.take() {
                 return Some(Err(failure));
             }

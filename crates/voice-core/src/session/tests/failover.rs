@@ -109,6 +109,23 @@ fn what_was_heard_of_a_broken_stream_is_gone_on_with_and_not_said_again() {
 }
 
 #[test]
+fn a_call_that_is_still_being_written_is_an_answer_and_gets_a_rival_only_when_it_stands_still() {
+    let mut call = Call::with(config());
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    let request = call.request_id();
+    call.until(2_349);
+    for at_ms in [2_390, 2_450, 2_540] {
+        call.at(at_ms, Input::LlmCalling { request });
+    }
+    call.until(2_639);
+    assert_eq!(call.requests(), [FIRST], "it goes on");
+    call.until(2_640);
+    assert_eq!(call.requests(), [FIRST, SECOND], "100 ms of silence in the call");
+    call.at(2_650, Input::LlmDone { request });
+    assert_eq!(call.failovers(), [(Stage::Llm, FIRST, SECOND, ProviderErrorKind::Protocol)], "half a call is none");
+}
+
+#[test]
 fn another_model_never_calls_a_tool_again() {
     let mut call = Call::with(config());
     call.speaks(1_000, 2_000, "Add milk", 950);
