@@ -222,6 +222,9 @@ sections! {
         numerals: bool = false,
         /// Nothing is kept to improve models; raises the price.
         mip_opt_out: bool = false,
+        /// After so much silence a text is made final there, so that it is when the pause is known for one; 0: when it is
+        /// asked for.
+        endpointing_ms: u64 = 60,
         /// Longest time to connect.
         connect_timeout_ms: u64 = 1_000,
         /// When the end of an utterance is not answered, its text is taken for final so long after the last result.
@@ -250,6 +253,8 @@ sections! {
         include_usage: bool = true,
         /// Longest conversation that is sent, in characters; older turns are left out.
         max_context_chars: usize = 60_000,
+        /// The model says with a new task what is to be said once it is added, and is not asked again for that.
+        say_with_call: bool = true,
         /// Longest time to connect.
         connect_timeout_ms: u64 = 1_000,
         /// Connections that are kept open beyond those in use.

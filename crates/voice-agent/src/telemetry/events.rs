@@ -182,7 +182,7 @@ impl Events {
                 self.metrics.turns.get_or_create(&labels.by_channel()).inc_by(u64::from(!reopened));
                 debug!(session, turn = turn.0, endpointing_ms, reopened, "end of turn");
             }
-            Observation::SttFinished { rung, duration_ms } => {
+            Observation::SttFinished { rung, duration_ms, .. } => {
                 let by_provider = ByProvider { provider: labels.provider(Stage::Stt, *rung) };
                 self.metrics.stt_duration.get_or_create(&by_provider).observe(seconds(*duration_ms));
                 debug!(session, duration_ms, "transcribed");

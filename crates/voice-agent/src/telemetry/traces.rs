@@ -314,7 +314,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use voice_core::cost::NanoUsd;
     use voice_core::ids::RungId;
-    use voice_core::ids::{LlmRequestId, SpeechId};
+    use voice_core::ids::{LlmRequestId, SpeechId, UtteranceId};
 
     use super::*;
 
@@ -338,7 +338,7 @@ mod tests {
         let mut trace = traces.session(&labels, SystemTime::UNIX_EPOCH);
         let turn = TurnId(1);
         for (now_ms, observation) in [
-            (1_200, Observation::SttFinished { rung: RungId(0), duration_ms: 200 }),
+            (1_200, Observation::SttFinished { utterance: UtteranceId(1), rung: RungId(0), duration_ms: 200 }),
             (1_250, Observation::LlmStarted { request: LlmRequestId(1), rung: RungId(0), ttft_ms: 40 }),
             (1_300, Observation::EndOfTurn { turn, endpointing_ms: Some(300), reopened: false }),
             (1_350, Observation::EndOfTurn { turn, endpointing_ms: Some(50), reopened: true }),

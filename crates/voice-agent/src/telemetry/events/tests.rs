@@ -1,5 +1,5 @@
 use voice_core::cost::Quantity;
-use voice_core::ids::{CommitId, ReplyId, SpeechId};
+use voice_core::ids::{CommitId, ReplyId, SpeechId, UtteranceId};
 use voice_core::output::HushEnd;
 
 use super::*;
@@ -19,7 +19,7 @@ fn every_observation_moves_its_metric() {
     let text = after(&[
         Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(300), reopened: false },
         Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(400), reopened: true },
-        Observation::SttFinished { rung: RungId(0), duration_ms: 200 },
+        Observation::SttFinished { utterance: UtteranceId(1), rung: RungId(0), duration_ms: 200 },
         Observation::Latency { turn: TurnId(1), latency_ms: 900, stages, cause: Some(PauseCause::Llm) },
         Observation::ProviderFailed { stage: Stage::Stt, rung: RungId(0), kind: ProviderErrorKind::Timeout },
         Observation::SpeculationDiscarded { reply: ReplyId(1), wasted: NanoUsd(7) },
