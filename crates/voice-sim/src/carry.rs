@@ -21,7 +21,8 @@ impl World {
         match output {
             Output::StartUtterance { utterance, from_ms, rung } => {
                 self.check_hearing(utterance)?;
-                if !self.ears.hears(utterance) {
+                // In chaos a leg that only the session knows of outlives the one whose audio is gone.
+                if !self.ears.hears(utterance) && !self.profile.chaos {
                     self.check.new_id(Id::Utterance, utterance.0)?;
                 }
                 self.rungs.ask(Stage::Stt);
