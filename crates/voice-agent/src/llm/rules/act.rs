@@ -9,8 +9,12 @@ use super::dates;
 use super::dialogue::{self, Turn};
 use super::locate::{all_but, choose, latest, locate};
 use super::normalise::{Utterance, normalise, norms};
-use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
+use super::gist;
+use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Talk, Target};
+use super::simpler;
 use super::titles::Titles;
+use crate::tasks::MAX_TITLE_CHARS;
+
 use super::{Answer, LlmRequest, REVIEW_AGENT, TASK_AGENT, reply};
 
 /// What answering may look at.
@@ -43,6 +47,13 @@ impl<'a> Scene<'a> {
         let rest = phrases::asks_to_stop_recording(text).then(|| phrases::without_stop_recording(text));
         let utterance = normalise(rest.as_deref().filter(|rest| !rest.is_empty()).unwrap_or(text), self.known().now);
         let intents = parse::parse(&utterance, self.known());
+        if is_lost(&intents) {
+            let ways = simpler::ways(&utterance, self.titles).into_iter();
+            let understood = ways.map(|way| (parse::parse(&way, self.known()), way)).find(|(intents, _)| is_clear(intents));
+            if let Some((intents, way)) = understood {
+                return (way, intents);
+            }
+        }
         (utterance, intents)
     }
 
@@ -73,8 +84,73 @@ pub(crate) fn answer(scene: &Scene<'_>) -> Answer {
 /// The answer to what the caller has just said.
 pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
     let (utterance, intents) = scene.understand(user);
-    let intents = resolve(scene, &utterance, intents);
+    let intents = in_its_half(scene, &utterance, resolve(scene, &utterance, intents));
+    if is_lost(&intents) {
+        let ways = simpler::ways(&utterance, scene.titles).into_iter();
+        let resolved = |way: &Utterance| resolve(scene, way, parse::parse(way, scene.known()));
+        let understood = ways.map(|way| (resolved(&way), way)).find(|(intents, _)| is_clear(intents));
+        if let Some((intents, way)) = understood {
+            return carry_out_all(scene, &way, &intents);
+        }
+        if let Some(intents) = context::dropped(scene, &utterance) {
+            return carry_out_all(scene, &utterance, &intents);
+        }
+        if let Some(intents) = gist::read(scene, &utterance) {
+            return carry_out_all(scene, &utterance, &intents);
+        }
+    }
+    if names_nothing(scene, &intents) {
+        // "lol ok what's due this week": a question rather than a task of that name.
+        let ways = simpler::ways(&utterance, scene.titles).into_iter();
+        let resolved = |way: &Utterance| resolve(scene, way, parse::parse(way, scene.known()));
+        let asked = ways.map(|way| (resolved(&way), way)).find(|(intents, _)| matches!(intents.as_slice(), [Intent::List(_) | Intent::Count(_)]));
+        if let Some((intents, way)) = asked {
+            return carry_out_all(scene, &way, &intents);
+        }
+        if let Some(surer) = gist::read(scene, &utterance).filter(|_| gist::explains(scene, &utterance)) {
+            return carry_out_all(scene, &utterance, &surer);
+        }
+    }
     carry_out_all(scene, &utterance, &intents)
+}
+
+/// "Actually 6:45" of what is at seven in the morning is in the morning, too.
+fn in_its_half(scene: &Scene<'_>, utterance: &Utterance, mut intents: Vec<Intent>) -> Vec<Intent> {
+    let said = |word: &str| matches!(word, "pm" | "afternoon" | "evening" | "tonight" | "night") || word.ends_with("pm") || word.starts_with(['1', '2']);
+    let focus = dialogue::focus(scene.history());
+    let [Intent::SetDue(Target::It, Some(due))] = intents.as_mut_slice() else { return intents };
+    let (Some(time), [task]) = (due.time, focus.as_slice()) else { return intents };
+    let before = task.due.and_then(|due| dates::due_date(due, &scene.request.now)).and_then(|due| due.time);
+    let Some(before) = before.filter(|_| !due.day_said && (13..=18).contains(&time.hour())) else { return intents };
+    let apart = (time.hour() - 12 - before.hour()).abs();
+    if before.hour() < 12 && apart <= 2 && !norms(&utterance.words).into_iter().any(said) {
+        due.time = Some(time.wrapping_sub(jiff::Span::new().hours(12)));
+    }
+    intents
+}
+
+/// Whether the one command is about a task that no title is like, though nothing tells us that it was to be new.
+fn names_nothing(scene: &Scene<'_>, intents: &[Intent]) -> bool {
+    let [intent] = intents else { return false };
+    let unknown = |target: &Target| match target {
+        Target::Title(title) => {
+            let lower = title.to_lowercase();
+            scene.titles.named(&lower.split(' ').collect::<Vec<_>>()).is_none()
+        }
+        _ => false,
+    };
+    !matches!(intent, Intent::Rename(..) | Intent::Reopen(_)) && targets_of(intent).iter().any(unknown)
+}
+
+/// Whether nothing was understood.
+fn is_lost(intents: &[Intent]) -> bool {
+    let lost = |intent: &Intent| matches!(intent, Intent::Unknown | Intent::Talk(Talk::OffTopic) | Intent::Missed(_));
+    intents.iter().all(lost)
+}
+
+/// Whether the words of a simpler sentence are clear enough to act on them.
+fn is_clear(intents: &[Intent]) -> bool {
+    !is_lost(intents) && !matches!(intents, [Intent::Hesitation | Intent::Incomplete(..) | Intent::Goodbye])
 }
 
 /// One answer that carries out everything in turn.
@@ -107,6 +183,10 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
     if intents.iter().any(|intent| matches!(intent, Intent::Swap(_))) {
         return Some(Answer::call("list_tasks", list_arguments(&Filter::default(), dialogue::LOOKED)));
     }
+    if let [Intent::At(due)] = intents {
+        let filter = Filter { due: Some(due.date.to_string()), ..Filter::default() };
+        return Some(Answer::call("list_tasks", list_arguments(&filter, dialogue::LOOKED)));
+    }
     let target = intents.iter().flat_map(targets_of).find(|target| match target {
         Target::Those(_) => true,
         Target::Picked(picks) => {
@@ -137,6 +217,11 @@ fn targets_of(intent: &Intent) -> &[Target] {
 }
 
 pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Answer {
+    if is_too_long(intent) {
+        return Answer::say(format!(
+            "That is too long for one task: a title has at most {MAX_TITLE_CHARS} characters. I changed nothing. Please say it shorter."
+        ));
+    }
     match intent {
         Intent::Add(tasks) => {
             Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() }
@@ -145,6 +230,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::List(filter) => list(filter, dialogue::ASKED),
         Intent::Count(filter) => list(filter, dialogue::COUNTED),
         Intent::When(query) => when(scene, query),
+        Intent::At(due) => at_hour(scene, *due),
         Intent::Complete(targets) => each(scene, "complete_task", targets, &Map::new()),
         Intent::Reopen(target) => each(scene, "reopen_task", std::slice::from_ref(target), &Map::new()),
         Intent::SetDue(target, due) => each(scene, "set_due", std::slice::from_ref(target), &due_arguments(*due)),
@@ -198,6 +284,16 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::Pick(picks) if reads_list(scene) => picked(scene, utterance, picks),
         Intent::Unknown => unknown(scene, utterance),
         Intent::Pick(_) | Intent::Correct(_) => Answer::say(reply::not_understood(scene, utterance)),
+    }
+}
+
+/// Whether a new title is longer than any that is kept. It is not cut: nobody would know what is missing.
+fn is_too_long(intent: &Intent) -> bool {
+    let long = |title: &str| title.chars().count() > MAX_TITLE_CHARS;
+    match intent {
+        Intent::Add(tasks) | Intent::Offer(tasks) => tasks.iter().any(|task| long(&task.title)),
+        Intent::Rename(_, new) => long(new),
+        _ => false,
     }
 }
 
@@ -345,6 +441,28 @@ fn when(scene: &Scene<'_>, query: &str) -> Answer {
     }
 }
 
+/// What a look at the day has found at that hour; an hour alone may be in the other half of the day.
+fn at_hour(scene: &Scene<'_>, due: dates::Due) -> Answer {
+    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
+    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+    let at = |hours: i64| due.time.map(|time| time.wrapping_add(jiff::Span::new().hours(hours)));
+    let found = |hours: i64| -> Vec<&str> {
+        let is_then = |task: &&dialogue::TaskView<'_>| {
+            task.due.and_then(|due| dates::due_date(due, &scene.request.now)).is_some_and(|due| due.time.is_some() && due.time == at(hours))
+        };
+        tasks.iter().filter(is_then).map(|task| task.title).collect()
+    };
+    let titles = Some(found(0)).filter(|titles| !titles.is_empty()).unwrap_or_else(|| found(12));
+    match titles.as_slice() {
+        [] => Answer::say(format!("You have nothing {}.", dates::speak_due(due, &scene.request.now))),
+        [only] => Answer::call("list_tasks", object(json!({"status": "open", "query": only, "limit": dialogue::ASKED}))),
+        several => {
+            let names: Vec<String> = several.iter().map(|title| reply::spoken(title)).collect();
+            Answer::say(format!("You have {} {}.", reply::join(&names, "and"), dates::speak_due(due, &scene.request.now)))
+        }
+    }
+}
+
 /// One call for every task that the targets mean.
 fn each(scene: &Scene<'_>, name: &'static str, targets: &[Target], rest: &Map<String, Value>) -> Answer {
     let mut answer = Answer::default();
@@ -401,6 +519,10 @@ fn ask_for(scene: &Scene<'_>, missing: Missing, inner: &Intent) -> String {
                 return question;
             }
             "To when?".into()
+        }
+        (Missing::Date, Intent::Add(tasks)) => {
+            let titles: Vec<String> = tasks.iter().map(|task| reply::spoken(&task.title)).collect();
+            format!("That is in the past, so I haven't added {} yet. For when shall I?", reply::join(&titles, "and"))
         }
         (Missing::Date, _) => "For when?".into(),
         (Missing::NewTitle, _) => "What should it be called instead?".into(),

@@ -175,6 +175,9 @@ fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) 
     match pending {
         Pending::Confirm(calls) => match intent {
             Intent::Yes => Some(again(calls)),
+            Intent::More if matches!(utterance.words[0].norm.as_str(), "yes" | "yep" | "yeah" | "ok" | "okay") => {
+                Some(again(calls))
+            }
             Intent::Delete(targets)
                 if matches!(targets.as_slice(), [Target::It | Target::Them]) && calls[0].0 == "delete_task" =>
             {
@@ -339,7 +342,7 @@ fn answer_missing(
         return None;
     }
     // "Yes" names no task.
-    if matches!(intent, Intent::Yes | Intent::Unsure) && !matches!(inner, Intent::Add(_)) {
+    if matches!(intent, Intent::Yes | Intent::Unsure) && (missing != Missing::Title || !matches!(inner, Intent::Add(_))) {
         return None;
     }
     let words = &utterance.words;
@@ -356,6 +359,16 @@ fn answer_missing(
         (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(vec![parse::target(words)?]),
         (Missing::Title, Intent::Complete(_)) if !intent.is_command() => Intent::Complete(vec![parse::target(words)?]),
         (Missing::Title, Intent::Reopen(_)) if !intent.is_command() => Intent::Reopen(parse::target(words)?),
+        (Missing::Date, Intent::Add(tasks)) => {
+            let norm = norms(words);
+            let due = match intent {
+                Intent::Date(due) => Some(*due),
+                _ => dates::parse(&norm, scene.known().now)
+                    .or_else(|| (0..norm.len()).find_map(|at| dates::find_leading(&norm[at..], scene.known().now)).map(|(_, due)| due)),
+            };
+            due?;
+            Intent::Add(tasks.iter().map(|task| parse::NewTask { due: task.due.or(due), ..task.clone() }).collect())
+        }
         (Missing::Date, Intent::SetDue(target, _)) => {
             let due = match intent {
                 Intent::Date(due) => *due,

@@ -31,6 +31,19 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
         let change = dialogue::last_change(before).filter(|change| change.call.name != "add_task")?;
         return known.titles.named(&norm).map(|named| vec![again_by_title(&change, named)]);
     }
+    // "The long day's Sunday", of several that were added: the one that is named.
+    if let Some((start, due)) = dates::find_trailing(&norm, known.now).filter(|(start, _)| *start > 0) {
+        let named: Vec<&str> = norm[..start]
+            .iter()
+            .map(|word| word.trim_end_matches("'s"))
+            .filter(|word| !matches!(*word, "is" | "are" | "on" | "due" | "for" | "to" | "the" | "should" | "be"))
+            .collect();
+        if dialogue::changes_of(previous).count() > 1
+            && let Some(title) = known.titles.named(&named)
+        {
+            return Some(vec![Intent::SetDue(Target::Title(title.to_owned()), Some(due))]);
+        }
+    }
     let Some(change) = dialogue::last_change(previous) else {
         let listed = previous.calls.iter().rev().find(|called| called.call.name == "list_tasks")?;
         return Some(vec![another_day(listed, due?)]);

@@ -145,6 +145,28 @@ pub(crate) fn command_of(word: &str) -> Option<&'static str> {
     COMMANDS.iter().chain(&OTHERS).find(is_it).copied()
 }
 
+/// Whether the word alone is something that one buys.
+pub(crate) fn is_grocery(word: &str) -> bool {
+    const GOODS: &str = "apples avocados bacon bananas beans beer biscuits bleach bread broccoli butter cabbage cake carrots celery \
+        cereal cheese cherries chicken chips chocolate coffee coke cookies courgettes crackers cream crisps cucumber detergent eggs \
+        fish flour fruit garlic grapes ham honey jam juice ketchup lemons lentils lettuce limes mayonnaise meat milk mince mints \
+        mushrooms mustard napkins noodles nuts oats oil onions oranges parsley pasta peaches peanuts pears peas peppers potatoes \
+        rice salad salmon salt sausages shampoo soap soup spaghetti spinach steak strawberries sugar tea tissues toast tofu \
+        tomatoes toothpaste tuna turkey vinegar water wine yeast yoghurt yogurt";
+    listed(GOODS, word)
+}
+
+/// The verb that a word in "-ing" is of: "planting" is "plant", "moving" is "move", "chopping" is "chop".
+pub(crate) fn verb_of_ing(word: &str) -> Option<String> {
+    let head = word.strip_suffix("ing").filter(|head| head.len() >= 2)?;
+    let undoubled = || {
+        let mut letters = head.chars().rev();
+        (letters.next() == letters.next()).then(|| head[..head.len() - 1].to_owned())
+    };
+    let known = |verb: &String| starts_verb(&[verb.as_str()]);
+    [Some(head.to_owned()), Some(format!("{head}e")), undoubled()].into_iter().flatten().find(known)
+}
+
 /// Whether the word is in a list of words.
 fn listed(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|entry| entry == word)

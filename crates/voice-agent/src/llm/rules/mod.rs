@@ -11,6 +11,7 @@ mod correct;
 pub mod dates;
 mod dialogue;
 mod follow;
+mod gist;
 mod hedge;
 mod lexicon;
 mod locate;
@@ -18,6 +19,7 @@ mod normalise;
 mod parse;
 mod reply;
 mod review;
+mod simpler;
 #[cfg(test)]
 mod tests;
 mod titles;

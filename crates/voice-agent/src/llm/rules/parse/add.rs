@@ -129,8 +129,11 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"i(?:'m| am) (?:supposed|going|planning) to (?P<t>.+)", |found| {
             lexicon::starts_verb(&norms(found.words("t"))).then(|| needed(found)).flatten()
         }),
-        (r"(?:i've got|i have got|i have|there's|there is|we've got|we have) (?P<t>(?:a|an|my|the|our) .+)", |found| {
-            dates::find_trailing(&norms(found.words("t")), found.known.now).and_then(|_| marked(found))
+        (r"(?:i've got|i have got|i have|there's|there is|we've got|we have|got) (?P<t>.+)", |found| {
+            let words = norms(found.words("t"));
+            let told = lexicon::present_of(words[0]).is_some()
+                || matches!(words[0], "to" | "been" | "no" | "nothing" | "not" | "never" | "some" | "something" | "anything" | "it" | "them" | "that" | "this" | "everything" | "all" | "already" | "just" | "until" | "till");
+            dates::find_trailing(&words, found.known.now).filter(|(start, _)| *start > 0 && !told).and_then(|_| marked(found))
         }),
         (
             r"(?:(?:we're|we are|i'm|i am|i've|we've|we have|i have|we|i)(?: just| almost| nearly)* )?(?:out of|running out of|running low on|low on|run out of|ran out of|used up all the|used up the) (?P<t>.+)",
@@ -340,6 +343,10 @@ fn offered(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 }
 
 fn build(words: &[Word], several: bool, lead: Option<&str>, known: Known<'_>) -> Intent {
+    if let Some(rest) = super::tasks::without_past(words).filter(|_| !words.iter().any(|word| word.quoted)) {
+        let tasks = new_tasks(rest, several, known);
+        return Intent::Incomplete(Missing::Date, Box::new(Intent::Add(tasks)));
+    }
     let tasks = new_tasks(words, several, known);
     if tasks.is_empty() {
         return missing_title();

@@ -27,7 +27,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // Deleting.
         (
-            r"(?:delete|remove|erase|clear|get rid of|throw out|clean up|purge|clear out|wipe|dump) (?:all |all of |every |everything )?(?:the |my |of my |of the |that's |that is |that are )?(?:done|completed|finished|complete|old done|already done)(?: ones?| tasks?| items| to-?dos| stuff)?(?: (?:from|off) (?:my|the) list)?",
+            r"(?:delete|remove|erase|clear|get rid of|throw out|clean up|purge|clear out|wipe|dump|bin|chuck|trash|chuck out|tidy away|clear away) (?:all |all of |every |everything )?(?:the |my |of my |of the |that's |that is |that are )?(?:done|completed|finished|complete|old done|already done|ticked off|crossed off|checked off|(?:that )?(?:i've|i have|i|we've|we have)(?: already)? (?:ticked off|crossed off|checked off|done|finished|completed))(?: ones?| tasks?| items| to-?dos| stuff)?(?: (?:from|off) (?:my|the) list)?",
             |_| Some(Intent::DeleteScope("done", Vec::new())),
         ),
         (
@@ -141,6 +141,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| complete(found),
         ),
         (r"(?:complete|completed|compleat|close|resolve|finalize) (?P<t>.+)", |found| complete(found)),
+        // "Let's go back to Wednesday", "stick with Friday".
+        (
+            r"(?:let's |let us |i'll |we'll |rather |ok |better )*(?:go back to|stick with|stick to|go with|go for|keep it on|keep it at|leave it on|leave it at|keep it for|leave it for|settle on|switch back to|switch to|switch it to|swap to) (?P<d>.+)",
+            |found| {
+                let words = norms(found.words("d"));
+                let at = || dates::parse(&[&["at"], words.as_slice()].concat(), found.known.now);
+                let due = dates::parse(&words, found.known.now).or_else(at)?;
+                Some(Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
         // "Let's do it on Saturday".
         (
             r"(?:let's |let us |i'll |we'll |i will |better |rather )*do (?:it|that|that one|this one) (?P<d>.+)",
@@ -199,7 +209,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // Due dates and priorities, by what stands at the end.
         (
-            r"(?:set|change|update|make|move|put|edit) (?:the |its )?(?:due date|deadline|date|due|time)(?: (?:of|for|on) (?P<t>.+?))? (?:to|as|for|on|until|be) (?P<d>.+)",
+            r"(?:set|change|update|make|move|put|edit) (?:the |its )?(?:due date|due time|deadline|date|due|time)(?: (?:of|for|on) (?P<t>.+?))? (?:to|as|for|on|until|be) (?P<d>.+)",
             |found| {
                 let due = dates::parse(&norms(found.words("d")), found.known.now)?;
                 Some(Intent::SetDue(target(found.words("t")).unwrap_or(Target::It), Some(due)))
@@ -232,7 +242,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:set|change|update|raise|lower|make|put|increase|reduce|decrease|bump) (?:up |down )?(?:the |its )?(?:priority|importance|urgency)(?: (?:of|for|on) (?P<t>.+?))?(?: from (?:low|normal|medium|high))?(?: (?:to|as|at) (?P<d>.+))?",
+            r"(?:set|change|update|raise|lower|make|put|increase|reduce|decrease|bump|drop|knock|turn|take|bring) (?:up |down |back )*(?:the |its )?(?:priority|importance|urgency)(?: (?:of|for|on) (?P<t>.+?))?(?: from (?:low|normal|medium|high))?(?: (?:to|as|at) (?P<d>.+))?",
             |found| priority_of(found),
         ),
         (

@@ -127,6 +127,8 @@ pub(crate) enum Intent {
     Count(Filter),
     /// "When is … due?"
     When(String),
+    /// "What's at six?"
+    At(Due),
     Complete(Vec<Target>),
     Reopen(Target),
     SetDue(Target, Option<Due>),
@@ -244,6 +246,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if clauses.len() >= 2 {
         return clauses;
     }
+    if let Some(told) = split::told_each(&whole, known) {
+        return told;
+    }
     if let Some(told) = split::sentences(&whole, known) {
         return told;
     }
@@ -312,9 +317,12 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
 fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utterance {
     let words = &utterance.words;
     let denied = (1..words.len().saturating_sub(1)).find(|at| {
+        let denied = norms(&words[at + 1..]);
+        let hour = || dates::parse(&[&["at"], denied.as_slice()].concat(), known.now);
+        let before = norms(&words[..*at]);
         words[*at].norm == "not"
-            && words[at - 1].pauses()
-            && dates::parse(&norms(&words[at + 1..]), known.now).is_some()
+            && (words[at - 1].pauses() && dates::parse(&denied, known.now).is_some()
+                || dates::parse(&denied, known.now).or_else(hour).is_some() && dates::find_trailing(&before, known.now).is_some())
     });
     denied.map_or_else(|| utterance.clone(), |at| Utterance::new(words[..at].to_vec()))
 }
@@ -402,6 +410,18 @@ fn heaviest(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     best.map(|(_, intent)| intent)
 }
 
+/// Whether a command names tasks, all of which are on the list.
+fn names_title(intent: &Intent, known: Known<'_>) -> bool {
+    let named = match intent {
+        Intent::Complete(targets) | Intent::Delete(targets) => targets.iter().all(|target| matches!(target, Target::Title(_))),
+        Intent::Reopen(target) | Intent::SetDue(target, _) | Intent::SetPriority(target, _) | Intent::Shift(target, _) => {
+            matches!(target, Target::Title(_))
+        }
+        _ => false,
+    };
+    named && names_known(intent, known)
+}
+
 /// Whether all tasks of a command are on the list, or are pointed at.
 fn names_known(intent: &Intent, known: Known<'_>) -> bool {
     let is_known = |target: &Target| match target {
@@ -434,6 +454,13 @@ fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         && let Some(priority) = find_priority(&words)
     {
         return Some(Intent::SetPriority(Target::It, priority));
+    }
+    // "Every Monday remind me to …": what repeats belongs to the title.
+    if let ["every" | "each", _, _, ..] = words.as_slice() {
+        let mut turned = utterance.words[2..].to_vec();
+        turned.extend_from_slice(&utterance.words[..2]);
+        let intent = parse_exact(&small::without_courtesies(&Utterance::new(turned)), known);
+        return matches!(intent, Intent::Add(_) | Intent::Offer(_)).then_some(intent);
     }
     let (length, due) = dates::find_leading(&words, known.now)?;
     let rest = utterance.starting_at(length);

@@ -42,6 +42,14 @@ const LEADING: &[&[&str]] = &[
     &["i", "was", "just", "thinking", "that"],
     &["i", "was", "thinking", "that"],
     &["i", "was", "just", "thinking"],
+    &["i", "should", "like", "you", "to"],
+    &["i", "should", "like", "to"],
+    &["i'd", "be", "grateful", "if", "you", "could"],
+    &["i'd", "be", "grateful", "if", "you", "would"],
+    &["do", "me", "a", "favour", "and"],
+    &["do", "me", "a", "favor", "and"],
+    &["be", "a", "dear", "and"],
+    &["be", "a", "love", "and"],
     &["can", "you", "please"],
     &["could", "you", "please"],
     &["would", "you", "please"],
@@ -53,6 +61,10 @@ const LEADING: &[&[&str]] = &[
     &["i", "need", "you", "to"],
     &["can", "you"],
     &["could", "you"],
+    &["could", "we"],
+    &["shall", "we"],
+    &["can", "we", "please"],
+    &["might", "we"],
     &["would", "you"],
     &["will", "you"],
     &["can", "we"],
@@ -123,6 +135,23 @@ const LEADING: &[&[&str]] = &[
 ];
 
 const TRAILING: &[&[&str]] = &[
+    &["if", "you", "would", "be", "so", "kind"],
+    &["if", "you'd", "be", "so", "kind"],
+    &["if", "you", "don't", "mind"],
+    &["if", "you", "wouldn't", "mind"],
+    &["if", "that's", "okay"],
+    &["if", "that's", "ok"],
+    &["if", "that's", "all", "right"],
+    &["if", "it's", "not", "too", "much", "trouble"],
+    &["thank", "you", "very", "much"],
+    &["thanks", "a", "lot"],
+    &["thank", "you", "dear"],
+    &["thanks", "love"],
+    &["would", "you", "dear"],
+    &["by", "the", "way"],
+    &["btw"],
+    &["lol"],
+    &["haha"],
     &["actually"],
     &["instead"],
     &["please"],
@@ -168,6 +197,16 @@ fn leading_courtesy(words: &[Word]) -> Option<usize> {
                 | "awesome"
                 | "super"
                 | "amazing"
+        )
+    {
+        return Some(1);
+    }
+    // "Do delete it".
+    if let [first, second, _, ..] = words
+        && first.norm == "do"
+        && matches!(
+            second.norm.as_str(),
+            "delete" | "remove" | "make" | "move" | "add" | "put" | "keep" | "mark" | "cross" | "remind" | "change" | "cancel" | "bin"
         )
     {
         return Some(1);
@@ -247,11 +286,11 @@ fn trailing_courtesy(words: &[Word]) -> Option<usize> {
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:yes|yeah|yep|yup|yah|ya|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|anyway|anyhow|add another one|you can|it is|yeah|remove it|mark it))*",
+            r"(?:yes|yeah|yep|yup|yah|ya|ye|yea|yeh|yas|yass|yes yes|y|k|kk|mhm|aye|aye aye|indeed|by all means|go on then|yep go on|yes go on|please go ahead|you may|do so|of course yes|ok do it|yes do|oh yes|oh yeah|absolutely yes|too right|hell yes|hell yeah|for sure|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|anyway|anyhow|add another one|you can|it is|yeah|remove it|mark it))*",
             |_| Some(Intent::Yes),
         ),
         (
-            r"(?:no|nope|nah|know|naw|no no|not that|negative|don't|do not|please don't|don't do that|don't do it|i don't think so|not really|not now|no way|better not|rather not|neither|none|none of them|none of those|neither of them|keep it|keep them|no that's wrong|that's wrong|wrong)(?: (?:no|thanks|thank you|please|don't|leave it|keep it|not now|it's fine|don't delete it|don't do that|not that one|that's fine|that's okay|keep them|neither|wait))*",
+            r"(?:no|nope|nah|n|nay|no no no|nuh uh|god no|heavens no|hell no|oh no don't|know|naw|no no|not that|negative|don't|do not|please don't|don't do that|don't do it|i don't think so|not really|not now|no way|better not|rather not|neither|none|none of them|none of those|neither of them|keep it|keep them|no that's wrong|that's wrong|wrong)(?: (?:no|thanks|thank you|please|don't|leave it|keep it|not now|it's fine|don't delete it|don't do that|not that one|that's fine|that's okay|keep them|neither|wait))*",
             |_| Some(Intent::No),
         ),
         (
