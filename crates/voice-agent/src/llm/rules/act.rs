@@ -3,19 +3,17 @@
 use serde_json::{Map, Value, json};
 use voice_core::phrases;
 
-use super::answer::resolve;
 use super::context;
 use super::dates;
 use super::dialogue::{self, Turn};
 use super::locate::{all_but, choose, latest, locate};
 use super::normalise::{Utterance, normalise, norms};
-use super::gist;
-use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Talk, Target};
+use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
+use super::reading::{first_round, is_clear, is_lost};
 use super::simpler;
 use super::titles::Titles;
-use crate::tasks::MAX_TITLE_CHARS;
-
 use super::{Answer, LlmRequest, REVIEW_AGENT, TASK_AGENT, reply};
+use crate::tasks::MAX_TITLE_CHARS;
 
 /// What answering may look at.
 #[derive(Debug, Clone, Copy)]
@@ -49,9 +47,13 @@ impl<'a> Scene<'a> {
         let intents = parse::parse(&utterance, self.known());
         if is_lost(&intents) {
             let ways = simpler::ways(&utterance, self.titles).into_iter();
-            let understood = ways.map(|way| (parse::parse(&way, self.known()), way)).find(|(intents, _)| is_clear(intents));
+            let understood =
+                ways.map(|way| (parse::parse(&way, self.known()), way)).find(|(intents, _)| is_clear(intents));
             if let Some((intents, way)) = understood {
                 return (way, intents);
+            }
+            if let Some(offered) = parse::dated_thing(&utterance, self.known()) {
+                return (utterance, vec![offered]);
             }
         }
         (utterance, intents)
@@ -79,78 +81,6 @@ pub(crate) fn answer(scene: &Scene<'_>) -> Answer {
         return super::review::handed_back(scene, current);
     }
     Answer::say(reply::phrase(scene, current))
-}
-
-/// The answer to what the caller has just said.
-pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
-    let (utterance, intents) = scene.understand(user);
-    let intents = in_its_half(scene, &utterance, resolve(scene, &utterance, intents));
-    if is_lost(&intents) {
-        let ways = simpler::ways(&utterance, scene.titles).into_iter();
-        let resolved = |way: &Utterance| resolve(scene, way, parse::parse(way, scene.known()));
-        let understood = ways.map(|way| (resolved(&way), way)).find(|(intents, _)| is_clear(intents));
-        if let Some((intents, way)) = understood {
-            return carry_out_all(scene, &way, &intents);
-        }
-        if let Some(intents) = context::dropped(scene, &utterance) {
-            return carry_out_all(scene, &utterance, &intents);
-        }
-        if let Some(intents) = gist::read(scene, &utterance) {
-            return carry_out_all(scene, &utterance, &intents);
-        }
-    }
-    if names_nothing(scene, &intents) {
-        // "lol ok what's due this week": a question rather than a task of that name.
-        let ways = simpler::ways(&utterance, scene.titles).into_iter();
-        let resolved = |way: &Utterance| resolve(scene, way, parse::parse(way, scene.known()));
-        let asked = ways.map(|way| (resolved(&way), way)).find(|(intents, _)| matches!(intents.as_slice(), [Intent::List(_) | Intent::Count(_)]));
-        if let Some((intents, way)) = asked {
-            return carry_out_all(scene, &way, &intents);
-        }
-        if let Some(surer) = gist::read(scene, &utterance).filter(|_| gist::explains(scene, &utterance)) {
-            return carry_out_all(scene, &utterance, &surer);
-        }
-    }
-    carry_out_all(scene, &utterance, &intents)
-}
-
-/// "Actually 6:45" of what is at seven in the morning is in the morning, too.
-fn in_its_half(scene: &Scene<'_>, utterance: &Utterance, mut intents: Vec<Intent>) -> Vec<Intent> {
-    let said = |word: &str| matches!(word, "pm" | "afternoon" | "evening" | "tonight" | "night") || word.ends_with("pm") || word.starts_with(['1', '2']);
-    let focus = dialogue::focus(scene.history());
-    let [Intent::SetDue(Target::It, Some(due))] = intents.as_mut_slice() else { return intents };
-    let (Some(time), [task]) = (due.time, focus.as_slice()) else { return intents };
-    let before = task.due.and_then(|due| dates::due_date(due, &scene.request.now)).and_then(|due| due.time);
-    let Some(before) = before.filter(|_| !due.day_said && (13..=18).contains(&time.hour())) else { return intents };
-    let apart = (time.hour() - 12 - before.hour()).abs();
-    if before.hour() < 12 && apart <= 2 && !norms(&utterance.words).into_iter().any(said) {
-        due.time = Some(time.wrapping_sub(jiff::Span::new().hours(12)));
-    }
-    intents
-}
-
-/// Whether the one command is about a task that no title is like, though nothing tells us that it was to be new.
-fn names_nothing(scene: &Scene<'_>, intents: &[Intent]) -> bool {
-    let [intent] = intents else { return false };
-    let unknown = |target: &Target| match target {
-        Target::Title(title) => {
-            let lower = title.to_lowercase();
-            scene.titles.named(&lower.split(' ').collect::<Vec<_>>()).is_none()
-        }
-        _ => false,
-    };
-    !matches!(intent, Intent::Rename(..) | Intent::Reopen(_)) && targets_of(intent).iter().any(unknown)
-}
-
-/// Whether nothing was understood.
-fn is_lost(intents: &[Intent]) -> bool {
-    let lost = |intent: &Intent| matches!(intent, Intent::Unknown | Intent::Talk(Talk::OffTopic) | Intent::Missed(_));
-    intents.iter().all(lost)
-}
-
-/// Whether the words of a simpler sentence are clear enough to act on them.
-fn is_clear(intents: &[Intent]) -> bool {
-    !is_lost(intents) && !matches!(intents, [Intent::Hesitation | Intent::Incomplete(..) | Intent::Goodbye])
 }
 
 /// One answer that carries out everything in turn.
@@ -204,7 +134,7 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
 }
 
 /// The tasks that a command is about.
-fn targets_of(intent: &Intent) -> &[Target] {
+pub(crate) fn targets_of(intent: &Intent) -> &[Target] {
     match intent {
         Intent::Complete(targets) | Intent::Delete(targets) => targets,
         Intent::Reopen(target)
@@ -250,6 +180,14 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             Err(question) => Answer::say(question),
         },
         Intent::Undo => undo(scene),
+        Intent::UndoSome(count) => {
+            let steps = (*count).min(dialogue::undoable(scene.history()));
+            if steps == 0 {
+                undo(scene)
+            } else {
+                Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
+            }
+        }
         Intent::Swap(targets) => context::swap(scene, targets),
         Intent::Missed(words) => Answer::say(reply::missed(words)),
         Intent::AddThat => add_that(scene),
@@ -301,7 +239,7 @@ fn is_too_long(intent: &Intent) -> bool {
 /// caller can go on with it.
 fn unknown(scene: &Scene<'_>, utterance: &Utterance) -> Answer {
     let words = norms(&utterance.words);
-    let named = scene.titles.mentioned(&words).filter(|title| words.len() > 2 && scene.titles.is_said(title, &words));
+    let named = scene.titles.mentioned(&words).filter(|title| words.len() > 1 && scene.titles.is_said(title, &words));
     let Some(title) = named else { return Answer::say(reply::not_understood(scene, utterance)) };
     let looked = object(json!({"status": "open", "query": title, "limit": dialogue::ASKED}));
     Answer { text: "I'm not sure what to do there.".into(), ..Answer::call("list_tasks", looked) }
@@ -448,17 +386,25 @@ fn at_hour(scene: &Scene<'_>, due: dates::Due) -> Answer {
     let at = |hours: i64| due.time.map(|time| time.wrapping_add(jiff::Span::new().hours(hours)));
     let found = |hours: i64| -> Vec<&str> {
         let is_then = |task: &&dialogue::TaskView<'_>| {
-            task.due.and_then(|due| dates::due_date(due, &scene.request.now)).is_some_and(|due| due.time.is_some() && due.time == at(hours))
+            task.due
+                .and_then(|due| dates::due_date(due, &scene.request.now))
+                .is_some_and(|due| due.time.is_some() && due.time == at(hours))
         };
         tasks.iter().filter(is_then).map(|task| task.title).collect()
     };
     let titles = Some(found(0)).filter(|titles| !titles.is_empty()).unwrap_or_else(|| found(12));
     match titles.as_slice() {
         [] => Answer::say(format!("You have nothing {}.", dates::speak_due(due, &scene.request.now))),
-        [only] => Answer::call("list_tasks", object(json!({"status": "open", "query": only, "limit": dialogue::ASKED}))),
+        [only] => {
+            Answer::call("list_tasks", object(json!({"status": "open", "query": only, "limit": dialogue::ASKED})))
+        }
         several => {
             let names: Vec<String> = several.iter().map(|title| reply::spoken(title)).collect();
-            Answer::say(format!("You have {} {}.", reply::join(&names, "and"), dates::speak_due(due, &scene.request.now)))
+            Answer::say(format!(
+                "You have {} {}.",
+                reply::join(&names, "and"),
+                dates::speak_due(due, &scene.request.now)
+            ))
         }
     }
 }

@@ -45,7 +45,11 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
 pub(crate) fn dropped(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<Intent>> {
     let words = norms(&utterance.words);
     let rest = match words.as_slice() {
-        ["no" | "not" | "without" | "minus" | "skip" | "except" | "scrap" | "ditch" | "forget", "the" | "my", rest @ ..]
+        [
+            "no" | "not" | "without" | "minus" | "skip" | "except" | "scrap" | "ditch" | "forget",
+            "the" | "my",
+            rest @ ..,
+        ]
         | ["no" | "not", "more", rest @ ..]
         | ["leave", "out", "the", rest @ ..]
         | ["leave", "out", rest @ ..]
@@ -57,8 +61,10 @@ pub(crate) fn dropped(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<In
         return None;
     }
     let lately = scene.history().iter().rev().take(3);
-    let added: Vec<TaskView<'_>> =
-        lately.flat_map(|turn| changes_of(turn).filter(|called| called.call.name == "add_task")).filter_map(Called::task).collect();
+    let added: Vec<TaskView<'_>> = lately
+        .flat_map(|turn| changes_of(turn).filter(|called| called.call.name == "add_task"))
+        .filter_map(Called::task)
+        .collect();
     let mut meant = added.iter().filter(|task| super::titles::has_words(rest, task.title));
     let task = meant.next().filter(|_| meant.next().is_none())?;
     Some(vec![Intent::Delete(vec![parse::Target::Title(task.title.to_owned())])])

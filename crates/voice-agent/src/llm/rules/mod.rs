@@ -17,6 +17,7 @@ mod lexicon;
 mod locate;
 mod normalise;
 mod parse;
+mod reading;
 mod reply;
 mod review;
 mod simpler;

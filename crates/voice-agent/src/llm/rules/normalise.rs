@@ -1,10 +1,13 @@
 //! From what the recogniser (or a keyboard) gave to words that can be matched: fillers and stutters removed,
 //! self-repairs carried out, and the caller's own spelling kept beside every word.
 
+mod typed;
+
 use jiff::ZonedDateTime;
 
 use super::dates;
 use super::lexicon;
+use typed::{SHORT, apostrophes, double_quotes, without_assurance};
 
 /// Longest text that is looked at, in words; the rest of a longer one is dropped.
 const MAX_WORDS: usize = 200;
@@ -86,7 +89,13 @@ pub(crate) fn tokenise(text: &str) -> Vec<Word> {
                 || letter >= '\u{2190}'
         };
         if matches!(chunk, "->" | "=>" | "-->" | "→") {
-            words.push(Word { raw: chunk.into(), lead: String::new(), trail: String::new(), norm: "to".into(), quoted: in_quotes });
+            words.push(Word {
+                raw: chunk.into(),
+                lead: String::new(),
+                trail: String::new(),
+                norm: "to".into(),
+                quoted: in_quotes,
+            });
             continue;
         }
         let Some(start) = chunk.find(is_core) else {
@@ -118,71 +127,6 @@ pub(crate) fn tokenise(text: &str) -> Vec<Word> {
     words
 }
 
-/// What is typed in a hurry, and what it stands for.
-const SHORT: [(&str, &str); 61] = [
-    ("whats", "what's"),
-    ("whens", "when's"),
-    ("wheres", "where's"),
-    ("whos", "who's"),
-    ("hows", "how's"),
-    ("thats", "that's"),
-    ("theres", "there's"),
-    ("lets", "let's"),
-    ("isnt", "isn't"),
-    ("arent", "aren't"),
-    ("wasnt", "wasn't"),
-    ("werent", "weren't"),
-    ("dont", "don't"),
-    ("doesnt", "doesn't"),
-    ("didnt", "didn't"),
-    ("havent", "haven't"),
-    ("hasnt", "hasn't"),
-    ("hadnt", "hadn't"),
-    ("cant", "can't"),
-    ("couldnt", "couldn't"),
-    ("wont", "won't"),
-    ("wouldnt", "wouldn't"),
-    ("shouldnt", "shouldn't"),
-    ("im", "i'm"),
-    ("ive", "i've"),
-    ("youre", "you're"),
-    ("youve", "you've"),
-    ("theyre", "they're"),
-    ("weve", "we've"),
-    ("shes", "she's"),
-    ("hes", "he's"),
-    ("pls", "please"),
-    ("plz", "please"),
-    ("plse", "please"),
-    ("thx", "thanks"),
-    ("thanx", "thanks"),
-    ("ty", "thanks"),
-    ("u", "you"),
-    ("ur", "your"),
-    ("prio", "priority"),
-    ("tmr", "tomorrow"),
-    ("tmrw", "tomorrow"),
-    ("tmw", "tomorrow"),
-    ("tomo", "tomorrow"),
-    ("tomoz", "tomorrow"),
-    ("2moro", "tomorrow"),
-    ("2morrow", "tomorrow"),
-    ("tomorow", "tomorrow"),
-    ("tommorow", "tomorrow"),
-    ("tommorrow", "tomorrow"),
-    ("tomorro", "tomorrow"),
-    ("tomorrw", "tomorrow"),
-    ("tonite", "tonight"),
-    ("2nite", "tonight"),
-    ("2day", "today"),
-    ("wensday", "wednesday"),
-    ("wednsday", "wednesday"),
-    ("wednesdsy", "wednesday"),
-    ("thurday", "thursday"),
-    ("firday", "friday"),
-    ("saterday", "saturday"),
-];
-
 fn normal_form(raw: &str) -> String {
     let lower = raw.to_lowercase().replace(['’', '‘', '`'], "'");
     let dotless = lower.replace('.', "");
@@ -195,35 +139,11 @@ fn normal_form(raw: &str) -> String {
 
 /// Everything that is done to what the caller said before it is matched.
 pub(crate) fn normalise(text: &str, now: &ZonedDateTime) -> Utterance {
-    let mut words = remove_fillers(tokenise(text));
+    let mut words = remove_fillers(tokenise(&double_quotes(text)));
     apostrophes(&mut words, now);
     let mut words = repair(words, now);
     without_assurance(&mut words);
     Utterance::new(words)
-}
-
-/// "Its Wednesday", "its not done" is "it's"; "its due date" is not.
-fn apostrophes(words: &mut [Word], now: &ZonedDateTime) {
-    for at in 0..words.len().saturating_sub(1) {
-        if words[at].norm != "its" || words[at].quoted {
-            continue;
-        }
-        let next = norms(&words[at + 1..]);
-        let tells = matches!(
-            next[0],
-            "done" | "finished" | "not" | "a" | "at" | "on" | "for" | "in" | "by" | "urgent" | "important" | "now" | "really"
-                | "very" | "already" | "too" | "been" | "the" | "called" | "all" | "so" | "no" | "open" | "sorted" | "cancelled"
-        ) || next != ["due", "date"] && dates::find_leading(&next, now).is_some();
-        if tells {
-            words[at].norm = "it's".into();
-        }
-    }
-    // "Two days before" is a number, and no "to" misheard.
-    for at in 0..words.len().saturating_sub(1) {
-        if words[at].norm == "two" && matches!(words[at + 1].norm.as_str(), "days" | "weeks" | "hours" | "months" | "minutes") {
-            words[at].norm = "2".into();
-        }
-    }
 }
 
 fn is_filler(norm: &str) -> bool {
@@ -366,6 +286,8 @@ fn find_repair(words: &[Word]) -> Option<(usize, usize)> {
         let repair = REPAIRS.iter().find(|phrase| {
             words.len() >= at + phrase.len()
                 && phrase.iter().zip(&words[at..]).all(|(expected, word)| word.norm == *expected)
+                // "Strike that off" is a command.
+                && !words.get(at + phrase.len()).is_some_and(|next| phrase.contains(&"that") && matches!(next.norm.as_str(), "off" | "out" | "from"))
         });
         if let Some(phrase) = repair {
             return Some((at, phrase.len()));
@@ -418,17 +340,6 @@ fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
         }
     }
     words
-}
-
-/// "Email the bank, yes email them": said again to be sure.
-fn without_assurance(words: &mut Vec<Word>) {
-    let yes = |at: &usize| words[*at].norm == "yes" && words[at - 1].pauses() && !words[*at].quoted;
-    let Some(at) = (1..words.len()).rev().find(yes) else { return };
-    let small = |word: &str| matches!(word, "it" | "them" | "that" | "the" | "a" | "him" | "her" | "please" | "my" | "exactly");
-    let said_before = |word: &Word| small(&word.norm) || words[..at].iter().any(|said| said.norm == word.norm);
-    if at + 1 < words.len() && at > 1 && words[at + 1..].iter().all(said_before) {
-        words.truncate(at);
-    }
 }
 
 /// "Delete the … never mind": whatever was begun is not wanted.

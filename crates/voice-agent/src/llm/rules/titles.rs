@@ -129,7 +129,7 @@ impl Titles {
         }
     }
 
-    /// The titles that the words touch: with a third of what a title says besides its verb, or its last word. Of two, one that is
+    /// The titles that the words touch: with a third of what a title says besides its verb, its last word, or a long one. Of two, one that is
     /// touched by fewer of the same words is not meant. An empty word says nothing.
     pub(crate) fn touched(&self, words: &[&str]) -> Vec<&str> {
         let entries: Vec<Option<Entry>> =
@@ -141,10 +141,13 @@ impl Titles {
             let hit = telling.iter().filter(hits).count();
             let last = telling.last().is_some_and(|entry| hits(&entry));
             let share = hit as f64 / telling.len().max(1) as f64;
-            if hit == 0 || share < 0.33 && !last {
+            let long = telling.iter().filter(hits).any(|entry| entry.word.len() >= 5);
+            if hit == 0 || share < 0.33 && !last && !long {
                 continue;
             }
-            let touches = |at: &usize| entries[*at].as_ref().is_some_and(|word| title.entries().iter().any(|entry| entry.is_near(word)));
+            let touches = |at: &usize| {
+                entries[*at].as_ref().is_some_and(|word| title.entries().iter().any(|entry| entry.is_near(word)))
+            };
             found.push(((0..entries.len()).filter(touches).collect(), share, &title.text));
         }
         let covered = |of: &(Vec<usize>, f64, &str)| {

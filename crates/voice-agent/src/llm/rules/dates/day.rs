@@ -97,7 +97,17 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
             if weekday(name, true).is_some() =>
         {
             let day = i64::from(weekday(name, true)?.to_monday_zero_offset());
-            Some((skip + if rest[2] == "on" { 4 } else if rest[1] == "week's" { 2 } else { 3 }, plus(monday(today)?, 7 + day)?, None))
+            Some((
+                skip + if rest[2] == "on" {
+                    4
+                } else if rest[1] == "week's" {
+                    2
+                } else {
+                    3
+                },
+                plus(monday(today)?, 7 + day)?,
+                None,
+            ))
         }
         ["next", "week", ..] => Some((skip + 2, plus(monday(today)?, 7)?, None)),
         ["next", "month", ..] => Some((skip + 2, plus(today.last_of_month(), 1)?, None)),

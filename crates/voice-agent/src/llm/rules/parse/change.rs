@@ -50,16 +50,20 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:remove|delete|clear|drop|take off|take|get rid of|unset) (?:the |its |that |any )?(?:high |low |top )?(?:priority|urgency|importance)(?: (?:from|of|for|on|off) ?(?P<t>.*))?",
             |found| Some(Intent::SetPriority(target(found.words("t")).unwrap_or(Target::It), Priority::Normal)),
         ),
-        (r"(?:take|get) (?:the |its |that )?(?:due date|date|deadline|due) (?:off|away)(?: (?P<t>.+))?", |found| {
-            Some(no_due(found))
-        }),
+        (
+            r"(?:take|get|leave|keep) (?:the |its |that )?(?:due date|date|deadline|due) (?:off|away|out|open)(?: (?P<t>.+))?",
+            |found| Some(no_due(found)),
+        ),
         (r"(?:no|without a|with no) (?:due date|date|deadline)(?: for (?P<t>.+))?", |found| Some(no_due(found))),
         (
             r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?",
             |found| {
                 // "Trash is out" tells.
                 let verb = found.words("t").first().map_or("", |word| word.norm.as_str());
-                (!matches!(verb, "is" | "are" | "was" | "has")).then(|| delete(found)).flatten()
+                // "Strike that off" is done.
+                let last = found.words("t").last().map_or("", |word| word.norm.as_str());
+                let off = found.utterance_text().starts_with("strike ") && matches!(last, "off" | "out");
+                (!off && !matches!(verb, "is" | "are" | "was" | "has")).then(|| delete(found)).flatten()
             },
         ),
         (
@@ -200,6 +204,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             reuses.then(|| Intent::Rename(Target::Title(old.to_owned()), title(&words[end..])))
         }),
         (
+            r"(?P<t>.+?) (?:should|must|ought to|is supposed to) (?:say|read|be called|be named|be titled) (?P<n>.+)",
+            |found| rename(found),
+        ),
+        (
             r"(?:it should be called|it's called|that should be called|the title should be|the name should be|change the (?:title|name) to|change its (?:title|name) to|change the wording to) (?P<n>.+)",
             |found| Some(Intent::Rename(Target::It, title(found.words("n")))),
         ),
@@ -249,7 +257,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:give|assign) (?P<t>.+?) (?:a )?(?P<d>(?:high|highest|top|low|lowest|normal|medium|higher|lower)) priority",
             |found| priority_of(found),
         ),
-        (r"(?:prioriti[sz]e|flag|star) (?P<t>.+)", |found| {
+        (
+            r"(?:prioriti[sz]e|flag|star|highlight|mark)(?: up)? (?P<t>.+?) as (?:an? |being )?(?P<d>(?:very |really )?(?:urgent|important|critical|(?:high|low|top|normal)(?: priority)?))(?: task| one)?",
+            |found| priority_of(found),
+        ),
+        (r"(?:prioriti[sz]e|flag|star|highlight)(?: up)? (?P<t>.+)", |found| {
             Some(Intent::SetPriority(target(found.words("t"))?, Priority::High))
         }),
         (r"(?:deprioriti[sz]e|unflag|unstar) (?P<t>.+)", |found| {

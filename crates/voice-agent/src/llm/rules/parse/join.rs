@@ -106,7 +106,8 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
         return true;
     }
     // "Maths due Wednesday and French due Friday": each has its day.
-    let dated = |words: &[&str]| dates::find_trailing(words, known.now).is_some_and(|(start, due)| start > 0 && due.day_said);
+    let dated =
+        |words: &[&str]| dates::find_trailing(words, known.now).is_some_and(|(start, due)| start > 0 && due.day_said);
     if conjunction && dated(&before_norms) && dated(&rest_norms) && !lexicon::starts_verb(&before_norms) {
         return true;
     }

@@ -150,6 +150,7 @@ const TRAILING: &[&[&str]] = &[
     &["would", "you", "dear"],
     &["by", "the", "way"],
     &["btw"],
+    &["exactly"],
     &["lol"],
     &["haha"],
     &["actually"],
@@ -206,7 +207,19 @@ fn leading_courtesy(words: &[Word]) -> Option<usize> {
         && first.norm == "do"
         && matches!(
             second.norm.as_str(),
-            "delete" | "remove" | "make" | "move" | "add" | "put" | "keep" | "mark" | "cross" | "remind" | "change" | "cancel" | "bin"
+            "delete"
+                | "remove"
+                | "make"
+                | "move"
+                | "add"
+                | "put"
+                | "keep"
+                | "mark"
+                | "cross"
+                | "remind"
+                | "change"
+                | "cancel"
+                | "bin"
         )
     {
         return Some(1);
@@ -294,7 +307,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::No),
         ),
         (
-            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|never mine|that's enough|enough|that will do|that'll do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that))(?: (?:thanks|thank you|then|please|for now|that will do|that'll do|that's enough|enough))*",
+            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|nvm|never mine|that's enough|enough|that will do|that'll do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that))(?: (?:thanks|thank you|then|please|for now|that will do|that'll do|that's enough|enough))*",
             |_| Some(Intent::Cancel),
         ),
         (
@@ -304,6 +317,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:(?:please |can you |could you |sorry |(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it) |i didn't |i did not |i missed that )*(?:what was that|what did you say|say that again|say it again|repeat that|repeat|repeat it|come again|pardon|pardon me|excuse me|what|sorry|once more|one more time|i didn't catch that|catch that|hear that|hear you|i didn't get that|didn't hear you|i missed that|what was it|huh|again))(?: (?:(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it)|again|please|once more|one more time|sorry|me|what was that|what))*",
             |_| Some(Intent::Repeat),
+        ),
+        (
+            r"(?:no |oh |please )*(?:undo|revert|take back|reverse) (?:the |my )?(?:last |past |previous )?(?P<n>two|three|four|five|[2-5]|both)(?: (?:things|changes|actions|ones|steps|of (?:them|those)|of those changes))?(?: please)?",
+            |found| {
+                let count = match found.text("n") {
+                    "three" | "3" => 3,
+                    "four" | "4" => 4,
+                    "five" | "5" => 5,
+                    _ => 2,
+                };
+                Some(Intent::UndoSome(count))
+            },
         ),
         // In so many words.
         (

@@ -250,7 +250,12 @@ pub(super) fn told_each(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
         let intent = parse_one(&Utterance::new(part.to_vec()), known);
         let told = matches!(
             intent,
-            Intent::Complete(_) | Intent::SetDue(_, Some(_)) | Intent::SetPriority(..) | Intent::Shift(..) | Intent::Reopen(_) | Intent::Delete(_)
+            Intent::Complete(_)
+                | Intent::SetDue(_, Some(_))
+                | Intent::SetPriority(..)
+                | Intent::Shift(..)
+                | Intent::Reopen(_)
+                | Intent::Delete(_)
         );
         (told && super::names_title(&intent, known)).then_some(intent)
     };

@@ -51,12 +51,58 @@ fn without_remark(words: &[Word]) -> &[Word] {
         !word.quoted
             && matches!(
                 word.norm.as_str(),
-                "she" | "he" | "they" | "he's" | "she's" | "they're" | "her" | "his" | "their" | "because" | "cause" | "cos" | "i'm" | "i've"
-                    | "we're" | "you're" | "there's" | "since" | "i" | "we"
+                "she"
+                    | "he"
+                    | "they"
+                    | "he's"
+                    | "she's"
+                    | "they're"
+                    | "her"
+                    | "his"
+                    | "their"
+                    | "because"
+                    | "cause"
+                    | "cos"
+                    | "i'm"
+                    | "i've"
+                    | "we're"
+                    | "you're"
+                    | "there's"
+                    | "since"
+                    | "i"
+                    | "we"
             )
     };
     let verb = |word: &Word| {
-        word.norm.ends_with("'s") || matches!(word.norm.as_str(), "is" | "are" | "was" | "has" | "have" | "had" | "will" | "keeps" | "i'm" | "he's" | "she's" | "they're" | "we're" | "i've" | "because" | "cause" | "cos" | "since" | "said" | "says" | "asked" | "needs" | "wants" | "loves" | "hates" | "likes")
+        word.norm.ends_with("'s")
+            || matches!(
+                word.norm.as_str(),
+                "is" | "are"
+                    | "was"
+                    | "has"
+                    | "have"
+                    | "had"
+                    | "will"
+                    | "keeps"
+                    | "i'm"
+                    | "he's"
+                    | "she's"
+                    | "they're"
+                    | "we're"
+                    | "i've"
+                    | "because"
+                    | "cause"
+                    | "cos"
+                    | "since"
+                    | "said"
+                    | "says"
+                    | "asked"
+                    | "needs"
+                    | "wants"
+                    | "loves"
+                    | "hates"
+                    | "likes"
+            )
     };
     let at = (1..words.len().saturating_sub(1)).find(|at| {
         words[at - 1].pauses() && !words[at - 1].quoted && tells(&words[*at]) && words[*at..].iter().take(4).any(verb)
@@ -150,8 +196,8 @@ pub(super) fn without_past(words: &[Word]) -> Option<&[Word]> {
         ["yesterday", ..] => 1,
         [
             "last",
-            "night" | "week" | "month" | "year" | "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday"
-            | "weekend",
+            "night" | "week" | "month" | "year" | "monday" | "tuesday" | "wednesday" | "thursday" | "friday"
+            | "saturday" | "sunday" | "weekend",
             ..,
         ] => 2,
         _ => 0,

@@ -196,7 +196,8 @@ pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
             *part = capitalised(rest);
         }
     }
-    if answered.iter().any(|called| called.status() == "added" && called.task().is_some_and(|task| repeats(task.title))) {
+    if answered.iter().any(|called| called.status() == "added" && called.task().is_some_and(|task| repeats(task.title)))
+    {
         parts.push("I can't repeat tasks, so it is kept once.".into());
     }
     if parts.is_empty() { "Sorry, that did not work. Please try again.".into() } else { parts.join(" ") }
@@ -209,7 +210,8 @@ fn repeats(title: &str) -> bool {
     let lower = title.to_lowercase();
     let words: Vec<&str> = lower.split(' ').collect();
     words.windows(2).any(|pair| {
-        matches!(pair[0], "every" | "each") && EACH.split_ascii_whitespace().any(|each| each == pair[1].trim_end_matches(','))
+        matches!(pair[0], "every" | "each")
+            && EACH.split_ascii_whitespace().any(|each| each == pair[1].trim_end_matches(','))
     })
 }
 
