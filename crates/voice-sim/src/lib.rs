@@ -30,6 +30,6 @@ mod thrift;
 mod tts;
 mod world;
 
-pub use kills::{KillPoint, Kills};
+pub use kills::{KillPoint, Killing, Kills};
 pub use run::{Failure, Passed, Trace, run_seed, trace_seed};
 pub use seen::{Seen, Sights};

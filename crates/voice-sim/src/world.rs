@@ -11,7 +11,7 @@ use crate::check::Check;
 use crate::device::Device;
 use crate::dice::Dice;
 use crate::ears::Ears;
-use crate::kills::{KillPoint, Kills};
+use crate::kills::{KillPoint, Killing, Kills};
 use crate::llm::Llm;
 use crate::page_link::PageLink;
 use crate::profile::Profile;
@@ -76,6 +76,8 @@ pub(crate) struct World {
     pub(crate) check: Check,
     pub(crate) sights: Sights,
     pub(crate) kills: Kills,
+    /// What kills in the midst of turns, if something does.
+    pub(crate) aim: Option<Dice>,
     pub(crate) inputs: u64,
     at_once: u32,
     /// What is kept for a replay; none when this seed is not replayed.
@@ -88,7 +90,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, logged: bool, trace: bool) -> Self {
+    pub(crate) fn new(seed: u64, killing: Killing, logged: bool, trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let profile = Profile::roll(&mut dice);
         let session = Session::new(profile.config.clone());
@@ -111,6 +113,7 @@ impl World {
             session: Some(session),
             sights: Sights::default(),
             kills: Kills::default(),
+            aim: killing.dice(seed),
             inputs: 0,
             at_once: 0,
             log: logged.then(Vec::new),
@@ -167,6 +170,7 @@ impl World {
                 _ => break,
             }
             self.device_begins();
+            self.aim()?;
             if self.profile.chaos && self.inputs > MAX_CHAOS {
                 return Ok(());
             }
@@ -299,7 +303,7 @@ impl World {
     }
 
     /// The process dies: what it had in memory is gone.
-    fn crash(&mut self) -> Checked {
+    pub(crate) fn crash(&mut self) -> Checked {
         let Some(session) = self.session.take() else { return Ok(()) };
         if session.is_ended() {
             self.session = Some(session);

@@ -71,6 +71,11 @@ impl Change {
         }
     }
 
+    /// Whether it starts at what was: there has to be something.
+    pub(super) const fn is_move(self) -> bool {
+        matches!(self.kind, Kind::By(_))
+    }
+
     /// The new due date with what stays of the old one; None if nothing does.
     fn kept(self, due: Due, before: Due, keep: Keep) -> Option<Due> {
         if keep == Keep::Time {

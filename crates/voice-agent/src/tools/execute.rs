@@ -135,7 +135,7 @@ fn done(task: &Task, now: Timestamp) -> Task {
 fn complete_task(call: &ToolCall, list: &TaskList, now: Timestamp) -> Run {
     let args = Args::new(&call.arguments, &["title", "id", "all", "except"])?;
     if args.flag("all")? {
-        return many::change_all(call, &args, list, "completed", |task| done(task, now));
+        return many::change_all(call, &args, list, "completed", |_| true, |task| done(task, now));
     }
     let task = match target(&args, list, TaskStatus::Open)? {
         Target::Task(task) => task,
@@ -166,7 +166,8 @@ fn set_due(call: &ToolCall, list: &TaskList, ctx: &ToolContext) -> Run {
     let change = due::Change::read(&args, ctx.now.datetime())?;
     if args.flag("all")? {
         let moved = |task: &Task| Task { due: change.of(task.due), ..task.clone() };
-        return many::change_all(call, &args, list, "updated", moved);
+        let admits = |task: &Task| task.due.is_some() || !change.is_move();
+        return many::change_all(call, &args, list, "updated", admits, moved);
     }
     let task = match target(&args, list, TaskStatus::Open)? {
         Target::Task(task) => task,
@@ -183,7 +184,7 @@ fn set_priority(call: &ToolCall, list: &TaskList) -> Run {
     let args = Args::new(&call.arguments, &["title", "id", "all", "except", "priority"])?;
     let priority = args.priority()?.ok_or("'priority' is missing; give low, normal or high")?;
     if args.flag("all")? {
-        return many::change_all(call, &args, list, "updated", |task| Task { priority, ..task.clone() });
+        return many::change_all(call, &args, list, "updated", |_| true, |task| Task { priority, ..task.clone() });
     }
     let task = match target(&args, list, TaskStatus::Open)? {
         Target::Task(task) => task,

@@ -42,26 +42,33 @@ fn counted(status: &str, count: usize, kept: &[&Task]) -> Value {
     output
 }
 
-/// Changes every open task that is not excepted.
+/// Changes every open task that is not excepted. Those that `admits` leaves out, because they have no date to move, stay as they
+/// are, and are counted as `undated`.
 pub(super) fn change_all(
     call: &ToolCall,
     args: &Args<'_>,
     list: &TaskList,
     status: &str,
+    admits: impl Fn(&Task) -> bool,
     change: impl Fn(&Task) -> Task,
 ) -> Run {
     let kept = match kept(args, list)? {
         Ok(kept) => kept,
         Err(run) => return Ok(run),
     };
-    let meant: Vec<&Task> = list.open().filter(|task| !kept.contains(task)).collect();
+    let all = list.open().filter(|task| !kept.contains(task));
+    let (meant, undated): (Vec<&Task>, Vec<&Task>) = all.partition(|task| admits(task));
     let update = |task: &&Task| TaskChange::Updated { before: (*task).clone(), after: change(task) };
     let differs = |change: &TaskChange| matches!(change, TaskChange::Updated { before, after } if before != after);
     let changes: Vec<TaskChange> = meant.iter().map(update).filter(differs).collect();
     if changes.is_empty() && !meant.is_empty() {
         return Ok(answer(counted("already", meant.len(), &kept)));
     }
-    Ok(changed(&call.name, changes, counted(status, meant.len(), &kept)))
+    let mut output = counted(status, meant.len(), &kept);
+    if !undated.is_empty() {
+        output["undated"] = undated.len().into();
+    }
+    Ok(changed(&call.name, changes, output))
 }
 
 /// Deletes every task of the scope that is not excepted, once that is confirmed, by a yes to one of `questions`. A yes is

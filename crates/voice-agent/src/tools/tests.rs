@@ -432,6 +432,16 @@ fn statuses_are_the_contracts_words() {
 }
 
 #[test]
+fn a_move_of_everything_leaves_alone_what_has_no_date() {
+    let mut desk = Desk::new(&["Buy milk", "Call John"]);
+    desk.run("set_due", json!({"title": "Call John", "due": "2026-11-27"}));
+    let output = desk.run("set_due", json!({"all": true, "days": 1})).output;
+    assert_eq!(output, json!({"status": "updated", "count": 1, "undated": 1}));
+    assert_eq!(desk.task("Buy milk").due, None);
+    assert_eq!(json!(desk.task("Call John").due), json!("2026-11-28"));
+}
+
+#[test]
 fn all_open_tasks_change_at_once() {
     let mut desk = Desk::new(&["Buy milk", "Call mom", "Write the report"]);
     desk.run("complete_task", json!({"title": "Call mom"}));

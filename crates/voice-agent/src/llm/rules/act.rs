@@ -3,15 +3,17 @@
 use serde_json::{Map, Value, json};
 use voice_core::phrases;
 
-use super::answer::resolve;
 use super::context;
 use super::dates;
 use super::dialogue::{self, Turn};
 use super::locate::{all_but, choose, latest, locate};
 use super::normalise::{Utterance, normalise, norms};
 use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
+use super::reading::{first_round, is_clear, is_lost};
+use super::simpler;
 use super::titles::Titles;
 use super::{Answer, LlmRequest, REVIEW_AGENT, TASK_AGENT, reply};
+use crate::tasks::MAX_TITLE_CHARS;
 
 /// What answering may look at.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +45,17 @@ impl<'a> Scene<'a> {
         let rest = phrases::asks_to_stop_recording(text).then(|| phrases::without_stop_recording(text));
         let utterance = normalise(rest.as_deref().filter(|rest| !rest.is_empty()).unwrap_or(text), self.known().now);
         let intents = parse::parse(&utterance, self.known());
+        if is_lost(&intents) {
+            let ways = simpler::ways(&utterance, self.titles).into_iter();
+            let understood =
+                ways.map(|way| (parse::parse(&way, self.known()), way)).find(|(intents, _)| is_clear(intents));
+            if let Some((intents, way)) = understood {
+                return (way, intents);
+            }
+            if let Some(offered) = parse::dated_thing(&utterance, self.known()) {
+                return (utterance, vec![offered]);
+            }
+        }
         (utterance, intents)
     }
 
@@ -68,13 +81,6 @@ pub(crate) fn answer(scene: &Scene<'_>) -> Answer {
         return super::review::handed_back(scene, current);
     }
     Answer::say(reply::phrase(scene, current))
-}
-
-/// The answer to what the caller has just said.
-pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
-    let (utterance, intents) = scene.understand(user);
-    let intents = resolve(scene, &utterance, intents);
-    carry_out_all(scene, &utterance, &intents)
 }
 
 /// One answer that carries out everything in turn.
@@ -107,6 +113,10 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
     if intents.iter().any(|intent| matches!(intent, Intent::Swap(_))) {
         return Some(Answer::call("list_tasks", list_arguments(&Filter::default(), dialogue::LOOKED)));
     }
+    if let [Intent::At(due)] = intents {
+        let filter = Filter { due: Some(due.date.to_string()), ..Filter::default() };
+        return Some(Answer::call("list_tasks", list_arguments(&filter, dialogue::LOOKED)));
+    }
     let target = intents.iter().flat_map(targets_of).find(|target| match target {
         Target::Those(_) => true,
         Target::Picked(picks) => {
@@ -124,7 +134,7 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
 }
 
 /// The tasks that a command is about.
-fn targets_of(intent: &Intent) -> &[Target] {
+pub(crate) fn targets_of(intent: &Intent) -> &[Target] {
     match intent {
         Intent::Complete(targets) | Intent::Delete(targets) => targets,
         Intent::Reopen(target)
@@ -137,6 +147,11 @@ fn targets_of(intent: &Intent) -> &[Target] {
 }
 
 pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Answer {
+    if is_too_long(intent) {
+        return Answer::say(format!(
+            "That is too long for one task: a title has at most {MAX_TITLE_CHARS} characters. I changed nothing. Please say it shorter."
+        ));
+    }
     match intent {
         Intent::Add(tasks) => {
             Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() }
@@ -145,6 +160,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::List(filter) => list(filter, dialogue::ASKED),
         Intent::Count(filter) => list(filter, dialogue::COUNTED),
         Intent::When(query) => when(scene, query),
+        Intent::At(due) => at_hour(scene, *due),
         Intent::Complete(targets) => each(scene, "complete_task", targets, &Map::new()),
         Intent::Reopen(target) => each(scene, "reopen_task", std::slice::from_ref(target), &Map::new()),
         Intent::SetDue(target, due) => each(scene, "set_due", std::slice::from_ref(target), &due_arguments(*due)),
@@ -164,6 +180,14 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             Err(question) => Answer::say(question),
         },
         Intent::Undo => undo(scene),
+        Intent::UndoSome(count) => {
+            let steps = (*count).min(dialogue::undoable(scene.history()));
+            if steps == 0 {
+                undo(scene)
+            } else {
+                Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
+            }
+        }
         Intent::Swap(targets) => context::swap(scene, targets),
         Intent::Missed(words) => Answer::say(reply::missed(words)),
         Intent::AddThat => add_that(scene),
@@ -201,11 +225,21 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
     }
 }
 
+/// Whether a new title is longer than any that is kept. It is not cut: nobody would know what is missing.
+fn is_too_long(intent: &Intent) -> bool {
+    let long = |title: &str| title.chars().count() > MAX_TITLE_CHARS;
+    match intent {
+        Intent::Add(tasks) | Intent::Offer(tasks) => tasks.iter().any(|task| long(&task.title)),
+        Intent::Rename(_, new) => long(new),
+        _ => false,
+    }
+}
+
 /// What was not understood, but names a task that is on the list, is about that task: how it is with it is said, so that the
 /// caller can go on with it.
 fn unknown(scene: &Scene<'_>, utterance: &Utterance) -> Answer {
     let words = norms(&utterance.words);
-    let named = scene.titles.mentioned(&words).filter(|title| words.len() > 2 && scene.titles.is_said(title, &words));
+    let named = scene.titles.mentioned(&words).filter(|title| words.len() > 1 && scene.titles.is_said(title, &words));
     let Some(title) = named else { return Answer::say(reply::not_understood(scene, utterance)) };
     let looked = object(json!({"status": "open", "query": title, "limit": dialogue::ASKED}));
     Answer { text: "I'm not sure what to do there.".into(), ..Answer::call("list_tasks", looked) }
@@ -345,6 +379,36 @@ fn when(scene: &Scene<'_>, query: &str) -> Answer {
     }
 }
 
+/// What a look at the day has found at that hour; an hour alone may be in the other half of the day.
+fn at_hour(scene: &Scene<'_>, due: dates::Due) -> Answer {
+    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
+    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+    let at = |hours: i64| due.time.map(|time| time.wrapping_add(jiff::Span::new().hours(hours)));
+    let found = |hours: i64| -> Vec<&str> {
+        let is_then = |task: &&dialogue::TaskView<'_>| {
+            task.due
+                .and_then(|due| dates::due_date(due, &scene.request.now))
+                .is_some_and(|due| due.time.is_some() && due.time == at(hours))
+        };
+        tasks.iter().filter(is_then).map(|task| task.title).collect()
+    };
+    let titles = Some(found(0)).filter(|titles| !titles.is_empty()).unwrap_or_else(|| found(12));
+    match titles.as_slice() {
+        [] => Answer::say(format!("You have nothing {}.", dates::speak_due(due, &scene.request.now))),
+        [only] => {
+            Answer::call("list_tasks", object(json!({"status": "open", "query": only, "limit": dialogue::ASKED})))
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(|title| reply::spoken(title)).collect();
+            Answer::say(format!(
+                "You have {} {}.",
+                reply::join(&names, "and"),
+                dates::speak_due(due, &scene.request.now)
+            ))
+        }
+    }
+}
+
 /// One call for every task that the targets mean.
 fn each(scene: &Scene<'_>, name: &'static str, targets: &[Target], rest: &Map<String, Value>) -> Answer {
     let mut answer = Answer::default();
@@ -401,6 +465,10 @@ fn ask_for(scene: &Scene<'_>, missing: Missing, inner: &Intent) -> String {
                 return question;
             }
             "To when?".into()
+        }
+        (Missing::Date, Intent::Add(tasks)) => {
+            let titles: Vec<String> = tasks.iter().map(|task| reply::spoken(&task.title)).collect();
+            format!("That is in the past, so I haven't added {} yet. For when shall I?", reply::join(&titles, "and"))
         }
         (Missing::Date, _) => "For when?".into(),
         (Missing::NewTitle, _) => "What should it be called instead?".into(),

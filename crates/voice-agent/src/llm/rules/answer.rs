@@ -30,6 +30,7 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     if let Some(found) = yes_and(scene, previous, utterance) {
         return found;
     }
+    let intents = the_other(scene, previous, intents);
     let [intent] = intents.as_slice() else { return intents };
     if let Some(found) = open_question(scene, previous, utterance, intent) {
         return found;
@@ -61,6 +62,27 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
         && due.day_said
     {
         return vec![another_day(listed, *due)];
+    }
+    intents
+}
+
+/// "The other one should say …": of two tasks, the one that was not changed.
+fn the_other(scene: &Scene<'_>, previous: &Turn<'_>, mut intents: Vec<Intent>) -> Vec<Intent> {
+    let Some(changed) = dialogue::last_change(previous).and_then(|change| change.task()) else { return intents };
+    let others: Vec<&String> = scene.request.titles.iter().filter(|title| *title != changed.title).collect();
+    let [only] = others.as_slice() else { return intents };
+    if dialogue::counted(scene.history()).len() > 1 {
+        return intents;
+    }
+    for intent in &mut intents {
+        if let Intent::Rename(target, _)
+        | Intent::SetDue(target, _)
+        | Intent::SetPriority(target, _)
+        | Intent::Shift(target, _) = intent
+            && *target == Target::Picked(vec![Pick::Other])
+        {
+            *target = Target::Title((*only).clone());
+        }
     }
     intents
 }
@@ -175,6 +197,9 @@ fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) 
     match pending {
         Pending::Confirm(calls) => match intent {
             Intent::Yes => Some(again(calls)),
+            Intent::More if matches!(utterance.words[0].norm.as_str(), "yes" | "yep" | "yeah" | "ok" | "okay") => {
+                Some(again(calls))
+            }
             Intent::Delete(targets)
                 if matches!(targets.as_slice(), [Target::It | Target::Them]) && calls[0].0 == "delete_task" =>
             {
@@ -339,7 +364,8 @@ fn answer_missing(
         return None;
     }
     // "Yes" names no task.
-    if matches!(intent, Intent::Yes | Intent::Unsure) && !matches!(inner, Intent::Add(_)) {
+    if matches!(intent, Intent::Yes | Intent::Unsure) && (missing != Missing::Title || !matches!(inner, Intent::Add(_)))
+    {
         return None;
     }
     let words = &utterance.words;
@@ -356,10 +382,19 @@ fn answer_missing(
         (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(vec![parse::target(words)?]),
         (Missing::Title, Intent::Complete(_)) if !intent.is_command() => Intent::Complete(vec![parse::target(words)?]),
         (Missing::Title, Intent::Reopen(_)) if !intent.is_command() => Intent::Reopen(parse::target(words)?),
+        (Missing::Date, Intent::Add(tasks)) => {
+            let due = match intent {
+                Intent::Date(due) => Some(*due),
+                _ => any_date(scene, words),
+            };
+            due?;
+            Intent::Add(tasks.iter().map(|task| parse::NewTask { due: task.due.or(due), ..task.clone() }).collect())
+        }
         (Missing::Date, Intent::SetDue(target, _)) => {
             let due = match intent {
                 Intent::Date(due) => *due,
-                _ => dates::parse(&norms(words), scene.known().now)?,
+                intent if intent.is_command() => dates::parse(&norms(words), scene.known().now)?,
+                _ => dates::parse(&norms(words), scene.known().now).or_else(|| any_date(scene, words))?,
             };
             Intent::SetDue(target.clone(), Some(due))
         }
@@ -376,6 +411,13 @@ fn answer_missing(
         _ => return None,
     };
     Some(vec![filled])
+}
+
+/// The date in "let's say half past one".
+fn any_date(scene: &Scene<'_>, words: &[Word]) -> Option<dates::Due> {
+    let norm = norms(words);
+    let hour = |at: usize| dates::parse(&[&["at"], &norm[at..]].concat(), scene.known().now);
+    (0..norm.len()).find_map(|at| dates::parse(&norm[at..], scene.known().now).or_else(|| hour(at)))
 }
 
 /// Without the "to" of "to oat milk", which belongs to the question.

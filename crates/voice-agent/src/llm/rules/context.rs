@@ -41,6 +41,35 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
     found.unwrap_or(intents)
 }
 
+/// "No bread", "without the balloons": one of the tasks that were added lately is not wanted.
+pub(crate) fn dropped(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<Intent>> {
+    let words = norms(&utterance.words);
+    let rest = match words.as_slice() {
+        [
+            "no" | "not" | "without" | "minus" | "skip" | "except" | "scrap" | "ditch" | "forget",
+            "the" | "my",
+            rest @ ..,
+        ]
+        | ["no" | "not", "more", rest @ ..]
+        | ["leave", "out", "the", rest @ ..]
+        | ["leave", "out", rest @ ..]
+        | ["no" | "not" | "without" | "minus" | "skip" | "except" | "scrap" | "ditch" | "forget", rest @ ..] => rest,
+        _ => return None,
+    };
+    let rest = rest.strip_suffix(&["though"]).or_else(|| rest.strip_suffix(&["please"])).unwrap_or(rest);
+    if rest.is_empty() || rest.len() > 3 {
+        return None;
+    }
+    let lately = scene.history().iter().rev().take(3);
+    let added: Vec<TaskView<'_>> = lately
+        .flat_map(|turn| changes_of(turn).filter(|called| called.call.name == "add_task"))
+        .filter_map(Called::task)
+        .collect();
+    let mut meant = added.iter().filter(|task| super::titles::has_words(rest, task.title));
+    let task = meant.next().filter(|_| meant.next().is_none())?;
+    Some(vec![Intent::Delete(vec![parse::Target::Title(task.title.to_owned())])])
+}
+
 /// "Actually, forget it": only what is said of what was just done.
 fn forgets(utterance: &Utterance) -> bool {
     let said = |phrase: &&str| utterance.text.contains(phrase);

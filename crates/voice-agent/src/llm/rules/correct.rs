@@ -18,6 +18,9 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
     let due =
         dates::parse(&norm, known.now).or_else(|| context::another_time(scene, previous, &norm)).or_else(distance);
     let priority = parse::find_priority(&norm);
+    if let Some(renamed) = a_word_for_another(previous, words) {
+        return Some(vec![renamed]);
+    }
     if let Some(other) = another_of_them(scene, previous, &norm) {
         return Some(other);
     }
@@ -30,6 +33,19 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
         // "I did A" … "undo" … "I meant B".
         let change = dialogue::last_change(before).filter(|change| change.call.name != "add_task")?;
         return known.titles.named(&norm).map(|named| vec![again_by_title(&change, named)]);
+    }
+    // "The long day's Sunday", of several that were added: the one that is named.
+    if let Some((start, due)) = dates::find_trailing(&norm, known.now).filter(|(start, _)| *start > 0) {
+        let named: Vec<&str> = norm[..start]
+            .iter()
+            .map(|word| word.trim_end_matches("'s"))
+            .filter(|word| !matches!(*word, "is" | "are" | "on" | "due" | "for" | "to" | "the" | "should" | "be"))
+            .collect();
+        if dialogue::changes_of(previous).count() > 1
+            && let Some(title) = known.titles.named(&named)
+        {
+            return Some(vec![Intent::SetDue(Target::Title(title.to_owned()), Some(due))]);
+        }
     }
     let Some(change) = dialogue::last_change(previous) else {
         let listed = previous.calls.iter().rev().find(|called| called.call.name == "list_tasks")?;
@@ -77,6 +93,22 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
             named.then(|| vec![Intent::Undo, again_by_title(&change, &only)])
         }
     }
+}
+
+/// "I meant buy, not byu": one word of the title for another.
+fn a_word_for_another(previous: &Turn<'_>, words: &[Word]) -> Option<Intent> {
+    let at = words.iter().position(|word| word.norm == "not").filter(|at| *at > 0 && at + 1 < words.len())?;
+    let change = dialogue::last_change(previous)
+        .filter(|change| matches!(change.call.name.as_str(), "add_task" | "rename_task"))?;
+    let old = change.task()?.title;
+    let wrong = norms(&words[at + 1..]);
+    let of_old: Vec<&str> = old.split(' ').collect();
+    let place = of_old
+        .windows(wrong.len())
+        .position(|part| part.iter().zip(&wrong).all(|(word, wrong)| word.to_lowercase() == *wrong))?;
+    let said: Vec<&str> = words[..at].iter().map(|word| word.raw.as_str()).collect();
+    let new = [&of_old[..place], &said, &of_old[place + wrong.len()..]].concat().join(" ");
+    Some(Intent::Rename(Target::It, super::normalise::capitalised(&new)))
 }
 
 /// "No, the first": another of those between which the caller chose, or which were read out.

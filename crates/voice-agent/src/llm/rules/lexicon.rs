@@ -16,7 +16,7 @@ const ACTIONS: &str = "accept adjust analyse analyze announce answer apply appro
     plant play polish post practice practise pray prepare present print process pump purchase push put rake read \
     rebook recharge recycle refactor refill refund register rehearse release remove renew renovate rent repair replace \
     reply report request rescan research reserve reset respond restart restock restore return review rewrite ring run \
-    save scan schedule scrub sell send set sew share shave shine ship shop shovel sign skype sort speak start stop \
+    save scan schedule scrub sell send set sew share shave shine ship shop shovel sow sign skype sort speak start stop \
     store study submit subscribe sweep swim take talk tape teach tell test text thank throw tidy train transfer \
     translate treat trim try turn unpack unsubscribe update upgrade upload vacuum verify visit volunteer wake walk \
     wash watch water wax weed weigh wipe wrap write zip";
@@ -67,6 +67,12 @@ const PAST: &[(&str, &str)] = &[
     ("read", "read"),
     ("replied", "reply"),
     ("rang", "ring"),
+    ("rung", "ring"),
+    ("dug", "dig"),
+    ("eaten", "eat"),
+    ("given", "give"),
+    ("grew", "grow"),
+    ("sown", "sow"),
     ("said", "say"),
     ("sent", "send"),
     ("sold", "sell"),
@@ -143,6 +149,28 @@ pub(crate) fn command_of(word: &str) -> Option<&'static str> {
     };
     // "Listing" and "setting" may begin a title, and mean no command there.
     COMMANDS.iter().chain(&OTHERS).find(is_it).copied()
+}
+
+/// Whether the word alone is something that one buys.
+pub(crate) fn is_grocery(word: &str) -> bool {
+    const GOODS: &str = "apples avocados bacon bananas beans beer biscuits bleach bread broccoli butter cabbage cake carrots celery \
+        cereal cheese cherries chicken chips chocolate coffee coke cookies courgettes crackers cream crisps cucumber detergent eggs \
+        fish flour fruit garlic grapes ham honey jam juice ketchup lemons lentils lettuce limes mayonnaise meat milk mince mints \
+        mushrooms mustard napkins noodles nuts oats oil onions oranges parsley pasta peaches peanuts pears peas peppers potatoes \
+        rice salad salmon salt sausages shampoo soap soup spaghetti spinach steak strawberries sugar tea tissues toast tofu \
+        tomatoes toothpaste tuna turkey vinegar water wine yeast yoghurt yogurt";
+    listed(GOODS, word)
+}
+
+/// The verb that a word in "-ing" is of: "planting" is "plant", "moving" is "move", "chopping" is "chop".
+pub(crate) fn verb_of_ing(word: &str) -> Option<String> {
+    let head = word.strip_suffix("ing").filter(|head| head.len() >= 2)?;
+    let undoubled = || {
+        let mut letters = head.chars().rev();
+        (letters.next() == letters.next()).then(|| head[..head.len() - 1].to_owned())
+    };
+    let known = |verb: &String| starts_verb(&[verb.as_str()]);
+    [Some(head.to_owned()), Some(format!("{head}e")), undoubled()].into_iter().flatten().find(known)
 }
 
 /// Whether the word is in a list of words.

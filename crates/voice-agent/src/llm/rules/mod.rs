@@ -11,13 +11,16 @@ mod correct;
 pub mod dates;
 mod dialogue;
 mod follow;
+mod gist;
 mod hedge;
 mod lexicon;
 mod locate;
 mod normalise;
 mod parse;
+mod reading;
 mod reply;
 mod review;
+mod simpler;
 #[cfg(test)]
 mod tests;
 mod titles;

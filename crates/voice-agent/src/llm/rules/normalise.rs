@@ -1,10 +1,13 @@
 //! From what the recogniser (or a keyboard) gave to words that can be matched: fillers and stutters removed,
 //! self-repairs carried out, and the caller's own spelling kept beside every word.
 
+mod typed;
+
 use jiff::ZonedDateTime;
 
 use super::dates;
 use super::lexicon;
+use typed::{SHORT, apostrophes, double_quotes, without_assurance};
 
 /// Longest text that is looked at, in words; the rest of a longer one is dropped.
 const MAX_WORDS: usize = 200;
@@ -85,6 +88,16 @@ pub(crate) fn tokenise(text: &str) -> Vec<Word> {
                 || matches!(letter, '&' | '+' | '#' | '@' | '€' | '$' | '£' | '%')
                 || letter >= '\u{2190}'
         };
+        if matches!(chunk, "->" | "=>" | "-->" | "→") {
+            words.push(Word {
+                raw: chunk.into(),
+                lead: String::new(),
+                trail: String::new(),
+                norm: "to".into(),
+                quoted: in_quotes,
+            });
+            continue;
+        }
         let Some(start) = chunk.find(is_core) else {
             if chunk.contains(['"', '“', '”']) {
                 in_quotes = !in_quotes;
@@ -117,14 +130,19 @@ pub(crate) fn tokenise(text: &str) -> Vec<Word> {
 fn normal_form(raw: &str) -> String {
     let lower = raw.to_lowercase().replace(['’', '‘', '`'], "'");
     let dotless = lower.replace('.', "");
+    if let Some((_, whole)) = SHORT.iter().find(|(short, _)| *short == lower) {
+        return (*whole).to_owned();
+    }
     // "p.m" (its last point is punctuation) is "pm"; "17.30" and "v2.1" keep theirs.
     if dotless.chars().all(char::is_alphabetic) && dotless.chars().count() <= 3 { dotless } else { lower }
 }
 
 /// Everything that is done to what the caller said before it is matched.
 pub(crate) fn normalise(text: &str, now: &ZonedDateTime) -> Utterance {
-    let words = remove_fillers(tokenise(text));
-    let words = repair(words, now);
+    let mut words = remove_fillers(tokenise(&double_quotes(text)));
+    apostrophes(&mut words, now);
+    let mut words = repair(words, now);
+    without_assurance(&mut words);
     Utterance::new(words)
 }
 
@@ -268,6 +286,8 @@ fn find_repair(words: &[Word]) -> Option<(usize, usize)> {
         let repair = REPAIRS.iter().find(|phrase| {
             words.len() >= at + phrase.len()
                 && phrase.iter().zip(&words[at..]).all(|(expected, word)| word.norm == *expected)
+                // "Strike that off" is a command.
+                && !words.get(at + phrase.len()).is_some_and(|next| phrase.contains(&"that") && matches!(next.norm.as_str(), "off" | "out" | "from"))
         });
         if let Some(phrase) = repair {
             return Some((at, phrase.len()));
@@ -306,6 +326,11 @@ fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
             words = after;
         } else if after.is_empty() {
             // "add buy milk, no wait": something was taken back, and nothing put in its place.
+            if norms(&words[at..]) == ["i", "mean"] {
+                // "Tomorrow, I mean" takes nothing back.
+                words = before;
+                break;
+            }
             // A yes that is taken back is none.
             let answer = matches!(before[0].norm.as_str(), "no" | "wait");
             words = if answer { before } else { tokenise("cancel") };
@@ -372,7 +397,7 @@ pub(crate) fn title(words: &[Word]) -> String {
     });
     let trimmed =
         if trimmed.ends_with(')') && !trimmed.contains('(') { trimmed.trim_end_matches(')') } else { trimmed };
-    capitalised(&shortened(trimmed, 200))
+    capitalised(trimmed)
 }
 
 /// The text with a capital first letter, unless its first word is spelt with capitals of its own.

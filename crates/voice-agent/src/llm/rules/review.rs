@@ -140,6 +140,11 @@ fn hear(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
     }
 }
 
+/// Whether a question is about the task that was asked about.
+fn points_at(query: &str) -> bool {
+    super::parse::target(&super::normalise::tokenise(query)) == Some(super::parse::Target::It)
+}
+
 fn hand_back() -> Answer {
     Answer::call("transfer_to_agent", object(json!({"agent": TASK_AGENT})))
 }
@@ -153,6 +158,8 @@ fn other(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
     match intents.as_slice() {
         // This agent cannot add: the other one takes the call back and does it.
         [Intent::Add(_)] => hand_back(),
+        // "When's that due?"
+        [Intent::When(query)] if points_at(query) => Answer::say(format!("{} {again}", reply::when_due(*task, scene))),
         // A question is answered, and the review goes on.
         [intent @ (Intent::List(_) | Intent::Count(_) | Intent::When(_))] if scene.has_tool("list_tasks") => {
             carry_out(scene, &utterance, intent)
@@ -168,7 +175,7 @@ fn other(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
         }
         [Intent::Repeat] => Answer::say(reply::repeat(scene.history())),
         [intent] if intent.is_command() || matches!(intent, Intent::Again(..)) => carry_out(scene, &utterance, intent),
-        several if several.len() > 1 && scene.has_tool("add_task") => super::act::first_round(scene, user),
+        several if several.len() > 1 && scene.has_tool("add_task") => super::reading::first_round(scene, user),
         several if several.len() > 1 => hand_back(),
         _ => lost(&utterance, &again, scene),
     }
@@ -276,7 +283,7 @@ pub(crate) fn handed_back(scene: &Scene<'_>, current: &Turn<'_>) -> Answer {
         matches!(intent, Intent::Add(_) | Intent::List(_) | Intent::Count(_) | Intent::When(_)) || intent.spans_all()
     };
     if review.len() > 1 && (intents.len() > 1 || intents.iter().any(command)) {
-        return super::act::first_round(scene, current.user);
+        return super::reading::first_round(scene, current.user);
     }
     // What was done to the last task comes first.
     let changed = current.calls.iter().any(|called| super::dialogue::changes(&called.call.name));

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use super::lexicon::{is_small, sound, stem};
+use super::lexicon::{is_small, sound, starts_verb, stem};
 
 /// One word of a title.
 #[derive(Debug)]
@@ -29,6 +29,14 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// The same, or mistyped by a letter.
+    fn is_near(&self, other: &Self) -> bool {
+        let long = self.word.len() >= 5 && other.word.len() >= 5;
+        self.is_like(other) || long && strsim::damerau_levenshtein(&self.word, &other.word) <= 1
+    }
+}
+
 #[derive(Debug)]
 struct Title {
     text: String,
@@ -44,6 +52,13 @@ impl Title {
     fn entries(&self) -> &[Entry] {
         let split = || self.lower.split(|letter: char| !letter.is_alphanumeric() && letter != '\'');
         self.entries.get_or_init(|| split().filter(|word| !word.is_empty()).map(Entry::new).collect())
+    }
+
+    /// The words that tell it from others: without the small ones, and without its verb.
+    fn telling(&self) -> Vec<&Entry> {
+        let all: Vec<&Entry> = self.entries().iter().filter(|entry| !is_small(&entry.word)).collect();
+        let verb = all.len() > 1 && starts_verb(&[all[0].word.as_str()]);
+        all.into_iter().skip(usize::from(verb)).collect()
     }
 
     fn has_literally(&self, word: &Entry) -> bool {
@@ -112,6 +127,36 @@ impl Titles {
             [(first, title), (second, _), ..] if *first >= 0.5 && first > second => Some(&title.text),
             _ => None,
         }
+    }
+
+    /// The titles that the words touch: with a third of what a title says besides its verb, its last word, or a long one. Of two, one that is
+    /// touched by fewer of the same words is not meant. An empty word says nothing.
+    pub(crate) fn touched(&self, words: &[&str]) -> Vec<&str> {
+        let entries: Vec<Option<Entry>> =
+            words.iter().map(|word| (!word.is_empty() && !is_small(word)).then(|| Entry::new(word))).collect();
+        let mut found: Vec<(Vec<usize>, f64, &str)> = Vec::new();
+        for title in &self.0 {
+            let telling = title.telling();
+            let hits = |entry: &&&Entry| entries.iter().flatten().any(|word| entry.is_near(word));
+            let hit = telling.iter().filter(hits).count();
+            let last = telling.last().is_some_and(|entry| hits(&entry));
+            let share = hit as f64 / telling.len().max(1) as f64;
+            let long = telling.iter().filter(hits).any(|entry| entry.word.len() >= 5);
+            if hit == 0 || share < 0.33 && !last && !long {
+                continue;
+            }
+            let touches = |at: &usize| {
+                entries[*at].as_ref().is_some_and(|word| title.entries().iter().any(|entry| entry.is_near(word)))
+            };
+            found.push(((0..entries.len()).filter(touches).collect(), share, &title.text));
+        }
+        let covered = |of: &(Vec<usize>, f64, &str)| {
+            found.iter().any(|other| {
+                let within = of.0.iter().all(|at| other.0.contains(at));
+                within && (other.0.len() > of.0.len() || other.1 > of.1)
+            })
+        };
+        found.iter().filter(|of| !covered(of)).map(|(_, _, text)| *text).collect()
     }
 
     /// The titles that have at least one of the words that mean something, with the share of them that they have.

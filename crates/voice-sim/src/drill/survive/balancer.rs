@@ -36,6 +36,15 @@ impl Table {
         self.backends.iter_mut().find(|backend| backend.address == address)
     }
 
+    /// A connection is over. An instance that broke it off is not asked again before it says that it is ready, if there is another.
+    fn line_ended(&mut self, from: SocketAddr, broke: bool) {
+        let Some(address) = self.lines.remove(&from) else { return };
+        let has_others = self.backends.iter().any(|backend| backend.is_ready && backend.address != address);
+        if let Some(backend) = self.backend(address).filter(|_| broke && has_others) {
+            backend.is_ready = false;
+        }
+    }
+
     /// The instances that are ready, those with the fewest connections first.
     fn ready(&self) -> Vec<SocketAddr> {
         let ready = self.backends.iter().filter(|backend| backend.is_ready);
@@ -121,8 +130,8 @@ async fn accept(listener: TcpListener, table: Arc<Mutex<Table>>) {
                 // Frames of 20 ms are not to wait for one another.
                 let _slower = caller.set_nodelay(true).and_then(|()| instance.set_nodelay(true));
                 // Either side may go at any time: that is what is drilled.
-                let _ended = copy_bidirectional(&mut caller, &mut instance).await;
-                lock(&table).lines.remove(&from);
+                let ended = copy_bidirectional(&mut caller, &mut instance).await;
+                lock(&table).line_ended(from, ended.is_err());
             }
         });
     }

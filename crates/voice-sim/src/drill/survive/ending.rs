@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use tokio::time::{Instant, sleep};
 
 use super::balancer::Balancer;
@@ -61,7 +61,8 @@ impl Stage {
             What::Kill => {
                 for number in 0..drill.kills {
                     sleep(drill.between * u32::try_from(self.dice.between(80, 120))? / 100).await;
-                    ended.push(self.kill(number).await?);
+                    let Some(victim) = self.amid_sentence(number).await else { break };
+                    ended.push(self.kill(victim).await?);
                     self.start().await?;
                 }
             }
@@ -90,8 +91,9 @@ impl Stage {
         Ok(ended)
     }
 
-    /// Kills the instance of somebody who is in the midst of a sentence: the caller's, the agent's, and so on in turn.
-    async fn kill(&mut self, number: usize) -> Result<Ended> {
+    /// The instance of somebody who is in the midst of a sentence: the caller's, the agent's, and so on in turn. None when nobody is for long:
+    /// the calls have ended, which is told of them.
+    async fn amid_sentence(&mut self, number: usize) -> Option<(usize, Leg, Doing)> {
         let doing = if number.is_multiple_of(2) { Doing::Speaks } else { Doing::Listens };
         let has = |leg| self.seats.iter().any(|(other, _)| *other == leg);
         let leg = match number / 2 % 2 {
@@ -100,13 +102,16 @@ impl Stage {
             _ => Leg::Phone,
         };
         let began = Instant::now();
-        let index = loop {
+        while began.elapsed() < PATIENCE {
             if let Some(index) = self.find(leg, doing) {
-                break index;
+                return Some((index, leg, doing));
             }
-            ensure!(began.elapsed() < PATIENCE, "nobody is in the midst of a sentence");
             sleep(LOOK).await;
-        };
+        }
+        None
+    }
+
+    async fn kill(&mut self, (index, leg, doing): (usize, Leg, Doing)) -> Result<Ended> {
         let mut victim = self.fleet.remove(index);
         let at = Instant::now();
         victim.kill()?;

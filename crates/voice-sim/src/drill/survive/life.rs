@@ -68,6 +68,8 @@ pub(super) struct Life {
     pub(super) backs: usize,
     /// How often it greeted.
     pub(super) greetings: usize,
+    /// Webhooks that failed, and whose fallback did not.
+    pub(super) fallbacks: usize,
     /// The call ended before the caller wanted it to, and why.
     pub(super) ended: Option<String>,
     /// The caller's tasks at the end.

@@ -28,7 +28,7 @@ use self::redis::Redis;
 use self::table::Found;
 use self::talker::Talker;
 use self::twilio::{PUBLIC_URL, Twilio};
-use crate::provider::{ProviderServers, Script, parse_latencies};
+use crate::provider::{Limits, ProviderServers, Script, parse_latencies};
 
 /// Between two callers' beginnings.
 const BETWEEN_CALLERS: Duration = Duration::from_millis(100);
@@ -80,7 +80,9 @@ impl Survive {
     /// When something of the drill itself does not work.
     pub async fn run(&self, folder: &Path) -> Result<(String, Vec<String>)> {
         let latencies = parse_latencies("stt=100,llm=150,tts=80").map_err(anyhow::Error::msg)?;
-        let providers = ProviderServers::start(Script { latencies, ..Script::default() }).await?;
+        // An account that is large enough for all of them.
+        let limits = Limits { cartesia_contexts: 4 * (self.calls + self.phones), ..Limits::default() };
+        let providers = ProviderServers::start(Script { latencies, limits, ..Script::default() }).await?;
         let redis = match self.what {
             What::Sentinel => Redis::start_watched(folder).await?,
             What::Kill | What::Deploy | What::Redis => Redis::start(folder).await?,

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::super::caller::FRAME_MS;
 use super::life::{Doing, Leg, Life, Phase, Seat};
 use super::mouth::Mouth;
-use super::twilio::{Instruction, PUBLIC_URL, Twilio};
+use super::twilio::{Instruction, PUBLIC_URL, Twilio, VOICE_PATH};
 use crate::provider::MediaStream;
 use crate::provider::code::{Voice, decode_words, spoken};
 use crate::provider::pcm::encode_mulaw;
@@ -104,9 +104,11 @@ impl Phone {
     /// # Errors
     /// Never: what ends a call is told in its life.
     pub(super) async fn live(mut self, mut phase: watch::Receiver<Phase>) -> Result<Life> {
-        let mut next = format!("{PUBLIC_URL}/twilio/voice");
+        let mut next = format!("{PUBLIC_URL}{VOICE_PATH}");
         while *phase.borrow() != Phase::HangUp && self.life.ended.is_none() {
-            match self.twilio.ask(&next).await {
+            let asked = self.twilio.ask(&next).await;
+            self.life.fallbacks += usize::from(asked.as_ref().is_ok_and(|(_, fell_back)| *fell_back));
+            match asked.map(|(instruction, _)| instruction) {
                 Ok(Instruction::Stream { token, then }) => {
                     next = then;
                     // A stream that cannot be opened is over: Twilio goes on with what follows it.

@@ -51,11 +51,6 @@ impl Found {
             let heard = losses().filter_map(|loss| Some(loss.heard?.duration_since(self.end_before(loss.at)?)));
             row(table, &format!("{name}: kill → next agent audio, ms"), heard.collect())?;
         }
-        if self.what == What::Deploy {
-            let cut = losses().filter(|loss| loss.doing == Doing::Listens);
-            let heard = cut.filter_map(|loss| Some(loss.heard?.duration_since(loss.at)));
-            row(table, &format!("{name}: moved while the agent spoke → its next audio, ms"), heard.collect())?;
-        }
         let first = self.ended.first().map(|ended| ended.at);
         for (after, when) in [(false, "before"), (true, "from then on")] {
             let answers = self.of(leg).flat_map(|life| life.answers.iter().filter(|answer| self.answers(life, answer)));
@@ -89,12 +84,23 @@ impl Found {
                 amid(Leg::Phone, Doing::Speaks),
                 amid(Leg::Phone, Doing::Listens),
             )?;
+            let lost = |doing| {
+                self.lives.iter().flat_map(|life| &life.losses).filter(|loss: &&Loss| loss.doing == doing).count()
+            };
+            writeln!(
+                table,
+                "\nConnections lost: {} while the caller spoke, {} while the agent spoke, {} while an answer was waited for, {} in silence.",
+                lost(Doing::Speaks),
+                lost(Doing::Listens),
+                lost(Doing::Waits),
+                lost(Doing::Nothing),
+            )?;
         }
         let losses = |leg| self.of(leg).map(|life| life.losses.len()).sum::<usize>();
         writeln!(
             table,
             "\n{} callers by browser, {} by telephone: {} and {} connections lost, \"I'm back\" {} times; {} calls ended; {} of {} histories \
-             go on with every acknowledged sentence; {} tasks acknowledged, {} promised, {} lost, {} doubled.",
+             go on with every acknowledged sentence; {} tasks acknowledged, {} promised, {} lost, {} doubled; {} webhooks failed and were asked again at the fallback.",
             self.of(Leg::Browser).count(),
             self.of(Leg::Phone).count(),
             losses(Leg::Browser),
@@ -107,6 +113,7 @@ impl Found {
             sum(&|life| life.promised.len()),
             sum(&|life| life.missing().len()),
             sum(&|life| life.doubled().len()),
+            sum(&|life| life.fallbacks),
         )?;
         Ok(())
     }

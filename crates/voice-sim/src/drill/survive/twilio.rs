@@ -16,6 +16,8 @@ use crate::provider::Keys;
 
 /// The address that the server is told it has, and that is signed; the balancer is what stands there.
 pub(super) const PUBLIC_URL: &str = "https://voice.example.com";
+/// The number's webhook, and its fallback.
+pub(super) const VOICE_PATH: &str = "/twilio/voice";
 /// Longest wait for a webhook's answer.
 const WEBHOOK: Duration = Duration::from_secs(15);
 
@@ -42,8 +44,15 @@ pub(super) struct Twilio {
 }
 
 impl Twilio {
-    /// Asks a webhook how the call goes on.
-    pub(super) async fn ask(&self, url: &str) -> Result<Instruction> {
+    /// Asks a webhook how the call goes on, and when that fails the number's fallback, which here is the same server. Whether it did.
+    pub(super) async fn ask(&self, url: &str) -> Result<(Instruction, bool)> {
+        match self.post(url).await {
+            Ok(instruction) => Ok((instruction, false)),
+            Err(_) => Ok((self.post(&format!("{PUBLIC_URL}{VOICE_PATH}")).await?, true)),
+        }
+    }
+
+    async fn post(&self, url: &str) -> Result<Instruction> {
         let form = [
             ("AccountSid", self.keys.twilio_sid.as_str()),
             ("ApiVersion", "2010-04-01"),

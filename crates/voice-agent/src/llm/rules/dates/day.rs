@@ -12,13 +12,40 @@ pub(super) type Day = (usize, Date, Option<DayPart>);
 /// Understands a day at the start of the words. `lenient`: a preposition or the context says that a date is meant.
 pub(super) fn parse(words: &[&str], now: &ZonedDateTime, lenient: bool) -> Option<Day> {
     let today = now.date();
-    relative(words, today)
+    apart(words, now)
+        .or_else(|| relative(words, today))
         .or_else(|| named(words, today))
         .or_else(|| distance(words, today).map(|(length, date)| (length, date, None)))
         .or_else(|| weekday_phrase(words, today, lenient).map(|(length, date)| (length, date, None)))
         .or_else(|| month_phrase(words, today).map(|(length, date)| (length, date, None)))
         .or_else(|| numeric(words, today, lenient).map(|(length, date)| (length, date, None)))
         .or_else(|| day_of_month(words, today, lenient).map(|(length, date)| (length, date, None)))
+}
+
+/// "Two days before Christmas", "the day after Friday": counted from a day that is named.
+fn apart(words: &[&str], now: &ZonedDateTime) -> Option<Day> {
+    let skip = usize::from(words.first() == Some(&"the"));
+    let rest = words.get(skip..)?;
+    let (length, amount) = if skip == 1 { (0, 1) } else { count(rest)? };
+    let days = match rest.get(length)?.trim_end_matches('s') {
+        "day" => 1,
+        "week" => 7,
+        "fortnight" => 14,
+        _ => return None,
+    };
+    let sign = match *rest.get(length + 1)? {
+        "before" => -1,
+        "after" => 1,
+        _ => return None,
+    };
+    let named = skip + length + 2;
+    let tail = words.get(named..)?;
+    // "The day after tomorrow" and "the week after next" are names of their own.
+    if tail.first().is_none_or(|word| close(word, "tomorrow") || matches!(*word, "next" | "today" | "now")) {
+        return None;
+    }
+    let (more, date, _) = parse(tail, now, true)?;
+    Some((named + more, plus(date, sign * amount.checked_mul(days)?)?, None))
 }
 
 fn plus(date: Date, days: i64) -> Option<Date> {
@@ -66,6 +93,22 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
     }
     match rest {
         ["eod", ..] => Some((skip + 1, today, Some(DayPart::EndOfDay))),
+        ["next", "week", "on", name, ..] | ["next", "week's", name, ..] | ["next", "week", name, ..]
+            if weekday(name, true).is_some() =>
+        {
+            let day = i64::from(weekday(name, true)?.to_monday_zero_offset());
+            Some((
+                skip + if rest[2] == "on" {
+                    4
+                } else if rest[1] == "week's" {
+                    2
+                } else {
+                    3
+                },
+                plus(monday(today)?, 7 + day)?,
+                None,
+            ))
+        }
         ["next", "week", ..] => Some((skip + 2, plus(monday(today)?, 7)?, None)),
         ["next", "month", ..] => Some((skip + 2, plus(today.last_of_month(), 1)?, None)),
         ["next", "year", ..] => Some((skip + 2, plus(today.last_of_year(), 1)?, None)),
@@ -203,6 +246,12 @@ fn weekday_phrase(words: &[&str], today: Date, lenient: bool) -> Option<(usize, 
             Some((skip + 2, plus(today, ahead)?))
         }
         ["coming", name, ..] => Some((skip + 2, next_weekday(weekday(name, true)?, today)?)),
+        [name, "next", "week", ..] | [name, "of", "next", "week", ..] => {
+            let day = weekday(name, true)?;
+            let of = usize::from(words.get(skip + 1) == Some(&"of"));
+            Some((skip + of + 3, plus(monday(today)?, 7 + i64::from(day.to_monday_zero_offset()))?))
+        }
+        ["week", "on", name, ..] => Some((skip + 3, plus(next_weekday(weekday(name, true)?, today)?, 7)?)),
         [name, "week", ..] if skip == 0 => Some((2, plus(next_weekday(weekday(name, lenient)?, today)?, 7)?)),
         [name, "after", "next", ..] => {
             let day = weekday(name, true)?;

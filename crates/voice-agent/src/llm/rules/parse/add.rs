@@ -7,7 +7,7 @@ use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms};
 use super::priority::leading_priority;
 use super::rule::{Match, Rule, first_match, rules};
-use super::{Intent, Known, Missing, NewTask, new_tasks};
+use super::{Intent, Known, Missing, NewTask, Target, new_tasks};
 
 /// With a word that says clearly that a task is to be added; whatever follows is its title.
 static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -33,6 +33,47 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:add|at|ad|put|append) (?:to|on|onto) {MY} {LIST}(?: that i (?:need|have) to| to)? (?P<t>.+)", |found| {
             marked(found)
         }),
+        (
+            r"(?P<t>.+?) (?:on|onto|for) (?:my|the|our) (?:shopping|grocery|to-?do|task) list(?: too| as well)?",
+            |found| {
+                let words = norms(found.words("t"));
+                let telling = words.iter().any(|word| {
+                    matches!(
+                        *word,
+                        "is" | "are"
+                            | "what"
+                            | "what's"
+                            | "show"
+                            | "read"
+                            | "any"
+                            | "anything"
+                            | "everything"
+                            | "have"
+                            | "do"
+                            | "i"
+                            | "it"
+                            | "that"
+                            | "them"
+                            | "there"
+                            | "how"
+                            | "which"
+                            | "not"
+                            | "all"
+                            | "was"
+                            | "look"
+                            | "see"
+                            | "tell"
+                            | "already"
+                            | "put"
+                            | "list"
+                            | "those"
+                            | "cross"
+                            | "mark"
+                    )
+                });
+                (!telling && words.len() <= 8).then(|| marked(found)).flatten()
+            },
+        ),
         (r"(?:to do|to-do|two do) (?P<t>.+)", |found| {
             lexicon::starts_verb(&norms(found.words("t"))).then(|| marked(found)).flatten()
         }),
@@ -74,7 +115,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:add|put|at) (?:it|that|this|them|those)(?: one| task| again| back| too| to my list| to the list| on my list| on the list| back on| anyway| anyhow| regardless| all the same)*",
+            r"(?:add|put|at|write|jot|note|pop|stick|get) (?:it|that|this|them|those)(?: down| in| one| task| again| back| too| to my list| to the list| on my list| on the list| back on| anyway| anyhow| regardless| all the same)*",
             |_| Some(Intent::AddThat),
         ),
         (r"(?:add|put)(?: in)? (?:another one|one more|another)(?: to| for)? (?P<t>.+)", |found| marked(found)),
@@ -129,19 +170,59 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"i(?:'m| am) (?:supposed|going|planning) to (?P<t>.+)", |found| {
             lexicon::starts_verb(&norms(found.words("t"))).then(|| needed(found)).flatten()
         }),
-        (r"(?:i've got|i have got|i have|there's|there is|we've got|we have) (?P<t>(?:a|an|my|the|our) .+)", |found| {
-            dates::find_trailing(&norms(found.words("t")), found.known.now).and_then(|_| marked(found))
+        (r"(?:i've got|i have got|i have|there's|there is|we've got|we have|got) (?P<t>.+)", |found| {
+            let words = norms(found.words("t"));
+            let plain = ["i've", "i ", "we", "got"].iter().any(|lead| found.utterance_text().starts_with(lead))
+                || matches!(words[0], "a" | "an" | "my" | "the" | "our");
+            let story =
+                words.iter().any(|word| matches!(*word, "so" | "but" | "because" | "if" | "when")) || words.len() > 16;
+            if !plain || story {
+                return None;
+            }
+            let told = lexicon::present_of(words[0]).is_some()
+                || matches!(
+                    words[0],
+                    "to" | "been"
+                        | "no"
+                        | "nothing"
+                        | "not"
+                        | "never"
+                        | "some"
+                        | "something"
+                        | "anything"
+                        | "it"
+                        | "them"
+                        | "that"
+                        | "this"
+                        | "everything"
+                        | "all"
+                        | "already"
+                        | "just"
+                        | "until"
+                        | "till"
+                );
+            dates::find_trailing(&words, found.known.now)
+                .filter(|(start, _)| *start > 0 && !told)
+                .and_then(|_| marked(found))
         }),
         (
             r"(?:(?:we're|we are|i'm|i am|i've|we've|we have|i have|we|i)(?: just| almost| nearly)* )?(?:out of|running out of|running low on|low on|run out of|ran out of|used up all the|used up the) (?P<t>.+)",
             |found| lacking(found),
         ),
         (
-            r"(?:my|our|the) (?:[a-z]+ )?[a-z]+ (?:wants|needs|asked|told|reminded|expects|begged|would like) (?:me|us) to (?P<t>.+)|(?:i was|i've been|i have been|we were) (?:asked|told|reminded) to (?P<u>.+)",
+            r"(?:(?:my|our|the) )?(?:[a-z]+ )?[a-z]+ (?:wants|needs|wanted|asks|asked|told|tells|reminded|expects|begged|would like) (?:me|us) to (?P<t>.+)|(?:i was|i've been|i have been|we were) (?:asked|told|reminded) to (?P<u>.+)",
             |found| {
                 let words = if found.words("t").is_empty() { found.words("u") } else { found.words("t") };
                 lexicon::starts_verb(&norms(words))
                     .then(|| offered(&Utterance::new(words.to_vec()), found.known))
+                    .flatten()
+            },
+        ),
+        (
+            r"(?:i|we|i've|we've|i have)(?: just| also)? (?:promised|agreed|offered|volunteered|decided|meant|intended|swore)(?: (?:[a-z]+ )?(?:i'd|i would)| to) (?P<t>.+)",
+            |found| {
+                lexicon::starts_verb(&norms(found.words("t")))
+                    .then(|| offered(&Utterance::new(found.words("t").to_vec()), found.known))
                     .flatten()
             },
         ),
@@ -177,7 +258,18 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 });
 
 pub(super) fn parse_marked(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    first_match(&MARKED, utterance, known)
+    first_match(&MARKED, utterance, known).map(about_that)
+}
+
+/// "Remind me about that at five": what was spoken of gets a date, and "that" is no title.
+fn about_that(intent: Intent) -> Intent {
+    let Intent::Add(tasks) = &intent else { return intent };
+    let [NewTask { title, due: Some(due), .. }] = tasks.as_slice() else { return intent };
+    match title.to_lowercase().as_str() {
+        "that" | "it" | "this" | "that one" | "this one" => Intent::SetDue(Target::It, Some(*due)),
+        "them" | "those" | "these" | "both" => Intent::SetDue(Target::Them, Some(*due)),
+        _ => intent,
+    }
 }
 
 pub(super) fn parse_soft(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
@@ -195,6 +287,26 @@ pub(super) fn parse_bare(utterance: &Utterance, known: Known<'_>) -> Option<Inte
     }
     match build(&utterance.words, false, None, known) {
         Intent::Add(tasks) => Some(Intent::Offer(tasks)),
+        _ => None,
+    }
+}
+
+/// "Cinema with Jess Saturday 7pm": a thing with a day, of which nothing else is said.
+pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    const TELLING: &str = "i i'm i've i'll i'd we we're we've you he she they it it's that that's this there there's is isn't are was \
+        were be been has have had do don't does did didn't will won't would can can't could should must might if when what what's \
+        which who how why where not no yes my me so because says said think guess";
+    let words = norms(&utterance.words);
+    let (start, due) =
+        dates::find_trailing(&words, known.now).filter(|(start, due)| (1..=6).contains(start) && due.day_said)?;
+    let telling = |word: &&str| TELLING.split_ascii_whitespace().any(|telling| telling == *word);
+    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    let named = !known.titles.touched(&words[..start]).is_empty();
+    if asks || named || due.date < known.now.date() || words[..start].iter().any(|word| telling(&word)) {
+        return None;
+    }
+    match build(&utterance.words, false, None, known) {
+        Intent::Add(tasks) if tasks.len() == 1 => Some(Intent::Offer(tasks)),
         _ => None,
     }
 }
@@ -340,6 +452,10 @@ fn offered(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 }
 
 fn build(words: &[Word], several: bool, lead: Option<&str>, known: Known<'_>) -> Intent {
+    if let Some(rest) = super::tasks::without_past(words).filter(|_| !words.iter().any(|word| word.quoted)) {
+        let tasks = new_tasks(rest, several, known);
+        return Intent::Incomplete(Missing::Date, Box::new(Intent::Add(tasks)));
+    }
     let tasks = new_tasks(words, several, known);
     if tasks.is_empty() {
         return missing_title();

@@ -27,7 +27,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // Deleting.
         (
-            r"(?:delete|remove|erase|clear|get rid of|throw out|clean up|purge|clear out|wipe|dump) (?:all |all of |every |everything )?(?:the |my |of my |of the |that's |that is |that are )?(?:done|completed|finished|complete|old done|already done)(?: ones?| tasks?| items| to-?dos| stuff)?(?: (?:from|off) (?:my|the) list)?",
+            r"(?:delete|remove|erase|clear|get rid of|throw out|clean up|purge|clear out|wipe|dump|bin|chuck|trash|chuck out|tidy away|clear away) (?:all |all of |every |everything )?(?:the |my |of my |of the |that's |that is |that are )?(?:done|completed|finished|complete|old done|already done|ticked off|crossed off|checked off|(?:that )?(?:i've|i have|i|we've|we have)(?: already)? (?:ticked off|crossed off|checked off|done|finished|completed))(?: ones?| tasks?| items| to-?dos| stuff)?(?: (?:from|off) (?:my|the) list)?",
             |_| Some(Intent::DeleteScope("done", Vec::new())),
         ),
         (
@@ -50,16 +50,20 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:remove|delete|clear|drop|take off|take|get rid of|unset) (?:the |its |that |any )?(?:high |low |top )?(?:priority|urgency|importance)(?: (?:from|of|for|on|off) ?(?P<t>.*))?",
             |found| Some(Intent::SetPriority(target(found.words("t")).unwrap_or(Target::It), Priority::Normal)),
         ),
-        (r"(?:take|get) (?:the |its |that )?(?:due date|date|deadline|due) (?:off|away)(?: (?P<t>.+))?", |found| {
-            Some(no_due(found))
-        }),
+        (
+            r"(?:take|get|leave|keep) (?:the |its |that )?(?:due date|date|deadline|due) (?:off|away|out|open)(?: (?P<t>.+))?",
+            |found| Some(no_due(found)),
+        ),
         (r"(?:no|without a|with no) (?:due date|date|deadline)(?: for (?P<t>.+))?", |found| Some(no_due(found))),
         (
             r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?",
             |found| {
                 // "Trash is out" tells.
                 let verb = found.words("t").first().map_or("", |word| word.norm.as_str());
-                (!matches!(verb, "is" | "are" | "was" | "has")).then(|| delete(found)).flatten()
+                // "Strike that off" is done.
+                let last = found.words("t").last().map_or("", |word| word.norm.as_str());
+                let off = found.utterance_text().starts_with("strike ") && matches!(last, "off" | "out");
+                (!off && !matches!(verb, "is" | "are" | "was" | "has")).then(|| delete(found)).flatten()
             },
         ),
         (
@@ -141,6 +145,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| complete(found),
         ),
         (r"(?:complete|completed|compleat|close|resolve|finalize) (?P<t>.+)", |found| complete(found)),
+        // "Let's go back to Wednesday", "stick with Friday".
+        (
+            r"(?:let's |let us |i'll |we'll |rather |ok |better )*(?:go back to|stick with|stick to|go with|go for|keep it on|keep it at|leave it on|leave it at|keep it for|leave it for|settle on|switch back to|switch to|switch it to|swap to) (?P<d>.+)",
+            |found| {
+                let words = norms(found.words("d"));
+                let at = || dates::parse(&[&["at"], words.as_slice()].concat(), found.known.now);
+                let due = dates::parse(&words, found.known.now).or_else(at)?;
+                Some(Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
         // "Let's do it on Saturday".
         (
             r"(?:let's |let us |i'll |we'll |i will |better |rather )*do (?:it|that|that one|this one) (?P<d>.+)",
@@ -190,6 +204,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             reuses.then(|| Intent::Rename(Target::Title(old.to_owned()), title(&words[end..])))
         }),
         (
+            r"(?P<t>.+?) (?:should|must|ought to|is supposed to) (?:say|read|be called|be named|be titled) (?P<n>.+)",
+            |found| rename(found),
+        ),
+        (
             r"(?:it should be called|it's called|that should be called|the title should be|the name should be|change the (?:title|name) to|change its (?:title|name) to|change the wording to) (?P<n>.+)",
             |found| Some(Intent::Rename(Target::It, title(found.words("n")))),
         ),
@@ -199,7 +217,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // Due dates and priorities, by what stands at the end.
         (
-            r"(?:set|change|update|make|move|put|edit) (?:the |its )?(?:due date|deadline|date|due|time)(?: (?:of|for|on) (?P<t>.+?))? (?:to|as|for|on|until|be) (?P<d>.+)",
+            r"(?:set|change|update|make|move|put|edit) (?:the |its )?(?:due date|due time|deadline|date|due|time)(?: (?:of|for|on) (?P<t>.+?))? (?:to|as|for|on|until|be) (?P<d>.+)",
             |found| {
                 let due = dates::parse(&norms(found.words("d")), found.known.now)?;
                 Some(Intent::SetDue(target(found.words("t")).unwrap_or(Target::It), Some(due)))
@@ -232,14 +250,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:set|change|update|raise|lower|make|put|increase|reduce|decrease|bump) (?:up |down )?(?:the |its )?(?:priority|importance|urgency)(?: (?:of|for|on) (?P<t>.+?))?(?: from (?:low|normal|medium|high))?(?: (?:to|as|at) (?P<d>.+))?",
+            r"(?:set|change|update|raise|lower|make|put|increase|reduce|decrease|bump|drop|knock|turn|take|bring) (?:up |down |back )*(?:the |its )?(?:priority|importance|urgency)(?: (?:of|for|on) (?P<t>.+?))?(?: from (?:low|normal|medium|high))?(?: (?:to|as|at) (?P<d>.+))?",
             |found| priority_of(found),
         ),
         (
             r"(?:give|assign) (?P<t>.+?) (?:a )?(?P<d>(?:high|highest|top|low|lowest|normal|medium|higher|lower)) priority",
             |found| priority_of(found),
         ),
-        (r"(?:prioriti[sz]e|flag|star) (?P<t>.+)", |found| {
+        (
+            r"(?:prioriti[sz]e|flag|star|highlight|mark)(?: up)? (?P<t>.+?) as (?:an? |being )?(?P<d>(?:very |really )?(?:urgent|important|critical|(?:high|low|top|normal)(?: priority)?))(?: task| one)?",
+            |found| priority_of(found),
+        ),
+        (r"(?:prioriti[sz]e|flag|star|highlight)(?: up)? (?P<t>.+)", |found| {
             Some(Intent::SetPriority(target(found.words("t"))?, Priority::High))
         }),
         (r"(?:deprioriti[sz]e|unflag|unstar) (?P<t>.+)", |found| {

@@ -13,6 +13,10 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
         return None;
     }
     let head = &words[..=at];
+    // "Priority: high" is said of what was spoken of.
+    if matches!(norms(head).as_slice(), ["priority"]) {
+        return None;
+    }
     // "Add a task for Friday: send the slides".
     let dated = dates::find_trailing(&norms(head), known.now).filter(|(start, _)| *start > 0);
     let head = Utterance::new(head[..dated.map_or(head.len(), |(start, _)| start)].to_vec());

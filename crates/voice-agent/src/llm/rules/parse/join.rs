@@ -9,6 +9,9 @@ use super::split::seams;
 /// Splits what is to be added into the titles it joins: "buy milk and call John" is two, "buy salt and pepper" is one.
 /// `several`: the caller said that there are several.
 pub(crate) fn joined_titles<'a>(words: &'a [Word], several: bool, known: Known<'_>) -> Vec<&'a [Word]> {
+    if let Some(goods) = goods(words) {
+        return goods;
+    }
     let several = several || is_enumeration(words, known);
     let mut parts: Vec<&[Word]> = Vec::new();
     let mut from = 0;
@@ -34,6 +37,16 @@ pub(crate) fn joined_titles<'a>(words: &'a [Word], several: bool, known: Known<'
     parts
 }
 
+/// "Milk eggs and bread", typed without commas: nothing but goods of one word each.
+fn goods(words: &[Word]) -> Option<Vec<&[Word]>> {
+    let goods = |word: &Word| lexicon::is_grocery(&word.norm) && !word.quoted;
+    let joins = |word: &Word| matches!(word.norm.as_str(), "and" | "plus");
+    let plain = words.iter().all(|word| goods(word) || joins(word));
+    let count = words.iter().filter(|word| goods(word)).count();
+    let bare = words.windows(2).any(|pair| goods(&pair[0]) && goods(&pair[1]) && !pair[0].pauses());
+    (plain && count >= 3 && bare).then(|| words.iter().filter(|word| goods(word)).map(std::slice::from_ref).collect())
+}
+
 /// "Call the bank tomorrow and the school on Friday": each has its date, and the second the verb of the first.
 pub(super) fn shares_verb(before: &[&str], rest: &[&str], known: Known<'_>) -> bool {
     let dated = |words: &[&str]| dates::find_trailing(words, known.now).map_or(0, |(start, _)| start);
@@ -56,7 +69,7 @@ fn is_enumeration(words: &[Word], known: Known<'_>) -> bool {
         }
     }
     parts.push(&words[from..]);
-    let joined = words.iter().any(|word| word.norm == "and") && words.iter().any(|word| word.trail.contains(','));
+    let joined = words.iter().any(|word| word.trail.contains(','));
     let thing = |part: &&[Word]| {
         let norm = norms(part);
         (1..=3).contains(&norm.len())
@@ -90,6 +103,12 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
         && lexicon::starts_verb(&before_norms)
         && rest_norms.len() > 1
     {
+        return true;
+    }
+    // "Maths due Wednesday and French due Friday": each has its day.
+    let dated =
+        |words: &[&str]| dates::find_trailing(words, known.now).is_some_and(|(start, due)| start > 0 && due.day_said);
+    if conjunction && dated(&before_norms) && dated(&rest_norms) && !lexicon::starts_verb(&before_norms) {
         return true;
     }
     if conjunction && shares_verb(&before_norms, &rest_norms, known) {

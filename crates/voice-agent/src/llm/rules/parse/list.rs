@@ -13,6 +13,10 @@ use super::{Filter, Intent, Known, Priority};
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
+            r"(?:did|have|had) (?:i|we) (?:already |ever |just )?(?:tell|told|ask|asked|say|said|mention|mentioned|remind|get) (?:to )?(?:you )?(?:to |about |that i (?:need|have) to |that )?(?P<t>.+)",
+            |found| found.known.titles.named(&norms(found.words("t"))).map(|_| query(found.words("t"))),
+        ),
+        (
             r"(?:did|have|had|has) (?:i|we|you|he|she|they|anyone|anybody|someone|somebody) (?:already |ever |really |just |yet )*(?P<v>[a-z]+) (?P<t>.+?)(?: already| yet| now)?",
             |found| asked_whether(found),
         ),
@@ -126,6 +130,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 };
                 let about_tasks = text.split(' ').any(|word| is_about_tasks(word) || state(word))
                     || text.contains("do i have")
+                    || text.ends_with("to go")
+                    || text.ends_with("so far")
+                    || ["jobs", "things", "ones"].iter().any(|word| text.split(' ').any(|said| said == *word))
                     || text.starts_with("how many are there")
                     || matches!(
                         text,
@@ -194,13 +201,77 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             fits.then(|| Intent::List(filter(found.text("d"), found.known)))
         }),
         (
+            r"(?:and )?(?:then what|after that|what's after that|what comes after(?: that| it)?|what then|what's after(?: it)?|and then what|what's after this|what's the next one|next up)",
+            |_| Some(Intent::List(Filter { status: Some("open"), ..Filter::default() })),
+        ),
+        (
+            r"(?:what|which)(?: one| task| of them| of those| of these)? (?:should|shall|do|can|must|would you|ought) (?:i |we )?(?:to )?(?:start with|begin with|start on|tackle first|tackle|begin|prioritise|prioritize|focus on|start)(?: first| now| today| next)?",
+            |_| Some(Intent::List(Filter { status: Some("open"), ..Filter::default() })),
+        ),
+        (
+            r"(?:only |just |and |show |list |what about )*(?:the |those )?(?:ones|tasks|those) (?:with|without|due|for|about|that|which|from|on) .+",
+            |found| {
+                let filter = filter(found.utterance_text(), found.known);
+                let told = filter.due.is_some() || filter.priority.is_some() || filter.query.is_some();
+                told.then_some(Intent::List(filter))
+            },
+        ),
+        (
+            r"(?:which|what)(?: ones?| tasks?| things?| of (?:them|those|my tasks))? (?:are|is|have|has|mention|mentions|involve|concern)(?: to do| anything to do)?(?: about| with|) (?P<t>.+)",
+            |found| {
+                let about = [" about ", " with ", " mention", " involve", " concern"];
+                let text = found.utterance_text();
+                let dated = dates::parse(&norms(found.words("t")), found.known.now).is_some();
+                (about.iter().any(|word| text.contains(word)) && !dated && !text.contains("date")).then(|| {
+                    Intent::List(Filter {
+                        status: Some("open"),
+                        query: Some(title(found.words("t")).to_lowercase()),
+                        ..Filter::default()
+                    })
+                })
+            },
+        ),
+        (
             r"(?:only |just )?(?:the )?(?:urgent|important|overdue|open|done|completed|finished|high priority|low priority)(?: ones| tasks| stuff)",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
     ])
 });
 
+/// "What's at six?", "do I have anything tomorrow at noon?"
+fn of_an_hour(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    const ASKING: [&[&str]; 13] = [
+        &["what's"],
+        &["what", "is"],
+        &["what", "do", "i", "have"],
+        &["what", "have", "i", "got"],
+        &["what", "have", "i"],
+        &["do", "i", "have", "anything"],
+        &["do", "i", "have", "something"],
+        &["have", "i", "got", "anything"],
+        &["is", "there", "anything"],
+        &["is", "there", "something"],
+        &["anything"],
+        &["got", "anything"],
+        &["what", "was"],
+    ];
+    let words = norms(&utterance.words);
+    let asked = ASKING.iter().filter(|asked| words.starts_with(asked)).map(|asked| asked.len()).max()?;
+    let more = words[asked..]
+        .iter()
+        .take_while(|word| matches!(**word, "on" | "due" | "planned" | "scheduled" | "happening" | "again"));
+    let more = if words.get(asked) == Some(&"on") && words.get(asked + 1) != Some(&"at") { 0 } else { more.count() };
+    let rest = words.get(asked + more..)?;
+    let due = dates::parse(rest, known.now).filter(|due| due.time.is_some())?;
+    let clocked = rest.contains(&"at")
+        || rest.iter().any(|word| word.contains(':') || word.ends_with("pm") || word.ends_with("am"));
+    clocked.then_some(Intent::At(due))
+}
+
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    if let Some(at) = of_an_hour(utterance, known) {
+        return Some(at);
+    }
     of_a_day(utterance, known).or_else(|| first_match(&RULES, utterance, known))
 }
 
@@ -209,7 +280,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 fn of_a_day(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     const ASKING: &str =
         "what what's whats how how's show tell give read list see check do does is are am anything any which";
-    const EMPTY: &str = "what what's whats how how's show tell give read list see check do does is are am anything any which i i've me         my we us our there have got get going on for to of the a look looks looking like plan plans planned schedule scheduled         happening coming up this that's in at by so and tasks things task thing stuff list agenda need about else still be         been free busy with please out off";
+    const EMPTY: &str = "what what's whats how how's show tell give read list see check do does is are am anything any which i i've me         my we us our there have got get going on for to of the a look looks looking like plan plans planned schedule scheduled         happening coming up this that's in at by so and tasks things task thing stuff list agenda need about else still be         been free busy with please out off already yet too early late";
     let words = norms(&utterance.words);
     let listed = |list: &str, word: &str| list.split_ascii_whitespace().any(|entry| entry == word);
     if !listed(ASKING, words.first()?) || words.len() > 14 {
@@ -330,11 +401,16 @@ pub(crate) fn filter(text: &str, known: Known<'_>) -> Filter {
         || text.contains("not important")
         || text.contains("unimportant")
         || text.contains("not urgent")
+        || text.contains("lowest")
+        || text.contains("least important")
+        || text.contains("least urgent")
     {
         Some(Priority::Low)
     } else if has("urgent")
         || has("important")
         || text.contains("high priority")
+        || text.contains("high ones")
+        || text.contains("high tasks")
         || text.contains("top priority")
         || text.contains("highest priority")
         || text.contains("priorities")

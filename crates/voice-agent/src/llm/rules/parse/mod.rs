@@ -4,6 +4,7 @@ mod about;
 mod add;
 mod assent;
 mod change;
+mod dated;
 mod elision;
 mod header;
 mod join;
@@ -30,6 +31,7 @@ use super::lexicon;
 use super::normalise::{Utterance, Word, norms};
 use super::titles::Titles;
 
+pub(crate) use add::dated_thing;
 pub(crate) use join::joined_titles;
 pub(crate) use list::filter;
 pub(crate) use pick::pick;
@@ -127,6 +129,8 @@ pub(crate) enum Intent {
     Count(Filter),
     /// "When is … due?"
     When(String),
+    /// "What's at six?"
+    At(Due),
     Complete(Vec<Target>),
     Reopen(Target),
     SetDue(Target, Option<Due>),
@@ -138,6 +142,8 @@ pub(crate) enum Intent {
     /// All done tasks, or all tasks; but for these.
     DeleteScope(&'static str, Vec<Target>),
     Undo,
+    /// The last so many changes are taken back.
+    UndoSome(usize),
     /// What was just taken back is done again.
     Redo,
     /// Two tasks' due dates are exchanged.
@@ -244,6 +250,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if clauses.len() >= 2 {
         return clauses;
     }
+    if let Some(told) = split::told_each(&whole, known) {
+        return told;
+    }
     if let Some(told) = split::sentences(&whole, known) {
         return told;
     }
@@ -312,9 +321,13 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
 fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utterance {
     let words = &utterance.words;
     let denied = (1..words.len().saturating_sub(1)).find(|at| {
+        let denied = norms(&words[at + 1..]);
+        let hour = || dates::parse(&[&["at"], denied.as_slice()].concat(), known.now);
+        let before = norms(&words[..*at]);
         words[*at].norm == "not"
-            && words[at - 1].pauses()
-            && dates::parse(&norms(&words[at + 1..]), known.now).is_some()
+            && (words[at - 1].pauses() && dates::parse(&denied, known.now).is_some()
+                || dates::parse(&denied, known.now).or_else(hour).is_some()
+                    && dates::find_trailing(&before, known.now).is_some())
     });
     denied.map_or_else(|| utterance.clone(), |at| Utterance::new(words[..at].to_vec()))
 }
@@ -385,7 +398,7 @@ fn heaviest(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         (shift::parse, Weight::Command),
         (change::parse, Weight::Command),
         (add::parse_soft, Weight::Plan),
-        (dated, Weight::Plan),
+        (dated::parse, Weight::Plan),
         (statement::parse, Weight::Guess),
     ];
     let mut best: Option<(Weight, Intent)> = None;
@@ -400,6 +413,23 @@ fn heaviest(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         }
     }
     best.map(|(_, intent)| intent)
+}
+
+/// Whether a command names tasks, all of which are on the list.
+fn names_title(intent: &Intent, known: Known<'_>) -> bool {
+    let named = match intent {
+        Intent::Complete(targets) | Intent::Delete(targets) => {
+            targets.iter().all(|target| matches!(target, Target::Title(_)))
+        }
+        Intent::Reopen(target)
+        | Intent::SetDue(target, _)
+        | Intent::SetPriority(target, _)
+        | Intent::Shift(target, _) => {
+            matches!(target, Target::Title(_))
+        }
+        _ => false,
+    };
+    named && names_known(intent, known)
 }
 
 /// Whether all tasks of a command are on the list, or are pointed at.
@@ -419,41 +449,6 @@ fn names_known(intent: &Intent, known: Known<'_>) -> bool {
         | Intent::Shift(target, _)
         | Intent::Rename(target, _) => is_known(target),
         _ => false,
-    }
-}
-
-/// "Tomorrow I need to …": a date in front of a command.
-fn dated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    let words = norms(&utterance.words);
-    if let Some(due) = dates::parse(&words, known.now) {
-        return Some(Intent::Date(due));
-    }
-    // "Normal priority, please."
-    if words.contains(&"priority")
-        && words.len() <= 4
-        && let Some(priority) = find_priority(&words)
-    {
-        return Some(Intent::SetPriority(Target::It, priority));
-    }
-    let (length, due) = dates::find_leading(&words, known.now)?;
-    let rest = utterance.starting_at(length);
-    let fill = |mut tasks: Vec<NewTask>| {
-        for task in &mut tasks {
-            task.due = task.due.or(Some(due));
-        }
-        split::share_day_among(&mut tasks, &mut due.day_said.then_some(due.date));
-        tasks
-    };
-    match parse_exact(&small::without_courtesies(&rest), known) {
-        Intent::Add(tasks) => Some(Intent::Add(fill(tasks))),
-        Intent::Offer(tasks) => Some(Intent::Offer(fill(tasks))),
-        _ if dates::find_leading(&norms(&rest.words), known.now).is_some() => None,
-        // "Tomorrow at eleven I have a meeting": as with the date behind it.
-        _ => {
-            let turned = rest.words.iter().chain(&utterance.words[..length]).cloned().collect();
-            let intent = parse_exact(&small::without_courtesies(&Utterance::new(turned)), known);
-            matches!(intent, Intent::Add(_) | Intent::Offer(_) | Intent::SetDue(..)).then_some(intent)
-        }
     }
 }
 

@@ -78,6 +78,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?P<t>.+?) (?:needs? to|has to|have to|must|should|ought to) be (?P<v>[a-z]+)(?: (?P<p>up|off|out|down|in|away|back))?(?: (?P<d>(?:by|on|at|before|until|in|tomorrow|today|tonight|this|next|monday|tuesday|wednesday|thursday|friday|saturday|sunday).*))?",
             |found| needed(found),
         ),
+        (
+            r"(?P<t>.+?) (?:wants?|needs?|could do with|requires?|still wants?|still needs?) (?P<v>[a-z]+ing)(?: (?P<p>up|off|out|down|in|away|back|over))?(?: (?P<d>.+))?",
+            |found| needed(found),
+        ),
         (r"(?P<t>.+?)(?: is|'s| starts| begins) (?:now )?at (?P<d>.+?)(?: now| instead)?", |found| at_hour(found)),
         (
             r"(?P<t>.+?)(?: is|'s| are| was| has been| have been)? (?:now )?(?:coming|happening|taking place|starting|arriving|scheduled|planned|comes|starts|begins|happens|takes place|arrives|only works|works)(?: over| round| by)?(?: now)? (?P<d>.+?)(?: now| instead)?",
@@ -150,7 +154,7 @@ fn told(found: &Match<'_>) -> Option<Intent> {
 
 /// "The cake needs to be picked up on Saturday": a date for "pick up the cake", or something to do.
 fn needed(found: &Match<'_>) -> Option<Intent> {
-    let base = lexicon::present_of(found.text("v"))?;
+    let base = lexicon::present_of(found.text("v")).or_else(|| lexicon::verb_of_ing(found.text("v")))?;
     let verb = [base.as_str(), found.text("p")].join(" ");
     let mut norm: Vec<&str> = verb.split_whitespace().collect();
     norm.extend(norms(found.words("t")));

@@ -42,6 +42,14 @@ const LEADING: &[&[&str]] = &[
     &["i", "was", "just", "thinking", "that"],
     &["i", "was", "thinking", "that"],
     &["i", "was", "just", "thinking"],
+    &["i", "should", "like", "you", "to"],
+    &["i", "should", "like", "to"],
+    &["i'd", "be", "grateful", "if", "you", "could"],
+    &["i'd", "be", "grateful", "if", "you", "would"],
+    &["do", "me", "a", "favour", "and"],
+    &["do", "me", "a", "favor", "and"],
+    &["be", "a", "dear", "and"],
+    &["be", "a", "love", "and"],
     &["can", "you", "please"],
     &["could", "you", "please"],
     &["would", "you", "please"],
@@ -53,6 +61,10 @@ const LEADING: &[&[&str]] = &[
     &["i", "need", "you", "to"],
     &["can", "you"],
     &["could", "you"],
+    &["could", "we"],
+    &["shall", "we"],
+    &["can", "we", "please"],
+    &["might", "we"],
     &["would", "you"],
     &["will", "you"],
     &["can", "we"],
@@ -123,6 +135,24 @@ const LEADING: &[&[&str]] = &[
 ];
 
 const TRAILING: &[&[&str]] = &[
+    &["if", "you", "would", "be", "so", "kind"],
+    &["if", "you'd", "be", "so", "kind"],
+    &["if", "you", "don't", "mind"],
+    &["if", "you", "wouldn't", "mind"],
+    &["if", "that's", "okay"],
+    &["if", "that's", "ok"],
+    &["if", "that's", "all", "right"],
+    &["if", "it's", "not", "too", "much", "trouble"],
+    &["thank", "you", "very", "much"],
+    &["thanks", "a", "lot"],
+    &["thank", "you", "dear"],
+    &["thanks", "love"],
+    &["would", "you", "dear"],
+    &["by", "the", "way"],
+    &["btw"],
+    &["exactly"],
+    &["lol"],
+    &["haha"],
     &["actually"],
     &["instead"],
     &["please"],
@@ -168,6 +198,28 @@ fn leading_courtesy(words: &[Word]) -> Option<usize> {
                 | "awesome"
                 | "super"
                 | "amazing"
+        )
+    {
+        return Some(1);
+    }
+    // "Do delete it".
+    if let [first, second, _, ..] = words
+        && first.norm == "do"
+        && matches!(
+            second.norm.as_str(),
+            "delete"
+                | "remove"
+                | "make"
+                | "move"
+                | "add"
+                | "put"
+                | "keep"
+                | "mark"
+                | "cross"
+                | "remind"
+                | "change"
+                | "cancel"
+                | "bin"
         )
     {
         return Some(1);
@@ -247,15 +299,15 @@ fn trailing_courtesy(words: &[Word]) -> Option<usize> {
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:yes|yeah|yep|yup|yah|ya|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|anyway|anyhow|add another one|you can|it is|yeah|remove it|mark it))*",
+            r"(?:yes|yeah|yep|yup|yah|ya|ye|yea|yeh|yas|yass|yes yes|y|k|kk|mhm|aye|aye aye|indeed|by all means|go on then|yep go on|yes go on|please go ahead|you may|do so|of course yes|ok do it|yes do|oh yes|oh yeah|absolutely yes|too right|hell yes|hell yeah|for sure|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|anyway|anyhow|add another one|you can|it is|yeah|remove it|mark it))*",
             |_| Some(Intent::Yes),
         ),
         (
-            r"(?:no|nope|nah|know|naw|no no|not that|negative|don't|do not|please don't|don't do that|don't do it|i don't think so|not really|not now|no way|better not|rather not|neither|none|none of them|none of those|neither of them|keep it|keep them|no that's wrong|that's wrong|wrong)(?: (?:no|thanks|thank you|please|don't|leave it|keep it|not now|it's fine|don't delete it|don't do that|not that one|that's fine|that's okay|keep them|neither|wait))*",
+            r"(?:no|nope|nah|n|nay|no no no|nuh uh|god no|heavens no|hell no|oh no don't|know|naw|no no|not that|negative|don't|do not|please don't|don't do that|don't do it|i don't think so|not really|not now|no way|better not|rather not|neither|none|none of them|none of those|neither of them|keep it|keep them|no that's wrong|that's wrong|wrong)(?: (?:no|thanks|thank you|please|don't|leave it|keep it|not now|it's fine|don't delete it|don't do that|not that one|that's fine|that's okay|keep them|neither|wait))*",
             |_| Some(Intent::No),
         ),
         (
-            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|never mine|that's enough|enough|that will do|that'll do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that))(?: (?:thanks|thank you|then|please|for now|that will do|that'll do|that's enough|enough))*",
+            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|nvm|never mine|that's enough|enough|that will do|that'll do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that))(?: (?:thanks|thank you|then|please|for now|that will do|that'll do|that's enough|enough))*",
             |_| Some(Intent::Cancel),
         ),
         (
@@ -265,6 +317,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:(?:please |can you |could you |sorry |(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it) |i didn't |i did not |i missed that )*(?:what was that|what did you say|say that again|say it again|repeat that|repeat|repeat it|come again|pardon|pardon me|excuse me|what|sorry|once more|one more time|i didn't catch that|catch that|hear that|hear you|i didn't get that|didn't hear you|i missed that|what was it|huh|again))(?: (?:(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it)|again|please|once more|one more time|sorry|me|what was that|what))*",
             |_| Some(Intent::Repeat),
+        ),
+        (
+            r"(?:no |oh |please )*(?:undo|revert|take back|reverse) (?:the |my )?(?:last |past |previous )?(?P<n>two|three|four|five|[2-5]|both)(?: (?:things|changes|actions|ones|steps|of (?:them|those)|of those changes))?(?: please)?",
+            |found| {
+                let count = match found.text("n") {
+                    "three" | "3" => 3,
+                    "four" | "4" => 4,
+                    "five" | "5" => 5,
+                    _ => 2,
+                };
+                Some(Intent::UndoSome(count))
+            },
         ),
         // In so many words.
         (

@@ -229,6 +229,40 @@ pub(super) fn share_day_among(tasks: &mut [NewTask], day: &mut Option<jiff::civi
     }
 }
 
+/// "The lease is top priority, the intern can wait": parts that are each clearly about a task on the list.
+pub(super) fn told_each(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
+    let words = &utterance.words;
+    let mut parts: Vec<&[Word]> = Vec::new();
+    let mut from = 0;
+    for at in 1..words.len() {
+        let joins = matches!(words[at].norm.as_str(), "and" | "but" | "while");
+        if (joins || words[at - 1].pauses()) && at > from && !words[at].quoted {
+            parts.push(&words[from..at]);
+            from = at + usize::from(joins);
+        }
+    }
+    parts.push(words.get(from..)?);
+    parts.retain(|part| !part.is_empty());
+    if !(2..=MAX_COMMANDS).contains(&parts.len()) {
+        return None;
+    }
+    let clear = |part: &&[Word]| {
+        let intent = parse_one(&Utterance::new(part.to_vec()), known);
+        let told = matches!(
+            intent,
+            Intent::Complete(_)
+                | Intent::SetDue(_, Some(_))
+                | Intent::SetPriority(..)
+                | Intent::Shift(..)
+                | Intent::Reopen(_)
+                | Intent::Delete(_)
+        );
+        (told && super::names_title(&intent, known)).then_some(intent)
+    };
+    let intents: Option<Vec<Intent>> = parts.iter().map(clear).collect();
+    intents
+}
+
 /// Sentences that each tell or command something: "The cat is fed. The dog is not."
 pub(super) fn sentences(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
     let words = &utterance.words;

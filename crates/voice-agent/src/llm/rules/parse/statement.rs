@@ -60,6 +60,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| planned(found),
         ),
         (
+            r"(?P<t>.+?) (?:can|could|may|will have to) (?:easily |just )?wait(?: a bit| a while| for now| for later)?",
+            |found| {
+                let known = found.known.titles.named(&norms(found.words("t"))).is_some();
+                let pointed = !matches!(target(found.words("t"))?, Target::Title(_));
+                (known || pointed)
+                    .then(|| target(found.words("t")).map(|target| Intent::SetPriority(target, Priority::Low)))
+                    .flatten()
+            },
+        ),
+        (
             r"(?P<t>.+?) (?:can|could|may|will have to|has to|should) wait(?: till| until| to| for)? (?P<d>.+)|(?P<u>.+?) (?:isn't|is not|aren't|are not) (?:due |needed )?(?:until|till|before) (?P<e>.+)",
             |found| {
                 let by = |named: &str, date: &str| {
@@ -179,7 +189,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?P<t>.+?)(?: is| are| isn't|'s| has to be done| needs to be done| need to be done| have to be done| needs doing| need doing| must be done| should be)(?: actually| really| very| now| quite| only| so| super)* (?P<d>.+)",
+            r"(?P<t>.+?)(?: is| are| isn't|'s| needs to be| has to be| must be| ought to be| have to be| need to be| has to be done| needs to be done| need to be done| have to be done| needs doing| need doing| must be done| should be)(?: actually| really| very| now| quite| only| so| super| both| all| each)* (?P<d>.+)",
             |found| {
                 let text = found.utterance_text();
                 // "Call the lawyer, it's urgent": what is told is told of a task that is yet to be added.

@@ -26,7 +26,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Help)),
         ),
         (
-            r"(?:how are you|how are you doing|how's it going|how is it going|what's up|how do you do|are you okay|how have you been|how you doing)(?: .*)?",
+            r"(?:how are you|how are you doing|how are we|how are we doing|how goes it|how's life|how are things|how's tricks|how's it hanging|how was your day|how's your day|you alright|you all right|you ok|how's it going|how is it going|what's up|how do you do|are you okay|how have you been|how you doing)(?: .*)?",
             |_| Some(Intent::Talk(Talk::HowAreYou)),
         ),
         (

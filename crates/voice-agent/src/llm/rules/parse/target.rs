@@ -53,6 +53,9 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
         | "the most recent one"
         | "one"
         | "that item"
+        | "it again"
+        | "that again"
+        | "that one again"
         | "him"
         | "her" => {
             return Some(Target::It);

@@ -45,8 +45,73 @@ pub(crate) fn new_tasks(words: &[Word], several: bool, known: Known<'_>) -> Vec<
     tasks
 }
 
+/// Without what is only told beside it: "…, her birthday's on Sunday".
+fn without_remark(words: &[Word]) -> &[Word] {
+    let tells = |word: &Word| {
+        !word.quoted
+            && matches!(
+                word.norm.as_str(),
+                "she"
+                    | "he"
+                    | "they"
+                    | "he's"
+                    | "she's"
+                    | "they're"
+                    | "her"
+                    | "his"
+                    | "their"
+                    | "because"
+                    | "cause"
+                    | "cos"
+                    | "i'm"
+                    | "i've"
+                    | "we're"
+                    | "you're"
+                    | "there's"
+                    | "since"
+                    | "i"
+                    | "we"
+            )
+    };
+    let verb = |word: &Word| {
+        word.norm.ends_with("'s")
+            || matches!(
+                word.norm.as_str(),
+                "is" | "are"
+                    | "was"
+                    | "has"
+                    | "have"
+                    | "had"
+                    | "will"
+                    | "keeps"
+                    | "i'm"
+                    | "he's"
+                    | "she's"
+                    | "they're"
+                    | "we're"
+                    | "i've"
+                    | "because"
+                    | "cause"
+                    | "cos"
+                    | "since"
+                    | "said"
+                    | "says"
+                    | "asked"
+                    | "needs"
+                    | "wants"
+                    | "loves"
+                    | "hates"
+                    | "likes"
+            )
+    };
+    let at = (1..words.len().saturating_sub(1)).find(|at| {
+        words[at - 1].pauses() && !words[at - 1].quoted && tells(&words[*at]) && words[*at..].iter().take(4).any(verb)
+    });
+    at.filter(|at| *at > 1).map_or(words, |at| &words[..at])
+}
+
 fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
-    let mut words = words;
+    let mut words = without_remark(words);
     let (mut due, mut priority) = (None, None);
     if let Some((length, found)) = leading_priority(&norms(words))
         && length < words.len()
@@ -97,11 +162,58 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
         due = Some(found);
         words.drain(start..end);
     }
+    // What repeats is kept once, for the first time that it names.
+    due = due.or_else(|| first_time(&norms(&words), known));
     let title = title(&words);
     // "Add the": the rest is still to come.
     let says =
         words.iter().any(|word| word.quoted || !matches!(word.norm.as_str(), "the" | "a" | "an" | "and" | "or" | "my"));
     (says && !title.is_empty()).then_some(NewTask { title, due, priority })
+}
+
+/// "Call mom every Friday": the coming Friday.
+fn first_time(words: &[&str], known: Known<'_>) -> Option<dates::Due> {
+    let at = words.iter().position(|word| matches!(*word, "every" | "each"))?;
+    let day = match *words.get(at + 1)? {
+        "day" => vec!["today"],
+        part @ ("morning" | "afternoon" | "evening") => vec!["tomorrow", part],
+        "night" => vec!["tonight"],
+        day => vec!["on", day],
+    };
+    let ends = at + 2 == words.len() || at == 0;
+    let due = dates::parse(&day, known.now).filter(|due| due.day_said)?;
+    // "Every Friday at six" has its hour, too.
+    let timed = || {
+        let whole: Vec<&str> = day.iter().copied().chain(words[at + 2..].iter().copied()).collect();
+        dates::parse(&whole, known.now)
+    };
+    if ends { Some(due) } else { timed() }
+}
+
+/// The words without "yesterday" at one end, if they name a day that is over.
+pub(super) fn without_past(words: &[Word]) -> Option<&[Word]> {
+    let past = |words: &[&str]| match words {
+        ["yesterday", ..] => 1,
+        [
+            "last",
+            "night" | "week" | "month" | "year" | "monday" | "tuesday" | "wednesday" | "thursday" | "friday"
+            | "saturday" | "sunday" | "weekend",
+            ..,
+        ] => 2,
+        _ => 0,
+    };
+    let norm = norms(words);
+    let lead = past(&norm);
+    if lead > 0 && norm.get(lead) == Some(&"to") {
+        return words.get(lead + 1..).filter(|rest| !rest.is_empty());
+    }
+    let tail = (1..=2.min(words.len())).find(|length| past(&norm[words.len() - length..]) == *length)?;
+    let end = words.len() - tail;
+    let linked = matches!(norm.get(end.wrapping_sub(1)), Some(&"for" | &"by" | &"on"));
+    // "Watch last week", "read the paper of yesterday" may be titles; a day for a thing to do is none.
+    (linked || lexicon::starts_verb(&norm) && tail == 1 && end > 1 && norm[end - 1] != "from" && norm[end - 1] != "of")
+        .then(|| &words[..end - usize::from(linked)])
+        .filter(|rest| !rest.is_empty())
 }
 
 /// Without the "I must" of "note that I must send the invoice".

@@ -53,6 +53,20 @@ fn without_task(scene: &Scene<'_>, called: &Called<'_>) -> String {
             _ => "That is how it is already.".into(),
         };
     }
+    if let Some(undated) = number(called.field("undated")) {
+        let stay = if undated == 1 {
+            "the one without a date stays".to_owned()
+        } else {
+            format!("the {undated} without a date stay")
+        };
+        return match count {
+            None | Some(0) => "None of your tasks has a date that could be moved. I changed nothing.".into(),
+            Some(1) => format!("Okay, your one task with a date {}, and {stay} as before.", became(scene, called, 1)),
+            Some(count) => {
+                format!("Okay, the {count} tasks with a date {}, and {stay} as before.", became(scene, called, count))
+            }
+        };
+    }
     match (called.status(), count) {
         ("completed" | "deleted" | "already" | "updated", Some(0)) => {
             "There was nothing to do: no such tasks are on your list.".into()

@@ -196,7 +196,23 @@ pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
             *part = capitalised(rest);
         }
     }
+    if answered.iter().any(|called| called.status() == "added" && called.task().is_some_and(|task| repeats(task.title)))
+    {
+        parts.push("I can't repeat tasks, so it is kept once.".into());
+    }
     if parts.is_empty() { "Sorry, that did not work. Please try again.".into() } else { parts.join(" ") }
+}
+
+/// "Put the bins out every Monday".
+fn repeats(title: &str) -> bool {
+    const EACH: &str = "day morning afternoon evening night week weekend weekday month year monday tuesday wednesday thursday friday \
+        saturday sunday other second";
+    let lower = title.to_lowercase();
+    let words: Vec<&str> = lower.split(' ').collect();
+    words.windows(2).any(|pair| {
+        matches!(pair[0], "every" | "each")
+            && EACH.split_ascii_whitespace().any(|each| each == pair[1].trim_end_matches(','))
+    })
 }
 
 fn group(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {

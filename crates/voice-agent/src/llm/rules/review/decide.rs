@@ -91,6 +91,30 @@ const STOP: &[&str] = &[
     "stop",
     "stop it",
     "stop the review",
+    "stop reviewing",
+    "stop reviewing now",
+    "stop going through them",
+    "stop this",
+    "stop now",
+    "let's leave it there",
+    "let's leave it at that",
+    "leave it there",
+    "i'll stop here",
+    "that's it for now",
+    "that's all for now",
+    "that's enough reviewing",
+    "no more reviewing",
+    "end it here",
+    "stop please",
+    "please stop",
+    "can we stop",
+    "can we stop here",
+    "out",
+    "get me out",
+    "get me out of here",
+    "i want out",
+    "back to the list",
+    "back to my list",
     "that's all",
     "that's it",
     "i'm done",
@@ -205,7 +229,8 @@ pub(super) fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decis
         arguments.insert(name.to_owned(), value);
         arguments
     };
-    if KEEP.contains(&text) {
+    let led = without_lead(text);
+    if KEEP.contains(&text) || KEEP.contains(&led) {
         return Decision::Keep;
     }
     // "Stop, that'll do": twice the same.
@@ -216,10 +241,13 @@ pub(super) fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decis
         .filter(|part| !matches!(part.as_str(), "okay" | "ok" | "please"))
         .map(|part| part.trim_start_matches("okay ").trim_start_matches("ok ").to_owned())
         .collect();
-    if STOP.contains(&text) || !parts.is_empty() && parts.iter().all(|part| STOP.contains(&part.as_str())) {
+    if STOP.contains(&text)
+        || STOP.contains(&led)
+        || !parts.is_empty() && parts.iter().all(|part| STOP.contains(&part.as_str()))
+    {
         return Decision::Stop;
     }
-    if DONE.contains(&text) {
+    if DONE.contains(&text) || DONE.contains(&led) {
         return Decision::Call("complete_task", key());
     }
     let needless = [
@@ -258,6 +286,19 @@ pub(super) fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decis
         return Decision::Call("set_priority", with("priority", priority.as_str().into()));
     }
     about_it(&understood(scene, user), key)
+}
+
+/// Without what only leads to an answer: "fine, keep it".
+fn without_lead(text: &str) -> &str {
+    const LEADS: [&str; 15] = [
+        "fine", "okay", "ok", "well", "yes", "yeah", "just", "oh", "right", "alright", "um", "hmm", "good", "please",
+        "now",
+    ];
+    let mut rest = text;
+    while let Some((_, tail)) = rest.split_once(' ').filter(|(first, _)| LEADS.contains(first)) {
+        rest = tail;
+    }
+    rest
 }
 
 /// Commands about "it" mean the task that was asked about.

@@ -1,0 +1,182 @@
+//! What words tell of a task: what became of it, a day, or how much it matters.
+
+use super::super::act::Scene;
+use super::super::dates::{self, Due};
+use super::super::dialogue;
+use super::super::lexicon;
+use super::super::parse::{Priority, Target};
+use super::mentioned;
+
+/// What is told of a task.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Told {
+    Done,
+    Open,
+    Gone,
+    Due(Due),
+    Priority(Priority),
+}
+
+/// What says that a task is open again.
+const OPEN: &str = "open again|reopen|not done|isn't done|aren't done|wasn't done|not finished|isn't finished|wasn't finished|untick|\
+    uncheck|unmark|still to do|still open|not yet done|active again|back on my list|back on the list|haven't done|haven't finished|\
+    didn't do|didn't finish|not actually done|never did|not complete|isn't complete|back open";
+/// What says that it is not wanted any more.
+const UNWANTED: &str = "won't bother|shan't bother|not bother|not bothering|don't bother|no longer need|don't need|not needed|no need|\
+    not doing|isn't happening|not happening|called off|cancelled|canceled|get rid of|forget about|no point|gave up on|giving up on|\
+    not going ahead|lose the|don't want|changed my mind about|off the table|fell through|not gonna do|not going to do";
+/// What says that it is done.
+const DONE: &str = "done|finished|completed|sorted|seen to|taken care of|dealt with|handled|out of the way|in the bag|all set|\
+    wrapped up|off my plate|accomplished|ticked off|crossed off|squared away|over and done with|a done deal";
+/// What says that something is only to come, or not wholly done.
+const AHEAD: &str = "will|i'll|we'll|he'll|she'll|they'll|need|needs|should|must|want|wants|gonna|going|can|could|would|when|before|after|\
+    until|almost|nearly|half|soon|let|let's|get|be|try|trying";
+/// What says that nothing is told, but thought of.
+const THOUGHT: &str = "if|unless|wish|hope|hoping|wonder|wondering|might|maybe|perhaps|whether";
+const LOW: &str = "can wait|could wait|no rush|no hurry|not urgent|isn't urgent|not important|isn't important|not that important|\
+    not so important|not a priority|least important|low priority|not in a hurry|isn't a priority|no longer urgent|no longer important";
+const HIGH: &str = "most important|top priority|high priority|comes first|super important|really important|very important|important one|\
+    urgent|asap|pressing|critical|crucial|matters most|priority one|number one|can't wait|highest priority|the priority|my priority";
+
+/// Whether one of the phrases is among the words.
+fn says(words: &[&str], phrases: &str) -> bool {
+    let text = format!(" {} ", words.join(" "));
+    phrases.split('|').any(|phrase| text.contains(&format!(" {phrase} ")))
+}
+
+/// What the words tell.
+pub(super) fn told(scene: &Scene<'_>, words: &[&str]) -> Vec<Told> {
+    if says(words, THOUGHT) {
+        return Vec::new();
+    }
+    if let Some(told) = became(scene, words) {
+        return vec![told];
+    }
+    let day = day(scene, words).map(Told::Due);
+    day.into_iter().chain(priority(words).map(Told::Priority)).collect()
+}
+
+/// What became of the task: done, open again, or not wanted any more.
+fn became(scene: &Scene<'_>, words: &[&str]) -> Option<Told> {
+    if says(words, OPEN) {
+        return Some(Told::Open);
+    }
+    if says(words, UNWANTED) || deletes(words) {
+        return Some(Told::Gone);
+    }
+    let denied =
+        |word: &&str| word.ends_with("n't") || matches!(*word, "not" | "never" | "yet" | "no" | "without" | "nobody");
+    if words.iter().any(denied) {
+        return None;
+    }
+    let ahead = says(words, AHEAD);
+    (crosses_off(words) || !ahead && (says(words, DONE) || did(scene, words))).then_some(Told::Done)
+}
+
+/// "Cross … off", "mark … done".
+fn crosses_off(words: &[&str]) -> bool {
+    let verb = words.iter().position(|word| matches!(*word, "cross" | "tick" | "check" | "strike" | "mark"));
+    let ends = |word: &&str| matches!(*word, "off" | "out" | "done" | "complete" | "completed" | "finished");
+    verb.is_some_and(|at| words[at + 1..].iter().any(|word| ends(&word)))
+}
+
+/// "Can you just bin the scarf": a verb that deletes, behind words that only lead to it, and no "don't".
+fn deletes(words: &[&str]) -> bool {
+    const LEADS: &str = "please just can could you we let's i i'd like to want then do go ahead and also now yes ok okay think should \
+        better rather as well i'll will oh right best";
+    let verb = |word: &&str| {
+        matches!(
+            *word,
+            "delete" | "remove" | "erase" | "bin" | "scrap" | "ditch" | "drop" | "axe" | "trash" | "scratch"
+        )
+    };
+    let leads = |word: &&str| LEADS.split_ascii_whitespace().any(|lead| lead == *word);
+    words.iter().position(|word| verb(&word)).is_some_and(|at| at <= 5 && words[..at].iter().all(|word| leads(&word)))
+}
+
+/// Whether somebody did what a task on the list asks for: "I rang mum by the way", "the lab's been rung".
+fn did(scene: &Scene<'_>, words: &[&str]) -> bool {
+    const CALLED: &[&str] = &["call", "phone", "ring", "speak", "talk", "contact"];
+    const BOUGHT: &[&str] = &["buy", "get", "pick", "order", "collect", "fetch", "purchase"];
+    const SENT: &[&str] = &["send", "email", "mail", "post", "write", "message", "text"];
+    const WHO: &str =
+        "i i've we we've he she they he's she's they've already just finally also been is are was were got";
+    let found = mentioned(scene, words);
+    let [Target::Title(title)] = found.as_slice() else { return false };
+    let lower = title.to_lowercase();
+    let verb = lower.split(' ').next().unwrap_or_default();
+    let alike = |told: &str| {
+        let both = |kind: &[&str]| kind.contains(&told) && kind.contains(&verb);
+        told == verb || told == "do" || told == "finish" || both(CALLED) || both(BOUGHT) || both(SENT)
+    };
+    (0..words.len()).any(|at| {
+        let who = at == 0 || WHO.split_ascii_whitespace().any(|who| who == words[at - 1]);
+        lexicon::present_of(words[at]).is_some_and(|told| who && alike(&told))
+    })
+}
+
+/// The day that is told, without one that is denied: "it isn't Thursday, it's Wednesday".
+fn day(scene: &Scene<'_>, words: &[&str]) -> Option<Due> {
+    let now = scene.known().now;
+    // What happened on a day says nothing of when it is due.
+    let better = words.windows(2).any(|pair| pair == ["had", "better"]);
+    let past = words.iter().any(|word| {
+        matches!(*word, "was" | "were" | "did" | "yesterday" | "since" | "ago")
+            || *word == "had" && !better
+            || word.ends_with("ed") && *word != "need"
+    });
+    if past && !words.iter().any(|word| matches!(*word, "moved" | "pushed" | "postponed" | "rescheduled" | "supposed"))
+    {
+        return None;
+    }
+    if let Some(later) = weekday_after(scene, words) {
+        return Some(later);
+    }
+    let mut found = None;
+    let mut at = 0;
+    while at < words.len() {
+        match dates::find_leading(&words[at..], now).filter(|(length, _)| *length > 0) {
+            Some((length, due)) => {
+                let denied = at > 0 && (words[at - 1].ends_with("n't") || matches!(words[at - 1], "not" | "from"))
+                    || at > 1 && matches!(words[at - 1], "on" | "for") && matches!(words[at - 2], "not" | "isn't");
+                if !denied {
+                    found = Some(due);
+                }
+                at += length;
+            }
+            None => at += 1,
+        }
+    }
+    found
+}
+
+/// "The Monday after": after the day that the task has, which was spoken of last.
+fn weekday_after(scene: &Scene<'_>, words: &[&str]) -> Option<Due> {
+    let now = scene.known().now;
+    let at = words.windows(2).position(|pair| pair[1] == "after" && pair[0].ends_with("day"))?;
+    if words.get(at + 2).is_some_and(|word| *word != "instead" && *word != "then" && *word != "that") {
+        return None;
+    }
+    let mut due = dates::parse(&["on", words[at]], now)?;
+    let focus = dialogue::focus(scene.history());
+    let before = focus
+        .last()
+        .and_then(|task| task.due)
+        .and_then(|due| dates::due_date(due, now))
+        .map_or(now.date(), |due| due.date);
+    while due.date <= before {
+        due.date = due.date.checked_add(jiff::Span::new().days(7)).ok()?;
+    }
+    Some(due)
+}
+
+fn priority(words: &[&str]) -> Option<Priority> {
+    if says(words, LOW) {
+        return Some(Priority::Low);
+    }
+    let denied = words.iter().any(|word| matches!(*word, "not" | "isn't" | "no" | "aren't"));
+    if says(words, HIGH) && !denied {
+        return Some(Priority::High);
+    }
+    says(words, "normal priority|back to normal|medium priority").then_some(Priority::Normal)
+}

@@ -1,0 +1,169 @@
+//! What is typed: apostrophes that are left out, quotation marks of the other kind, and short forms.
+
+use jiff::ZonedDateTime;
+
+use super::super::dates;
+use super::{Word, norms};
+
+/// What is typed in a hurry, and what it stands for.
+pub(super) const SHORT: [(&str, &str); 61] = [
+    ("whats", "what's"),
+    ("whens", "when's"),
+    ("wheres", "where's"),
+    ("whos", "who's"),
+    ("hows", "how's"),
+    ("thats", "that's"),
+    ("theres", "there's"),
+    ("lets", "let's"),
+    ("isnt", "isn't"),
+    ("arent", "aren't"),
+    ("wasnt", "wasn't"),
+    ("werent", "weren't"),
+    ("dont", "don't"),
+    ("doesnt", "doesn't"),
+    ("didnt", "didn't"),
+    ("havent", "haven't"),
+    ("hasnt", "hasn't"),
+    ("hadnt", "hadn't"),
+    ("cant", "can't"),
+    ("couldnt", "couldn't"),
+    ("wont", "won't"),
+    ("wouldnt", "wouldn't"),
+    ("shouldnt", "shouldn't"),
+    ("im", "i'm"),
+    ("ive", "i've"),
+    ("youre", "you're"),
+    ("youve", "you've"),
+    ("theyre", "they're"),
+    ("weve", "we've"),
+    ("shes", "she's"),
+    ("hes", "he's"),
+    ("pls", "please"),
+    ("plz", "please"),
+    ("plse", "please"),
+    ("thx", "thanks"),
+    ("thanx", "thanks"),
+    ("ty", "thanks"),
+    ("u", "you"),
+    ("ur", "your"),
+    ("prio", "priority"),
+    ("tmr", "tomorrow"),
+    ("tmrw", "tomorrow"),
+    ("tmw", "tomorrow"),
+    ("tomo", "tomorrow"),
+    ("tomoz", "tomorrow"),
+    ("2moro", "tomorrow"),
+    ("2morrow", "tomorrow"),
+    ("tomorow", "tomorrow"),
+    ("tommorow", "tomorrow"),
+    ("tommorrow", "tomorrow"),
+    ("tomorro", "tomorrow"),
+    ("tomorrw", "tomorrow"),
+    ("tonite", "tonight"),
+    ("2nite", "tonight"),
+    ("2day", "today"),
+    ("wensday", "wednesday"),
+    ("wednsday", "wednesday"),
+    ("wednesdsy", "wednesday"),
+    ("thurday", "thursday"),
+    ("firday", "friday"),
+    ("saterday", "saturday"),
+];
+
+/// What stands between single quotation marks, between double ones: "change 'Write tests' to …".
+pub(super) fn double_quotes(text: &str) -> String {
+    let opens = |before: Option<char>| before.is_none_or(char::is_whitespace);
+    let closes = |after: Option<char>| {
+        after.is_none_or(|next| next.is_whitespace() || matches!(next, '.' | ',' | '!' | '?' | ';' | ':'))
+    };
+    let letters: Vec<char> = text.chars().collect();
+    let mut quoted = letters.clone();
+    let at = |index: usize| letters.get(index).copied();
+    let mut open = None;
+    for index in 0..letters.len() {
+        if !matches!(letters[index], '\'' | '‘' | '’') {
+            continue;
+        }
+        match open {
+            None if opens(index.checked_sub(1).and_then(at)) && at(index + 1).is_some_and(char::is_alphanumeric) => {
+                open = Some(index)
+            }
+            // "'tis the neighbours' tree" has no pair that is meant as one.
+            Some(first)
+                if closes(at(index + 1))
+                    && at(index - 1).is_some_and(char::is_alphanumeric)
+                    && letters[index - 1] != 's' =>
+            {
+                (quoted[first], quoted[index]) = ('"', '"');
+                open = None;
+            }
+            Some(first) if closes(at(index + 1)) && letters[first] == letters[index] => {
+                (quoted[first], quoted[index]) = ('"', '"');
+                open = None;
+            }
+            _ => {}
+        }
+    }
+    quoted.into_iter().collect()
+}
+
+/// "Its Wednesday", "its not done" is "it's"; "its due date" is not.
+pub(super) fn apostrophes(words: &mut [Word], now: &ZonedDateTime) {
+    for at in 0..words.len().saturating_sub(1) {
+        if words[at].norm != "its" || words[at].quoted {
+            continue;
+        }
+        let next = norms(&words[at + 1..]);
+        let tells = matches!(
+            next[0],
+            "done"
+                | "finished"
+                | "not"
+                | "a"
+                | "at"
+                | "on"
+                | "for"
+                | "in"
+                | "by"
+                | "urgent"
+                | "important"
+                | "now"
+                | "really"
+                | "very"
+                | "already"
+                | "too"
+                | "been"
+                | "the"
+                | "called"
+                | "all"
+                | "so"
+                | "no"
+                | "open"
+                | "sorted"
+                | "cancelled"
+        ) || next != ["due", "date"] && dates::find_leading(&next, now).is_some();
+        if tells {
+            words[at].norm = "it's".into();
+        }
+    }
+    // "Two days before" is a number, and no "to" misheard.
+    for at in 0..words.len().saturating_sub(1) {
+        if words[at].norm == "two"
+            && matches!(words[at + 1].norm.as_str(), "days" | "weeks" | "hours" | "months" | "minutes")
+        {
+            words[at].norm = "2".into();
+        }
+    }
+}
+
+/// "Email the bank, yes email them": said again to be sure.
+pub(super) fn without_assurance(words: &mut Vec<Word>) {
+    let yes = |at: &usize| words[*at].norm == "yes" && words[at - 1].pauses() && !words[*at].quoted;
+    let Some(at) = (1..words.len()).rev().find(yes) else { return };
+    let small =
+        |word: &str| matches!(word, "it" | "them" | "that" | "the" | "a" | "him" | "her" | "please" | "my" | "exactly");
+    let said_before = |word: &Word| small(&word.norm) || words[..at].iter().any(|said| said.norm == word.norm);
+    if at + 1 < words.len() && at > 1 && words[at + 1..].iter().all(said_before) {
+        words.truncate(at);
+    }
+}

@@ -1,0 +1,106 @@
+//! From what was said to what is done: the plain reading first, then simpler ways to say the same, then the gist of it.
+
+use super::Answer;
+use super::act::{Scene, carry_out_all, targets_of};
+use super::answer::resolve;
+use super::context;
+use super::dates;
+use super::dialogue;
+use super::gist;
+use super::normalise::{Utterance, norms};
+use super::parse::{self, Intent, Missing, Talk, Target};
+use super::simpler;
+
+/// The answer to what the caller has just said.
+pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
+    let (utterance, intents) = scene.understand(user);
+    let intents = in_its_half(scene, &utterance, resolve(scene, &utterance, intents));
+    if let Some(done) = done_with_the_one(scene, &utterance, &intents) {
+        return carry_out_all(scene, &utterance, &[done]);
+    }
+    if is_lost(&intents) {
+        let ways = simpler::ways(&utterance, scene.titles).into_iter();
+        let resolved = |way: &Utterance| resolve(scene, way, parse::parse(way, scene.known()));
+        let understood = ways.map(|way| (resolved(&way), way)).find(|(intents, _)| is_clear(intents));
+        if let Some((intents, way)) = understood {
+            return carry_out_all(scene, &way, &intents);
+        }
+        if let Some(intents) = context::dropped(scene, &utterance) {
+            return carry_out_all(scene, &utterance, &intents);
+        }
+        if let Some(intents) = gist::read(scene, &utterance) {
+            return carry_out_all(scene, &utterance, &intents);
+        }
+    }
+    if names_nothing(scene, &intents) {
+        // "lol ok what's due this week": rather a question than a task of that name.
+        let surer = |intents: &[Intent]| {
+            is_clear(intents)
+                && !names_nothing(scene, intents)
+                && !matches!(intents, [Intent::Add(_) | Intent::Offer(_), ..])
+        };
+        let ways = simpler::ways(&utterance, scene.titles).into_iter();
+        let resolved = |way: &Utterance| resolve(scene, way, parse::parse(way, scene.known()));
+        if let Some((intents, way)) = ways.map(|way| (resolved(&way), way)).find(|(intents, _)| surer(intents)) {
+            return carry_out_all(scene, &way, &intents);
+        }
+        if let Some(surer) = gist::read(scene, &utterance).filter(|_| gist::explains(scene, &utterance)) {
+            return carry_out_all(scene, &utterance, &surer);
+        }
+    }
+    carry_out_all(scene, &utterance, &intents)
+}
+
+/// "Actually 6:45" of what is at seven in the morning is in the morning, too.
+fn in_its_half(scene: &Scene<'_>, utterance: &Utterance, mut intents: Vec<Intent>) -> Vec<Intent> {
+    let said = |word: &str| {
+        matches!(word, "pm" | "afternoon" | "evening" | "tonight" | "night")
+            || word.ends_with("pm")
+            || word.starts_with(['1', '2'])
+    };
+    let focus = dialogue::focus(scene.history());
+    let [Intent::SetDue(Target::It, Some(due))] = intents.as_mut_slice() else { return intents };
+    let (Some(time), [task]) = (due.time, focus.as_slice()) else { return intents };
+    let before = task.due.and_then(|due| dates::due_date(due, &scene.request.now)).and_then(|due| due.time);
+    let Some(before) = before.filter(|_| !due.day_said && (13..=18).contains(&time.hour())) else { return intents };
+    let apart = (time.hour() - 12 - before.hour()).abs();
+    if before.hour() < 12 && apart <= 2 && !norms(&utterance.words).into_iter().any(said) {
+        due.time = Some(time.wrapping_sub(jiff::Span::new().hours(12)));
+    }
+    intents
+}
+
+/// "Done", where exactly one open task was spoken of just now.
+fn done_with_the_one(scene: &Scene<'_>, utterance: &Utterance, intents: &[Intent]) -> Option<Intent> {
+    let [Intent::Incomplete(Missing::Title, inner)] = intents else { return None };
+    let last = scene.history().last().filter(|turn| !turn.calls.is_empty())?;
+    let focus = dialogue::focus(std::slice::from_ref(last));
+    let open = matches!(focus.as_slice(), [task] if !task.done);
+    let asked = last.calls.iter().all(|called| called.call.name == "list_tasks");
+    (matches!(**inner, Intent::Complete(_)) && utterance.words.len() <= 2 && open && asked)
+        .then(|| Intent::Complete(vec![Target::It]))
+}
+
+/// Whether the one command is about a task that no title is like, though nothing tells us that it was to be new.
+fn names_nothing(scene: &Scene<'_>, intents: &[Intent]) -> bool {
+    let [intent] = intents else { return false };
+    let unknown = |target: &Target| match target {
+        Target::Title(title) => {
+            let lower = title.to_lowercase();
+            scene.titles.named(&lower.split(' ').collect::<Vec<_>>()).is_none()
+        }
+        _ => false,
+    };
+    !matches!(intent, Intent::Rename(..) | Intent::Reopen(_)) && targets_of(intent).iter().any(unknown)
+}
+
+/// Whether nothing was understood.
+pub(crate) fn is_lost(intents: &[Intent]) -> bool {
+    let lost = |intent: &Intent| matches!(intent, Intent::Unknown | Intent::Talk(Talk::OffTopic) | Intent::Missed(_));
+    intents.iter().all(lost)
+}
+
+/// Whether the words of a simpler sentence are clear enough to act on them.
+pub(crate) fn is_clear(intents: &[Intent]) -> bool {
+    !is_lost(intents) && !matches!(intents, [Intent::Hesitation | Intent::Incomplete(..) | Intent::Goodbye])
+}
