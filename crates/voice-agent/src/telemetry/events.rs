@@ -269,7 +269,15 @@ impl Events {
                 let (from, step, ceiling) = (from.as_str(), to.as_str(), ceiling.as_str());
                 let labels = ByStep { step: step.to_owned(), ceiling: ceiling.to_owned() };
                 self.metrics.cost_steps.get_or_create(&labels).inc();
-                warn!(session, from, step, ceiling, call_usd = %call, day_usd = %day, "the call saves money");
+                warn!(
+                    session,
+                    from,
+                    step,
+                    ceiling,
+                    call_usd = call.as_usd(),
+                    day_usd = day.as_usd(),
+                    "the call saves money"
+                );
             }
             Observation::FellBackToText { stage } => {
                 self.metrics.text_fallbacks.get_or_create(&labels.by_channel()).inc();
