@@ -59,10 +59,10 @@ impl Heard {
         if self.known.len() > REMEMBERED {
             self.known.pop_first();
         }
-        let ours = |(of, rung): &(UtteranceId, RungId), audio_ms: &mut u64| {
+        let ours = |(of, rung): &(UtteranceId, RungId), audio_ms: &u64| {
             (*of == utterance).then_some((*rung, *audio_ms, whose != Some(*rung)))
         };
-        let bill = self.unbooked.iter_mut().filter_map(|(key, audio_ms)| ours(key, audio_ms)).collect();
+        let bill = self.unbooked.iter().filter_map(|(key, audio_ms)| ours(key, audio_ms)).collect();
         self.unbooked.retain(|(of, _), _| *of != utterance);
         bill
     }

@@ -273,7 +273,7 @@ async fn when_no_recogniser_is_left_in_mid_call_the_caller_is_texted_too() {
     let house = House::start(&home).await;
     let mut caller = house.call("CA1", ANA).await;
     caller.hears("disable recording", &[]).await.unwrap();
-    caller.hears("no tasks", &microphone("what are my tasks")).await.unwrap();
+    caller.hears("dentist", &microphone("add call the dentist")).await.unwrap();
     house.providers.fault("stt=503@connect".parse().unwrap()).unwrap();
     house.providers.cut(Provider::Deepgram);
     caller.hears("I couldn't hear that", &microphone("what are my tasks")).await.unwrap();
