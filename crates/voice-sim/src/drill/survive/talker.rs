@@ -24,7 +24,7 @@ const REQUEST: Duration = Duration::from_secs(5);
 /// How long the page waits before it comes back: before the first try, before the second…
 const BACKOFF_MS: [u64; 6] = [250, 500, 1_000, 2_000, 4_000, 5_000];
 /// A connection that lasted so long was a good one: the backoff begins anew.
-const GOOD: Duration = Duration::from_secs(10);
+const GOOD: Duration = Duration::from_secs(3);
 /// Close codes after which the page comes back at once: the server goes away, or the call has moved.
 const AT_ONCE: [u16; 2] = [1001, 4007];
 /// Close codes after which the page does not come back.
