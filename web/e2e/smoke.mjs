@@ -125,7 +125,7 @@ async function runCheck(browser, name, check) {
     await check(page, mock);
     if (faults.length > 0) throw new Error(faults.join(" | "));
   } catch (error) {
-    throw new Error(`${name}: ${error.message}\n        the page was in ${await stateOf(page)}`);
+    throw new Error(`${name}: ${error.message}\n        the page was in ${await stateOf(context.pages().at(-1))}`);
   } finally {
     await context.close();
     await mock.close();

@@ -2,7 +2,7 @@
 
 use voice_sim::{KillPoint, Killing, Kills, Seen, Sights, run_seed, trace_seed};
 
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 2_000;
 
 #[test]
 fn the_first_seeds_are_clean_and_the_simulator_is_not_blind() {

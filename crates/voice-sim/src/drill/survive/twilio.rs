@@ -138,9 +138,9 @@ mod tests {
             Twilio { keys, client: reqwest::Client::new(), address, call: String::new(), number: String::new() };
         let form = [
             ("CallSid", "CA1234567890ABCDE"),
-            ("Caller", "+14158675310"),
+            ("Caller", "+14158675309"),
             ("Digits", "1234"),
-            ("From", "+14158675310"),
+            ("From", "+14158675309"),
             ("To", "+18005551212"),
         ];
         let url = "https://mycompany.com/myapp.php?foo=1&bar=2";
