@@ -59,12 +59,8 @@ impl Heard {
         if self.known.len() > REMEMBERED {
             self.known.pop_first();
         }
-        let ours = |(of, rung): &(UtteranceId, RungId), audio_ms: &u64| {
-            (*of == utterance).then_some((*rung, *audio_ms, whose != Some(*rung)))
-        };
-        let bill = self.unbooked.iter().filter_map(|(key, audio_ms)| ours(key, audio_ms)).collect();
-        self.unbooked.retain(|(of, _), _| *of != utterance);
-        bill
+        let ours = self.unbooked.extract_if(.., |(of, _), _| *of == utterance);
+        ours.map(|((_, rung), audio_ms)| (rung, audio_ms, whose != Some(rung))).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::{PauseCause, Timeline};
 
 use super::overlap::Overlap;
-use super::reply::{Promise, Reply, Request};
+use super::reply::{Reply, Request, WordsAhead};
 use super::rival::Broken;
 use super::tools::failed_output;
 use super::{Session, cut};
@@ -165,7 +165,7 @@ impl Session {
             return;
         }
         reply.requests_made += u32::from(!again);
-        reply.promises.clear();
+        reply.words_ahead.clear();
         tried.push(rung);
         let Some(id) = self.ask_llm(rung, broken.as_ref().map(|broken| broken.said.as_str())) else { return };
         self.ladder.note_asked(Stage::Llm);
@@ -275,7 +275,7 @@ impl Session {
         reply.calls_made += 1;
         let call = ToolCall { id: next, name, arguments };
         let refused = reply.calls_made > max_calls;
-        reply.promises.push(Promise { call: next, words: words.filter(|_| !refused), done: false });
+        reply.words_ahead.push(WordsAhead { call: next, words: words.filter(|_| !refused), done: false });
         if let Some(request) = &mut reply.request {
             // A goodbye that was already said needs no further words.
             request.wants_outputs |= call.name != agents::END_CALL_TOOL || request.text.trim().is_empty();
@@ -323,7 +323,7 @@ impl Session {
         if request.wants_outputs {
             if !request.text.trim().is_empty() {
                 // It went on to speak after its calls: what it says next depends on that.
-                reply.promises.clear();
+                reply.words_ahead.clear();
             }
             let piece = reply.chunker.flush();
             reply.draft.extend(

@@ -53,7 +53,7 @@ pub(super) struct Request {
 
 /// What is to be said when a tool call has done what it asks for, so that the model need not be asked again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Promise {
+pub(super) struct WordsAhead {
     pub(super) call: ToolCallId,
     /// The model's own words; none when it wants to hear what the tool answers.
     pub(super) words: Option<String>,
@@ -117,7 +117,7 @@ pub(super) struct Reply {
     pub(super) waiting_calls: VecDeque<(ToolCall, u32)>,
     pub(super) running: Option<RunningTool>,
     /// Of each tool call of the last request.
-    pub(super) promises: Vec<Promise>,
+    pub(super) words_ahead: Vec<WordsAhead>,
     /// Computed, and not yet in the store.
     pub(super) staged: Vec<ToolCallId>,
     /// Something it did is in the store, or on its way there.
@@ -188,7 +188,7 @@ impl Reply {
             draft: Vec::new(),
             waiting_calls: VecDeque::new(),
             running: None,
-            promises: Vec::new(),
+            words_ahead: Vec::new(),
             staged: Vec::new(),
             changed: false,
             kept: false,

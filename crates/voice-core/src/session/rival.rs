@@ -282,7 +282,7 @@ impl Session {
         let Some(reply) = &mut self.reply else { return };
         reply.chunker.clear();
         if reply.was_told_of(request.after_call) {
-            reply.promises.clear();
+            reply.words_ahead.clear();
             let text = request.text.trim().to_owned();
             reply.draft.push(ChatItem::Assistant { text, interrupted: true });
         } else {

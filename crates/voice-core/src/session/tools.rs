@@ -59,7 +59,7 @@ impl Session {
         if !through || reply.text_done {
             return;
         }
-        match reply.promised_words() {
+        match reply.agreed_words() {
             Some(words) => {
                 let room =
                     self.config.max_reply_chars.saturating_sub(self.reply.as_ref().map_or(0, |reply| reply.chars));
@@ -101,8 +101,8 @@ impl Session {
         if let Some(timeline) = &mut reply.timeline {
             timeline.advance(now_ms, PauseCause::Tool);
         }
-        if let Some(promise) = reply.promises.iter_mut().find(|promise| promise.call == output.id) {
-            promise.done = mutates && !output.is_error;
+        if let Some(ahead) = reply.words_ahead.iter_mut().find(|ahead| ahead.call == output.id) {
+            ahead.done = mutates && !output.is_error;
         }
         if mutates {
             reply.staged.push(output.id);
@@ -148,7 +148,7 @@ impl Session {
         if let Some(reply) = &mut self.reply {
             reply.chunker.clear();
             reply.text_done = false;
-            reply.promises.clear();
+            reply.words_ahead.clear();
             reply.end_call = None;
             reply.draft.retain(|item| !matches!(item, ChatItem::Assistant { .. }));
         }
@@ -191,9 +191,9 @@ impl Session {
 
 impl Reply {
     /// What the model wants said, when every one of its calls has done what it asks for.
-    fn promised_words(&self) -> Option<String> {
-        let kept = !self.promises.is_empty() && self.promises.iter().all(|promise| promise.done);
-        let words = self.promises.iter().map(|promise| promise.words.as_deref());
+    fn agreed_words(&self) -> Option<String> {
+        let kept = !self.words_ahead.is_empty() && self.words_ahead.iter().all(|ahead| ahead.done);
+        let words = self.words_ahead.iter().map(|ahead| ahead.words.as_deref());
         let words: Vec<&str> = words.filter(|_| kept).collect::<Option<_>>()?;
         Some(words.join(" ")).filter(|words| !words.is_empty())
     }

@@ -158,14 +158,20 @@ async fn a_call_goes_on(
     eventually("what was promised is kept", is_kept).await;
 }
 
-#[tokio::test]
-async fn a_redis_that_is_full_or_read_only_ends_no_call_and_loses_nothing() {
-    let Some((redis, home)) = house().await else { return };
+/// A server with a caller who is listened to and has one task.
+async fn in_a_call(home: &Home) -> (Process, Session, Phone) {
     let server = home.start().await;
     let ada = server.user("ada").await;
     let mut phone = Phone::call(&server, &ada).await;
     phone.until_greeted().await;
     server.reply(&ada, "Add a task to buy milk").await;
+    (server, ada, phone)
+}
+
+#[tokio::test]
+async fn a_redis_that_is_full_or_read_only_ends_no_call_and_loses_nothing() {
+    let Some((redis, home)) = house().await else { return };
+    let (server, ada, mut phone) = in_a_call(&home).await;
     for (trouble, relief, task) in [
         ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "water the plants"),
         ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "call the bank"),
@@ -180,11 +186,7 @@ async fn a_redis_that_is_full_or_read_only_ends_no_call_and_loses_nothing() {
 #[tokio::test]
 async fn a_redis_that_is_slow_ends_no_call_and_what_was_promised_is_kept_once() {
     let Some((redis, home)) = house().await else { return };
-    let server = home.start().await;
-    let ada = server.user("ada").await;
-    let mut phone = Phone::call(&server, &ada).await;
-    phone.until_greeted().await;
-    server.reply(&ada, "Add a task to buy milk").await;
+    let (server, ada, mut phone) = in_a_call(&home).await;
     // It takes connections and requests, and answers nothing.
     redis.signal("STOP");
     let said = server.reply(&ada, "Add a task to water the plants").await;
