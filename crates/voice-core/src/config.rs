@@ -235,6 +235,8 @@ impl CoreConfig {
             ("failover.min_hedge_ms", failover.min_hedge_ms, 20),
             ("failover.max_hedge_ms", failover.max_hedge_ms, failover.min_hedge_ms),
             ("failover.llm_gap_ms", failover.llm_gap_ms, 20),
+            ("failover.min_gap_ms", failover.min_gap_ms, 20),
+            ("failover.max_gap_ms", failover.max_gap_ms, failover.min_gap_ms),
             ("failover.tts_gap_ms", failover.tts_gap_ms, 20),
             ("failover.stt_lag_ms", failover.stt_lag_ms, 200),
             ("failover.blip_ms", failover.blip_ms, 0),

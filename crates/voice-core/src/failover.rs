@@ -88,8 +88,13 @@ pub struct FailoverConfig {
     pub min_hedge_ms: u64,
     /// No provider's habits, however slow, put a rival off for longer.
     pub max_hedge_ms: u64,
-    /// A language model whose stream stands still for so long, while nobody has anything to listen to, gets a rival.
+    /// A language model whose stream stands still for so long, while nobody has anything to listen to, gets a rival, until its own
+    /// habits are known.
     pub llm_gap_ms: u64,
+    /// No model's habits, however even, bring a rival sooner.
+    pub min_gap_ms: u64,
+    /// No model's habits, however uneven, put a rival off for longer.
+    pub max_gap_ms: u64,
     /// A voice that stands still for so long, with the audio that is left running out, is left for the next.
     pub tts_gap_ms: u64,
     /// A recogniser that streams, and shows nothing of what is being said for so long, gets a rival at once when the caller
@@ -121,6 +126,8 @@ impl Default for FailoverConfig {
             min_hedge_ms: 100,
             max_hedge_ms: 900,
             llm_gap_ms: 100,
+            min_gap_ms: 40,
+            max_gap_ms: 300,
             tts_gap_ms: 150,
             stt_lag_ms: 1_500,
             free_hedges: 4,

@@ -68,6 +68,10 @@ pub struct ProviderHealth {
     pub usable: bool,
     /// How long it may show nothing before the next is asked beside it, in milliseconds.
     pub hedge_ms: u64,
+    /// How long a language model's stream may stand still before the next is asked beside it, in milliseconds; none while its
+    /// habits are not known.
+    #[serde(default)]
+    pub gap_ms: Option<u64>,
 }
 
 /// Until when a word of a chunk sounds.

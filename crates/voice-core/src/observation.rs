@@ -43,6 +43,11 @@ pub enum AttemptResult {
         /// Milliseconds from the request to the first useful thing.
         after_ms: u64,
     },
+    /// Its answer is all there: how evenly it came.
+    Paced {
+        /// The longest wait between two tokens, in milliseconds.
+        gap_ms: u64,
+    },
     /// A rival that was asked later was quicker.
     Lost,
     /// It failed.

@@ -127,7 +127,8 @@ fn stray_input(dice: &mut Dice, id: u64) -> Input {
         17 => {
             let stage = dice.pick(&[Stage::Stt, Stage::Llm, Stage::Tts]);
             let (rung, usable, hedge_ms) = (any_rung(dice), dice.chance(500), dice.below(2_000));
-            Input::ProviderHealth(ProviderHealth { stage, rung, usable, hedge_ms })
+            let gap_ms = dice.chance(500).then(|| dice.below(2_000));
+            Input::ProviderHealth(ProviderHealth { stage, rung, usable, hedge_ms, gap_ms })
         }
         _ => Input::Disconnected { connection: ConnectionId(id.saturating_add(1_000)) },
     }

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { TaskFields } from "../session/api";
 import type { Task } from "../session/protocol";
 import type { TaskDesk } from "../session/task-desk";
@@ -19,7 +19,8 @@ export function TaskRow({ task, desk, changed, usable, onGone }: Props) {
   const [editing, setEditing] = useState(false);
   const editButton = useRef<HTMLButtonElement>(null);
   const wasEditing = useRef(false);
-  useEffect(() => {
+  // Before the next key is handled, here and in the editor: after painting, a quick Escape would meet a page without focus.
+  useLayoutEffect(() => {
     if (wasEditing.current && !editing) editButton.current?.focus();
     wasEditing.current = editing;
   }, [editing]);
@@ -106,7 +107,7 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
   const [priority, setPriority] = useState(task.priority);
   const field = useRef<HTMLInputElement>(null);
   const part = useRef<HTMLLIElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     field.current?.select();
     part.current?.scrollIntoView({ block: "nearest" });
   }, []);

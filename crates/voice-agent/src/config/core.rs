@@ -53,6 +53,8 @@ impl Failover {
             min_hedge_ms: self.min_hedge_ms,
             max_hedge_ms: self.max_hedge_ms,
             llm_gap_ms: self.llm_gap_ms,
+            min_gap_ms: self.min_gap_ms,
+            max_gap_ms: self.max_gap_ms,
             tts_gap_ms: self.tts_gap_ms,
             stt_lag_ms: self.stt_lag_ms,
             free_hedges: self.free_hedges,

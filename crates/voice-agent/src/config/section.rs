@@ -403,8 +403,12 @@ sections! {
         min_hedge_ms: u64 = FailoverConfig::default().min_hedge_ms,
         /// No provider's habits put a rival off for longer.
         max_hedge_ms: u64 = FailoverConfig::default().max_hedge_ms,
-        /// A model's stream that stands still for so long, while there is nothing to listen to.
+        /// A model's stream that stands still for so long, while there is nothing to listen to, until its habits are known.
         llm_gap_ms: u64 = FailoverConfig::default().llm_gap_ms,
+        /// No model's habits bring a rival sooner within a stream, in milliseconds.
+        min_gap_ms: u64 = FailoverConfig::default().min_gap_ms,
+        /// No model's habits put a rival off for longer within a stream, in milliseconds.
+        max_gap_ms: u64 = FailoverConfig::default().max_gap_ms,
         /// A voice that stands still for so long, while the audio runs out.
         tts_gap_ms: u64 = FailoverConfig::default().tts_gap_ms,
         /// A streaming recogniser that shows nothing for so long of what is being said.

@@ -331,8 +331,8 @@ impl Events {
 
     /// What sessions are told of a provider has changed.
     pub fn provider_health(&self, provider: &str, health: ProviderHealth) {
-        let ProviderHealth { stage, usable, hedge_ms, .. } = health;
-        info!(stage = stage.as_str(), provider, usable, hedge_ms, "a provider's health changed");
+        let ProviderHealth { stage, usable, hedge_ms, gap_ms, .. } = health;
+        info!(stage = stage.as_str(), provider, usable, hedge_ms, gap_ms, "a provider's health changed");
     }
 
     /// How all providers are.

@@ -13,9 +13,11 @@ const REMEMBERED: usize = 32;
 /// Fewer tell nothing of a provider's habits.
 const ENOUGH: usize = 8;
 /// A rival is asked for when a provider takes so much longer than 95 of 100 of its last answers, in per cent.
-const LONGER_PERCENT: u64 = 125;
+const LONGER_PERCENT: u64 = 115;
+/// Or when its stream stands still for so much longer than it did in 95 of 100 of them, in per cent.
+const LONGER_GAP_PERCENT: u64 = 200;
 /// Patience is told in steps of so much, in milliseconds.
-const STEP_MS: u64 = 25;
+const STEP_MS: u64 = 10;
 /// So many rivals that won in a row make a provider rest, though it never said that it failed.
 const MOST_LOST: u32 = 2;
 /// After so many answers a blip is forgotten.
@@ -42,6 +44,8 @@ struct RungHealth {
     reason: Option<ProviderErrorKind>,
     /// The times of its last answers in milliseconds, the oldest first.
     answered_ms: VecDeque<u64>,
+    /// The longest wait within each of its last streams in milliseconds, the oldest first.
+    gaps_ms: VecDeque<u64>,
 }
 
 /// How all of a process's providers are. Pure: told the time and what happened, it says who rests and whom to probe.
@@ -73,11 +77,9 @@ impl Health {
             AttemptResult::Answered { after_ms } => {
                 (health.failures, health.lost) = (0, 0);
                 health.answers = health.answers.saturating_add(1);
-                health.answered_ms.push_back(after_ms);
-                if health.answered_ms.len() > REMEMBERED {
-                    health.answered_ms.pop_front();
-                }
+                remember(&mut health.answered_ms, after_ms);
             }
+            AttemptResult::Paced { gap_ms } => remember(&mut health.gaps_ms, gap_ms),
             AttemptResult::Lost => {
                 health.lost += 1;
                 if health.lost >= MOST_LOST {
@@ -144,8 +146,8 @@ impl Health {
 
     fn change(&self, stage: Stage, rung: RungId) -> Option<ProviderHealth> {
         let health = self.stages.get(stage as usize)?.get(usize::from(rung.0))?;
-        let hedge_ms = health.hedge_ms(stage, &self.config);
-        Some(ProviderHealth { stage, rung, usable: health.rests_until_ms.is_none(), hedge_ms })
+        let (hedge_ms, gap_ms) = (health.hedge_ms(stage, &self.config), health.gap_ms(&self.config));
+        Some(ProviderHealth { stage, rung, usable: health.rests_until_ms.is_none(), hedge_ms, gap_ms })
     }
 
     fn rung_mut(&mut self, stage: Stage, rung: RungId) -> Option<&mut RungHealth> {
@@ -191,18 +193,37 @@ impl RungHealth {
 
     /// How long it may show nothing: by its habits, once they are known.
     fn hedge_ms(&self, stage: Stage, config: &FailoverConfig) -> u64 {
-        if self.answered_ms.len() < ENOUGH {
-            return config.hedge_ms(stage);
-        }
-        let mut sorted: Vec<u64> = self.answered_ms.iter().copied().collect();
-        sorted.sort_unstable();
-        // The nearest rank (at most the last): 95 of 100 were at least as quick.
-        let rank = (sorted.len() * 95).div_ceil(100).max(1) - 1;
-        let usual_ms = sorted.get(rank).copied().unwrap_or_default();
-        // In steps, so that not every answer is news for every session.
-        let longer_ms = (usual_ms * LONGER_PERCENT / 100).next_multiple_of(STEP_MS);
-        longer_ms.clamp(config.min_hedge_ms, config.max_hedge_ms.max(config.min_hedge_ms))
+        let longest_ms = config.max_hedge_ms.max(config.min_hedge_ms);
+        longer(&self.answered_ms, LONGER_PERCENT)
+            .map_or(config.hedge_ms(stage), |longer_ms| longer_ms.clamp(config.min_hedge_ms, longest_ms))
     }
+
+    /// How long its stream may stand still: by its habits, once they are known.
+    fn gap_ms(&self, config: &FailoverConfig) -> Option<u64> {
+        let longest_ms = config.max_gap_ms.max(config.min_gap_ms);
+        longer(&self.gaps_ms, LONGER_GAP_PERCENT).map(|longer_ms| longer_ms.clamp(config.min_gap_ms, longest_ms))
+    }
+}
+
+fn remember(times_ms: &mut VecDeque<u64>, time_ms: u64) {
+    times_ms.push_back(time_ms);
+    if times_ms.len() > REMEMBERED {
+        times_ms.pop_front();
+    }
+}
+
+/// What 95 of 100 of these times did not exceed, by so many per cent; nothing while there are too few of them.
+fn longer(times_ms: &VecDeque<u64>, percent: u64) -> Option<u64> {
+    if times_ms.len() < ENOUGH {
+        return None;
+    }
+    let mut sorted: Vec<u64> = times_ms.iter().copied().collect();
+    sorted.sort_unstable();
+    // The nearest rank (at most the last): 95 of 100 were at least as quick.
+    let rank = (sorted.len() * 95).div_ceil(100).max(1) - 1;
+    let usual_ms = sorted.get(rank).copied().unwrap_or_default();
+    // In steps, so that not every answer is news for every session.
+    Some((usual_ms * percent / 100).next_multiple_of(STEP_MS))
 }
 
 const STAGES: [Stage; 3] = [Stage::Stt, Stage::Llm, Stage::Tts];
@@ -335,7 +356,7 @@ mod tests {
             assert_eq!(health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 400 }), None);
         }
         let change = health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 400 });
-        assert_eq!(change.map(|change| change.hedge_ms), Some(500));
+        assert_eq!(change.map(|change| change.hedge_ms), Some(460));
         for _ in 0..REMEMBERED {
             health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 9_000 });
         }
@@ -344,6 +365,19 @@ mod tests {
             health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 20 });
         }
         assert_eq!(health.all().iter().find(|change| change.stage == LLM).map(|change| change.hedge_ms), Some(100));
+    }
+
+    #[test]
+    fn a_stream_may_stand_still_for_as_long_as_is_usual_with_it() {
+        let mut health = health();
+        let paced = |health: &mut Health, gap_ms| {
+            (0..REMEMBERED).for_each(|_| drop(health.report(0, LLM, FIRST, AttemptResult::Paced { gap_ms })));
+            health.all().into_iter().find(|change| change.stage == LLM).and_then(|change| change.gap_ms)
+        };
+        assert_eq!(health.report(0, LLM, FIRST, AttemptResult::Paced { gap_ms: 9 }), None, "one stream tells nothing");
+        assert_eq!(paced(&mut health, 10), Some(40), "not for less than the least");
+        assert_eq!(paced(&mut health, 62), Some(130));
+        assert_eq!(paced(&mut health, 900), Some(300), "nor for more than the most");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::agents;
 use crate::ceiling::CostStep;
 use crate::chat::{ChatContext, ChatItem, ToolCall};
 use crate::ids::{LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, TurnId};
-use crate::output::{Observation, Output};
+use crate::output::{AttemptResult, Observation, Output};
 use crate::phrases;
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::{PauseCause, Timeline};
@@ -179,6 +179,7 @@ impl Session {
             rung,
             asked_ms: now_ms,
             progress_ms: now_ms,
+            gap_ms: 0,
             started: false,
             rivals: Vec::new(),
             tried,
@@ -213,8 +214,9 @@ impl Session {
         self.win(id);
         let now_ms = self.now_ms;
         let request = self.reply.as_mut()?.request.as_mut().filter(|request| request.id == id)?;
-        request.progress_ms = now_ms;
+        let since_ms = now_ms - std::mem::replace(&mut request.progress_ms, now_ms);
         let first = !std::mem::replace(&mut request.started, true);
+        request.gap_ms = if first { 0 } else { request.gap_ms.max(since_ms) };
         let (rung, after_ms) = (request.rung, now_ms - request.asked_ms);
         if first {
             self.provider_answered(Stage::Llm, rung, after_ms);
@@ -311,9 +313,17 @@ impl Session {
         if self.is_empty_success(id) {
             self.handle_llm_failed(id, ProviderErrorKind::Protocol.into());
         } else if self.progress(id).is_some() {
+            self.note_pace();
             self.release_overlap();
             self.finish_request();
         }
+    }
+
+    /// An answer is all there: the process learns how evenly this model streams.
+    fn note_pace(&mut self) {
+        let Some(request) = self.reply.as_ref().and_then(|reply| reply.request.as_ref()) else { return };
+        let (rung, gap_ms) = (request.rung, request.gap_ms);
+        self.observe(Observation::Attempt { stage: Stage::Llm, rung, result: AttemptResult::Paced { gap_ms } });
     }
 
     /// Nothing more comes from the request that is under way.

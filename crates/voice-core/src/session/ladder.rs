@@ -19,6 +19,8 @@ struct RungState {
     /// It rests for the whole process.
     rests: bool,
     hedge_ms: u64,
+    /// How long its stream may stand still, once its habits are known.
+    gap_ms: Option<u64>,
 }
 
 /// One stage's providers.
@@ -38,8 +40,8 @@ pub(super) struct Ladder([StageState; 3]);
 impl Ladder {
     pub(super) fn new(config: &CoreConfig) -> Self {
         let stage = |stage: Stage| {
-            let rung =
-                RungState { usable: true, returns: false, rests: false, hedge_ms: config.failover.hedge_ms(stage) };
+            let hedge_ms = config.failover.hedge_ms(stage);
+            let rung = RungState { usable: true, returns: false, rests: false, hedge_ms, gap_ms: None };
             let count = config.chains.of(stage).len();
             StageState { rungs: vec![rung; count], order: (0..count).collect(), asked: 0, hedged: 0 }
         };
@@ -78,6 +80,12 @@ impl Ladder {
     /// How long this provider may show nothing before the next is asked beside it, in milliseconds.
     pub(super) fn hedge_ms(&self, stage: Stage, rung: RungId) -> u64 {
         self.stage(stage).rungs.get(usize::from(rung.0)).map_or(u64::MAX >> 8, |rung| rung.hedge_ms)
+    }
+
+    /// How long this model's stream may stand still before the next is asked beside it, in milliseconds.
+    pub(super) fn gap_ms(&self, rung: RungId, config: &FailoverConfig) -> u64 {
+        let known = self.stage(Stage::Llm).rungs.get(usize::from(rung.0)).and_then(|rung| rung.gap_ms);
+        known.unwrap_or(config.llm_gap_ms)
     }
 
     /// Whether the ceiling on doubled spend leaves room for one more rival.
@@ -127,9 +135,9 @@ impl Ladder {
 
     /// What the process knows of a provider. One that is well again waits for a turn's boundary.
     fn take(&mut self, health: ProviderHealth) {
-        let ProviderHealth { stage, rung, usable, hedge_ms } = health;
+        let ProviderHealth { stage, rung, usable, hedge_ms, gap_ms } = health;
         if let Some(state) = self.rung_mut(stage, rung) {
-            state.hedge_ms = hedge_ms;
+            (state.hedge_ms, state.gap_ms) = (hedge_ms, gap_ms);
             state.rests = !usable;
             state.usable &= usable;
             state.returns = usable && !state.usable;

@@ -32,6 +32,8 @@ pub(super) struct Request {
     pub(super) rung: RungId,
     pub(super) asked_ms: u64,
     pub(super) progress_ms: u64,
+    /// The longest wait between two signs of it since the first.
+    pub(super) gap_ms: u64,
     pub(super) started: bool,
     /// Who is asked the same, because this one shows nothing.
     pub(super) rivals: Vec<Rival>,

@@ -39,7 +39,7 @@ impl Session {
         if !request.started {
             return Some(request.asked_ms + self.ladder.hedge_ms(Stage::Llm, request.rung));
         }
-        Some(self.gap_due_ms(reply, request, self.config.failover.llm_gap_ms))
+        Some(self.gap_due_ms(reply, request, self.ladder.gap_ms(request.rung, &self.config.failover)))
     }
 
     /// When a stream that stands still has done so for too long: not while the caller still has enough to listen to.
@@ -60,7 +60,8 @@ impl Session {
         let others = self.ladder.next_usable(Stage::Llm, &request.tried).is_some() || !request.rivals.is_empty();
         if request.started {
             let last_ms = request.progress_ms + gap_ms;
-            let soon_ms = self.gap_due_ms(reply, request, GIVE_UP_AFTER * self.config.failover.llm_gap_ms);
+            let gap_due_ms = GIVE_UP_AFTER * self.ladder.gap_ms(request.rung, &self.config.failover);
+            let soon_ms = self.gap_due_ms(reply, request, gap_due_ms);
             let due_ms = if others { soon_ms.min(last_ms) } else { last_ms };
             Some((request.id, due_ms, ProviderErrorKind::Stalled))
         } else {
@@ -143,7 +144,7 @@ impl Session {
                 request.text.clear();
             }
             (request.id, request.rung, request.asked_ms) = (rival.id, rival.rung, rival.asked_ms);
-            (request.progress_ms, request.started, request.overlap) = (now_ms, false, overlap);
+            (request.progress_ms, request.gap_ms, request.started, request.overlap) = (now_ms, 0, false, overlap);
         }
         self.failed_over(Stage::Llm, from, to, reason);
     }

@@ -1,7 +1,7 @@
 //! The connection: opened when it is needed, opened anew when it failed, and every wait on it has a deadline.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -12,6 +12,10 @@ use tokio::time::timeout;
 
 use super::reply::Reply;
 use crate::store::StoreError;
+
+/// While nobody has heard from Redis since it let somebody wait for the whole deadline, others wait for one part in so many: a
+/// caller's turn needs several answers in a row, and each of them would come too late.
+const SUSPECTED_SHARE: u32 = 5;
 
 /// Where the Redis is.
 pub(super) enum Source {
@@ -27,6 +31,8 @@ pub(super) struct Link {
     open: Mutex<Option<Open>>,
     opened: AtomicU64,
     deadline: Duration,
+    /// It let somebody wait for the whole deadline, and has answered nobody since.
+    suspected: AtomicBool,
     waiting: Arc<AtomicUsize>,
     limit: usize,
 }
@@ -50,7 +56,8 @@ impl Link {
     /// Connects to nothing yet. At most `limit` requests wait at once, each for `deadline` at most.
     pub(super) fn new(source: Source, deadline: Duration, limit: usize) -> Self {
         let (open, opened) = (Mutex::new(None), AtomicU64::new(0));
-        Self { source, open, opened, deadline, waiting: Arc::new(AtomicUsize::new(0)), limit }
+        let (suspected, waiting) = (AtomicBool::new(false), Arc::new(AtomicUsize::new(0)));
+        Self { source, open, opened, deadline, suspected, waiting, limit }
     }
 
     /// How many requests wait.
@@ -58,15 +65,35 @@ impl Link {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Runs a script.
+    /// Runs a script for somebody who waits: not for long while Redis does not answer anyway.
     pub(super) async fn run(&self, script: ScriptInvocation<'_>) -> Result<Reply, StoreError> {
+        let is_suspected = self.suspected.load(Ordering::Relaxed);
+        self.run_within(if is_suspected { self.deadline / SUSPECTED_SHARE } else { self.deadline }, script).await
+    }
+
+    /// Runs a script for nobody in particular, within the whole deadline: so that a Redis which is slow, and no more than
+    /// that, is known to answer.
+    pub(super) async fn run_patiently(&self, script: ScriptInvocation<'_>) -> Result<Reply, StoreError> {
+        self.run_within(self.deadline, script).await
+    }
+
+    async fn run_within(&self, deadline: Duration, script: ScriptInvocation<'_>) -> Result<Reply, StoreError> {
         let _waiting = self.enter()?;
-        match timeout(self.deadline, self.attempt(&script)).await {
-            Ok(result) => result,
+        match timeout(deadline, self.attempt(&script)).await {
+            Ok(result) => {
+                match &result {
+                    Ok(_) => self.suspected.store(false, Ordering::Relaxed),
+                    Err(StoreError::Timeout(_)) => self.suspected.store(true, Ordering::Relaxed),
+                    // It refuses, or cannot be reached at all: that takes nobody's time.
+                    Err(_) => {}
+                }
+                result
+            }
             Err(_) => {
+                self.suspected.store(true, Ordering::Relaxed);
                 // Whatever is wrong with it, the next request is to find out for itself.
                 self.forget(self.opened.load(Ordering::Relaxed)).await;
-                Err(self.too_late())
+                Err(too_late(deadline))
             }
         }
     }
@@ -81,7 +108,10 @@ impl Link {
     }
 
     async fn attempt(&self, script: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
-        let open = self.connection().await.map_err(|error| unreachable_because(&error))?;
+        let open = self.connection().await.map_err(|error| {
+            self.suspected.fetch_or(error.is_timeout(), Ordering::Relaxed);
+            unreachable_because(&error)
+        })?;
         let mut connection = open.connection.clone();
         let value = match script.invoke_async::<redis::Value>(&mut connection).await {
             Ok(value) => value,
@@ -89,7 +119,7 @@ impl Link {
                 if leaves_the_connection(&error) {
                     self.forget(open.number).await;
                 }
-                return Err(failed(&error, self));
+                return Err(failed(&error, self.deadline));
             }
         };
         Reply::parse(value)
@@ -123,10 +153,10 @@ impl Link {
             open.take_if(|open| open.number == number);
         }
     }
+}
 
-    fn too_late(&self) -> StoreError {
-        StoreError::Timeout(u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX))
-    }
+fn too_late(deadline: Duration) -> StoreError {
+    StoreError::Timeout(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// After this a new connection must be opened: it is broken, or leads to what is not the master any more.
@@ -148,9 +178,9 @@ pub(super) fn unreachable_because(error: &RedisError) -> StoreError {
 }
 
 /// Something was sent.
-fn failed(error: &RedisError, link: &Link) -> StoreError {
+fn failed(error: &RedisError, deadline: Duration) -> StoreError {
     if error.is_timeout() {
-        return link.too_late();
+        return too_late(deadline);
     }
     if error.is_io_error() || error.is_unrecoverable_error() {
         return StoreError::Unknown(format!("the connection to Redis broke: {}", what(error)));

@@ -52,7 +52,8 @@ const PROBE_TTL: Duration = Duration::from_secs(60);
 pub struct RedisOptions {
     /// How many requests may wait before further ones are refused.
     pub queue_limit: usize,
-    /// How long a caller waits for an answer, a new connection included.
+    /// How long a caller waits for an answer, a new connection included; a fifth of it once Redis let somebody wait for all of it,
+    /// until it answers again.
     pub deadline: Duration,
 }
 
@@ -337,7 +338,7 @@ impl Store for RedisStore {
         Box::pin(async move {
             let mut script = script::SET.key(key::instance(&instance));
             script.arg(ms(ttl));
-            self.link.run(script).await.map(|_| ())
+            self.link.run_patiently(script).await.map(|_| ())
         })
     }
 

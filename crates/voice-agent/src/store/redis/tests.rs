@@ -103,6 +103,10 @@ async fn a_server_that_hangs_costs_the_deadline_and_bounds_its_queue() {
     let full =
         all.iter().filter(|one| matches!(one, Err(StoreError::Unavailable(why)) if why.contains("wait"))).count();
     assert_eq!((late, full), (4, 2), "{all:?}");
+    assert_eq!(store.tasks(ana()).await, Err(StoreError::Timeout(80)), "nobody waits for all of it again");
+    let beat = store.heartbeat(InstanceId::new("pod-1"), Duration::from_secs(1)).await;
+    let is_patient = matches!(beat, Err(StoreError::Timeout(400) | StoreError::Unavailable(_)));
+    assert!(is_patient, "but for what asks whether it is only slow: {beat:?}");
     server.signal("CONT");
     assert_eq!(store.tasks(ana()).await, Ok(UserTasks::default()));
     assert_eq!(store.health().await.queued, 0);

@@ -5,7 +5,7 @@ use crate::config::CoreConfig;
 use crate::failover::{Chains, FailoverConfig, Rung};
 use crate::ids::{RungId, SpeechId, UtteranceId};
 use crate::input::{Input, ProviderHealth, WordTiming};
-use crate::output::{Observation, Output};
+use crate::output::{AttemptResult, Observation, Output};
 use crate::provider::{ProviderErrorKind, Stage};
 
 use super::call::Call;
@@ -156,6 +156,26 @@ fn the_model_that_called_a_tool_is_asked_with_its_output_and_not_the_slower_one(
 }
 
 #[test]
+fn a_model_whose_streams_are_even_is_missed_sooner_and_says_how_even_they_are() {
+    let mut call = Call::with(config());
+    let even = ProviderHealth { stage: Stage::Llm, rung: FIRST, usable: true, hedge_ms: 250, gap_ms: Some(40) };
+    call.at(900, Input::ProviderHealth(even));
+    call.speaks(1_000, 2_000, "List my tasks", 950);
+    let first = call.request_id();
+    call.at(2_300, Input::LlmText { request: first, text: "You".into() });
+    call.at(2_330, Input::LlmText { request: first, text: " have".into() });
+    call.until(2_369);
+    assert_eq!(call.requests(), [FIRST]);
+    call.until(2_370);
+    assert_eq!(call.requests(), [FIRST, SECOND]);
+    call.at(2_380, Input::LlmText { request: first, text: " none.".into() });
+    call.at(2_385, Input::LlmDone { request: first });
+    let paced = AttemptResult::Paced { gap_ms: 50 };
+    let told = Observation::Attempt { stage: Stage::Llm, rung: FIRST, result: paced };
+    assert!(call.observations().contains(&told), "the longest of 30, 50 and 5");
+}
+
+#[test]
 fn an_empty_success_is_none() {
     let mut call = Call::with(config());
     call.speaks(1_000, 2_000, "List my tasks", 950);
@@ -172,7 +192,7 @@ fn a_provider_that_failed_is_left_alone_until_it_is_well_and_then_until_the_next
     let first = call.request_id();
     call.at(2_250, Input::LlmFailed { request: first, failure: ProviderErrorKind::Unavailable.into() });
     assert_eq!(call.requests(), [FIRST, SECOND]);
-    let well = ProviderHealth { stage: Stage::Llm, rung: FIRST, usable: true, hedge_ms: 250 };
+    let well = ProviderHealth { stage: Stage::Llm, rung: FIRST, usable: true, hedge_ms: 250, gap_ms: None };
     call.at(2_260, Input::ProviderHealth(ProviderHealth { usable: false, ..well }));
     call.llm_says(2_300, "None.");
     call.tts_answers(2_310);
