@@ -18,6 +18,7 @@ pub mod openai;
 pub mod pager;
 pub mod providers;
 pub mod readiness;
+pub mod screen;
 pub mod served;
 pub mod sessions;
 pub mod sms;

@@ -1,0 +1,221 @@
+//! What a screen shows, by its layout: its title, what is asked for, lists of things to do, dates and numbers.
+//!
+//! Deterministic, like the embedded language model that it is for. Heights, gaps and edges tell what belongs together: the largest line
+//! near the top is a title, lines with the same left edge and little between them are one paragraph, a label stands above its
+//! value or to its left.
+
+use std::sync::LazyLock;
+
+use image::RgbImage;
+use regex::Regex;
+
+use super::ink::{Ink, LETTERS};
+use super::mark::{self, Mark};
+use super::ocr::{Area, Piece};
+
+/// A line of text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// What it says, without the bullet or number before it.
+    pub text: String,
+    /// Where it stands.
+    pub area: Area,
+    /// The height of its small letters, in pixels.
+    pub size: u32,
+    /// The check box before it.
+    pub mark: Option<Mark>,
+    /// It began with a bullet or a number.
+    pub is_item: bool,
+}
+
+/// What was read on a screen, from top to bottom.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reading {
+    lines: Vec<Line>,
+    height: u32,
+}
+
+/// A thing to do in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// What it says.
+    pub text: String,
+    /// It is ticked already.
+    pub is_done: bool,
+}
+
+static BULLET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s*(?:[•·●◦▪–*-]|\(?\d{1,2}[.)])\s*").ok());
+static TO_DO: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)^(?:open |my |our )?(?:action ?items?|actions|to ?-?dos?(?: list)?|next ?steps|tasks|follow ?-?ups?)\s*:?$").ok()
+});
+static DUE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)^(?:due(?: ?date)?|deadline|due ?by|target ?date)\s*:?\s*(.*)$").ok());
+static PRIORITY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)^priority\s*:?\s*(.*)$").ok());
+static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"\b[A-Z][A-Z0-9]{1,9}-\d{1,6}\b|(?i:\b(?:bug|issue|ticket|case)\s*#?\s*\d{1,7}\b)|#\d{1,7}\b").ok()
+});
+static ASKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:(?:could|can|would|will) you(?: please)?|please|you need to|don'?t forget to|remember to)\s+([a-z][^.?!]*)").ok()
+});
+
+/// A title is looked for in this part of the picture's height, in per cent.
+const TITLE_WITHIN_PERCENT: u32 = 60;
+/// Two lines of one paragraph, or two items of one list, have no more than this between them, in per cent of a line's height.
+const PARAGRAPH_GAP_PERCENT: u32 = 60;
+const LIST_GAP_PERCENT: u32 = 120;
+/// Lines of one paragraph begin at the same edge, and are of the same height, within this much of a line's height, in per cent.
+const SAME_PERCENT: u32 = 40;
+
+fn matches<'t>(pattern: &LazyLock<Option<Regex>>, text: &'t str) -> Option<regex::Captures<'t>> {
+    pattern.as_ref().and_then(|pattern| pattern.captures(text))
+}
+
+impl Reading {
+    /// Puts in order what was read in a picture.
+    pub fn of(image: &RgbImage, pieces: Vec<Piece>) -> Self {
+        let mut lines: Vec<Line> = pieces.into_iter().map(|piece| line_of(image, piece)).collect();
+        lines.retain(|line| line.text.chars().any(char::is_alphanumeric));
+        Self { lines, height: image.height() }
+    }
+
+    /// All lines.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Whether nothing can be read.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The largest line of several words in the upper part, with what it goes on with in the next.
+    pub fn title(&self) -> Option<String> {
+        let within = self.height * TITLE_WITHIN_PERCENT / 100;
+        let is_title = |line: &&Line| line.area.y < within && line.text.split_whitespace().count() > 1;
+        let largest = self.lines.iter().filter(is_title).map(|line| line.size).max()?;
+        let first = self.lines.iter().filter(is_title).find(|line| line.size == largest)?;
+        Some(self.paragraph(first))
+    }
+
+    /// The day after a label that says that something is due, as the screen writes it.
+    pub fn due(&self) -> Option<String> {
+        self.value(&DUE)
+    }
+
+    /// The word after "Priority".
+    pub fn priority(&self) -> Option<String> {
+        self.value(&PRIORITY)
+    }
+
+    /// The first number of a bug, an issue or a ticket.
+    pub fn key(&self) -> Option<String> {
+        self.lines.iter().find_map(|line| Some(matches(&KEY, &line.text)?.get(0)?.as_str().to_owned()))
+    }
+
+    /// What somebody is asked to do, in the words of the screen: "review the contract by Thursday".
+    pub fn requests(&self) -> Vec<String> {
+        let mut asked: Vec<String> = Vec::new();
+        for paragraph in self.paragraphs() {
+            let Some(pattern) = ASKS.as_ref() else { continue };
+            asked.extend(
+                pattern.captures_iter(&paragraph).filter_map(|found| Some(found.get(1)?.as_str().trim().to_owned())),
+            );
+        }
+        asked
+    }
+
+    /// The list of things to do: what has a check box, or what stands below a heading that says so.
+    pub fn items(&self) -> Vec<Item> {
+        let item = |line: &Line| Item { text: line.text.clone(), is_done: line.mark == Some(Mark::Ticked) };
+        let boxes: Vec<Item> = self.lines.iter().filter(|line| line.mark.is_some()).map(item).collect();
+        if !boxes.is_empty() {
+            return boxes;
+        }
+        let Some(at) = self.lines.iter().position(|line| matches(&TO_DO, &line.text).is_some()) else {
+            return Vec::new();
+        };
+        let mut items = Vec::new();
+        let heading = &self.lines[at];
+        let mut above = heading.area;
+        for line in &self.lines[at + 1..] {
+            let gap = line.area.y.saturating_sub(above.bottom());
+            let ends = gap * 100 > line.area.height.max(above.height) * LIST_GAP_PERCENT
+                || line.size >= heading.size && line.area.x <= heading.area.x + heading.area.height;
+            if ends {
+                break;
+            }
+            above = line.area;
+            items.push(item(line));
+        }
+        items
+    }
+
+    /// What stands beside or below a label.
+    fn value(&self, label: &LazyLock<Option<Regex>>) -> Option<String> {
+        self.lines.iter().find_map(|line| {
+            let beside = matches(label, &line.text)?.get(1)?.as_str().trim();
+            if !beside.is_empty() {
+                return Some(beside.to_owned());
+            }
+            self.right_of(line.area).or_else(|| self.below(line.area)).map(|line| line.text.clone())
+        })
+    }
+
+    fn right_of(&self, area: Area) -> Option<&Line> {
+        let middle = area.y + area.height / 2;
+        let beside = |line: &&Line| {
+            line.area.x >= area.right()
+                && (line.area.y..line.area.bottom()).contains(&middle)
+                && line.area.x - area.right() < area.height * 8
+        };
+        self.lines.iter().filter(beside).min_by_key(|line| line.area.x)
+    }
+
+    fn below(&self, area: Area) -> Option<&Line> {
+        let under = |line: &&Line| {
+            line.area.y + line.area.height / 2 >= area.bottom()
+                && line.area.y.saturating_sub(area.bottom()) < area.height
+                && line.area.x.abs_diff(area.x) * 100 <= area.height * SAME_PERCENT
+        };
+        self.lines.iter().filter(under).min_by_key(|line| line.area.y)
+    }
+
+    fn paragraphs(&self) -> Vec<String> {
+        let goes_on = |line: &Line| {
+            self.lines.iter().any(|above| self.next_of(above).is_some_and(|next| std::ptr::eq(next, line)))
+        };
+        self.lines.iter().filter(|line| !goes_on(line)).map(|line| self.paragraph(line)).collect()
+    }
+
+    /// A line, and those that go on with it.
+    fn paragraph(&self, first: &Line) -> String {
+        let (mut text, mut last) = (first.text.clone(), first);
+        while let Some(next) = self.next_of(last) {
+            text.push(' ');
+            text.push_str(&next.text);
+            last = next;
+        }
+        text
+    }
+
+    /// The line that goes on with this one.
+    fn next_of(&self, line: &Line) -> Option<&Line> {
+        let height = line.area.height;
+        let goes_on = |next: &&Line| {
+            next.mark.is_none()
+                && !next.is_item
+                && next.area.y > line.area.y + height / 2
+                && next.area.y.saturating_sub(line.area.bottom()) * 100 <= height * PARAGRAPH_GAP_PERCENT
+                && next.area.x.abs_diff(line.area.x) * 100 <= height * SAME_PERCENT
+                && next.size.abs_diff(line.size) <= 1
+        };
+        self.lines.iter().filter(goes_on).min_by_key(|next| next.area.y)
+    }
+}
+
+fn line_of(image: &RgbImage, piece: Piece) -> Line {
+    let bullet = matches(&BULLET, &piece.text).and_then(|found| found.get(0)).map(|found| found.end());
+    let text = piece.text[bullet.unwrap_or(0)..].trim().to_owned();
+    let (area, size) = (piece.area, Ink::of(image, piece.area, LETTERS).size());
+    Line { text, area, size, mark: mark::before(image, area), is_item: bullet.is_some() }
+}
