@@ -229,6 +229,7 @@ mod tests {
             now: now.parse().unwrap(),
             titles: Vec::new(),
             brief: false,
+            seen: None,
         }
     }
 

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::Model as Settings;
+use crate::config::{Model as Settings, Screen};
 use crate::driver::{Providers, SttRung};
 use crate::llm::rules::{self, RulesLlm};
 use crate::llm::{LlmEvent, LlmRequest};
 use crate::model::pool::{ModelPool, PoolConfig};
 use crate::model::runtime::{ModelError, Runtime};
 use crate::readiness::{StageHealth, Watched};
+use crate::screen::ocr::Ocr;
+use crate::screen::{self, Reader as ScreenReader};
 use crate::stt::Understanding;
 use crate::stt::embedded::EmbeddedStt;
 use crate::stt::moonshine::Moonshine;
@@ -44,6 +46,7 @@ const ADD_TASK: &str = "add_task";
 pub fn load(
     models_dir: &Path,
     settings: &Settings,
+    screens: &Screen,
     events: &Arc<Events>,
 ) -> Result<(Providers, Vec<Watched>), ModelError> {
     let runtime = Runtime::load(models_dir)?;
@@ -54,8 +57,15 @@ pub fn load(
     let judge = runtime.clone();
     let turn = Arc::new(ModelPool::start(pool("smart_turn", settings.turn_workers), move || SmartTurn::load(&judge))?);
     let reader = Arc::new(Reader::load(models_dir)?);
+    let reading = runtime.clone();
     let voice = move || Hibari::load_shared(&runtime, &reader);
     let tts = Arc::new(ModelPool::start(pool("hibari", settings.tts_workers), voice)?);
+    let screen_reader = if screens.enabled {
+        let pool = ModelPool::start(pool(screen::MODEL, screens.workers), move || Ocr::load(&reading))?;
+        Some(Arc::new(ScreenReader::new(Arc::new(pool), Arc::clone(events))))
+    } else {
+        None
+    };
     let watch = |stage, optional, rung| Watched { stage, optional, rung };
     // Without a scorer the text alone says whether a turn is over.
     let rungs = vec![
@@ -69,6 +79,7 @@ pub fn load(
         llm: vec![Arc::new(RulesLlm::prepared())],
         tts: vec![Arc::new(EmbeddedTts::new(tts, Arc::clone(events), SPEED))],
         vad,
+        reader: screen_reader,
     };
     Ok((providers, rungs))
 }
@@ -85,6 +96,7 @@ impl Understanding for RulesLlm {
             now: jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC),
             titles: titles.to_vec(),
             brief: false,
+            seen: None,
         };
         let events = rules::respond(&request);
         let mut calls = events.iter().filter_map(|event| match event {

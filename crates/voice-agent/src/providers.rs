@@ -147,6 +147,7 @@ fn openai(config: &Config, account: &Arc<Account>) -> Vec<Arc<dyn Llm>> {
         include_usage: openai.include_usage,
         max_context_chars: openai.max_context_chars,
         say_with_call: openai.say_with_call,
+        looks: (!config.screen.blind_models.contains(model)).then_some(config.screen.detail),
         ..OpenAiConfig::default()
     };
     let model = |model: &String| Arc::new(OpenAiLlm::new(Arc::clone(account), settings(model))) as Arc<dyn Llm>;

@@ -128,6 +128,7 @@ impl House {
             going_away: tokio_util::sync::CancellationToken::new(),
             handing_over: tokio_util::sync::CancellationToken::new(),
             hand_over_within_ms: 8_000,
+            look_within: None,
             command_queue: 256,
             clock: Arc::new(voice_agent::store::SystemClock),
             input_log_dir: None,

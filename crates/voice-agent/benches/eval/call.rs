@@ -122,6 +122,7 @@ impl House {
             going_away: CancellationToken::new(),
             handing_over: CancellationToken::new(),
             hand_over_within_ms: 8_000,
+            look_within: None,
             command_queue: 256,
             clock: Arc::new(Still { start: zoned.timestamp(), asked: AtomicI64::new(0) }),
             input_log_dir: None,

@@ -1,6 +1,7 @@
 //! `voice-agent serve`.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,7 +44,7 @@ pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
     let served = runtime.block_on(serve(config, InstanceId::new(instance), traces.clone(), logging.lost()));
     traces.flush();
     // Model threads may be in the middle of something that nobody waits for any more.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(served?)
 }
 
@@ -98,7 +99,8 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
 async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     let (config, events) = (app.config.clone(), Arc::clone(&app.events));
     let (providers, rungs) =
-        tokio::task::spawn_blocking(move || embedded::load(&config.models_dir, &config.model, &events)).await??;
+        tokio::task::spawn_blocking(move || embedded::load(&config.models_dir, &config.model, &config.screen, &events))
+            .await??;
     app.readiness.watch(rungs);
     let providers = providers::assemble(&app.config, providers, &app.calls)?;
     let (core, board) = Board::for_providers(&providers, app.config.core(), &app.events);
@@ -107,7 +109,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     app.calls.spawn(providers::find_retired(providers.clone(), Arc::clone(&board), app.going_away.clone()));
     app.readiness.watch(Board::watched(&board));
     app.ladder.watch(&board, &app.calls, &app.going_away);
-    let folder = &app.config.input_log.dir;
+    let (folder, screen) = (&app.config.input_log.dir, &app.config.screen);
     let deps = Arc::new(Deps {
         store: Arc::clone(&app.store),
         providers,
@@ -124,6 +126,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         going_away: app.going_away.clone(),
         handing_over: app.handing_over.clone(),
         hand_over_within_ms: app.config.shutdown.hand_over_ms,
+        look_within: screen.enabled.then(|| Duration::from_millis(screen.wait_ms)),
         command_queue: app.config.limits.command_queue,
         clock: Arc::new(SystemClock),
         input_log_dir: (!folder.as_os_str().is_empty()).then(|| folder.clone()),

@@ -23,8 +23,8 @@ pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
     Auth, AuthMode, Cartesia, Chain, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
-    Interruption, JwtAlgorithm, Limits, Log, LogFormat, Metrics, Model, OpenAi, Otel, PagerDuty, Session, Shutdown,
-    Twilio, Vad,
+    Interruption, JwtAlgorithm, Limits, Log, LogFormat, Metrics, Model, OpenAi, Otel, PagerDuty, Screen, ScreenDetail,
+    Session, Shutdown, Twilio, Vad,
 };
 
 use std::path::PathBuf;
@@ -93,6 +93,8 @@ pub struct Config {
     pub pagerduty: PagerDuty,
     /// The embedded models.
     pub model: Model,
+    /// The caller's shared screen.
+    pub screen: Screen,
     /// The log.
     pub log: Log,
     /// Traces.
@@ -139,6 +141,7 @@ impl Default for Config {
             twilio: Twilio::default(),
             pagerduty: PagerDuty::default(),
             model: Model::default(),
+            screen: Screen::default(),
             log: Log::default(),
             otel: Otel::default(),
             input_log: InputLog::default(),

@@ -363,6 +363,20 @@ sections! {
         queue: usize = 64,
     }
 
+    /// The caller's shared screen.
+    Screen {
+        /// Whether the agent looks at it.
+        enabled: bool = true,
+        /// How long a picture is waited for.
+        wait_ms: u64 = 2_500,
+        /// Threads that read pictures, for models that do not see.
+        workers: usize = 1,
+        /// How closely a language model looks, and what it takes for that: `low`, `high` or `auto`.
+        detail: ScreenDetail = ScreenDetail::Auto,
+        /// Language models that see nothing: they are told what is read in the picture.
+        blind_models: Vec<String> = vec!["gpt-3.5-turbo".to_owned()],
+    }
+
     /// The log, on standard error.
     Log {
         /// `error`, `warn`, `info`, `debug`, `trace`, or a filter like `info,voice_agent=debug`.
@@ -475,6 +489,29 @@ impl JwtAlgorithm {
     /// Whether it needs the shared secret (as opposed to a public key).
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+}
+
+/// How closely a language model looks at a picture: the API's own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScreenDetail {
+    /// As the provider thinks best.
+    Auto,
+    /// Scaled down far: cheap, and large print only.
+    Low,
+    /// Tile by tile.
+    High,
+}
+
+impl ScreenDetail {
+    /// The API's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Low => "low",
+            Self::High => "high",
+        }
     }
 }
 

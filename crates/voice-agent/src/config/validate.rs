@@ -179,6 +179,8 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("model.turn_workers", config.model.turn_workers as u64, 1, 64),
         ("model.tts_workers", config.model.tts_workers as u64, 1, 64),
         ("model.queue", config.model.queue as u64, 1, 65_536),
+        ("screen.wait_ms", config.screen.wait_ms, 100, 20_000),
+        ("screen.workers", config.screen.workers as u64, 1, 64),
         ("deepgram.connect_timeout_ms", config.deepgram.connect_timeout_ms, 50, 30_000),
         ("deepgram.finalize_wait_ms", config.deepgram.finalize_wait_ms, 20, 5_000),
         ("deepgram.endpointing_ms", config.deepgram.endpointing_ms, 0, 5_000),

@@ -60,6 +60,24 @@ pub enum Command {
         /// Whether frames stop.
         muted: bool,
     },
+    /// The caller shares the screen, or does not any more.
+    Sharing {
+        /// The leg.
+        connection: ConnectionId,
+        /// Which of the two.
+        is_shared: bool,
+    },
+    /// The next piece of the picture that [`Outbound::Look`] asked for.
+    Picture {
+        /// The leg.
+        connection: ConnectionId,
+        /// Which look it answers.
+        look: u64,
+        /// The bytes; none in the last one where the page has no picture.
+        piece: Bytes,
+        /// Whether the picture is complete with it.
+        is_last: bool,
+    },
     /// A key of a telephone was pressed.
     Key {
         /// The leg.
@@ -147,6 +165,11 @@ pub enum Outbound {
     Ready(Ready),
     /// An event of the core.
     Event(ClientEvent),
+    /// A picture of the screen is wanted.
+    Look {
+        /// The look's number.
+        look: u64,
+    },
     /// The frames that follow belong to this speech, from its start.
     SpeechStarted {
         /// The speech.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
@@ -16,6 +17,7 @@ use crate::failover::{Board, Probed};
 use crate::ladder::Ladder;
 use crate::ledger::Ledger;
 use crate::llm::Llm;
+use crate::screen::Reader;
 use crate::served::Served;
 use crate::store::{Clock, SessionDoc, Store};
 use crate::stt::{StreamingStt, Stt};
@@ -38,6 +40,8 @@ pub struct Providers {
     pub tts: Vec<Arc<dyn Tts>>,
     /// Notices speech.
     pub vad: Arc<Silero>,
+    /// Reads pictures of a caller's screen, for models that do not see.
+    pub reader: Option<Arc<Reader>>,
 }
 
 /// One recogniser of a chain.
@@ -92,7 +96,7 @@ impl Providers {
         tts: Arc<dyn Tts>,
         vad: Arc<Silero>,
     ) -> Self {
-        Self { stt: vec![SttRung::Whole(stt)], scorer, llm: vec![llm], tts: vec![tts], vad }
+        Self { stt: vec![SttRung::Whole(stt)], scorer, llm: vec![llm], tts: vec![tts], vad, reader: None }
     }
 
     /// The chains as the core knows them.
@@ -147,6 +151,8 @@ pub struct Deps {
     pub handing_over: CancellationToken,
     /// From so many milliseconds later on an agent's own speech is not waited for.
     pub hand_over_within_ms: u64,
+    /// How long a picture of a caller's screen is waited for; none where screens are not looked at.
+    pub look_within: Option<Duration>,
     /// Commands that may wait for a session.
     pub command_queue: usize,
     /// What time and day it is for callers: "tomorrow" begins from here.

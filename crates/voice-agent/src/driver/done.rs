@@ -48,6 +48,10 @@ pub(super) enum Done {
         key: AnswerKey,
         found: Option<String>,
     },
+    /// A picture of the screen was waited for long enough.
+    LookedInVain {
+        look: u64,
+    },
     LlmUsed {
         request: LlmRequestId,
         quantity: Quantity,

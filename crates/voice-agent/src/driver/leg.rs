@@ -31,6 +31,10 @@ impl Driver {
                     }
                 }
             }
+            Command::Sharing { connection, is_shared } => self.take_sharing(connection, is_shared),
+            Command::Picture { connection, look, piece, is_last } => {
+                self.take_piece(connection, look, &piece, is_last);
+            }
             Command::Key { connection, key } => {
                 if self.is_current(connection) {
                     self.pending.push_back(Input::Key { key });
@@ -68,6 +72,10 @@ impl Driver {
 
     fn attach(&mut self, connection: ConnectionId, voice: bool, outbound: mpsc::Sender<Outbound>) {
         self.close_leg(4001, "replaced");
+        // Another page shows another screen, or the same once more.
+        if let Some(before) = self.leg.as_ref().map(|leg| leg.connection) {
+            self.take_sharing(before, false);
+        }
         self.leg = Some(Leg { connection, outbound });
         self.visited = true;
         self.feed.connected(true);
@@ -93,6 +101,7 @@ impl Driver {
 
     fn detach(&mut self, connection: ConnectionId) {
         if self.is_current(connection) {
+            self.take_sharing(connection, false);
             self.leg = None;
             self.close_lines();
             self.feed.connected(false);
@@ -100,7 +109,7 @@ impl Driver {
         }
     }
 
-    fn is_current(&self, connection: ConnectionId) -> bool {
+    pub(super) fn is_current(&self, connection: ConnectionId) -> bool {
         self.leg.as_ref().is_some_and(|leg| leg.connection == connection)
     }
 

@@ -20,6 +20,7 @@ mod lines;
 mod mouth;
 mod recall;
 mod recommit;
+mod screen;
 mod spend;
 mod staging;
 mod turns;
@@ -62,6 +63,7 @@ use journal::Journal;
 use lines::Lines;
 use mouth::Mouth;
 use recall::Noting;
+use screen::Screen;
 use spend::Spend;
 use staging::Staging;
 
@@ -160,6 +162,8 @@ struct Driver {
     ears: Ears,
     mouth: Mouth,
     staging: Staging,
+    /// The caller's screen, while it is shared.
+    screen: Screen,
     score: ScoreParts,
     models: BTreeMap<LlmRequestId, Asked>,
     transcriptions: BTreeMap<UtteranceId, Vec<Transcription>>,
@@ -233,6 +237,7 @@ impl Driver {
             muted: false,
             ears,
             staging,
+            screen: Screen::default(),
             score: ScoreParts::default(),
             models: BTreeMap::new(),
             transcriptions: BTreeMap::new(),

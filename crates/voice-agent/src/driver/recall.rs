@@ -29,7 +29,12 @@ impl Driver {
     pub(super) fn may_recall(&self, rung: RungId, request: &LlmRequest) -> Option<AnswerKey> {
         let rung = self.labels.chains.of(Stage::Llm).get(usize::from(rung.0))?;
         // A change that is on its way to the store has no revision yet. What is built in costs nothing.
-        if !self.deps.answer_cache.is_on() || self.staging.is_staged() || rung.provider == EMBEDDED {
+        // What is on the screen now is no part of the key.
+        if self.screen.tool().is_some()
+            || !self.deps.answer_cache.is_on()
+            || self.staging.is_staged()
+            || rung.provider == EMBEDDED
+        {
             return None;
         }
         AnswerKey::of(&self.doc.user_id, (&rung.provider, &rung.model), request)

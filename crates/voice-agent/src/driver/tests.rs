@@ -182,6 +182,7 @@ impl House {
             going_away: CancellationToken::new(),
             handing_over: CancellationToken::new(),
             hand_over_within_ms: 8_000,
+            look_within: None,
             command_queue: 32,
             clock: Arc::new(SystemClock),
             input_log_dir: None,

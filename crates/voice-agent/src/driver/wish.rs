@@ -118,14 +118,16 @@ impl Driver {
             self.pending.push_back(Input::LlmFailed { request, failure });
             return;
         };
+        let seen = self.screen.seen_in(&chat);
         let request_body = LlmRequest {
             agent: agent.to_owned(),
             instructions: agents::find(agent).instructions.to_owned(),
             chat,
-            tools: tools::specs_for(agent),
+            tools: tools::specs_for(agent).into_iter().chain(self.screen.tool()).collect(),
             now: self.local_now(),
             titles: self.staging.titles().to_vec(),
             brief,
+            seen,
         };
         self.note_request(request, reply);
         let asked = asked_chars(&request_body);
@@ -157,6 +159,10 @@ impl Driver {
 
     /// A tool reads the tasks as they are in the store now, or as this turn's tools before it leave them.
     fn run_tool(&mut self, call: ToolCall) {
+        if call.name == tools::LOOK_AT_SCREEN {
+            self.look(call);
+            return;
+        }
         if self.staging.is_staged() {
             self.compute_tool(&call);
             return;
@@ -271,6 +277,7 @@ impl Driver {
                 }
             }
             Done::Recall { request, key, found } => self.take_recall(request, key, found),
+            Done::LookedInVain { look } => self.look_in_vain(look),
             Done::LlmUsed { request, quantity } => self.book_request(request, quantity),
             Done::Audio { speech, chunk, rung, audio } => {
                 let out = self.mouth.add_audio(speech, chunk, rung, &audio);

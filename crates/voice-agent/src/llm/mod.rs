@@ -7,12 +7,15 @@ pub mod openai;
 pub mod prompt;
 pub mod rules;
 
+use std::sync::Arc;
+
 use futures_util::FutureExt as _;
 use futures_util::future::{self, BoxFuture};
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
 
 use crate::failover::Probed;
+use crate::screen::Seen;
 use crate::served::Served;
 use crate::tools::ToolSpec;
 use voice_core::chat::ChatContext;
@@ -35,6 +38,8 @@ pub struct LlmRequest {
     pub titles: Vec<String>,
     /// Answer as shortly as can be: the call has used up most of what it may cost.
     pub brief: bool,
+    /// The caller's screen as it was seen in this turn.
+    pub seen: Option<Arc<Seen>>,
 }
 
 /// What a language model streams.

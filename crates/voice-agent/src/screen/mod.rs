@@ -8,7 +8,9 @@ mod mark;
 pub mod ocr;
 pub mod picture;
 pub mod reading;
+mod seen;
 #[cfg(test)]
 mod tests;
 
 pub use mark::Mark;
+pub use seen::{MODEL, Reader, Seen};

@@ -134,6 +134,8 @@ metrics! {
     answer_cache: Counts<ByResult> = Family::default(), "voice_answer_cache";
     /// Chunks of speech for a paid voice, by whether they had been spoken before: hit or miss
     speech_cache: Counts<ByResult> = Family::default(), "voice_speech_cache";
+    /// Looks at callers' shared screens, by what came of them: seen or failed
+    screen_looks: Counts<ByResult> = Family::default(), "voice_screen_looks";
     /// Milliseconds that callers were connected; with the spend, the cost per minute
     connected: Counts<ByChannel> = Family::default(), "voice_connected_milliseconds";
     /// Turns, spoken and typed
@@ -342,6 +344,9 @@ impl Metrics {
         for result in ["hit", "miss"].map(str::to_owned) {
             touch(&self.answer_cache, &ByResult { result: result.clone() });
             touch(&self.speech_cache, &ByResult { result });
+        }
+        for result in ["seen", "failed"].map(str::to_owned) {
+            touch(&self.screen_looks, &ByResult { result });
         }
         for reason in REJECTIONS.map(str::to_owned) {
             touch(&self.sessions_rejected, &ByReason { reason });

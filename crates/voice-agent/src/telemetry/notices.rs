@@ -1,6 +1,6 @@
 //! Events of text messages, pages and speech that is played again: like those of [`super::events`], the log line and the metric together.
 
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 use voice_core::provider::Stage;
 
 use super::Events;
@@ -11,6 +11,18 @@ impl Events {
     pub fn voice_recalled(&self, hit: bool) {
         let result = if hit { "hit" } else { "miss" };
         self.metrics().speech_cache.get_or_create(&ByResult { result: result.to_owned() }).inc();
+    }
+
+    /// A picture of a caller's screen came. It is kept nowhere.
+    pub fn screen_seen(&self, session: &str, width: u32, height: u32, bytes: usize) {
+        self.metrics().screen_looks.get_or_create(&ByResult { result: "seen".to_owned() }).inc();
+        info!(session, width, height, bytes, "looked at the caller's screen");
+    }
+
+    /// The agent wanted to look at a caller's screen and saw nothing.
+    pub fn screen_not_seen(&self, session: &str, reason: &str) {
+        self.metrics().screen_looks.get_or_create(&ByResult { result: "failed".to_owned() }).inc();
+        warn!(session, reason, "the caller's screen was not seen");
     }
 
     /// A text message came, and this was done with it.

@@ -5,6 +5,10 @@ use voice_core::agents::{REVIEW_AGENT, SAY_ARGUMENT, TASK_AGENT};
 
 const ADD_TASK: &str = "add_task";
 
+/// The tool by which a model looks at the caller's screen. The session's shell runs it, and not [`super::execute`]: it reads no task,
+/// and what it answers is a picture.
+pub const LOOK_AT_SCREEN: &str = "look_at_screen";
+
 /// One tool: its name and the JSON schema of its arguments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolSpec {
@@ -45,6 +49,16 @@ pub fn specs_for(agent: &str) -> Vec<ToolSpec> {
     specs.extend([list_tasks(), complete_task(), reopen_task(), set_due(), set_priority(), rename_task()]);
     specs.extend([delete_task(), undo(), transfer_to_agent(agent), end_call()]);
     specs
+}
+
+/// The look at the caller's screen, which is offered only while it is shared.
+pub fn look_at_screen() -> ToolSpec {
+    ToolSpec {
+        name: LOOK_AT_SCREEN,
+        description: "Take a picture of the screen that the caller shares. Call it when they speak of what is on it: \"this\", \
+            \"here\", \"on my screen\". The picture follows the result.",
+        parameters: object(json!({}), &[]),
+    }
 }
 
 fn object(properties: Value, required: &[&str]) -> Value {

@@ -70,6 +70,7 @@ pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
         going_away: CancellationToken::new(),
         handing_over: CancellationToken::new(),
         hand_over_within_ms: 8_000,
+        look_within: None,
         command_queue: config.limits.command_queue,
         clock: Arc::new(SystemClock),
         input_log_dir: None,

@@ -18,6 +18,7 @@ use serde_json::Value;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use super::{Llm, LlmEvent, LlmRequest};
+use crate::config::ScreenDetail;
 use crate::failover::Probed;
 use crate::openai::{Account, Exchange};
 use crate::served::Served;
@@ -61,6 +62,8 @@ pub struct OpenAiConfig {
     pub max_context_chars: usize,
     /// Let the model say with a call what is to be said once it is carried out, instead of asking it again.
     pub say_with_call: bool,
+    /// How closely it looks at a picture; none for a model that sees nothing, which is told what is written there.
+    pub looks: Option<ScreenDetail>,
 }
 
 impl Default for OpenAiConfig {
@@ -75,6 +78,7 @@ impl Default for OpenAiConfig {
             system_first_only: false,
             max_context_chars: 60_000,
             say_with_call: true,
+            looks: Some(ScreenDetail::Auto),
         }
     }
 }
@@ -174,6 +178,9 @@ impl Answer {
     }
 
     async fn ask(&mut self, request: &LlmRequest) -> Result<(), ProviderFailure> {
+        if let Some(seen) = request.seen.as_ref().filter(|_| self.llm.config.looks.is_none()) {
+            seen.read().await;
+        }
         let body = wire::encode(&self.llm.config, request).to_string();
         self.decoder = AnswerDecoder::new(body.len() as u64);
         let exchange = self.llm.account.send(self.llm.post(body)).await?;

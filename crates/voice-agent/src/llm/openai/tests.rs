@@ -31,6 +31,7 @@ fn request() -> LlmRequest {
         now: jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC),
         titles: Vec::new(),
         brief: false,
+        seen: None,
     }
 }
 

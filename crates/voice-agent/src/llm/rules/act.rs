@@ -10,6 +10,7 @@ use super::locate::{all_but, choose, latest, locate};
 use super::normalise::{Utterance, normalise, norms};
 use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
 use super::reading::{first_round, is_clear, is_lost};
+use super::screen;
 use super::simpler;
 use super::titles::Titles;
 use super::{Answer, LlmRequest, REVIEW_AGENT, TASK_AGENT, reply};
@@ -73,6 +74,9 @@ pub(crate) fn answer(scene: &Scene<'_>) -> Answer {
             && called.argument("agent") == Some(TASK_AGENT)
             && called.status() == "ok"
     });
+    if let Some(answer) = screen::answer(scene, current) {
+        return answer;
+    }
     // A look at the list, to know which "the second one" is, is no answer yet.
     if current.calls.iter().all(dialogue::is_look) && current.calls.iter().all(|called| called.status() == "ok") {
         return first_round(scene, current.user);
@@ -286,7 +290,7 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-fn add_arguments(task: &NewTask) -> Map<String, Value> {
+pub(crate) fn add_arguments(task: &NewTask) -> Map<String, Value> {
     let mut arguments = object(json!({"title": task.title}));
     if let Some(due) = task.due {
         arguments.insert("due".into(), due.to_argument().into());

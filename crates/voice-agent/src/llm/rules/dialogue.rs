@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 use voice_core::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
 
+use crate::tools::LOOK_AT_SCREEN;
+
 /// One exchange: what the caller said, the tools that were called for it, and what was said in reply.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Turn<'a> {
@@ -271,14 +273,16 @@ fn mentioned<'a>(turn: &Turn<'a>) -> Option<Vec<TaskView<'a>>> {
 /// How many tasks are asked for where nothing is read out: only to know which "the second one" is.
 pub(crate) const LOOKED: usize = 50;
 
-/// Whether a call only looked at the list, without a word about it.
+/// Whether a call only looked at the list or at the caller's screen, without a word about it.
 pub(crate) fn is_look(called: &Called<'_>) -> bool {
-    called.call.name == "list_tasks" && number(called.call.arguments.get("limit")) == Some(LOOKED)
+    called.call.name == LOOK_AT_SCREEN
+        || called.call.name == "list_tasks" && number(called.call.arguments.get("limit")) == Some(LOOKED)
 }
 
 /// The list that a turn read out, or looked at.
 fn read_out<'a>(turn: &Turn<'a>) -> Option<Vec<TaskView<'a>>> {
-    let looked = turn.calls.iter().find(|called| is_look(called) && called.status() == "ok");
+    let at_list = |called: &&Called<'_>| called.call.name == "list_tasks" && is_look(called);
+    let looked = turn.calls.iter().filter(at_list).find(|called| called.status() == "ok");
     match looked {
         Some(called) => Some(called.tasks("tasks")),
         None => mentioned(turn),

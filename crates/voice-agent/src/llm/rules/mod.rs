@@ -20,6 +20,7 @@ mod parse;
 mod reading;
 mod reply;
 mod review;
+mod screen;
 mod simpler;
 #[cfg(test)]
 mod tests;
@@ -66,6 +67,9 @@ impl Llm for RulesLlm {
     fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>> {
         // Nothing is done before somebody listens; and what many tasks make long does not hold the runtime's thread.
         let answered = async move {
+            if let Some(seen) = &request.seen {
+                seen.read().await;
+            }
             let is_long = request.titles.len() > MANY_TASKS;
             let events = blocking::run(is_long, || respond(&request));
             stream::iter(events.into_iter().map(Ok))

@@ -132,6 +132,10 @@ impl Leg {
             }
             CallerMessage::Mute { muted } => Command::Mute { connection, muted },
             CallerMessage::Consent { recording } => Command::Consent { recording },
+            CallerMessage::Screen { sharing } => Command::Sharing { connection, is_shared: sharing },
+            CallerMessage::Picture { look_id, data, last } => {
+                Command::Picture { connection, look: look_id, piece: data, is_last: last }
+            }
             CallerMessage::End => Command::HangUp { by: HangUp::Caller },
         };
         self.handle.send(command).map_err(|error| refused(&self.handle, error))

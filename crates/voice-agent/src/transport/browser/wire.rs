@@ -1,6 +1,8 @@
 //! The protocol's messages as pure functions.
 
 use axum::extract::ws::{Message, Utf8Bytes};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Number, Value, json};
@@ -37,6 +39,21 @@ pub enum CallerMessage {
         /// Which of the two.
         recording: bool,
     },
+    /// The screen is shared, or is not any more.
+    Screen {
+        /// Which of the two.
+        sharing: bool,
+    },
+    /// The next piece of the picture that a `look` asked for.
+    Picture {
+        /// The look.
+        look_id: u64,
+        /// Its bytes, base64; empty and last where there is no picture.
+        #[serde(deserialize_with = "from_base64")]
+        data: Bytes,
+        /// Whether the picture is complete with it.
+        last: bool,
+    },
     /// Hang up.
     End,
     /// Measures the network.
@@ -54,6 +71,11 @@ fn whole_ms<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D:
     } else {
         Err(serde::de::Error::custom("milliseconds from 0 to a day"))
     }
+}
+
+fn from_base64<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    STANDARD.decode(text).map(Bytes::from).map_err(|_| serde::de::Error::custom("base64"))
 }
 
 /// A message that is refused with a close code.
@@ -145,6 +167,7 @@ pub fn encode(outbound: &Outbound) -> Vec<Message> {
         Outbound::SpeechFinished { speech, duration_ms } => {
             json!({"type": "speech_finished", "speech_id": speech, "duration_ms": duration_ms})
         }
+        Outbound::Look { look } => json!({"type": "look", "look_id": look}),
         Outbound::Clear { speech } => json!({"type": "clear", "speech_id": speech}),
         Outbound::Tasks(tasks) => json!({"type": "tasks", "tasks": **tasks}),
     };
@@ -205,6 +228,11 @@ mod tests {
             (r#"{"type":"mute","muted":true}"#, CallerMessage::Mute { muted: true }),
             (r#"{"type":"consent","recording":false}"#, CallerMessage::Consent { recording: false }),
             (r#"{"type":"end"}"#, CallerMessage::End),
+            (r#"{"type":"screen","sharing":true}"#, CallerMessage::Screen { sharing: true }),
+            (
+                r#"{"type":"picture","look_id":3,"data":"UklGRg==","last":false}"#,
+                CallerMessage::Picture { look_id: 3, data: Bytes::from_static(b"RIFF"), last: false },
+            ),
             (r#"{"type":"ping","t":1.5}"#, CallerMessage::Ping { t: Number::from_f64(1.5).unwrap() }),
         ] {
             assert_eq!(decode_text(json, 8_192), Ok(expected), "{json}");
@@ -224,6 +252,8 @@ mod tests {
             r#"{"type":"text","text":7}"#,
             r#"{"type":"mute","muted":"secret"}"#,
             r#"{"type":"ping","t":"now"}"#,
+            r#"{"type":"screen"}"#,
+            r#"{"type":"picture","look_id":1,"data":"secret!","last":true}"#,
             r#"{"type":"playout","speech_id":1,"played_ms":-1}"#,
             r#"{"type":"playout","speech_id":1,"played_ms":1e300}"#,
             r#"{"type":"playout","speech_id":1.5,"played_ms":1}"#,

@@ -222,6 +222,7 @@ impl Call {
             }
             // The last audio of a speech has its mark already; a close is told to the socket, not in it.
             Outbound::SpeechFinished { .. }
+            | Outbound::Look { .. }
             | Outbound::Ready(_)
             | Outbound::Event(_)
             | Outbound::Tasks(_)

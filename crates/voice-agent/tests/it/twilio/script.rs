@@ -66,6 +66,7 @@ impl Script {
             going_away: CancellationToken::new(),
             handing_over: CancellationToken::new(),
             hand_over_within_ms: 8_000,
+            look_within: None,
             command_queue: ground.config.limits.command_queue,
             clock: Arc::new(SystemClock),
             input_log_dir: None,

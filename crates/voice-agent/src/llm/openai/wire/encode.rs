@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use voice_core::chat::{ChatItem, ToolCall, ToolOutput};
 use voice_core::ids::ToolCallId;
 
 use crate::llm::openai::{MaxTokensField, OpenAiConfig};
 use crate::llm::{LlmRequest, prompt};
+use crate::screen::Seen;
 use crate::tools::ToolSpec;
 
 /// What a function's name may have.
@@ -70,12 +73,23 @@ fn messages(config: &OpenAiConfig, request: &LlmRequest) -> Vec<Value> {
         messages.push(text("system", &scene));
     }
     messages.extend(turn);
+    messages.extend(request.seen.as_ref().map(|seen| screen(config, seen)));
     if matches!(request.chat.items.last(), Some(ChatItem::Assistant { interrupted: true, .. })) {
         // Another model's answer broke off, and a part of it was heard.
         let role = if config.system_first_only { "user" } else { "system" };
         messages.push(text(role, prompt::GO_ON));
     }
     messages
+}
+
+/// The caller's screen: a picture, or what was read in it. What is written there is the caller's data like any title.
+fn screen(config: &OpenAiConfig, seen: &Seen) -> Value {
+    let Some(detail) = config.looks else {
+        return text("user", &prompt::written_on_screen(seen.reading()));
+    };
+    let data = format!("data:image/webp;base64,{}", STANDARD.encode(seen.picture().webp()));
+    let image = json!({"type": "image_url", "image_url": {"url": data, "detail": detail.as_str()}});
+    json!({"role": "user", "content": [{"type": "text", "text": prompt::THE_SCREEN}, image]})
 }
 
 fn text(role: &str, content: &str) -> Value {

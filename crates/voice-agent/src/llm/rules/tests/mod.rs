@@ -113,6 +113,7 @@ impl Conversation {
             now: self.now.clone(),
             titles: self.list.titles(),
             brief: false,
+            seen: None,
         }
     }
 

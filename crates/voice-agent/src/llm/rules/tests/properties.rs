@@ -107,7 +107,7 @@ proptest! {
         let now = NOW.parse().unwrap();
         let agent = if review { REVIEW_AGENT } else { TASK_AGENT };
         let request = LlmRequest {
-            agent: agent.into(), instructions: String::new(), chat: ChatContext { items }, tools: Vec::new(), now, titles, brief: false,
+            agent: agent.into(), instructions: String::new(), chat: ChatContext { items }, tools: Vec::new(), now, titles, brief: false, seen: None,
         };
         check(&request)?;
     }

@@ -12,6 +12,7 @@ fn request(items: Vec<ChatItem>) -> LlmRequest {
         now: date(2026, 11, 25).at(14, 30, 0, 0).to_zoned_datetime(zone).unwrap(),
         titles: vec!["Buy milk".to_owned()],
         brief: false,
+        seen: None,
     }
 }
 

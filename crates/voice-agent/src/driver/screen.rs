@@ -1,0 +1,142 @@
+//! The caller's shared screen: a picture is asked for when the agent wants to look, comes in pieces, and is forgotten with the talk
+//! about it.
+//!
+//! The core knows nothing of pictures. For it a look is a tool call like any other, with a deadline of its own, and what it answers
+//! says only that there is a picture: neither history nor log nor store has it.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use serde_json::{Value, json};
+use tokio::task::AbortHandle;
+use voice_core::Input;
+use voice_core::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
+use voice_core::ids::{ConnectionId, ToolCallId};
+
+use super::api::Outbound;
+use super::{Done, Driver};
+use crate::screen::Seen;
+use crate::screen::picture::{MAX_BYTES, Picture, PictureError};
+use crate::store::Channel;
+use crate::tools::{LOOK_AT_SCREEN, ToolSpec, look_at_screen};
+
+/// What a session knows of the caller's screen.
+#[derive(Default)]
+pub(super) struct Screen {
+    is_shared: bool,
+    /// Looks so far: each has its number.
+    looks: u64,
+    looking: Option<Looking>,
+    /// The last picture, and the call that asked for it.
+    seen: Option<(ToolCallId, Arc<Seen>)>,
+}
+
+/// A picture on its way.
+struct Looking {
+    look: u64,
+    call: ToolCall,
+    bytes: BytesMut,
+    patience: AbortHandle,
+}
+
+impl Screen {
+    /// What the agent can do besides its own tools.
+    pub(super) fn tool(&self) -> Option<ToolSpec> {
+        self.is_shared.then(look_at_screen)
+    }
+
+    /// The picture that this conversation speaks of in its present turn.
+    pub(super) fn seen_in(&self, chat: &ChatContext) -> Option<Arc<Seen>> {
+        let (id, seen) = self.seen.as_ref()?;
+        let turn = chat.items.iter().rev().take_while(|item| !matches!(item, ChatItem::User { .. }));
+        let is_of_it = |item: &ChatItem| matches!(item, ChatItem::ToolOutput(output) if output.id == *id);
+        turn.into_iter().any(is_of_it).then(|| Arc::clone(seen))
+    }
+}
+
+impl Driver {
+    /// The caller shares the screen, or does not any more.
+    pub(super) fn take_sharing(&mut self, connection: ConnectionId, is_shared: bool) {
+        if !self.is_current(connection) || self.doc.channel == Channel::Phone || self.deps.look_within.is_none() {
+            return;
+        }
+        self.screen.is_shared = is_shared;
+        self.doc.channel = if is_shared { Channel::ScreenShare } else { Channel::Browser };
+        self.labels.channel = self.doc.channel.as_str();
+        if !is_shared {
+            self.end_look(Err("the screen is not shared any more"));
+            self.screen.seen = None;
+        }
+    }
+
+    /// The agent wants to look: the page is asked for a picture.
+    pub(super) fn look(&mut self, call: ToolCall) {
+        let Some(wait) = self.deps.look_within.filter(|_| self.screen.is_shared && self.leg.is_some()) else {
+            self.answer_look(&call, &json!({"status": "not_shared"}), false);
+            return;
+        };
+        self.end_look(Err("another look was taken"));
+        self.screen.looks += 1;
+        let look = self.screen.looks;
+        let patience = self.spawn(async move {
+            tokio::time::sleep(wait).await;
+            Done::LookedInVain { look }
+        });
+        self.screen.looking = Some(Looking { look, call, bytes: BytesMut::new(), patience });
+        self.send(Outbound::Look { look });
+    }
+
+    /// The next piece of a picture; an empty last one says that the page has none.
+    pub(super) fn take_piece(&mut self, connection: ConnectionId, look: u64, piece: &Bytes, is_last: bool) {
+        if !self.is_current(connection) {
+            return;
+        }
+        // What comes too late was given up.
+        let Some(looking) = self.screen.looking.as_mut().filter(|looking| looking.look == look) else { return };
+        looking.bytes.extend_from_slice(piece);
+        if looking.bytes.len() > MAX_BYTES {
+            let error = PictureError::TooManyBytes(looking.bytes.len());
+            self.end_look(Err(&error.to_string()));
+        } else if is_last {
+            let bytes = std::mem::take(&mut looking.bytes).freeze();
+            let picture =
+                if bytes.is_empty() { Err("the page has no picture of it".to_owned()) } else { picture(bytes) };
+            self.end_look(picture.as_ref().map(Picture::clone).map_err(String::as_str));
+        }
+    }
+
+    /// Nobody waits longer for this picture.
+    pub(super) fn look_in_vain(&mut self, look: u64) {
+        if self.screen.looking.as_ref().is_some_and(|looking| looking.look == look) {
+            self.end_look(Err("the page sent no picture in time"));
+        }
+    }
+
+    /// What came of the look that is under way, if there is one.
+    fn end_look(&mut self, picture: Result<Picture, &str>) {
+        let Some(Looking { call, patience, .. }) = self.screen.looking.take() else { return };
+        patience.abort();
+        match picture {
+            Ok(picture) => {
+                let (width, height) = picture.size();
+                self.deps.events.screen_seen(&self.labels.session_id, width, height, picture.webp().len());
+                let seen = Seen::new(picture, self.deps.providers.reader.clone());
+                self.screen.seen = Some((call.id, Arc::new(seen)));
+                self.answer_look(&call, &json!({"status": "ok", "width": width, "height": height}), false);
+            }
+            Err(reason) => {
+                self.deps.events.screen_not_seen(&self.labels.session_id, reason);
+                self.answer_look(&call, &json!({"status": "failed", "reason": reason}), true);
+            }
+        }
+    }
+
+    fn answer_look(&mut self, call: &ToolCall, result: &Value, is_error: bool) {
+        let output = ToolOutput { id: call.id, name: LOOK_AT_SCREEN.to_owned(), result: result.clone(), is_error };
+        self.pending.push_back(Input::ToolComputed { output, mutates: false });
+    }
+}
+
+fn picture(bytes: Bytes) -> Result<Picture, String> {
+    Picture::new(bytes).map_err(|error| error.to_string())
+}

@@ -1,0 +1,264 @@
+//! "Create a task from this": what is asked about the caller's screen, and what of it becomes a task.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::act::{self, Scene};
+use super::dates::{self, Due};
+use super::dialogue::{Turn, is_look};
+use super::normalise::{self, normalise, norms, shortened};
+use super::parse::{NewTask, Priority};
+use super::{Answer, reply};
+use crate::screen::reading::Reading;
+use crate::tasks::MAX_TITLE_CHARS;
+use crate::tools::LOOK_AT_SCREEN;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    /// A task of what is seen.
+    Task,
+    /// A task of each thing in a list, of which there are so many if the caller said it.
+    Items(Option<usize>),
+    /// When it is due.
+    Due,
+    /// What there is.
+    What,
+}
+
+/// Most tasks that are made of one screen: more in one breath are rather a misreading.
+const MOST: usize = 12;
+/// Said while the picture is read, which takes a second.
+const LOOKING: &str = "Let me have a look.";
+const NOT_SHARED: &str = "I can't see your screen. Share it with the button on the page, and ask me again.";
+const NO_PICTURE: &str = "I couldn't get a picture of your screen. Please see whether it is still shared.";
+const UNREADABLE: &str = "I looked at your screen, but I can't make out what to add. You can tell me the task.";
+
+/// The parts of patterns.
+const PARTS: [(&str, &str); 6] = [
+    (
+        "{PLEASE}",
+        "(?:(?:okay|ok|please|now|so|hey|and|just|can you|could you|would you|will you|i want you to|i'd like you to|let's) )*",
+    ),
+    ("{MAKE}", "(?:add|at|had|create|make|set up|take|note|put|get|write|turn)"),
+    ("{TASK}", "(?:a |one |an |the )?(?:new )?(?:tasks?|to-dos?|todos?|to do|reminder|item)"),
+    (
+        "{SCREEN}",
+        "(?:(?:my|the|this|that|these|those) (?:screen|page|tab|mail|email|e-mail|message|issue|ticket|bug|document|doc|notes?|slide|window|picture)|what (?:you|i) see|what's on (?:my|the|this) (?:screen|page)|what is on (?:my|the|this) (?:screen|page))",
+    ),
+    ("{IT}", "(?:this|that|it|this one|that one|what's here|what is here)"),
+    (
+        "{TAIL}",
+        "(?: (?:please|for me|now|to my (?:task )?list|to the list|on my list|as a task|as tasks|here|there|on my screen|on the screen))*",
+    ),
+];
+
+/// What each pattern asks for, and whether it names the screen: otherwise it may be about something else where no screen is shared.
+static ASKS: LazyLock<Vec<(Regex, Ask, bool)>> = LazyLock::new(|| {
+    let number = "(?:(?P<n>one|two|three|four|five|six|seven|eight|nine|ten|[0-9]{1,2}) )?";
+    let list = "(?:open )?(?:action items?|action points?|actions|to-dos?|todos?|to do's|to do items|check ?boxes|bullets|bullet points|points|items|things|tasks)";
+    let all = format!(
+        "{{PLEASE}}{{MAKE}} (?:me )?(?:tasks? (?:for|from|out of|of) )?(?:all )?(?:of )?(?:the |these |those |all the |each of the |my )?{number}{list}"
+    );
+    [
+        (format!("{all} (?:that are |i have )?(?:on|from|in|of) {{SCREEN}}{{TAIL}}"), Ask::Items(None), true),
+        (format!("{all}{{TAIL}}"), Ask::Items(None), false),
+        ("{PLEASE}{MAKE} (?:me )?{TASK} (?:from|for|out of|of|about|based on|with) {SCREEN}{TAIL}".to_owned(), Ask::Task, true),
+        ("{PLEASE}{MAKE} (?:me )?{TASK} (?:from|for|out of|of|about|based on|with) {IT}{TAIL}".to_owned(), Ask::Task, false),
+        ("{PLEASE}{MAKE} {SCREEN} (?:in|into|to|as|a) {TASK}{TAIL}".to_owned(), Ask::Task, true),
+        ("{PLEASE}{MAKE} {IT} (?:in|into|to|as|a) {TASK}{TAIL}".to_owned(), Ask::Task, false),
+        ("{PLEASE}{MAKE} {SCREEN}(?: down)?{TAIL}".to_owned(), Ask::Task, true),
+        ("{PLEASE}{MAKE} {IT}(?: down)?(?: to my (?:task )?list| to the list| on my list| as a task){TAIL}".to_owned(), Ask::Task, false),
+        ("{PLEASE}remind me (?:of|about) {SCREEN}{TAIL}".to_owned(), Ask::Task, true),
+        ("{PLEASE}(?:what's|what is|when's|when is|tell me|read me|read) (?:the |its |that )?(?:due date|deadline|due|date) (?:on|of|for|in) {SCREEN}{TAIL}".to_owned(), Ask::Due, true),
+        ("{PLEASE}(?:what's|what is|tell me|read me|read) (?:the |its )?(?:due date|deadline|date)(?: (?:here|there|of this|for this|on this))+{TAIL}".to_owned(), Ask::Due, false),
+        ("{PLEASE}(?:when's|when is) (?:{SCREEN}|this one|this) due{TAIL}".to_owned(), Ask::Due, false),
+        ("{PLEASE}(?:what do you see|what can you see|do you see|can you see|look at|read|read me|read out|what's on|what is on|tell me what's on|what does) {SCREEN}?(?: say)?{TAIL}".to_owned(), Ask::What, true),
+        ("{PLEASE}(?:can you see (?:this|it)|what am i looking at|what do you see|what can you see|what's on my screen)(?: here)?{TAIL}".to_owned(), Ask::What, true),
+    ]
+    .into_iter()
+    .filter_map(|(pattern, ask, is_named)| {
+        let whole = PARTS.iter().fold(pattern, |pattern, (name, meaning)| pattern.replace(name, meaning));
+        match Regex::new(&format!("^(?:{whole})$")) {
+            Ok(regex) => Some((regex, ask, is_named)),
+            Err(error) => {
+                tracing::error!(%error, "a pattern of what is asked about the screen does not compile");
+                debug_assert!(false, "{whole}: {error}");
+                None
+            }
+        }
+    })
+    .collect()
+});
+
+/// What the caller asks about the screen, and whether the words name it.
+fn asked(text: &str) -> Option<(Ask, bool)> {
+    ASKS.iter().find_map(|(pattern, ask, is_named)| {
+        let found = pattern.captures(text)?;
+        let number = found.name("n").and_then(|number| dates::cardinal(&[number.as_str()]));
+        let count = number.and_then(|(_, count)| usize::try_from(count).ok());
+        Some((if let Ask::Items(_) = ask { Ask::Items(count) } else { *ask }, *is_named))
+    })
+}
+
+/// The answer to what is about the screen: a look at it, and then what was asked for. Nothing for what is about something else.
+pub(super) fn answer(scene: &Scene<'_>, current: &Turn<'_>) -> Option<Answer> {
+    // What became of the tasks that were made of it is said like that of any others.
+    if !current.calls.iter().all(is_look) {
+        return None;
+    }
+    let is_shared = scene.request.tools.iter().any(|tool| tool.name == LOOK_AT_SCREEN);
+    let look = current.calls.iter().rev().find(|called| called.call.name == LOOK_AT_SCREEN);
+    let (ask, is_named) = asked(&normalise(current.user, &scene.request.now).text)?;
+    match look.map(super::dialogue::Called::status) {
+        None if is_shared => {
+            Some(Answer { text: LOOKING.to_owned(), ..Answer::call(LOOK_AT_SCREEN, serde_json::Map::new()) })
+        }
+        None => is_named.then(|| Answer::say(NOT_SHARED)),
+        Some("ok") => Some(match scene.request.seen.as_ref().and_then(|seen| seen.reading()) {
+            Some(reading) if !reading.is_empty() => told(scene, ask, reading),
+            _ => Answer::say(UNREADABLE),
+        }),
+        Some(_) => Some(Answer::say(NO_PICTURE)),
+    }
+}
+
+fn told(scene: &Scene<'_>, ask: Ask, reading: &Reading) -> Answer {
+    match ask {
+        Ask::Task => match task(scene, reading) {
+            Some(task) => added(&[task]),
+            None => Answer::say(UNREADABLE),
+        },
+        Ask::Items(count) => items(scene, count, reading),
+        Ask::Due => match due(scene, reading) {
+            Some(due) => Answer::say(format!("It is due {}.", dates::speak_due(due, &scene.request.now))),
+            None => Answer::say("I see no due date there."),
+        },
+        Ask::What => Answer::say(described(reading)),
+    }
+}
+
+fn added(tasks: &[NewTask]) -> Answer {
+    let calls = tasks.iter().take(MOST).map(|task| ("add_task", act::add_arguments(task))).collect();
+    Answer { text: String::new(), calls }
+}
+
+/// What somebody is asked to do there, or what it is about.
+fn task(scene: &Scene<'_>, reading: &Reading) -> Option<NewTask> {
+    if let [asked] = reading.requests().as_slice() {
+        return Some(task_of(scene, asked));
+    }
+    let title = reading.title()?;
+    let named = match reading.key() {
+        Some(key) if !title.contains(&key) => format!("{key}: {title}"),
+        _ => title,
+    };
+    Some(NewTask { title: fitting(&named), due: due(scene, reading), priority: priority(reading) })
+}
+
+/// A line as a task: a day at its end is when it is due.
+fn task_of(scene: &Scene<'_>, line: &str) -> NewTask {
+    let words = normalise::tokenise(line);
+    let found = dates::find_trailing(&norms(&words), &scene.request.now).filter(|(start, _)| *start > 0);
+    let named = found.map_or(words.as_slice(), |(start, _)| &words[..start]);
+    let leads = |word: &str| matches!(word, "by" | "before" | "on" | "until" | "till" | "due");
+    let end = named.iter().rposition(|word| !leads(&word.norm)).map_or(named.len(), |last| last + 1);
+    NewTask { title: fitting(&normalise::title(&named[..end])), due: found.map(|(_, due)| due), priority: None }
+}
+
+fn fitting(title: &str) -> String {
+    shortened(title, MAX_TITLE_CHARS)
+}
+
+fn items(scene: &Scene<'_>, count: Option<usize>, reading: &Reading) -> Answer {
+    let open: Vec<String> =
+        reading.items().into_iter().filter(|item| !item.is_done).map(|item| item.text).take(MOST).collect();
+    if open.is_empty() {
+        return Answer::say("I see no open items there.");
+    }
+    if count.is_some_and(|count| count != open.len()) {
+        let listed = reply::join(&open, "and");
+        let (number, noun) = (open.len(), if open.len() == 1 { "item" } else { "items" });
+        return Answer::say(format!(
+            "I see {number} open {noun} there: {listed}. If you want them all, say, add the {number} action {noun}."
+        ));
+    }
+    added(&open.iter().map(|line| task_of(scene, line)).collect::<Vec<_>>())
+}
+
+/// The day that stands by a label, or else the only one of a request.
+fn due(scene: &Scene<'_>, reading: &Reading) -> Option<Due> {
+    let labelled = reading.due().and_then(|text| day(scene, &text));
+    labelled.or_else(|| match reading.requests().as_slice() {
+        [asked] => task_of(scene, asked).due,
+        _ => None,
+    })
+}
+
+fn day(scene: &Scene<'_>, text: &str) -> Option<Due> {
+    let words = normalise::tokenise(text);
+    let norms = norms(&words);
+    dates::parse(&norms, &scene.request.now)
+        .or_else(|| dates::find_leading(&norms, &scene.request.now).map(|(_, due)| due))
+}
+
+fn priority(reading: &Reading) -> Option<Priority> {
+    let word = reading.priority()?.to_lowercase();
+    match word.split_whitespace().next()? {
+        "high" | "highest" | "critical" | "urgent" | "blocker" | "p0" | "p1" => Some(Priority::High),
+        "low" | "lowest" | "minor" | "trivial" | "p4" | "p5" => Some(Priority::Low),
+        _ => None,
+    }
+}
+
+fn described(reading: &Reading) -> String {
+    let mut said = match reading.title() {
+        Some(title) => format!("I see {title}."),
+        None => "I see text, but no title.".to_owned(),
+    };
+    let open = reading.items().iter().filter(|item| !item.is_done).count();
+    match (open, reading.requests().as_slice()) {
+        (0, [asked]) => said.push_str(&format!(" It asks you to {asked}.")),
+        (0, _) => {}
+        (1, _) => said.push_str(" There is one open item."),
+        (open, _) => said.push_str(&format!(" There are {open} open items.")),
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_about_a_screen() {
+        for (text, ask, is_named) in [
+            ("create a task from this", Ask::Task, false),
+            ("please make a task out of this ticket", Ask::Task, true),
+            ("add this to my list", Ask::Task, false),
+            ("turn this into a task", Ask::Task, false),
+            ("add the three action items on my screen", Ask::Items(Some(3)), true),
+            ("add all the action items", Ask::Items(None), false),
+            ("can you add these to-dos to my list", Ask::Items(None), false),
+            ("what's the due date here", Ask::Due, false),
+            ("what is the deadline on this page", Ask::Due, true),
+            ("when is this due", Ask::Due, false),
+            ("what do you see", Ask::What, true),
+            ("what's on my screen", Ask::What, true),
+            ("can you see my screen", Ask::What, true),
+        ] {
+            assert_eq!(asked(text), Some((ask, is_named)), "{text}");
+        }
+        for text in [
+            "add buy milk",
+            "what's on my list",
+            "add a task to call mom",
+            "what's due today",
+            "delete this",
+            "when is the dentist due",
+        ] {
+            assert_eq!(asked(text), None, "{text}");
+        }
+    }
+}
