@@ -83,8 +83,9 @@ export class MockCall {
 
   begin() {
     const { id, agent, recording, resumed } = this.session;
-    const { records } = this.world.faults;
-    const ready = { session_id: id, resumed, channel: "browser", agent, recording, records, muted: this.muted };
+    const { records, screens } = this.world.faults;
+    const settled = { agent, recording, records, screens, muted: this.muted };
+    const ready = { session_id: id, resumed, channel: "browser", ...settled };
     this.send({ type: "ready", ...ready });
     this.send({ type: "tasks", tasks: this.world.tasksOf(this.session.userId) });
     if (this.session.greeted !== this.session.bootId) {

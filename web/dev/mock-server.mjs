@@ -40,7 +40,15 @@ class World {
     this.said = said;
     this.sessions = new Map();
     this.tasks = new Map();
-    this.faults = { full: false, starting: false, refuse_socket: false, auth: "none", records: false, awayUntil: 0 };
+    this.faults = {
+      full: false,
+      starting: false,
+      refuse_socket: false,
+      auth: "none",
+      records: false,
+      screens: false,
+      awayUntil: 0,
+    };
     this.counts = { frames: 0, playout: [], events: [] };
     this.live = new Set();
     /** What operators are told; null while their calls are off. */
@@ -158,7 +166,7 @@ class World {
   }
 
   inject(fault) {
-    for (const name of ["full", "starting", "refuse_socket", "auth", "records"])
+    for (const name of ["full", "starting", "refuse_socket", "auth", "records", "screens"])
       if (name in fault) this.faults[name] = fault[name];
     if (fault.mic_said !== undefined) this.said = fault.mic_said;
     if (fault.move_ms !== undefined) this.faults.awayUntil = Date.now() + fault.move_ms;

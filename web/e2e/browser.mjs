@@ -29,10 +29,12 @@ export async function closeBrowsers() {
 /**
  * Starts Chromium. `microphone` is { wav, leadMs }: a WAV file that the microphone plays once, after so much silence.
  * `close` ends the browser and removes what was made for it; call it in a finally block. Should this process die
- * before, Chromium ends by itself, because its debugging pipe closes.
+ * before, Chromium ends by itself, because its debugging pipe closes. Whoever shares a screen shares the tab whose title has
+ * `screen` in it, without being asked.
  */
 export async function openBrowser({
   microphone = null,
+  screen = null,
   executable = process.env.CHROMIUM ?? "/usr/bin/chromium",
 } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), "voice-agent-browser-"));
@@ -44,6 +46,7 @@ export async function openBrowser({
     writeFileSync(file, writeWav(parts, rate));
     args.push(`--use-file-for-fake-audio-capture=${file}%noloop`);
   }
+  if (screen !== null) args.push(`--auto-select-tab-capture-source-by-title=${screen}`);
   let browser;
   try {
     browser = await chromium.launch({ executablePath: executable, headless: true, args });

@@ -7,6 +7,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { closeBrowsers, openBrowser, within } from "./browser.mjs";
+import * as driving from "./driving.mjs";
+import { agentWords, state, watch } from "./driving.mjs";
 import { writeWav } from "./wav.mjs";
 
 const env = process.env;
@@ -34,37 +36,8 @@ function done(step) {
   result.steps.push({ step, at_ms: Date.now() - startedMs });
 }
 
-async function state(page) {
-  return page.evaluate(() => window.__voiceAgentTest.state());
-}
-
-/** Waits until `test(state)` holds and returns the state. The test runs here, so it may use what is around it. */
-async function until(page, what, test) {
-  const deadline = Date.now() + options.timeoutMs;
-  for (;;) {
-    const now = await state(page);
-    if (test(now)) return now;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${options.timeoutMs} ms`);
-    await page.waitForTimeout(50);
-  }
-}
-
-/** Waits until the agent has been neither thinking nor speaking for a second: what its caption says was spoken. */
-async function untilSilent(page, what) {
-  for (let quiet = 0; quiet < 10; quiet++) {
-    await page.waitForTimeout(100);
-    if ((await state(page)).agentState === "listening") continue;
-    await until(page, what, (now) => now.agentState === "listening");
-    quiet = 0;
-  }
-}
-
-const agentWords = (now, from = 0) =>
-  now.lines
-    .slice(from)
-    .filter((line) => line.who === "agent")
-    .map((line) => line.text)
-    .join(" ");
+const until = (page, what, test) => driving.until(page, what, options.timeoutMs, test);
+const untilSilent = (page, what) => driving.untilSilent(page, what, options.timeoutMs);
 
 async function picture(page, name) {
   await page.screenshot({ path: join(options.outDir, `${name}.png`) });
@@ -193,16 +166,6 @@ async function call(restarted) {
   } finally {
     await close();
   }
-}
-
-/** Exceptions of the page, and what its policy refused: both are faults. A lost server's network errors are not. */
-function watch(page) {
-  const faults = [];
-  page.on("pageerror", (error) => faults.push(error.message));
-  page.on("console", (message) => {
-    if (/Content Security Policy/i.test(message.text())) faults.push(message.text());
-  });
-  return faults;
 }
 
 async function main() {

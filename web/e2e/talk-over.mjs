@@ -6,6 +6,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { closeBrowsers, openBrowser, within } from "./browser.mjs";
+import * as driving from "./driving.mjs";
+import { state } from "./driving.mjs";
 import { writeWav } from "./wav.mjs";
 
 const env = process.env;
@@ -28,28 +30,8 @@ const PLAYED_RATE = 16_000;
 const result = { ok: false, error: null, events: [], lines: [], tasks: [] };
 const startedMs = Date.now();
 
-const state = (page) => page.evaluate(() => window.__voiceAgentTest.state());
-
-/** Waits until `test(state)` holds and returns the state. */
-async function until(page, what, test) {
-  const deadline = Date.now() + options.timeoutMs;
-  for (;;) {
-    const now = await state(page);
-    if (test(now)) return now;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${options.timeoutMs} ms`);
-    await page.waitForTimeout(50);
-  }
-}
-
-/** Waits until the agent has said nothing for a second. */
-async function untilSilent(page, what) {
-  for (let quiet = 0; quiet < 10; quiet++) {
-    await page.waitForTimeout(100);
-    if ((await state(page)).agentState === "listening") continue;
-    await until(page, what, (now) => now.agentState === "listening");
-    quiet = 0;
-  }
-}
+const until = (page, what, test) => driving.until(page, what, options.timeoutMs, test);
+const untilSilent = (page, what) => driving.untilSilent(page, what, options.timeoutMs);
 
 /** Notes every event of the server as it comes through the socket, but for the lists. */
 function listenIn(page) {

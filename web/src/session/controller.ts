@@ -5,6 +5,7 @@ import { LinkKeeper } from "./link-keeper";
 import type { ServerEvent } from "./protocol";
 import { PushToTalk } from "./push-to-talk";
 import { unsentOf } from "./reducer";
+import { ScreenShare } from "./screen";
 import { isAloud, isSilenced, type TalkMode } from "./state";
 import { type Mode, storage } from "./storage";
 import { Store } from "./store";
@@ -24,6 +25,7 @@ export class SessionController {
   readonly voice: Voice;
   readonly tasks: TaskDesk;
   readonly push: PushToTalk;
+  readonly screen: ScreenShare;
   private readonly access = new Access(window);
   private readonly link: LinkKeeper;
   private session: Credentials | null = null;
@@ -69,6 +71,7 @@ export class SessionController {
     });
     this.tasks = new TaskDesk(this.store, () => this.session);
     this.push = new PushToTalk(this.store);
+    this.screen = new ScreenShare(this.store, (event) => this.link.send(event));
     this.push.listen(window);
     const { microphoneId, talkMode } = storage.audio();
     this.store.dispatch({ type: "microphone_chosen", id: microphoneId });
@@ -358,6 +361,7 @@ export class SessionController {
     else if (event.type === "speech_finished") out.finish(event.speech_id, event.duration_ms);
     else if (event.type === "clear") out.clear(event.speech_id);
     this.store.dispatch({ type: "server", event });
+    if (event.type === "look") void this.screen.look(event.look_id);
     if (event.type === "ready") this.handleReady();
     else if (event.type === "ended") this.finish(reasonOf(event.reason), event.reason);
   }
@@ -365,6 +369,7 @@ export class SessionController {
   private handleReady(): void {
     this.tellSilence();
     this.applyAloud();
+    this.screen.handleReady();
     this.sendWaiting();
     if (this.pendingRecording === null) return;
     this.link.send({ type: "consent", recording: this.pendingRecording });
@@ -439,6 +444,7 @@ export class SessionController {
     this.link.stop();
     this.pendingRecording = null;
     this.tasks.dismissUndo();
+    this.screen.stop();
     void this.voice.close();
   }
 }

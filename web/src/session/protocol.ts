@@ -38,6 +38,8 @@ export type ServerEvent =
       /** Whether the caller agreed to recording, and whether this server keeps recordings at all. */
       recording: boolean;
       records: boolean;
+      /** Whether this server looks at a shared screen. */
+      screens: boolean;
       muted: boolean;
     }
   | { type: "state"; state: AgentState }
@@ -57,6 +59,7 @@ export type ServerEvent =
   | ({ type: "turn" } & Turn)
   | { type: "fallback_to_text"; message: string }
   | { type: "error"; code: string; message: string }
+  | { type: "look"; look_id: number }
   | { type: "hand_over" }
   | { type: "ended"; outcome: string; reason: string }
   | { type: "pong"; t: number };
@@ -66,6 +69,8 @@ export type ClientEvent =
   | { type: "playout"; speech_id: number; played_ms: number }
   | { type: "mute"; muted: boolean }
   | { type: "consent"; recording: boolean }
+  | { type: "screen"; sharing: boolean }
+  | { type: "picture"; look_id: number; data: string; last: boolean }
   | { type: "end" }
   | { type: "ping"; t: number };
 
@@ -122,6 +127,7 @@ const DECODERS: { [K in ServerEvent["type"]]: (fields: Fields) => Omit<Extract<S
     agent: str(f.agent),
     recording: f.recording === true,
     records: f.records === true,
+    screens: f.screens === true,
     muted: f.muted === true,
   }),
   state: (f) => ({ state: f.state === "thinking" || f.state === "speaking" ? f.state : "listening" }),
@@ -141,6 +147,7 @@ const DECODERS: { [K in ServerEvent["type"]]: (fields: Fields) => Omit<Extract<S
   turn: decodeTurn,
   fallback_to_text: (f) => ({ message: str(f.message) }),
   error: (f) => ({ code: str(f.code), message: str(f.message) }),
+  look: (f) => ({ look_id: num(f.look_id) }),
   hand_over: () => ({}),
   ended: (f) => ({ outcome: str(f.outcome), reason: str(f.reason) }),
   pong: (f) => ({ t: num(f.t) }),

@@ -9,6 +9,7 @@ import {
   type Microphone,
   type MicrophoneChoice,
   type Pending,
+  type Screen,
   type SessionState,
   type TalkMode,
   TURNS_KEPT,
@@ -47,6 +48,8 @@ export type Action =
   | { type: "task_saved"; task: Task }
   | { type: "task_gone"; id: string }
   | { type: "records"; records: boolean }
+  | { type: "screen"; screen: Screen }
+  | { type: "looked"; atMs: number }
   | { type: "notice"; notice: string | null; untilOpen?: boolean }
   | { type: "undo"; undo: Undo | null };
 
@@ -112,6 +115,10 @@ export function reduce(state: SessionState, action: Action): SessionState {
         state,
         state.tasks.filter((task) => task.id !== action.id),
       );
+    case "screen":
+      return { ...state, screen: action.screen, lookedAtMs: action.screen === "on" ? state.lookedAtMs : null };
+    case "looked":
+      return { ...state, lookedAtMs: action.atMs };
     case "records":
       return { ...state, records: action.records };
     case "notice":
@@ -164,6 +171,7 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
     case "speech_finished":
     case "clear":
     case "tool_call":
+    case "look":
     case "pong":
       return state;
   }
@@ -215,6 +223,7 @@ function handleReady(state: SessionState, ready: Extract<ServerEvent, { type: "r
     agent: ready.agent,
     recording: ready.recording,
     records: ready.records,
+    screens: ready.screens,
     link: { name: "open" },
     notice: state.noticeUntilOpen ? null : state.notice,
     noticeUntilOpen: false,

@@ -44,6 +44,9 @@ export type Microphone = "off" | "asking" | "on" | "lost" | MicrophoneFailure;
 /** Whether the microphone is open all the time, or only while the key or the button is held. */
 export type TalkMode = "open" | "push";
 
+/** Whether the caller shares a screen, or the browser asks which. */
+export type Screen = "off" | "asking" | "on";
+
 /** A microphone that can be chosen; the empty id is the system's own choice. */
 export interface MicrophoneChoice {
   id: string;
@@ -79,6 +82,11 @@ export interface SessionState {
   recording: boolean;
   /** This server keeps recordings at all. */
   records: boolean;
+  /** This server looks at a shared screen. */
+  screens: boolean;
+  screen: Screen;
+  /** When the agent last looked at it, on the page's clock. */
+  lookedAtMs: number | null;
   agent: string;
   agentState: AgentState;
   userSpeaking: boolean;
@@ -129,6 +137,9 @@ export function initialState(): SessionState {
     microphoneId: "",
     recording: false,
     records: false,
+    screens: false,
+    screen: "off",
+    lookedAtMs: null,
     agent: "",
     agentState: "listening",
     userSpeaking: false,

@@ -5,6 +5,7 @@ import { Banners } from "./banners";
 import { Captions } from "./captions";
 import { Composer } from "./composer";
 import { ConsentDialog } from "./consent-dialog";
+import { formatClock } from "./format";
 import { Hurdle } from "./hurdle";
 import { Icon } from "./icons";
 import { Presence } from "./presence";
@@ -110,6 +111,7 @@ function Header({ controller, state }: { controller: SessionController; state: S
         <span class="brand-name">Task Manager</span>
       </h1>
       <div class="top-right">
+        {live && state.screen === "on" && <ScreenSign controller={controller} state={state} />}
         {live && <KeptSign controller={controller} state={state} />}
         {live && (
           <button type="button" class="button button-end" data-testid="end" onClick={() => void controller.end()}>
@@ -119,6 +121,32 @@ function Header({ controller, state }: { controller: SessionController; state: S
         )}
       </div>
     </header>
+  );
+}
+
+/** Always in sight while the screen is shared: whether the agent has looked, when, and the off switch. */
+function ScreenSign({ controller, state }: { controller: SessionController; state: SessionState }) {
+  const { lookedAtMs } = state;
+  const looked = lookedAtMs === null ? "Screen shared" : `Looked at ${formatClock(lookedAtMs)}`;
+  return (
+    <button
+      type="button"
+      class="recording recording-on screen-sign"
+      data-testid="screen-sign"
+      data-looked={lookedAtMs !== null}
+      title="The agent takes a picture of your screen when you speak of it, and keeps none"
+      onClick={() => controller.screen.stop()}
+    >
+      {/* The key starts the animation anew with each look. */}
+      <span class="screen-eye" key={lookedAtMs ?? 0} aria-hidden="true">
+        <Icon name="screen" size={18} />
+      </span>
+      <span class="recording-word" role="status">
+        {looked}
+      </span>
+      <span class="recording-act">Stop</span>
+      <span class="visually-hidden"> sharing the screen</span>
+    </button>
   );
 }
 

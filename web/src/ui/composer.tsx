@@ -1,6 +1,7 @@
 import { useRef } from "preact/hooks";
 import type { SessionController } from "../session/controller";
 import { TEXT_LIMIT } from "../session/protocol";
+import { ScreenShare } from "../session/screen";
 import type { SessionState } from "../session/state";
 import { AudioMenu } from "./audio-menu";
 import { HoldButton } from "./hold-button";
@@ -43,6 +44,7 @@ export function Composer({ controller, state }: { controller: SessionController;
         <div class="microphone-group">
           {!isPush && <MicrophoneButton controller={controller} state={state} />}
           {hasMicrophone && <AudioMenu controller={controller} state={state} onClosed={focusHold} />}
+          {state.screens && ScreenShare.isPossible && <ScreenButton controller={controller} state={state} />}
         </div>
         <label class="visually-hidden" for="message">
           Message
@@ -81,6 +83,25 @@ export function Composer({ controller, state }: { controller: SessionController;
         </p>
       )}
     </form>
+  );
+}
+
+function ScreenButton({ controller, state }: { controller: SessionController; state: SessionState }) {
+  const on = state.screen === "on";
+  const words = on ? "Stop sharing the screen" : "Share the screen";
+  return (
+    <button
+      type="button"
+      class={on ? "round round-live" : "round"}
+      data-testid="share-screen"
+      aria-pressed={on}
+      aria-label="Share the screen"
+      title={words}
+      disabled={state.screen === "asking" || state.phase.name !== "live"}
+      onClick={() => (on ? controller.screen.stop() : void controller.screen.start())}
+    >
+      <Icon name="screen" />
+    </button>
   );
 }
 

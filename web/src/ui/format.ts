@@ -40,6 +40,11 @@ function dayName(days: number, date: Date, now: Date): string {
   return date.toLocaleDateString(locale(), { weekday: "short", day: "numeric", month: "short", ...year });
 }
 
+/** The time of day, to the second: when something just happened. */
+export function formatClock(atMs: number): string {
+  return new Date(atMs).toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
 /** Milliseconds as the timeline shows them. */
 export function formatMs(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;

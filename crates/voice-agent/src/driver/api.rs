@@ -225,6 +225,8 @@ pub struct Ready {
     pub recording: bool,
     /// Whether this server keeps recordings at all; without, nothing is recorded, whatever was agreed to.
     pub records: bool,
+    /// Whether this server looks at a shared screen.
+    pub screens: bool,
     /// Whether the microphone is muted.
     pub muted: bool,
 }

@@ -94,6 +94,7 @@ impl Driver {
             agent: self.session.current_agent().to_owned(),
             recording: self.session.recording_permit().is_some(),
             records: KEEPS_RECORDINGS,
+            screens: self.deps.look_within.is_some(),
             muted: self.muted,
         }));
         self.send(Outbound::Tasks(self.staging.tasks()));

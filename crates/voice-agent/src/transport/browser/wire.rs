@@ -183,6 +183,7 @@ fn ready_event(ready: &Ready) -> Value {
         "agent": ready.agent,
         "recording": ready.recording,
         "records": ready.records,
+        "screens": ready.screens,
         "muted": ready.muted,
     })
 }
@@ -306,10 +307,11 @@ mod tests {
                     agent: "TaskAgent".to_owned(),
                     recording: true,
                     records: false,
+                    screens: true,
                     muted: true,
                 }),
                 json!({"type": "ready", "session_id": "s", "resumed": false, "channel": "browser",
-                    "agent": "TaskAgent", "recording": true, "records": false, "muted": true}),
+                    "agent": "TaskAgent", "recording": true, "records": false, "screens": true, "muted": true}),
             ),
         ];
         for (outbound, expected) in cases {

@@ -12,6 +12,7 @@ mod network;
 mod phone;
 mod process;
 mod redis;
+mod screen;
 mod stop;
 mod talk_over;
 mod texts;
