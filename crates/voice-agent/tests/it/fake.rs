@@ -126,7 +126,12 @@ impl Fake {
                     return;
                 }
                 Command::TakenOver => return,
-                Command::Playout { .. } | Command::Key { .. } | Command::Consent { .. } | Command::StoreIsBack => {}
+                Command::Playout { .. }
+                | Command::Key { .. }
+                | Command::Consent { .. }
+                | Command::Sharing { .. }
+                | Command::Picture { .. }
+                | Command::StoreIsBack => {}
             }
         }
     }
@@ -163,6 +168,7 @@ impl Fake {
             agent: self.doc.current_agent.clone(),
             recording: false,
             records: false,
+            screens: false,
             muted: false,
         }));
         self.news.send_modify(|info| (info.connected, info.visited) = (true, true));

@@ -57,13 +57,15 @@ const PARTS: [(&str, &str); 6] = [
 /// What each pattern asks for, and whether it names the screen: otherwise it may be about something else where no screen is shared.
 static ASKS: LazyLock<Vec<(Regex, Ask, bool)>> = LazyLock::new(|| {
     let number = "(?:(?P<n>one|two|three|four|five|six|seven|eight|nine|ten|[0-9]{1,2}) )?";
-    let list = "(?:open )?(?:action items?|action points?|actions|to-dos?|todos?|to do's|to do items|check ?boxes|bullets|bullet points|points|items|things|tasks)";
+    let list = "(?:open )?(?:(?:action|section|auction|actual) items?|action points?|actions|to-dos?|todos?|to do's|to do items|check ?boxes|bullets|bullet points|points|items|things|tasks)";
     let all = format!(
-        "{{PLEASE}}{{MAKE}} (?:me )?(?:tasks? (?:for|from|out of|of) )?(?:all )?(?:of )?(?:the |these |those |all the |each of the |my )?{number}{list}"
+        "{{PLEASE}}{{MAKE}} (?:me )?(?:tasks? (?:for|from|out of|of) )?(?:all )?(?:of )?(?:the |a |these |those |all the |each of the |my )?{number}{list}"
     );
     [
         (format!("{all} (?:that are |i have )?(?:on|from|in|of) {{SCREEN}}{{TAIL}}"), Ask::Items(None), true),
         (format!("{all}{{TAIL}}"), Ask::Items(None), false),
+        // However it was heard: "add a section items on my screen".
+        ("{PLEASE}{MAKE} .*(?:items|to-dos|todos) (?:on|from|in|of) {SCREEN}{TAIL}".to_owned(), Ask::Items(None), true),
         ("{PLEASE}{MAKE} (?:me )?{TASK} (?:from|for|out of|of|about|based on|with) {SCREEN}{TAIL}".to_owned(), Ask::Task, true),
         ("{PLEASE}{MAKE} (?:me )?{TASK} (?:from|for|out of|of|about|based on|with) {IT}{TAIL}".to_owned(), Ask::Task, false),
         ("{PLEASE}{MAKE} {SCREEN} (?:in|into|to|as|a) {TASK}{TAIL}".to_owned(), Ask::Task, true),
@@ -92,10 +94,14 @@ static ASKS: LazyLock<Vec<(Regex, Ask, bool)>> = LazyLock::new(|| {
     .collect()
 });
 
+static DIGIT_HYPHEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("([0-9])-").ok());
+
 /// What the caller asks about the screen, and whether the words name it.
 fn asked(text: &str) -> Option<(Ask, bool)> {
+    // "3-action items" is a number and a noun.
+    let text = DIGIT_HYPHEN.as_ref().map_or_else(|| text.into(), |hyphen| hyphen.replace_all(text, "$1 "));
     ASKS.iter().find_map(|(pattern, ask, is_named)| {
-        let found = pattern.captures(text)?;
+        let found = pattern.captures(&text)?;
         let number = found.name("n").and_then(|number| dates::cardinal(&[number.as_str()]));
         let count = number.and_then(|(_, count)| usize::try_from(count).ok());
         Some((if let Ask::Items(_) = ask { Ask::Items(count) } else { *ask }, *is_named))
@@ -240,6 +246,9 @@ mod tests {
             ("turn this into a task", Ask::Task, false),
             ("add the three action items on my screen", Ask::Items(Some(3)), true),
             ("add all the action items", Ask::Items(None), false),
+            ("add a 3-action items on my screen", Ask::Items(Some(3)), true),
+            ("add a section items on my screen", Ask::Items(None), true),
+            ("at the reaction items on my screen", Ask::Items(None), true),
             ("can you add these to-dos to my list", Ask::Items(None), false),
             ("what's the due date here", Ask::Due, false),
             ("what is the deadline on this page", Ask::Due, true),

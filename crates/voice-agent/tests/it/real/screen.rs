@@ -11,7 +11,12 @@ use super::process::{Home, Process};
 /// What the caller says, by the embedded voice.
 fn speak(words: &str, path: &Path) {
     let pcm = voice_agent::embedded::say(&default_models_dir(), words, 16_000).unwrap();
-    let spec = hound::WavSpec { channels: 1, sample_rate: 16_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut writer = hound::WavWriter::create(path, spec).unwrap();
     pcm.into_iter().for_each(|sample| writer.write_sample(sample).unwrap());
     writer.finalize().unwrap();
