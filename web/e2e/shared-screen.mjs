@@ -53,8 +53,8 @@ async function ask(page) {
   result.said = heard.lines[from].text;
   await page.locator('[data-testid="screen-sign"][data-looked="true"]').waitFor({ timeout: options.timeoutMs });
   result.looked = true;
-  // "Let me have a look." is no answer yet.
-  await until(page, "the answer", (now) => now.turns.length > 0 && agentWords(now, from).length > 30);
+  // "Let me have a look." is no answer yet: the turn is over when the task is there, too.
+  await until(page, "the answer", (now) => now.turns.length > 0 && agentWords(now, from) !== "");
   await driving.untilSilent(page, "the answer is over", options.timeoutMs);
   const now = await state(page);
   result.reply = agentWords(now, from);

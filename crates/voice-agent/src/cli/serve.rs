@@ -22,7 +22,7 @@ use crate::providers;
 use crate::sessions::SpawnSession;
 use crate::store::{InstanceId, RedisOptions, RedisStore, SqliteOptions, SqliteStore, Store, StoreError, SystemClock};
 use crate::telemetry::{Events, LostLines, Metrics, Traces, start_logging};
-use crate::tools::{REVIEW_AGENT, TASK_AGENT, specs_for};
+use crate::tools::{REVIEW_AGENT, TASK_AGENT, look_at_screen, specs_for};
 
 /// Runs the server until it is told to stop.
 pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
@@ -49,8 +49,12 @@ pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
 }
 
 async fn serve(config: Config, instance: InstanceId, traces: Traces, lost: LostLines) -> anyhow::Result<()> {
-    let tools: Vec<&str> =
-        [TASK_AGENT, REVIEW_AGENT].iter().flat_map(|agent| specs_for(agent)).map(|spec| spec.name).collect();
+    let tools: Vec<&str> = [TASK_AGENT, REVIEW_AGENT]
+        .iter()
+        .flat_map(|agent| specs_for(agent))
+        .chain([look_at_screen()])
+        .map(|spec| spec.name)
+        .collect();
     let events = Arc::new(Events::new(Metrics::new(rules::MODEL, &tools)).counting_lost_lines(lost));
     let store = open_store(&config).context("the store")?;
     let spawn = Arc::new(OnceLock::new());

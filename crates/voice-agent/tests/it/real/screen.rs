@@ -2,8 +2,14 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use voice_agent::model::runtime::default_models_dir;
+use voice_agent::model::runtime::{Runtime, default_models_dir};
+use voice_agent::screen::ocr::Ocr;
+use voice_agent::screen::picture::Picture;
+use voice_agent::screen::reading::Reading;
+use voice_sim::provider::{ProviderServers, Rule, Script, Service};
 
 use super::browser::{PATIENCE, can_browse, root, script};
 use super::process::{Home, Process};
@@ -22,13 +28,18 @@ fn speak(words: &str, path: &Path) {
     writer.finalize().unwrap();
 }
 
-/// What came of saying this about that page.
-async fn shared(server: &Process, shows: &str, words: &str) -> Value {
+/// What came of saying, or typing, this about that page.
+async fn shared(server: &Process, shows: &str, words: &str, aloud: bool) -> Value {
     let pictures = root().join("target/shared-screen");
     let mut command = script("shared-screen.mjs", server, &pictures, &pictures.join("played.wav"));
-    let wav = pictures.join(format!("{shows}.wav"));
-    speak(words, &wav);
-    let child = command.env("SHOWS", shows).env("WAV", wav).spawn().unwrap();
+    if aloud {
+        let wav = pictures.join(format!("{shows}.wav"));
+        speak(words, &wav);
+        command.env("WAV", wav);
+    } else {
+        command.env("TEXT", words);
+    }
+    let child = command.env("SHOWS", shows).spawn().unwrap();
     let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("the script ends").unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).expect("a line of JSON");
     assert_eq!(report["ok"], true, "{report:#}");
@@ -43,10 +54,10 @@ async fn by_voice_tasks_come_of_a_shared_tab() {
     let home = Home::new().await;
     let server = home.start().await;
 
-    let notes = shared(&server, "notes", "Add the three action items on my screen.").await;
+    let notes = shared(&server, "notes", "Add the three action items on my screen.", true).await;
     assert_eq!(titles(&notes), ["Write the press release", "Order the banners", "Call the venue"], "{notes:#}");
 
-    let issue = shared(&server, "issue", "Create a task from this.").await;
+    let issue = shared(&server, "issue", "Create a task from this.", true).await;
     assert_eq!(titles(&issue), ["PAY-482: Refunds are sent twice after a timeout"], "{issue:#}");
     let task = &issue["tasks"][0];
     assert_eq!((&task["due"], &task["priority"]), (&json!("2026-12-04"), &json!("high")), "{issue:#}");
@@ -59,4 +70,42 @@ async fn by_voice_tasks_come_of_a_shared_tab() {
 
 fn titles(report: &Value) -> Vec<&str> {
     report["tasks"].as_array().unwrap().iter().filter_map(|task| task["title"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_language_model_that_sees_is_sent_the_picture_once_and_only_then() {
+    if !can_browse() {
+        return;
+    }
+    let rules = vec![
+        Rule::user("Create a task from this").calls("look_at_screen", &json!({})),
+        Rule::user("The caller's screen").calls("add_task", &json!({"title": "Review the contract", "say": "Added."})),
+    ];
+    let providers = ProviderServers::start(Script { rules, ..Script::default() }).await.unwrap();
+    let home = Home::with([("STT_CHAIN", "embedded"), ("TTS_CHAIN", "embedded"), ("LLM_CHAIN", "openai")]).await;
+    let env = providers.env().into_iter().filter(|(name, _)| name.starts_with("OPENAI"));
+    let server = home.start_as("sees", env.collect()).await;
+
+    let report = shared(&server, "mail", "Create a task from this.", false).await;
+    assert_eq!(titles(&report), ["Review the contract"], "{report:#}");
+
+    let requests: Vec<Value> =
+        providers.journal().of(Service::Chat).iter().map(|entry| (*entry.request).clone()).collect();
+    let pictures: Vec<&str> = requests.iter().filter_map(picture_of).collect();
+    let [url] = pictures.as_slice() else { panic!("{} pictures in {} requests", pictures.len(), requests.len()) };
+    // It is the page that was shared: what is written there says so.
+    let webp = STANDARD.decode(url.strip_prefix("data:image/webp;base64,").expect("WebP")).unwrap();
+    let picture = Picture::new(webp.into()).unwrap();
+    assert_eq!(picture.size(), (1280, 720));
+    let image = picture.decode().unwrap();
+    let runtime = Runtime::load(&default_models_dir()).unwrap();
+    let reading = Reading::of(&image, Ocr::load(&runtime).unwrap().read(&image).unwrap());
+    assert_eq!(reading.title().as_deref(), Some("Contract for the new office"));
+    assert_eq!(providers.journal().warnings(), Vec::<String>::new());
+}
+
+/// The picture that a request carries.
+fn picture_of(request: &Value) -> Option<&str> {
+    let contents = request["messages"].as_array()?.iter().filter_map(|message| message["content"].as_array());
+    contents.flatten().find_map(|part| part["image_url"]["url"].as_str())
 }
