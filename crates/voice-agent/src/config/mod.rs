@@ -5,6 +5,7 @@
 //! one exception. Secrets come from the environment or from `*_FILE` paths only.
 
 mod chain;
+mod choice;
 mod core;
 pub mod env;
 mod listen;
@@ -17,14 +18,14 @@ mod unknown;
 mod validate;
 
 pub use chain::{LlmKind, SttKind, TtsKind};
+pub use choice::{AuthMode, JwtAlgorithm, LogFormat, ScreenDetail};
 pub use env::Env;
 pub use listen::ListenAddr;
 pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
-    Auth, AuthMode, Cartesia, Chain, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
-    Interruption, JwtAlgorithm, Limits, Log, LogFormat, Metrics, Model, OpenAi, Otel, PagerDuty, Screen, ScreenDetail,
-    Session, Shutdown, Twilio, Vad,
+    Auth, Cartesia, Chain, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog, Interruption,
+    Limits, Log, Metrics, Model, OpenAi, Otel, PagerDuty, Screen, Session, Shutdown, Twilio, Vad,
 };
 
 use std::path::PathBuf;

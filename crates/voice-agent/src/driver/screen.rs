@@ -64,7 +64,7 @@ impl Driver {
         self.doc.channel = if is_shared { Channel::ScreenShare } else { Channel::Browser };
         self.labels.channel = self.doc.channel.as_str();
         if !is_shared {
-            self.end_look(Err("the screen is not shared any more"));
+            self.end_look(Err("the screen is not shared any more".to_owned()));
             self.screen.seen = None;
         }
     }
@@ -75,7 +75,7 @@ impl Driver {
             self.answer_look(&call, &json!({"status": "not_shared"}), false);
             return;
         };
-        self.end_look(Err("another look was taken"));
+        self.end_look(Err("another look was taken".to_owned()));
         self.screen.looks += 1;
         let look = self.screen.looks;
         let patience = self.spawn(async move {
@@ -96,24 +96,24 @@ impl Driver {
         looking.bytes.extend_from_slice(piece);
         if looking.bytes.len() > MAX_BYTES {
             let error = PictureError::TooManyBytes(looking.bytes.len());
-            self.end_look(Err(&error.to_string()));
+            self.end_look(Err(error.to_string()));
         } else if is_last {
             let bytes = std::mem::take(&mut looking.bytes).freeze();
             let picture =
                 if bytes.is_empty() { Err("the page has no picture of it".to_owned()) } else { picture(bytes) };
-            self.end_look(picture.as_ref().map(Picture::clone).map_err(String::as_str));
+            self.end_look(picture);
         }
     }
 
     /// Nobody waits longer for this picture.
     pub(super) fn look_in_vain(&mut self, look: u64) {
         if self.screen.looking.as_ref().is_some_and(|looking| looking.look == look) {
-            self.end_look(Err("the page sent no picture in time"));
+            self.end_look(Err("the page sent no picture in time".to_owned()));
         }
     }
 
     /// What came of the look that is under way, if there is one.
-    fn end_look(&mut self, picture: Result<Picture, &str>) {
+    fn end_look(&mut self, picture: Result<Picture, String>) {
         let Some(Looking { call, patience, .. }) = self.screen.looking.take() else { return };
         patience.abort();
         match picture {
@@ -125,7 +125,7 @@ impl Driver {
                 self.answer_look(&call, &json!({"status": "ok", "width": width, "height": height}), false);
             }
             Err(reason) => {
-                self.deps.events.screen_not_seen(&self.labels.session_id, reason);
+                self.deps.events.screen_not_seen(&self.labels.session_id, &reason);
                 self.answer_look(&call, &json!({"status": "failed", "reason": reason}), true);
             }
         }

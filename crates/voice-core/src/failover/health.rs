@@ -371,7 +371,9 @@ mod tests {
     fn a_stream_may_stand_still_for_as_long_as_is_usual_with_it() {
         let mut health = health();
         let paced = |health: &mut Health, gap_ms| {
-            (0..REMEMBERED).for_each(|_| drop(health.report(0, LLM, FIRST, AttemptResult::Paced { gap_ms })));
+            for _ in 0..REMEMBERED {
+                health.report(0, LLM, FIRST, AttemptResult::Paced { gap_ms });
+            }
             health.all().into_iter().find(|change| change.stage == LLM).and_then(|change| change.gap_ms)
         };
         assert_eq!(health.report(0, LLM, FIRST, AttemptResult::Paced { gap_ms: 9 }), None, "one stream tells nothing");
