@@ -128,7 +128,7 @@ sections! {
         /// So much speech makes a start of speech.
         min_speech_ms: u64 = 64,
         /// So much silence makes an end of speech.
-        min_silence_ms: u64 = 128,
+        min_silence_ms: u64 = 100,
     }
 
     /// When a turn is over.

@@ -70,7 +70,7 @@ impl Default for VadConfig {
             sure_threshold: 0.8,
             end_threshold: 0.35,
             min_speech_ms: 64,
-            min_silence_ms: 128,
+            min_silence_ms: 100,
             gate_dbfs: -70.0,
             release_db: 35.0,
         }

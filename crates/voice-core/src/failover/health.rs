@@ -377,7 +377,7 @@ mod tests {
             health.all().into_iter().find(|change| change.stage == LLM).and_then(|change| change.gap_ms)
         };
         assert_eq!(health.report(0, LLM, FIRST, AttemptResult::Paced { gap_ms: 9 }), None, "one stream tells nothing");
-        assert_eq!(paced(&mut health, 10), Some(40), "not for less than the least");
+        assert_eq!(paced(&mut health, 10), Some(30), "not for less than the least");
         assert_eq!(paced(&mut health, 62), Some(130));
         assert_eq!(paced(&mut health, 900), Some(300), "nor for more than the most");
     }
