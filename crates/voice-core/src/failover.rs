@@ -126,7 +126,7 @@ impl Default for FailoverConfig {
             min_hedge_ms: 100,
             max_hedge_ms: 900,
             llm_gap_ms: 100,
-            min_gap_ms: 30,
+            min_gap_ms: 20,
             max_gap_ms: 300,
             tts_gap_ms: 150,
             stt_lag_ms: 1_500,

@@ -13,7 +13,7 @@ const REMEMBERED: usize = 32;
 /// Fewer tell nothing of a provider's habits.
 const ENOUGH: usize = 8;
 /// A rival is asked for when a provider takes so much longer than 95 of 100 of its last answers, in per cent.
-const LONGER_PERCENT: u64 = 115;
+const LONGER_PERCENT: u64 = 110;
 /// Or when its stream stands still for so much longer than it did in 95 of 100 of them, in per cent.
 const LONGER_GAP_PERCENT: u64 = 200;
 /// Patience is told in steps of so much, in milliseconds.
@@ -356,7 +356,7 @@ mod tests {
             assert_eq!(health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 400 }), None);
         }
         let change = health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 400 });
-        assert_eq!(change.map(|change| change.hedge_ms), Some(460));
+        assert_eq!(change.map(|change| change.hedge_ms), Some(440));
         for _ in 0..REMEMBERED {
             health.report(0, LLM, FIRST, AttemptResult::Answered { after_ms: 9_000 });
         }
@@ -377,7 +377,7 @@ mod tests {
             health.all().into_iter().find(|change| change.stage == LLM).and_then(|change| change.gap_ms)
         };
         assert_eq!(health.report(0, LLM, FIRST, AttemptResult::Paced { gap_ms: 9 }), None, "one stream tells nothing");
-        assert_eq!(paced(&mut health, 10), Some(30), "not for less than the least");
+        assert_eq!(paced(&mut health, 10), Some(20), "not for less than the least");
         assert_eq!(paced(&mut health, 62), Some(130));
         assert_eq!(paced(&mut health, 900), Some(300), "nor for more than the most");
     }
