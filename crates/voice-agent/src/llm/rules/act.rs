@@ -120,8 +120,8 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
     let target = intents.iter().flat_map(targets_of).find(|target| match target {
         Target::Those(_) => true,
         Target::Picked(picks) => {
-            let counts =
-                picks.iter().any(|pick| matches!(pick, Pick::Nth(_) | Pick::Last)) && latest(scene, picks).is_none();
+            let counts = picks.iter().any(|pick| matches!(pick, Pick::Nth(_) | Pick::Last | Pick::BeforeLast))
+                && latest(scene, picks).is_none();
             counts && dialogue::counted(scene.history()).len() < 2 && scene.request.titles.len() > 1
         }
         _ => false,

@@ -377,7 +377,7 @@ fn answer_missing(
             }
             // "Yes" names nothing: asked again.
             Intent::Yes | Intent::Unsure => Intent::Incomplete(missing, Box::new(inner.clone())),
-            _ => Intent::Add(parse::new_tasks(words, false, scene.known())),
+            _ => Intent::Add(parse::new_tasks(without_yes(words), false, scene.known())),
         },
         (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(vec![parse::target(words)?]),
         (Missing::Title, Intent::Complete(_)) if !intent.is_command() => Intent::Complete(vec![parse::target(words)?]),
@@ -418,6 +418,20 @@ fn any_date(scene: &Scene<'_>, words: &[Word]) -> Option<dates::Due> {
     let norm = norms(words);
     let hour = |at: usize| dates::parse(&[&["at"], &norm[at..]].concat(), scene.known().now);
     (0..norm.len()).find_map(|at| dates::parse(&norm[at..], scene.known().now).or_else(|| hour(at)))
+}
+
+/// Without the "yes" of "ah yes, renew the insurance".
+fn without_yes(words: &[Word]) -> &[Word] {
+    match words {
+        [first, rest @ ..]
+            if !rest.is_empty()
+                && first.pauses()
+                && matches!(first.norm.as_str(), "yes" | "yeah" | "ok" | "okay" | "oh" | "right") =>
+        {
+            rest
+        }
+        _ => words,
+    }
 }
 
 /// Without the "to" of "to oat milk", which belongs to the question.

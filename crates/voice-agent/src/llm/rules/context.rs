@@ -363,6 +363,7 @@ fn is_phrase(words: &[&str], like: bool) -> bool {
         doubt matter more due good thanks chance kidding sweat stress trouble harm offence offense luck god gosh boy man dear \
         well wow hell heavens goodness";
     let first = match words {
+        ["about", "that" | "it" | "this"] => return true,
         ["my", last] => *last,
         // "Sorry about that"; but "no, for Lina" behind "… for Lena".
         ["about" | "for" | "to" | "if" | "that", ..] => return !like,

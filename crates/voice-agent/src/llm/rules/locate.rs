@@ -102,6 +102,7 @@ pub(crate) fn choose<'a>(picks: &[Pick], among: &[TaskView<'a>]) -> Vec<TaskView
             },
             // Asked "A or B?", "the other one" is B.
             Pick::Other => chosen.extend(among.get(1).copied()),
+            Pick::BeforeLast => chosen.extend(among.len().checked_sub(2).and_then(|at| among.get(at)).copied()),
             Pick::Last => chosen.extend(among.last().copied()),
             Pick::Both => chosen.extend(among.iter().take(2).copied()),
             Pick::All => chosen.extend(among.iter().take(MAX_TARGETS).copied()),

@@ -296,6 +296,7 @@ pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Int
     const TELLING: &str = "i i'm i've i'll i'd we we're we've you he she they it it's that that's this there there's is isn't are was \
         were be been has have had do don't does did didn't will won't would can can't could should must might if when what what's \
         which who how why where not no yes my me so because says said think guess";
+    let utterance = &super::small::without_courtesies(utterance);
     let words = norms(&utterance.words);
     let (start, due) =
         dates::find_trailing(&words, known.now).filter(|(start, due)| (1..=6).contains(start) && due.day_said)?;

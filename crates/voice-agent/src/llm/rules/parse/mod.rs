@@ -82,6 +82,8 @@ pub(crate) enum Pick {
     /// Counted from 0.
     Nth(usize),
     Last,
+    /// The one before the last.
+    BeforeLast,
     Both,
     All,
     /// Not the one that was spoken of.
