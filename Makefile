@@ -8,7 +8,7 @@ BENCH ?=
 EVAL ?=
 DRILL ?=
 
-.PHONY: help setup models web screenshots build run test check sim bench drill drill-kill drill-deploy drill-redis eval fuzz clean
+.PHONY: help setup models web screenshots build run test check sim bench drill drill-kill drill-deploy drill-redis drill-sentinel eval fuzz clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ bench: setup models web ## measure, and print Markdown with a description of the
 drill: setup models web ## call a release build under every fault of its providers: Markdown (DRILL="--stage llm --only hang --repeat 5")
 	@scripts/drill.sh $(DRILL)
 
-drill-kill drill-deploy drill-redis: setup models web ## end an instance, each in turn, or Redis in the midst of calls: Markdown (DRILL="--calls 100")
+drill-kill drill-deploy drill-redis drill-sentinel: setup models web ## end an instance, each in turn, Redis, or its master in the midst of calls: Markdown (DRILL="--calls 50 --phones 50")
 	@scripts/drill-survive.sh $(@:drill-%=%) $(DRILL)
 
 eval: setup models web ## whether callers get what they ask for, typed and spoken: Markdown (EVAL="--only spoken --voices flite:slt")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Ends something in the midst of calls, and prints the table of docs/survival.md with the machine it was made on: `kill` an instance, `deploy`
-# one after the other, or `redis`. Needs redis-server. The arguments go to `voice-sim survive` (--help). PROFILE=dev drills a debug build.
+# one after the other, `redis`, or its master under a `sentinel`. Needs redis-server and redis-cli. The arguments go to `voice-sim survive` (--help). PROFILE=dev drills a debug build.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

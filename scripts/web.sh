@@ -13,6 +13,15 @@ install() {
     printf '%s' "$state" >node_modules/.installed
 }
 
+# The page is only built when something in it has changed: a new web/dist makes the server be compiled again.
+build() {
+    local state
+    state="$(git ls-files -z --cached --others --exclude-standard . | sort -z | xargs -0 sha256sum 2>/dev/null | sha256sum) $(node --version)"
+    if [[ -f dist/index.html && "$(cat node_modules/.built 2>/dev/null || true)" == "$state" ]]; then return; fi
+    npm run --silent build
+    printf '%s' "$state" >node_modules/.built
+}
+
 case "${1:-build}" in
     install | check | test | build | smoke | screenshots) ;;
     *) complain "usage: scripts/web.sh install|check|test|build|smoke|screenshots"; exit 64 ;;
@@ -21,7 +30,7 @@ install
 case "${1:-build}" in
     check) npm run --silent check ;;
     test) npm test --silent ;;
-    build) npm run --silent build ;;
+    build) build ;;
     smoke) npm run --silent smoke ;;
     screenshots) npm run --silent screenshots ;;
 esac

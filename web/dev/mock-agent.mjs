@@ -93,6 +93,13 @@ export class MockCall {
     }
   }
 
+  /** A planned stop: the call goes on wherever it connects next, without a word. */
+  moveOn() {
+    this.session.resumed = true;
+    this.send({ type: "hand_over" });
+    this.socket.close(4007, "moved");
+  }
+
   send(event) {
     if (this.socket.readyState === 1) this.socket.send(JSON.stringify(event));
   }

@@ -1,7 +1,8 @@
 // A stand-in for the server: the HTTP API, the voice protocol, the built page with a strict policy, and faults on demand.
 //
 //   node dev/mock-server.mjs            PORT (8080), MOCK_STATE (a file that survives a kill), MOCK_SAID (what is "heard")
-//   POST /mock {"close": 4001}          also: full, starting, refuse_socket, records, fallback, drop, mic_said, error, auth
+//   POST /mock {"close": 4001}          also: full, starting, refuse_socket, records, fallback, drop, mic_said, error, auth,
+//                                     move_ms (a planned stop: the next process takes the session after so long)
 
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -39,7 +40,7 @@ class World {
     this.said = said;
     this.sessions = new Map();
     this.tasks = new Map();
-    this.faults = { full: false, starting: false, refuse_socket: false, auth: "none", records: false };
+    this.faults = { full: false, starting: false, refuse_socket: false, auth: "none", records: false, awayUntil: 0 };
     this.counts = { frames: 0, playout: [], events: [] };
     this.live = new Set();
     /** What operators are told; null while their calls are off. */
@@ -160,7 +161,9 @@ class World {
     for (const name of ["full", "starting", "refuse_socket", "auth", "records"])
       if (name in fault) this.faults[name] = fault[name];
     if (fault.mic_said !== undefined) this.said = fault.mic_said;
+    if (fault.move_ms !== undefined) this.faults.awayUntil = Date.now() + fault.move_ms;
     for (const call of this.live) {
+      if (fault.move_ms !== undefined) call.moveOn();
       if (fault.close !== undefined) call.socket.close(fault.close);
       if (fault.drop === true) call.socket.terminate();
       if (fault.fallback === true) {
@@ -273,11 +276,13 @@ function upgrade(world, sockets, request, socket, head) {
   const offered = (request.headers["sec-websocket-protocol"] ?? "").split(", ");
   const status = world.faults.refuse_socket
     ? "426 Upgrade Required"
-    : session === undefined || session.bootId !== world.bootId
-      ? "404 Not Found"
-      : offered.includes(`token.${session.token}`)
-        ? null
-        : "401 Unauthorized";
+    : Date.now() < world.faults.awayUntil
+      ? "503 Service Unavailable"
+      : session === undefined || session.bootId !== world.bootId
+        ? "404 Not Found"
+        : offered.includes(`token.${session.token}`)
+          ? null
+          : "401 Unauthorized";
   if (status !== null) {
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     return;

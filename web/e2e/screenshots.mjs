@@ -255,7 +255,7 @@ const STATES = {
     await STATES.timeline(page, mock);
     const [session] = mock.world.sessions.values();
     mock.world.addTask(session.userId, { title: "Meet Lisa about the budget", due: "2030-12-01T09:30" });
-    await page.getByTestId("task-edit").nth(5).click();
+    await page.getByRole("button", { name: "Edit: Meet Lisa about the budget" }).click();
     await page.getByTestId("task-editor").waitFor(WAIT);
   },
   async timeline(page, mock) {

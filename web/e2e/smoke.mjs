@@ -102,21 +102,30 @@ async function refusedMicrophone(browser) {
   }
 }
 
+/** What the page took its state to be, without the words: what a failure is explained by. */
+async function stateOf(page) {
+  const state = () => {
+    const { lines, tasks, turns, ...rest } = window.__voiceAgentTest?.state() ?? {};
+    return JSON.stringify({ touched: navigator.userActivation.hasBeenActive, ...rest });
+  };
+  return await page.evaluate(state).catch((error) => `no state: ${error.message}`);
+}
+
 async function runCheck(browser, name, check) {
   const mock = await startMockServer();
   const context = await browser.newContext();
   await context.grantPermissions(["microphone"], { origin: mock.url });
   const page = await context.newPage();
   const faults = [];
-  page.on("pageerror", (error) => faults.push(error.message));
-  page.on("console", (message) => {
+  context.on("weberror", (error) => faults.push(error.error().message));
+  context.on("console", (message) => {
     if (/Content Security Policy/i.test(message.text())) faults.push(message.text());
   });
   try {
     await check(page, mock);
     if (faults.length > 0) throw new Error(faults.join(" | "));
   } catch (error) {
-    throw new Error(`${name}: ${error.message}`);
+    throw new Error(`${name}: ${error.message}\n        the page was in ${await stateOf(context.pages().at(-1))}`);
   } finally {
     await context.close();
     await mock.close();

@@ -6,6 +6,7 @@ import "./styles/notices.css";
 import "./styles/conversation.css";
 import "./styles/composer.css";
 import "./styles/tasks.css";
+import "./styles/stages.css";
 import "./styles/timeline.css";
 import "./styles/adapt.css";
 import { SessionController } from "./session/controller";

@@ -307,7 +307,7 @@ impl Server {
         self.app.readiness.hold(Hold::Draining);
         let connections = &self.app.connections;
         connections.close();
-        tracing::info!(live = self.app.sessions.count(), grace_ms = grace.as_millis(), "draining");
+        tracing::info!(live = self.app.sessions.count(), grace_ms = self.app.config.shutdown.grace_ms, "draining");
         if !connections.is_empty() {
             // Whoever sends callers here is to know that it sends them elsewhere before they come back.
             tokio::time::sleep(Duration::from_millis(self.app.config.shutdown.notice_ms).min(grace)).await;

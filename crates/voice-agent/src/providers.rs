@@ -118,6 +118,7 @@ fn deepgram(config: &Config) -> Result<SttRung, ConfigError> {
         smart_format: deepgram.smart_format,
         numerals: deepgram.numerals,
         mip_opt_out: deepgram.mip_opt_out,
+        endpointing_ms: deepgram.endpointing_ms,
         connect_timeout_ms: deepgram.connect_timeout_ms,
         finalize_wait_ms: deepgram.finalize_wait_ms,
         ..DeepgramConfig::new(key)
@@ -145,6 +146,7 @@ fn openai(config: &Config, account: &Arc<Account>) -> Vec<Arc<dyn Llm>> {
         temperature: (openai.temperature_percent >= 0).then(|| f64::from(openai.temperature_percent) / 100.0),
         include_usage: openai.include_usage,
         max_context_chars: openai.max_context_chars,
+        say_with_call: openai.say_with_call,
         ..OpenAiConfig::default()
     };
     let model = |model: &String| Arc::new(OpenAiLlm::new(Arc::clone(account), settings(model))) as Arc<dyn Llm>;

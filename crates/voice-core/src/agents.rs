@@ -10,6 +10,10 @@ pub const TRANSFER_TOOL: &str = "transfer_to_agent";
 /// The tool that ends the call; the core carries it out.
 pub const END_CALL_TOOL: &str = "end_call";
 
+/// The argument of a tool call that is no argument of the tool: what the model wants said once the call has done what it asks
+/// for. The core takes it out, and then asks for no further words.
+pub const SAY_ARGUMENT: &str = "say";
+
 /// One agent: its name, what it is told, and whom it may hand the call to. Its tools' schemas are the shell's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agent {

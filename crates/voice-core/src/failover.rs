@@ -116,11 +116,11 @@ impl Default for FailoverConfig {
     fn default() -> Self {
         Self {
             stt_hedge_ms: 150,
-            llm_hedge_ms: 250,
+            llm_hedge_ms: 200,
             tts_hedge_ms: 200,
             min_hedge_ms: 100,
             max_hedge_ms: 900,
-            llm_gap_ms: 150,
+            llm_gap_ms: 100,
             tts_gap_ms: 150,
             stt_lag_ms: 1_500,
             free_hedges: 4,

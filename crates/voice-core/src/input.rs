@@ -165,6 +165,11 @@ pub enum Input {
         /// The delta.
         text: String,
     },
+    /// The model streams a tool call that is not whole yet.
+    LlmCalling {
+        /// The request.
+        request: LlmRequestId,
+    },
     /// The model called a tool.
     LlmToolCall {
         /// The request.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ceiling::{CeilingOf, CostStep};
 use crate::cost::NanoUsd;
-use crate::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, TurnId};
+use crate::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, TurnId, UtteranceId};
 use crate::provider::{ProviderErrorKind, ProviderFailure, Stage};
 use crate::timeline::{PauseCause, Stages};
 
@@ -68,6 +68,8 @@ pub enum Observation {
     },
     /// End of speech → final transcript.
     SttFinished {
+        /// Of this utterance.
+        utterance: UtteranceId,
         /// Who understood it.
         rung: RungId,
         /// Milliseconds.

@@ -64,6 +64,25 @@ pub enum EndReason {
     Failed,
 }
 
+impl EndReason {
+    /// The reason as the protocol, the log and the traces call it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Goodbye => "goodbye",
+            Self::HungUp => "hung_up",
+            Self::Operator => "operator",
+            Self::Idle => "idle",
+            Self::TooLong => "too_long",
+            Self::Ceiling => "ceiling",
+            Self::Lost => "lost",
+            Self::VoiceFailed => "voice_failed",
+            Self::TakenOver => "taken_over",
+            Self::HandedOver => "handed_over",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What the agent is doing, as the caller's side shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

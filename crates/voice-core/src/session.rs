@@ -97,6 +97,8 @@ pub struct Session {
     /// Said once, when the first leg comes.
     greeting: Option<String>,
     voice_broken: bool,
+    /// Utterances in a row of which no recogniser said anything.
+    unheard: u32,
     listening: Option<Listening>,
     speaking_since_ms: Option<u64>,
     too_long_said: bool,
@@ -138,6 +140,7 @@ impl Session {
             connected_before_ms: 0,
             greeting,
             voice_broken: false,
+            unheard: 0,
             listening: None,
             speaking_since_ms: None,
             too_long_said: false,
@@ -248,6 +251,7 @@ impl Session {
             Input::SttLineFailed { utterance, rung, failure } => self.handle_line_failed(utterance, rung, failure),
             Input::EndOfTurnScore { utterance, revision, permille } => self.handle_score(utterance, revision, permille),
             Input::LlmText { request, text } => self.handle_llm_text(request, &text),
+            Input::LlmCalling { request } => self.handle_llm_calling(request),
             Input::LlmToolCall { request, name, arguments } => self.handle_llm_tool_call(request, name, arguments),
             Input::LlmDone { request } => self.handle_llm_done(request),
             Input::LlmFailed { request, failure } => self.handle_llm_failed(request, failure),
@@ -298,6 +302,7 @@ impl Session {
         self.link = Some(Link { connection, voice, since_ms: self.now_ms });
         if voice {
             self.voice_broken = false;
+            self.unheard = 0;
         }
         if self.closing.is_some() {
             return;

@@ -10,6 +10,7 @@ mod dice;
 pub mod drill;
 mod ears;
 mod heard;
+mod kills;
 mod line;
 mod llm;
 mod page;
@@ -29,5 +30,6 @@ mod thrift;
 mod tts;
 mod world;
 
+pub use kills::{KillPoint, Killing, Kills};
 pub use run::{Failure, Passed, Trace, run_seed, trace_seed};
 pub use seen::{Seen, Sights};

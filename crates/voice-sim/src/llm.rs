@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Map, Value, json};
 use voice_core::Input;
-use voice_core::agents::{END_CALL_TOOL, REVIEW_AGENT, TASK_AGENT, TRANSFER_TOOL};
+use voice_core::agents::{END_CALL_TOOL, REVIEW_AGENT, SAY_ARGUMENT, TASK_AGENT, TRANSFER_TOOL};
 use voice_core::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
 use voice_core::ids::{LlmRequestId, ReplyId};
 
@@ -16,6 +16,7 @@ use crate::world::{Checked, World};
 #[derive(Debug, Clone)]
 enum Step {
     Text(String),
+    Calling,
     Call(&'static str, Value),
     Done,
     Fail,
@@ -87,6 +88,7 @@ impl World {
                 let text = text.replace('#', &format!("q{request}w{chars}"));
                 self.feed(Input::LlmText { request: id, text })
             }
+            Step::Calling => self.feed(Input::LlmCalling { request: id }),
             Step::Call(name, arguments) => {
                 let arguments = arguments.as_object().cloned().unwrap_or_else(Map::new);
                 self.feed(Input::LlmToolCall { request: id, name: name.to_owned(), arguments })
@@ -168,7 +170,16 @@ impl World {
                 delay_ms = self.delay(1, 60);
             }
         }
-        for (name, arguments) in calls {
+        let says = self.dice.chance(400);
+        for (name, mut arguments) in calls {
+            if says && name == "add_task" && self.dice.chance(900) {
+                let words = self.words(request, 1).concat();
+                arguments[SAY_ARGUMENT] = Value::from(words);
+            }
+            if self.dice.chance(500) {
+                steps.push_back((delay_ms, Step::Calling));
+                delay_ms = self.delay(1, 150);
+            }
             steps.push_back((delay_ms, Step::Call(name, arguments)));
             delay_ms = self.delay(1, 40);
             if self.dice.chance(60) {

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use voice_sim::{Failure, Seen, run_seed, trace_seed};
+use voice_sim::{Failure, KillPoint, Killing, Kills, Seen, run_seed, trace_seed};
 
 /// Seeds that a thread takes at once.
 const BATCH: u64 = 64;
@@ -38,6 +38,9 @@ struct Args {
     /// With --seed: tell everything that happens.
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// Kill processes in the midst of turns too, up to four times a call; by default it happens to some calls at any moment.
+    #[arg(long)]
+    kill: bool,
     /// Threads; by default one for each core.
     #[arg(long)]
     jobs: Option<usize>,
@@ -51,10 +54,12 @@ struct Found {
     inputs: u64,
     virtual_ms: u64,
     seen: Vec<u64>,
+    kills: Kills,
 }
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
+    let killing = if args.kill { Killing::AmidTurns } else { Killing::ByChance };
     #[cfg(feature = "servers")]
     if let Some(command) = args.command {
         return rehearse::run(command).map(|()| ExitCode::SUCCESS);
@@ -64,20 +69,20 @@ fn main() -> Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     if let Some(seed) = args.seed {
         if args.trace {
-            let trace = trace_seed(seed);
+            let trace = trace_seed(seed, killing);
             for line in &trace.lines {
                 writeln!(out, "{line}")?;
             }
             return tell_one(&mut out, seed, trace.result.err());
         }
-        return tell_one(&mut out, seed, run_seed(seed).err());
+        return tell_one(&mut out, seed, run_seed(seed, killing).err());
     }
     let jobs = match args.jobs {
         Some(jobs) => jobs.max(1),
         None => thread::available_parallelism().context("cannot count the cores")?.get(),
     };
     let started = Instant::now();
-    let found = run_all(args.from, args.seeds, jobs)?;
+    let found = run_all(args.from, args.seeds, killing, jobs)?;
     tell(&mut out, &args, &found, started.elapsed().as_secs_f64(), jobs)
 }
 
@@ -90,7 +95,7 @@ fn tell_one(out: &mut impl Write, seed: u64, failure: Option<Failure>) -> Result
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_all(from: u64, seeds: u64, jobs: usize) -> Result<Found> {
+fn run_all(from: u64, seeds: u64, killing: Killing, jobs: usize) -> Result<Found> {
     let next = AtomicU64::new(0);
     let failed = AtomicUsize::new(0);
     let total = Mutex::new(Found { seen: vec![0; Seen::ALL.len()], ..Found::default() });
@@ -104,7 +109,7 @@ fn run_all(from: u64, seeds: u64, jobs: usize) -> Result<Found> {
                         break;
                     }
                     for seed in from + first..from + (first + BATCH).min(seeds) {
-                        run_into(seed, &mut mine, &failed);
+                        run_into(seed, killing, &mut mine, &failed);
                     }
                 }
                 if let Ok(mut total) = total.lock() {
@@ -116,11 +121,12 @@ fn run_all(from: u64, seeds: u64, jobs: usize) -> Result<Found> {
     total.into_inner().ok().context("a thread of the simulator died")
 }
 
-fn run_into(seed: u64, found: &mut Found, failed: &AtomicUsize) {
-    match run_seed(seed) {
+fn run_into(seed: u64, killing: Killing, found: &mut Found, failed: &AtomicUsize) {
+    match run_seed(seed, killing) {
         Ok(passed) => {
             found.inputs += passed.inputs;
             found.virtual_ms += passed.virtual_ms;
+            found.kills.add_all(passed.kills);
             for (count, (seen, _)) in found.seen.iter_mut().zip(Seen::ALL) {
                 *count += u64::from(passed.sights.has(*seen));
             }
@@ -139,6 +145,7 @@ fn merge(total: &mut Found, mine: Found) {
     total.failed += mine.failed;
     total.inputs += mine.inputs;
     total.virtual_ms += mine.virtual_ms;
+    total.kills.add_all(mine.kills);
     total.failures.extend(mine.failures);
     for (sum, count) in total.seen.iter_mut().zip(mine.seen) {
         *sum += count;
@@ -150,6 +157,10 @@ fn tell(out: &mut impl Write, args: &Args, found: &Found, seconds: f64, jobs: us
     writeln!(out, "what the seeds saw:")?;
     for (count, (_, name)) in found.seen.iter().zip(Seen::ALL) {
         writeln!(out, "  {count:>9}  {name}")?;
+    }
+    writeln!(out, "{} kills:", found.kills.total())?;
+    for (point, name) in KillPoint::ALL {
+        writeln!(out, "  {:>9}  {name}", found.kills.at(*point))?;
     }
     let mut failures = found.failures.clone();
     failures.sort_by(|a, b| (&a.check, a.seed).cmp(&(&b.check, b.seed)));
@@ -178,7 +189,11 @@ fn tell(out: &mut impl Write, args: &Args, found: &Found, seconds: f64, jobs: us
         found.failed,
     )?;
     if found.failed > 0 {
-        writeln!(out, "one of them, event by event: voice-sim --seed N --trace")?;
+        writeln!(
+            out,
+            "one of them, event by event: voice-sim --seed N --trace{}",
+            if args.kill { " --kill" } else { "" }
+        )?;
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

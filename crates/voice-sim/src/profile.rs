@@ -215,7 +215,7 @@ fn roll_chains(dice: &mut Dice, config: &mut CoreConfig) {
         rung.streams = dice.chance(400);
     }
     let failover = &mut config.failover;
-    failover.llm_hedge_ms = dice.pick(&[250, 250, 60, 700]);
+    failover.llm_hedge_ms = dice.pick(&[200, 200, 60, 700]);
     failover.tts_hedge_ms = dice.pick(&[200, 200, 60, 700]);
     failover.stt_hedge_ms = dice.pick(&[150, 150, 60, 700]);
     failover.free_hedges = dice.pick(&[4, 4, 0, 100]);

@@ -109,9 +109,21 @@ pub(crate) struct SurviveArgs {
     /// The server's binary.
     #[arg(long, value_name = "FILE")]
     binary: PathBuf,
-    /// How many callers there are.
-    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    /// How many callers there are by the browser's protocol.
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u64).range(..=1_000))]
     calls: u64,
+    /// How many there are by telephone.
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=1_000))]
+    phones: u64,
+    /// How many instances there are.
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=20))]
+    instances: u64,
+    /// How many instances are killed, one after the other; each is replaced.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    kills: u64,
+    /// From the start of a killed instance's successor to the next kill, in seconds.
+    #[arg(long, default_value_t = 3, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    between: u64,
     /// How often each of them says something, in seconds.
     #[arg(long, default_value_t = 12, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600))]
     pace: u64,
@@ -132,6 +144,7 @@ pub(crate) enum WhatArg {
     Kill,
     Deploy,
     Redis,
+    Sentinel,
 }
 
 /// A stage, by its name.
@@ -312,6 +325,9 @@ async fn drill(args: DrillArgs) -> Result<()> {
 /// Ends something in the midst of calls. Fails if a caller lost more than a moment.
 async fn survive(args: SurviveArgs) -> Result<()> {
     let name = || std::env::temp_dir().join(format!("voice-sim-survive-{}", std::process::id()));
+    if args.calls + args.phones == 0 {
+        bail!("nobody calls: --calls and --phones are both 0");
+    }
     let folder = args.folder.unwrap_or_else(name);
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let drill = Survive {
@@ -320,8 +336,13 @@ async fn survive(args: SurviveArgs) -> Result<()> {
             WhatArg::Kill => What::Kill,
             WhatArg::Deploy => What::Deploy,
             WhatArg::Redis => What::Redis,
+            WhatArg::Sentinel => What::Sentinel,
         },
         calls: usize::try_from(args.calls)?,
+        phones: usize::try_from(args.phones)?,
+        instances: usize::try_from(args.instances)?,
+        kills: usize::try_from(args.kills)?,
+        between: Duration::from_secs(args.between),
         pace: Duration::from_secs(args.pace),
         talk: Duration::from_secs(args.talk),
         stands: Duration::from_secs(args.stands),

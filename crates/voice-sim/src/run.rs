@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use voice_core::log::{Digest, Entry, Header};
 
+use crate::kills::{Killing, Kills};
 use crate::seen::{Seen, Sights};
 use crate::world::{Checked, Life, Violation, World, violated};
 
@@ -36,6 +37,8 @@ impl std::error::Error for Failure {}
 pub struct Passed {
     /// What it saw.
     pub sights: Sights,
+    /// How often its process was killed, and when.
+    pub kills: Kills,
     /// How many inputs its session took.
     pub inputs: u64,
     /// How long its call was, in virtual milliseconds.
@@ -55,12 +58,12 @@ pub struct Trace {
 ///
 /// # Errors
 /// [`Failure`] with the invariant that it broke.
-pub fn run_seed(seed: u64) -> Result<Passed, Failure> {
+pub fn run_seed(seed: u64, killing: Killing) -> Result<Passed, Failure> {
     let logged = seed.is_multiple_of(REPLAY_EVERY);
-    let (result, mut world) = run_world(seed, logged, false);
+    let (result, mut world) = run_world(seed, killing, logged, false);
     let mut passed = result?;
     if let Some(lives) = world.as_mut().and_then(|world| world.log.take()) {
-        let (_, again) = run_world(seed, true, false);
+        let (_, again) = run_world(seed, killing, true, false);
         let at_ms = passed.virtual_ms;
         let twice = again.and_then(|world| world.log).unwrap_or_default();
         if twice != lives {
@@ -74,21 +77,21 @@ pub fn run_seed(seed: u64) -> Result<Passed, Failure> {
 }
 
 /// Runs one seed and tells everything that happened.
-pub fn trace_seed(seed: u64) -> Trace {
-    let (result, world) = run_world(seed, false, true);
+pub fn trace_seed(seed: u64, killing: Killing) -> Trace {
+    let (result, world) = run_world(seed, killing, false, true);
     Trace { lines: world.map(|world| world.lines).unwrap_or_default(), result }
 }
 
 /// Runs a seed's world. After a panic there is none left.
-fn run_world(seed: u64, logged: bool, trace: bool) -> (Result<Passed, Failure>, Option<World>) {
-    let mut world = World::new(seed, logged, trace);
+fn run_world(seed: u64, killing: Killing, logged: bool, trace: bool) -> (Result<Passed, Failure>, Option<World>) {
+    let mut world = World::new(seed, killing, logged, trace);
     let result = catch_unwind(AssertUnwindSafe(|| world.run()));
     let at_ms = world.now_ms;
     let result = match result {
         Ok(Ok(())) => {
             // In chaos the clock is anywhere.
             let virtual_ms = if world.profile.chaos { 0 } else { at_ms };
-            Ok(Passed { sights: world.sights, inputs: world.inputs, virtual_ms })
+            Ok(Passed { sights: world.sights, kills: world.kills, inputs: world.inputs, virtual_ms })
         }
         Ok(Err(violation)) => Err(failure(seed, at_ms, violation)),
         Err(panic) => {

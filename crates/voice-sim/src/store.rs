@@ -8,6 +8,7 @@ use voice_core::ids::{CommitId, ToolCallId};
 use voice_core::input::CommitError;
 use voice_core::snapshot::Snapshot;
 
+use crate::kills::KillPoint;
 use crate::queue::Event;
 use crate::seen::Seen;
 use crate::world::{Checked, World, violated};
@@ -83,6 +84,17 @@ impl Store {
     /// Whether a commit is under way.
     pub(crate) fn is_busy(&self) -> bool {
         !self.pending.is_empty()
+    }
+
+    /// What of a turn is here, or on its way here, in this moment.
+    pub(crate) fn kill_point(&self) -> Option<KillPoint> {
+        if self.pending.values().any(|pending| !pending.tools.is_empty()) {
+            return Some(KillPoint::ChangeUnderWay);
+        }
+        if !self.pending.is_empty() {
+            return Some(KillPoint::CommitUnderWay);
+        }
+        (!self.staged.is_empty()).then_some(KillPoint::Computed)
     }
 
     /// The process that owned the session is gone: what it had staged too.

@@ -11,6 +11,7 @@ use crate::check::Check;
 use crate::device::Device;
 use crate::dice::Dice;
 use crate::ears::Ears;
+use crate::kills::{KillPoint, Killing, Kills};
 use crate::llm::Llm;
 use crate::page_link::PageLink;
 use crate::profile::Profile;
@@ -74,6 +75,9 @@ pub(crate) struct World {
     pub(crate) device: Device,
     pub(crate) check: Check,
     pub(crate) sights: Sights,
+    pub(crate) kills: Kills,
+    /// What kills in the midst of turns, if something does.
+    pub(crate) aim: Option<Dice>,
     pub(crate) inputs: u64,
     at_once: u32,
     /// What is kept for a replay; none when this seed is not replayed.
@@ -86,7 +90,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, logged: bool, trace: bool) -> Self {
+    pub(crate) fn new(seed: u64, killing: Killing, logged: bool, trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let profile = Profile::roll(&mut dice);
         let session = Session::new(profile.config.clone());
@@ -108,6 +112,8 @@ impl World {
             base_ms: 0,
             session: Some(session),
             sights: Sights::default(),
+            kills: Kills::default(),
+            aim: killing.dice(seed),
             inputs: 0,
             at_once: 0,
             log: logged.then(Vec::new),
@@ -164,6 +170,7 @@ impl World {
                 _ => break,
             }
             self.device_begins();
+            self.aim()?;
             if self.profile.chaos && self.inputs > MAX_CHAOS {
                 return Ok(());
             }
@@ -296,7 +303,7 @@ impl World {
     }
 
     /// The process dies: what it had in memory is gone.
-    fn crash(&mut self) -> Checked {
+    pub(crate) fn crash(&mut self) -> Checked {
         let Some(session) = self.session.take() else { return Ok(()) };
         if session.is_ended() {
             self.session = Some(session);
@@ -305,6 +312,11 @@ impl World {
         if session.is_busy() {
             self.saw(Seen::RestoredMidReply);
         }
+        self.kills.add(self.store.kill_point().unwrap_or(match session {
+            _ if session.is_answering() => KillPoint::Answering,
+            _ if session.is_busy() => KillPoint::Speaking,
+            _ => KillPoint::Quiet,
+        }));
         self.commits_at_death()?;
         self.leave_life();
         let away_ms = self.dice.between(100, 3_000);

@@ -49,6 +49,31 @@ export const calls = {
     }
   },
 
+  async "a planned stop shows nothing, and what is said meanwhile arrives"(page, mock) {
+    await start(page, mock, "talk");
+    await played(mock, 2_000);
+    const links = page.evaluate(() => {
+      const root = document.querySelector("[data-link]");
+      const seen = [];
+      const look = () => {
+        seen.push(root.dataset.link);
+        for (const one of document.querySelectorAll(".banner, [data-testid^=screen-]")) seen.push(one.dataset.testid);
+      };
+      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true });
+      return new Promise((resolve) => setTimeout(() => resolve([...new Set(seen)]), 2_500));
+    });
+    const [before] = mock.world.live;
+    const heard = mock.world.counts.frames;
+    mock.world.inject({ move_ms: 1_000 });
+    await eventually("the next leg", () => mock.world.live.size === 1 && !mock.world.live.has(before));
+    // A second's frames at once, and then as they are spoken.
+    await eventually("what was said meanwhile", () => mock.world.counts.frames >= heard + 50);
+    await frames(mock, 5);
+    const shown = (await links).filter((state) => state !== "open");
+    if (shown.length > 0) throw new Error(`the page showed ${shown}`);
+    if ((await page.getByTestId("caption-agent").count()) !== 1) throw new Error("it was greeted again");
+  },
+
   async "without WebSockets typing goes on by HTTP"(page, mock) {
     mock.world.inject({ refuse_socket: true });
     await open(page, mock);
@@ -188,13 +213,20 @@ export const calls = {
     if (mock.world.live.size !== 1) throw new Error("an old connection is left");
   },
 
-  async "a reload before any touch of the page, and then the end, is no fault"(page, mock) {
+  async "a tab that comes back untouched says that its sound waits, and can be ended"(page, mock) {
     await start(page, mock, "talk");
-    await page.reload();
-    await page.getByTestId("banner-sound").waitFor(WAIT);
+    const kept = await page.evaluate(() => ({ ...sessionStorage }));
+    const [before] = mock.world.live;
+    const again = await page.context().newPage();
+    await page.close();
+    await again.addInitScript((entries) => Object.assign(sessionStorage, entries), kept);
+    await again.goto(`${mock.url}/?test=1`);
+    // Whatever asks the page, a wait for an element too, counts as a touch: first its sound must have been refused.
+    await eventually("the tab that came back", () => [...mock.world.live].some((leg) => leg !== before));
+    await again.getByTestId("banner-sound").waitFor(WAIT);
     // Not by a click of the pointer, which would let the sound through.
-    await page.getByTestId("end").evaluate((button) => button.click());
-    await page.getByTestId("screen-over-ended").waitFor(WAIT);
+    await again.getByTestId("end").evaluate((button) => button.click());
+    await again.getByTestId("screen-over-ended").waitFor(WAIT);
   },
 
   async "a muted microphone sends nothing"(page, mock) {

@@ -5,7 +5,13 @@ import { hurdleOf } from "./hurdle";
 /** Pixels from the end within which the reader is taken to be following. */
 const FOLLOWING_PX = 120;
 
-const EXAMPLES = ["Add a task to review the proposal by Friday", "What’s on my list?", "Mark the first one as done"];
+const ADD = "Add a task to review the proposal by Friday";
+
+/** What can be said now: nothing that would find an empty list. */
+const examples = (hasOpenTask: boolean) =>
+  hasOpenTask
+    ? [ADD, "What’s on my list?", "Mark the first one as done"]
+    : [ADD, "Remind me to call the bank tomorrow, high priority", "What can you do?"];
 
 interface Props {
   state: SessionState;
@@ -67,7 +73,9 @@ export function Captions({ state, onExample }: Props) {
           </p>
         ))}
       </div>
-      {nobodySpokeYet && state.phase.name === "live" && hurdleOf(state) === null && <Examples onExample={onExample} />}
+      {nobodySpokeYet && state.phase.name === "live" && hurdleOf(state) === null && (
+        <Examples hasOpenTask={state.tasks.some((task) => task.status === "open")} onExample={onExample} />
+      )}
     </div>
   );
 }
@@ -111,12 +119,12 @@ export function Transcript({ lines }: { lines: Line[] }) {
   );
 }
 
-function Examples({ onExample }: { onExample(text: string): void }) {
+function Examples({ hasOpenTask, onExample }: { hasOpenTask: boolean; onExample(text: string): void }) {
   return (
     <div class="examples">
       <p class="examples-title">Try saying, or press one</p>
       <ul>
-        {EXAMPLES.map((text) => (
+        {examples(hasOpenTask).map((text) => (
           <li key={text}>
             <button type="button" class="example" onClick={() => onExample(text)}>
               {text}

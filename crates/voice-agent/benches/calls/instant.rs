@@ -231,7 +231,7 @@ impl Llm for Instantly {
                         notes.mark(Mark::ToolCall);
                         notes.mark(Mark::Change);
                     }
-                    LlmEvent::Done { .. } => {}
+                    LlmEvent::Calling | LlmEvent::Done { .. } => {}
                 }
                 Ok(event)
             })

@@ -66,6 +66,16 @@ impl Store for AtOnce {
         at_once(self.0.extend_session(id, fence))
     }
 
+    fn reassert_session(
+        &self,
+        doc: SessionDoc,
+        token_hash: [u8; 32],
+        fence: u64,
+        instance: InstanceId,
+    ) -> StoreFuture<'_, ()> {
+        at_once(self.0.reassert_session(doc, token_hash, fence, instance))
+    }
+
     fn end_session(&self, id: SessionId, fence: Option<u64>) -> StoreFuture<'_, ()> {
         at_once(self.0.end_session(id, fence))
     }

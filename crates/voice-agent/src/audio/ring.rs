@@ -4,17 +4,25 @@ use std::collections::VecDeque;
 
 use super::frame::SAMPLES_PER_MS_16K;
 
-/// Samples that are added to the buffer at once while it grows (one second).
-const GROWTH_SAMPLES: usize = 16_000;
+/// Samples in one ms of µ-law.
+const CODES_PER_MS: u64 = 8;
+/// Nothing is heard in this code of µ-law.
+const SILENT_CODE: u8 = 0xff;
 
 /// The last samples of a 16 kHz stream: pre-roll for the speech to text, and the end-of-turn model's eight seconds.
+pub type AudioRing = Ring<i16, SAMPLES_PER_MS_16K>;
+/// The same of a telephone's audio as it came.
+pub type MulawRing = Ring<u8, CODES_PER_MS>;
+
+/// The last samples of a stream with `PER_MS` of them in a millisecond.
 ///
-/// It allocates nothing until audio comes and then grows by a second at a time up to its limit (32 kB per second of audio);
+/// It allocates nothing until audio comes and then grows by a second at a time up to its limit (32 kB per second of audio, a quarter of that for µ-law);
 /// [`Self::forget_before`] gives memory back, so that a session whose caller is silent costs little.
 #[derive(Debug, Clone)]
-pub struct AudioRing {
-    samples: VecDeque<i16>,
+pub struct Ring<T, const PER_MS: u64> {
+    samples: VecDeque<T>,
     limit: usize,
+    silence: T,
     /// The stream position (in samples) behind the newest sample.
     end: u64,
 }
@@ -22,18 +30,39 @@ pub struct AudioRing {
 impl AudioRing {
     /// A ring that keeps the last `limit_ms` of a stream which begins now, at 0 ms.
     pub fn new(limit_ms: u64) -> Self {
-        Self { samples: VecDeque::new(), limit: to_samples(limit_ms).try_into().unwrap_or(usize::MAX), end: 0 }
+        Self::silent(limit_ms, 0)
+    }
+}
+
+impl MulawRing {
+    /// A ring that keeps the last `limit_ms` of a stream which begins now, at 0 ms.
+    pub fn new(limit_ms: u64) -> Self {
+        Self::silent(limit_ms, SILENT_CODE)
+    }
+}
+
+impl<T: Copy, const PER_MS: u64> Ring<T, PER_MS> {
+    /// Samples that are added to the buffer at once while it grows (one second).
+    const GROWTH: usize = 1_000 * PER_MS as usize;
+
+    fn silent(limit_ms: u64, silence: T) -> Self {
+        let limit = Self::to_samples(limit_ms).try_into().unwrap_or(usize::MAX);
+        Self { samples: VecDeque::new(), limit, silence, end: 0 }
+    }
+
+    const fn to_samples(ms: u64) -> u64 {
+        ms.saturating_mul(PER_MS)
     }
 
     /// Adds the next samples of the stream; what is older than the limit falls out.
-    pub fn push(&mut self, pcm: &[i16]) {
+    pub fn push(&mut self, pcm: &[T]) {
         self.end += pcm.len() as u64;
         let kept = &pcm[pcm.len().saturating_sub(self.limit)..];
         let excess = (self.samples.len() + kept.len()).saturating_sub(self.limit);
         self.samples.drain(..excess);
         let needed = self.samples.len() + kept.len();
         if needed > self.samples.capacity() {
-            let capacity = needed.next_multiple_of(GROWTH_SAMPLES).min(self.limit);
+            let capacity = needed.next_multiple_of(Self::GROWTH).min(self.limit);
             self.samples.reserve_exact(capacity - self.samples.len());
         }
         self.samples.extend(kept);
@@ -41,69 +70,65 @@ impl AudioRing {
 
     /// Goes on after a gap in the stream, which is kept as silence.
     pub fn skip(&mut self, gap_ms: u64) {
-        let gap = to_samples(gap_ms);
+        let gap = Self::to_samples(gap_ms);
         if gap >= self.limit as u64 {
             self.samples = VecDeque::new();
             self.end += gap;
             return;
         }
-        const SILENCE: [i16; 320] = [0; 320];
+        let silence = [self.silence; 320];
         let mut left = gap as usize;
         while left > 0 {
-            let now = left.min(SILENCE.len());
-            self.push(&SILENCE[..now]);
+            let now = left.min(silence.len());
+            self.push(&silence[..now]);
             left -= now;
         }
     }
 
     /// Forgets what is older than `from_ms`, and gives its memory back.
     pub fn forget_before(&mut self, from_ms: u64) {
-        let old = to_samples(from_ms).saturating_sub(self.begin()).min(self.samples.len() as u64);
+        let old = Self::to_samples(from_ms).saturating_sub(self.begin()).min(self.samples.len() as u64);
         self.samples.drain(..old as usize);
-        self.samples.shrink_to(self.samples.len().next_multiple_of(GROWTH_SAMPLES).min(self.limit));
+        self.samples.shrink_to(self.samples.len().next_multiple_of(Self::GROWTH).min(self.limit));
     }
 
     /// The time of the oldest sample that is still kept, in whole ms (rounded up, so that it can be read).
     pub fn begin_ms(&self) -> u64 {
-        self.begin().div_ceil(SAMPLES_PER_MS_16K)
+        self.begin().div_ceil(PER_MS)
     }
 
     /// The time behind the newest sample, in whole ms.
     pub fn end_ms(&self) -> u64 {
-        self.end / SAMPLES_PER_MS_16K
+        self.end / PER_MS
     }
 
     /// The audio from `from_ms` up to `to_ms`, as far as it is kept: what is too old or has not come yet is left out.
-    pub fn range(&self, from_ms: u64, to_ms: u64) -> Vec<i16> {
+    pub fn range(&self, from_ms: u64, to_ms: u64) -> Vec<T> {
         let begin = self.begin();
-        let index = |ms| to_samples(ms).clamp(begin, self.end) - begin;
+        let index = |ms| Self::to_samples(ms).clamp(begin, self.end) - begin;
         let (from, to) = (index(from_ms), index(to_ms));
         if from >= to { Vec::new() } else { self.samples.range(from as usize..to as usize).copied().collect() }
     }
 
     /// The audio from `from_ms` to the newest sample.
-    pub fn since(&self, from_ms: u64) -> Vec<i16> {
+    pub fn since(&self, from_ms: u64) -> Vec<T> {
         self.range(from_ms, u64::MAX)
     }
 
     /// The last `length_ms` of the audio, or less where less is kept.
-    pub fn last(&self, length_ms: u64) -> Vec<i16> {
-        let length = to_samples(length_ms).min(self.samples.len() as u64) as usize;
+    pub fn last(&self, length_ms: u64) -> Vec<T> {
+        let length = Self::to_samples(length_ms).min(self.samples.len() as u64) as usize;
         self.samples.range(self.samples.len() - length..).copied().collect()
     }
 
     /// The memory that the samples take, in bytes.
     pub fn allocated_bytes(&self) -> usize {
-        self.samples.capacity() * size_of::<i16>()
+        self.samples.capacity() * size_of::<T>()
     }
 
     fn begin(&self) -> u64 {
         self.end - self.samples.len() as u64
     }
-}
-
-fn to_samples(ms: u64) -> u64 {
-    ms.saturating_mul(SAMPLES_PER_MS_16K)
 }
 
 #[cfg(test)]
@@ -174,6 +199,16 @@ mod tests {
         ring.push(&tape(5_200, 5_300));
         assert_eq!((ring.begin_ms(), ring.end_ms()), (5_200, 5_300));
         assert_eq!(ring.since(0), tape(5_200, 5_300));
+    }
+
+    #[test]
+    fn a_ring_of_mulaw_has_a_clock_of_its_own() {
+        let mut ring = MulawRing::new(1_000);
+        ring.push(&[1; 800]);
+        ring.skip(50);
+        ring.push(&[2; 800]);
+        assert_eq!((ring.end_ms(), ring.range(90, 160)), (250, [vec![1; 80], vec![0xff; 400], vec![2; 80]].concat()));
+        assert_eq!(ring.allocated_bytes(), 8_000);
     }
 
     #[test]

@@ -141,5 +141,7 @@ mod tests {
         let missing = ["voice-agent", "check-config", "--config", "/nonexistent.toml"];
         assert_eq!(code(&missing), format!("{:?}", ExitCode::from(64)));
         assert_eq!(code(&["voice-agent", "call"]), format!("{:?}", ExitCode::from(64)));
+        let no_wav = ["voice-agent", "call", "--wav", "/dev/null"];
+        assert_eq!(code(&no_wav), format!("{:?}", ExitCode::from(64)));
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
 /// Replays and prints. A digest that differs is an error that names the line and the time.
 fn replay(args: &ReplayArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let file = std::fs::File::open(&args.file).context("cannot be read")?;
-    let mut lines = BufReader::new(file).lines().enumerate();
+    let mut lines = BufReader::new(file).lines().enumerate().peekable();
     let Some((_, first)) = lines.next() else { bail!("is empty") };
     let header: Header = serde_json::from_str(&first?).context("line 1 is no header of a session's log")?;
     if header.version > LOG_VERSION {
@@ -37,11 +37,11 @@ fn replay(args: &ReplayArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let mut digest = Digest::default();
     let mut inputs = 0;
     let mut cut = false;
-    for (at, line) in lines {
+    while let Some((at, line)) = lines.next() {
         let entry: Entry = match serde_json::from_str(&line?) {
             Ok(entry) => entry,
             // The last line of a killed process may be cut off.
-            Err(error) if error.is_eof() => {
+            Err(error) if error.is_eof() && lines.peek().is_none() => {
                 cut = true;
                 break;
             }

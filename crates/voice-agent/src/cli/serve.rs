@@ -20,13 +20,14 @@ use crate::llm::rules;
 use crate::providers;
 use crate::sessions::SpawnSession;
 use crate::store::{InstanceId, RedisOptions, RedisStore, SqliteOptions, SqliteStore, Store, StoreError, SystemClock};
-use crate::telemetry::{Events, Metrics, Traces, start_logging};
+use crate::telemetry::{Events, LostLines, Metrics, Traces, start_logging};
 use crate::tools::{REVIEW_AGENT, TASK_AGENT, specs_for};
 
 /// Runs the server until it is told to stop.
 pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
     let Loaded { config, warnings } = loaded;
-    start_logging(&config.log).context("the log")?;
+    // Kept to the end: what is said last is written, too.
+    let logging = start_logging(&config.log).context("the log")?;
     // A panic's own words may quote what a caller said: the log gets the place only.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -39,17 +40,17 @@ pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
     let instance = random_hex::<8>().context("no randomness for the instance's id")?;
     // Before the runtime is entered: the exporter's client has a thread of its own and must not be made within one.
     let traces = Traces::start(&config.otel, &config.region, &instance).context("traces")?;
-    let served = runtime.block_on(serve(config, InstanceId::new(instance), traces.clone()));
+    let served = runtime.block_on(serve(config, InstanceId::new(instance), traces.clone(), logging.lost()));
     traces.flush();
     // Model threads may be in the middle of something that nobody waits for any more.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     Ok(served?)
 }
 
-async fn serve(config: Config, instance: InstanceId, traces: Traces) -> anyhow::Result<()> {
+async fn serve(config: Config, instance: InstanceId, traces: Traces, lost: LostLines) -> anyhow::Result<()> {
     let tools: Vec<&str> =
         [TASK_AGENT, REVIEW_AGENT].iter().flat_map(|agent| specs_for(agent)).map(|spec| spec.name).collect();
-    let events = Arc::new(Events::new(Metrics::new(rules::MODEL, &tools)));
+    let events = Arc::new(Events::new(Metrics::new(rules::MODEL, &tools)).counting_lost_lines(lost));
     let store = open_store(&config).context("the store")?;
     let spawn = Arc::new(OnceLock::new());
     let parts =

@@ -77,8 +77,9 @@ sections! {
         max_message_bytes: usize = 8_192,
         /// Messages per second that a connection may send in the long run: audio takes 50.
         messages_per_second: u32 = 120,
-        /// Messages that it may send at once: what a network that stood still delivers together.
-        message_burst: u32 = 600,
+        /// Messages that it may send at once: what a network that stood still, for as long as a connection may be silent,
+        /// delivers together.
+        message_burst: u32 = 2_400,
         /// Events and audio that wait for one connection; when full, the reader is too slow.
         outbound_queue: usize = 256,
         /// What waits for one session's task.
@@ -221,6 +222,9 @@ sections! {
         numerals: bool = false,
         /// Nothing is kept to improve models; raises the price.
         mip_opt_out: bool = false,
+        /// After so much silence a text is made final there, so that it is when the pause is known for one; 0: when it is
+        /// asked for.
+        endpointing_ms: u64 = 60,
         /// Longest time to connect.
         connect_timeout_ms: u64 = 1_000,
         /// When the end of an utterance is not answered, its text is taken for final so long after the last result.
@@ -249,6 +253,8 @@ sections! {
         include_usage: bool = true,
         /// Longest conversation that is sent, in characters; older turns are left out.
         max_context_chars: usize = 60_000,
+        /// The model says with a new task what is to be said once it is added, and is not asked again for that.
+        say_with_call: bool = true,
         /// Longest time to connect.
         connect_timeout_ms: u64 = 1_000,
         /// Connections that are kept open beyond those in use.

@@ -30,6 +30,13 @@ fn the_example_has_every_key_with_its_default() {
     assert_eq!(listed(&EXAMPLE.parse().unwrap()), listed(&defaults));
 }
 
+/// A caller's 50 frames and 10 reports a second, after the longest silence that is not the connection's end.
+#[test]
+fn what_a_network_that_stood_still_delivers_together_is_no_flood() {
+    let limits = Config::default().limits;
+    assert!(u64::from(limits.message_burst) * 1_000 >= 60 * limits.connection_silence_ms);
+}
+
 #[test]
 fn every_key_has_a_variable_of_its_own_that_overrides_it() {
     let defaults = Table::try_from(Config::default()).unwrap();

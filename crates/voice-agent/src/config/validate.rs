@@ -181,6 +181,7 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("model.queue", config.model.queue as u64, 1, 65_536),
         ("deepgram.connect_timeout_ms", config.deepgram.connect_timeout_ms, 50, 30_000),
         ("deepgram.finalize_wait_ms", config.deepgram.finalize_wait_ms, 20, 5_000),
+        ("deepgram.endpointing_ms", config.deepgram.endpointing_ms, 0, 5_000),
         ("openai.connect_timeout_ms", config.openai.connect_timeout_ms, 50, 30_000),
         ("openai.max_tokens", u64::from(config.openai.max_tokens), 16, 100_000),
         ("openai.brief_max_tokens", u64::from(config.openai.brief_max_tokens), 16, 100_000),

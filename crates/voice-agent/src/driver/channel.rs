@@ -16,6 +16,14 @@ pub(super) const fn audio_format(channel: Channel) -> AudioFormat {
     }
 }
 
+/// The format in which recognisers that stream are given the caller's audio on this channel: as it comes.
+pub(super) const fn caller_format(channel: Channel) -> AudioFormat {
+    match channel {
+        Channel::Browser | Channel::ScreenShare => AudioFormat::Pcm16k,
+        Channel::Phone => AudioFormat::Mulaw8k,
+    }
+}
+
 /// Whether a session is a conversation by text messages, and no call.
 pub(super) fn is_texts(doc: &SessionDoc) -> bool {
     doc.context.contains_key(TEXTS)

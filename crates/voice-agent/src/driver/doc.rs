@@ -134,8 +134,9 @@ fn counters(core: &Map<String, Value>, doc: &SessionDoc) -> Counters {
 
 fn part<T: DeserializeOwned + Default>(core: &Map<String, Value>, key: &str, session: &str) -> T {
     let Some(value) = core.get(key) else { return T::default() };
-    T::deserialize(value).unwrap_or_else(|error| {
-        tracing::warn!(session, key, %error, "a part of the saved session cannot be read and is left out");
+    T::deserialize(value).unwrap_or_else(|_| {
+        // The reason may quote what was said.
+        tracing::warn!(session, key, "a part of the saved session cannot be read and is left out");
         T::default()
     })
 }

@@ -6,11 +6,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use voice_core::Input;
 use voice_core::ids::UtteranceId;
 
-use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES_16K};
-use crate::audio::ring::AudioRing;
+use crate::audio::format::AudioFormat;
+use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES_16K, encode_pcm16le};
+use crate::audio::mulaw;
+use crate::audio::ring::{AudioRing, MulawRing};
 use crate::turn::smart_turn::HEARD_MS;
 use crate::vad::{Detector, Silero, VadConfig, VadEvent};
 
@@ -55,6 +58,8 @@ struct Current {
 pub(super) struct Ears {
     detector: Detector,
     ring: AudioRing,
+    /// What a telephone sent, as it came, for recognisers that stream; none on other channels.
+    raw: Option<MulawRing>,
     current: Option<Current>,
     /// Utterances before it whose transcript is still waited for: another recogniser may be asked for them.
     past: VecDeque<Current>,
@@ -66,11 +71,13 @@ pub(super) struct Ears {
 }
 
 impl Ears {
-    /// Ears for a stream that begins now.
-    pub(super) fn new(silero: Arc<Silero>, config: VadConfig) -> Self {
+    /// Ears for a stream that begins now, and is given on as `format` to recognisers that stream: µ-law, or the 16 kHz that the
+    /// detector hears.
+    pub(super) fn new(silero: Arc<Silero>, config: VadConfig, format: AudioFormat) -> Self {
         Self {
             detector: Detector::new(silero, config),
             ring: AudioRing::new(RING_MS),
+            raw: (format == AudioFormat::Mulaw8k).then(|| MulawRing::new(RING_MS)),
             current: None,
             past: VecDeque::new(),
             speech_from_ms: 0,
@@ -79,11 +86,18 @@ impl Ears {
         }
     }
 
-    /// Takes a frame that came at `now_ms`; what the VAD heard in it is for the core.
-    pub(super) fn hear(&mut self, now_ms: u64, frame: &[i16]) -> Vec<Input> {
+    /// Takes a frame that came at `now_ms`, and the µ-law that it was, if it was; what the VAD heard in it is for the core.
+    pub(super) fn hear(&mut self, now_ms: u64, frame: &[i16], raw: Option<&[u8]>) -> Vec<Input> {
         self.last_frame_ms = now_ms;
         self.detector.handle_audio(frame);
         self.ring.push(frame);
+        if let Some(ring) = &mut self.raw {
+            match raw.filter(|raw| 2 * raw.len() == frame.len()) {
+                Some(raw) => ring.push(raw),
+                // Of a leg that has no µ-law: every other sample is as good as none.
+                None => ring.push(&frame.iter().step_by(2).map(|sample| mulaw::encode(*sample)).collect::<Vec<u8>>()),
+            }
+        }
         self.offset_ms = signed(now_ms) - signed(self.detector.stream_ms());
         self.edges()
     }
@@ -106,6 +120,9 @@ impl Ears {
             }
             self.detector.handle_audio(&silence);
             self.ring.push(&silence);
+            if let Some(raw) = &mut self.raw {
+                raw.skip(FRAME_MS);
+            }
             self.offset_ms -= signed(FRAME_MS);
             inputs.extend(self.edges());
         }
@@ -174,23 +191,47 @@ impl Ears {
 
     /// The utterance's audio that a streaming recogniser was not given yet; none while there is none, or while the caller
     /// pauses.
-    pub(super) fn take_unstreamed(&mut self, utterance: UtteranceId) -> Option<Vec<i16>> {
+    pub(super) fn take_unstreamed(&mut self, utterance: UtteranceId) -> Option<Bytes> {
         let end_ms = self.ring.end_ms();
         let current = self.current.as_mut().filter(|current| current.utterance == utterance)?;
         if current.paused || end_ms <= current.streamed_ms {
             return None;
         }
-        let pcm = self.ring.range(current.streamed_ms, end_ms);
-        current.streamed_ms = end_ms;
-        Some(pcm)
+        let from_ms = std::mem::replace(&mut current.streamed_ms, end_ms);
+        Some(self.coded(from_ms, end_ms))
+    }
+
+    /// A stretch of audio as recognisers that stream are given it.
+    fn coded(&self, from_ms: u64, to_ms: u64) -> Bytes {
+        match &self.raw {
+            Some(raw) => raw.range(from_ms, to_ms).into(),
+            None => encode_pcm16le(&self.ring.range(from_ms, to_ms)).into(),
+        }
     }
 
     /// The audio of an utterance as far as it goes; none when it is not the current one. `until_ms` is where its speech ends.
-    pub(super) fn finish(&mut self, utterance: UtteranceId, until_ms: u64) -> Option<Vec<i16>> {
+    pub(super) fn finish(&self, utterance: UtteranceId, until_ms: u64) -> Option<Vec<i16>> {
+        let (from_ms, until_ms) = self.span(utterance, until_ms)?;
+        Some(self.ring.range(from_ms, until_ms))
+    }
+
+    /// The same as recognisers that stream are given it.
+    pub(super) fn finish_coded(&self, utterance: UtteranceId, until_ms: u64) -> Option<Bytes> {
+        let (from_ms, until_ms) = self.span(utterance, until_ms)?;
+        Some(self.coded(from_ms, until_ms))
+    }
+
+    fn span(&self, utterance: UtteranceId, until_ms: u64) -> Option<(u64, u64)> {
         let mut all = self.past.iter().chain(&self.current);
-        let current = *all.find(|current| current.utterance == utterance)?;
-        let until_ms = self.to_stream(until_ms) + TAIL_MS;
-        Some(self.ring.range(current.from_ms, until_ms))
+        let current = all.find(|current| current.utterance == utterance)?;
+        Some((current.from_ms, self.to_stream(until_ms) + TAIL_MS))
+    }
+
+    /// What a streaming recogniser was given of an utterance after its speech ended, in milliseconds; none of one that was given
+    /// to it in one piece, which ends a moment after its speech does.
+    pub(super) fn silence_ms(&self, utterance: UtteranceId, until_ms: u64) -> u64 {
+        let current = self.current.filter(|current| current.utterance == utterance);
+        current.map_or(0, |current| current.streamed_ms.saturating_sub(self.to_stream(until_ms)))
     }
 
     /// The audio that the end-of-turn score is made from.
@@ -245,6 +286,9 @@ impl Ears {
         let needed = self.past.front().or(self.current.as_ref()).map(|current| current.from_ms);
         let keep_from = needed.unwrap_or_else(|| self.ring.end_ms().saturating_sub(IDLE_KEPT_MS));
         self.ring.forget_before(keep_from);
+        if let Some(raw) = &mut self.raw {
+            raw.forget_before(keep_from);
+        }
     }
 
     fn to_session(&self, stream_ms: u64) -> u64 {

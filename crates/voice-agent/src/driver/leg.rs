@@ -7,6 +7,7 @@ use voice_core::Input;
 use voice_core::ids::ConnectionId;
 
 use super::api::{Command, Outbound, Ready};
+use super::channel::caller_format;
 use super::ears::Ears;
 use super::{Driver, Leg, TIDY_EVERY_MS, doc};
 use crate::config::KEEPS_RECORDINGS;
@@ -16,7 +17,7 @@ impl Driver {
         match command {
             Command::Attach { connection, voice, outbound } => self.attach(connection, voice, outbound),
             Command::Detach { connection } => self.detach(connection),
-            Command::Audio { connection, frame, .. } => self.take_frame(connection, &frame[..]),
+            Command::Audio { connection, frame, mulaw } => self.take_frame(connection, &frame[..], mulaw.as_deref()),
             Command::Playout { connection, speech, played_ms } => {
                 if self.is_current(connection) {
                     self.pending.push_back(Input::PlayoutPosition { speech, played_ms });
@@ -76,7 +77,7 @@ impl Driver {
         if voice {
             self.open_lines();
         }
-        self.ears = Ears::new(Arc::clone(&self.deps.providers.vad), self.deps.vad);
+        self.ears = Ears::new(Arc::clone(&self.deps.providers.vad), self.deps.vad, caller_format(self.doc.channel));
         let resumed = self.resumed || self.session.turns() > 0;
         self.send(Outbound::Ready(Ready {
             session_id: self.doc.session_id.as_str().to_owned(),
@@ -103,7 +104,7 @@ impl Driver {
         self.leg.as_ref().is_some_and(|leg| leg.connection == connection)
     }
 
-    fn take_frame(&mut self, connection: ConnectionId, frame: &[i16]) {
+    fn take_frame(&mut self, connection: ConnectionId, frame: &[i16], raw: Option<&[u8]>) {
         if !self.is_current(connection) {
             self.frames_dropped.old_connection += 1;
             return;
@@ -113,7 +114,7 @@ impl Driver {
             return;
         }
         let now_ms = self.now_ms();
-        self.pending.extend(self.ears.hear(now_ms, frame));
+        self.pending.extend(self.ears.hear(now_ms, frame, raw));
         if now_ms >= self.tidied_ms + TIDY_EVERY_MS {
             self.tidied_ms = now_ms;
             self.ears.tidy();

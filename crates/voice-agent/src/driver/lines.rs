@@ -9,9 +9,10 @@ use voice_core::Input;
 use voice_core::ids::{RungId, UtteranceId};
 use voice_core::provider::ProviderErrorKind;
 
+use super::channel::caller_format;
+use super::heard::{Bill, Heard};
 use super::turns::{Piece, Turns};
 use super::{Done, Driver, ScoreParts, SttRung, Transcription};
-use crate::audio::format::AudioFormat;
 use crate::audio::frame::SAMPLES_PER_MS_16K;
 use crate::stt::{LineEvent, Stt, Wanted};
 
@@ -24,6 +25,8 @@ pub(super) struct Lines {
     open: BTreeMap<RungId, Turns>,
     /// Who hears the utterance that is being said.
     hearing: Option<(UtteranceId, RungId)>,
+    /// What they used.
+    heard: Heard,
 }
 
 impl std::fmt::Debug for Lines {
@@ -39,7 +42,7 @@ impl Driver {
         for (at, stt) in self.deps.providers.stt.iter().enumerate() {
             let (SttRung::Streaming(stt), Ok(rung)) = (stt, u8::try_from(at).map(RungId)) else { continue };
             let (events, mut heard) = mpsc::channel(LINE_QUEUE);
-            let line = stt.open(AudioFormat::Pcm16k, &self.staging.titles(), events);
+            let line = stt.open(caller_format(self.doc.channel), &self.staging.titles(), events);
             self.lines.open.insert(rung, Turns::new(line, self.deps.core.stt_deadline_ms));
             let done = self.done_sender.clone();
             self.deps.tracker.spawn(async move {
@@ -54,7 +57,29 @@ impl Driver {
 
     /// Nobody is there to be heard.
     pub(super) fn close_lines(&mut self) {
+        for utterance in self.lines.heard.open() {
+            let bill = self.lines.heard.over(utterance);
+            self.book_bill(utterance, bill);
+        }
         self.lines = Lines::default();
+    }
+
+    fn book_bill(&mut self, utterance: UtteranceId, bill: Bill) {
+        for (rung, audio_ms, wasted) in bill {
+            self.book_hearing(utterance, rung, audio_ms, wasted);
+        }
+    }
+
+    /// A recogniser has used so much: it is booked once it is known whether that was in vain.
+    pub(super) fn note_hearing(&mut self, utterance: UtteranceId, rung: RungId, audio_ms: u64) {
+        let bill = self.lines.heard.used(utterance, rung, audio_ms);
+        self.book_bill(utterance, bill);
+    }
+
+    /// This recogniser's transcript counts.
+    pub(super) fn note_heard(&mut self, utterance: UtteranceId, rung: RungId) {
+        let bill = self.lines.heard.finished(utterance, rung);
+        self.book_bill(utterance, bill);
     }
 
     fn whole(&self, rung: RungId) -> Option<Arc<dyn Stt>> {
@@ -68,6 +93,7 @@ impl Driver {
     pub(super) fn start_utterance(&mut self, utterance: UtteranceId, from_ms: u64, rung: RungId) {
         if self.lines.hearing.is_some_and(|(heard, _)| heard == utterance) {
             self.stop_transcribing(utterance);
+            self.lines.heard.goes_on(utterance);
             self.ears.go_on(utterance);
         } else {
             self.ears.start(utterance, from_ms);
@@ -79,6 +105,7 @@ impl Driver {
     /// The caller goes on: what was asked for the shorter audio is of no use.
     pub(super) fn continue_utterance(&mut self, utterance: UtteranceId) {
         self.stop_transcribing(utterance);
+        self.lines.heard.goes_on(utterance);
         self.ears.go_on(utterance);
         for line in self.lines.open.values_mut() {
             line.go_on(utterance);
@@ -101,30 +128,31 @@ impl Driver {
         if self.lines.hearing == Some((utterance, rung)) {
             self.ears.stream_again(utterance);
             self.send_unstreamed(utterance, rung);
-        } else if let Some(pcm) = finish.and_then(|(_, until_ms)| self.ears.finish(utterance, until_ms))
+        } else if let Some(audio) = finish.and_then(|(_, until_ms)| self.ears.finish_coded(utterance, until_ms))
             && let Some(line) = self.lines.open.get_mut(&rung)
         {
-            line.audio(&pcm);
+            line.audio(audio);
         }
-        if let Some((revision, _)) = finish {
-            self.finish_line(utterance, rung, revision);
+        if let Some((revision, until_ms)) = finish {
+            self.finish_line(utterance, rung, revision, until_ms);
         }
     }
 
     fn send_unstreamed(&mut self, utterance: UtteranceId, rung: RungId) {
         if let Some(line) = self.lines.open.get_mut(&rung)
-            && let Some(pcm) = self.ears.take_unstreamed(utterance)
+            && let Some(audio) = self.ears.take_unstreamed(utterance)
         {
-            line.audio(&pcm);
+            line.audio(audio);
         }
     }
 
-    fn finish_line(&mut self, utterance: UtteranceId, rung: RungId, revision: u32) {
+    fn finish_line(&mut self, utterance: UtteranceId, rung: RungId, revision: u32, until_ms: u64) {
         let now_ms = self.now_ms();
+        let silence_ms = self.ears.silence_ms(utterance, until_ms);
         // What comes until the caller goes on is silence, and would be billed.
         self.ears.pause(utterance);
         if let Some(line) = self.lines.open.get_mut(&rung) {
-            line.finish(revision, now_ms);
+            line.finish(revision, silence_ms, now_ms);
         }
     }
 
@@ -151,7 +179,7 @@ impl Driver {
         let streams = self.lines.hearing == Some((utterance, rung));
         if streams && self.lines.open.get(&rung).is_some_and(|line| line.hears(utterance)) {
             self.send_unstreamed(utterance, rung);
-            self.finish_line(utterance, rung, revision);
+            self.finish_line(utterance, rung, revision, until_ms);
             return;
         }
         self.transcribe(utterance, revision, until_ms, rung);
@@ -213,6 +241,8 @@ impl Driver {
     /// The utterance is over, understood or not.
     pub(super) fn drop_utterance(&mut self, utterance: UtteranceId) {
         self.stop_transcribing(utterance);
+        let bill = self.lines.heard.over(utterance);
+        self.book_bill(utterance, bill);
         self.ears.forget(utterance);
         self.lines.hearing.take_if(|(heard, _)| *heard == utterance);
         self.leave_lines(|line| line.forget(utterance));
@@ -267,7 +297,7 @@ impl Driver {
                 self.take_turns(rung);
                 self.pending.push_back(Input::SttLineFailed { utterance, rung, failure });
             }
-            LineEvent::Used { utterance, audio_ms } => self.book_hearing(utterance, rung, audio_ms, false),
+            LineEvent::Used { utterance, audio_ms } => self.note_hearing(utterance, rung, audio_ms),
         }
     }
 }

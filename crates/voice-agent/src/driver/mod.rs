@@ -12,6 +12,7 @@ mod doc;
 mod done;
 mod ears;
 pub mod feed;
+mod heard;
 mod journal;
 mod leave;
 mod leg;
@@ -206,7 +207,7 @@ impl Driver {
         let session = begin(header, &start.doc, &deps.core);
         let accounted = doc::accounted(&start.doc);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
-        let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad);
+        let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad, channel::caller_format(start.doc.channel));
         let staging = Staging::new(start.doc.user_id.clone(), UserTasks::default());
         Self {
             number: SESSIONS.fetch_add(1, Ordering::Relaxed),
@@ -421,6 +422,7 @@ impl Driver {
                     self.deps.ladder.answered(*stage);
                 }
             }
+            Observation::SttFinished { utterance, rung, .. } => self.note_heard(*utterance, *rung),
             Observation::FellBackToText { stage } => self.tell_of_lost_voice(*stage),
             Observation::EndOfTurn { .. } => self.turn_tools.clear(),
             Observation::SpeculationDiscarded { reply, .. } => {

@@ -59,7 +59,7 @@ where
         outcome = make().await;
     }
     if tries > 1 {
-        tracing::warn!(%commit, tries, "the outcome of a commit was unknown for a while");
+        tracing::warn!(commit = commit.0, tries, "the outcome of a commit was unknown for a while");
     }
     outcome
 }
@@ -69,9 +69,9 @@ const fn patience(was_promised: bool) -> Duration {
     if was_promised { AFTER_THE_END } else { Duration::ZERO }
 }
 
-/// The store says that it did not take it.
+/// The store says that it did not take it. A session that ran out under its owner is put back by whoever keeps the sessions.
 const fn is_away(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(_) | StoreError::Full(_))
+    matches!(error, StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::NotFound(_))
 }
 
 /// Whether nothing of an earlier try of the same commit is to be heard after this answer.

@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use voice_core::ids::UtteranceId;
 
-use crate::audio::frame::encode_pcm16le;
 use crate::stt::SttLine;
 
 /// Most utterances that wait: the ears keep no more that are past.
@@ -74,14 +74,14 @@ impl Turns {
         self.awaited.is_some_and(|(_, since_ms)| now_ms < since_ms.saturating_add(self.patience_ms))
     }
 
-    /// The next audio of what it has begun, PCM16 mono at 16 kHz.
-    pub(super) fn audio(&mut self, pcm: &[i16]) {
-        self.line.audio(encode_pcm16le(pcm).into());
+    /// The next audio of what it has begun, in the format in which the line was opened.
+    pub(super) fn audio(&mut self, audio: Bytes) {
+        self.line.audio(audio);
     }
 
-    /// The final transcript is wanted of what it has begun.
-    pub(super) fn finish(&mut self, revision: u32, now_ms: u64) {
-        self.line.finish(revision);
+    /// The final transcript is wanted of what it has begun, which ends in so many milliseconds of silence.
+    pub(super) fn finish(&mut self, revision: u32, silence_ms: u64, now_ms: u64) {
+        self.line.finish(revision, silence_ms);
         self.awaited = Some((revision, now_ms));
     }
 
@@ -121,8 +121,6 @@ impl Turns {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use bytes::Bytes;
-
     use super::*;
 
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +153,7 @@ mod tests {
             self.note(Did::Audio(audio.len()));
         }
 
-        fn finish(&mut self, revision: u32) {
+        fn finish(&mut self, revision: u32, _silence_ms: u64) {
             self.note(Did::Finish(revision));
         }
 
@@ -173,8 +171,8 @@ mod tests {
         let notes = Notes::default();
         let mut turns = Turns::new(Box::new(notes.clone()), 3_000);
         assert!(turns.begin(live(1), 0));
-        turns.audio(&[0; 160]);
-        turns.finish(1, 100);
+        turns.audio(Bytes::from_static(&[0; 320]));
+        turns.finish(1, 0, 100);
         assert!(!turns.begin(live(2), 200));
         assert_eq!(notes.take(), [Did::Begin(1), Did::Audio(320), Did::Finish(1)]);
         assert!(turns.hears(UtteranceId(1)) && turns.next(3_099).is_none());
@@ -213,7 +211,7 @@ mod tests {
         assert!(!turns.begin(live(3), 500));
         turns.done(UtteranceId(1), 1);
         assert_eq!(turns.next(600), Some(finished));
-        turns.finish(1, 600);
+        turns.finish(1, 0, 600);
         assert_eq!(turns.next(700), None);
         turns.forget(UtteranceId(3));
         turns.done(UtteranceId(2), 1);

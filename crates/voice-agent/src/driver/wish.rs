@@ -258,7 +258,7 @@ impl Driver {
                 }
             }
             Done::Final { utterance, revision, rung, audio_ms, text } => {
-                self.book_hearing(utterance, rung, audio_ms, false);
+                self.note_hearing(utterance, rung, audio_ms);
                 match text {
                     Ok(text) => self.give_final(utterance, revision, rung, text),
                     Err(failure) => self.pending.push_back(Input::SttFailed { utterance, revision, rung, failure }),
@@ -389,7 +389,8 @@ impl Driver {
                 // Counted with the core's own observation.
                 tracing::error!(session = self.labels.session_id, operation = "commit", %error, "the store failed");
                 let error = match error {
-                    StoreError::Fenced(_) | StoreError::Ended(_) | StoreError::NotFound(_) => CommitError::Fenced,
+                    StoreError::Fenced(_) | StoreError::Ended(_) => CommitError::Fenced,
+                    // One that ran out is put back by whoever keeps the sessions, as after an outage.
                     _ => CommitError::Unavailable,
                 };
                 Input::CommitFailed { commit, error }
@@ -449,6 +450,7 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
     loop {
         let (done, last) = match stream.next().await {
             Some(Ok(LlmEvent::Text(text))) => (Done::Core(Input::LlmText { request, text }), false),
+            Some(Ok(LlmEvent::Calling)) => (Done::Core(Input::LlmCalling { request }), false),
             Some(Ok(LlmEvent::ToolCall { name, mut arguments })) => {
                 clean_arguments(&mut arguments);
                 (Done::Core(Input::LlmToolCall { request, name, arguments }), false)

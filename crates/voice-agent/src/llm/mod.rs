@@ -42,6 +42,8 @@ pub struct LlmRequest {
 pub enum LlmEvent {
     /// The next piece of what the agent says; pieces append to each other.
     Text(String),
+    /// A piece of a tool call came that is not whole yet: somebody answers. It may be left out.
+    Calling,
     /// The model wants a tool called.
     ToolCall {
         /// The tool's name.

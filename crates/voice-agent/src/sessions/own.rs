@@ -22,12 +22,14 @@ impl Sessions {
         (handover.fence == before).then_some(handover)
     }
 
-    /// Asks the store whether the sessions here are this instance's still, and renews them. What another one took over is let go.
+    /// Asks the store whether the sessions here are this instance's still, and renews them. What another one took over is let go; what
+    /// ran out because this machine slept, or its clock was put right, is put back.
     pub async fn renew(&self) {
         for live in self.list() {
             match self.parts.store.extend_session(live.id.clone(), live.fence).await {
                 Ok(()) | Err(StoreError::Ended(_)) => {}
-                Err(StoreError::Fenced(_) | StoreError::NotFound(_)) => self.let_go(&live),
+                Err(StoreError::Fenced(_)) => self.let_go(&live),
+                Err(StoreError::NotFound(_)) => self.reassert_one(&live).await,
                 // It is away; the heartbeat says so.
                 Err(_) => return,
             }

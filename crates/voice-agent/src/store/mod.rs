@@ -166,18 +166,15 @@ pub trait Store: Send + Sync + 'static {
     /// Renews the session's time to live, for its owner: a call in which nobody spoke for long is not over.
     fn extend_session(&self, id: SessionId, fence: u64) -> StoreFuture<'_, ()>;
 
-    /// Says after an outage of the store that the session is this owner's: what the store lost of it is put there again, and a session
-    /// that another has claimed since is not touched ([`StoreError::Fenced`]). A store that loses nothing has only to renew it.
+    /// Says that the session is this owner's, after an outage of the store or when it ran out while its owner lived: what the store
+    /// lost of it is put there again, and a session that another has claimed since is not touched ([`StoreError::Fenced`]).
     fn reassert_session(
         &self,
         doc: SessionDoc,
         token_hash: [u8; 32],
         fence: u64,
         instance: InstanceId,
-    ) -> StoreFuture<'_, ()> {
-        let _nothing_to_restore = (token_hash, instance);
-        self.extend_session(doc.session_id, fence)
-    }
+    ) -> StoreFuture<'_, ()>;
 
     /// Marks the session as over. It stays readable until it expires. Its owner gives his `fence`
     /// ([`StoreError::Fenced`] if he is not that any more); the caller who ends it by HTTP gives none.

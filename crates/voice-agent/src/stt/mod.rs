@@ -82,9 +82,10 @@ pub trait SttLine: Send + Sync {
     fn begin(&mut self, utterance: UtteranceId);
     /// The next audio of the utterance, in the line's format, in pieces of any length.
     fn audio(&mut self, audio: Bytes);
-    /// The caller paused: [`LineEvent::Final`] is wanted of all that was heard since `begin`. The utterance may go on
-    /// afterwards with more `audio`, and another `finish` of a higher revision.
-    fn finish(&mut self, revision: u32);
+    /// The caller paused: [`LineEvent::Final`] is wanted of all that was heard since `begin`, of which the last `silence_ms`
+    /// milliseconds have no speech in them. The utterance may go on afterwards with more `audio`, and another `finish` of a
+    /// higher revision.
+    fn finish(&mut self, revision: u32, silence_ms: u64);
     /// Nobody waits for this utterance any more.
     fn forget(&mut self, utterance: UtteranceId);
 }

@@ -3,18 +3,20 @@
 //! Labels are bounded words, never an id; what a caller said is in neither.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::{debug, error, info, warn};
 use voice_core::Observation;
 use voice_core::cost::{NanoUsd, Usage};
 use voice_core::failover::{Chains, Rung};
-use voice_core::ids::RungId;
+use voice_core::ids::{RungId, TurnId};
 use voice_core::input::ProviderHealth;
 use voice_core::output::{EndReason, Outcome};
 use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::timeline::{PauseCause, Stages};
 
 use super::Metrics;
+use super::logging::LostLines;
 use super::metrics::{
     ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByResult,
     ByRoute, BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByStep, ByTool, ByToolOutcome, CLOSE_CODES,
@@ -77,6 +79,7 @@ pub struct SessionEnd {
 pub struct Events {
     metrics: Metrics,
     queues: Queues,
+    lost: Option<LostLines>,
 }
 
 /// Milliseconds as the seconds that a histogram takes.
@@ -85,10 +88,35 @@ fn seconds(ms: u64) -> f64 {
     ms as f64 / 1_000.0
 }
 
+/// The line of a turn that was answered: the latency, and where it went, each in a field of its own so that a log tool can count.
+fn answered(session: &str, turn: TurnId, latency_ms: u64, stages: &Stages, cause: Option<PauseCause>) {
+    let Stages { endpointing, stt, llm, tool, tts, network, playout } = stages;
+    info!(
+        session,
+        turn = turn.0,
+        latency_ms,
+        cause = cause.map(PauseCause::as_str),
+        endpointing_ms = endpointing,
+        stt_ms = stt,
+        llm_ms = llm,
+        tool_ms = tool,
+        tts_ms = tts,
+        network_ms = network,
+        playout_ms = playout,
+        "answered"
+    );
+}
+
 impl Events {
     /// Events that move these metrics.
     pub fn new(metrics: Metrics) -> Self {
-        Self { metrics, queues: Queues::default() }
+        Self { metrics, queues: Queues::default(), lost: None }
+    }
+
+    /// Counts the lines of the log that were lost, too.
+    #[must_use]
+    pub fn counting_lost_lines(self, lost: LostLines) -> Self {
+        Self { lost: Some(lost), ..self }
     }
 
     /// The metrics, for whoever serves them.
@@ -115,9 +143,16 @@ impl Events {
         self.metrics.cost_per_call.get_or_create(&labels.by_channel()).observe(end.cost.as_usd());
         self.metrics.connected.get_or_create(&labels.by_channel()).inc_by(end.connected_ms);
         let SessionEnd { outcome, reason, duration_ms, cost, .. } = end;
-        let outcome = outcome.as_str();
-        info!(session = labels.session_id, channel = labels.channel, outcome, ?reason, duration_ms, cost_usd = %cost,
-            "session ended");
+        let (outcome, reason, cost_usd) = (outcome.as_str(), reason.as_str(), cost.as_usd());
+        info!(
+            session = labels.session_id,
+            channel = labels.channel,
+            outcome,
+            reason,
+            duration_ms,
+            cost_usd,
+            "session ended"
+        );
     }
 
     /// A session was not taken: `full`, `draining`, `starting`, `store` or `spent`.
@@ -145,9 +180,9 @@ impl Events {
             Observation::EndOfTurn { turn, endpointing_ms, reopened } => {
                 // One that the caller went on with is one turn.
                 self.metrics.turns.get_or_create(&labels.by_channel()).inc_by(u64::from(!reopened));
-                debug!(session, %turn, endpointing_ms, reopened, "end of turn");
+                debug!(session, turn = turn.0, endpointing_ms, reopened, "end of turn");
             }
-            Observation::SttFinished { rung, duration_ms } => {
+            Observation::SttFinished { rung, duration_ms, .. } => {
                 let by_provider = ByProvider { provider: labels.provider(Stage::Stt, *rung) };
                 self.metrics.stt_duration.get_or_create(&by_provider).observe(seconds(*duration_ms));
                 debug!(session, duration_ms, "transcribed");
@@ -155,12 +190,12 @@ impl Events {
             Observation::LlmStarted { request, rung, ttft_ms } => {
                 let by_model = ByModel { model: labels.model(*rung) };
                 self.metrics.llm_duration.get_or_create(&by_model).observe(seconds(*ttft_ms));
-                debug!(session, %request, ttft_ms, "the model began");
+                debug!(session, request = request.0, ttft_ms, "the model began");
             }
             Observation::TtsStarted { speech, rung, ttfb_ms } => {
                 let by_provider = ByProvider { provider: labels.provider(Stage::Tts, *rung) };
                 self.metrics.tts_duration.get_or_create(&by_provider).observe(seconds(*ttfb_ms));
-                debug!(session, %speech, ttfb_ms, "synthesis began");
+                debug!(session, speech = speech.0, ttfb_ms, "synthesis began");
             }
             Observation::ToolFinished { name, duration_ms, failed } => {
                 self.tool_finished(session, name, *duration_ms, *failed);
@@ -168,13 +203,13 @@ impl Events {
             Observation::Latency { turn, latency_ms, stages, cause } => {
                 self.metrics.latency.get_or_create(&labels.by_channel()).observe(seconds(*latency_ms));
                 self.stages(stages, *cause);
-                info!(session, %turn, latency_ms, cause = cause.map(PauseCause::as_str), ?stages, "answered");
+                answered(session, *turn, *latency_ms, stages, *cause);
             }
             Observation::Answered { turn, agent, .. } => {
-                info!(session, %turn, agent, "reply is complete");
+                info!(session, turn = turn.0, agent, "reply is complete");
             }
             Observation::TurnFinished { turn, cost } => {
-                info!(session, %turn, cost_usd = %cost, "turn finished");
+                info!(session, turn = turn.0, cost_usd = cost.as_usd(), "turn finished");
             }
             Observation::Handoff { from, to } => {
                 self.metrics.handoffs.inc();
@@ -190,16 +225,16 @@ impl Events {
         match observation {
             Observation::Interrupted { speech, heard_ms } => {
                 self.metrics.interruptions.get_or_create(&ByKind { kind: "real".to_owned() }).inc();
-                info!(session, %speech, heard_ms, "interrupted");
+                info!(session, speech = speech.0, heard_ms, "interrupted");
             }
             Observation::FalseInterruption { speech, held_ms } => {
                 self.metrics.interruptions.get_or_create(&ByKind { kind: "false".to_owned() }).inc();
-                info!(session, %speech, held_ms, "false interruption");
+                info!(session, speech = speech.0, held_ms, "false interruption");
             }
             Observation::Hushed { speech, held_ms, end } => {
                 let end = end.as_str();
                 self.metrics.hush.get_or_create(&ByEnd { end: end.to_owned() }).observe(seconds(*held_ms));
-                debug!(session, %speech, held_ms, end, "hushed at what might have become speech");
+                debug!(session, speech = speech.0, held_ms, end, "hushed at what might have become speech");
             }
             Observation::SpeculationDiscarded { reply, wasted } => {
                 self.metrics.speculation_discarded.inc();
@@ -224,17 +259,25 @@ impl Events {
             }
             Observation::CommitFailed { commit } => {
                 self.metrics.store_errors.inc();
-                error!(session, %commit, "the session could not be saved; it goes on from memory");
+                error!(session, commit = commit.0, "the session could not be saved; it goes on from memory");
             }
             Observation::CommitConflicted { commit } => {
                 self.metrics.store_conflicts.inc();
-                debug!(session, %commit, "the tasks were changed meanwhile; the turn is computed again");
+                debug!(session, commit = commit.0, "the tasks were changed meanwhile; the turn is computed again");
             }
             Observation::CostStepTaken { from, to, ceiling, call, day } => {
                 let (from, step, ceiling) = (from.as_str(), to.as_str(), ceiling.as_str());
                 let labels = ByStep { step: step.to_owned(), ceiling: ceiling.to_owned() };
                 self.metrics.cost_steps.get_or_create(&labels).inc();
-                warn!(session, from, step, ceiling, call_usd = %call, day_usd = %day, "the call saves money");
+                warn!(
+                    session,
+                    from,
+                    step,
+                    ceiling,
+                    call_usd = call.as_usd(),
+                    day_usd = day.as_usd(),
+                    "the call saves money"
+                );
             }
             Observation::FellBackToText { stage } => {
                 self.metrics.text_fallbacks.get_or_create(&labels.by_channel()).inc();
@@ -386,6 +429,9 @@ impl Events {
     /// [`std::fmt::Error`], which no metric of ours raises.
     pub fn exposition(&self) -> Result<String, std::fmt::Error> {
         self.queues.measure(&self.metrics);
+        if let Some(lost) = &self.lost {
+            self.metrics.log_lines_lost.inner().store(lost.count(), Ordering::Relaxed);
+        }
         self.metrics.exposition()
     }
 
@@ -409,90 +455,4 @@ impl Events {
 }
 
 #[cfg(test)]
-mod tests {
-    use voice_core::cost::Quantity;
-    use voice_core::ids::{CommitId, ReplyId, SpeechId, TurnId};
-    use voice_core::output::HushEnd;
-
-    use super::*;
-
-    fn after(observations: &[Observation]) -> String {
-        let events = Events::new(Metrics::new("rules", &["add_task"]));
-        let labels = SessionLabels::embedded("s", "browser", "rules");
-        for observation in observations {
-            events.observe(observation, &labels);
-        }
-        events.metrics().exposition().unwrap()
-    }
-
-    #[test]
-    fn every_observation_moves_its_metric() {
-        let stages = Stages { llm: 700, stt: 200, ..Stages::default() };
-        let text = after(&[
-            Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(300), reopened: false },
-            Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(400), reopened: true },
-            Observation::SttFinished { rung: RungId(0), duration_ms: 200 },
-            Observation::Latency { turn: TurnId(1), latency_ms: 900, stages, cause: Some(PauseCause::Llm) },
-            Observation::ProviderFailed { stage: Stage::Stt, rung: RungId(0), kind: ProviderErrorKind::Timeout },
-            Observation::SpeculationDiscarded { reply: ReplyId(1), wasted: NanoUsd(7) },
-            Observation::FalseInterruption { speech: SpeechId(1), held_ms: 200 },
-            Observation::Hushed { speech: SpeechId(1), held_ms: 160, end: HushEnd::Nothing },
-            Observation::ToolFinished { name: "add_task".to_owned(), duration_ms: 1, failed: false },
-            Observation::ToolFinished { name: "drop_database".to_owned(), duration_ms: 1, failed: true },
-            Observation::DeadlineMissed { state: "llm_first" },
-            Observation::CommitFailed { commit: CommitId(1) },
-            Observation::CommitConflicted { commit: CommitId(2) },
-        ]);
-        for line in [
-            "voice_turns_total{channel=\"browser\"} 1",
-            "voice_stt_duration_seconds_count{provider=\"embedded\"} 1",
-            "voice_latency_seconds_sum{channel=\"browser\"} 0.9",
-            "voice_latency_seconds_bucket{le=\"0.8\",channel=\"browser\"} 0",
-            "voice_turn_stage_seconds_sum{stage=\"llm\"} 0.7",
-            "voice_pauses_total{cause=\"llm\"} 1",
-            "voice_transcription_errors_total{provider=\"embedded\",error_type=\"timeout\"} 1",
-            "voice_provider_errors_total{stage=\"stt\",provider=\"embedded\",error_type=\"timeout\"} 1",
-            "voice_speculation_discarded_total 1",
-            "voice_speculation_wasted_nanousd_total 7",
-            "voice_interruptions_total{kind=\"false\"} 1",
-            "voice_hush_seconds_sum{end=\"nothing\"} 0.16",
-            "voice_hush_seconds_count{end=\"speech\"} 0",
-            "voice_tool_calls_total{tool=\"add_task\",outcome=\"ok\"} 1",
-            "voice_tool_calls_total{tool=\"unknown\",outcome=\"failed\"} 1",
-            "voice_deadlines_missed_total{state=\"llm_first\"} 1",
-            "voice_store_errors_total 1",
-            "voice_store_conflicts_total 1",
-        ] {
-            assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
-        }
-        assert!(!text.contains("drop_database"));
-    }
-
-    #[test]
-    fn a_sessions_end_is_booked_once_with_its_cost() {
-        let events = Events::new(Metrics::new("rules", &[]));
-        let labels = SessionLabels::embedded("s", "browser", "rules");
-        let usage = Usage {
-            stage: Stage::Tts,
-            provider: "embedded".to_owned(),
-            model: "hibari".to_owned(),
-            quantity: Quantity::AudioMs(1),
-            reply: None,
-            utterance: None,
-            wasted: true,
-        };
-        events.spent(&usage, NanoUsd(5), true);
-        let (outcome, reason) = (Outcome::Completed, EndReason::Goodbye);
-        let cost = NanoUsd(13_920_500);
-        events.session_ended(&labels, SessionEnd { outcome, reason, duration_ms: 61_000, connected_ms: 60_000, cost });
-        let text = events.metrics().exposition().unwrap();
-        for line in [
-            "voice_spend_nanousd_total{stage=\"tts\",provider=\"embedded\",wasted=\"true\"} 5",
-            "voice_session_duration_seconds_sum{channel=\"browser\",outcome=\"completed\"} 61.0",
-            "voice_cost_per_call_usd_sum{channel=\"browser\"} 0.0139205",
-            "voice_connected_milliseconds_total{channel=\"browser\"} 60000",
-        ] {
-            assert!(text.lines().any(|found| found == line), "no line {line:?}");
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,13 @@
 //! The log, on standard error: one JSON object a line, or text on a terminal.
+//!
+//! It is written on a thread of its own behind a queue. Whoever should read it may have a full disk, be slow or be gone: that
+//! costs lines, which are counted, and never a call.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{self, IsTerminal, Write, stderr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -22,24 +28,88 @@ pub enum LogError {
     Taken(#[from] tracing_subscriber::util::TryInitError),
 }
 
+/// Lines that wait to be written, at some 300 bytes each.
+const QUEUE_LINES: usize = 10_000;
+
+/// How many lines nobody could be given.
+#[derive(Debug, Clone)]
+pub struct LostLines {
+    unqueued: ErrorCounter,
+    unwritten: Arc<AtomicU64>,
+}
+
+impl LostLines {
+    /// Since the start of the log.
+    pub fn count(&self) -> u64 {
+        let unqueued = u64::try_from(self.unqueued.dropped_lines()).unwrap_or(u64::MAX);
+        unqueued.saturating_add(self.unwritten.load(Ordering::Relaxed))
+    }
+}
+
+/// The process's log. What is still in the queue is written when it is dropped, for at most a second.
+#[must_use]
+#[derive(Debug)]
+pub struct Logging {
+    lost: LostLines,
+    _writes_until_dropped: WorkerGuard,
+}
+
+impl Logging {
+    /// The lines that were lost.
+    pub fn lost(&self) -> LostLines {
+        self.lost.clone()
+    }
+}
+
+/// A writer that counts what it could not write, a line at a time, and goes on.
+struct Counting<W> {
+    inner: W,
+    unwritten: Arc<AtomicU64>,
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.inner.write_all(line).is_err() {
+            self.unwritten.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Standard error keeps nothing back; what it did not take is counted.
+        self.inner.flush().or(Ok(()))
+    }
+}
+
+fn queue_to(writer: impl Write + Send + 'static) -> (NonBlocking, Logging) {
+    let unwritten = Arc::new(AtomicU64::new(0));
+    let writer = Counting { inner: writer, unwritten: Arc::clone(&unwritten) };
+    let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE_LINES).thread_name("log");
+    let (queue, guard) = builder.finish(writer);
+    let lost = LostLines { unqueued: queue.error_counter(), unwritten };
+    (queue, Logging { lost, _writes_until_dropped: guard })
+}
+
 /// Starts the process's log. Timestamps are RFC 3339 in UTC.
 ///
 /// # Errors
 /// [`LogError`] if the level is no filter, or a log was started before.
-pub fn start(settings: &Log) -> Result<(), LogError> {
+pub fn start(settings: &Log) -> Result<Logging, LogError> {
     let filter = filter(&settings.level)?;
     let text = match settings.format {
         LogFormat::Auto => stderr().is_terminal(),
         LogFormat::Json => false,
         LogFormat::Text => true,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let (queue, logging) = queue_to(stderr());
+    // The subscriber would tell of a failure on standard error, which is what failed, and end the process by that.
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(queue).log_internal_errors(false);
     if text {
         builder.with_ansi(stderr().is_terminal()).finish().try_init()?;
     } else {
         builder.json().flatten_event(true).with_current_span(false).finish().try_init()?;
     }
-    Ok(())
+    Ok(logging)
 }
 
 fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
@@ -51,9 +121,9 @@ fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseErr
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
+pub(super) mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
 
@@ -61,13 +131,58 @@ mod tests {
     struct Page(Arc<Mutex<Vec<u8>>>);
 
     impl Write for Page {
-        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(text)
         }
 
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    /// The JSON lines that `body` logs, at the levels from INFO on.
+    pub(in crate::telemetry) fn logged(body: impl FnOnce()) -> String {
+        let page = Page::default();
+        let writer = page.clone();
+        let builder = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false);
+        let log = builder.with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(log, body);
+        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Somebody who reads nothing until he is told to.
+    struct Slow(Receiver<()>, Page);
+
+    impl Write for Slow {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.recv().map_err(|_| io::ErrorKind::StorageFull)?;
+            self.1.write(text)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn who_does_not_read_or_cannot_keep_it_costs_counted_lines_and_nobody_waits() {
+        let (reads, permits) = channel();
+        let page = Page::default();
+        let (mut queue, logging) = queue_to(Slow(permits, page.clone()));
+        let lines = QUEUE_LINES + 50;
+        for _ in 0..lines {
+            queue.write_all(b"line\n").unwrap();
+        }
+        let unqueued = logging.lost().count();
+        // The one in the writer's hands has left the queue.
+        assert!((49..=50).contains(&unqueued), "{unqueued}");
+        reads.send(()).unwrap();
+        reads.send(()).unwrap();
+        drop(reads);
+        let lost = logging.lost();
+        drop(logging);
+        assert_eq!(page.0.lock().unwrap().len(), 2 * b"line\n".len());
+        assert_eq!(lost.count(), u64::try_from(lines - 2).unwrap(), "the others were refused: the disk was full");
     }
 
     #[test]

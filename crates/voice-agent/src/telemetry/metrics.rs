@@ -176,6 +176,8 @@ metrics! {
     model_wait: Seconds<ByModel> = seconds(|| histogram(&STORE)), "voice_model_wait_seconds";
     /// Answers of the HTTP port, by route and status class
     http_responses: Counts<ByRoute> = Family::default(), "voice_http_responses";
+    /// Lines of the log that nobody took: a disk that is full, a reader that is gone or too slow
+    log_lines_lost: Counter = Counter::default(), "voice_log_lines_lost";
     /// 1 while the instance takes sessions, 0 while it starts or drains
     ready: Gauge<i64, AtomicI64> = Gauge::default(), "voice_ready";
     /// Parts of the instance that are in trouble
@@ -198,8 +200,8 @@ const STORE: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 /// The contract's channels.
 pub(super) const CHANNELS: [&str; 3] = ["browser", "phone", "screen_share"];
 /// The close codes that are labels; a caller may send any other.
-pub(super) const CLOSE_CODES: [u16; 15] =
-    [1000, 1001, 1005, 1006, 1008, 1009, 1011, 1013, 4000, 4001, 4002, 4003, 4004, 4005, 4006];
+pub(super) const CLOSE_CODES: [u16; 16] =
+    [1000, 1001, 1005, 1006, 1008, 1009, 1011, 1013, 4000, 4001, 4002, 4003, 4004, 4005, 4006, 4007];
 /// Why a session is not taken.
 pub(super) const REJECTIONS: [&str; 5] = ["full", "draining", "starting", "store", "spent"];
 /// What is done with text messages that come.
@@ -415,6 +417,14 @@ mod tests {
         ("voice_connections_closed_total", "counter", &["code"], ""),
         ("voice_build_info", "gauge", &["version"], ""),
     ];
+
+    #[test]
+    fn every_code_that_we_close_with_is_counted_by_its_name() {
+        use crate::transport::close;
+        for code in [close::ENDED, close::GOING_AWAY, close::LOST, close::TOO_SLOW, close::FLOOD, close::HANDED_OVER] {
+            assert!(super::CLOSE_CODES.contains(&code), "{code}");
+        }
+    }
 
     #[test]
     fn every_metric_of_the_contract_is_there_before_the_first_call() {

@@ -11,9 +11,10 @@ mod notices;
 mod pii;
 mod queues;
 mod traces;
+mod watched;
 
 pub use events::{Events, SessionEnd, SessionLabels};
-pub use logging::{LogError, start as start_logging};
+pub use logging::{LogError, Logging, LostLines, start as start_logging};
 pub use metrics::Metrics;
 pub use pii::Pii;
 pub use traces::{SessionTrace, TraceError, Traces};

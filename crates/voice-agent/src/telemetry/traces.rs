@@ -16,6 +16,7 @@ use voice_core::output::{EndReason, Outcome};
 use voice_core::timeline::PauseCause;
 
 use super::SessionLabels;
+use super::watched::Watched;
 use crate::config::Otel;
 
 /// How long the last spans may take at the end of the process.
@@ -46,7 +47,7 @@ impl Traces {
             .build()
             .map_err(|error| TraceError(error.to_string()))?;
         let config = BatchConfigBuilder::default().with_max_queue_size(settings.queue).build();
-        let processor = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
+        let processor = BatchSpanProcessor::builder(Watched::new(exporter)).with_batch_config(config).build();
         Ok(Self::with(SdkTracerProvider::builder().with_span_processor(processor), settings, region, instance))
     }
 
@@ -131,7 +132,7 @@ impl SessionTrace {
         open.end_turn(now_ms);
         let span = open.session.span();
         span.set_attribute(KeyValue::new("voice.outcome", outcome.as_str()));
-        span.set_attribute(KeyValue::new("voice.end_reason", format!("{reason:?}")));
+        span.set_attribute(KeyValue::new("voice.end_reason", reason.as_str()));
         if outcome == Outcome::Error {
             span.set_status(Status::error("the session failed"));
         }
@@ -313,7 +314,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use voice_core::cost::NanoUsd;
     use voice_core::ids::RungId;
-    use voice_core::ids::{LlmRequestId, SpeechId};
+    use voice_core::ids::{LlmRequestId, SpeechId, UtteranceId};
 
     use super::*;
 
@@ -337,7 +338,7 @@ mod tests {
         let mut trace = traces.session(&labels, SystemTime::UNIX_EPOCH);
         let turn = TurnId(1);
         for (now_ms, observation) in [
-            (1_200, Observation::SttFinished { rung: RungId(0), duration_ms: 200 }),
+            (1_200, Observation::SttFinished { utterance: UtteranceId(1), rung: RungId(0), duration_ms: 200 }),
             (1_250, Observation::LlmStarted { request: LlmRequestId(1), rung: RungId(0), ttft_ms: 40 }),
             (1_300, Observation::EndOfTurn { turn, endpointing_ms: Some(300), reopened: false }),
             (1_350, Observation::EndOfTurn { turn, endpointing_ms: Some(50), reopened: true }),

@@ -1,7 +1,9 @@
 //! The tools as a language model is told of them.
 
 use serde_json::{Value, json};
-use voice_core::agents::{REVIEW_AGENT, TASK_AGENT};
+use voice_core::agents::{REVIEW_AGENT, SAY_ARGUMENT, TASK_AGENT};
+
+const ADD_TASK: &str = "add_task";
 
 /// One tool: its name and the JSON schema of its arguments.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +14,21 @@ pub struct ToolSpec {
     pub description: &'static str,
     /// The arguments' JSON schema (an object).
     pub parameters: Value,
+}
+
+impl ToolSpec {
+    /// The arguments' schema with room for the words that are to be said once the call has done what it asks for
+    /// ([`voice_core::agents::SAY_ARGUMENT`]): only where the arguments alone say what that will have been. Which task another
+    /// tool's words name is known from its answer.
+    pub fn parameters_with_words(&self) -> Value {
+        let mut parameters = self.parameters.clone();
+        if self.name == ADD_TASK
+            && let Some(properties) = parameters["properties"].as_object_mut()
+        {
+            properties.insert(SAY_ARGUMENT.to_owned(), words());
+        }
+        parameters
+    }
 }
 
 /// The tools of an agent, in the order in which a model should see them; none for an agent that does not exist.
@@ -65,9 +82,17 @@ fn except() -> Value {
     })
 }
 
+fn words() -> Value {
+    json!({
+        "type": "string",
+        "description": "Last, and always: what the caller is to hear once it is added, in one short sentence. It is said only then.",
+        "maxLength": 300,
+    })
+}
+
 fn add_task() -> ToolSpec {
     ToolSpec {
-        name: "add_task",
+        name: ADD_TASK,
         description: "Adds a task. Answers 'exists' and adds nothing if an open task has the same title: ask the \
                       caller, and call again with anyway after a yes.",
         parameters: object(

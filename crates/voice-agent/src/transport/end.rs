@@ -89,6 +89,8 @@ pub(super) fn unreadable(error: &axum::Error, protocol: u16) -> End {
     let text = error.to_string();
     if text.contains("too long") || text.contains("too big") || text.contains("Space limit") {
         End::new(close::TOO_LARGE, "the message is too large")
+    } else if text.contains("without closing handshake") {
+        End::new(close::LOST, "the connection ended without a word")
     } else if text.contains("UTF-8") || text.contains("protocol error") {
         End::new(protocol, "not a WebSocket message")
     } else {

@@ -117,6 +117,24 @@ fn a_sentence_has_a_beginning_and_an_end() {
 }
 
 #[test]
+fn how_speech_falls_into_the_windows_makes_no_difference_to_its_end() {
+    let speech = [fixture("add_a_task_by_friday.wav"), silence(1_000)].concat();
+    let ends: Vec<(u64, u64)> = (0..8)
+        .map(|phase| {
+            let mut detector = detector();
+            let before_ms = 1_000 + 4 * phase;
+            detector.handle_audio(&silence(before_ms));
+            let before_ms = before_ms as u64;
+            let edges = hear(&mut detector, &speech);
+            let Some((told_ms, VadEvent::EndOfSpeech { last_speech_ms })) = edges.last() else { panic!("{edges:?}") };
+            (last_speech_ms - before_ms, told_ms - before_ms)
+        })
+        .collect();
+    let spread = |of: fn(&(u64, u64)) -> u64| ends.iter().map(of).max().unwrap() - ends.iter().map(of).min().unwrap();
+    assert!(spread(|end| end.0) <= 8 && spread(|end| end.1) == 0, "{ends:?}");
+}
+
+#[test]
 fn speech_is_found_on_a_noisy_line_and_on_the_telephone() {
     let speech = fixture("add_a_task_by_friday.wav");
     let clean = [silence(1_000), speech, silence(1_000)].concat();

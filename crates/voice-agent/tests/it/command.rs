@@ -130,7 +130,7 @@ fn bad_settings_end_it_with_64_before_any_port_opens() {
     }
     assert_eq!(run(&["no-such-command"], &[]).status.code(), Some(64));
     let nobody = run(&["call", "--url", "http://127.0.0.1:9", "--wav", "/nonexistent.wav"], &[]);
-    assert_eq!(nobody.status.code(), Some(1));
+    assert_eq!(nobody.status.code(), Some(64));
     let stderr = String::from_utf8(nobody.stderr).unwrap();
     assert_eq!(stderr.matches("No such file").count(), 1, "the cause once: {stderr}");
 }

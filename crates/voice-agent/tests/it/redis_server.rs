@@ -1,6 +1,6 @@
 //! A `redis-server` of a test's own, which keeps every write on the disk. Also of the store's own tests.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 
 /// A server of this test's own, on a free port of the loopback interface.
@@ -8,16 +8,23 @@ pub(crate) struct RedisServer {
     pub(crate) child: Child,
     pub(crate) port: u16,
     folder: tempfile::TempDir,
+    more: Vec<String>,
 }
 
 impl RedisServer {
     pub(crate) fn start() -> Self {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// With more settings than the usual ones, some of which name its port.
+    pub(crate) fn start_with(more: impl Fn(u16) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Somebody else may take the port in between: then the server ends, and the next one is tried.
         for _ in 0..20 {
             let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            if let Some(child) = launch(port, folder.path()) {
-                return Self { child, port, folder };
+            let more = more(port);
+            if let Some(child) = launch(port, folder.path(), &more) {
+                return Self { child, port, folder, more };
             }
         }
         panic!("no redis-server started; is it installed?");
@@ -35,7 +42,22 @@ impl RedisServer {
 
     /// Starts it again on what it left.
     pub(crate) fn restart(&mut self) {
-        self.child = launch(self.port, self.folder.path()).unwrap();
+        self.child = launch(self.port, self.folder.path(), &self.more).unwrap();
+    }
+
+    /// STOP lets it stand still, CONT go on.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Tells it something, which it does.
+    pub(crate) fn tell(&self, command: &str) {
+        let mut line = std::net::TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        writeln!(line, "{command}\r").unwrap();
+        let mut answer = String::new();
+        BufReader::new(line).read_line(&mut answer).unwrap();
+        assert_eq!(answer.trim_end(), "+OK", "{command}");
     }
 }
 
@@ -48,10 +70,10 @@ impl Drop for RedisServer {
 }
 
 /// Waits until it is ready, or has ended.
-fn launch(port: u16, folder: &std::path::Path) -> Option<Child> {
+fn launch(port: u16, folder: &std::path::Path, more: &[String]) -> Option<Child> {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
-    command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(folder);
+    command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(folder).args(more);
     let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().expect("redis-server is installed");
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let ready = lines.map_while(Result::ok).any(|line| line.contains("Ready to accept connections"));

@@ -12,7 +12,7 @@ use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::{PauseCause, Timeline};
 
 use super::overlap::Overlap;
-use super::reply::{Reply, Request};
+use super::reply::{Reply, Request, WordsAhead};
 use super::rival::Broken;
 use super::tools::failed_output;
 use super::{Session, cut};
@@ -165,6 +165,7 @@ impl Session {
             return;
         }
         reply.requests_made += u32::from(!again);
+        reply.words_ahead.clear();
         tried.push(rung);
         let Some(id) = self.ask_llm(rung, broken.as_ref().map(|broken| broken.said.as_str())) else { return };
         self.ladder.note_asked(Stage::Llm);
@@ -257,8 +258,15 @@ impl Session {
         }
     }
 
-    pub(super) fn handle_llm_tool_call(&mut self, id: LlmRequestId, name: String, arguments: Map<String, Value>) {
+    /// Somebody answers: it is not waited for longer than for words, nor taken for silent.
+    pub(super) fn handle_llm_calling(&mut self, id: LlmRequestId) {
+        // Of a request that was cancelled nothing is taken.
+        let _gone = self.progress(id).is_none();
+    }
+
+    pub(super) fn handle_llm_tool_call(&mut self, id: LlmRequestId, name: String, mut arguments: Map<String, Value>) {
         let (next, max_calls) = (ToolCallId(self.counters.call + 1), self.config.max_tool_calls);
+        let words = self.take_words(&mut arguments);
         if self.progress(id).is_none() {
             return;
         }
@@ -267,6 +275,7 @@ impl Session {
         reply.calls_made += 1;
         let call = ToolCall { id: next, name, arguments };
         let refused = reply.calls_made > max_calls;
+        reply.words_ahead.push(WordsAhead { call: next, words: words.filter(|_| !refused), done: false });
         if let Some(request) = &mut reply.request {
             // A goodbye that was already said needs no further words.
             request.wants_outputs |= call.name != agents::END_CALL_TOOL || request.text.trim().is_empty();
@@ -312,6 +321,10 @@ impl Session {
         let Some(reply) = &mut self.reply else { return };
         let Some(request) = reply.request.take() else { return };
         if request.wants_outputs {
+            if !request.text.trim().is_empty() {
+                // It went on to speak after its calls: what it says next depends on that.
+                reply.words_ahead.clear();
+            }
             let piece = reply.chunker.flush();
             reply.draft.extend(
                 Some(request.text.trim())

@@ -10,6 +10,9 @@ use super::{Session, cut};
 /// Speech of this length, in milliseconds, has words in it: nothing understood of it is worth a second opinion.
 const HAS_WORDS_MS: u64 = 500;
 
+/// After so many utterances in a row of which no recogniser said anything nobody is asked to say it again: voice has failed.
+const MOST_UNHEARD: u32 = 2;
+
 /// One stretch of caller speech.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Utterance {
@@ -154,13 +157,18 @@ impl Session {
             self.provider_lost(Stage::Stt, *slow);
         }
         let after_ms = now_ms - asked.get(at).map_or(now_ms, |(_, asked_ms)| *asked_ms);
+        self.unheard = 0;
         self.provider_answered(Stage::Stt, rung, after_ms);
         // A second opinion that is the first one again leads nowhere else.
         if !(doubted && text.is_empty()) {
             let reason = if doubted { ProviderErrorKind::Protocol } else { ProviderErrorKind::Timeout };
             self.failed_over(Stage::Stt, from, rung, reason);
         }
-        self.observe(Observation::SttFinished { rung, duration_ms: now_ms - last_speech_ms.min(now_ms) });
+        self.observe(Observation::SttFinished {
+            utterance: id,
+            rung,
+            duration_ms: now_ms - last_speech_ms.min(now_ms),
+        });
         self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: true });
         self.heed_words();
     }
@@ -225,6 +233,12 @@ impl Session {
         utterance.final_text = Some(text.clone());
         if std::mem::take(&mut utterance.caption_open) {
             self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: true });
+        }
+        self.unheard += 1;
+        if self.unheard >= MOST_UNHEARD && self.has_voice() && self.closing.is_none() {
+            self.unheard = 0;
+            self.drop_listening();
+            self.fall_back_to_text(Stage::Stt);
         }
     }
 

@@ -51,6 +51,16 @@ pub(super) struct Request {
     pub(super) wants_outputs: bool,
 }
 
+/// What is to be said when a tool call has done what it asks for, so that the model need not be asked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WordsAhead {
+    pub(super) call: ToolCallId,
+    /// The model's own words; none when it wants to hear what the tool answers.
+    pub(super) words: Option<String>,
+    /// It has changed what it was to change.
+    pub(super) done: bool,
+}
+
 /// A tool that is being computed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RunningTool {
@@ -106,6 +116,8 @@ pub(super) struct Reply {
     /// Each with the first chunk of what is said after it.
     pub(super) waiting_calls: VecDeque<(ToolCall, u32)>,
     pub(super) running: Option<RunningTool>,
+    /// Of each tool call of the last request.
+    pub(super) words_ahead: Vec<WordsAhead>,
     /// Computed, and not yet in the store.
     pub(super) staged: Vec<ToolCallId>,
     /// Something it did is in the store, or on its way there.
@@ -176,6 +188,7 @@ impl Reply {
             draft: Vec::new(),
             waiting_calls: VecDeque::new(),
             running: None,
+            words_ahead: Vec::new(),
             staged: Vec::new(),
             changed: false,
             kept: false,

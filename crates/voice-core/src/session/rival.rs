@@ -185,7 +185,7 @@ impl Session {
             return request.rivals.iter().any(|rival| rival.id == id && rival.overlap.is_none());
         }
         let others = self.ladder.next(Stage::Llm, &request.tried).is_some() || !request.rivals.is_empty();
-        !request.started && !request.called && request.overlap.is_none() && others
+        request.text.trim().is_empty() && !request.called && request.overlap.is_none() && others
     }
 
     pub(super) fn handle_llm_failed(&mut self, id: LlmRequestId, failure: ProviderFailure) {
@@ -282,6 +282,7 @@ impl Session {
         let Some(reply) = &mut self.reply else { return };
         reply.chunker.clear();
         if reply.was_told_of(request.after_call) {
+            reply.words_ahead.clear();
             let text = request.text.trim().to_owned();
             reply.draft.push(ChatItem::Assistant { text, interrupted: true });
         } else {

@@ -2,6 +2,7 @@
 
 mod call;
 
+mod ahead;
 mod answering;
 mod captions;
 mod doubt;

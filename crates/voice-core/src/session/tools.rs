@@ -1,6 +1,6 @@
 //! What do the tools do? One after the other, staged, kept or withdrawn with their turn.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::agents;
 use crate::chat::{ChatItem, ToolCall, ToolOutput};
@@ -8,8 +8,8 @@ use crate::ids::ToolCallId;
 use crate::output::{ClientEvent, EndReason, Observation, Output};
 use crate::timeline::PauseCause;
 
-use super::Session;
-use super::reply::RunningTool;
+use super::reply::{Reply, RunningTool};
+use super::{Session, cut};
 
 impl Session {
     /// Runs the next tool; asks the model again when all have answered.
@@ -56,9 +56,25 @@ impl Session {
     pub(super) fn ask_when_tools_are_done(&mut self) {
         let Some(reply) = &self.reply else { return };
         let through = reply.request.is_none() && reply.running.is_none() && reply.waiting_calls.is_empty();
-        if through && !reply.text_done {
-            self.request_llm();
+        if !through || reply.text_done {
+            return;
         }
+        match reply.agreed_words() {
+            Some(words) => {
+                let room =
+                    self.config.max_reply_chars.saturating_sub(self.reply.as_ref().map_or(0, |reply| reply.chars));
+                self.say(&cut(&words, room));
+                self.finish_text();
+            }
+            None => self.request_llm(),
+        }
+    }
+
+    /// Takes out of a call what is to be said once it has done what it asks for.
+    pub(super) fn take_words(&self, arguments: &mut Map<String, Value>) -> Option<String> {
+        let words = arguments.remove(agents::SAY_ARGUMENT)?;
+        let words = words.as_str().map(str::trim).filter(|words| words.chars().any(char::is_alphanumeric))?;
+        Some(cut(words, self.config.max_reply_chars))
     }
 
     pub(super) fn handle_tool_computed(&mut self, output: ToolOutput, mutates: bool) {
@@ -84,6 +100,9 @@ impl Session {
         let after = reply.running.take().map_or(reply.speech.next_index, |running| running.after);
         if let Some(timeline) = &mut reply.timeline {
             timeline.advance(now_ms, PauseCause::Tool);
+        }
+        if let Some(ahead) = reply.words_ahead.iter_mut().find(|ahead| ahead.call == output.id) {
+            ahead.done = mutates && !output.is_error;
         }
         if mutates {
             reply.staged.push(output.id);
@@ -129,6 +148,7 @@ impl Session {
         if let Some(reply) = &mut self.reply {
             reply.chunker.clear();
             reply.text_done = false;
+            reply.words_ahead.clear();
             reply.end_call = None;
             reply.draft.retain(|item| !matches!(item, ChatItem::Assistant { .. }));
         }
@@ -166,6 +186,16 @@ impl Session {
             self.observe(Observation::Handoff { from, to });
         }
         self.client(ClientEvent::ToolCall { name: call.name, arguments: call.arguments, result: output.result });
+    }
+}
+
+impl Reply {
+    /// What the model wants said, when every one of its calls has done what it asks for.
+    fn agreed_words(&self) -> Option<String> {
+        let kept = !self.words_ahead.is_empty() && self.words_ahead.iter().all(|ahead| ahead.done);
+        let words = self.words_ahead.iter().map(|ahead| ahead.words.as_deref());
+        let words: Vec<&str> = words.filter(|_| kept).collect::<Option<_>>()?;
+        Some(words.join(" ")).filter(|words| !words.is_empty())
     }
 }
 

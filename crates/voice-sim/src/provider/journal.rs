@@ -15,6 +15,8 @@ use super::service::{Provider, Service};
 
 /// Entries that are kept; the oldest go first.
 const MOST_ENTRIES: usize = 20_000;
+/// Bytes of audio that are kept of an entry: half a minute at 16 kHz, two minutes of µ-law.
+const MOST_AUDIO: usize = 1 << 20;
 /// Notes and warnings of an entry, and words that were heard in it.
 const MOST_NOTES: usize = 2_000;
 /// Requests are kept whole up to this size.
@@ -114,6 +116,9 @@ pub struct Entry {
     pub request: Arc<Value>,
     /// What an STT heard.
     pub heard: Vec<HeardWord>,
+    /// The audio that came to a streaming STT, as it came; of a long one the beginning.
+    #[serde(skip)]
+    pub audio: Vec<u8>,
     /// A digest of the request; of a chat request's messages alone, whichever model is asked.
     pub fingerprint: u64,
 }
@@ -256,6 +261,7 @@ impl Journal {
             warnings: Vec::new(),
             request: Arc::new(Value::Null),
             heard: Vec::new(),
+            audio: Vec::new(),
             fingerprint: 0,
         });
         drop(state);
@@ -347,6 +353,13 @@ impl Record {
                 entry.heard.extend(words.iter().take(room).cloned());
             });
         }
+    }
+
+    pub(crate) fn audio(&self, bytes: &[u8]) {
+        self.journal.change(self.id, |entry| {
+            let room = MOST_AUDIO.saturating_sub(entry.audio.len()).min(bytes.len());
+            entry.audio.extend_from_slice(&bytes[..room]);
+        });
     }
 
     pub(crate) fn received(&self, bytes: usize, useful: bool) {

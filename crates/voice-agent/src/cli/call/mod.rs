@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
 use futures_util::StreamExt as _;
 
@@ -19,6 +18,7 @@ use crate::audio::frame::RATE_16K;
 use crate::audio::resample::read_wav;
 use crate::config::Config;
 use crate::embedded;
+use anyhow::Context as _;
 
 /// What a caller says, and to whom.
 #[derive(Debug, Args)]
@@ -63,7 +63,9 @@ struct Speech {
 /// Calls, and prints how it went.
 pub(super) fn run(config: &Config, args: &CallArgs) -> Result<(), Failure> {
     let speech = match (&args.speech.wav, &args.speech.say) {
-        (Some(path), _) => read_wav(path, 16_000).with_context(|| path.display().to_string())?,
+        (Some(path), _) => read_wav(path, 16_000)
+            .with_context(|| format!("--wav {}", path.display()))
+            .map_err(|error| Failure::Usage(format!("{error:#}")))?,
         (None, Some(text)) => embedded::say(&config.models_dir, text, RATE_16K)?,
         (None, None) => return Err(Failure::Usage("--wav or --say says what to say".to_owned())),
     };

@@ -59,6 +59,8 @@ pub struct OpenAiConfig {
     pub system_first_only: bool,
     /// Longest conversation that is sent, in characters of JSON; older turns are left out. The present turn is always sent.
     pub max_context_chars: usize,
+    /// Let the model say with a call what is to be said once it is carried out, instead of asking it again.
+    pub say_with_call: bool,
 }
 
 impl Default for OpenAiConfig {
@@ -72,6 +74,7 @@ impl Default for OpenAiConfig {
             include_usage: true,
             system_first_only: false,
             max_context_chars: 60_000,
+            say_with_call: true,
         }
     }
 }
@@ -153,6 +156,9 @@ impl Answer {
         loop {
             if let Some(event) = self.decoder.poll_event() {
                 return Some(Ok(event));
+            }
+            if self.decoder.take_calling() {
+                return Some(Ok(LlmEvent::Calling));
             }
             if let Some(failure) = self.failure.take() {
                 return Some(Err(failure));

@@ -180,21 +180,11 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             Err(question) => Answer::say(question),
         },
         Intent::Undo => undo(scene),
-        Intent::UndoSome(count) => {
-            let steps = (*count).min(dialogue::undoable(scene.history()));
-            if steps == 0 {
-                undo(scene)
-            } else {
-                Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
-            }
-        }
+        Intent::UndoSome(count) => undo_some(scene, *count),
         Intent::Swap(targets) => context::swap(scene, targets),
         Intent::Missed(words) => Answer::say(reply::missed(words)),
         Intent::AddThat => add_that(scene),
-        Intent::Last => match dialogue::focus(scene.history()).last() {
-            Some(task) => Answer::say(format!("The last one was {}.", reply::with_due(*task, scene))),
-            None => Answer::say("There was nothing yet. You can say, what's on my list?"),
-        },
+        Intent::Last => last(scene),
         Intent::Review => Answer::call("transfer_to_agent", object(json!({"agent": REVIEW_AGENT}))),
         Intent::Goodbye => Answer { text: "Goodbye!".into(), ..Answer::call("end_call", Map::new()) },
         Intent::Repeat => Answer::say(reply::repeat(scene.history())),
@@ -222,6 +212,20 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::Pick(picks) if reads_list(scene) => picked(scene, utterance, picks),
         Intent::Unknown => unknown(scene, utterance),
         Intent::Pick(_) | Intent::Correct(_) => Answer::say(reply::not_understood(scene, utterance)),
+    }
+}
+
+fn undo_some(scene: &Scene<'_>, count: usize) -> Answer {
+    match count.min(dialogue::undoable(scene.history())) {
+        0 => undo(scene),
+        steps => Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] },
+    }
+}
+
+fn last(scene: &Scene<'_>) -> Answer {
+    match dialogue::focus(scene.history()).last() {
+        Some(task) => Answer::say(format!("The last one was {}.", reply::with_due(*task, scene))),
+        None => Answer::say("There was nothing yet. You can say, what's on my list?"),
     }
 }
 

@@ -34,18 +34,8 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
         let change = dialogue::last_change(before).filter(|change| change.call.name != "add_task")?;
         return known.titles.named(&norm).map(|named| vec![again_by_title(&change, named)]);
     }
-    // "The long day's Sunday", of several that were added: the one that is named.
-    if let Some((start, due)) = dates::find_trailing(&norm, known.now).filter(|(start, _)| *start > 0) {
-        let named: Vec<&str> = norm[..start]
-            .iter()
-            .map(|word| word.trim_end_matches("'s"))
-            .filter(|word| !matches!(*word, "is" | "are" | "on" | "due" | "for" | "to" | "the" | "should" | "be"))
-            .collect();
-        if dialogue::changes_of(previous).count() > 1
-            && let Some(title) = known.titles.named(&named)
-        {
-            return Some(vec![Intent::SetDue(Target::Title(title.to_owned()), Some(due))]);
-        }
+    if let Some(dated) = one_of_several(scene, previous, &norm) {
+        return Some(vec![dated]);
     }
     let Some(change) = dialogue::last_change(previous) else {
         let listed = previous.calls.iter().rev().find(|called| called.call.name == "list_tasks")?;
@@ -93,6 +83,19 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
             named.then(|| vec![Intent::Undo, again_by_title(&change, &only)])
         }
     }
+}
+
+/// "The long day's Sunday", of several that were added: the one that is named.
+fn one_of_several(scene: &Scene<'_>, previous: &Turn<'_>, norm: &[&str]) -> Option<Intent> {
+    let known = scene.known();
+    let (start, due) = dates::find_trailing(norm, known.now).filter(|(start, _)| *start > 0)?;
+    let named: Vec<&str> = norm[..start]
+        .iter()
+        .map(|word| word.trim_end_matches("'s"))
+        .filter(|word| !matches!(*word, "is" | "are" | "on" | "due" | "for" | "to" | "the" | "should" | "be"))
+        .collect();
+    let title = known.titles.named(&named).filter(|_| dialogue::changes_of(previous).count() > 1)?;
+    Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
 }
 
 /// "I meant buy, not byu": one word of the title for another.

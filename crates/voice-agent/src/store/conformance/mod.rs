@@ -42,7 +42,8 @@ macro_rules! suite {
             undo_is_kept_and_bounded, tasks_keep_their_order, a_user_has_his_own_tasks_only, tasks_are_limited,
             changes_outside_a_turn, two_sessions_of_one_user_both_get_through, listeners_hear_of_changes,
             sessions_expire, expired_sessions_are_swept, an_ended_session_can_be_read_only,
-            a_deleted_session_is_gone, a_handover_is_taken_once, an_owner_reasserts_himself, heartbeats_run_out, a_crash_loses_nothing,
+            a_deleted_session_is_gone, a_handover_is_taken_once, an_owner_reasserts_himself,
+            what_ran_out_under_its_owner_is_put_back, heartbeats_run_out, a_crash_loses_nothing,
             live_sessions_are_listed, a_healthy_store_says_so, spend_is_added_up, a_batch_is_added_once,
             two_who_spend_at_once_lose_nothing, old_spend_is_forgotten, an_opt_out_is_kept_until_it_is_taken_back,
             a_message_comes_once);

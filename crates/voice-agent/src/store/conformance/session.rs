@@ -180,6 +180,24 @@ pub(in crate::store) async fn an_owner_reasserts_himself(h: &mut impl Harness) {
     assert_eq!(over, Err(StoreError::Ended("s1".to_owned())));
 }
 
+pub(in crate::store) async fn what_ran_out_under_its_owner_is_put_back(h: &mut impl Harness) {
+    let store = h.store();
+    let fence = started(&store, "s1").await;
+    for sweeps in [false, true] {
+        // A machine that slept, or whose clock was put right.
+        h.advance(SESSION_TTL);
+        if sweeps {
+            store.sweep().await.unwrap();
+        }
+        let late = store.commit(turn(doc("s1"), fence, 1, Some(add(1, 0, &task(1))))).await;
+        assert_eq!(late, Err(StoreError::NotFound("s1".to_owned())));
+        store.reassert_session(doc("s1"), HASH, fence, here()).await.unwrap();
+    }
+    assert_eq!(store.commit(turn(saying("s1", "on"), fence, 1, Some(add(1, 0, &task(1))))).await, Ok(committed(1)));
+    let found = store.load_session(sid("s1")).await.unwrap().unwrap();
+    assert_eq!((found.doc, found.token_hash, found.fence, found.owner), (saying("s1", "on"), HASH, fence, here()));
+}
+
 pub(in crate::store) async fn heartbeats_run_out(h: &mut impl Harness) {
     let store = h.store();
     assert_eq!(store.instance_alive(here()).await, Ok(false));

@@ -14,11 +14,6 @@ fn direct(server: &RedisServer) -> redis::Connection {
     redis::Client::open(server.url()).unwrap().get_connection().unwrap()
 }
 
-fn signal(server: &RedisServer, signal: &str) {
-    let kill = std::process::Command::new("kill").args([signal, &server.child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-}
-
 struct Redis {
     server: RedisServer,
     store: Arc<RedisStore>,
@@ -102,13 +97,13 @@ async fn a_server_that_hangs_costs_the_deadline_and_bounds_its_queue() {
     let server = RedisServer::start();
     let store = Arc::new(hasty(&server.url()));
     store.tasks(ana()).await.unwrap();
-    signal(&server, "-STOP");
+    server.signal("STOP");
     let all = futures_util::future::join_all((0..6).map(|_| store.tasks(ana()))).await;
     let late = all.iter().filter(|one| matches!(one, Err(StoreError::Timeout(400)))).count();
     let full =
         all.iter().filter(|one| matches!(one, Err(StoreError::Unavailable(why)) if why.contains("wait"))).count();
     assert_eq!((late, full), (4, 2), "{all:?}");
-    signal(&server, "-CONT");
+    server.signal("CONT");
     assert_eq!(store.tasks(ana()).await, Ok(UserTasks::default()));
     assert_eq!(store.health().await.queued, 0);
 }
@@ -117,23 +112,17 @@ async fn a_server_that_hangs_costs_the_deadline_and_bounds_its_queue() {
 async fn a_full_a_read_only_and_a_closed_server_are_told_apart() {
     let server = RedisServer::start();
     let store = hasty(&server.url());
-    let mut redis = direct(&server);
-    let mut run = |words: &[&str]| {
-        let mut command = redis::cmd(words[0]);
-        words[1..].iter().for_each(|word| _ = command.arg(word));
-        command.query::<()>(&mut redis).unwrap();
-    };
-    run(&["CONFIG", "SET", "maxmemory", "1"]);
+    server.tell("CONFIG SET maxmemory 1");
     let full = store.heartbeat(InstanceId::new("pod-1"), Duration::from_secs(1)).await;
     assert!(matches!(&full, Err(StoreError::Full(why)) if why.contains("maxmemory")), "{full:?}");
-    run(&["CONFIG", "SET", "maxmemory", "0"]);
-    run(&["CONFIG", "SET", "replica-serve-stale-data", "yes"]);
-    run(&["REPLICAOF", "127.0.0.1", "1"]);
+    server.tell("CONFIG SET maxmemory 0");
+    server.tell("CONFIG SET replica-serve-stale-data yes");
+    server.tell("REPLICAOF 127.0.0.1 1");
     let read_only = store.heartbeat(InstanceId::new("pod-1"), Duration::from_secs(1)).await;
     assert!(matches!(&read_only, Err(StoreError::Unavailable(why)) if why.contains("replica")), "{read_only:?}");
-    run(&["REPLICAOF", "NO", "ONE"]);
+    server.tell("REPLICAOF NO ONE");
     store.heartbeat(InstanceId::new("pod-1"), Duration::from_secs(1)).await.unwrap();
-    run(&["CONFIG", "SET", "requirepass", "sesame"]);
+    server.tell("CONFIG SET requirepass sesame");
     let closed = hasty(&server.url()).tasks(ana()).await;
     assert!(unavailable(&closed).contains("NOAUTH") || unavailable(&closed).contains("REDIS_URL"), "{closed:?}");
     let wrong = hasty(&format!("redis://:mellon@127.0.0.1:{}", server.port)).tasks(ana()).await;

@@ -156,6 +156,16 @@ impl Store for SqliteStore {
         self.write(move |tx, now| session::extend(tx, &id, fence, now))
     }
 
+    fn reassert_session(
+        &self,
+        doc: SessionDoc,
+        token_hash: [u8; 32],
+        fence: u64,
+        instance: InstanceId,
+    ) -> StoreFuture<'_, ()> {
+        self.write(move |tx, now| session::reassert(tx, &doc, token_hash, fence, &instance, now))
+    }
+
     fn end_session(&self, id: SessionId, fence: Option<u64>) -> StoreFuture<'_, ()> {
         self.write(move |tx, now| session::end(tx, &id, fence, now))
     }
@@ -258,11 +268,21 @@ impl Store for SqliteStore {
             let probe = self.write(|tx, now| {
                 let sql = "INSERT OR REPLACE INTO probe (only_row, at) VALUES (1, ?1)";
                 tx.prepare_cached(sql)?.execute([now.as_millisecond()])?;
-                Ok(())
+                is_in_its_place(tx)
             });
             let trouble = probe.await.err().map(|error| error.to_string());
             StoreHealth { kind: "sqlite", trouble, queued: self.worker.queued() + self.reader.queued() }
         })
+    }
+}
+
+/// A file that was removed is written to as ever, and is gone with the process.
+fn is_in_its_place(conn: &Connection) -> Result<(), StoreError> {
+    match conn.path().filter(|path| !path.is_empty()) {
+        Some(path) if !Path::new(path).exists() => {
+            Err(StoreError::Unavailable(format!("{path} was removed: what is saved now ends with this process")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -155,6 +155,24 @@ pub(super) fn extend(tx: &Transaction<'_>, id: &SessionId, fence: u64, now: Time
     Ok(())
 }
 
+/// What ran out while its owner lived is his still, unless another has claimed it.
+pub(super) fn reassert(
+    tx: &Transaction<'_>,
+    doc: &SessionDoc,
+    token_hash: [u8; 32],
+    fence: u64,
+    instance: &InstanceId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let id = doc.session_id.as_str();
+    let sql = "INSERT INTO sessions (id, doc, token_hash, fence, owner, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+               ON CONFLICT (id) DO UPDATE SET expires_at = ?6 WHERE fence = ?4";
+    let expires_at = expiry(now, SESSION_TTL);
+    let values = params![id, doc.to_json()?, token_hash, number(fence), instance.as_str(), expires_at];
+    tx.prepare_cached(sql)?.execute(values)?;
+    must_own(tx, &doc.session_id, fence, now)
+}
+
 pub(super) fn end(tx: &Transaction<'_>, id: &SessionId, fence: Option<u64>, now: Timestamp) -> Result<(), StoreError> {
     if let Some(fence) = fence
         && matches!(standing(tx, id, fence, now)?, Standing::Fenced)

@@ -178,6 +178,16 @@ async fn a_full_disk_is_said_and_space_makes_it_well_again() {
     assert_eq!(store.health().await.trouble, None);
 }
 
+#[tokio::test]
+async fn a_database_that_was_removed_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path(), options()).unwrap();
+    assert_eq!(store.health().await.trouble, None);
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    let trouble = store.health().await.trouble.unwrap();
+    assert!(trouble.contains("was removed"), "{trouble}");
+}
+
 /// Holds the store's thread until it is let go.
 async fn hold(store: &Arc<SqliteStore>) -> std::sync::mpsc::Sender<()> {
     let (release, held) = std::sync::mpsc::channel::<()>();

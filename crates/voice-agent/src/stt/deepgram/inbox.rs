@@ -18,8 +18,8 @@ pub(super) enum Command {
     Begin(UtteranceId),
     /// Its audio.
     Audio(Bytes),
-    /// Its final text is wanted.
-    Finish(u32),
+    /// Its final text is wanted, of this revision; so many milliseconds at its end are silence.
+    Finish(u32, u64),
     /// It is over.
     Forget(UtteranceId),
     /// More of it came than fits here: the line's task was kept from taking it. Nothing more of it comes.
@@ -100,8 +100,8 @@ impl Waiting {
                 }
                 self.audio_bytes += audio.len();
             }
-            Command::Finish(_) if self.overflowed => return,
-            Command::Finish(_) | Command::Forget(_) | Command::Overflow => {}
+            Command::Finish(..) if self.overflowed => return,
+            Command::Finish(..) | Command::Forget(_) | Command::Overflow => {}
         }
         if self.commands.len() >= MAX_COMMANDS || self.audio_bytes > self.max_audio_bytes {
             let begin = self.commands.pop_front().filter(|first| matches!(first, Command::Begin(_)));
@@ -152,7 +152,7 @@ mod tests {
     #[tokio::test]
     async fn commands_come_in_order_and_audio_makes_room_when_it_is_taken() {
         let inbox = inbox();
-        let commands = [Command::Begin(UtteranceId(1)), audio(100), Command::Finish(1)];
+        let commands = [Command::Begin(UtteranceId(1)), audio(100), Command::Finish(1, 0)];
         commands.iter().for_each(|command| inbox.put(command.clone()));
         assert_eq!(all(&inbox).await, commands);
         inbox.put(audio(100));
@@ -167,7 +167,7 @@ mod tests {
         inbox.put(audio(60));
         inbox.put(audio(60));
         inbox.put(audio(1));
-        inbox.put(Command::Finish(1));
+        inbox.put(Command::Finish(1, 0));
         assert_eq!(all(&inbox).await, [Command::Begin(UtteranceId(1)), Command::Overflow]);
         inbox.put(audio(1));
         inbox.put(Command::Begin(UtteranceId(2)));
@@ -198,11 +198,11 @@ mod tests {
         let waiting = std::sync::Arc::clone(&inbox);
         let waiter = tokio::spawn(async move { (waiting.next().await, waiting.next().await) });
         tokio::task::yield_now().await;
-        inbox.put(Command::Finish(1));
+        inbox.put(Command::Finish(1, 0));
         while !inbox.lock().commands.is_empty() {
             tokio::task::yield_now().await;
         }
         inbox.close();
-        assert_eq!(waiter.await.unwrap(), (Some(Command::Finish(1)), None));
+        assert_eq!(waiter.await.unwrap(), (Some(Command::Finish(1, 0)), None));
     }
 }

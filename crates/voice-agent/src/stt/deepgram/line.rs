@@ -48,8 +48,8 @@ impl SttLine for Line {
         self.0.put(Command::Audio(audio));
     }
 
-    fn finish(&mut self, revision: u32) {
-        self.0.put(Command::Finish(revision));
+    fn finish(&mut self, revision: u32, silence_ms: u64) {
+        self.0.put(Command::Finish(revision, silence_ms));
     }
 
     fn forget(&mut self, utterance: UtteranceId) {
@@ -408,8 +408,8 @@ impl<D: Dial> Task<D> {
                 }
                 Ok(())
             }
-            Command::Finish(revision) => {
-                self.finish(revision);
+            Command::Finish(revision, silence_ms) => {
+                self.finish(revision, silence_ms);
                 Ok(())
             }
             Command::Forget(utterance) if self.hearing.current() == Some(utterance) => self.forget(),
@@ -418,8 +418,8 @@ impl<D: Dial> Task<D> {
         }
     }
 
-    fn finish(&mut self, revision: u32) {
-        match self.hearing.finish(revision, self.now_ms()) {
+    fn finish(&mut self, revision: u32, silence_ms: u64) {
+        match self.hearing.finish(revision, silence_ms, self.now_ms()) {
             Finished::Final(event) => {
                 self.bill();
                 self.untold.push_back(event);

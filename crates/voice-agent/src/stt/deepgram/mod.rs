@@ -64,6 +64,8 @@ pub struct DeepgramConfig {
     pub numerals: bool,
     /// Nothing is kept to improve models; raises the price.
     pub mip_opt_out: bool,
+    /// After so much silence the server makes a text final by itself, in milliseconds; 0: only when it is asked to.
+    pub endpointing_ms: u64,
     /// Longest time to connect, in milliseconds: TCP, TLS and the upgrade.
     pub connect_timeout_ms: u64,
     /// Shortest and longest delay before connecting anew, in milliseconds; it doubles with each failure.
@@ -99,6 +101,7 @@ impl DeepgramConfig {
             smart_format: false,
             numerals: false,
             mip_opt_out: false,
+            endpointing_ms: 60,
             connect_timeout_ms: 1_000,
             reconnect_min_ms: 250,
             reconnect_max_ms: 10_000,

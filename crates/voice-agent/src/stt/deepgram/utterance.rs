@@ -33,6 +33,8 @@ struct Finish {
     revision: u32,
     /// It ends here.
     at_ms: u64,
+    /// There is no speech in it from here on.
+    spoken_ms: u64,
     /// When `Finalize` left.
     asked_ms: Option<u64>,
 }
@@ -118,13 +120,15 @@ impl Hearing {
         self.given_ms = self.given_ms.max(given_ms);
     }
 
-    /// The final text is wanted of what was given.
-    pub fn finish(&mut self, revision: u32, now_ms: u64) -> Finished {
+    /// The final text is wanted of what was given, of which the last `silence_ms` milliseconds have no speech in them.
+    pub fn finish(&mut self, revision: u32, silence_ms: u64, now_ms: u64) -> Finished {
         let at_ms = self.given_ms;
+        let spoken_ms = at_ms.saturating_sub(silence_ms);
         let Some(utterance) = &mut self.current else { return Finished::Wait };
         // The `Finalize` of the revision before may stand at the same place.
         let earlier = utterance.finish.filter(|finish| finish.at_ms == at_ms);
-        utterance.finish = Some(Finish { revision, at_ms, asked_ms: earlier.and_then(|finish| finish.asked_ms) });
+        utterance.finish =
+            Some(Finish { revision, at_ms, spoken_ms, asked_ms: earlier.and_then(|finish| finish.asked_ms) });
         match self.settle(now_ms) {
             Some(event) => Finished::Final(event),
             None if self.ask() => Finished::Ask,
@@ -219,7 +223,10 @@ impl Hearing {
         let finish = utterance.finish?;
         let answered = finish.asked_ms.is_some() && !self.unanswered.contains(&finish.at_ms);
         let settled_ms = self.settled_ms.max(utterance.from_ms);
-        let covered = utterance.interim.is_empty() && settled_ms + TOLERANCE_MS >= finish.at_ms;
+        // What was made final of itself, in the pause, may end before the silence does.
+        let all_spoken = settled_ms + TOLERANCE_MS >= finish.at_ms
+            || (settled_ms >= finish.spoken_ms && utterance.heard_ms.is_some() && !utterance.has_elders);
+        let covered = utterance.interim.is_empty() && all_spoken;
         if !(answered || covered || waited) {
             return None;
         }

@@ -57,6 +57,10 @@ pub(super) fn connection_url(listen: &Url, config: &DeepgramConfig, format: Audi
         AudioFormat::Pcm16k | AudioFormat::Pcm24k => "linear16",
         AudioFormat::Mulaw8k => "mulaw",
     };
+    let endpointing = match config.endpointing_ms {
+        0 => "false".to_owned(),
+        silence_ms => silence_ms.to_string(),
+    };
     let mut query = url.query_pairs_mut();
     query
         .append_pair("model", &config.model)
@@ -68,8 +72,8 @@ pub(super) fn connection_url(listen: &Url, config: &DeepgramConfig, format: Audi
         .append_pair("punctuate", word(config.punctuate))
         .append_pair("smart_format", word(config.smart_format))
         .append_pair("numerals", word(config.numerals))
-        // Our own VAD says when the caller pauses.
-        .append_pair("endpointing", "false")
+        // Our own VAD says when the caller has paused. What is final by then need not be waited for.
+        .append_pair("endpointing", &endpointing)
         .append_pair("no_delay", "true");
     if config.mip_opt_out {
         query.append_pair("mip_opt_out", "true");

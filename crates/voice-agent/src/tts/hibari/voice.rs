@@ -148,7 +148,14 @@ fn open_timed(runtime: &Runtime) -> Result<Session, ModelError> {
     model.extend_from_slice(&one_more_output(DURATIONS));
     let copy = Copy::write(&path, &model)?;
     let name = copy.0.to_str().ok_or_else(|| ModelError::Runtime("the folder's name is not UTF-8".to_owned()))?;
-    runtime.open(name)
+    runtime.open(name).map_err(|error| match error {
+        // The copy is gone by then: whoever reads of a broken file is to hear which one of theirs it was.
+        ModelError::Broken { reason, .. } => {
+            let reason = reason.replace(name, &path.to_string_lossy());
+            ModelError::Broken { path, reason }
+        }
+        other => other,
+    })
 }
 
 /// `ModelProto { graph: GraphProto { output: ValueInfoProto { name } } }`. Lengths fit one byte each for a short name.
@@ -205,6 +212,21 @@ mod tests {
         let ends: Vec<usize> = phone_ends(&[4, 2, 0, 2, 2], 6000).collect();
         assert_eq!(ends, [3600, 3600, 4800]);
         assert_eq!(phone_ends(&[], 100).count(), 0);
+    }
+
+    #[test]
+    fn half_a_model_is_blamed_by_its_own_name() {
+        let from = crate::model::runtime::default_models_dir();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(MODEL);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let whole = fs::read(from.join(MODEL)).unwrap();
+        fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        std::os::unix::fs::symlink(from.join("onnxruntime"), folder.path().join("onnxruntime")).unwrap();
+
+        let error = open_timed(&Runtime::load(folder.path()).unwrap()).unwrap_err().to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+        assert!(!error.contains("voice-agent-"), "{error}");
     }
 
     #[test]

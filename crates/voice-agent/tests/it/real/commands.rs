@@ -59,6 +59,12 @@ async fn a_cut_log_is_said_to_be_cut(log: &std::path::Path) {
     let output = run(vec!["replay".to_owned(), "--quiet".to_owned(), file.display().to_string()]).await;
     assert_eq!(output.status.code(), Some(0));
     assert!(text(&output.stdout).contains("the last line is half"), "{}", text(&output.stdout));
+
+    // A hole in the middle is none that a killed process leaves.
+    std::fs::write(&file, whole.replacen("\n", "\n\n", 2)).unwrap();
+    let output = run(vec!["replay".to_owned(), "--quiet".to_owned(), file.display().to_string()]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("line 2 is no input"), "{}", text(&output.stderr));
 }
 
 fn only_log(folder: &std::path::Path) -> PathBuf {
@@ -115,7 +121,7 @@ async fn a_call_to_nobody_fails_and_says_why() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("1 of 1 calls failed"), "{}", text(&output.stderr));
     let output = run(["call", "--wav", "/nonexistent.wav"].map(str::to_owned).to_vec()).await;
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(64));
     assert!(text(&output.stderr).contains("/nonexistent.wav"));
 }
 

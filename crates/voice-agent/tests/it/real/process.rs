@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -131,6 +132,7 @@ pub(crate) struct Process {
     pub(crate) metrics: SocketAddr,
     pub(crate) client: reqwest::Client,
     log: Arc<Mutex<Vec<String>>>,
+    is_deaf: Arc<AtomicBool>,
 }
 
 impl Process {
@@ -147,15 +149,20 @@ impl Process {
         let (sender, mut lines) = mpsc::unbounded_channel();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (stderr, kept) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        let is_deaf = Arc::new(AtomicBool::new(false));
+        let deaf = Arc::clone(&is_deaf);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if deaf.load(Ordering::Relaxed) {
+                    break;
+                }
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
                 // Nobody listens after the start.
                 let _started = sender.send(line);
             }
         });
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut process = Self { child, http: nowhere, metrics: nowhere, client: reqwest::Client::new(), log };
+        let mut process = Self { child, http: nowhere, metrics: nowhere, client: reqwest::Client::new(), log, is_deaf };
         let started = async {
             loop {
                 let line = lines.recv().await.expect("the server's log ended before it was ready");
@@ -194,6 +201,11 @@ impl Process {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// From its next line on nobody reads the server's log: the pipe is closed.
+    pub(crate) fn close_log(&self) {
+        self.is_deaf.store(true, Ordering::Relaxed);
     }
 
     /// Waits for the process to end by itself.

@@ -1,23 +1,38 @@
 //! Several instances on one Redis: a call goes on in another process, and Redis itself may go and come.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::phone::Phone;
-use super::process::{Home, eventually, has};
+use super::process::{Home, Process, eventually, has};
 use crate::redis_server::RedisServer;
+use crate::server::Session;
 
 const HOW: &str = "apt-get install redis-server";
 const BACK: &str = "I'm back. We were discussing your task list. Where were we?";
 
-#[tokio::test]
-async fn a_call_goes_on_in_another_instance_when_its_own_is_killed() {
+/// A Redis, and a home for servers on it. None where there is no `redis-server`.
+async fn house() -> Option<(RedisServer, Home)> {
     if !has("redis-server", HOW) {
-        return;
+        return None;
     }
     let redis = RedisServer::start();
     let home = Home::with([("REDIS_URL", &redis.url())]).await;
+    Some((redis, home))
+}
+
+/// Two instances on one Redis, and a caller of the first.
+async fn two() -> Option<(RedisServer, Home, Process, Process, Session)> {
+    let (redis, home) = house().await?;
     let (first, second) = (home.start().await, home.start().await);
     let ada = first.user("ada").await;
+    Some((redis, home, first, second, ada))
+}
+
+#[tokio::test]
+async fn a_call_goes_on_in_another_instance_when_its_own_is_killed() {
+    let Some((_redis, _home, first, second, ada)) = two().await else { return };
     let mut phone = Phone::call(&first, &ada).await;
     phone.until_greeted().await;
     assert!(first.reply(&ada, "Add a task to buy milk").await.contains("added"));
@@ -38,13 +53,7 @@ async fn a_call_goes_on_in_another_instance_when_its_own_is_killed() {
 
 #[tokio::test]
 async fn a_process_that_was_thought_dead_cannot_overwrite_its_successor() {
-    if !has("redis-server", HOW) {
-        return;
-    }
-    let redis = RedisServer::start();
-    let home = Home::with([("REDIS_URL", &redis.url())]).await;
-    let (first, second) = (home.start().await, home.start().await);
-    let ada = first.user("ada").await;
+    let Some((_redis, _home, first, second, ada)) = two().await else { return };
     first.reply(&ada, "Add a task to buy milk").await;
     // The caller comes back to another instance while the first one still lives.
     second.back(&ada).await;
@@ -58,11 +67,7 @@ async fn a_process_that_was_thought_dead_cannot_overwrite_its_successor() {
 
 #[tokio::test]
 async fn a_redis_that_goes_ends_no_call_and_what_was_missed_is_written_when_it_is_back() {
-    if !has("redis-server", HOW) {
-        return;
-    }
-    let mut redis = RedisServer::start();
-    let home = Home::with([("REDIS_URL", &redis.url())]).await;
+    let Some((mut redis, home)) = house().await else { return };
     let server = home.start().await;
     let ada = server.user("ada").await;
     server.reply(&ada, "Add a task to buy milk").await;
@@ -97,13 +102,7 @@ async fn a_redis_that_goes_ends_no_call_and_what_was_missed_is_written_when_it_i
 
 #[tokio::test]
 async fn a_call_is_handed_over_to_another_instance_without_a_word() {
-    if !has("redis-server", HOW) {
-        return;
-    }
-    let redis = RedisServer::start();
-    let home = Home::with([("REDIS_URL", &redis.url())]).await;
-    let (mut first, second) = (home.start().await, home.start().await);
-    let ada = first.user("ada").await;
+    let Some((_redis, _home, mut first, second, ada)) = two().await else { return };
     let mut phone = Phone::call(&first, &ada).await;
     phone.until_greeted().await;
     first.reply(&ada, "Add a task to buy milk").await;
@@ -125,13 +124,7 @@ async fn a_call_is_handed_over_to_another_instance_without_a_word() {
 
 #[tokio::test]
 async fn an_instance_that_stood_still_lets_go_of_what_another_one_took() {
-    if !has("redis-server", HOW) {
-        return;
-    }
-    let redis = RedisServer::start();
-    let home = Home::with([("REDIS_URL", &redis.url())]).await;
-    let (first, second) = (home.start().await, home.start().await);
-    let ada = first.user("ada").await;
+    let Some((_redis, _home, first, second, ada)) = two().await else { return };
     let mut phone = Phone::call(&first, &ada).await;
     phone.until_greeted().await;
     first.signal("STOP");
@@ -140,4 +133,121 @@ async fn an_instance_that_stood_still_lets_go_of_what_another_one_took() {
     // Nobody says anything: it finds out by itself.
     assert_eq!(phone.until_closed().await, 4001);
     assert!(second.reply(&ada, "Add a task to buy milk").await.contains("added"));
+}
+
+/// What is said while the store takes nothing, and that it is kept once the store takes things again.
+async fn a_call_goes_on(
+    redis: &RedisServer,
+    server: &Process,
+    caller: &Session,
+    trouble: &str,
+    relief: &str,
+    task: &str,
+) {
+    redis.tell(trouble);
+    let answer = server.say(caller, &format!("Add a task to {task}")).await;
+    assert_eq!(
+        answer["reply"], "I can't reach your task list right now. I'll save that as soon as it's back.",
+        "{trouble}"
+    );
+    assert!(server.reply(caller, "What's on my list?").await.contains("Buy milk"), "{trouble}");
+    eventually("readiness says so", async || server.readiness().await.1["status"] == "degraded").await;
+    redis.tell(relief);
+    eventually("it has recovered", async || server.readiness().await.1["status"] == "ready").await;
+    let is_kept = async || server.titles(caller, "open").await.iter().any(|title| title.eq_ignore_ascii_case(task));
+    eventually("what was promised is kept", is_kept).await;
+}
+
+/// A server with a caller who is listened to and has one task.
+async fn in_a_call(home: &Home) -> (Process, Session, Phone) {
+    let server = home.start().await;
+    let ada = server.user("ada").await;
+    let mut phone = Phone::call(&server, &ada).await;
+    phone.until_greeted().await;
+    server.reply(&ada, "Add a task to buy milk").await;
+    (server, ada, phone)
+}
+
+#[tokio::test]
+async fn a_redis_that_is_full_or_read_only_ends_no_call_and_loses_nothing() {
+    let Some((redis, home)) = house().await else { return };
+    let (server, ada, mut phone) = in_a_call(&home).await;
+    for (trouble, relief, task) in [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "water the plants"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "call the bank"),
+    ] {
+        a_call_goes_on(&redis, &server, &ada, trouble, relief, task).await;
+    }
+    phone.for_ms(100).await;
+    assert_eq!(phone.closed, None);
+    assert_eq!(server.titles(&ada, "open").await, ["Buy milk", "Call the bank", "Water the plants"]);
+}
+
+#[tokio::test]
+async fn a_redis_that_is_slow_ends_no_call_and_what_was_promised_is_kept_once() {
+    let Some((redis, home)) = house().await else { return };
+    let (server, ada, mut phone) = in_a_call(&home).await;
+    // It takes connections and requests, and answers nothing.
+    redis.signal("STOP");
+    let said = server.reply(&ada, "Add a task to water the plants").await;
+    // Nobody knows of a request that was sent; one that could not be sent is known to have changed nothing.
+    let honest = [
+        "I'm not sure that was saved. I'll keep trying.",
+        "I can't reach your task list right now. I'll save that as soon as it's back.",
+    ];
+    assert!(honest.contains(&said.as_str()), "{said}");
+    redis.signal("CONT");
+    // Every try of the same commit stood in its queue: all are carried out now, and one counts.
+    eventually("what was promised is kept", async || server.titles(&ada, "open").await.len() > 1).await;
+    assert!(server.reply(&ada, "Add a task to call the bank").await.contains("added"));
+    assert_eq!(server.titles(&ada, "open").await, ["Buy milk", "Call the bank", "Water the plants"]);
+    phone.for_ms(100).await;
+    assert_eq!(phone.closed, None);
+}
+
+/// A certificate that only who is told so trusts.
+fn certificate(folder: &Path) -> (String, String) {
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (file("redis.crt"), file("redis.key"));
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args(["req", "-x509", "-nodes", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
+    openssl.args(["-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-out", &certificate, "-keyout", &key]);
+    let made = openssl.output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    (certificate, key)
+}
+
+#[tokio::test]
+async fn a_redis_with_tls_and_users_is_one_like_any_other() {
+    if !has("redis-server", HOW) || !has("openssl", "apt-get install openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let stranger = tempfile::tempdir().unwrap();
+    let (another, _) = certificate(stranger.path());
+    let (certificate, key) = certificate(folder.path());
+    let redis = RedisServer::start_with(|port| {
+        let tls = format!(
+            "--port 0 --tls-port {port} --tls-auth-clients no --tls-cert-file {certificate} --tls-key-file {key}"
+        );
+        let users = "--user default off --user voice on >secret ~* &* +@all";
+        format!("{tls} --tls-ca-cert-file {certificate} {users}").split(' ').map(str::to_owned).collect()
+    });
+    let url = format!("rediss://voice:secret@127.0.0.1:{}", redis.port);
+    let home = Home::with([("REDIS_URL", &url), ("SSL_CERT_FILE", &certificate)]).await;
+    let server = home.start().await;
+    let ada = server.user("ada").await;
+    assert!(server.reply(&ada, "Add a task to buy milk").await.contains("added"));
+    assert_eq!(server.titles(&ada, "open").await, ["Buy milk"]);
+
+    // Who has another password, or does not know the certificate, starts, and says that the store is away.
+    for (name, url, trusted) in
+        [("wrong", url.replace("secret", "guess"), certificate.clone()), ("strange", url.clone(), another)]
+    {
+        let settings = vec![("REDIS_URL", url), ("SSL_CERT_FILE", trusted)];
+        let server = home.start_as(name, settings).await;
+        eventually("readiness says so", async || server.readiness().await.1["reasons"][0]["part"] == "store").await;
+        assert_eq!(server.post("/api/sessions", "", &json!({})).await.status(), 503, "{name}");
+    }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use voice_agent::audio::mulaw;
 use voice_agent::sms::VOICE_FAILED;
 use voice_sim::provider::code::{Vocabulary, Voice, decode_words, say, spoken};
-use voice_sim::provider::{Provider, ProviderServers, Script, parse_latencies};
+use voice_sim::provider::{Provider, ProviderServers, Script, Service, parse_latencies};
 
 use super::super::twilio::client::{PUBLIC_URL, Stream, call_token, signature};
 use super::process::{Home, PATIENCE, Process, eventually};
@@ -246,4 +246,41 @@ async fn when_every_voice_is_refused_the_caller_is_texted_and_when_that_is_too_s
     eventually("calls are taken again", async || house.call_webhook("CA4", ANA).await.contains("<Connect>")).await;
     let mut caller = house.call("CA4", ANA).await;
     caller.hears("This call may be recorded", &[]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_recogniser_is_given_what_the_telephone_sent_byte_for_byte() {
+    let home = Home::with(SETTINGS).await;
+    let house = House::start(&home).await;
+    let mut caller = house.call("CA1", ANA).await;
+    caller.hears("disable recording", &[]).await.unwrap();
+    let said = microphone("add call the dentist");
+    caller.hears("dentist", &said).await.unwrap();
+    let entries = house.providers.journal().of(Service::Deepgram);
+    let entry = entries.iter().find(|entry| !entry.audio.is_empty()).expect("audio came");
+    for asked in [json!(["encoding", "mulaw"]), json!(["sample_rate", "8000"])] {
+        assert!(entry.request.as_array().unwrap().contains(&asked), "{asked}: {}", entry.request);
+    }
+    // Silence is all the same; of what was said, from its first sound on, every byte must be there and in its place.
+    let sound = |byte: &u8| byte | 0x80 != 0xff;
+    let (from, to) = (said.iter().position(sound).unwrap(), said.iter().rposition(sound).unwrap());
+    assert!(to - from > 4_000 && entry.audio.windows(to - from).any(|heard| heard == &said[from..to]));
+    assert_eq!(house.providers.journal().warnings(), Vec::<String>::new());
+    caller.stream.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_no_recogniser_is_left_in_mid_call_the_caller_is_texted_too() {
+    let home = Home::with(SETTINGS).await;
+    let house = House::start(&home).await;
+    let mut caller = house.call("CA1", ANA).await;
+    caller.hears("disable recording", &[]).await.unwrap();
+    caller.hears("dentist", &microphone("add call the dentist")).await.unwrap();
+    house.providers.fault("stt=503@connect".parse().unwrap()).unwrap();
+    house.providers.cut(Provider::Deepgram);
+    caller.hears("I couldn't hear that", &microphone("what are my tasks")).await.unwrap();
+    assert_eq!(caller.hears("anything", &microphone("what are my tasks")).await, Err(4006));
+    eventually("a message is sent", async || house.providers.sms().len() == 1).await;
+    assert_eq!(house.providers.sms().pop().unwrap().body, VOICE_FAILED);
+    assert_eq!(house.server.metric("voice_text_fallbacks_total{channel=\"phone\"}").await, 1.0);
 }

@@ -64,3 +64,20 @@ async fn a_full_disk_ends_no_call_is_said_and_is_got_over() {
     }
     assert_eq!(server.titles(&ada, "open").await, ["Buy milk", "Water the plants"]);
 }
+
+#[tokio::test]
+async fn a_log_that_nobody_takes_ends_no_call_and_is_counted() {
+    let home = Home::new().await;
+    let mut server = home.start().await;
+    let ada = server.user("ada").await;
+    assert_eq!(server.metric("voice_log_lines_lost_total").await, 0.0);
+    server.close_log();
+    for title in ["milk", "bread", "salt"] {
+        server.reply(&ada, &format!("Add a task to buy {title}")).await;
+    }
+    assert_eq!(server.titles(&ada, "open").await.len(), 3);
+    eventually("it is counted", async || server.metric("voice_log_lines_lost_total").await > 0.0).await;
+    assert_eq!(server.readiness().await.0, 200);
+    server.terminate();
+    assert_eq!(server.exit().await.code(), Some(0));
+}

@@ -227,5 +227,9 @@ fn one_who_speaks_for_too_long_is_not_charged_with_a_silence_that_was_none() {
         _ => None,
     });
     assert_eq!(latency, Some((400, 0, 200)));
-    assert!(call.observations().contains(&Observation::SttFinished { rung: RungId(0), duration_ms: 200 }));
+    assert!(call.observations().contains(&Observation::SttFinished {
+        utterance: UtteranceId(1),
+        rung: RungId(0),
+        duration_ms: 200
+    }));
 }

@@ -50,10 +50,10 @@ fn a_model_that_shows_nothing_gets_a_rival_and_the_first_to_speak_wins() {
     let mut call = Call::with(config());
     call.speaks(1_000, 2_000, "List my tasks", 950);
     let first = call.request_id();
-    call.until(2_449);
+    call.until(2_399);
     assert_eq!(call.requests(), [FIRST]);
-    call.until(2_450);
-    assert_eq!(call.requests(), [FIRST, SECOND], "250 ms without a token");
+    call.until(2_400);
+    assert_eq!(call.requests(), [FIRST, SECOND], "200 ms without a token");
     call.llm_says(2_500, "You have three tasks.");
     assert!(call.has(|output| matches!(output, Output::CancelLlm { request } if *request == first)));
     assert_eq!(call.failovers(), [(Stage::Llm, FIRST, SECOND, ProviderErrorKind::Timeout)]);
@@ -82,10 +82,10 @@ fn a_stream_that_stands_still_before_anything_was_heard_is_begun_anew_elsewhere(
     call.speaks(1_000, 2_000, "List my tasks", 950);
     let first = call.request_id();
     call.at(2_250, Input::LlmText { request: first, text: "You have three tasks. The first".into() });
-    call.until(2_399);
+    call.until(2_349);
     assert_eq!(call.requests(), [FIRST]);
-    call.until(2_400);
-    assert_eq!(call.requests(), [FIRST, SECOND], "150 ms of silence in the stream");
+    call.until(2_350);
+    assert_eq!(call.requests(), [FIRST, SECOND], "100 ms of silence in the stream");
 }
 
 #[test]
@@ -106,6 +106,23 @@ fn what_was_heard_of_a_broken_stream_is_gone_on_with_and_not_said_again() {
     let texts: Vec<String> = call.syntheses().into_iter().map(|(.., text)| text).collect();
     assert_eq!(texts, ["You have three tasks.", "The first is milk."]);
     assert_eq!(call.failovers(), [(Stage::Llm, FIRST, SECOND, ProviderErrorKind::Disconnected)]);
+}
+
+#[test]
+fn a_call_that_is_still_being_written_is_an_answer_and_gets_a_rival_only_when_it_stands_still() {
+    let mut call = Call::with(config());
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    let request = call.request_id();
+    call.until(2_349);
+    for at_ms in [2_390, 2_450, 2_540] {
+        call.at(at_ms, Input::LlmCalling { request });
+    }
+    call.until(2_639);
+    assert_eq!(call.requests(), [FIRST], "it goes on");
+    call.until(2_640);
+    assert_eq!(call.requests(), [FIRST, SECOND], "100 ms of silence in the call");
+    call.at(2_650, Input::LlmDone { request });
+    assert_eq!(call.failovers(), [(Stage::Llm, FIRST, SECOND, ProviderErrorKind::Protocol)], "half a call is none");
 }
 
 #[test]
@@ -175,10 +192,10 @@ fn doubled_spend_has_a_ceiling_and_then_the_first_is_given_up_later() {
     let failover = FailoverConfig { free_hedges: 0, hedge_percent: 0, ..FailoverConfig::default() };
     let mut call = Call::with(CoreConfig { failover, ..config() });
     call.speaks(1_000, 2_000, "List my tasks", 950);
-    call.until(3_199);
+    call.until(2_999);
     assert_eq!(call.requests(), [FIRST]);
-    call.until(3_200);
-    assert_eq!(call.requests(), [FIRST, SECOND], "after a second, four times the usual patience");
+    call.until(3_000);
+    assert_eq!(call.requests(), [FIRST, SECOND], "after 800 ms, four times the usual patience");
     assert_eq!(call.failovers(), [(Stage::Llm, FIRST, SECOND, ProviderErrorKind::Timeout)]);
 }
 

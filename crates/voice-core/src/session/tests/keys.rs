@@ -156,3 +156,51 @@ fn who_cannot_type_is_not_kept_on_a_silent_line() {
     let (_, _, snapshot) = call.commits().pop().expect("it is saved");
     assert_eq!(snapshot.extra.get(crate::session::VOICE_FAILED), Some(&true.into()));
 }
+
+impl Call {
+    /// The caller speaks, and nobody understands a word.
+    fn is_not_understood(&mut self, at_ms: u64) {
+        self.at(at_ms, Input::StartOfSpeech { at_ms });
+        self.at(at_ms + 1_100, Input::EndOfSpeech { last_speech_ms: at_ms + 1_000 });
+        let (utterance, revision) = self.finishing().expect("an utterance to finish");
+        let failure = ProviderErrorKind::Unavailable.into();
+        self.at(at_ms + 1_200, Input::SttFailed { utterance, revision, rung: RungId(0), failure });
+    }
+
+    /// What the agent says is made, and heard.
+    fn is_answered(&mut self, at_ms: u64) {
+        self.tts_answers(at_ms);
+        self.plays(at_ms + 10, 5_000);
+    }
+
+    fn has_fallen(&self) -> bool {
+        self.observations().contains(&Observation::FellBackToText { stage: Stage::Stt })
+    }
+}
+
+#[test]
+fn whom_nobody_understands_twice_is_not_asked_a_third_time() {
+    for can_type in [false, true] {
+        let mut call = Call::with(CoreConfig { greeting: String::new(), can_type, ..CoreConfig::default() });
+        call.is_not_understood(1_000);
+        call.is_answered(3_000);
+        assert!(!call.has_fallen(), "it may have been a moment");
+        call.is_not_understood(10_000);
+        assert!(call.has_fallen());
+        let ended = call
+            .has(|output| matches!(output, Output::End { outcome: Outcome::Error, reason: EndReason::VoiceFailed }));
+        assert_eq!(ended, !can_type, "a page goes on in text");
+    }
+}
+
+#[test]
+fn who_is_understood_in_between_may_go_on() {
+    let mut call = Call::with(CoreConfig { greeting: String::new(), can_type: false, ..CoreConfig::default() });
+    call.is_not_understood(1_000);
+    call.is_answered(3_000);
+    call.speaks(10_000, 11_000, "List my tasks", 950);
+    call.llm_says(11_250, "You have three tasks.");
+    call.is_answered(11_300);
+    call.is_not_understood(20_000);
+    assert!(!call.has_fallen() && !call.session.is_ended());
+}

@@ -1,8 +1,8 @@
-//! The processes of a drill: instances of the server, and a Redis. Each ends with its value.
+//! The processes of a drill: instances of the server, and whatever else is started. Each ends with its value.
 
 use std::io::BufReader;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,22 +12,22 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 /// Longest wait for a process to be ready, or gone.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(5);
+pub(super) const LOOK: Duration = Duration::from_millis(5);
 
 /// A process of ours.
 #[derive(Debug)]
-struct Ours(Child);
+pub(super) struct Ours(pub(super) Child);
 
 impl Ours {
-    fn signal(&self, name: &str) -> Result<()> {
+    pub(super) fn signal(&self, name: &str) -> Result<()> {
         let status = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status()?;
         if status.success() { Ok(()) } else { bail!("kill -{name} failed") }
     }
 
     /// How long it takes from `since` until it is gone.
-    async fn gone(&mut self, since: Instant) -> Result<Duration> {
+    pub(super) async fn gone(&mut self, since: Instant) -> Result<Duration> {
         while since.elapsed() < PATIENCE {
             if self.0.try_wait()?.is_some() {
                 return Ok(since.elapsed());
@@ -119,54 +119,5 @@ fn read_log(log: impl std::io::BufRead, mut file: std::fs::File, sender: oneshot
             }
             _ => {}
         }
-    }
-}
-
-/// A `redis-server` that keeps every write on the disk.
-#[derive(Debug)]
-pub(super) struct Redis {
-    process: Ours,
-    port: u16,
-    folder: PathBuf,
-}
-
-impl Redis {
-    /// Starts one on a free port, and waits until it answers.
-    pub(super) async fn start(folder: &Path) -> Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let process = Self::launch(port, folder).await?;
-        Ok(Self { process, port, folder: folder.to_owned() })
-    }
-
-    async fn launch(port: u16, folder: &Path) -> Result<Ours> {
-        let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "yes"]);
-        command.args(["--appendfsync", "always", "--dir"]).arg(folder);
-        let process = Ours(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("redis-server")?);
-        let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if began.elapsed() > PATIENCE {
-                bail!("redis-server does not answer");
-            }
-            sleep(LOOK).await;
-        }
-        Ok(process)
-    }
-
-    pub(super) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// Stands still, or goes on.
-    pub(super) fn hold(&self, stands: bool) -> Result<()> {
-        self.process.signal(if stands { "STOP" } else { "CONT" })
-    }
-
-    /// `kill -9`, and starts again on what it left.
-    pub(super) async fn restart(&mut self) -> Result<()> {
-        self.process.signal("KILL")?;
-        self.process.gone(Instant::now()).await?;
-        self.process = Self::launch(self.port, &self.folder).await?;
-        Ok(())
     }
 }

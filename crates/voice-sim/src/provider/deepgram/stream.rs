@@ -100,6 +100,7 @@ impl Stream {
             return self.close(1008, "DATA-0000", now_ms, out);
         };
         self.got_audio = true;
+        record.audio(bytes);
         self.samples += pcm.len() as u64;
         let length_ms = 1_000.0 * pcm.len() as f64 / f64::from(self.listen.rate);
         self.ingested_at_ms = self.ingested_at_ms.max(now_ms as f64) + length_ms / INGEST_SPEED;

@@ -51,6 +51,9 @@ const INTENTS: [(Intent, &str, &[&str]); 6] = [
 /// Names of the argument that says which task; the first that a tool has counts.
 const SUBJECTS: [&str; 7] = ["title", "name", "task", "text", "content", "description", "query"];
 
+/// An argument for what is to be said once a task is added: then nobody asks what to say.
+const WORDS: &str = "say";
+
 fn patterns() -> &'static [(Intent, Option<Regex>)] {
     static PATTERNS: OnceLock<Vec<(Intent, Option<Regex>)>> = OnceLock::new();
     PATTERNS.get_or_init(|| INTENTS.iter().map(|(intent, pattern, _)| (*intent, Regex::new(pattern).ok())).collect())
@@ -106,7 +109,11 @@ fn call(asked: &Asked, intent: Intent, what: Option<&str>) -> Option<RuleCall> {
     let (_, _, names) = INTENTS.iter().find(|(known, _, _)| *known == intent)?;
     let is_named = |tool: &&Tool, name: &str| tool.name.split(['_', '-']).any(|part| part == name);
     let tool = names.iter().find_map(|name| asked.tools.iter().find(|tool| is_named(tool, name)))?;
-    Some(filled(tool, what))
+    let mut call = filled(tool, what);
+    if let Some(what) = what.filter(|_| intent == Intent::Add && tool.properties.contains_key(WORDS)) {
+        call.arguments.insert(WORDS.to_owned(), Value::from(tell_added(what)));
+    }
+    Some(call)
 }
 
 /// A call of a tool, with what its schema requires.
@@ -160,7 +167,7 @@ fn tell_result(result: &ToolResult) -> String {
     let named = |names: &[&str]| result.call.name.split(['_', '-']).any(|part| names.contains(&part));
     let intent = INTENTS.iter().find(|(_, _, names)| named(names)).map(|(intent, _, _)| *intent);
     match intent {
-        Some(Intent::Add) => format!("Added {what}."),
+        Some(Intent::Add) => tell_added(what),
         Some(Intent::List) => tell_list(&titles(&output)),
         Some(Intent::Complete) => format!("Marked {what} as done."),
         Some(Intent::Delete) => format!("Deleted {what}."),
@@ -168,6 +175,10 @@ fn tell_result(result: &ToolResult) -> String {
         Some(Intent::Leave) => "Goodbye!".to_owned(),
         None => "Okay.".to_owned(),
     }
+}
+
+fn tell_added(what: &str) -> String {
+    format!("Added {what}.")
 }
 
 fn tell_list(titles: &[String]) -> String {

@@ -61,6 +61,8 @@ pub struct AnswerDecoder {
     chars: (u64, u64),
     /// There was a text that can be spoken, or a tool call.
     has_answered: bool,
+    /// A piece of a tool call came, and that was not asked about.
+    is_calling: bool,
     /// The model said that it is through, and why.
     finish_reason: Option<String>,
     is_done: bool,
@@ -76,6 +78,7 @@ impl AnswerDecoder {
             usage: None,
             chars: (asked_chars, 0),
             has_answered: false,
+            is_calling: false,
             finish_reason: None,
             is_done: false,
         }
@@ -84,6 +87,11 @@ impl AnswerDecoder {
     /// The next event; none when more data is needed.
     pub fn poll_event(&mut self) -> Option<LlmEvent> {
         self.events.pop_front()
+    }
+
+    /// Whether a piece of a tool call has come since this was last asked.
+    pub fn take_calling(&mut self) -> bool {
+        std::mem::take(&mut self.is_calling)
     }
 
     /// Whether the model is through: only what it used, and the end, are still to come.
@@ -148,6 +156,7 @@ impl AnswerDecoder {
         }
         for call in delta.tool_calls.unwrap_or_default() {
             self.calls.push(call).map_err(malformed)?;
+            self.is_calling = self.calls.is_pending();
         }
         while let Some(call) = self.calls.poll_whole() {
             self.give_call(call);

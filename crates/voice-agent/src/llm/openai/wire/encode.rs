@@ -27,7 +27,7 @@ pub fn encode(config: &OpenAiConfig, request: &LlmRequest) -> Value {
     }
     // An empty list is refused, and so is the other without a list.
     if !request.tools.is_empty() {
-        body.insert("tools".into(), request.tools.iter().map(tool).collect());
+        body.insert("tools".into(), request.tools.iter().map(|spec| tool(config, spec)).collect());
         body.insert("parallel_tool_calls".into(), true.into());
     }
     body.into()
@@ -48,8 +48,9 @@ fn start(config: &OpenAiConfig, most_tokens: u32) -> Map<String, Value> {
     Map::from_iter([("model".to_owned(), config.model.clone().into()), (field.to_owned(), most_tokens.into())])
 }
 
-fn tool(spec: &ToolSpec) -> Value {
-    let function = json!({"name": spec.name, "description": spec.description, "parameters": spec.parameters});
+fn tool(config: &OpenAiConfig, spec: &ToolSpec) -> Value {
+    let parameters = if config.say_with_call { spec.parameters_with_words() } else { spec.parameters.clone() };
+    let function = json!({"name": spec.name, "description": spec.description, "parameters": parameters});
     json!({"type": "function", "function": function})
 }
 

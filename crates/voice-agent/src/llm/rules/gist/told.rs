@@ -77,7 +77,7 @@ fn became(scene: &Scene<'_>, words: &[&str]) -> Option<Told> {
 fn crosses_off(words: &[&str]) -> bool {
     let verb = words.iter().position(|word| matches!(*word, "cross" | "tick" | "check" | "strike" | "mark"));
     let ends = |word: &&str| matches!(*word, "off" | "out" | "done" | "complete" | "completed" | "finished");
-    verb.is_some_and(|at| words[at + 1..].iter().any(|word| ends(&word)))
+    verb.is_some_and(|at| words[at + 1..].iter().any(ends))
 }
 
 /// "Can you just bin the scarf": a verb that deletes, behind words that only lead to it, and no "don't".
@@ -91,7 +91,7 @@ fn deletes(words: &[&str]) -> bool {
         )
     };
     let leads = |word: &&str| LEADS.split_ascii_whitespace().any(|lead| lead == *word);
-    words.iter().position(|word| verb(&word)).is_some_and(|at| at <= 5 && words[..at].iter().all(|word| leads(&word)))
+    words.iter().position(verb).is_some_and(|at| at <= 5 && words[..at].iter().all(leads))
 }
 
 /// Whether somebody did what a task on the list asks for: "I rang mum by the way", "the lab's been rung".

@@ -303,7 +303,7 @@ pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Int
     let telling = |word: &&str| TELLING.split_ascii_whitespace().any(|telling| telling == *word);
     let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
     let named = !known.titles.touched(&words[..start]).is_empty();
-    if asks || named || due.date < known.now.date() || words[..start].iter().any(|word| telling(&word)) {
+    if asks || named || due.date < known.now.date() || words[..start].iter().any(telling) {
         return None;
     }
     match build(&utterance.words, false, None, known) {

@@ -23,7 +23,7 @@ async fn an_utterance_is_heard_and_billed() {
     server.guess(0, 600, "Buy").await;
     assert_eq!(desk.event().await, interim(1, "Buy"));
     desk.speak(400);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     assert_eq!(server.audio_ms(), 1_000);
     assert_eq!(desk.event().await, used(1, 1_000));
@@ -37,7 +37,7 @@ async fn an_utterance_is_heard_and_billed() {
 async fn nothing_is_sent_of_no_utterance_and_audio_is_what_was_given() {
     let (mut desk, mut server) = Desk::connected().await;
     desk.speak(100);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert!(server.hears_nothing().await);
     desk.begin(1);
     desk.line().audio(vec![1, 2, 3].into());
@@ -58,7 +58,7 @@ async fn a_telephones_audio_is_counted_by_its_own_measure() {
     let mut server = desk.accept().await;
     desk.begin(1);
     desk.speak(500);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     assert_eq!((server.audio_ms(), desk.event().await), (500, used(1, 500)));
     server.answer(0, 500, "Yes.").await;
@@ -70,7 +70,7 @@ async fn an_utterance_goes_on_after_it_was_finished() {
     let (mut desk, mut server) = Desk::connected().await;
     desk.begin(1);
     desk.speak(1_000);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     // On it goes, before the answer.
     desk.speak(600);
@@ -79,7 +79,7 @@ async fn an_utterance_goes_on_after_it_was_finished() {
     server.hear_audio(1_600).await;
     server.guess(1_000, 1_600, "and hon").await;
     assert_eq!(desk.told().await, interim(1, "Add milk and hon"));
-    desk.line().finish(2);
+    desk.line().finish(2, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     assert_eq!(desk.event().await, used(1, 600));
     server.answer(1_000, 1_600, "and honey.").await;
@@ -94,7 +94,7 @@ async fn a_finalize_without_an_answer_is_waited_for_no_longer_than_is_set() {
     server.hear_audio(1_000).await;
     server.segment(0, 800, "Buy milk.").await;
     assert_eq!(desk.event().await, interim(1, "Buy milk."));
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     let asked = Instant::now();
     assert_eq!(desk.told().await, last(1, 1, "Buy milk."));
@@ -108,7 +108,7 @@ async fn an_answer_may_be_empty() {
     desk.speak(1_000);
     server.hear_audio(1_000).await;
     server.segment(0, 800, "Buy milk.").await;
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     server.answer(800, 1_000, "").await;
     assert_eq!(desk.told().await, interim(1, "Buy milk."));
@@ -124,7 +124,7 @@ async fn what_is_final_already_needs_no_question() {
     server.hear_audio(1_000).await;
     server.segment(0, 1_000, "Buy milk.").await;
     assert_eq!(desk.event().await, interim(1, "Buy milk."));
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!((desk.event().await, desk.event().await), (used(1, 1_000), last(1, 1, "Buy milk.")));
     assert!(server.hears_nothing().await);
 }
@@ -134,7 +134,7 @@ async fn a_server_that_only_listens_is_never_taken_to_have_heard_nothing() {
     let (mut desk, mut server) = Desk::connected().await;
     desk.begin(1);
     desk.speak(1_000);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     assert_eq!(desk.event().await, used(1, 1_000));
     // It is for the session to lose patience.
@@ -146,7 +146,7 @@ async fn a_server_that_only_listens_is_never_taken_to_have_heard_nothing() {
     let mut other = desk.accept().await;
     other.hear_audio(200).await;
     assert_eq!(server.hear_out().await, Heard::End);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(other.hear_out().await, Heard::Finalize);
     other.answer(0, 200, "Yes.").await;
     assert_eq!(desk.told().await, last(2, 1, "Yes."));
@@ -169,7 +169,7 @@ async fn late_results_of_a_forgotten_utterance_do_not_leak() {
     server.answer(0, 1_000, "Old words.").await;
     server.guess(1_000, 1_400, "new").await;
     assert_eq!(desk.event().await, interim(2, "new"));
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     server.answer(1_000, 1_500, "New words.").await;
     assert_eq!((desk.event().await, desk.event().await), (used(2, 500), last(2, 1, "New words.")));
@@ -202,7 +202,7 @@ async fn an_idle_line_opens_with_silence_and_is_kept_alive() {
     // The silence counts in the times of what follows, and is paid for.
     desk.begin(1);
     desk.speak(500);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     assert_eq!(server.audio_ms(), 520);
     server.answer(0, 520, "Yes.").await;
@@ -251,7 +251,7 @@ async fn what_waited_for_the_connection_is_sent_at_the_servers_pace() {
     let mut desk = Desk::new();
     desk.begin(1);
     desk.speak(4_000);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     advance(ms(900)).await;
     let mut server = desk.accept().await;
     let opened = Instant::now();
@@ -276,7 +276,7 @@ async fn a_server_that_reads_slowly_loses_nothing() {
         server.hear().await;
         advance(ms(20)).await;
     }
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     assert_eq!(server.audio_ms(), 1_000);
     server.answer(0, 1_000, "Slowly.").await;
@@ -294,7 +294,7 @@ async fn a_server_that_reads_nothing_fails_the_utterance() {
     assert_eq!(began.elapsed(), ms(2_000));
     // Said once; and the next one finds another connection.
     desk.speak(100);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert!(desk.is_silent().await);
     let _other = desk.accept().await;
 }
@@ -314,11 +314,11 @@ async fn audio_that_does_not_fit_fails_the_utterance() {
     // All at once, so that the line's task has no time to take it.
     desk.begin(2);
     desk.speak(1_020);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(desk.event().await, failed(2, ProviderErrorKind::Unusable));
     desk.begin(3);
     desk.speak(200);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     let mut server = desk.accept().await;
     assert_eq!(server.hear_out().await, Heard::Finalize);
     assert_eq!(server.audio_ms(), 200);

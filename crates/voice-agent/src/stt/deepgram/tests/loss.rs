@@ -28,14 +28,14 @@ async fn a_connection_that_is_cut_in_mid_utterance_fails_it_at_once_and_the_next
     assert_eq!(cut.elapsed(), ms(0));
     // Said once, whatever else is asked of it.
     desk.speak(500);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     desk.line().forget(utterance(1));
     let mut server = desk.accept().await;
     assert!(cut.elapsed() <= ms(250), "{:?}", cut.elapsed());
     assert!(desk.is_silent().await && server.hears_nothing().await);
     desk.begin(2);
     desk.speak(300);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     assert_eq!(server.audio_ms(), 300);
     // Its times begin anew.
@@ -48,7 +48,7 @@ async fn a_connection_that_is_cut_while_the_final_text_is_awaited_fails_the_utte
     let (mut desk, mut server) = Desk::connected().await;
     desk.begin(1);
     desk.speak(500);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     server.close(1011, "NET-0000").await;
     assert_eq!(desk.told().await, failed(1, ProviderErrorKind::Stalled));
@@ -76,7 +76,7 @@ async fn a_loss_between_utterances_is_nobodys() {
     let (mut desk, mut server) = Desk::connected().await;
     desk.begin(1);
     desk.speak(500);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     server.answer(0, 500, "Add milk").await;
     assert_eq!(desk.told().await, last(1, 1, "Add milk"));
@@ -85,7 +85,7 @@ async fn a_loss_between_utterances_is_nobodys() {
     assert_eq!(desk.event().await, failed(None, ProviderErrorKind::Disconnected));
     let mut server = desk.accept().await;
     desk.speak(400);
-    desk.line().finish(2);
+    desk.line().finish(2, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     server.answer(0, 400, "and honey.").await;
     assert_eq!((desk.event().await, desk.event().await), (used(1, 400), last(1, 2, "Add milk and honey.")));
@@ -130,7 +130,7 @@ async fn an_utterance_waits_for_an_attempt_and_fails_with_it() {
     desk.refuse(ProviderErrorKind::Quota).await;
     assert_eq!(desk.event().await, failed(1, ProviderErrorKind::Quota));
     desk.speak(300);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert!(desk.is_silent().await);
 }
 
@@ -146,7 +146,7 @@ async fn an_utterance_is_reason_to_try_at_once() {
     desk.begin(1);
     desk.speak(300);
     let mut server = desk.accept().await;
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert_eq!(server.hear_out().await, Heard::Finalize);
     assert_eq!(now.elapsed(), ms(0));
     server.answer(0, 300, "Yes.").await;
@@ -166,7 +166,7 @@ async fn who_says_when_to_come_back_is_not_asked_before() {
     desk.speak(300);
     assert_eq!(desk.event().await, LineEvent::Failed { utterance: Some(utterance(1)), failure: busy });
     desk.speak(300);
-    desk.line().finish(1);
+    desk.line().finish(1, 0);
     assert!(desk.is_silent().await && desk.is_quiet());
     let _server = desk.accept().await;
     assert_eq!(refused.elapsed(), ms(30_000));

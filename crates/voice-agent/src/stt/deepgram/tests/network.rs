@@ -70,7 +70,7 @@ async fn an_utterance_goes_over_the_network() {
     let mut line = stt.open(AudioFormat::Mulaw8k, &["Buy oat milk".to_owned()], told);
     line.begin(utterance(1));
     line.audio(vec![7; 2_000].into());
-    line.finish(1);
+    line.finish(1, 0);
     let (uri, mut socket) = upgrade(&listener).await;
     assert!(uri.starts_with("/v1/listen?model=nova-3&language=en&encoding=mulaw&sample_rate=8000&"), "{uri}");
     assert!(uri.ends_with("&keyterm=Buy%20oat%20milk"), "{uri}");
@@ -126,7 +126,7 @@ async fn titles_that_are_refused_are_done_without() {
     let mut line = stt.open(AudioFormat::Pcm16k, &["Buy milk".to_owned()], told);
     line.begin(utterance(1));
     line.audio(vec![7; 3_200].into());
-    line.finish(1);
+    line.finish(1, 0);
     let (head, stream) = request(&listener).await;
     assert!(head.contains("&keyterm=Buy%20milk"), "{head}");
     tokio::spawn(refuse(stream, 400, "", include_str!("../fixtures/refused_400_terms.json")));

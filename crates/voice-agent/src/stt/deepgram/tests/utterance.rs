@@ -39,7 +39,7 @@ fn answer(start_ms: u64, end_ms: u64, text: &str) -> Results {
 
 /// Asks for the final text, and lets `Finalize` leave at once.
 fn finish(hearing: &mut Hearing, revision: u32, now_ms: u64) {
-    assert_eq!(hearing.finish(revision, now_ms), Finished::Ask);
+    assert_eq!(hearing.finish(revision, 0, now_ms), Finished::Ask);
     assert!(hearing.finalize_left(hearing.given_ms, now_ms));
 }
 
@@ -71,9 +71,29 @@ fn all_that_was_final_already_is_told_at_once() {
     hearing.given(1_500);
     assert_eq!(hearing.results(&segment(0, 1_450, "Yes."), 1_500), interim(1, "Yes."));
     let event = last(1, 1, "Yes.").unwrap();
-    assert_eq!(hearing.finish(1, 1_500), Finished::Final(event));
+    assert_eq!(hearing.finish(1, 0, 1_500), Finished::Final(event));
     // And again, when nothing has come since.
-    assert_eq!(hearing.finish(2, 1_600), Finished::Final(last(1, 2, "Yes.").unwrap()));
+    assert_eq!(hearing.finish(2, 0, 1_600), Finished::Final(last(1, 2, "Yes.").unwrap()));
+}
+
+#[test]
+fn of_the_silence_at_the_end_nothing_is_waited_for() {
+    let mut hearing = hearing();
+    hearing.given(2_000);
+    hearing.results(&segment(0, 1_900, "Yes."), 1_980);
+    // Speech until 1,860 ms: the final text that came of itself has it all.
+    assert_eq!(hearing.finish(1, 140, 2_000), Finished::Final(last(1, 1, "Yes.").unwrap()));
+
+    let mut hearing = self::hearing();
+    hearing.given(2_000);
+    hearing.results(&segment(0, 1_850, "Yes."), 1_930);
+    assert_eq!(hearing.finish(1, 140, 2_000), Finished::Ask, "10 ms of speech are missing");
+    // The final text was on its way.
+    assert_eq!(hearing.results(&segment(1_850, 1_900, "please"), 2_010), last(1, 1, "Yes. please"));
+
+    let mut hearing = self::hearing();
+    hearing.given(2_000);
+    assert_eq!(hearing.finish(1, 2_000, 2_000), Finished::Ask, "nothing was heard yet");
 }
 
 #[test]
@@ -100,7 +120,7 @@ fn no_answer_is_waited_for_only_so_long() {
     let mut hearing = hearing();
     hearing.given(2_000);
     hearing.results(&segment(0, 1_500, "Yes."), 1_600);
-    assert_eq!(hearing.finish(1, 2_000), Finished::Ask);
+    assert_eq!(hearing.finish(1, 0, 2_000), Finished::Ask);
     // It waits in our own queue.
     assert_eq!(hearing.due_ms(), None);
     assert!(hearing.finalize_left(2_000, 2_100));
@@ -158,7 +178,7 @@ fn that_nothing_was_said_is_no_guess() {
 #[test]
 fn an_utterance_without_audio_says_nothing() {
     let mut hearing = hearing();
-    assert_eq!(hearing.finish(1, 0), Finished::Final(last(1, 1, "").unwrap()));
+    assert_eq!(hearing.finish(1, 0, 0), Finished::Final(last(1, 1, "").unwrap()));
 }
 
 #[test]
@@ -210,7 +230,7 @@ fn the_same_place_is_asked_about_once() {
     let mut hearing = hearing();
     hearing.given(1_000);
     finish(&mut hearing, 1, 1_000);
-    assert_eq!(hearing.finish(2, 1_100), Finished::Wait);
+    assert_eq!(hearing.finish(2, 0, 1_100), Finished::Wait);
     assert_eq!(hearing.results(&answer(0, 1_000, "Yes"), 1_200), last(1, 2, "Yes"));
 }
 
@@ -283,7 +303,7 @@ fn when_nothing_can_be_late_nothing_is_left_out() {
 fn audio_that_never_left_is_not_asked_about() {
     let mut hearing = hearing();
     hearing.given(1_000);
-    assert_eq!(hearing.finish(1, 0), Finished::Ask);
+    assert_eq!(hearing.finish(1, 0, 0), Finished::Ask);
     // 200 ms had left, and the question had not.
     assert!(hearing.forget(200));
     assert_eq!(hearing.unanswered, [200]);
@@ -316,7 +336,7 @@ fn a_lost_connection_takes_nothing_from_what_is_settled() {
 #[test]
 fn what_nobody_waits_for_says_nothing() {
     let mut hearing = Hearing::new(WAIT_MS);
-    assert_eq!(hearing.finish(1, 0), Finished::Wait);
+    assert_eq!(hearing.finish(1, 0, 0), Finished::Wait);
     assert_eq!(hearing.results(&answer(0, 1_000, "hm"), 0), None);
     assert_eq!((hearing.poll(1_000), hearing.due_ms(), hearing.is_overdue(9_000)), (None, None, false));
     assert!(!hearing.finalize_left(0, 0) && !hearing.is_under_way());

@@ -115,7 +115,7 @@ proptest! {
                 Op::Finish if hearing.current().is_some() => {
                     revision += 1;
                     wanted = Some((number, revision, said.join(" ")));
-                    match hearing.finish(revision, 0) {
+                    match hearing.finish(revision, 0, 0) {
                         Finished::Final(event) => Some(event),
                         Finished::Ask => {
                             server.marks.push_back(given_ms);
@@ -176,7 +176,7 @@ proptest! {
             let given_ms = now_ms * 2;
             match what {
                 0 => { hearing.forget(given_ms); hearing.begin(id(number as u64)); }
-                1 => { let _asked = hearing.finish(number as u32, now_ms); hearing.finalize_left(given_ms, now_ms); }
+                1 => { let _asked = hearing.finish(number as u32, 0, now_ms); hearing.finalize_left(given_ms, now_ms); }
                 2 => { let _lost = hearing.lost(); }
                 _ => hearing.given(given_ms),
             }

@@ -16,7 +16,7 @@ fn url(config: &DeepgramConfig, format: AudioFormat, titles: &[&str]) -> String 
 #[test]
 fn a_browsers_audio_is_asked_for_as_linear16() {
     let expected = "wss://api.deepgram.com/v1/listen?model=nova-3&language=en&encoding=linear16&sample_rate=16000&channels=1\
-                    &interim_results=true&punctuate=true&smart_format=false&numerals=false&endpointing=false&no_delay=true";
+                    &interim_results=true&punctuate=true&smart_format=false&numerals=false&endpointing=60&no_delay=true";
     assert_eq!(url(&config(), AudioFormat::Pcm16k, &[]), expected);
 }
 
@@ -28,6 +28,7 @@ fn a_telephones_audio_is_asked_for_as_mulaw_and_settings_are_heeded() {
         smart_format: true,
         numerals: true,
         mip_opt_out: true,
+        endpointing_ms: 0,
         ..config()
     };
     let expected = "wss://api.deepgram.com/v1/listen?model=nova-3&language=multi&encoding=mulaw&sample_rate=8000&channels=1\

@@ -34,3 +34,26 @@ async fn the_same_question_is_answered_and_spoken_from_memory() {
     assert_eq!((third.heard, lane.server.metric(voice).await), (heard, spoken), "no voice was paid");
     assert!(lane.reasons(Stage::Tts, &third.session).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_task_takes_one_request_where_the_model_says_at_once_what_is_to_be_heard() {
+    let mut told = Vec::new();
+    for (ahead, requests) in [(true, 1), (false, 2)] {
+        let instead = |(name, value)| {
+            if name == "COST_VOICE_CACHE_S" { ("OPENAI_SAY_WITH_CALL", "false") } else { (name, value) }
+        };
+        let settings = if ahead { SETTINGS } else { SETTINGS.map(instead) };
+        let home = Home::with(settings).await;
+        let mut lane = Lane::start(&home, "ahead").await;
+        let outcome = lane.hear(Says::Task).await;
+        let entries = lane.providers.journal().of(Service::Chat);
+        // The model that is not served any more is probed now and then.
+        let asked = entries.iter().filter(|entry| entry.model.as_deref() == Some("gpt-4o-mini"));
+        assert_eq!((asked.count(), lane.providers.journal().count(Service::Chat, "tool_call")), (requests, 1));
+        let tokens = "voice_spend_nanousd_total{stage=\"llm\",provider=\"openai\",wasted=\"false\"}";
+        told.push((outcome.heard, lane.server.metric(tokens).await));
+    }
+    let [(ahead, ahead_spent), (after, after_spent)] = &told[..] else { panic!("{told:?}") };
+    assert!(ahead == after && !ahead.is_empty(), "the caller hears the same: {told:?}");
+    assert!(*ahead_spent < 0.6 * after_spent, "{told:?}");
+}

@@ -1,0 +1,165 @@
+//! What a caller lives through, and where it is right now.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What happens to the call, as its drill says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Callers talk.
+    Talk,
+    /// No new sentence is begun.
+    Finish,
+    /// Callers hang up.
+    HangUp,
+}
+
+/// How a caller came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Leg {
+    #[default]
+    Browser,
+    Phone,
+}
+
+/// What goes on in a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Doing {
+    #[default]
+    Nothing,
+    /// The caller speaks.
+    Speaks,
+    /// The caller has spoken, and waits.
+    Waits,
+    /// The agent speaks.
+    Listens,
+}
+
+/// A connection that was lost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Loss {
+    pub(super) at: Instant,
+    /// What went on.
+    pub(super) doing: Doing,
+    /// When the connection was there again.
+    pub(super) back: Option<Instant>,
+    /// The next agent audio after it.
+    pub(super) heard: Option<Instant>,
+}
+
+/// What one caller lived through.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    pub(super) leg: Leg,
+    /// The user, and by telephone the call's id.
+    pub(super) user: String,
+    pub(super) call: Option<String>,
+    pub(super) losses: Vec<Loss>,
+    /// When each sentence was said, and how long it took to the first audio of its answer.
+    pub(super) answers: Vec<(Instant, Duration)>,
+    /// Titles that the agent said it has added.
+    pub(super) added: Vec<String>,
+    /// Titles that the agent promised to add when the store is back.
+    pub(super) promised: Vec<String>,
+    /// How often the agent said that it is back.
+    pub(super) backs: usize,
+    /// How often it greeted.
+    pub(super) greetings: usize,
+    /// Webhooks that failed, and whose fallback did not.
+    pub(super) fallbacks: usize,
+    /// The call ended before the caller wanted it to, and why.
+    pub(super) ended: Option<String>,
+    /// The caller's tasks at the end.
+    pub(super) titles: Vec<String>,
+    /// The history's lines of the caller, at the end.
+    pub(super) said: Vec<String>,
+}
+
+impl Life {
+    /// The connection is lost.
+    pub(super) fn lose(&mut self, doing: Doing) {
+        self.losses.push(Loss { at: Instant::now(), doing, back: None, heard: None });
+    }
+
+    /// A connection is there.
+    pub(super) fn connect(&mut self) {
+        if let Some(Loss { back: back @ None, .. }) = self.losses.last_mut() {
+            *back = Some(Instant::now());
+        }
+    }
+
+    /// The agent is heard, and answers what was said then, if something was.
+    pub(super) fn hear(&mut self, said: Option<Instant>) {
+        let now = Instant::now();
+        self.answers.extend(said.map(|said| (said, now - said)));
+        if let Some(Loss { back: Some(_), heard: heard @ None, .. }) = self.losses.last_mut() {
+            *heard = Some(now);
+        }
+    }
+
+    /// Tasks that were acknowledged, or promised, and are not there.
+    pub(super) fn missing(&self) -> Vec<&String> {
+        self.added.iter().chain(&self.promised).filter(|title| !self.titles.contains(title)).collect()
+    }
+
+    /// Tasks that are there more than once.
+    pub(super) fn doubled(&self) -> Vec<&String> {
+        let count = |title: &String| self.titles.iter().filter(|other| *other == title).count();
+        self.titles.iter().filter(|title| count(title) > 1).collect()
+    }
+
+    /// Tasks that were acknowledged and whose sentence is not in the history.
+    pub(super) fn forgotten(&self) -> Vec<&String> {
+        self.added.iter().filter(|title| !self.said.iter().any(|said| said.contains(title.as_str()))).collect()
+    }
+}
+
+/// Where a caller is right now.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
+    /// The caller's end of its connection, if it has one.
+    pub(super) line: Option<SocketAddr>,
+    pub(super) doing: Doing,
+}
+
+/// What a caller tells of itself while it talks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seat(Arc<Mutex<Place>>);
+
+impl Seat {
+    fn lock(&self) -> MutexGuard<'_, Place> {
+        // Every change is complete in itself.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn place(&self) -> Place {
+        *self.lock()
+    }
+
+    pub(super) fn sit(&self, line: Option<SocketAddr>, doing: Doing) {
+        *self.lock() = Place { line, doing };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_doubled_or_forgotten_is_told() {
+        let own = |titles: &[&str]| titles.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>();
+        let life = Life {
+            added: own(&["buy milk", "find paper", "read book"]),
+            promised: own(&["send letter"]),
+            titles: own(&["buy milk", "buy milk", "read book"]),
+            said: own(&["add a task to buy milk", "add a task to find paper"]),
+            ..Life::default()
+        };
+        assert_eq!(life.missing(), ["find paper", "send letter"]);
+        assert_eq!(life.doubled(), ["buy milk", "buy milk"]);
+        assert_eq!(life.forgotten(), ["read book"]);
+    }
+}
