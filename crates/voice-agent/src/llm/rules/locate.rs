@@ -84,9 +84,15 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
 
 /// "The last one", where one task was spoken of last: that is meant, and not the end of a list.
 pub(crate) fn latest<'a>(scene: &Scene<'a>, picks: &[Pick]) -> Option<TaskView<'a>> {
-    let focus = dialogue::focus(scene.history());
+    let history = scene.history();
+    let focus = dialogue::focus(history);
+    // A list that was read out has a last one, whatever was changed of it since; a new task is the last of all.
+    let is_new = || {
+        let change = history.iter().rev().find_map(dialogue::last_change);
+        change.is_some_and(|change| change.call.name == "add_task")
+    };
     match (picks, focus.as_slice()) {
-        ([Pick::Last], [only]) => Some(*only),
+        ([Pick::Last], [only]) if dialogue::counted(history).len() < 2 || is_new() => Some(*only),
         _ => None,
     }
 }

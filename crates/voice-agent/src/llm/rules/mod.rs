@@ -6,6 +6,7 @@
 
 mod act;
 mod answer;
+mod apart;
 mod context;
 mod correct;
 pub mod dates;
@@ -20,6 +21,7 @@ mod parse;
 mod reading;
 mod reply;
 mod review;
+mod sequel;
 mod simpler;
 #[cfg(test)]
 mod tests;
