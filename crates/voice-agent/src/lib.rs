@@ -14,6 +14,7 @@ pub mod ladder;
 pub mod ledger;
 pub mod llm;
 pub mod model;
+pub mod numerals;
 pub mod openai;
 pub mod pager;
 pub mod providers;

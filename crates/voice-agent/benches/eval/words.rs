@@ -1,29 +1,9 @@
 //! What was said and what was heard, word by word.
 
-/// Words that are written as figures as often as not.
-const NUMBERS: [&str; 21] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-];
+use voice_agent::numerals;
+
+/// Numbers above this are written as figures only.
+const MOST_SPELLED: u8 = 20;
 
 /// Bare words in lower case: no marks, numbers up to twenty as words, "p.m." and "PM" alike, hyphens as spaces.
 pub(crate) fn words(text: &str) -> Vec<String> {
@@ -42,12 +22,13 @@ pub(crate) fn words(text: &str) -> Vec<String> {
 fn spelled(word: &str) -> Vec<String> {
     let figures: String = word.chars().take_while(char::is_ascii_digit).collect();
     let rest = &word[figures.len()..];
-    let Some(number) = figures.parse::<usize>().ok().and_then(|number| NUMBERS.get(number)) else {
+    let Some(number) = figures.parse::<u8>().ok().filter(|number| *number <= MOST_SPELLED).and_then(numerals::word)
+    else {
         return vec![word.to_owned()];
     };
     match rest {
-        "" => vec![(*number).to_owned()],
-        "am" | "pm" => vec![(*number).to_owned(), rest.to_owned()],
+        "" => vec![number.to_owned()],
+        "am" | "pm" => vec![number.to_owned(), rest.to_owned()],
         _ => vec![word.to_owned()],
     }
 }

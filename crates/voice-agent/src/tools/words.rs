@@ -4,6 +4,8 @@ use std::cell::OnceCell;
 
 use rphonetic::DoubleMetaphone;
 
+use crate::numerals;
+
 /// Words that never tell one task from another.
 const STOP_WORDS: &[&str] = &[
     "a", "an", "and", "at", "by", "for", "from", "i", "in", "it", "its", "ive", "me", "my", "of", "off", "on", "our",
@@ -308,34 +310,10 @@ struct Spoken {
 
 impl Spoken {
     fn start(word: &str) -> Option<Self> {
-        const SMALL: [&str; 20] = [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ];
-        const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-        if let Some(rest) = (0_u64..).zip(SMALL).find_map(|(value, name)| (name == word).then_some(value)) {
-            return Some(Self { thousands: 0, rest, room: 0 });
+        if let Some(rest) = numerals::small(word) {
+            return Some(Self { thousands: 0, rest: rest.into(), room: 0 });
         }
-        let tens = (2_u64..).zip(TENS).find_map(|(tens, name)| (name == word).then_some(tens * 10));
-        tens.map(|rest| Self { thousands: 0, rest, room: 10 })
+        numerals::tens(word).map(|rest| Self { thousands: 0, rest: rest.into(), room: 10 })
     }
 
     /// Whether the word belongs to the same number, which it is added to then.

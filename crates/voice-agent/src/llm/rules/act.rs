@@ -124,8 +124,8 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
     let target = intents.iter().flat_map(targets_of).find(|target| match target {
         Target::Those(_) => true,
         Target::Picked(picks) => {
-            let counts =
-                picks.iter().any(|pick| matches!(pick, Pick::Nth(_) | Pick::Last)) && latest(scene, picks).is_none();
+            let counts = picks.iter().any(|pick| matches!(pick, Pick::Nth(_) | Pick::Last | Pick::BeforeLast))
+                && latest(scene, picks).is_none();
             counts && dialogue::counted(scene.history()).len() < 2 && scene.request.titles.len() > 1
         }
         _ => false,
@@ -262,7 +262,9 @@ fn reads_list(scene: &Scene<'_>) -> bool {
 /// "The first one", behind a list: only which one is said.
 fn picked(scene: &Scene<'_>, utterance: &Utterance, picks: &[Pick]) -> Answer {
     match choose(picks, &dialogue::counted(scene.history())).as_slice() {
-        [task] => Answer::say(format!("That is {}. What shall I do with it?", reply::with_due(*task, scene))),
+        [task] => {
+            Answer::say(format!("{}{}. What shall I do with it?", dialogue::THAT_IS, reply::with_due(*task, scene)))
+        }
         _ => Answer::say(reply::not_understood(scene, utterance)),
     }
 }
@@ -339,8 +341,7 @@ fn undo(scene: &Scene<'_>) -> Answer {
     if dialogue::undoable(history) == 0 || lost {
         return Answer::call("undo", object(json!({"confirmed": false})));
     }
-    let changed = history.last().map_or(0, |turn| dialogue::changes_of(turn).count());
-    let steps = changed.clamp(1, MAX_TARGETS);
+    let steps = dialogue::last_breath(history).clamp(1, MAX_TARGETS);
     Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
 }
 
@@ -352,6 +353,11 @@ fn list(filter: &Filter, limit: usize) -> Answer {
 fn add_that(scene: &Scene<'_>) -> Answer {
     match scene.history().last().and_then(dialogue::last_change) {
         Some(change) if change.call.name == "delete_task" => undo(scene),
+        // "Yes, add it", and it is there.
+        Some(change) if change.call.name == "add_task" => {
+            let title = change.task().map_or_else(|| "It".to_owned(), |task| reply::spoken(task.title));
+            Answer::say(format!("{title} is on your list. Anything else?"))
+        }
         _ => Answer::say("What should the task be called?"),
     }
 }
@@ -374,13 +380,14 @@ fn when(scene: &Scene<'_>, query: &str) -> Answer {
     match parse::target(&words) {
         Some(Target::It) => match dialogue::focus(scene.history()).as_slice() {
             [task] => Answer::say(reply::when_due(*task, scene)),
+            [] if scene.request.titles.len() == 1 => list(&Filter::default(), dialogue::ASKED),
             _ => Answer::say("Which task do you mean?"),
         },
         Some(Target::Title(title)) => {
             Answer::call("list_tasks", object(json!({"status": "all", "query": title, "limit": dialogue::ASKED})))
         }
         Some(Target::Picked(picks)) => match choose(&picks, &dialogue::counted(scene.history())).as_slice() {
-            [task] => Answer::say(format!("That is {}.", reply::with_due(*task, scene))),
+            [task] => Answer::say(format!("{}{}.", dialogue::THAT_IS, reply::with_due(*task, scene))),
             _ => Answer::say("Which task do you mean?"),
         },
         _ => Answer::say("Which task do you mean?"),

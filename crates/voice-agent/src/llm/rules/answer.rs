@@ -51,6 +51,16 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     {
         return vec![again_by_title(&change, &other)];
     }
+    // "And at the weekend?" asks, and moves nothing.
+    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    if let Intent::Date(due) = intent
+        && due.day_said
+        && asks
+    {
+        let found = parse::filter(&utterance.text, scene.known());
+        let day = found.due.or_else(|| Some(due.date.to_string()));
+        return vec![Intent::List(parse::Filter { status: Some("open"), due: day, ..parse::Filter::default() })];
+    }
     if let (Intent::Date(due), Some(change)) = (intent, dialogue::last_change(previous))
         && change.call.name != "delete_task"
     {
@@ -204,6 +214,10 @@ fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) 
                 if matches!(targets.as_slice(), [Target::It | Target::Them]) && calls[0].0 == "delete_task" =>
             {
                 Some(again(calls))
+            }
+            // "Undo that" to "shall I take that back?" is a yes; to "shall I really delete it?" it is a no.
+            Intent::Undo | Intent::UndoSome(_) | Intent::SoundsLikeUndo => {
+                Some(if calls[0].0 == "undo" { again(calls) } else { vec![Intent::Kept] })
             }
             // "Add it anyway", "add another one".
             Intent::AddThat if calls[0].0 == "add_task" => Some(again(calls)),
@@ -377,7 +391,7 @@ fn answer_missing(
             }
             // "Yes" names nothing: asked again.
             Intent::Yes | Intent::Unsure => Intent::Incomplete(missing, Box::new(inner.clone())),
-            _ => Intent::Add(parse::new_tasks(words, false, scene.known())),
+            _ => Intent::Add(parse::new_tasks(without_yes(words), false, scene.known())),
         },
         (Missing::Title, Intent::Delete(_)) if !intent.is_command() => Intent::Delete(vec![parse::target(words)?]),
         (Missing::Title, Intent::Complete(_)) if !intent.is_command() => Intent::Complete(vec![parse::target(words)?]),
@@ -418,6 +432,20 @@ fn any_date(scene: &Scene<'_>, words: &[Word]) -> Option<dates::Due> {
     let norm = norms(words);
     let hour = |at: usize| dates::parse(&[&["at"], &norm[at..]].concat(), scene.known().now);
     (0..norm.len()).find_map(|at| dates::parse(&norm[at..], scene.known().now).or_else(|| hour(at)))
+}
+
+/// Without the "yes" of "ah yes, renew the insurance".
+fn without_yes(words: &[Word]) -> &[Word] {
+    match words {
+        [first, rest @ ..]
+            if !rest.is_empty()
+                && first.pauses()
+                && matches!(first.norm.as_str(), "yes" | "yeah" | "ok" | "okay" | "oh" | "right") =>
+        {
+            rest
+        }
+        _ => words,
+    }
 }
 
 /// Without the "to" of "to oat milk", which belongs to the question.

@@ -4,6 +4,7 @@
 use super::Answer;
 use super::act::Scene;
 use super::answer::{again_by_title, again_with, best_fit};
+use super::apart::counted_from;
 use super::correct::correct;
 use super::dates;
 use super::dialogue::{self, Called, TaskView, Turn, changes_of};
@@ -12,6 +13,7 @@ use super::lexicon;
 use super::locate::{by_id, choose};
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, NewTask, Pick, Talk};
+use super::sequel::sequel;
 
 /// Replaces what depends on what was done before.
 /// `last` is the turn before, but for those that only repeated or hesitated.
@@ -23,9 +25,7 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
         Intent::BringBack => brought_back(scene, last),
         Intent::Cancel | Intent::No if forgets(utterance) && changes_of(last).next().is_some() => taken_off(last),
         Intent::No if changes_of(last).count() == 1 && regrets(utterance) => taken_off(last),
-        Intent::Add(tasks) => {
-            Intent::Add(tasks.into_iter().map(|task| at_the_same_time(scene, utterance, task)).collect())
-        }
+        Intent::Add(tasks) => Intent::Add(tasks.into_iter().map(|task| counted_from(scene, utterance, task)).collect()),
         other => other,
     };
     if intents == [Intent::Redo] {
@@ -34,7 +34,8 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
     }
     let intents: Vec<Intent> = intents.into_iter().map(settle).collect();
     let [intent] = intents.as_slice() else { return intents };
-    let found = follow(scene, last, utterance, intent)
+    let found = sequel(scene, last, intent)
+        .or_else(|| follow(scene, last, utterance, intent))
         .or_else(|| ellipsis(scene, last, utterance, intent))
         .or_else(|| mended(scene, last, utterance, intent))
         .or_else(|| picked(scene, last, utterance, intent));
@@ -135,68 +136,6 @@ fn brought_back(scene: &Scene<'_>, last: &Turn<'_>) -> Intent {
         }]),
         None => Intent::NothingToBringBack,
     }
-}
-
-/// "… at the same time": as the task that was spoken of last.
-fn at_the_same_time(scene: &Scene<'_>, utterance: &Utterance, task: NewTask) -> NewTask {
-    let lower = task.title.to_lowercase();
-    let ends = [
-        ("at the same time", 0),
-        ("same time", 0),
-        ("on the same day", 0),
-        ("for the same day", 0),
-        ("same day", 0),
-        ("on that day", 0),
-        ("the day before", -1),
-        ("a day before", -1),
-        ("the day after", 1),
-        ("a day after", 1),
-        ("a day later", 1),
-    ];
-    let by_name =
-        ends.iter().find(|(end, _)| lower.ends_with(&format!(" {end}"))).map(|(end, days)| (end.len(), *days));
-    let Some((length, days)) = by_name.or_else(|| days_apart(&lower)) else { return task };
-    let end = &lower[lower.len() - length..];
-    let focus = dialogue::focus(scene.history());
-    let due = focus.last().and_then(|task| task.due).and_then(|due| dates::due_date(due, &scene.request.now));
-    // Nothing was spoken of: a day in the same breath ("my flight is on the 19th, remind me to pack the day before").
-    let due = due.or_else(|| day_in(scene, utterance));
-    let Some(due) = due.filter(|_| task.due.is_none()) else { return task };
-    let Ok(date) = due.date.checked_add(jiff::Span::new().days(days)) else { return task };
-    let due = dates::Due { date, ..due };
-    let due = if end.contains("day") { dates::Due { time: None, ..due } } else { due };
-    let Some(kept) = task.title.len().checked_sub(length).filter(|kept| task.title.is_char_boundary(*kept)) else {
-        return task;
-    };
-    NewTask { title: task.title[..kept].trim_end_matches([' ', ',']).to_owned(), due: Some(due), ..task }
-}
-
-/// "… a week before", "… two days after": how long that is in bytes, and how many days it means.
-fn days_apart(title: &str) -> Option<(usize, i64)> {
-    let words: Vec<&str> = title.split(' ').collect();
-    let (last, rest) = words.split_last()?;
-    let sign = match *last {
-        "before" | "beforehand" | "earlier" => -1,
-        "after" | "afterwards" | "later" => 1,
-        _ => return None,
-    };
-    (1..=3.min(rest.len().saturating_sub(1))).rev().find_map(|count| {
-        let said = rest[rest.len() - count..].join(" ");
-        let counted = count > 1;
-        match parse::amount(&said).filter(|_| counted)? {
-            parse::Shift::Days(days) => Some((said.len() + 1 + last.len(), sign * days)),
-            _ => None,
-        }
-    })
-}
-
-/// The first day that the words name.
-fn day_in(scene: &Scene<'_>, utterance: &Utterance) -> Option<dates::Due> {
-    let words = norms(&utterance.words);
-    (0..words.len())
-        .find_map(|at| dates::find_leading(&words[at..], &scene.request.now))
-        .map(|(_, due)| due)
-        .filter(|due| due.day_said)
 }
 
 /// "And eggs", "eggs too": more of what was just done.
@@ -363,6 +302,7 @@ fn is_phrase(words: &[&str], like: bool) -> bool {
         doubt matter more due good thanks chance kidding sweat stress trouble harm offence offense luck god gosh boy man dear \
         well wow hell heavens goodness";
     let first = match words {
+        ["about", "that" | "it" | "this"] => return true,
         ["my", last] => *last,
         // "Sorry about that"; but "no, for Lina" behind "… for Lena".
         ["about" | "for" | "to" | "if" | "that", ..] => return !like,
@@ -453,7 +393,11 @@ pub(crate) fn swap(scene: &Scene<'_>, targets: &[parse::Target]) -> Answer {
             tasks.iter().filter(|task| focus.iter().any(|spoken| spoken.id == task.id)).copied().collect()
         }
     };
-    let meant: Vec<TaskView<'_>> = targets.iter().flat_map(meant).collect();
+    let mut meant: Vec<TaskView<'_>> = targets.iter().flat_map(meant).collect();
+    // "Swap them round": there are but two.
+    if meant.len() != 2 && tasks.len() == 2 && matches!(targets, [parse::Target::Them]) {
+        meant = tasks.clone();
+    }
     let [one, other] = meant.as_slice() else {
         return Answer::say("Which two tasks do you mean? Please say their names.");
     };

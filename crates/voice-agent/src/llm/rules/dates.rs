@@ -5,8 +5,8 @@
 //!   "this" it means today;
 //! - "next Tuesday" means the Tuesday of the next calendar week (weeks start on Monday);
 //! - the end of the week is its Friday, at the weekend its Sunday; "next week" is its Monday; "the weekend" is its Saturday;
-//! - an hour without am or pm is in the morning where the words are about that ("wake me up at 7", "breakfast at 8"),
-//!   else in the afternoon from one to six, and otherwise the next time that the clock shows it: at 9:00 PM, "at 7" is
+//! - an hour without am or pm is in the morning where the words are about that ("wake me up at 7", "breakfast at 8"), and
+//!   in the evening where they are about one ("dinner at 8"), else in the afternoon from one to six, and otherwise the next time that the clock shows it: at 9:00 PM, "at 7" is
 //!   7:00 AM and "at 10" is 10:00 PM; on a day that is named it is in the morning, today unless that has passed;
 //! - morning is 9:00, noon 12:00, afternoon 15:00, the end of the day 17:00, evening 18:00, tonight 20:00;
 //! - a date without a year is the next one that comes; a local time that a clock change skips moves forward.
@@ -84,7 +84,7 @@ pub fn find_trailing(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)
         if counted {
             return None;
         }
-        let parts = Parts { early: is_early(&words[..start]), ..Parts::default() };
+        let parts = Parts::among(&words[..start]);
         let (length, due) = parse_parts(parts, &words[start..], now, Mode::InTitle)?;
         (start + length == words.len()).then_some((start, due))
     })
@@ -125,7 +125,7 @@ pub fn find_inner(words: &[&str], now: &ZonedDateTime) -> Option<(usize, usize, 
 
 /// Finds a date at the start of the words: how many words it has, and what it means.
 pub fn find_leading(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)> {
-    let parts = Parts { early: is_early(words), ..Parts::default() };
+    let parts = Parts::among(words);
     parse_parts(parts, words, now, Mode::InTitle)
 }
 
@@ -137,6 +137,27 @@ fn is_early(words: &[&str]) -> bool {
     words.iter().any(early) || words.windows(2).any(|pair| matches!(pair, ["get" | "getting", "up"]))
 }
 
+/// Whether the words are about something that one does in the evening.
+fn is_late(words: &[&str]) -> bool {
+    let late = |word: &&str| {
+        matches!(
+            *word,
+            "dinner"
+                | "supper"
+                | "drinks"
+                | "party"
+                | "cinema"
+                | "movie"
+                | "theatre"
+                | "theater"
+                | "concert"
+                | "gig"
+                | "pub"
+        )
+    };
+    words.iter().any(late)
+}
+
 /// What has been understood so far of one phrase.
 #[derive(Debug, Default)]
 struct Parts {
@@ -146,6 +167,15 @@ struct Parts {
     exact: Option<Due>,
     /// The words around are about the morning.
     early: bool,
+    /// They are about an evening out.
+    late: bool,
+}
+
+impl Parts {
+    /// What the words around a date say of its hour.
+    fn among(words: &[&str]) -> Self {
+        Self { early: is_early(words), late: is_late(words), ..Self::default() }
+    }
 }
 
 fn parse_parts(mut parts: Parts, words: &[&str], now: &ZonedDateTime, mode: Mode) -> Option<(usize, Due)> {
@@ -220,7 +250,8 @@ fn parse_part(
         }
     }
     if parts.part.is_none()
-        && let Some((length, part)) = time::day_part(words, parts.date.is_some() || parts.time.is_some())
+        && let Some((length, part)) =
+            time::day_part(words, parts.date.is_some() || parts.time.is_some(), mode == Mode::Whole)
     {
         parts.part = Some(part);
         return Some(length);
@@ -240,7 +271,9 @@ fn resolve(parts: &Parts, now: &ZonedDateTime) -> Option<Due> {
                 Some(date) if date == today => time::Day::Today(now.time()),
                 Some(_) => time::Day::Other,
             };
+            let evening = parts.late && clock.is_late_hour();
             let part = parts.part.or(parts.early.then_some(time::DayPart::Morning));
+            let part = part.or(evening.then_some(time::DayPart::Evening));
             let time = clock.resolve(part, day);
             let date = match date {
                 Some(date) => date,

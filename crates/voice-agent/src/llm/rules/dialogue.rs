@@ -226,7 +226,19 @@ pub(crate) fn focus<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
         }
         Some(found)
     };
-    turns.iter().rev().find_map(spoken).unwrap_or_default()
+    let found =
+        (0..turns.len()).rev().find_map(|at| spoken(&turns[at]).or_else(|| told_apart(&turns[..at], &turns[at])));
+    found.unwrap_or_default()
+}
+
+/// How an answer begins that only tells which one of a list is meant.
+pub(crate) const THAT_IS: &str = "That is ";
+
+/// The one of those that were read out before that a turn told from the others, in words only.
+fn told_apart<'a>(before: &[Turn<'a>], turn: &Turn<'a>) -> Option<Vec<TaskView<'a>>> {
+    let said = turn.reply.strip_prefix(THAT_IS).filter(|_| turn.calls.is_empty())?;
+    let named = counted(before).into_iter().filter(|task| said.starts_with(task.title));
+    named.max_by_key(|task| task.title.len()).map(|task| vec![task])
 }
 
 /// Whether the caller wants to know which task comes first: that one is "it", whatever else is read out with it.
@@ -323,6 +335,26 @@ pub(crate) fn undoable(turns: &[Turn<'_>]) -> usize {
         let undone = turn.calls.iter().filter(|called| called.status() == "undone").count();
         (left + changes_of(turn).count()).saturating_sub(undone)
     })
+}
+
+/// How many changes the last breath made that changed anything and is not taken back yet.
+pub(crate) fn last_breath(turns: &[Turn<'_>]) -> usize {
+    let mut breaths: Vec<usize> = Vec::new();
+    for turn in turns {
+        let mut undone = turn.calls.iter().filter(|called| called.status() == "undone").count();
+        breaths.push(changes_of(turn).count());
+        while undone > 0 {
+            let Some(left) = breaths.last_mut() else { break };
+            let taken = undone.min(*left);
+            *left -= taken;
+            undone -= taken;
+            if *left == 0 {
+                breaths.pop();
+            }
+        }
+        breaths.retain(|left| *left > 0);
+    }
+    breaths.last().copied().unwrap_or(0)
 }
 
 /// Whether the call changes tasks, so that it can be undone.

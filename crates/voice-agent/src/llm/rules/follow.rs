@@ -3,6 +3,7 @@
 
 use super::act::Scene;
 use super::answer::again_by_title;
+use super::apart::day_from;
 use super::correct::other_than;
 use super::dates;
 use super::dialogue::{self, Called, Turn};
@@ -42,7 +43,7 @@ pub(crate) fn follow(
     if words.is_empty() || adds && matches!(intent, Intent::Add(_)) {
         return None;
     }
-    let (named, change) = divided(scene, words);
+    let (named, change) = divided(scene, &done, words);
     if matches!(change, Change::Same) && !(is_same || is_more && !adds) {
         return None;
     }
@@ -92,7 +93,7 @@ fn bare(words: &[Word]) -> (&[Word], bool, bool) {
 }
 
 /// The words that name tasks, and what is to become of them.
-fn divided<'w>(scene: &Scene<'_>, words: &'w [Word]) -> (&'w [Word], Change) {
+fn divided<'w>(scene: &Scene<'_>, done: &Called<'_>, words: &'w [Word]) -> (&'w [Word], Change) {
     let norm = norms(words);
     let links = |word: &Word| matches!(word.norm.as_str(), "to" | "on" | "for" | "by" | "is" | "at" | "as" | "until");
     let cut = |start: usize| {
@@ -100,6 +101,10 @@ fn divided<'w>(scene: &Scene<'_>, words: &'w [Word]) -> (&'w [Word], Change) {
         &words[..end]
     };
     if let Some((start, due)) = dates::find_trailing(&norm, scene.known().now).filter(|(start, _)| *start > 0) {
+        return (cut(start), Change::Due(due));
+    }
+    // "And read to the day after".
+    if let Some((start, due)) = day_from(scene, done, &norm).filter(|(start, _)| !cut(*start).is_empty()) {
         return (cut(start), Change::Due(due));
     }
     let priority = (1..words.len()).find_map(|start| {

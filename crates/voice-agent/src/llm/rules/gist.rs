@@ -30,12 +30,16 @@ pub(crate) fn read(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<Inten
             named = mentions;
         }
         let mut told = told(scene, &words);
-        // A day in words that are about something else is none for a task.
-        if !is_named && unexplained(scene, &words) > 0 {
+        // A day in words that are about something else is none for a task: "Sue is away on Friday".
+        let is_date = dates::parse(&words, scene.known().now).is_some();
+        let purpose = is_named && named.iter().all(|target| is_purpose(&words, target));
+        // "Dentists are open on Saturday".
+        let opens = words.iter().any(|word| matches!(*word, "open" | "closed"));
+        if purpose || opens || unexplained(scene, &beside(&words, &named)) > 0 {
             told.retain(|told| !matches!(told, Told::Due(_)));
         }
         let targets = match pointed {
-            _ if is_named => named.clone(),
+            _ if is_named || is_date => named.clone(),
             Some(pointed) if named.is_empty() => vec![pointed],
             Some(_) => named.clone(),
             // "Bed four, that's me done" tells of nothing in it.
@@ -84,7 +88,8 @@ fn clauses(words: &[Word]) -> Vec<&[Word]> {
 
 fn pointed(words: &[&str]) -> Option<Target> {
     let them = words.iter().any(|word| matches!(*word, "them" | "those" | "both" | "they" | "they're" | "these"));
-    let it = words.iter().any(|word| matches!(*word, "it" | "that" | "this" | "it's" | "that's" | "one"));
+    let it =
+        words.iter().any(|word| matches!(*word, "it" | "that" | "this" | "it's" | "that's" | "one" | "him" | "her"));
     if them { Some(Target::Them) } else { it.then_some(Target::It) }
 }
 
@@ -98,18 +103,29 @@ fn mentioned(scene: &Scene<'_>, words: &[&str]) -> Vec<Target> {
 
 /// Whether every word names a task, tells something of it, or belongs to a day.
 pub(crate) fn explains(scene: &Scene<'_>, utterance: &Utterance) -> bool {
-    let words = norms(&utterance.words);
-    let named = mentioned(scene, &words);
-    let rest: Vec<&str> = words
-        .iter()
-        .map(|word| word.trim_end_matches("'s"))
-        .filter(|word| {
-            !named
-                .iter()
-                .any(|target| matches!(target, Target::Title(title) if !super::titles::fit(&[word], title).eq(&0.0)))
-        })
-        .collect();
-    unexplained(scene, &rest) == 0
+    tells_only(scene, &norms(&utterance.words))
+}
+
+/// The same of the words of a clause: "my sister is done with the report" is about somebody else.
+fn tells_only(scene: &Scene<'_>, words: &[&str]) -> bool {
+    unexplained(scene, &beside(words, &mentioned(scene, words))) == 0
+}
+
+/// Whether the words name only what the task is for: "the party's on Saturday" is not when the napkins for it are due.
+fn is_purpose(words: &[&str], target: &Target) -> bool {
+    let Target::Title(title) = target else { return false };
+    let Some((head, purpose)) = title.split_once(" for ") else { return false };
+    let has = |part: &str| words.iter().any(|word| super::titles::fit(&[word.trim_end_matches("'s")], part) > 0.0);
+    has(purpose) && !has(head)
+}
+
+/// The words that are in none of these titles.
+fn beside<'w>(words: &[&'w str], named: &[Target]) -> Vec<&'w str> {
+    let titled = |word: &&str| {
+        let fits = |target: &Target| matches!(target, Target::Title(title) if super::titles::fit(&[word], title) > 0.0);
+        named.iter().any(fits)
+    };
+    words.iter().map(|word| word.trim_end_matches("'s")).filter(|word| !titled(word)).collect()
 }
 
 /// How many words neither tell anything nor belong to a day.
@@ -135,14 +151,14 @@ fn is_empty_word(word: &str) -> bool {
         not no never yet already now again just also too still really very all of the a an my our your to for on at in by \
         with from off out up down back over about done finished completed complete sorted open reopen delete remove bin \
         scrap ditch drop cancel cross tick check mark move push put set make change due urgent important priority high low \
-        normal today tomorrow tonight yesterday monday tuesday wednesday thursday friday saturday sunday week weekend month \
+        normal him her go going gonna better wants meet same time fine ok okay alright today tomorrow tonight yesterday monday tuesday wednesday thursday friday saturday sunday week weekend month \
         day morning afternoon evening night please thanks need needs want get got list task tasks thing stuff more most \
         less after before instead make first last next new old big good bad some any every everything nothing anything";
     WORDS.split_ascii_whitespace().any(|known| known == word)
 }
 
 /// Whether the words ask.
-fn asks(words: &[Word]) -> bool {
+pub(crate) fn asks(words: &[Word]) -> bool {
     let Some(first) = words.first() else { return false };
     let asked = words.last().is_some_and(|last| last.trail.contains('?'));
     asked

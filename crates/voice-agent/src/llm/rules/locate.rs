@@ -84,9 +84,15 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
 
 /// "The last one", where one task was spoken of last: that is meant, and not the end of a list.
 pub(crate) fn latest<'a>(scene: &Scene<'a>, picks: &[Pick]) -> Option<TaskView<'a>> {
-    let focus = dialogue::focus(scene.history());
+    let history = scene.history();
+    let focus = dialogue::focus(history);
+    // A list that was read out has a last one, whatever was changed of it since; a new task is the last of all.
+    let is_new = || {
+        let change = history.iter().rev().find_map(dialogue::last_change);
+        change.is_some_and(|change| change.call.name == "add_task")
+    };
     match (picks, focus.as_slice()) {
-        ([Pick::Last], [only]) => Some(*only),
+        ([Pick::Last], [only]) if dialogue::counted(history).len() < 2 || is_new() => Some(*only),
         _ => None,
     }
 }
@@ -102,6 +108,7 @@ pub(crate) fn choose<'a>(picks: &[Pick], among: &[TaskView<'a>]) -> Vec<TaskView
             },
             // Asked "A or B?", "the other one" is B.
             Pick::Other => chosen.extend(among.get(1).copied()),
+            Pick::BeforeLast => chosen.extend(among.len().checked_sub(2).and_then(|at| among.get(at)).copied()),
             Pick::Last => chosen.extend(among.last().copied()),
             Pick::Both => chosen.extend(among.iter().take(2).copied()),
             Pick::All => chosen.extend(among.iter().take(MAX_TARGETS).copied()),

@@ -6,6 +6,7 @@
 
 mod act;
 mod answer;
+mod apart;
 mod context;
 mod correct;
 pub mod dates;
@@ -21,6 +22,7 @@ mod reading;
 mod reply;
 mod review;
 mod screen;
+mod sequel;
 mod simpler;
 #[cfg(test)]
 mod tests;

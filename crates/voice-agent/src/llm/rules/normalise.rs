@@ -7,7 +7,7 @@ use jiff::ZonedDateTime;
 
 use super::dates;
 use super::lexicon;
-use typed::{SHORT, apostrophes, double_quotes, without_assurance};
+use typed::{SHORT, apostrophes, double_quotes, short_days, without_assurance};
 
 /// Longest text that is looked at, in words; the rest of a longer one is dropped.
 const MAX_WORDS: usize = 200;
@@ -30,7 +30,12 @@ pub(crate) struct Word {
 impl Word {
     /// Whether a sentence ends after it.
     pub(crate) fn ends_sentence(&self) -> bool {
-        self.trail.contains(['.', '!', '?', ';', ':'])
+        self.trail.contains(['.', '!', '?', ';', ':']) || self.ends_line()
+    }
+
+    /// Whether a typed line ends after it, and another follows.
+    pub(crate) fn ends_line(&self) -> bool {
+        self.trail.contains('\n')
     }
 
     /// Whether there is any pause in writing after it.
@@ -77,11 +82,34 @@ pub(crate) fn norms(words: &[Word]) -> Vec<&str> {
     words.iter().map(|word| word.norm.as_str()).collect()
 }
 
+/// The chunks of a text, and "\n" between those of two lines. What only marks an entry of a list ("-", "*", "2.") is none.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().enumerate().flat_map(|(at, line)| {
+        let marks = |chunk: &str| {
+            let figure = chunk.trim_end_matches(['.', ')']);
+            matches!(chunk, "-" | "*" | "•" | "–" | "[]" | "+")
+                || figure.len() < chunk.len() && !figure.is_empty() && figure.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let mut chunks = line.split_whitespace().peekable();
+        let many = text.trim_end().contains('\n');
+        if many && chunks.peek().is_some_and(|chunk| marks(chunk)) {
+            chunks.next();
+        }
+        (at > 0).then_some("\n").into_iter().chain(chunks)
+    })
+}
+
 /// Splits a text into words.
 pub(crate) fn tokenise(text: &str) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let mut in_quotes = false;
-    for chunk in text.split_whitespace().take(MAX_WORDS) {
+    for chunk in lines(text).take(MAX_WORDS) {
+        if chunk == "\n" {
+            if let Some(last) = words.last_mut().filter(|last| !last.ends_line()) {
+                last.trail.push('\n');
+            }
+            continue;
+        }
         // From the arrows on, signs are pictures, which belong to a title as words do.
         let is_core = |letter: char| {
             letter.is_alphanumeric()
@@ -141,6 +169,7 @@ fn normal_form(raw: &str) -> String {
 pub(crate) fn normalise(text: &str, now: &ZonedDateTime) -> Utterance {
     let mut words = remove_fillers(tokenise(&double_quotes(text)));
     apostrophes(&mut words, now);
+    short_days(&mut words);
     let mut words = repair(words, now);
     without_assurance(&mut words);
     Utterance::new(words)
@@ -309,7 +338,9 @@ fn find_repair(words: &[Word]) -> Option<(usize, usize)> {
 /// Carries out self-repairs: "add buy milk, no wait, buy bread" is "add buy bread".
 fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
     if words.len() > 3 && given_up(&words) {
-        return tokenise("cancel");
+        // "Delete the … forget it" is about what was begun; "the neighbour does that, forget it" about what was done.
+        let begun = lexicon::starts_command(&norms(&words)) || words.last().is_some_and(|last| last.norm == "mind");
+        return tokenise(if begun { "cancel" } else { "forget it" });
     }
     for _ in 0..4 {
         let Some((at, length)) = find_repair(&words) else { break };
@@ -347,7 +378,10 @@ fn given_up(words: &[Word]) -> bool {
     let [.., before, first, second] = words else { return false };
     let ends = |a: &str, b: &str| first.norm == a && second.norm == b && !first.quoted;
     let paused = before.pauses() || before.norm == "actually";
-    ends("never", "mind") || paused && (ends("forget", "it") || ends("cancel", "that") || ends("forget", "that"))
+    let denied = matches!(before.norm.as_str(), "no" | "nah" | "nope");
+    ends("never", "mind")
+        || denied && (ends("leave", "it") || ends("leave", "that"))
+        || paused && (ends("forget", "it") || ends("cancel", "that") || ends("forget", "that"))
 }
 
 fn splice(before: Vec<Word>, after: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
@@ -387,7 +421,7 @@ pub(crate) fn title(words: &[Word]) -> String {
         let quotes: &[char] = &['"', '“', '”'];
         title.push_str(word.lead.trim_matches(quotes));
         title.push_str(&word.raw);
-        title.push_str(&word.trail.replace(quotes, ""));
+        title.push_str(word.trail.replace(quotes, "").trim_end_matches('\n'));
     }
     let trimmed = title.trim_matches(|letter: char| {
         // The question mark of a quoted title is its own.

@@ -9,6 +9,7 @@ use super::dialogue;
 use super::gist;
 use super::normalise::{Utterance, norms};
 use super::parse::{self, Intent, Missing, Talk, Target};
+use super::sequel;
 use super::simpler;
 
 /// The answer to what the caller has just said.
@@ -28,8 +29,11 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
         if let Some(intents) = context::dropped(scene, &utterance) {
             return carry_out_all(scene, &utterance, &intents);
         }
-        if let Some(intents) = gist::read(scene, &utterance) {
-            return carry_out_all(scene, &utterance, &intents);
+        // Nothing is taken off a question: "who won last night" is none about the list.
+        let ways = if gist::asks(&utterance.words) { Vec::new() } else { simpler::ways(&utterance, scene.titles) };
+        let read = || ways.iter().find_map(|way| gist::read(scene, way));
+        if let Some(intents) = gist::read(scene, &utterance).or_else(read) {
+            return carry_out_all(scene, &utterance, &sequel::corrected(scene, intents));
         }
     }
     if names_nothing(scene, &intents) {
@@ -73,8 +77,9 @@ fn in_its_half(scene: &Scene<'_>, utterance: &Utterance, mut intents: Vec<Intent
 /// "Done", where exactly one open task was spoken of just now.
 fn done_with_the_one(scene: &Scene<'_>, utterance: &Utterance, intents: &[Intent]) -> Option<Intent> {
     let [Intent::Incomplete(Missing::Title, inner)] = intents else { return None };
-    let last = scene.history().last().filter(|turn| !turn.calls.is_empty())?;
-    let focus = dialogue::focus(std::slice::from_ref(last));
+    let last = scene.history().last()?;
+    let apart = last.calls.is_empty() && last.reply.starts_with(dialogue::THAT_IS);
+    let focus = dialogue::focus(if apart { scene.history() } else { std::slice::from_ref(last) });
     let open = matches!(focus.as_slice(), [task] if !task.done);
     let asked = last.calls.iter().all(|called| called.call.name == "list_tasks");
     (matches!(**inner, Intent::Complete(_)) && utterance.words.len() <= 2 && open && asked)

@@ -23,6 +23,36 @@ struct Progress<'a> {
     tasks: Vec<TaskView<'a>>,
     /// Which task is being asked about; `tasks.len()` at the end.
     at: usize,
+    /// Those that were finished or deleted out of turn: nobody is asked about them.
+    gone: Vec<&'a serde_json::Value>,
+}
+
+impl<'a> Progress<'a> {
+    fn is_gone(&self, at: usize) -> bool {
+        self.tasks.get(at).is_some_and(|task| self.gone.contains(&task.id))
+    }
+
+    /// The next one from here on that is still to be asked about.
+    fn open_from(&self, at: usize) -> usize {
+        (at..self.tasks.len()).find(|at| !self.is_gone(*at)).unwrap_or(self.tasks.len())
+    }
+
+    /// How the task is announced.
+    fn announced(&self, at: usize) -> &'static str {
+        if self.open_from(at + 1) == self.tasks.len() { "The last one" } else { "Next" }
+    }
+
+    /// Notes what a turn finished, deleted, or brought back.
+    fn note(&mut self, turn: &Turn<'a>) {
+        for called in &turn.calls {
+            let Some(task) = called.task() else { continue };
+            match called.status() {
+                "completed" | "deleted" => self.gone.push(task.id),
+                "undone" | "reopened" => self.gone.retain(|id| *id != task.id),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// The review agent's answer to the request.
@@ -75,27 +105,34 @@ fn list_of<'a>(review: &[Turn<'a>]) -> Option<Called<'a>> {
 /// Walks the decisions since the review began.
 fn progress<'a>(scene: &Scene<'_>, review: &[Turn<'a>]) -> Progress<'a> {
     let tasks = list_of(review).map(|called| called.tasks("tasks")).unwrap_or_default();
-    let mut at = 0;
+    let mut progress = Progress { tasks, at: 0, gone: Vec::new() };
     for (index, turn) in review.iter().enumerate().skip(1) {
-        let Some(task) = tasks.get(at) else { break };
-        let settled = turn.calls.iter().any(|called| settles(called, *task));
+        let at = progress.at;
+        let Some(task) = progress.tasks.get(at).copied() else { break };
+        let settled = turn.calls.iter().any(|called| settles(called, task));
         let answered = turn.calls.is_empty() && !turn.reply.is_empty() && {
-            let kept = decide(scene, *task, turn.user) == Decision::Keep;
+            let kept = decide(scene, task, turn.user) == Decision::Keep;
             let spared = pending(&review[index - 1]).is_some()
                 && matches!(understood(scene, turn.user), Intent::No | Intent::Cancel);
             kept || spared
         };
+        progress.note(turn);
         if settled || answered {
-            at += 1;
+            progress.at += 1;
             // "It's done, and the next one too."
-            while tasks.get(at).is_some_and(|next| turn.calls.iter().any(|called| settles(called, *next))) {
-                at += 1;
+            let settles_next = |progress: &Progress<'_>| {
+                let next = progress.tasks.get(progress.at);
+                next.is_some_and(|next| turn.calls.iter().any(|called| settles(called, *next)))
+            };
+            while settles_next(&progress) {
+                progress.at += 1;
             }
         } else if turn.calls.iter().any(|called| called.status() == "undone") {
-            at = at.saturating_sub(1);
+            progress.at = at.saturating_sub(1);
         }
+        progress.at = progress.open_from(progress.at);
     }
-    Progress { tasks, at }
+    progress
 }
 
 /// Whether a call decided about the task.
@@ -132,7 +169,8 @@ fn hear(scene: &Scene<'_>, progress: &Progress<'_>, user: &str) -> Answer {
         Decision::Stop => hand_back(),
         Decision::Call(name, arguments) => Answer::call(name, arguments),
         Decision::DoneWithNext => {
-            let both = progress.tasks.iter().skip(progress.at).take(2);
+            let both = [progress.at, progress.open_from(progress.at + 1)];
+            let both = both.into_iter().filter_map(|at| progress.tasks.get(at));
             let calls = both.map(|task| ("complete_task", object(json!({"id": task.id})))).collect();
             Answer { text: String::new(), calls }
         }
@@ -193,10 +231,10 @@ fn lost(utterance: &Utterance, again: &str, scene: &Scene<'_>) -> Answer {
 
 /// The question about the next task, or the end.
 fn next(scene: &Scene<'_>, progress: &Progress<'_>, lead: &str) -> Answer {
-    match progress.tasks.get(progress.at + 1) {
+    let at = progress.open_from(progress.at + 1);
+    match progress.tasks.get(at) {
         Some(task) => {
-            let last = progress.at + 2 == progress.tasks.len();
-            let word = if last { "The last one" } else { "Next" };
+            let word = progress.announced(at);
             Answer::say(format!("{lead} {word}: {}. Keep it?", reply::with_due(*task, scene)))
         }
         None => hand_back(),
@@ -218,12 +256,7 @@ fn after_tools(scene: &Scene<'_>, review: &[Turn<'_>], current: &Turn<'_>) -> An
     }
     match now.tasks.get(now.at) {
         Some(task) if now.at != before.at => {
-            let last = now.at + 1 == now.tasks.len();
-            Answer::say(format!(
-                "{said} {}: {}. Keep it?",
-                if last { "The last one" } else { "Next" },
-                reply::with_due(*task, scene)
-            ))
+            Answer::say(format!("{said} {}: {}. Keep it?", now.announced(now.at), reply::with_due(*task, scene)))
         }
         Some(task) => Answer::say(format!("{said} Keep {}?", reply::spoken(task.title))),
         // The other agent sums up, with what was said of the last task in front.

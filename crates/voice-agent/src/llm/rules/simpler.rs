@@ -9,7 +9,8 @@ use super::titles::Titles;
 const MOST: usize = 6;
 
 /// What leads to a command.
-const LEADING: &str = "now that i think of it|come to think of it|it would be lovely if you could|if you would be so kind as to|\
+const LEADING: &str = "i was like thinking|i was thinking|i'm thinking|maybe you could|you could|you can|could you|can you|go on then|go on|\
+    come on|now that i think of it|come to think of it|it would be lovely if you could|if you would be so kind as to|\
     would you be a dear and|be a dear and|be a love and|do me a favour and|do me a favor and|could i trouble you to|\
     i should like you to|i should like to|i was going to say|on second thoughts|on second thought|for your information|\
     sorry someone's calling|just so you know|i almost forgot|i nearly forgot|before i forget|while i remember|\
@@ -29,7 +30,7 @@ const LEADING: &str = "now that i think of it|come to think of it|it would be lo
     i think|i guess|i suppose|i reckon|i believe|all right";
 
 /// What closes it.
-const TRAILING: &str = "idc|idk|fr|ngl|rn|tbh|i don't care|whatever|exactly|if you would be so kind|if you don't mind|if that's okay|\
+const TRAILING: &str = "bless him|bless her|bless them|idc|idk|fr|ngl|rn|tbh|i don't care|whatever|exactly|if you would be so kind|if you don't mind|if that's okay|\
     if that's ok|if that's all right|if it's not too much trouble|if you please|if you can|if you could|if possible|\
     when you can|when you get a chance|by the way|btw|for me|for me please|will you|would you|could you|can you|won't you|\
     and that's that|you see|you know|i mean|i think|i guess|i suppose|i reckon|or something|or whatever|as usual|after all|\

@@ -25,7 +25,13 @@ impl Entry {
 
     /// Whether both are one word, in another form or as a recogniser may spell it.
     fn is_like(&self, other: &Self) -> bool {
-        self.word == other.word || self.stem == other.stem || self.sound() == other.sound()
+        self.word == other.word || self.stem == other.stem || self.sounds_like(other)
+    }
+
+    /// One consonant says little: "see" is not "Sue", though "by" is "buy".
+    fn sounds_like(&self, other: &Self) -> bool {
+        let heard = self.sound() == other.sound();
+        heard && (self.sound().len() > 1 || strsim::jaro_winkler(&self.word, &other.word) >= 0.85)
     }
 }
 
@@ -33,7 +39,12 @@ impl Entry {
     /// The same, or mistyped by a letter.
     fn is_near(&self, other: &Self) -> bool {
         let long = self.word.len() >= 5 && other.word.len() >= 5;
-        self.is_like(other) || long && strsim::damerau_levenshtein(&self.word, &other.word) <= 1
+        // Among words that are no name at all, two consonants say little, too: "in the bag" is no bike.
+        let alike = || self.sound().len() > 2 || strsim::jaro_winkler(&self.word, &other.word) >= 0.75;
+        self.word == other.word
+            || self.stem == other.stem
+            || self.sounds_like(other) && alike()
+            || long && strsim::damerau_levenshtein(&self.word, &other.word) <= 1
     }
 }
 

@@ -1,28 +1,7 @@
 //! English number words: cardinals, ordinals, years and decimals, in the wording the voice was trained on.
 
-const ONES: [&str; 20] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
-const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+use crate::numerals;
+
 const SCALES: [&str; 12] = [
     "",
     "thousand",
@@ -52,8 +31,9 @@ pub(super) fn digit(digit: char) -> &'static str {
     digit.to_digit(10).map_or("", ones)
 }
 
+/// The word for a number up to nineteen, or for the tens.
 fn ones(n: u32) -> &'static str {
-    usize::try_from(n).ok().and_then(|index| ONES.get(index)).copied().unwrap_or("")
+    u8::try_from(n).ok().and_then(numerals::word).unwrap_or("")
 }
 
 fn below_1000(mut n: u32) -> String {
@@ -67,7 +47,7 @@ fn below_1000(mut n: u32) -> String {
         }
     }
     if n >= 20 {
-        let tens = usize::try_from(n / 10).ok().and_then(|index| TENS.get(index)).copied().unwrap_or("");
+        let tens = ones(n / 10 * 10);
         words.push(if n.is_multiple_of(10) { tens.to_owned() } else { format!("{tens}-{}", ones(n % 10)) });
     } else if n > 0 || !had_hundreds {
         words.push(ones(n).to_owned());

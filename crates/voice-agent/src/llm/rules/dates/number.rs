@@ -1,57 +1,17 @@
 //! Spoken numbers, as far as dates and lists need them.
 
-const UNITS: [&str; 20] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
-const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-const ORDINALS: [&str; 20] = [
-    "zeroth",
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-    "thirteenth",
-    "fourteenth",
-    "fifteenth",
-    "sixteenth",
-    "seventeenth",
-    "eighteenth",
-    "nineteenth",
-];
-
-fn position(list: &[&str], word: &str) -> Option<i64> {
-    list.iter().position(|entry| *entry == word).and_then(|at| i64::try_from(at).ok())
-}
+use crate::numerals;
 
 fn tens(word: &str) -> Option<i64> {
-    position(&TENS, word).map(|at| (at + 2) * 10)
+    numerals::tens(word).map(i64::from)
+}
+
+fn small(word: &str) -> Option<i64> {
+    numerals::small(word).map(i64::from)
+}
+
+fn small_ordinal(word: &str) -> Option<i64> {
+    numerals::ordinal(word).map(i64::from)
 }
 
 /// A cardinal number below 1000 at the start of the words ("three", "twenty five", "14"), and its length in words.
@@ -61,13 +21,13 @@ pub(crate) fn cardinal(words: &[&str]) -> Option<(usize, i64)> {
         return first.parse().ok().map(|value| (1, value));
     }
     if let Some((left, right)) = first.split_once('-') {
-        return Some((1, tens(left)? + position(&UNITS, right).filter(|unit| (1..10).contains(unit))?));
+        return Some((1, tens(left)? + small(right).filter(|unit| (1..10).contains(unit))?));
     }
-    if let Some(value) = position(&UNITS, first) {
+    if let Some(value) = small(first) {
         return Some((1, value));
     }
     let value = tens(first)?;
-    match words.get(1).and_then(|word| position(&UNITS, word)).filter(|unit| (1..10).contains(unit)) {
+    match words.get(1).and_then(|word| small(word)).filter(|unit| (1..10).contains(unit)) {
         Some(unit) => Some((2, value + unit)),
         None => Some((1, value)),
     }
@@ -81,9 +41,9 @@ pub(crate) fn ordinal(words: &[&str]) -> Option<(usize, i64)> {
         return digits.parse().ok().map(|value| (1, value));
     }
     if let Some((left, right)) = first.split_once('-') {
-        return Some((1, tens(left)? + position(&ORDINALS, right).filter(|unit| (1..10).contains(unit))?));
+        return Some((1, tens(left)? + small_ordinal(right).filter(|unit| (1..10).contains(unit))?));
     }
-    if let Some(value) = position(&ORDINALS, first) {
+    if let Some(value) = small_ordinal(first) {
         return Some((1, value));
     }
     match first {
@@ -91,6 +51,6 @@ pub(crate) fn ordinal(words: &[&str]) -> Option<(usize, i64)> {
         "thirtieth" => return Some((1, 30)),
         _ => {}
     }
-    let unit = words.get(1).and_then(|word| position(&ORDINALS, word)).filter(|unit| (1..10).contains(unit))?;
+    let unit = words.get(1).and_then(|word| small_ordinal(word)).filter(|unit| (1..10).contains(unit))?;
     Some((2, tens(first)? + unit))
 }

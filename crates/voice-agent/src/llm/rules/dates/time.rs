@@ -12,6 +12,7 @@ use super::number::cardinal;
 pub(super) enum DayPart {
     Morning,
     Noon,
+    AfterLunch,
     Afternoon,
     EndOfDay,
     Evening,
@@ -37,6 +38,7 @@ impl DayPart {
         let (hour, minute) = match self {
             Self::Morning => (9, 0),
             Self::Noon => (12, 0),
+            Self::AfterLunch => (14, 0),
             Self::Afternoon => (15, 0),
             Self::EndOfDay => (17, 0),
             Self::Evening => (18, 0),
@@ -92,6 +94,11 @@ impl Clock {
         self.pm.is_none() && matches!(self.hour, 7..=11)
     }
 
+    /// Whether it could be when one dines or goes out.
+    pub(super) const fn is_late_hour(self) -> bool {
+        self.pm.is_none() && matches!(self.hour, 7..=10)
+    }
+
     /// The time it means.
     pub(super) fn resolve(self, part: Option<DayPart>, day: Day) -> Time {
         let pm = self.pm.or(match part {
@@ -116,9 +123,14 @@ impl Clock {
     }
 }
 
-/// "in the morning" and the like, or a bare "morning" after a day or a time.
-pub(super) fn day_part(words: &[&str], after_day: bool) -> Option<(usize, DayPart)> {
+/// "in the morning" and the like, or a bare "morning" after a day or a time. `whole`: the words are a date and nothing else,
+/// so that "after lunch" is no part of a title.
+pub(super) fn day_part(words: &[&str], after_day: bool, whole: bool) -> Option<(usize, DayPart)> {
     match words {
+        ["after", "lunch", ..] if whole || after_day => Some((2, DayPart::AfterLunch)),
+        ["after", "work", ..] if whole => Some((2, DayPart::Evening)),
+        ["after", "dinner" | "supper" | "tea", ..] if whole => Some((2, DayPart::Tonight)),
+        ["at", "lunch", ..] if whole => Some((2, DayPart::Noon)),
         ["in" | "during", "the", word @ ("morning" | "afternoon" | "evening"), ..] => {
             DayPart::from_word(word).map(|part| (3, part))
         }
@@ -128,6 +140,15 @@ pub(super) fn day_part(words: &[&str], after_day: bool) -> Option<(usize, DayPar
         [word, ..] if after_day => DayPart::from_word(word).map(|part| (1, part)),
         _ => None,
     }
+}
+
+/// "Between 2 and 4": from its beginning on.
+fn between(words: &[&str]) -> Option<(usize, Clock)> {
+    let ["between", rest @ ..] = words else { return None };
+    let (first, begins) = clock(rest, true, false)?;
+    let ["and", rest @ ..] = rest.get(first..)? else { return None };
+    let (second, ends) = clock(rest, true, false)?;
+    Some((first + second + 2, Clock { pm: begins.pm.or(ends.pm.filter(|_| begins.hour <= ends.hour)), ..begins }))
 }
 
 fn half_of_day(words: &[&str]) -> Option<(usize, bool)> {
@@ -142,6 +163,9 @@ fn half_of_day(words: &[&str]) -> Option<(usize, bool)> {
 
 /// A time on the clock. `bare`: a plain number is one ("at five"); `day_said`: the phrase has a day already.
 pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize, Clock)> {
+    if let Some(span) = between(words).filter(|_| day_said) {
+        return Some(span);
+    }
     digital(words).or_else(|| past_and_to(words)).or_else(|| half_hour(words, bare)).or_else(|| {
         let (length, hour) = cardinal(words)?;
         let after = words.get(length..)?;

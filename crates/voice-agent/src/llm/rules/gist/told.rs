@@ -5,7 +5,7 @@ use super::super::dates::{self, Due};
 use super::super::dialogue;
 use super::super::lexicon;
 use super::super::parse::{Priority, Target};
-use super::mentioned;
+use super::{mentioned, tells_only};
 
 /// What is told of a task.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +44,15 @@ fn says(words: &[&str], phrases: &str) -> bool {
     phrases.split('|').any(|phrase| text.contains(&format!(" {phrase} ")))
 }
 
+/// The words but for the first of the phrases that is among them; None if none is.
+fn without<'w>(words: &[&'w str], phrases: &str) -> Option<Vec<&'w str>> {
+    phrases.split('|').find_map(|phrase| {
+        let parts: Vec<&str> = phrase.split(' ').collect();
+        let at = words.windows(parts.len()).position(|window| window == parts)?;
+        Some([&words[..at], &words[at + parts.len()..]].concat())
+    })
+}
+
 /// What the words tell.
 pub(super) fn told(scene: &Scene<'_>, words: &[&str]) -> Vec<Told> {
     if says(words, THOUGHT) {
@@ -61,7 +70,7 @@ fn became(scene: &Scene<'_>, words: &[&str]) -> Option<Told> {
     if says(words, OPEN) {
         return Some(Told::Open);
     }
-    if says(words, UNWANTED) || deletes(words) {
+    if says(words, UNWANTED) || deletes(words) || takes_off(words) {
         return Some(Told::Gone);
     }
     let denied =
@@ -69,8 +78,15 @@ fn became(scene: &Scene<'_>, words: &[&str]) -> Option<Told> {
     if words.iter().any(denied) {
         return None;
     }
+    // "Sue is done with him" is about neither.
+    let with_him = words.windows(3).any(|three| matches!(three, ["done" | "finished", "with", "him" | "her" | "you"]));
+    if with_him || of_others(scene, words) {
+        return None;
+    }
     let ahead = says(words, AHEAD);
-    (crosses_off(words) || !ahead && (says(words, DONE) || did(scene, words))).then_some(Told::Done)
+    (crosses_off(words)
+        || !ahead && (without(words, DONE).is_some_and(|rest| tells_only(scene, &rest)) || did(scene, words)))
+    .then_some(Told::Done)
 }
 
 /// "Cross … off", "mark … done".
@@ -94,6 +110,21 @@ fn deletes(words: &[&str]) -> bool {
     words.iter().position(verb).is_some_and(|at| at <= 5 && words[..at].iter().all(leads))
 }
 
+/// "So take that off".
+fn takes_off(words: &[&str]) -> bool {
+    words.windows(3).any(|three| matches!(three, ["take", "that" | "it" | "this" | "them" | "those", "off"]))
+}
+
+/// Whether what is told is told of somebody else's thing: "her report is done", "Tom's fence is finished".
+fn of_others(scene: &Scene<'_>, words: &[&str]) -> bool {
+    let titled = |word: &str| !scene.titles.touched(&[word]).is_empty();
+    words.windows(2).any(|pair| {
+        let owner = pair[0].strip_suffix("'s").filter(|owner| !owner.is_empty() && !titled(owner));
+        let theirs = matches!(pair[0], "her" | "his" | "their" | "your") && !titled(pair[0]);
+        (theirs || owner.is_some()) && titled(pair[1]) && lexicon::present_of(pair[1]).is_none()
+    })
+}
+
 /// Whether somebody did what a task on the list asks for: "I rang mum by the way", "the lab's been rung".
 fn did(scene: &Scene<'_>, words: &[&str]) -> bool {
     const CALLED: &[&str] = &["call", "phone", "ring", "speak", "talk", "contact"];
@@ -109,9 +140,19 @@ fn did(scene: &Scene<'_>, words: &[&str]) -> bool {
         let both = |kind: &[&str]| kind.contains(&told) && kind.contains(&verb);
         told == verb || told == "do" || told == "finish" || both(CALLED) || both(BOUGHT) || both(SENT)
     };
+    // "Bikes fixed", "Mike did the dishwasher".
+    let bare = |at: usize| at > 0 && at + 1 == words.len() && tells_only(scene, &words[..at]);
+    let somebody = |at: usize| at == 1 && matches!(words[1], "did" | "finished") && tells_only(scene, &words[2..]);
+    // "My sister is done with the report": what does not say what was done has to be of nothing else.
+    let vague = |told: &str| matches!(told, "do" | "finish");
+    let only = |at: usize| tells_only(scene, &[&words[..at], &words[at + 1..]].concat());
+    // "Sue called" is not "I called Sue".
+    let calls = |told: &str| CALLED.contains(&told) || SENT.contains(&told) || matches!(told, "visit" | "meet");
     (0..words.len()).any(|at| {
+        let Some(told) = lexicon::present_of(words[at]) else { return false };
         let who = at == 0 || WHO.split_ascii_whitespace().any(|who| who == words[at - 1]);
-        lexicon::present_of(words[at]).is_some_and(|told| who && alike(&told))
+        let said = who && (!vague(&told) || only(at)) || bare(at) && !calls(&told) || somebody(at);
+        said && alike(&told)
     })
 }
 

@@ -146,12 +146,37 @@ pub(super) fn apostrophes(words: &mut [Word], now: &ZonedDateTime) {
             words[at].norm = "it's".into();
         }
     }
+    // "Ill do it at six".
+    for at in 0..words.len().saturating_sub(1) {
+        let does =
+            matches!(words[at + 1].norm.as_str(), "do" | "be" | "get" | "call" | "finish" | "take" | "make" | "have");
+        if words[at].norm == "ill" && does && !words[at].quoted {
+            words[at].norm = "i'll".into();
+        }
+    }
     // "Two days before" is a number, and no "to" misheard.
     for at in 0..words.len().saturating_sub(1) {
         if words[at].norm == "two"
             && matches!(words[at + 1].norm.as_str(), "days" | "weeks" | "hours" | "months" | "minutes")
         {
             words[at].norm = "2".into();
+        }
+    }
+}
+
+/// "Remind me wed to …", "by sat": the short names that are words, too, where only a day can stand.
+pub(super) fn short_days(words: &mut [Word]) {
+    for at in 1..words.len() {
+        let day = match words[at].norm.as_str() {
+            "wed" => "wednesday",
+            "sat" => "saturday",
+            "sun" => "sunday",
+            _ => continue,
+        };
+        let reminds = at > 1 && words[at - 1].norm == "me" && words[at - 2].norm == "remind";
+        let linked = matches!(words[at - 1].norm.as_str(), "by" | "on" | "until" | "till" | "next");
+        if !words[at].quoted && (reminds || linked) {
+            words[at].norm = day.into();
         }
     }
 }

@@ -115,7 +115,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:add|put|at|write|jot|note|pop|stick|get) (?:it|that|this|them|those)(?: down| in| one| task| again| back| too| to my list| to the list| on my list| on the list| back on| anyway| anyhow| regardless| all the same)*",
+            r"(?:add|put|at|write|jot|note|pop|stick|get|chuck|bung) (?:it|that|this|them|those)(?: down| in| on there| on| one| task| again| back| too| to my list| to the list| on my list| on the list| back on| anyway| anyhow| regardless| all the same)*",
             |_| Some(Intent::AddThat),
         ),
         (r"(?:add|put)(?: in)? (?:another one|one more|another)(?: to| for)? (?P<t>.+)", |found| marked(found)),
@@ -166,6 +166,9 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |really |probably |maybe |remember to |not forget to |make sure (?:to|i) )*(?P<t>.+)",
             |found| needed(found),
         ),
+        (r"(?:gotta|got to|must) (?P<t>.+)", |found| {
+            lexicon::starts_verb(&norms(found.words("t"))).then(|| needed(found)).flatten()
+        }),
         (r"(?:i've|we've) (?:also |still )?got to (?:remember to |not forget to )?(?P<t>.+)", |found| needed(found)),
         (r"i(?:'m| am) (?:supposed|going|planning) to (?P<t>.+)", |found| {
             lexicon::starts_verb(&norms(found.words("t"))).then(|| needed(found)).flatten()
@@ -208,6 +211,13 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:(?:we're|we are|i'm|i am|i've|we've|we have|i have|we|i)(?: just| almost| nearly)* )?(?:out of|running out of|running low on|low on|run out of|ran out of|used up all the|used up the) (?P<t>.+)",
             |found| lacking(found),
+        ),
+        (
+            r"(?:(?:my|our|the) )?[a-z]+ (?:says|said|reckons|thinks)(?: that)? (?:we|i) (?:need|want|are out of|have run out of|ran out of) (?P<t>.+)",
+            |found| {
+                let needs = found.text("t").strip_prefix("to ").is_none();
+                needs.then(|| lacking(found)).flatten()
+            },
         ),
         (
             r"(?:(?:my|our|the) )?(?:[a-z]+ )?[a-z]+ (?:wants|needs|wanted|asks|asked|told|tells|reminded|expects|begged|would like) (?:me|us) to (?P<t>.+)|(?:i was|i've been|i have been|we were) (?:asked|told|reminded) to (?P<u>.+)",
@@ -279,6 +289,13 @@ pub(super) fn parse_soft(utterance: &Utterance, known: Known<'_>) -> Option<Inte
 /// "Buy milk tomorrow": only something to do, so we ask.
 pub(super) fn parse_bare(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let words = norms(&utterance.words);
+    // "Hang on, I'm in the lift", "go on, what's first" ask for patience, or for more.
+    if matches!(words.as_slice(), ["hang", "on", ..] | ["come", "on", ..])
+        || matches!(words.as_slice(), ["hold", "on", next, ..] if *next != "to")
+        || matches!(words.as_slice(), ["go", "on", "what" | "what's" | "then" | "and" | "tell" | "read" | "so", ..])
+    {
+        return None;
+    }
     let lead = leading_priority(&words).map_or(0, |(length, _)| length);
     // "Call the lawyer, it's urgent" ends in what is said of it.
     if words.len() > 16 || !(lexicon::starts_action(&words[lead..]) || lead > 0 && lexicon::starts_verb(&words[lead..]))
@@ -296,6 +313,7 @@ pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Int
     const TELLING: &str = "i i'm i've i'll i'd we we're we've you he she they it it's that that's this there there's is isn't are was \
         were be been has have had do don't does did didn't will won't would can can't could should must might if when what what's \
         which who how why where not no yes my me so because says said think guess";
+    let utterance = &super::small::without_courtesies(utterance);
     let words = norms(&utterance.words);
     let (start, due) =
         dates::find_trailing(&words, known.now).filter(|(start, due)| (1..=6).contains(start) && due.day_said)?;
@@ -371,6 +389,10 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
     let text = found.text("t");
     let words = norms(found.words("t"));
     let said = found.utterance_text().strip_suffix(text).unwrap_or_default().trim_end();
+    // "I should have watered the plants": it was not done, and nothing is asked for.
+    if matches!(words.as_slice(), ["have", verb, ..] if lexicon::present_of(verb).is_some()) {
+        return None;
+    }
     // "I have done …", "I got the milk", "I have a lot on": without a "to", having tells of what is, and asks for nothing.
     if said.ends_with(" have") || said.ends_with(" got") || said.ends_with(" had better") {
         return None;

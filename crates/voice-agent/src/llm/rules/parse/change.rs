@@ -39,7 +39,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::SetDue(Target::All(Vec::new()), None)),
         ),
         (
-            r"(?:remove|delete|clear|drop|take off|take|strip|get rid of|forget|cancel) (?:the |its |that )?(?:due date|date|deadline|due)(?: (?:away from|from|of|for|on|off) (?P<t>.+))?",
+            r"(?:remove|delete|clear|drop|take off|take|strip|get rid of|forget|cancel) (?:the |its |that |their )?(?:due dates?|dates?|deadlines?|due)(?: (?:away from|from|of|for|on|off) (?P<t>.+))?",
             |found| Some(no_due(found)),
         ),
         (
@@ -118,6 +118,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 }
                 let named = format!("{base} {}", title(found.words("t")));
                 lexicon::starts_verb(&[base.as_str()]).then_some(Intent::Reopen(Target::Title(named)))
+            },
+        ),
+        // "The rent isn't paid after all", "the cat hasn't been fed yet".
+        (
+            r"(?P<t>.+?) (?:isn't|is not|wasn't|aren't|are not|hasn't been|has not been|haven't been|not been)(?: actually)? (?P<v>[a-z]+)(?: yet| after all| actually| though)+",
+            |found| {
+                let base = lexicon::present_of(found.text("v"))?;
+                target(found.words("t")).filter(|target| matches!(target, Target::Title(_)))?;
+                Some(Intent::Reopen(Target::Title(format!("{base} {}", title(found.words("t")).to_lowercase()))))
             },
         ),
         (r"re-?open", |_| Some(incomplete(Missing::Title, Intent::Reopen(Target::It)))),

@@ -24,7 +24,10 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         let intent = parse_exact(&small::without_courtesies(&Utterance::new(turned)), known);
         return matches!(intent, Intent::Add(_) | Intent::Offer(_)).then_some(intent);
     }
-    let (length, due) = dates::find_leading(&words, known.now)?;
+    // "Oh and the second of January, collect the manure".
+    let lead = words.iter().take_while(|word| matches!(**word, "oh" | "and" | "also" | "then" | "plus")).count();
+    let (length, due) = dates::find_leading(&words[lead..], known.now)?;
+    let length = lead + length;
     let rest = utterance.starting_at(length);
     let fill = |mut tasks: Vec<NewTask>| {
         for task in &mut tasks {
@@ -39,7 +42,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         _ if dates::find_leading(&norms(&rest.words), known.now).is_some() => None,
         // "Tomorrow at eleven I have a meeting": as with the date behind it.
         _ => {
-            let turned = rest.words.iter().chain(&utterance.words[..length]).cloned().collect();
+            let turned = rest.words.iter().chain(&utterance.words[lead..length]).cloned().collect();
             let intent = parse_exact(&small::without_courtesies(&Utterance::new(turned)), known);
             matches!(intent, Intent::Add(_) | Intent::Offer(_) | Intent::SetDue(..)).then_some(intent)
         }

@@ -1,7 +1,7 @@
 //! Titles behind a colon: "new task: delete old backups" adds, whatever the title says.
 
 use super::super::dates;
-use super::super::normalise::{Utterance, norms};
+use super::super::normalise::{Utterance, Word, norms};
 use super::priority::find_priority;
 use super::{Intent, Known, Missing, Priority, new_tasks, parse, parse_one, small};
 
@@ -22,6 +22,7 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
     let head = Utterance::new(head[..dated.map_or(head.len(), |(start, _)| start)].to_vec());
     let (priority, several) = heading(&head, known)?;
     let rest = &words[at + 1..];
+    let several = several || rest.iter().any(Word::ends_line);
     // A list may be written in sentences; one title ends with its sentence.
     let end = rest.iter().position(|word| word.trail.contains(['.', '!', '?', ';'])).map_or(rest.len(), |end| end + 1);
     let end = if several { rest.len() } else { end };

@@ -117,8 +117,8 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
     if several {
         return conjunction || before.last().is_some_and(Word::pauses);
     }
-    // A date is no task: "buy milk, tomorrow".
-    if dates::parse(&rest_norms, known.now).is_some() {
+    // A date is no task: "buy milk, tomorrow", "on the second of January, collect the manure".
+    if dates::parse(&rest_norms, known.now).is_some() || dates::parse(&before_norms, known.now).is_some() {
         return false;
     }
     // "read and sign the contract", "go to the shop and buy milk" are one thing.

@@ -2,18 +2,21 @@
 
 mod about;
 mod add;
+mod ask;
 mod assent;
 mod change;
 mod dated;
 mod elision;
 mod header;
 mod join;
+mod line;
 mod list;
 mod many;
 mod moved;
 mod pick;
 mod priority;
 mod refer;
+mod remark;
 mod rule;
 mod shift;
 mod small;
@@ -26,9 +29,9 @@ mod tasks;
 use jiff::ZonedDateTime;
 use serde_json::{Map, Value};
 
-use super::dates::{self, Due};
+use super::dates::Due;
 use super::lexicon;
-use super::normalise::{Utterance, Word, norms};
+use super::normalise::{Utterance, Word};
 use super::titles::Titles;
 
 pub(crate) use add::dated_thing;
@@ -37,6 +40,7 @@ pub(crate) use list::filter;
 pub(crate) use pick::pick;
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
+use remark::{before_a_remark, changes_a_task, without_denial};
 pub(crate) use shift::{Shift, amount};
 pub(crate) use target::{Target, target};
 pub(crate) use tasks::new_tasks;
@@ -82,6 +86,8 @@ pub(crate) enum Pick {
     /// Counted from 0.
     Nth(usize),
     Last,
+    /// The one before the last.
+    BeforeLast,
     Both,
     All,
     /// Not the one that was spoken of.
@@ -103,6 +109,7 @@ pub(crate) enum Talk {
     Date,
     Praise,
     Sorry,
+    Apology,
     Love,
     Weather,
     Wait,
@@ -245,6 +252,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if let Some(headed) = header::parse_headed(utterance, known) {
         return headed;
     }
+    if let Some(lines) = line::parse_lines(utterance, known) {
+        return lines;
+    }
     let whole = elision::restored(utterance, known);
     let clauses = split::commands(&whole, known);
     if clauses.len() >= 2 {
@@ -292,6 +302,13 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     if let Some(command) = matches!(first, Intent::Offer(_)).then(remarked).flatten() {
         return command;
     }
+    // "Bin the scarf, I'll never finish it": what follows the command is no part of the name.
+    if changes_a_task(&first)
+        && !names_known(&first, known)
+        && let Some(command) = before_a_remark(&plain, known).filter(|command| names_known(command, known))
+    {
+        return command;
+    }
     if first != Intent::Unknown {
         return first;
     }
@@ -317,59 +334,13 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
         .unwrap_or(Intent::Unknown)
 }
 
-/// Without what the caller did not mean: "it's tomorrow, not Friday".
-fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utterance {
-    let words = &utterance.words;
-    let denied = (1..words.len().saturating_sub(1)).find(|at| {
-        let denied = norms(&words[at + 1..]);
-        let hour = || dates::parse(&[&["at"], denied.as_slice()].concat(), known.now);
-        let before = norms(&words[..*at]);
-        words[*at].norm == "not"
-            && (words[at - 1].pauses() && dates::parse(&denied, known.now).is_some()
-                || dates::parse(&denied, known.now).or_else(hour).is_some()
-                    && dates::find_trailing(&before, known.now).is_some())
-    });
-    denied.map_or_else(|| utterance.clone(), |at| Utterance::new(words[..at].to_vec()))
-}
-
-/// "Mark it as low, it's been extended": a command, and why.
-fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    let pause = utterance.words.iter().position(Word::pauses)?;
-    let remark = utterance.words.get(pause + 1)?;
-    let explains = matches!(
-        remark.norm.as_str(),
-        "it's"
-            | "it"
-            | "because"
-            | "since"
-            | "as"
-            | "so"
-            | "i"
-            | "i'm"
-            | "that's"
-            | "they"
-            | "they're"
-            | "he"
-            | "she"
-            | "we"
-            | "we're"
-            | "there's"
-            | "cause"
-            | "cuz"
-    );
-    let head = Utterance::new(utterance.words[..=pause].to_vec());
-    let command = parse_exact(&head, known);
-    let fits = command.is_command() && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
-    let clear = explains || names_known(&command, known) || matches!(command, Intent::Reopen(_));
-    (clear && fits).then_some(command)
-}
-
 fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
     if utterance.is_empty() {
         return Intent::Hesitation;
     }
     small::parse(utterance, known)
         .or_else(|| add::parse_marked(utterance, known))
+        .or_else(|| ask::parse(utterance, known))
         .or_else(|| list::parse(utterance, known))
         .or_else(|| many::parse(utterance, known))
         .or_else(|| heaviest(utterance, known))
@@ -452,6 +423,13 @@ fn names_known(intent: &Intent, known: Known<'_>) -> bool {
     }
 }
 
+/// Whether the word may stand in front of a command and says nothing.
+fn leads(word: &str) -> bool {
+    const LEADS: &str =
+        "please can could would you i i'd i'll let's and so oh ok okay now then just yes yeah well hey hi";
+    lexicon::is_small(word) || LEADS.split_ascii_whitespace().any(|lead| lead == word)
+}
+
 /// Tries again with the first word, or the first two, mended by sound.
 fn by_sound(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     // "Who finished the report": what is asked is not bent into a command.
@@ -459,6 +437,10 @@ fn by_sound(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         return None;
     }
     for at in 0..utterance.words.len().min(2) {
+        // "Something odd here": what is told is not cut down to a command.
+        if at > 0 && !leads(&utterance.words[0].norm) {
+            break;
+        }
         let Some(command) = lexicon::command_by_sound(&utterance.words[at].norm) else { continue };
         let mut words = utterance.words.clone();
         words[at].norm = command.to_owned();

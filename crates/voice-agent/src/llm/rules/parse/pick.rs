@@ -51,7 +51,8 @@ pub(crate) fn pick(text: &str) -> Option<Vec<Pick>> {
             return Some(vec![Pick::Both]);
         }
         ["all"] | ["all", "three"] | ["everything"] | ["every"] => return Some(vec![Pick::All]),
-        ["last"] | ["latter"] | ["last", "two"] if kept.len() == 1 => return Some(vec![Pick::Last]),
+        ["last"] | ["latter"] => return Some(vec![Pick::Last]),
+        ["last", "two"] => return Some(vec![Pick::BeforeLast, Pick::Last]),
         ["former"] => return Some(vec![Pick::Nth(0)]),
         ["other"] if had_article => return Some(vec![Pick::Other]),
         ["first", "two"] => return Some(vec![Pick::Nth(0), Pick::Nth(1)]),

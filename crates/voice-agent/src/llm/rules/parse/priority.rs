@@ -14,41 +14,10 @@ pub(super) fn plain_priority(words: &[Word], known: Known<'_>) -> Option<(usize,
 
 /// A priority, if the words name one and nothing else.
 pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
-    let kept: Vec<&str> = words
-        .iter()
-        .copied()
-        .filter(|word| {
-            !matches!(
-                *word,
-                "a" | "as"
-                    | "very"
-                    | "really"
-                    | "quite"
-                    | "priority"
-                    | "to"
-                    | "it's"
-                    | "that's"
-                    | "is"
-                    | "with"
-                    | "at"
-                    | "please"
-                    | "pretty"
-                    | "super"
-                    | "of"
-                    | "level"
-                    | "so"
-                    | "that"
-                    | "marked"
-                    | "now"
-                    | "the"
-                    | "more"
-                    | "importance"
-                    | "any"
-                    | "anymore"
-                    | "longer"
-            )
-        })
-        .collect();
+    const AROUND: &str = "a as very really quite priority to it's that's is with at please pretty super of level so that marked now \
+        the more importance any anymore longer";
+    let around = |word: &str| AROUND.split_ascii_whitespace().any(|known| known == word);
+    let kept: Vec<&str> = words.iter().copied().filter(|word| !around(word)).collect();
     match kept.as_slice() {
         ["high"]
         | ["highest"]
@@ -61,7 +30,8 @@ pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
         | ["asap"]
         | ["hi"]
         | ["urgently"]
-        | ["essential"] => Some(Priority::High),
+        | ["essential"]
+        | ["p0" | "p1"] => Some(Priority::High),
         ["low"]
         | ["lo"]
         | ["lowest"]
@@ -77,8 +47,11 @@ pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
         | ["minor"]
         | ["isn't", "important"]
         | ["isn't", "urgent"]
-        | ["not", "high"] => Some(Priority::Low),
-        ["normal"] | ["medium"] | ["regular"] | ["default"] | ["standard"] | ["middle"] => Some(Priority::Normal),
+        | ["not", "high"]
+        | ["p3" | "p4"] => Some(Priority::Low),
+        ["p2"] | ["normal"] | ["medium"] | ["regular"] | ["default"] | ["standard"] | ["middle"] => {
+            Some(Priority::Normal)
+        }
         [] if words == ["priority"] || words == ["a", "priority"] => Some(Priority::High),
         _ => None,
     }

@@ -43,7 +43,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| moved(found),
         ),
         (
-            r"(?:(?P<t>.+?)(?: is| starts| begins| will be| happens| comes|'s| has to be| should be)? )??(?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))(?: than (?:that|it|planned|now|before|it is))?",
+            r"(?:(?P<t>.+?)(?: is| starts| begins| will be| happens| comes|'s| has to be| should be)? )??(?P<n>(?:another |one more )?(?:(?:half|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))(?: than (?:that|it|planned|now|before|it is))?(?: (?:today|tomorrow|tonight|this (?:morning|afternoon|evening|week)|on (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)))?",
             |found| moved(found),
         ),
         (
@@ -104,6 +104,14 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 pub(super) fn instead(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let norm = norms(&utterance.words);
     let norm = norm.strip_suffix(&["please"]).unwrap_or(&norm).strip_suffix(&["instead"])?;
+    // "I'm getting the 10:12 instead".
+    if let ["i'm" | "i'll" | "we're" | "we'll", verb, rest @ ..] = norm
+        && matches!(*verb, "getting" | "taking" | "catching" | "get" | "take" | "catch" | "on")
+    {
+        let rest = rest.strip_prefix(&["the"]).unwrap_or(rest);
+        let due = dates::parse(rest, known.now).or_else(|| dates::parse(&[&["at"], rest].concat(), known.now))?;
+        return Some(Intent::SetDue(Target::It, Some(due)));
+    }
     let norm = match norm {
         ["how" | "what", "about", rest @ ..]
         | ["let's", "say" | "do", rest @ ..]

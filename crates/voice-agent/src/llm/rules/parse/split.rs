@@ -351,8 +351,15 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
     let mut intents = Vec::with_capacity(parts.len());
     for part in parts {
         match parse_one(&Utterance::new(part.to_vec()), known) {
-            // Between commands, what could be done is to be added.
-            Intent::Offer(tasks) => intents.push(Intent::Add(tasks)),
+            // Between commands, what could be done is to be added, unless it is about what is on the list.
+            Intent::Offer(tasks) => {
+                let is_new = |task: &NewTask| {
+                    let lower = task.title.to_lowercase();
+                    known.titles.touched(&lower.split(' ').collect::<Vec<_>>()).is_empty()
+                };
+                let all_new = tasks.iter().all(is_new);
+                intents.push(if all_new { Intent::Add(tasks) } else { Intent::Missed(title(part)) });
+            }
             Intent::Incomplete(..) | Intent::Goodbye | Intent::Unknown | Intent::Date(_) => {
                 intents.push(Intent::Missed(title(part)));
             }

@@ -79,6 +79,35 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 by("t", "d").or_else(|| by("u", "e"))
             },
         ),
+        // "Can it wait till Saturday?"
+        (
+            r"(?:can|could|might|may) (?P<t>.+?) (?:wait|be left|be moved|move|be pushed|be put off)(?: till| until| to| on| for)? (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                let target = target(found.words("t"))?;
+                let known = found.known.titles.named(&norms(found.words("t"))).is_some();
+                (known || !matches!(target, Target::Title(_))).then_some(Intent::SetDue(target, Some(due)))
+            },
+        ),
+        // "The school can go down to normal".
+        (
+            r"(?P<t>.+?) (?:can|could|should|may|must) (?:go|be|drop|come|move)(?: down| up| back)*(?: to| at)? (?P<d>(?:a )?(?:high|low|normal|medium|top)(?: priority)?)(?: again| now)?",
+            |found| {
+                let named = found.known.titles.named(&norms(found.words("t"))).is_some();
+                let target = target(found.words("t"))?;
+                let clear = named || !matches!(target, Target::Title(_));
+                let priority = find_priority(&norms(found.words("d"))).filter(|_| clear)?;
+                Some(Intent::SetPriority(target, priority))
+            },
+        ),
+        // "Leak high".
+        (r"(?P<t>.+) (?P<d>high|low|urgent|normal)(?: priority)?", |found| {
+            let named = found.known.titles.named(&norms(found.words("t"))).is_some();
+            let whole = found.known.titles.named(&norms(found.all_words())).is_some();
+            let few = found.words("t").len() <= 4 && !lexicon::starts_verb(&norms(found.words("t")));
+            let priority = find_priority(&[found.text("d")]).filter(|_| named && !whole && few)?;
+            target(found.words("t")).map(|target| Intent::SetPriority(target, priority))
+        }),
         (
             r"(?:{I}(?: just| already| now| also| finally)* |just |already )?(?:spoke|spoken|talked|got off the phone|been on the phone|was on the phone|had a call|phoned|rang) (?:to |with )?(?P<t>.+?)(?: already| just now)?",
             |found| {
@@ -256,7 +285,18 @@ pub(super) fn opens_question(utterance: &Utterance) -> bool {
             | "will"
     ) && utterance.words.len() > 1
         // "Did the laundry" tells; "did you …" asks.
-        && (first != "did" || is_person(&utterance.words[1].norm))
+        && (first != "did" || is_person(&utterance.words[1].norm) || asks_of_somebody(utterance))
+}
+
+/// "Did Sue call": somebody, and a verb in its plain form. "Did laundry" has none.
+fn asks_of_somebody(utterance: &Utterance) -> bool {
+    let words = norms(&utterance.words);
+    let article = matches!(words[1], "the" | "my" | "a" | "all" | "both" | "it" | "that" | "this" | "some" | "our");
+    // "Did the plants get water": a thing, and what only asks.
+    let asks =
+        |verb: &&str| matches!(*verb, "get" | "go" | "come" | "call" | "ring" | "arrive" | "work" | "need" | "have");
+    !article && words.get(2).is_some_and(|verb| lexicon::starts_verb(&[*verb, "it"]))
+        || article && words.get(3).is_some_and(asks)
 }
 
 fn is_person(word: &str) -> bool {

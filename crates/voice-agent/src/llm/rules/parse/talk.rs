@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::super::normalise::Utterance;
+use super::super::normalise::{Utterance, Word};
 use super::super::titles::Titles;
 use super::rule::{Rule, first_match, rules};
 use super::{Intent, Known, Talk};
@@ -18,7 +18,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Hello)),
         ),
         (
-            r"(?:thanks|thank you|thank you very much|thanks a lot|thank you so much|many thanks|cheers|much appreciated|i appreciate it|thanks for (?:that|your help|the help)|thank you for .+)(?: (?:thanks|thank you|so much|very much|again))*",
+            r"(?:thanks|thank you|thank you very much|thanks a lot|thank you so much|thank you kindly|thanks ever so much|many thanks|cheers|much appreciated|i appreciate it|thanks for (?:that|your help|the help)|thank you for .+)(?: (?:thanks|thank you|so much|very much|again))*",
             |_| Some(Intent::Talk(Talk::Thanks)),
         ),
         (
@@ -52,7 +52,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Date)),
         ),
         (
-            r"(?:(?:that's |that is |it's |you're |you are |that was |this is |sounds |looks )?(?:so |very |really |pretty |just )?(?:great|good|perfect|awesome|cool|nice|excellent|wonderful|amazing|fantastic|brilliant|lovely|super|the best|helpful|smart|very nice|neat|fine|impressive|good to know|good job|great job|well done|good work|nice work|right on|wow|interesting))(?: (?:job|work|thanks|thank you|one|to know|stuff|you|now))*|(?:i see|got it|understood|all good|gotcha|makes sense|fair enough|i know|okay then|ok then|alright then)",
+            r"(?:(?:that's |that is |it's |you're |you are |that was |this is |sounds |looks )?(?:so |very |really |pretty |just )?(?:great|good|perfect|awesome|cool|nice|excellent|wonderful|amazing|fantastic|brilliant|lovely|super|the best|helpful|smart|very nice|neat|fine|impressive|good to know|lol|haha|hehe|good job|great job|well done|good work|nice work|right on|wow|interesting))(?: (?:job|work|thanks|thank you|one|to know|stuff|you|now))*|(?:i see|got it|understood|all good|gotcha|makes sense|fair enough|i know|okay then|ok then|alright then)",
             |_| Some(Intent::Talk(Talk::Praise)),
         ),
         (
@@ -65,6 +65,14 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r".*\b(?:weather|rain|raining|snow|sunny|temperature|forecast)\b.*", |_| Some(Intent::Talk(Talk::Weather))),
         (
             r"(?:sorry |okay |ok |oh )*(?:wait|hold on|hang on|hang on a (?:sec|second|minute|moment)|hang on one (?:sec|second|minute|moment)|bear with me|where was i|where were we|i'm back|one moment|just a moment|one second|just a second|a moment|give me a (?:second|moment|minute|sec)|wait a (?:second|moment|minute|sec)|one sec|hold on a (?:second|minute|sec)|let me think|let me see|i'm thinking)(?: please| for a (?:second|moment|minute)| about it| a (?:second|moment|minute)| let me think)*",
+            |_| Some(Intent::Talk(Talk::Wait)),
+        ),
+        (
+            r"(?:oh |so |i'm |i am )*(?:sorry|apologies|my apologies)(?: love| dear| mate)?(?: (?:about|for) (?:that|this|it|all that|(?:the|that|this|all the|my) [a-z]+|keeping you|shouting|interrupting|the (?:noise|wait|delay|mess|confusion)))(?: (?:there|earlier|just now|love))?|(?:oh |so )*(?:sorry|apologies) (?:love|dear|mate|darling)",
+            |_| Some(Intent::Talk(Talk::Apology)),
+        ),
+        (
+            r"(?:hang on|hold on|bear with me) (?:i'm (?:in|at|on|not|driving|busy|just)|someone's|somebody's|there's|the (?:phone|door|bell|doorbell|kids|baby|dog)|my (?:phone|boss|dog|mum|mom)) ?.*",
             |_| Some(Intent::Talk(Talk::Wait)),
         ),
         (
@@ -84,5 +92,9 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 
 /// Small talk, and questions that are not about tasks.
 pub(super) fn parse_talk(utterance: &Utterance) -> Option<Intent> {
-    first_match(&TALK, utterance, Known { now: &NOW, titles: Titles::NONE })
+    let talk = first_match(&TALK, utterance, Known { now: &NOW, titles: Titles::NONE })?;
+    // "You're funny. Add laugh more": what follows a sentence may be a command.
+    let goes_on = utterance.words.split_last().is_some_and(|(_, rest)| rest.iter().any(Word::ends_sentence));
+    let swallows = goes_on && matches!(talk, Intent::Talk(Talk::Love | Talk::HowAreYou | Talk::Sorry | Talk::Feeling));
+    (!swallows).then_some(talk)
 }

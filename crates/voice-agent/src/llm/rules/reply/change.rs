@@ -156,16 +156,24 @@ pub(super) fn several(scene: &Scene<'_>, calls: &[&Called<'_>]) -> String {
         ("exists", _) => format!("You already have {names} on your list."),
         ("completed", _) => format!("Great, {names} are done."),
         ("reopened", _) => format!("Okay, {names} are open again."),
-        ("updated", "set_priority") => format!("Okay, {names} now have {} priority.", tasks[0].priority),
-        ("updated", _) if !same_due => calls.iter().map(|called| one(scene, called)).collect::<Vec<String>>().join(" "),
+        ("updated", "set_priority") if tasks.iter().all(|task| task.priority == tasks[0].priority) => {
+            format!("Okay, {names} now have {} priority.", tasks[0].priority)
+        }
+        ("updated", "set_priority") => each_one(scene, calls),
+        ("updated", _) if !same_due => each_one(scene, calls),
         ("updated", _) => match due_words(tasks[0].due, scene) {
             Some(due) => format!("Okay, {names} are now due {due}."),
             None => format!("Okay, {names} have no due date any more."),
         },
         ("deleted", _) => format!("Okay, I've deleted {names}."),
         ("already", _) => format!("{names} are like that already."),
-        _ => calls.iter().map(|called| one(scene, called)).collect::<Vec<String>>().join(" "),
+        _ => each_one(scene, calls),
     }
+}
+
+/// A sentence for each.
+fn each_one(scene: &Scene<'_>, calls: &[&Called<'_>]) -> String {
+    calls.iter().map(|called| one(scene, called)).collect::<Vec<String>>().join(" ")
 }
 
 /// The words by which the task was looked for.
@@ -243,7 +251,7 @@ fn undo_question(scene: &Scene<'_>, called: &Called<'_>) -> String {
     if super::super::dialogue::undoable(scene.history()) > 0 {
         return format!("Last, {did}. Shall I take that back?");
     }
-    format!("We have changed nothing just now. Before that, {did}. Shall I take that back?")
+    format!("Nothing has changed since we began to talk. Before that, {did}. Shall I take that back?")
 }
 
 /// Before several are deleted at once.
@@ -255,36 +263,74 @@ pub(super) fn confirm_several(calls: &[&Called<'_>]) -> String {
     format!("Shall I really delete {}?", join(&titles, "and"))
 }
 
-pub(super) fn undone(scene: &Scene<'_>, called: &Called<'_>) -> String {
-    let action = called.field("action").and_then(Value::as_str).unwrap_or_default();
-    if let Some(count) = number(called.field("count")).filter(|count| *count > 1) {
+/// What was taken back, all of it: what was done to several tasks in the same way is one sentence.
+pub(super) fn undone(scene: &Scene<'_>, calls: &[&Called<'_>]) -> String {
+    let groups = calls.chunk_by(|a, b| undone_in_the_same_way(a, b));
+    groups.map(|group| undone_alike(scene, action_of(group[0]), group)).collect::<Vec<String>>().join(" ")
+}
+
+/// What was done that is taken back: the name of a tool.
+fn action_of<'a>(called: &Called<'a>) -> &'a str {
+    called.field("action").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn undone_in_the_same_way(a: &Called<'_>, b: &Called<'_>) -> bool {
+    let single = |called: &Called<'_>| number(called.field("count")).unwrap_or(1) < 2;
+    let (Some(one), Some(other)) = (a.task(), b.task()) else { return false };
+    // A task is there again or not; a date or a priority is back at what it was.
+    let alike = match action_of(a) {
+        "set_due" => one.due == other.due,
+        "set_priority" => one.priority == other.priority,
+        "rename_task" => false,
+        _ => true,
+    };
+    alike && action_of(a) == action_of(b) && single(a) && single(b)
+}
+
+fn undone_alike(scene: &Scene<'_>, action: &str, calls: &[&Called<'_>]) -> String {
+    if let Some(count) = number(calls[0].field("count")).filter(|count| *count > 1) {
         return format!("Okay, I've taken that back for {count} tasks.");
     }
-    let Some(task) = called.task() else { return "Okay, I've taken that back.".into() };
-    let title = spoken(task.title);
+    let Some(task) = calls[0].task() else { return "Okay, I've taken that back.".into() };
+    // The last is taken back first; they are named in the order in which they came.
+    let tasks = calls.iter().rev().filter_map(|called| called.task());
+    let titles: Vec<String> = tasks.map(|task| spoken(task.title)).collect();
+    let (title, is, has) = (some_of(&titles), are(titles.len()), if titles.len() == 1 { "has" } else { "have" });
     if action.contains("add") {
         return format!("Okay, I've taken {title} off your list again.");
     }
     if action.contains("complete") {
-        return format!("Okay, {title} is open again.");
+        return format!("Okay, {title} {is} open again.");
     }
     if action.contains("reopen") {
-        return format!("Okay, {title} is done again.");
+        return format!("Okay, {title} {is} done again.");
     }
     if action.contains("delete") {
-        return format!("Okay, {title} is back on your list.");
+        return format!("Okay, {title} {is} back on your list.");
     }
     if action.contains("rename") {
         return format!("Okay, it is called {title} again.");
     }
     if action.contains("priority") {
-        return format!("Okay, {title} has {} priority again.", task.priority);
+        return format!("Okay, {title} {has} {} priority again.", task.priority);
     }
     if action.contains("due") {
         return match due_words(task.due, scene) {
-            Some(due) => format!("Okay, {title} is due {due} again."),
-            None => format!("Okay, {title} has no due date again."),
+            Some(due) => format!("Okay, {title} {is} due {due} again."),
+            None => format!("Okay, {title} {has} no due date again."),
         };
     }
     format!("Okay, I've taken back the last change of {title}.")
+}
+
+/// Most titles that one sentence names; the others are counted.
+const MOST_NAMED: usize = 5;
+
+/// The titles, as many as one listens to: "A, B and C", "A, B, C, D and 3 more".
+fn some_of(titles: &[String]) -> String {
+    if titles.len() <= MOST_NAMED {
+        return join(titles, "and");
+    }
+    let named = MOST_NAMED - 1;
+    join(&[&titles[..named], &[format!("{} more", titles.len() - named)]].concat(), "and")
 }

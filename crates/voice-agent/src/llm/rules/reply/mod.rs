@@ -231,7 +231,7 @@ fn group(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
             format!("{said} Shall I add {} anyway?", if calls.len() > 1 { "them" } else { "it" })
         }
         ("gone", _) => "That task isn't on your list any more.".into(),
-        ("undone", _) => calls.iter().map(|called| change::undone(scene, called)).collect::<Vec<String>>().join(" "),
+        ("undone", _) => change::undone(scene, calls),
         ("nothing_to_undo", _) => "There is nothing to undo.".into(),
         (_, _) if calls.len() > 1 => change::several(scene, calls),
         (_, _) => change::one(scene, called),

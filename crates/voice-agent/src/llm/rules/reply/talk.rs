@@ -31,6 +31,7 @@ pub(crate) fn talk(talk: Talk, scene: &Scene<'_>) -> String {
         Talk::Sorry => {
             "I'm sorry about that. If I got something wrong, say undo that, or tell me again in other words.".into()
         }
+        Talk::Apology => "No problem at all. What can I do for you?".into(),
         Talk::Love => "That's kind of you. Is there anything else for your list?".into(),
         Talk::Weather => "I can't look outside, I only keep your tasks. Shall I add something to your list?".into(),
         Talk::Wait => "Take your time, I'm here.".into(),

@@ -147,6 +147,19 @@ const STOP: &[&str] = &[
     "enough now",
 ];
 
+/// Words in front of a wish to stop.
+const WISHES: [&str; 9] = [
+    "i want to ",
+    "i'd like to ",
+    "i would like to ",
+    "can we ",
+    "could we ",
+    "let's ",
+    "we can ",
+    "i think we should ",
+    "i need to ",
+];
+
 /// The task is done.
 const DONE: &[&str] = &[
     "done",
@@ -241,8 +254,9 @@ pub(super) fn decide(scene: &Scene<'_>, task: TaskView<'_>, user: &str) -> Decis
         .filter(|part| !matches!(part.as_str(), "okay" | "ok" | "please"))
         .map(|part| part.trim_start_matches("okay ").trim_start_matches("ok ").to_owned())
         .collect();
+    let wished = WISHES.iter().find_map(|wish| led.strip_prefix(wish)).unwrap_or(led);
     if STOP.contains(&text)
-        || STOP.contains(&led)
+        || STOP.contains(&wished)
         || !parts.is_empty() && parts.iter().all(|part| STOP.contains(&part.as_str()))
     {
         return Decision::Stop;

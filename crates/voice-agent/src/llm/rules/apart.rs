@@ -1,0 +1,167 @@
+//! Days that are counted from another: "the day before", "a week after", "at the same time".
+
+use jiff::Span;
+use jiff::civil::Time;
+
+use super::act::Scene;
+use super::dates::{self, Due};
+use super::dialogue::{self, Called};
+use super::normalise::{Utterance, norms};
+use super::parse::{self, NewTask};
+
+/// How far from another day, and at what time of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Apart {
+    days: i64,
+    at: Hour,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Hour {
+    /// That of the other.
+    Same,
+    None,
+    At(Time),
+}
+
+const MORNING: Hour = Hour::At(Time::constant(9, 0, 0, 0));
+const EVENING: Hour = Hour::At(Time::constant(18, 0, 0, 0));
+const NIGHT: Hour = Hour::At(Time::constant(20, 0, 0, 0));
+
+const PHRASES: [(&str, i64, Hour); 17] = [
+    ("at the same time", 0, Hour::Same),
+    ("same time", 0, Hour::Same),
+    ("on the same day", 0, Hour::None),
+    ("for the same day", 0, Hour::None),
+    ("same day", 0, Hour::None),
+    ("on that day", 0, Hour::None),
+    ("on the day before", -1, Hour::None),
+    ("the day before", -1, Hour::None),
+    ("a day before", -1, Hour::None),
+    ("the day after", 1, Hour::None),
+    ("a day after", 1, Hour::None),
+    ("a day later", 1, Hour::None),
+    ("the evening before", -1, EVENING),
+    ("the night before", -1, NIGHT),
+    ("the morning before", -1, MORNING),
+    ("the morning after", 1, MORNING),
+    ("the evening after", 1, EVENING),
+];
+
+/// "… at the same time", "the day before to …": a date counted from that of the task that was spoken of last, or from a day in
+/// the same breath.
+pub(crate) fn counted_from(scene: &Scene<'_>, utterance: &Utterance, task: NewTask) -> NewTask {
+    let Some((title, apart)) = taken_out(&task.title).filter(|_| task.due.is_none()) else { return task };
+    let focus = dialogue::focus(scene.history());
+    let due = focus.last().and_then(|task| task.due).and_then(|due| dates::due_date(due, &scene.request.now));
+    // Nothing was spoken of: a day in the same breath ("my flight is on the 19th, remind me to pack the day before").
+    let Some(due) = due.or_else(|| day_in(scene, utterance)) else { return task };
+    let Ok(date) = due.date.checked_add(Span::new().days(apart.days)) else { return task };
+    let due = match apart.at {
+        Hour::Same => Due { date, ..due },
+        Hour::None => Due { date, time: None, ..due },
+        Hour::At(time) => Due { date, time: Some(time), ..due },
+    };
+    NewTask { title, due: Some(due), ..task }
+}
+
+/// The title without such a phrase at its end, or in front of a "to".
+fn taken_out(title: &str) -> Option<(String, Apart)> {
+    let lower = title.to_lowercase();
+    if lower.len() != title.len() {
+        return None;
+    }
+    if let Some((at, apart)) = ending(&lower).filter(|(at, _)| title.is_char_boundary(*at)) {
+        return Some((title[..at].trim_end_matches([' ', ',']).to_owned(), apart));
+    }
+    let at = lower.find(" to ")?;
+    let (start, apart) = ending(&format!(" {}", &lower[..at]))?;
+    let rest = title.get(at + 4..).filter(|_| start == 0)?;
+    Some((super::normalise::capitalised(rest), apart))
+}
+
+/// The phrase at the end, behind something else: where that ends, in bytes, and what the phrase means.
+fn ending(lower: &str) -> Option<(usize, Apart)> {
+    let named = PHRASES.iter().find_map(|(phrase, days, at)| {
+        let before = lower.strip_suffix(phrase)?.strip_suffix(' ')?;
+        Some((before.len(), Apart { days: *days, at: *at }))
+    });
+    named.or_else(|| amount_apart(lower))
+}
+
+/// "… a week before", "… two days after".
+fn amount_apart(lower: &str) -> Option<(usize, Apart)> {
+    let words: Vec<&str> = lower.split(' ').collect();
+    let (last, rest) = words.split_last()?;
+    let sign = match *last {
+        "before" | "beforehand" | "earlier" => -1,
+        "after" | "afterwards" | "later" => 1,
+        _ => return None,
+    };
+    (2..=3.min(rest.len().saturating_sub(1))).rev().find_map(|count| {
+        let said = rest[rest.len() - count..].join(" ");
+        match parse::amount(&said)? {
+            parse::Shift::Days(days) => {
+                let at = if said.contains("day") { Hour::None } else { Hour::Same };
+                let before = lower.len() - said.len() - last.len() - 2;
+                Some((before, Apart { days: sign * days, at }))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// The first day that the words name.
+fn day_in(scene: &Scene<'_>, utterance: &Utterance) -> Option<Due> {
+    let words = norms(&utterance.words);
+    (0..words.len())
+        .find_map(|at| dates::find_leading(&words[at..], &scene.request.now))
+        .map(|(_, due)| due)
+        .filter(|due| due.day_said)
+}
+
+/// The day that words at the end count from the one that was given before ("the day after", "the same day"): where they
+/// start, and which day that is.
+pub(crate) fn day_from(scene: &Scene<'_>, done: &Called<'_>, words: &[&str]) -> Option<(usize, Due)> {
+    const ENDS: [(&[&str], i64); 9] = [
+        (&["the", "day", "after"], 1),
+        (&["the", "next", "day"], 1),
+        (&["the", "following", "day"], 1),
+        (&["a", "day", "later"], 1),
+        (&["the", "week", "after"], 7),
+        (&["a", "week", "later"], 7),
+        (&["the", "day", "before"], -1),
+        (&["a", "day", "earlier"], -1),
+        (&["the", "same", "day"], 0),
+    ];
+    let (end, days) = ENDS.iter().find(|(end, _)| words.len() > end.len() && words.ends_with(end))?;
+    let before = done.task()?.due.and_then(|due| dates::due_date(due, &scene.request.now))?;
+    let date = before.date.checked_add(Span::new().days(*days)).ok()?;
+    Some((words.len() - end.len(), Due { date, time: None, day_said: true, either_half: false }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phrase_is_no_part_of_the_title() {
+        for (title, rest, days, at) in [
+            ("Pack the day before", "Pack", -1, Hour::None),
+            ("The day before to print my id", "Print my id", -1, Hour::None),
+            ("Two days before to pack", "Pack", -2, Hour::None),
+            ("Book a taxi a week before", "Book a taxi", -7, Hour::Same),
+            ("The night before to set two alarms", "Set two alarms", -1, NIGHT),
+            ("Meet Ann at the same time", "Meet Ann", 0, Hour::Same),
+        ] {
+            assert_eq!(taken_out(title), Some((rest.to_owned(), Apart { days, at })), "{title}");
+        }
+    }
+
+    #[test]
+    fn other_titles_stay_as_they_are() {
+        for title in ["Talk to Ann", "The day before", "Watch the morning after show", "Go to bed earlier", "Pack"] {
+            assert_eq!(taken_out(title), None, "{title}");
+        }
+    }
+}

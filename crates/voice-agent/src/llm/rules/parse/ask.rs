@@ -1,0 +1,129 @@
+//! Questions in few words: what comes next, one of those that were read, and what one was supposed to do.
+
+use std::sync::LazyLock;
+
+use super::super::dates;
+use super::super::normalise::Utterance;
+use super::rule::{Rule, first_match, rules};
+use super::{Filter, Intent, Known, Priority, filter};
+
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    rules(&[
+        // "What was I supposed to bring?", "who do I have to call again?"
+        (
+            r"(?:(?:remind me|tell me|remember) )?(?:what|who|whom|where) (?:was|were|am|are|do|did|is it) (?:i|we)(?: still| also| even)? (?:supposed|meant|going|have|had|need|needed|want|wanted|got)(?: to)? (?P<v>[a-z]+)(?: again| still)?",
+            |found| {
+                let verb = found.text("v");
+                let all = Filter { status: Some("open"), ..Filter::default() };
+                let known = verb != "do" && found.known.titles.named(&[verb]).is_some();
+                known.then(|| Intent::List(Filter { query: Some(verb.to_owned()), ..all }))
+            },
+        ),
+        // "Next due?", "what comes first?"
+        (
+            r"(?:(?:so|and|ok|okay|right) )*(?:what's |what is |whats |which (?:one |task )?is |which's |when's )?(?:the |my )?next(?: one| task| thing)?(?: that's| to be)? due(?: date)?|(?:what|which)(?: one| task)?(?:'s| is)? due (?:first|next|soonest)",
+            |_| {
+                let due = Some(dates::ANY_DAY.to_owned());
+                Some(Intent::List(Filter { status: Some("open"), due, ..Filter::default() }))
+            },
+        ),
+        (
+            r"(?:(?:so|and|ok|okay|right) )*(?:what's|what is|what comes|what do i do)(?: up| on)? first(?: up| then| now)?",
+            |_| Some(Intent::List(Filter { status: Some("open"), ..Filter::default() })),
+        ),
+        // "What's the first thing tomorrow?"
+        (
+            r"(?:(?:so|and|ok|okay|right) )*(?:what's|what is|what have i got|what do i have)(?: up| on)? (?:the )?first(?: thing)? (?P<d>(?:on |this |next )?[a-z]+(?: morning| afternoon| evening)?)",
+            |found| {
+                let words: Vec<&str> = found.text("d").split(' ').collect();
+                dates::parse(&words, found.known.now).filter(|due| due.day_said)?;
+                Some(Intent::List(Filter { status: Some("open"), ..filter(found.text("d"), found.known) }))
+            },
+        ),
+        // "Show high", "any overdue".
+        (
+            r"(?:show|list|see|view|display|any|just|only)(?: me)?(?: all| the| my| only| just)* (?P<f>high|low|urgent|important|overdue|done|completed|finished|open|undated|today|tomorrow|this week|next week)(?: ones| tasks| stuff| priority| things| items)*",
+            |found| {
+                let priority = match found.text("f") {
+                    "high" => Some(Priority::High),
+                    "low" => Some(Priority::Low),
+                    _ => None,
+                };
+                let found = filter(found.utterance_text(), found.known);
+                Some(Intent::List(Filter { priority: priority.or(found.priority), ..found }))
+            },
+        ),
+        // "Sorry, what was the second?"
+        (
+            r"(?:(?:sorry|and|so|ok|okay|wait|hang on) )*(?:what|which)(?:'s| is| was) (?P<t>(?:the )?(?:first|second|third|fourth|fifth|last)(?: one)?)(?: again| one again)?",
+            |found| Some(Intent::When(found.text("t").to_owned())),
+        ),
+        // "When did I say that was for?"
+        (
+            r"(?:when|what day|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)+",
+            |_| Some(Intent::When("it".into())),
+        ),
+        // "What have you put for that?"
+        (
+            r"what (?:have you|did you|you) (?:put|got|get|write|written|note|noted|set)(?: down)? (?:for|about) (?:that|it|this)(?: one)?",
+            |_| Some(Intent::When("it".into())),
+        ),
+        // "How long have I got?"
+        (
+            r"(?:how (?:long|much time) (?:have i got|do i have|have i|is there|is left|do i get)(?: left)?|when (?:do i|must i|should i) (?:do|finish|hand) (?:it|that)(?: in)?(?: by)?)(?: for (?:it|that|this))?(?: left)?",
+            |_| Some(Intent::When("it".into())),
+        ),
+        // "Anything with Nadia?"
+        (
+            r"(?:anything|something|any(?: tasks?| things?)?|what's|what have i got|what do i have) (?:with|about|for|involving|regarding|to do with) (?P<t>[a-z' ]+)",
+            |found| {
+                let words: Vec<&str> = found.text("t").split(' ').collect();
+                let dated = dates::parse(&words, found.known.now).is_some();
+                let named = !dated && found.known.titles.named(&words).is_some();
+                named.then(|| {
+                    let query = Some(found.text("t").to_owned());
+                    Intent::List(Filter { status: Some("open"), query, ..Filter::default() })
+                })
+            },
+        ),
+    ])
+});
+
+pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    first_match(&RULES, utterance, known)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ZonedDateTime;
+
+    use super::*;
+    use crate::llm::rules::normalise::tokenise;
+    use crate::llm::rules::titles::Titles;
+
+    fn asked(said: &str) -> Option<Intent> {
+        let now: ZonedDateTime = "2026-11-23T10:00[America/New_York]".parse().unwrap();
+        let titles = Titles::new(&["Bring trainers".to_owned(), "Lunch with Nadia".to_owned()]);
+        parse(&Utterance::new(tokenise(said)), Known { now: &now, titles: &titles })
+    }
+
+    #[test]
+    fn few_words_ask() {
+        let open = Filter { status: Some("open"), ..Filter::default() };
+        let about = |query: &str| Some(Intent::List(Filter { query: Some(query.into()), ..open.clone() }));
+        assert_eq!(asked("what was i supposed to bring again"), about("bring"));
+        assert_eq!(asked("anything with nadia"), about("nadia"));
+        assert_eq!(asked("what's first"), Some(Intent::List(open.clone())));
+        let high = Filter { priority: Some(Priority::High), ..open };
+        assert_eq!(asked("show high"), Some(Intent::List(high)));
+        assert_eq!(asked("sorry what was the second"), Some(Intent::When("the second".into())));
+        assert_eq!(asked("when did i say that was for"), Some(Intent::When("it".into())));
+    }
+
+    #[test]
+    fn what_asks_for_no_task_is_left_to_others() {
+        for said in ["what was i supposed to sing", "anything with bob", "what's first base", "show the door"] {
+            assert_eq!(asked(said), None, "{said}");
+        }
+    }
+}

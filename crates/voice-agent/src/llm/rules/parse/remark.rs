@@ -1,0 +1,65 @@
+//! What is said beside a command: what it is not ("tomorrow, not Friday"), and why ("…, it's been extended").
+
+use super::super::dates;
+use super::super::normalise::{Utterance, Word, norms};
+use super::{Intent, Known, names_known, parse_exact};
+
+/// Whether it changes a task that is on the list.
+pub(super) fn changes_a_task(intent: &Intent) -> bool {
+    matches!(
+        intent,
+        Intent::Complete(_)
+            | Intent::Delete(_)
+            | Intent::Reopen(_)
+            | Intent::SetDue(..)
+            | Intent::SetPriority(..)
+            | Intent::Shift(..)
+    )
+}
+
+/// Without what the caller did not mean: "it's tomorrow, not Friday".
+pub(super) fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utterance {
+    let words = &utterance.words;
+    let denied = (1..words.len().saturating_sub(1)).find(|at| {
+        let denied = norms(&words[at + 1..]);
+        let hour = || dates::parse(&[&["at"], denied.as_slice()].concat(), known.now);
+        let before = norms(&words[..*at]);
+        words[*at].norm == "not"
+            && (words[at - 1].pauses() && dates::parse(&denied, known.now).is_some()
+                || dates::parse(&denied, known.now).or_else(hour).is_some()
+                    && dates::find_trailing(&before, known.now).is_some())
+    });
+    denied.map_or_else(|| utterance.clone(), |at| Utterance::new(words[..at].to_vec()))
+}
+
+/// "Mark it as low, it's been extended": a command, and why.
+pub(super) fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let pause = utterance.words.iter().position(Word::pauses)?;
+    let remark = utterance.words.get(pause + 1)?;
+    let explains = matches!(
+        remark.norm.as_str(),
+        "it's"
+            | "it"
+            | "because"
+            | "since"
+            | "as"
+            | "so"
+            | "i"
+            | "i'm"
+            | "that's"
+            | "they"
+            | "they're"
+            | "he"
+            | "she"
+            | "we"
+            | "we're"
+            | "there's"
+            | "cause"
+            | "cuz"
+    );
+    let head = Utterance::new(utterance.words[..=pause].to_vec());
+    let command = parse_exact(&head, known);
+    let fits = command.is_command() && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
+    let clear = explains || names_known(&command, known) || matches!(command, Intent::Reopen(_));
+    (clear && fits).then_some(command)
+}
