@@ -159,7 +159,7 @@ impl Peer {
         match candidate {
             Ok(candidate) => {
                 self.rtc.add_local_candidate(candidate);
-                self.drain(now);
+                self.advance(now);
             }
             Err(error) => tracing::debug!(%error, "local address left out"),
         }
@@ -169,7 +169,7 @@ impl Peer {
         self.note_tcp(sdp::tcp_address(&candidate));
         if self.described {
             self.rtc.add_remote_candidate(candidate);
-            self.drain(now);
+            self.advance(now);
         } else if self.early.len() < MAX_EARLY {
             self.early.push(candidate);
         }
@@ -241,10 +241,10 @@ impl Peer {
     fn handle_description(&mut self, now: Instant, sdp: &str) {
         self.note_tcp(sdp::tcp_addresses(sdp));
         self.described = true;
-        self.drain(now);
+        self.advance(now);
         for candidate in std::mem::take(&mut self.early) {
             self.rtc.add_remote_candidate(candidate);
-            self.drain(now);
+            self.advance(now);
         }
         if self.state != PeerState::Connected {
             self.trying_since.get_or_insert(now);
@@ -306,6 +306,17 @@ impl Peer {
         let written = matches!(channel.write(true, message), Ok(true));
         self.drain(now);
         written
+    }
+
+    /// Lets str0m see what has changed at once: its connectivity checks begin with the first time that it is told, and a
+    /// connection on which the other side cannot begin (TCP) would wait for ever.
+    fn advance(&mut self, now: Instant) {
+        self.drain(now);
+        if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
+            tracing::debug!(%error, "connection failed");
+            self.state = PeerState::Failed;
+        }
+        self.drain(now);
     }
 
     fn drain(&mut self, now: Instant) {

@@ -39,7 +39,8 @@ async fn hear_each_other(server: &Server, transport: Transport) {
         _ = saying => panic!("8 s were said, and 3 s not heard"),
     };
     for (heard, hz) in [(heard_by_bob, 400.0), (heard_by_ada, 700.0)] {
-        println!("{hz} Hz: level {:.3}, longest gap {:?}", heard.level(), heard.longest_gap);
+        let (level, gap, silent) = (heard.level(), heard.longest_gap, heard.silent);
+        println!("{hz} Hz: level {level:.3}, longest gap {gap:?}, {silent} of 150 frames silent");
         assert!((heard.level() / LEVEL - 1.0).abs() < 0.25, "{hz} Hz has the level {}", heard.level());
         let share = heard.samples.chunks(1_600).map(|piece| share(piece, hz, 16_000.0)).fold(1.0, f64::min);
         assert!(share > 0.9, "of {hz} Hz there is {share} in 100 ms");
@@ -75,8 +76,9 @@ async fn what_is_cleared_is_not_heard() {
     let played = source.played_ms();
     say(&source, 900.0, 50).await;
     source.wait_played().await;
-    assert_eq!(source.played_ms() - played, 1_000, "only what was pushed after");
-    let heard = listen(&mut stream, 60).await;
+    // A frame may have been on its way.
+    assert!((1_000..=1_020).contains(&(source.played_ms() - played)), "only what was pushed after");
+    let heard = listen(&mut stream, 100).await;
     let first = heard.samples.chunks(320).position(|piece| share(piece, 900.0, 16_000.0) > 0.8);
     let last = heard.samples.chunks(320).rposition(|piece| share(piece, 400.0, 16_000.0) > 0.8);
     assert!(first.is_some(), "the second tone is heard");

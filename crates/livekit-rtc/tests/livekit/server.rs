@@ -31,6 +31,9 @@ impl Server {
             skip(test, "LIVEKIT_SERVER names no server (make test-livekit)");
             return None;
         };
+        // RUST_LOG=livekit_rtc=debug,is=debug shows what a failed test was about.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
         std::fs::create_dir_all(&folder).unwrap();
         let http = TcpListener::bind("127.0.0.1:0").unwrap();

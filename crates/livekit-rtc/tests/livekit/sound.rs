@@ -43,6 +43,7 @@ pub(crate) fn share(samples: &[i16], hz: f64, rate: f64) -> f64 {
 /// What was heard in some time.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
+    /// Of the frames that were received: on a busy machine there may be silence between them.
     pub(crate) samples: Vec<i16>,
     pub(crate) frames: usize,
     pub(crate) concealed: usize,
@@ -61,7 +62,9 @@ impl Heard {
         self.frames += 1;
         self.concealed += usize::from(frame.origin == Origin::Concealed);
         self.silent += usize::from(frame.origin == Origin::Silence);
-        self.samples.extend_from_slice(&frame.samples);
+        if frame.origin == Origin::Received {
+            self.samples.extend_from_slice(&frame.samples);
+        }
     }
 }
 
