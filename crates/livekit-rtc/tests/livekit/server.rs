@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use livekit_rtc::token::{AccessToken, ApiKey, Grants};
 use livekit_rtc::{Address, Event, Events, Room, RoomOptions};
 
-const SECRET: &str = "a secret of at least thirty-two characters";
+pub(crate) const SECRET: &str = "a secret of at least thirty-two characters";
 
 pub(crate) struct Server {
     binary: PathBuf,
