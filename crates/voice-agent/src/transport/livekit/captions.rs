@@ -42,7 +42,8 @@ impl Captions {
 
     /// The agent's next words.
     pub(super) async fn agent(&mut self, reply: ReplyId, text: &str) {
-        if self.reply.as_ref().is_none_or(|(open, _)| *open != reply) {
+        let goes_on = self.reply.as_ref().is_some_and(|(open, _)| *open == reply);
+        if !goes_on {
             self.end_reply().await;
             let options = TextOptions::topic(TOPIC)
                 .attribute(SEGMENT, format!("reply-{reply}"))
@@ -54,6 +55,8 @@ impl Captions {
             }
         }
         if let Some((_, writer)) = &self.reply {
+            // Each piece is a sentence or more, without the space between them.
+            let text = if goes_on { format!(" {text}") } else { text.to_owned() };
             note(writer.write(text).await);
         }
     }

@@ -7,6 +7,7 @@
 mod captions;
 mod playout;
 mod room;
+mod takeover;
 
 pub(crate) use room::is_in_room;
 
@@ -40,6 +41,7 @@ pub struct Settings {
     caller_timeout: Duration,
     /// The sessions of rooms are made with it.
     sessions: hmac::Key,
+    http: reqwest::Client,
 }
 
 impl Settings {
@@ -57,6 +59,7 @@ impl Settings {
             agent_name: livekit.agent_name.clone(),
             caller_timeout: Duration::from_millis(livekit.caller_timeout_ms),
             sessions: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()),
+            http: reqwest::Client::new(),
         })
     }
 
@@ -75,8 +78,13 @@ impl Settings {
 pub async fn serve(app: Shared, settings: Settings) {
     let options = WorkerOptions { agent_name: settings.agent_name.clone(), ..WorkerOptions::default() };
     let (worker, events) = Worker::start(settings.address.clone(), settings.key.clone(), options);
-    let work = Work { app, settings: Arc::new(settings), worker, jobs: BTreeMap::new() };
-    work.run(events).await;
+    let settings = Arc::new(settings);
+    let looking = takeover::watch(Arc::clone(&app), Arc::clone(&settings));
+    let work = Work { app, settings, worker, jobs: BTreeMap::new() };
+    tokio::select! {
+        () = work.run(events) => {}
+        () = looking => {}
+    }
 }
 
 /// A worker and its jobs.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::tz::TimeZone;
@@ -11,7 +11,7 @@ use livekit_rtc::error::DisconnectReason;
 use livekit_rtc::worker::{Assignment, Worker};
 use livekit_rtc::{
     Address, AudioSource, Event, Events as RoomEvents, Identity, Participant, ParticipantKind, PublishOptions, Room,
-    RoomOptions, TextMessage, Track, TrackKind, TrackSid, TrackSource, dispatch,
+    RoomOptions, TextMessage, Track, TrackKind, TrackSid, TrackSource,
 };
 use serde_json::{Map, json};
 use tokio::sync::{mpsc, watch};
@@ -24,6 +24,7 @@ use voice_core::output::{AgentState, ClientEvent};
 
 use super::captions::Captions;
 use super::playout::{Playout, Position};
+use super::takeover::send_another;
 use super::{AGENT_STATE, Settings};
 use crate::app::Shared;
 use crate::driver::api::{Command, Outbound, SendError, SessionHandle};
@@ -33,7 +34,7 @@ use crate::transport::close;
 use crate::transport::end::{End, dropped, refused};
 
 /// The key of `context` that says that a session is in a room, and in which.
-const ROOM: &str = "livekit_room";
+pub(super) const ROOM: &str = "livekit_room";
 /// What a telephone's number is called among the attributes of a SIP participant.
 const SIP_NUMBER: &str = "sip.phoneNumber";
 /// What is typed in a room's chat.
@@ -47,8 +48,6 @@ const CAPTIONS_QUEUE: usize = 256;
 /// Bytes of a frame of the agent's voice: 20 ms at 24 kHz.
 const FRAME_BYTES: usize = 960;
 const FRAME_MS: u64 = 20;
-/// How long the server may take to send another agent.
-const DISPATCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whether a session is in a room, where sound is not what a telephone or a page sends, whatever its channel is.
 pub(crate) fn is_in_room(doc: &SessionDoc) -> bool {
@@ -70,29 +69,12 @@ pub(super) async fn carry(
     };
     app.events.room_left(job.as_str(), end.code, &end.reason);
     if end.code == close::HANDED_OVER {
-        send_another(&settings, &name).await;
+        // The session goes on elsewhere, and so must its agent. What fails is logged; the next one is sent by whoever misses us.
+        let _sent = send_another(&settings, &name).await;
     }
     let result = if end.code == close::FAILED || end.code == close::INTERNAL { Err(end.reason) } else { Ok(()) };
     // The worker may be over: the server learns of the end of the job by our leaving.
     let _over = worker.finish(&job, result).await;
-}
-
-/// The session moves: another agent is to come to this room. The open-source server sends nobody by itself.
-async fn send_another(settings: &Settings, room: &str) {
-    let now = SystemTime::now();
-    let request = match dispatch::create(&settings.address, &settings.key, &settings.agent_name, room, "", now) {
-        Ok(request) => request,
-        Err(error) => {
-            tracing::error!(%error, "no other agent could be asked for");
-            return;
-        }
-    };
-    let post = reqwest::Client::new().post(request.url).header("Authorization", request.authorization);
-    let post = post.header("Content-Type", "application/json").body(request.body).timeout(DISPATCH_TIMEOUT);
-    match post.send().await.and_then(reqwest::Response::error_for_status) {
-        Ok(_) => {}
-        Err(error) => tracing::error!(error = %error.without_url(), "no other agent could be asked for"),
-    }
 }
 
 async fn stay(app: &Shared, settings: &Settings, assignment: Assignment) -> End {

@@ -9,6 +9,7 @@ use voice_agent::audio::resample::read_wav;
 
 use super::browser::transcribe;
 use super::process::{Home, Process, eventually, fixture};
+use crate::redis_server::RedisServer;
 use server::{Server, subscribed, until};
 
 #[path = "../../../../livekit-rtc/tests/livekit/server.rs"]
@@ -113,4 +114,59 @@ async fn a_caller_in_a_room_talks_reads_types_and_leaves() {
     let left = async || agent.logged("left a room").iter().any(|line| line["reason"] == "the caller left");
     eventually("the agent has left", left).await;
     assert_eq!(agent.metric("voice_agent_active_sessions").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_agents_room_is_taken_over_by_another_with_its_history() {
+    let Some(rooms) = Server::start("a_killed_agents_room") else { return };
+    let redis = RedisServer::start();
+    let url = format!("ws://127.0.0.1:{}", rooms.port);
+    let settings =
+        [("LIVEKIT_URL", url.as_str()), ("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", server::SECRET)];
+    let home = Home::with(settings).await;
+    let start = async |name: &str| {
+        let agent = home.start_as(name, vec![("REDIS_URL", redis.url())]).await;
+        eventually("the worker is registered", async || !agent.logged("registered with LiveKit").is_empty()).await;
+        agent
+    };
+    let first = start("first").await;
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+    caller.sees("listening").await;
+    caller.room.send_text(TextOptions::topic("lk.chat"), "add buy milk").await.unwrap();
+    caller.reads("added buy milk").await;
+
+    let second = start("second").await;
+    first.kill();
+    caller.reads("i'm back. we were discussing your task list").await;
+    caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
+    caller.reads("buy milk").await;
+    assert_eq!(second.logged("its process is gone: another agent is asked for").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planned_stop_moves_a_room_to_another_agent_without_a_word() {
+    let Some(rooms) = Server::start("a_planned_stop_moves_a_room") else { return };
+    let redis = RedisServer::start();
+    let url = format!("ws://127.0.0.1:{}", rooms.port);
+    let settings =
+        [("LIVEKIT_URL", url.as_str()), ("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", server::SECRET)];
+    let home = Home::with(settings).await;
+    let start = async |name: &str| {
+        let agent = home.start_as(name, vec![("REDIS_URL", redis.url())]).await;
+        eventually("the worker is registered", async || !agent.logged("registered with LiveKit").is_empty()).await;
+        agent
+    };
+    let mut first = start("first").await;
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+    caller.sees("listening").await;
+    caller.room.send_text(TextOptions::topic("lk.chat"), "add buy milk").await.unwrap();
+    caller.reads("added buy milk").await;
+
+    let second = start("second").await;
+    first.terminate();
+    eventually("the other has the call", async || second.metric("voice_agent_active_sessions").await == 1.0).await;
+    assert!(first.exit().await.success());
+    caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
+    let next = caller.reads("").await;
+    assert!(next.to_lowercase().contains("buy milk"), "nothing was said in between: {next}");
 }
