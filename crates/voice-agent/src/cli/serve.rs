@@ -23,6 +23,7 @@ use crate::sessions::SpawnSession;
 use crate::store::{InstanceId, RedisOptions, RedisStore, SqliteOptions, SqliteStore, Store, StoreError, SystemClock};
 use crate::telemetry::{Events, LostLines, Metrics, Traces, start_logging};
 use crate::tools::{REVIEW_AGENT, TASK_AGENT, look_at_screen, specs_for};
+use crate::transport::livekit;
 
 /// Runs the server until it is told to stop.
 pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
@@ -72,6 +73,9 @@ async fn serve(config: Config, instance: InstanceId, traces: Traces, lost: LostL
             // It is empty: this is the only place that fills it.
             let _was_empty = spawn.set(prepared);
             server.ready();
+            if let Some(rooms) = livekit::Settings::of(&app.config) {
+                app.calls.spawn(livekit::serve(Arc::clone(&app), rooms));
+            }
             stops.next().await;
         }
         Some(Err(error)) => {

@@ -25,7 +25,7 @@ pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
     Auth, Cartesia, Chain, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog, Interruption,
-    Limits, Log, Metrics, Model, OpenAi, Otel, PagerDuty, Screen, Session, Shutdown, Twilio, Vad,
+    Limits, LiveKit, Log, Metrics, Model, OpenAi, Otel, PagerDuty, Screen, Session, Shutdown, Twilio, Vad,
 };
 
 use std::path::PathBuf;
@@ -88,6 +88,8 @@ pub struct Config {
     pub failover: Failover,
     /// What a call and a day may cost.
     pub cost: Cost,
+    /// LiveKit rooms.
+    pub livekit: LiveKit,
     /// The telephone.
     pub twilio: Twilio,
     /// Who is told when nothing helps.
@@ -139,6 +141,7 @@ impl Default for Config {
             elevenlabs: ElevenLabs::default(),
             failover: Failover::default(),
             cost: Cost::default(),
+            livekit: LiveKit::default(),
             twilio: Twilio::default(),
             pagerduty: PagerDuty::default(),
             model: Model::default(),

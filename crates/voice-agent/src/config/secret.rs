@@ -65,6 +65,10 @@ secrets! {
     elevenlabs_key: "ELEVENLABS_API_KEY",
     /// What Twilio signs its requests with: the account's auth token, or the secret of its shared key.
     twilio_auth_token: "TWILIO_AUTH_TOKEN",
+    /// LiveKit's API key.
+    livekit_key: "LIVEKIT_API_KEY",
+    /// Its secret, with which tokens for rooms are signed.
+    livekit_secret: "LIVEKIT_API_SECRET",
     /// Where PagerDuty's events go.
     pagerduty_key: "PAGERDUTY_ROUTING_KEY",
 }

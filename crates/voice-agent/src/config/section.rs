@@ -296,6 +296,16 @@ sections! {
         connect_timeout_ms: u64 = 5_000,
     }
 
+    /// LiveKit rooms.
+    LiveKit {
+        /// The server, like `wss://rooms.example.com`; empty: no rooms.
+        url: String = String::new(),
+        /// The name under which agents are dispatched to rooms; empty: to every new room.
+        agent_name: String = String::new(),
+        /// How long somebody to talk to is waited for in a room, and one whose connection was lost.
+        caller_timeout_ms: u64 = 30_000,
+    }
+
     /// The telephone, by Twilio.
     Twilio {
         /// The account, `AC…`; empty: whichever signs with the token.

@@ -240,13 +240,21 @@ fn the_telephone_is_there_with_the_token_or_without_signatures() {
 
 #[test]
 fn what_has_no_effect_yet_is_said() {
-    let loaded =
-        load(None, &env([("LIVEKIT_URL", "ws://x"), ("RECORDING_ENABLED", "true"), ("HTTP_ADDR", "0.0.0.0:1")]))
-            .unwrap();
-    for part in ["LIVEKIT_URL", "RECORDING_ENABLED", "AUTH_NONE_OK", "PUBLIC_URL"] {
+    let loaded = load(None, &env([("RECORDING_ENABLED", "true"), ("HTTP_ADDR", "0.0.0.0:1")])).unwrap();
+    for part in ["RECORDING_ENABLED", "AUTH_NONE_OK", "PUBLIC_URL"] {
         assert!(loaded.warnings.iter().any(|warning| warning.contains(part)), "{part}: {:?}", loaded.warnings);
     }
     assert_eq!(load(None, &env([])).unwrap().warnings, Vec::<String>::new());
+}
+
+#[test]
+fn rooms_need_an_address_and_both_halves_of_a_key() {
+    let refused = |pairs: [(&str, &str); 3]| load(None, &env(pairs)).unwrap_err().to_string();
+    let (url, key, secret) = ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET");
+    assert!(refused([(url, "rooms.example.com"), (key, "k"), (secret, "s")]).contains("LIVEKIT_URL"));
+    assert!(refused([(url, "wss://x"), (key, ""), (secret, "s")]).contains("LIVEKIT_API_KEY"));
+    assert!(refused([(url, "wss://x"), (key, "k"), (secret, "")]).contains("LIVEKIT_API_SECRET"));
+    assert!(load(None, &env([(url, "wss://x"), (key, "k"), (secret, "s")])).is_ok());
 }
 
 #[test]

@@ -7,19 +7,33 @@ use super::{AuthMode, Config, ConfigError, Env, phone};
 use crate::store::RedisStore;
 
 /// The secrets of parts that this version does not have yet; they do not belong in a file either.
-pub(super) const LATER_SECRETS: &[&str] = &["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", MASTER_KEY];
+pub(super) const LATER_SECRETS: &[&str] = &[MASTER_KEY];
 
 /// What recordings are encrypted with.
 const MASTER_KEY: &str = "RECORDING_MASTER_KEY";
-
-/// What is set and would change what the server does, but has no effect yet.
-const LATER_VARIABLES: &[(&str, &str)] =
-    &[("LIVEKIT_URL", "this version has no LiveKit channel; callers reach it with a browser only")];
 
 /// A store that is found out to be nowhere when the first caller comes would be no store.
 fn check_redis(config: &Config) -> Result<(), ConfigError> {
     let Some(url) = &config.secrets.redis_url else { return Ok(()) };
     RedisStore::check_url(url.reveal()).map_err(|why| ConfigError::new("REDIS_URL", why))
+}
+
+/// Rooms need an address and both halves of a key.
+fn check_livekit(config: &Config) -> Result<(), ConfigError> {
+    if config.livekit.url.is_empty() {
+        return Ok(());
+    }
+    if livekit_rtc::Address::parse(&config.livekit.url).is_err() {
+        return Err(ConfigError::new("LIVEKIT_URL", "is no address like wss://rooms.example.com"));
+    }
+    for (name, half) in
+        [("LIVEKIT_API_KEY", &config.secrets.livekit_key), ("LIVEKIT_API_SECRET", &config.secrets.livekit_secret)]
+    {
+        if half.is_none() {
+            return Err(ConfigError::new(name, "is not set: LIVEKIT_URL needs it"));
+        }
+    }
+    Ok(())
 }
 
 /// Every stage has somebody, and providers are where a URL can lead.
@@ -79,6 +93,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_log_level(&config.log.level)?;
     check_ports(config)?;
     check_redis(config)?;
+    check_livekit(config)?;
     check_providers(config)?;
     check_auth(config)?;
     phone::check(config)
@@ -179,6 +194,7 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("model.turn_workers", config.model.turn_workers as u64, 1, 64),
         ("model.tts_workers", config.model.tts_workers as u64, 1, 64),
         ("model.queue", config.model.queue as u64, 1, 65_536),
+        ("livekit.caller_timeout_ms", config.livekit.caller_timeout_ms, 1_000, 600_000),
         ("screen.wait_ms", config.screen.wait_ms, 100, 20_000),
         ("screen.workers", config.screen.workers as u64, 1, 64),
         ("deepgram.connect_timeout_ms", config.deepgram.connect_timeout_ms, 50, 30_000),
@@ -261,11 +277,6 @@ fn check_auth(config: &Config) -> Result<(), ConfigError> {
 /// What works, but perhaps not as somebody thinks.
 pub(super) fn warnings(config: &Config, env: &Env) -> Vec<String> {
     let mut warnings = Vec::new();
-    for (variable, why) in LATER_VARIABLES {
-        if env.get_filled(variable).or_else(|| env.get_filled(&format!("{variable}_FILE"))).is_some() {
-            warnings.push(format!("{variable} is set: {why}"));
-        }
-    }
     if !super::KEEPS_RECORDINGS && env.get_filled("RECORDING_ENABLED").and_then(super::env::flag) == Some(true) {
         warnings
             .push("RECORDING_ENABLED is true: this version records nothing, whatever a caller agrees to".to_owned());

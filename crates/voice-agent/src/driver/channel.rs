@@ -7,21 +7,21 @@ use crate::audio::format::AudioFormat;
 use crate::ledger::ceilings_on;
 use crate::sessions::TEXTS;
 use crate::store::{Channel, SessionDoc};
+use crate::transport::livekit::is_in_room;
 
-/// The format of the agent's audio on this channel.
-pub(super) const fn audio_format(channel: Channel) -> AudioFormat {
-    match channel {
-        Channel::Browser | Channel::ScreenShare => AudioFormat::Pcm24k,
-        Channel::Phone => AudioFormat::Mulaw8k,
-    }
+/// The format of the agent's audio in this session.
+pub(super) fn audio_format(doc: &SessionDoc) -> AudioFormat {
+    if is_by_stream(doc) { AudioFormat::Mulaw8k } else { AudioFormat::Pcm24k }
 }
 
-/// The format in which recognisers that stream are given the caller's audio on this channel: as it comes.
-pub(super) const fn caller_format(channel: Channel) -> AudioFormat {
-    match channel {
-        Channel::Browser | Channel::ScreenShare => AudioFormat::Pcm16k,
-        Channel::Phone => AudioFormat::Mulaw8k,
-    }
+/// The format in which recognisers that stream are given the caller's audio in this session: as it comes.
+pub(super) fn caller_format(doc: &SessionDoc) -> AudioFormat {
+    if is_by_stream(doc) { AudioFormat::Mulaw8k } else { AudioFormat::Pcm16k }
+}
+
+/// Whether the call comes over a telephone's own stream; one that comes through a LiveKit room has the room's sound.
+fn is_by_stream(doc: &SessionDoc) -> bool {
+    doc.channel == Channel::Phone && !is_in_room(doc)
 }
 
 /// Whether a session is a conversation by text messages, and no call.

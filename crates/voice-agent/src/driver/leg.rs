@@ -85,7 +85,7 @@ impl Driver {
         if voice {
             self.open_lines();
         }
-        self.ears = Ears::new(Arc::clone(&self.deps.providers.vad), self.deps.vad, caller_format(self.doc.channel));
+        self.ears = Ears::new(Arc::clone(&self.deps.providers.vad), self.deps.vad, caller_format(&self.doc));
         let resumed = self.resumed || self.session.turns() > 0;
         self.send(Outbound::Ready(Ready {
             session_id: self.doc.session_id.as_str().to_owned(),

@@ -42,7 +42,7 @@ impl Driver {
         for (at, stt) in self.deps.providers.stt.iter().enumerate() {
             let (SttRung::Streaming(stt), Ok(rung)) = (stt, u8::try_from(at).map(RungId)) else { continue };
             let (events, mut heard) = mpsc::channel(LINE_QUEUE);
-            let line = stt.open(caller_format(self.doc.channel), &self.staging.titles(), events);
+            let line = stt.open(caller_format(&self.doc), &self.staging.titles(), events);
             self.lines.open.insert(rung, Turns::new(line, self.deps.core.stt_deadline_ms));
             let done = self.done_sender.clone();
             self.deps.tracker.spawn(async move {

@@ -211,7 +211,7 @@ impl Driver {
         let session = begin(header, &start.doc, &deps.core);
         let accounted = doc::accounted(&start.doc);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
-        let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad, channel::caller_format(start.doc.channel));
+        let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad, channel::caller_format(&start.doc));
         let staging = Staging::new(start.doc.user_id.clone(), UserTasks::default());
         Self {
             number: SESSIONS.fetch_add(1, Ordering::Relaxed),
@@ -220,7 +220,7 @@ impl Driver {
             labels,
             started: Instant::now(),
             journal,
-            mouth: Mouth::new(channel::audio_format(start.doc.channel)),
+            mouth: Mouth::new(channel::audio_format(&start.doc)),
             doc: start.doc,
             fence: start.fence,
             accounted,

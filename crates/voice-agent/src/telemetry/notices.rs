@@ -13,6 +13,11 @@ impl Events {
         self.metrics().speech_cache.get_or_create(&ByResult { result: result.to_owned() }).inc();
     }
 
+    /// An agent left a LiveKit room, with the code that a socket would have been closed with.
+    pub fn room_left(&self, job: &str, code: u16, reason: &str) {
+        info!(job, code, reason, "left a room");
+    }
+
     /// A picture of a caller's screen came. It is kept nowhere.
     pub fn screen_seen(&self, session: &str, width: u32, height: u32, bytes: usize) {
         self.metrics().screen_looks.get_or_create(&ByResult { result: "seen".to_owned() }).inc();

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod close;
 pub(crate) mod end;
+pub mod livekit;
 mod rate;
 pub mod twilio;
 

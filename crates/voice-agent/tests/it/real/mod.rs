@@ -7,6 +7,7 @@ mod dialogue;
 mod failover;
 mod interruption;
 mod kill;
+mod livekit;
 mod metrics;
 mod network;
 mod phone;

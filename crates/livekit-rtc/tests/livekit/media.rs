@@ -1,0 +1,109 @@
+//! Audio between two of our participants.
+
+use livekit_rtc::audio::{EncoderOptions, SampleRate};
+use livekit_rtc::{PublishOptions, RoomOptions, Transport};
+
+use crate::server::{Server, subscribed};
+use crate::sound::{LEVEL, listen, say, share, steady, wait_for_sound};
+
+fn options(transport: Transport) -> RoomOptions {
+    RoomOptions { rate: SampleRate::Hz16000, transport, ..RoomOptions::default() }
+}
+
+/// Two participants say a tone each, and hear the other's.
+async fn hear_each_other(server: &Server, transport: Transport) {
+    let (ada, mut ada_events) = server.join_with("kitchen", "ada", options(transport)).await;
+    let (bob, mut bob_events) = server.join_with("kitchen", "bob", options(transport)).await;
+    let from_ada = ada.publish_audio(steady()).await.unwrap();
+    let from_bob = bob.publish_audio(steady()).await.unwrap();
+    let at_bob = subscribed(&mut bob_events).await;
+    let at_ada = subscribed(&mut ada_events).await;
+    assert_eq!((&at_bob.sid, &at_ada.sid), (from_ada.sid(), from_bob.sid()));
+    let (mut at_bob, mut at_ada) = (bob.listen(&at_bob.sid).await.unwrap(), ada.listen(&at_ada.sid).await.unwrap());
+
+    let saying = async { tokio::join!(say(&from_ada, 400.0, 400), say(&from_bob, 700.0, 400)) };
+    let hearing = async {
+        tokio::join!(
+            async {
+                wait_for_sound(&mut at_bob).await;
+                listen(&mut at_bob, 150).await
+            },
+            async {
+                wait_for_sound(&mut at_ada).await;
+                listen(&mut at_ada, 150).await
+            },
+        )
+    };
+    let (heard_by_bob, heard_by_ada) = tokio::select! {
+        heard = hearing => heard,
+        _ = saying => panic!("8 s were said, and 3 s not heard"),
+    };
+    for (heard, hz) in [(heard_by_bob, 400.0), (heard_by_ada, 700.0)] {
+        let (level, gap, silent) = (heard.level(), heard.longest_gap, heard.silent);
+        println!("{hz} Hz: level {level:.3}, longest gap {gap:?}, {silent} of 150 frames silent");
+        assert!((heard.level() / LEVEL - 1.0).abs() < 0.25, "{hz} Hz has the level {}", heard.level());
+        let share = heard.samples.chunks(1_600).map(|piece| share(piece, hz, 16_000.0)).fold(1.0, f64::min);
+        assert!(share > 0.9, "of {hz} Hz there is {share} in 100 ms");
+        assert_eq!(heard.concealed, 0, "the loopback loses nothing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_participants_hear_each_other() {
+    let Some(server) = Server::start("two_participants_hear_each_other") else { return };
+    hear_each_other(&server, Transport::Auto).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn they_do_over_tcp_alone() {
+    let Some(server) = Server::start("they_do_over_tcp_alone") else { return };
+    hear_each_other(&server, Transport::Tcp).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cleared_is_not_heard() {
+    let Some(server) = Server::start("what_is_cleared_is_not_heard") else { return };
+    let (ada, _ada_events) = server.join_with("kitchen", "ada", options(Transport::Auto)).await;
+    let (bob, mut bob_events) = server.join_with("kitchen", "bob", options(Transport::Auto)).await;
+    let source = ada.publish_audio(steady()).await.unwrap();
+    let track = subscribed(&mut bob_events).await;
+    let mut stream = bob.listen(&track.sid).await.unwrap();
+    say(&source, 400.0, 50).await;
+    wait_for_sound(&mut stream).await;
+    say(&source, 400.0, 20).await;
+    // The queue holds 20 frames; they go.
+    source.clear();
+    let played = source.played_ms();
+    say(&source, 900.0, 50).await;
+    source.wait_played().await;
+    // A frame may have been on its way.
+    assert!((1_000..=1_020).contains(&(source.played_ms() - played)), "only what was pushed after");
+    let heard = listen(&mut stream, 100).await;
+    let first = heard.samples.chunks(320).position(|piece| share(piece, 900.0, 16_000.0) > 0.8);
+    let last = heard.samples.chunks(320).rposition(|piece| share(piece, 400.0, 16_000.0) > 0.8);
+    assert!(first.is_some(), "the second tone is heard");
+    assert!(last < first, "the first tone ends before it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_not_sent_and_heard_all_the_same() {
+    let Some(server) = Server::start("silence_is_not_sent_and_heard_all_the_same") else { return };
+    let (ada, _ada_events) = server.join_with("kitchen", "ada", options(Transport::Auto)).await;
+    let (bob, mut bob_events) = server.join_with("kitchen", "bob", options(Transport::Auto)).await;
+    let encoder = EncoderOptions::default();
+    let source = ada.publish_audio(PublishOptions { encoder, ..steady() }).await.unwrap();
+    let track = subscribed(&mut bob_events).await;
+    let mut stream = bob.listen(&track.sid).await.unwrap();
+    // A tone that comes and goes, as speech does.
+    for syllable in 0..8 {
+        say(&source, 300.0 + 50.0 * f64::from(syllable), 5).await;
+        source.wait_played().await;
+    }
+    wait_for_sound(&mut stream).await;
+    let started = std::time::Instant::now();
+    let heard = listen(&mut stream, 100).await;
+    let took = started.elapsed().as_secs_f64();
+    assert!(heard.silent > 30, "{} of 100 frames were not sent", heard.silent);
+    assert!((1.2..3.0).contains(&took), "100 frames are 2 s, and took {took} s");
+    drop(source);
+}

@@ -1,0 +1,76 @@
+//! What is said as text streams of the topic `lk.transcription`, as LiveKit's front ends read them: what the caller says is a new stream
+//! with each change, under the same segment; what the agent says is one stream that grows.
+
+use std::collections::BTreeMap;
+
+use livekit_rtc::{Room, TextOptions, TextWriter};
+use voice_core::ids::{ReplyId, UtteranceId};
+
+const TOPIC: &str = "lk.transcription";
+const SEGMENT: &str = "lk.segment_id";
+const FINAL: &str = "lk.transcription_final";
+const TRACK: &str = "lk.transcribed_track_id";
+
+/// The captions of one room.
+pub(super) struct Captions {
+    room: Room,
+    /// The agent's voice.
+    voice: String,
+    /// The caller's microphone, once it is heard.
+    microphone: String,
+    reply: Option<(ReplyId, TextWriter)>,
+}
+
+impl Captions {
+    pub(super) const fn new(room: Room, voice: String) -> Self {
+        Self { room, voice, microphone: String::new(), reply: None }
+    }
+
+    pub(super) fn hear(&mut self, microphone: String) {
+        self.microphone = microphone;
+    }
+
+    /// What is understood of the caller; it replaces what was shown of the utterance. Captions are an extra: one that cannot be sent
+    /// is left out.
+    pub(super) async fn caller(&self, utterance: UtteranceId, text: &str, is_final: bool) {
+        let options = TextOptions::topic(TOPIC)
+            .attribute(SEGMENT, format!("utterance-{utterance}"))
+            .attribute(FINAL, is_final.to_string())
+            .attribute(TRACK, self.microphone.clone());
+        note(self.room.send_text(options, text).await.map(|_| ()));
+    }
+
+    /// The agent's next words.
+    pub(super) async fn agent(&mut self, reply: ReplyId, text: &str) {
+        let goes_on = self.reply.as_ref().is_some_and(|(open, _)| *open == reply);
+        if !goes_on {
+            self.end_reply().await;
+            let options = TextOptions::topic(TOPIC)
+                .attribute(SEGMENT, format!("reply-{reply}"))
+                .attribute(FINAL, "false")
+                .attribute(TRACK, self.voice.clone());
+            match self.room.open_text(options).await {
+                Ok(writer) => self.reply = Some((reply, writer)),
+                Err(error) => note(Err(error)),
+            }
+        }
+        if let Some((_, writer)) = &self.reply {
+            // Each piece is a sentence or more, without the space between them.
+            let text = if goes_on { format!(" {text}") } else { text.to_owned() };
+            note(writer.write(text).await);
+        }
+    }
+
+    /// The reply is over: nothing more comes to it.
+    pub(super) async fn end_reply(&mut self) {
+        if let Some((_, writer)) = self.reply.take() {
+            note(writer.close(BTreeMap::from([(FINAL.to_owned(), "true".to_owned())])).await);
+        }
+    }
+}
+
+fn note<E: std::fmt::Display>(sent: Result<(), E>) {
+    if let Err(error) = sent {
+        tracing::debug!(%error, "a caption was not sent");
+    }
+}

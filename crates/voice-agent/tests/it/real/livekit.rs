@@ -1,0 +1,172 @@
+//! Callers in rooms of a real livekit-server (`make test-livekit` builds it; without it these tests say that they do nothing).
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use livekit_rtc::audio::SampleRate;
+use livekit_rtc::{Event, Events, PublishOptions, Room, RoomOptions, TextOptions, TrackKind};
+use voice_agent::audio::resample::read_wav;
+
+use super::browser::transcribe;
+use super::process::{Home, Process, eventually, fixture};
+use crate::redis_server::RedisServer;
+use server::{Server, subscribed, until};
+
+#[path = "../../../../livekit-rtc/tests/livekit/server.rs"]
+#[expect(dead_code, reason = "the crate's own tests need more of it")]
+mod server;
+
+/// Longest wait for anything that the agent says.
+const PATIENCE: Duration = Duration::from_secs(30);
+const STATE: &str = "lk.agent.state";
+
+/// An agent of ours that works for this server.
+async fn agent(rooms: &Server) -> (Home, Process) {
+    let url = format!("ws://127.0.0.1:{}", rooms.port);
+    let secret = server::SECRET;
+    let home = Home::with([("LIVEKIT_URL", &url), ("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", secret)]).await;
+    let agent = home.start().await;
+    eventually("the worker is registered", async || !agent.logged("registered with LiveKit").is_empty()).await;
+    (home, agent)
+}
+
+/// A person in a room, with a microphone and an ear for the agent.
+struct Caller {
+    room: Room,
+    events: Events,
+    microphone: livekit_rtc::AudioSource,
+    heard: Arc<Mutex<Vec<i16>>>,
+}
+
+impl Caller {
+    async fn join(rooms: &Server, room: &str, identity: &str) -> Self {
+        let options = RoomOptions { rate: SampleRate::Hz16000, ..RoomOptions::default() };
+        let (room, mut events) = rooms.join_with(room, identity, options).await;
+        let published = PublishOptions { rate: SampleRate::Hz16000, ..PublishOptions::default() };
+        let microphone = room.publish_audio(published).await.unwrap();
+        let track = subscribed(&mut events).await;
+        assert_eq!(track.kind, TrackKind::Audio);
+        let mut sound = room.listen(&track.sid).await.unwrap();
+        let heard = Arc::<Mutex<Vec<i16>>>::default();
+        let ear = Arc::clone(&heard);
+        tokio::spawn(async move {
+            while let Some(frame) = sound.next().await {
+                ear.lock().unwrap().extend(frame.samples);
+            }
+        });
+        Self { room, events, microphone, heard }
+    }
+
+    /// Waits until the agent shows this state.
+    async fn sees(&mut self, state: &str) {
+        until(&mut self.events, |event| match event {
+            Event::AttributesChanged { changed, .. } => (changed.get(STATE)? == state).then_some(()),
+            _ => None,
+        })
+        .await;
+    }
+
+    /// Waits for a caption, of either side, that has these words.
+    async fn reads(&mut self, words: &str) -> String {
+        let reading = until(&mut self.events, |event| match event {
+            Event::Text(text) if text.topic == "lk.transcription" => {
+                text.text.to_lowercase().contains(words).then(|| text.text.clone())
+            }
+            _ => None,
+        });
+        tokio::time::timeout(PATIENCE, reading).await.expect(words)
+    }
+
+    async fn says(&self, wav: &str) {
+        let pcm = read_wav(&fixture(wav), 16_000).unwrap();
+        for frame in pcm.chunks_exact(320) {
+            self.microphone.push(frame.to_vec()).await.unwrap();
+        }
+    }
+
+    fn has_heard(&self) -> String {
+        transcribe(&std::mem::take(&mut *self.heard.lock().unwrap()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_in_a_room_talks_reads_types_and_leaves() {
+    let Some(rooms) = Server::start("a_caller_in_a_room") else { return };
+    let (_home, agent) = agent(&rooms).await;
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+
+    caller.sees("speaking").await;
+    caller.reads("how can i help").await;
+    caller.sees("listening").await;
+    assert!(caller.has_heard().contains("how can i help"));
+
+    caller.says("voice_review_the_proposal.wav").await;
+    caller.reads("review the proposal").await;
+    caller.reads("added review the proposal").await;
+    caller.sees("listening").await;
+    let heard = caller.has_heard();
+    assert!(heard.contains("added") && heard.contains("proposal"), "{heard:?}");
+
+    caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
+    caller.reads("review the proposal").await;
+
+    caller.room.close().await;
+    let left = async || agent.logged("left a room").iter().any(|line| line["reason"] == "the caller left");
+    eventually("the agent has left", left).await;
+    assert_eq!(agent.metric("voice_agent_active_sessions").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_agents_room_is_taken_over_by_another_with_its_history() {
+    let Some(rooms) = Server::start("a_killed_agents_room") else { return };
+    let redis = RedisServer::start();
+    let url = format!("ws://127.0.0.1:{}", rooms.port);
+    let settings =
+        [("LIVEKIT_URL", url.as_str()), ("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", server::SECRET)];
+    let home = Home::with(settings).await;
+    let start = async |name: &str| {
+        let agent = home.start_as(name, vec![("REDIS_URL", redis.url())]).await;
+        eventually("the worker is registered", async || !agent.logged("registered with LiveKit").is_empty()).await;
+        agent
+    };
+    let first = start("first").await;
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+    caller.sees("listening").await;
+    caller.room.send_text(TextOptions::topic("lk.chat"), "add buy milk").await.unwrap();
+    caller.reads("added buy milk").await;
+
+    let second = start("second").await;
+    first.kill();
+    caller.reads("i'm back. we were discussing your task list").await;
+    caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
+    caller.reads("buy milk").await;
+    assert_eq!(second.logged("its process is gone: another agent is asked for").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planned_stop_moves_a_room_to_another_agent_without_a_word() {
+    let Some(rooms) = Server::start("a_planned_stop_moves_a_room") else { return };
+    let redis = RedisServer::start();
+    let url = format!("ws://127.0.0.1:{}", rooms.port);
+    let settings =
+        [("LIVEKIT_URL", url.as_str()), ("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", server::SECRET)];
+    let home = Home::with(settings).await;
+    let start = async |name: &str| {
+        let agent = home.start_as(name, vec![("REDIS_URL", redis.url())]).await;
+        eventually("the worker is registered", async || !agent.logged("registered with LiveKit").is_empty()).await;
+        agent
+    };
+    let mut first = start("first").await;
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+    caller.sees("listening").await;
+    caller.room.send_text(TextOptions::topic("lk.chat"), "add buy milk").await.unwrap();
+    caller.reads("added buy milk").await;
+
+    let second = start("second").await;
+    first.terminate();
+    eventually("the other has the call", async || second.metric("voice_agent_active_sessions").await == 1.0).await;
+    assert!(first.exit().await.success());
+    caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
+    let next = caller.reads("").await;
+    assert!(next.to_lowercase().contains("buy milk"), "nothing was said in between: {next}");
+}
