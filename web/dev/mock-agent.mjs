@@ -260,6 +260,10 @@ export class MockCall {
         return this.send({ type: "recording", enabled: event.recording });
       case "ping":
         return this.send({ type: "pong", t: event.t });
+      case "screen":
+      case "picture":
+        // Counted, and nothing more: the mock sees nothing.
+        return undefined;
       case "end":
         this.send({ type: "ended", outcome: "completed", reason: "" });
         return this.socket.close(1000);

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { badNight } from "../dev/mock-admin.mjs";
 import { startMockServer } from "../dev/mock-server.mjs";
 import { openBrowser } from "./browser.mjs";
+import { tell } from "./checks/mock.mjs";
 import { signIn } from "./checks/operators.mjs";
 import { silence, writeWav } from "./wav.mjs";
 
@@ -37,10 +38,6 @@ async function live(page, mock, mode) {
     .getByTestId("task")
     .nth(3)
     .waitFor({ ...WAIT, state: "attached" });
-}
-
-function tell(mock, ...events) {
-  for (const call of mock.world.live) for (const event of events) call.send(event);
 }
 
 /** A conversation with everything in it, told by hand so that every picture is the same. */

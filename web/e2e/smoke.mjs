@@ -153,7 +153,10 @@ async function main() {
     // Without a file Chromium's microphone beeps, and a beep interrupts the agent.
     const quiet = join(scratch, "quiet.wav");
     writeFileSync(quiet, writeWav([silence(16_000, 100)], 16_000));
-    const { browser, close } = await openBrowser({ microphone: { wav: quiet, leadMs: 0 } });
+    const { browser, close } = await openBrowser({
+      microphone: { wav: quiet, leadMs: 0 },
+      screen: "To be shared",
+    });
     try {
       for (const [name, check] of Object.entries({ ...calls, ...devices, ...people, ...operators })) {
         await attempt(name, () => runCheck(browser, name, check));

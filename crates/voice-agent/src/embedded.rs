@@ -60,19 +60,22 @@ pub fn load(
     let reading = runtime.clone();
     let voice = move || Hibari::load_shared(&runtime, &reader);
     let tts = Arc::new(ModelPool::start(pool("hibari", settings.tts_workers), voice)?);
-    let screen_reader = if screens.enabled {
-        let pool = ModelPool::start(pool(screen::MODEL, screens.workers), move || Ocr::load(&reading))?;
-        Some(Arc::new(ScreenReader::new(Arc::new(pool), Arc::clone(events))))
-    } else {
-        None
-    };
     let watch = |stage, optional, rung| Watched { stage, optional, rung };
     // Without a scorer the text alone says whether a turn is over.
-    let rungs = vec![
+    let mut rungs = vec![
         watch("stt", false, Arc::clone(&stt) as Arc<dyn StageHealth>),
         watch("turn", true, Arc::clone(&turn) as Arc<dyn StageHealth>),
         watch("tts", false, Arc::clone(&tts) as Arc<dyn StageHealth>),
     ];
+    let screen_reader = if screens.enabled {
+        let config = PoolConfig { queue_limit: screen::MOST_WAITING, ..pool(screen::MODEL, screens.workers) };
+        let pool = ModelPool::start(config, move || Ocr::load(&reading))?;
+        let pool = Arc::new(pool);
+        rungs.push(watch("screen", true, Arc::clone(&pool) as Arc<dyn StageHealth>));
+        Some(Arc::new(ScreenReader::new(pool, Arc::clone(events))))
+    } else {
+        None
+    };
     let providers = Providers {
         stt: vec![SttRung::Whole(Arc::new(EmbeddedStt::new(stt, Arc::new(RulesLlm), Arc::clone(events))))],
         scorer: Some(Arc::new(EmbeddedScorer::new(turn, Arc::clone(events)))),

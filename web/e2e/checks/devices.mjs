@@ -1,6 +1,6 @@
 // The microphone: which, whether, and while what is held.
 
-import { eventually, frames, nothingComes, told } from "./mock.mjs";
+import { eventually, frames, nothingComes, tell, told } from "./mock.mjs";
 import { axeInBoth, open, start, until, WAIT } from "./shared.mjs";
 
 async function pushMode(page, mock) {
@@ -11,6 +11,9 @@ async function pushMode(page, mock) {
   await page.getByTestId("push-to-talk").waitFor(WAIT);
   await told(mock, { type: "mute", muted: true });
 }
+
+const pieces = (mock, look) =>
+  mock.world.counts.events.filter((event) => event.type === "picture" && event.look_id === look);
 
 const held = (page, is) => page.locator(`[data-testid="push-to-talk"][aria-pressed="${is}"]`).waitFor(WAIT);
 
@@ -35,6 +38,41 @@ export const devices = {
     await page.getByTestId("consent-talk").click();
     await until(page, { microphone: "asking" });
     await axeInBoth(page, "asking for the microphone");
+  },
+
+  async "the screen is shared until it is stopped, and a look is answered, shown and without fault"(page, mock) {
+    mock.world.inject({ screens: true });
+    const shown = await page.context().newPage();
+    await shown.setContent("<title>To be shared</title><h1>Water the plants</h1>");
+    await page.bringToFront();
+    await start(page, mock, "type");
+    await page.getByTestId("share-screen").click();
+    await page.getByTestId("screen-sign").filter({ hasText: "Screen shared" }).waitFor(WAIT);
+    await told(mock, { type: "screen", sharing: true });
+    await axeInBoth(page, "the screen is shared");
+    tell(mock, { type: "look", look_id: 7 });
+    await page.locator('[data-testid="screen-sign"][data-looked="true"]').waitFor(WAIT);
+    await eventually("the whole picture", () => pieces(mock, 7).at(-1)?.last === true);
+    const picture = Buffer.concat(pieces(mock, 7).map(({ data }) => Buffer.from(data, "base64")));
+    if (picture.subarray(8, 12).toString() !== "WEBP") throw new Error("it is no WebP file");
+    await page.getByTestId("screen-sign").click();
+    await page.getByTestId("screen-sign").waitFor({ ...WAIT, state: "detached" });
+    await told(mock, { type: "screen", sharing: false });
+    tell(mock, { type: "look", look_id: 8 });
+    await eventually("no picture", () => pieces(mock, 8).at(-1)?.last === true);
+    if (pieces(mock, 8).some(({ data }) => data !== "")) throw new Error("a picture after the share");
+    await shown.close();
+  },
+
+  async "who refuses to share is asked again, and sees no fault"(page, mock) {
+    mock.world.inject({ screens: true });
+    await start(page, mock, "type");
+    await page.evaluate(() => {
+      navigator.mediaDevices.getDisplayMedia = () => Promise.reject(new DOMException("", "NotAllowedError"));
+    });
+    await page.getByTestId("share-screen").click();
+    await page.locator('[data-testid="share-screen"]:not([disabled])').waitFor(WAIT);
+    if ((await page.getByTestId("banner-notice").count()) !== 0) throw new Error("a refusal is no fault");
   },
 
   async "hold to talk: the space bar opens the microphone, and letting go closes it"(page, mock) {

@@ -48,3 +48,7 @@ export async function nothingComes(page, mock) {
   await eventually("the message", () => mock.world.counts.events.some(({ text }) => text === "Nothing"));
   if (mock.world.counts.frames !== before) throw new Error("frames came while the microphone was closed");
 }
+
+export function tell(mock, ...events) {
+  for (const call of mock.world.live) for (const event of events) call.send(event);
+}

@@ -1,6 +1,6 @@
 // For everyone: by keyboard, by ear, on a slow network, on a small screen, signed in, and when something is wrong.
 
-import { eventually } from "./mock.mjs";
+import { eventually, tell } from "./mock.mjs";
 import { axeInBoth, open, start, until, WAIT } from "./shared.mjs";
 
 const turn = (number, cause, ms) => ({
@@ -11,10 +11,6 @@ const turn = (number, cause, ms) => ({
   cause: ms > 500 ? cause : null,
   cost_usd: 0.001,
 });
-
-function tell(mock, ...events) {
-  for (const call of mock.world.live) for (const event of events) call.send(event);
-}
 
 /** A JSON Web Token as far as the mock server looks at one. */
 function tokenFor(user) {

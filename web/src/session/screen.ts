@@ -31,8 +31,9 @@ export class ScreenShare {
   async start(): Promise<void> {
     if (!this.is("off")) return;
     this.store.dispatch({ type: "screen", screen: "asking" });
+    let stream: MediaStream | null = null;
     try {
-      const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 5 }, audio: false });
+      stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 5 }, audio: false });
       const video = document.createElement("video");
       video.muted = true;
       video.srcObject = stream;
@@ -48,6 +49,8 @@ export class ScreenShare {
       this.store.dispatch({ type: "screen", screen: "on" });
       this.tell();
     } catch (error) {
+      // Chosen, and not to be shown: the browser must not go on sharing it.
+      if (stream !== null) letGo(stream);
       if (this.is("asking")) this.store.dispatch({ type: "screen", screen: "off" });
       if (!(error instanceof DOMException)) throw error;
       if (error.name === "NotAllowedError") return;
@@ -81,6 +84,7 @@ export class ScreenShare {
     for (let from = 0; ; from += PIECE_BYTES) {
       const last = from + PIECE_BYTES >= picture.length;
       const data = base64(picture.subarray(from, from + PIECE_BYTES));
+      if (this.stream === null && picture.length > 0) return;
       if (!this.send({ type: "picture", look_id: lookId, data, last }) || last) return;
       await new Promise((resolve) => setTimeout(resolve, PIECE_EVERY_MS));
     }

@@ -18,6 +18,16 @@ fn check_redis(config: &Config) -> Result<(), ConfigError> {
     RedisStore::check_url(url.reveal()).map_err(|why| ConfigError::new("REDIS_URL", why))
 }
 
+/// A look at the screen is a tool, and waits no longer than a tool may take.
+fn check_screen(config: &Config) -> Result<(), ConfigError> {
+    let (wait_ms, tool_ms) = (config.screen.wait_ms, config.deadline.tool_ms);
+    if config.screen.enabled && wait_ms >= tool_ms {
+        let reason = format!("is {wait_ms}: it must be below deadline.tool_ms ({tool_ms})");
+        return Err(ConfigError::new("screen.wait_ms", reason));
+    }
+    Ok(())
+}
+
 /// Rooms need an address and both halves of a key.
 fn check_livekit(config: &Config) -> Result<(), ConfigError> {
     if config.livekit.url.is_empty() {
@@ -94,6 +104,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_ports(config)?;
     check_redis(config)?;
     check_livekit(config)?;
+    check_screen(config)?;
     check_providers(config)?;
     check_auth(config)?;
     phone::check(config)

@@ -12,6 +12,7 @@ use voice_core::input::WordTiming;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use crate::answer_cache::AnswerKey;
+use crate::screen::picture::Picture;
 use crate::store::{CommitOutcome, StoreError, UserTasks};
 use crate::stt::LineEvent;
 
@@ -47,6 +48,11 @@ pub(super) enum Done {
         request: LlmRequestId,
         key: AnswerKey,
         found: Option<String>,
+    },
+    /// A picture of the screen is there, and is one.
+    Looked {
+        look: u64,
+        picture: Result<Picture, String>,
     },
     /// A picture of the screen was waited for long enough.
     LookedInVain {

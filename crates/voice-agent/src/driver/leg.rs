@@ -71,11 +71,11 @@ impl Driver {
     }
 
     fn attach(&mut self, connection: ConnectionId, voice: bool, outbound: mpsc::Sender<Outbound>) {
-        self.close_leg(4001, "replaced");
         // Another page shows another screen, or the same once more.
         if let Some(before) = self.leg.as_ref().map(|leg| leg.connection) {
             self.take_sharing(before, false);
         }
+        self.close_leg(4001, "replaced");
         self.leg = Some(Leg { connection, outbound });
         self.visited = true;
         self.feed.connected(true);

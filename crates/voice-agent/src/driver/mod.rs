@@ -51,7 +51,7 @@ use voice_core::provider::Stage;
 use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation, Output};
 
-use crate::store::{SessionDoc, UserTasks};
+use crate::store::{Channel, SessionDoc, UserTasks};
 use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
 
 use answers::Answers;
@@ -201,6 +201,11 @@ impl Driver {
         commands: mpsc::Receiver<Command>,
         info: watch::Sender<SessionInfo>,
     ) -> Self {
+        let mut start = start;
+        if start.doc.channel == Channel::ScreenShare {
+            // Nobody shares anything yet: the page says when it does.
+            start.doc.channel = Channel::Browser;
+        }
         // A new session's document has consent and the caller's time zone already; without a history it greets as new.
         let restored =
             Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed || start.handover.is_some() });

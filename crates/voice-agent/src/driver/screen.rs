@@ -99,8 +99,21 @@ impl Driver {
             self.end_look(Err(error.to_string()));
         } else if is_last {
             let bytes = std::mem::take(&mut looking.bytes).freeze();
-            let picture =
-                if bytes.is_empty() { Err("the page has no picture of it".to_owned()) } else { picture(bytes) };
+            if bytes.is_empty() {
+                self.end_look(Err("the page has no picture of it".to_owned()));
+                return;
+            }
+            // Decoded once, off the runtime: what is damaged was not seen.
+            let _abort = self.spawn(async move {
+                let checked = tokio::task::spawn_blocking(move || picture(bytes)).await;
+                Done::Looked { look, picture: checked.unwrap_or_else(|error| Err(error.to_string())) }
+            });
+        }
+    }
+
+    /// The picture of this look is whole; one that came too late was given up.
+    pub(super) fn take_picture(&mut self, look: u64, picture: Result<Picture, String>) {
+        if self.screen.looking.as_ref().is_some_and(|looking| looking.look == look) {
             self.end_look(picture);
         }
     }
@@ -138,5 +151,7 @@ impl Driver {
 }
 
 fn picture(bytes: Bytes) -> Result<Picture, String> {
-    Picture::new(bytes).map_err(|error| error.to_string())
+    let picture = Picture::new(bytes).map_err(|error| error.to_string())?;
+    picture.decode().map_err(|error| error.to_string())?;
+    Ok(picture)
 }

@@ -73,6 +73,19 @@ impl Runtime {
     /// # Errors
     /// [`ModelError`] when the file is missing or is not a model.
     pub fn open(&self, file: &str) -> Result<Session, ModelError> {
+        self.open_with(file, true)
+    }
+
+    /// The same for a model that is used now and then, with inputs of any size: it gives its memory back after each run, instead of keeping
+    /// as much as the largest one took.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_lean(&self, file: &str) -> Result<Session, ModelError> {
+        self.open_with(file, false)
+    }
+
+    fn open_with(&self, file: &str, keeps_memory: bool) -> Result<Session, ModelError> {
         let path = self.models_dir.join(file);
         if !path.is_file() {
             return Err(ModelError::Missing(path));
@@ -81,6 +94,8 @@ impl Runtime {
             .with_intra_threads(1)?
             .with_inter_threads(1)?
             .with_config_entry("session.intra_op.allow_spinning", "0")?
+            .with_memory_pattern(keeps_memory)?
+            .with_execution_providers([ort::ep::CPU::default().with_arena_allocator(keeps_memory).build()])?
             .commit_from_file(&path)
             .map_err(|error| ModelError::Broken { path, reason: error.to_string() })?;
         Ok(session)

@@ -13,4 +13,4 @@ mod seen;
 mod tests;
 
 pub use mark::Mark;
-pub use seen::{MODEL, Reader, Seen};
+pub use seen::{MODEL, MOST_WAITING, Reader, Seen};

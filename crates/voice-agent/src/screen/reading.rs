@@ -26,6 +26,8 @@ pub struct Line {
     pub mark: Option<Mark>,
     /// It began with a bullet or a number.
     pub is_item: bool,
+    /// How certain it is that it says that, 0 to 1.
+    pub confidence: f32,
 }
 
 /// What was read on a screen, from top to bottom.
@@ -52,12 +54,21 @@ static DUE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)^(?:due(?: ?date)?|deadline|due ?by|target ?date)\s*:?\s*(.*)$").ok());
 static PRIORITY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)^priority\s*:?\s*(.*)$").ok());
 static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"\b[A-Z][A-Z0-9]{1,9}-\d{1,6}\b|(?i:\b(?:bug|issue|ticket|case)\s*#?\s*\d{1,7}\b)|#\d{1,7}\b").ok()
+    Regex::new(r"\b[A-Z][A-Z0-9]{1,9}-\d{1,6}\b|(?i:\b(?:bug|issue|ticket|case)\s*#?\s*\d{1,7}\b)|#\d{1,5}\b").ok()
 });
 static ASKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?i)\b(?:(?:could|can|would|will) you(?: please)?|please|you need to|don'?t forget to|remember to)\s+([a-z][^.?!]*)").ok()
 });
 
+/// What every other page asks of everybody.
+static BANNER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:cookies?|sign (?:in|up)|log in|subscribe|enable|allow|update your browser|verify you|reply to this|click|scroll)\b").ok()
+});
+
+/// Lines of which it is less certain what they say make no task.
+const CERTAIN: f32 = 0.85;
+/// One word is a title where its type is so much larger than what is usual on the page, in per cent.
+const LARGE_PERCENT: u32 = 150;
 /// A title is looked for in this part of the picture's height, in per cent.
 const TITLE_WITHIN_PERCENT: u32 = 60;
 /// Two lines of one paragraph, or two items of one list, have no more than this between them, in per cent of a line's height.
@@ -68,6 +79,12 @@ const SAME_PERCENT: u32 = 40;
 
 fn matches<'t>(pattern: &LazyLock<Option<Regex>>, text: &'t str) -> Option<regex::Captures<'t>> {
     pattern.as_ref().and_then(|pattern| pattern.captures(text))
+}
+
+impl Line {
+    fn is_certain(&self) -> bool {
+        self.confidence >= CERTAIN
+    }
 }
 
 impl Reading {
@@ -91,10 +108,15 @@ impl Reading {
     /// The largest line of several words in the upper part, with what it goes on with in the next.
     pub fn title(&self) -> Option<String> {
         let within = self.height * TITLE_WITHIN_PERCENT / 100;
-        let is_title = |line: &&Line| line.area.y < within && line.text.split_whitespace().count() > 1;
+        let usual = self.usual_size();
+        let is_title = |line: &&Line| {
+            let is_large = line.size * 100 >= usual * LARGE_PERCENT;
+            line.area.y < within && line.is_certain() && (is_large || line.text.split_whitespace().count() > 1)
+        };
         let largest = self.lines.iter().filter(is_title).map(|line| line.size).max()?;
         let first = self.lines.iter().filter(is_title).find(|line| line.size == largest)?;
-        Some(self.paragraph(first))
+        // On a page of one size nothing stands out: its first line must do.
+        Some(if first.size > usual { self.paragraph(first) } else { first.text.clone() })
     }
 
     /// The day after a label that says that something is due, as the screen writes it.
@@ -117,9 +139,9 @@ impl Reading {
         let mut asked: Vec<String> = Vec::new();
         for paragraph in self.paragraphs() {
             let Some(pattern) = ASKS.as_ref() else { continue };
-            asked.extend(
-                pattern.captures_iter(&paragraph).filter_map(|found| Some(found.get(1)?.as_str().trim().to_owned())),
-            );
+            let found =
+                pattern.captures_iter(&paragraph).filter_map(|found| Some(found.get(1)?.as_str().trim().to_owned()));
+            asked.extend(found.filter(|asked| matches(&BANNER, asked).is_none()));
         }
         asked
     }
@@ -127,7 +149,8 @@ impl Reading {
     /// The list of things to do: what has a check box, or what stands below a heading that says so.
     pub fn items(&self) -> Vec<Item> {
         let item = |line: &Line| Item { text: line.text.clone(), is_done: line.mark == Some(Mark::Ticked) };
-        let boxes: Vec<Item> = self.lines.iter().filter(|line| line.mark.is_some()).map(item).collect();
+        let boxes = self.lines.iter().filter(|line| line.mark.is_some() && line.is_certain());
+        let boxes: Vec<Item> = boxes.map(item).collect();
         if !boxes.is_empty() {
             return boxes;
         }
@@ -140,14 +163,23 @@ impl Reading {
         for line in &self.lines[at + 1..] {
             let gap = line.area.y.saturating_sub(above.bottom());
             let ends = gap * 100 > line.area.height.max(above.height) * LIST_GAP_PERCENT
-                || line.size >= heading.size && line.area.x <= heading.area.x + heading.area.height;
+                || !line.is_item && line.size >= heading.size && line.area.x <= heading.area.x + heading.area.height;
             if ends {
                 break;
             }
             above = line.area;
-            items.push(item(line));
+            if line.is_certain() {
+                items.push(item(line));
+            }
         }
         items
+    }
+
+    /// The size of the type that is used most.
+    fn usual_size(&self) -> u32 {
+        let mut sizes: Vec<u32> = self.lines.iter().map(|line| line.size).collect();
+        sizes.sort_unstable();
+        sizes.get(sizes.len() / 2).copied().unwrap_or(0)
     }
 
     /// What stands beside or below a label.
@@ -184,7 +216,7 @@ impl Reading {
         let goes_on = |line: &Line| {
             self.lines.iter().any(|above| self.next_of(above).is_some_and(|next| std::ptr::eq(next, line)))
         };
-        self.lines.iter().filter(|line| !goes_on(line)).map(|line| self.paragraph(line)).collect()
+        self.lines.iter().filter(|line| line.is_certain() && !goes_on(line)).map(|line| self.paragraph(line)).collect()
     }
 
     /// A line, and those that go on with it.
@@ -217,5 +249,5 @@ fn line_of(image: &RgbImage, piece: Piece) -> Line {
     let bullet = matches(&BULLET, &piece.text).and_then(|found| found.get(0)).map(|found| found.end());
     let text = piece.text[bullet.unwrap_or(0)..].trim().to_owned();
     let (area, size) = (piece.area, Ink::of(image, piece.area, LETTERS).size());
-    Line { text, area, size, mark: mark::before(image, area), is_item: bullet.is_some() }
+    Line { text, area, size, mark: mark::before(image, area), is_item: bullet.is_some(), confidence: piece.confidence }
 }

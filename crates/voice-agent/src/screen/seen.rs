@@ -1,6 +1,9 @@
 //! A look at the caller's screen: the picture, and what was read in it once somebody wanted to know.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use super::ocr::Ocr;
 use super::picture::Picture;
@@ -10,6 +13,10 @@ use crate::telemetry::Events;
 
 /// The pool's name in metrics, threads and logs.
 pub const MODEL: &str = "ocr";
+/// Pictures that may wait to be read. Whoever waited longer would not be answered in time.
+pub const MOST_WAITING: usize = 4;
+/// How long a picture is read: what is not read then is left out, the smallest print first.
+const READ_FOR: Duration = Duration::from_millis(2_000);
 
 /// Reads pictures on a pool of its own: seconds of a core, never on the runtime's threads.
 pub struct Reader {
@@ -27,32 +34,50 @@ impl Reader {
 
     /// What is written in the picture; nothing when it cannot be read, of which the log has the reason.
     async fn read(&self, picture: Picture) -> Option<Reading> {
-        let job = move |ocr: &mut Ocr| match picture.decode() {
-            Ok(image) => ocr.read(&image).map(|pieces| Reading::of(&image, pieces)).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+        let job = move |ocr: &mut Ocr| {
+            let image = picture.decode().map_err(|error| error.to_string())?;
+            let read = ocr.read(&image, Instant::now() + READ_FOR).map_err(|error| error.to_string())?;
+            Ok::<_, String>(Reading::of(&image, read))
         };
         let answer = match self.pool.submit(Lane::Urgent, job) {
             Ok(answer) => answer.await,
             Err(error) => Err(error),
         };
-        match answer {
-            Ok(done) => {
-                self.events.model_waited(MODEL, done.waited);
-                done.value.inspect_err(|error| tracing::error!(model = MODEL, %error, "a screen was not read")).ok()
+        let done = match answer {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::warn!(model = MODEL, %error, "a screen was not read");
+                return None;
+            }
+        };
+        self.events.model_waited(MODEL, done.waited);
+        match done.value {
+            Ok(reading) => {
+                self.events.screen_read(reading.lines().len(), done.ran);
+                Some(reading)
             }
             Err(error) => {
-                tracing::error!(model = MODEL, %error, "a screen was not read");
+                tracing::error!(model = MODEL, error, "a screen was not read");
                 None
             }
         }
     }
 }
 
+/// How far the reading of a picture has come: not begun, under way, or done with what was read.
+#[derive(Clone, Default)]
+enum Progress {
+    #[default]
+    Unread,
+    Reading,
+    Read(Option<Arc<Reading>>),
+}
+
 /// A picture of the caller's screen in one turn. It lives in memory, and no longer than the conversation speaks of it.
 pub struct Seen {
     picture: Picture,
     reader: Option<Arc<Reader>>,
-    reading: OnceLock<Option<Reading>>,
+    progress: watch::Sender<Progress>,
 }
 
 impl std::fmt::Debug for Seen {
@@ -63,14 +88,15 @@ impl std::fmt::Debug for Seen {
 
 impl Seen {
     /// What was seen; without a reader nothing of it can be read.
-    pub const fn new(picture: Picture, reader: Option<Arc<Reader>>) -> Self {
-        Self { picture, reader, reading: OnceLock::new() }
+    pub fn new(picture: Picture, reader: Option<Arc<Reader>>) -> Self {
+        Self { picture, reader, progress: watch::Sender::default() }
     }
 
     /// What was seen and has been read.
     #[cfg(test)]
     pub(crate) fn with_reading(picture: Picture, reading: Reading) -> Self {
-        Self { picture, reader: None, reading: OnceLock::from(Some(reading)) }
+        let progress = watch::Sender::new(Progress::Read(Some(Arc::new(reading))));
+        Self { picture, reader: None, progress }
     }
 
     /// The picture.
@@ -78,21 +104,36 @@ impl Seen {
         &self.picture
     }
 
-    /// Reads the picture, if nobody has. Takes about a second.
-    pub async fn read(&self) {
-        if self.reading.get().is_some() {
-            return;
+    /// Waits until the picture is read, which begins with the first who asks and goes on when they have given up: who asks again
+    /// finds what was done. Needs a tokio runtime.
+    pub async fn read(self: &Arc<Self>) {
+        let begins = self.progress.send_if_modified(|progress| {
+            let is_unread = matches!(progress, Progress::Unread);
+            if is_unread {
+                *progress = Progress::Reading;
+            }
+            is_unread
+        });
+        if begins {
+            let seen = Arc::clone(self);
+            tokio::spawn(async move {
+                let reading = match &seen.reader {
+                    Some(reader) => reader.read(seen.picture.clone()).await,
+                    None => None,
+                };
+                seen.progress.send_replace(Progress::Read(reading.map(Arc::new)));
+            });
         }
-        let reading = match &self.reader {
-            Some(reader) => reader.read(self.picture.clone()).await,
-            None => None,
-        };
-        // Somebody else may have read the same meanwhile.
-        let _same = self.reading.set(reading);
+        let mut progress = self.progress.subscribe();
+        // The sender is ours: it does not go before we do.
+        let _read = progress.wait_for(|progress| matches!(progress, Progress::Read(_))).await;
     }
 
     /// What is written there, once it was read.
-    pub fn reading(&self) -> Option<&Reading> {
-        self.reading.get().and_then(Option::as_ref)
+    pub fn reading(&self) -> Option<Arc<Reading>> {
+        match &*self.progress.borrow() {
+            Progress::Read(reading) => reading.clone(),
+            Progress::Unread | Progress::Reading => None,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Pictures of pages in a browser (`web/e2e/pages`), read by the real networks.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use std::sync::Arc;
 
@@ -25,7 +26,8 @@ fn read(name: &str) -> Reading {
     let picture = picture(name);
     let runtime = Runtime::load(&default_models_dir()).expect("the runtime; `make models` fetches it");
     let image = picture.decode().expect(name);
-    let pieces = Ocr::load(&runtime).expect("the networks").read(&image).expect(name);
+    let pieces =
+        Ocr::load(&runtime).expect("the networks").read(&image, Instant::now() + Duration::from_secs(60)).expect(name);
     Reading::of(&image, pieces)
 }
 
@@ -125,6 +127,25 @@ fn it_looks_before_it_answers_and_only_where_something_is_shared() {
     assert_eq!((said.as_str(), calls), ("Let me have a look.", vec![json!([LOOK_AT_SCREEN, {}])]));
     let (said, calls) = asks("What's on my screen?", None, false);
     assert!(calls.is_empty() && said.starts_with("I can't see your screen."), "{said}");
+    for text in ["Remind me about the email", "Add the document to my list", "Write the email"] {
+        let (said, calls) = asks(text, None, false);
+        assert!(calls.len() == 1 && calls[0][0] == "add_task", "{text}: {said} {calls:?}");
+    }
     let (_, calls) = asks("add buy milk", None, true);
     assert_eq!(calls, [json!(["add_task", {"title": "Buy milk"}])]);
+}
+
+#[test]
+fn what_there_is_no_time_for_is_left_out() {
+    let runtime = Runtime::load(&default_models_dir()).expect("the runtime");
+    let image = picture("issue.webp").decode().expect("the picture");
+    let mut ocr = Ocr::load(&runtime).expect("the networks");
+    assert_eq!(ocr.read(&image, Instant::now()).unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_picture_without_a_reader_is_read_as_nothing() {
+    let seen = Arc::new(Seen::new(picture("notes.webp"), None));
+    tokio::join!(seen.read(), seen.read());
+    assert!(seen.reading().is_none());
 }

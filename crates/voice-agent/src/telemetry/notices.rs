@@ -1,5 +1,7 @@
 //! Events of text messages, pages and speech that is played again: like those of [`super::events`], the log line and the metric together.
 
+use std::time::Duration;
+
 use tracing::{debug, error, info, warn};
 use voice_core::provider::Stage;
 
@@ -22,6 +24,11 @@ impl Events {
     pub fn screen_seen(&self, session: &str, width: u32, height: u32, bytes: usize) {
         self.metrics().screen_looks.get_or_create(&ByResult { result: "seen".to_owned() }).inc();
         info!(session, width, height, bytes, "looked at the caller's screen");
+    }
+
+    /// A picture of a screen was read: so many lines, in so long.
+    pub fn screen_read(&self, lines: usize, took: Duration) {
+        info!(lines, took_ms = took.as_millis() as u64, "read a screen");
     }
 
     /// The agent wanted to look at a caller's screen and saw nothing.

@@ -323,6 +323,10 @@ impl Session {
     fn note_pace(&mut self) {
         let Some(request) = self.reply.as_ref().and_then(|reply| reply.request.as_ref()) else { return };
         let (rung, gap_ms) = (request.rung, request.gap_ms);
+        // What came in one piece says nothing of how evenly pieces come.
+        if gap_ms == 0 {
+            return;
+        }
         self.observe(Observation::Attempt { stage: Stage::Llm, rung, result: AttemptResult::Paced { gap_ms } });
     }
 

@@ -182,7 +182,10 @@ impl Answer {
             seen.read().await;
         }
         let body = wire::encode(&self.llm.config, request).to_string();
-        self.decoder = AnswerDecoder::new(body.len() as u64);
+        // Where a server does not say what was used it is estimated from the text, of which the picture is none.
+        let picture = request.seen.as_ref().filter(|_| self.llm.config.looks.is_some());
+        let picture_chars = picture.map_or(0, |seen| seen.picture().webp().len().div_ceil(3) * 4);
+        self.decoder = AnswerDecoder::new(body.len().saturating_sub(picture_chars) as u64);
         let exchange = self.llm.account.send(self.llm.post(body)).await?;
         if !exchange.is("text/event-stream") {
             return Err(ProviderErrorKind::Protocol.into());

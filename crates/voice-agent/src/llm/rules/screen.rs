@@ -29,9 +29,11 @@ enum Ask {
 
 /// Most tasks that are made of one screen: more in one breath are rather a misreading.
 const MOST: usize = 12;
+/// A title is read out up to so many characters.
+const MOST_READ_OUT: usize = 80;
 /// Said while the picture is read, which takes a second.
 const LOOKING: &str = "Let me have a look.";
-const NOT_SHARED: &str = "I can't see your screen. Share it with the button on the page, and ask me again.";
+const NOT_SHARED: &str = "I can't see your screen. On the page you can share it; then ask me again.";
 const NO_PICTURE: &str = "I couldn't get a picture of your screen. Please see whether it is still shared.";
 const UNREADABLE: &str = "I looked at your screen, but I can't make out what to add. You can tell me the task.";
 
@@ -45,7 +47,7 @@ const PARTS: [(&str, &str); 6] = [
     ("{TASK}", "(?:a |one |an |the )?(?:new )?(?:tasks?|to-dos?|todos?|to do|reminder|item)"),
     (
         "{SCREEN}",
-        "(?:(?:my|the|this|that|these|those) (?:screen|page|tab|mail|email|e-mail|message|issue|ticket|bug|document|doc|notes?|slide|window|picture)|what (?:you|i) see|what's on (?:my|the|this) (?:screen|page)|what is on (?:my|the|this) (?:screen|page))",
+        "(?:(?:my|the|this|that) (?:screen|page|tab|window)|(?:this|that|these|those) (?:mail|email|e-mail|message|issue|ticket|bug|document|doc|notes?|slide|picture)|(?:my|the|these|this) (?:meeting )?notes|what (?:you|i) see|what's on (?:my|the|this) (?:screen|page)|what is on (?:my|the|this) (?:screen|page))",
     ),
     ("{IT}", "(?:this|that|it|this one|that one|what's here|what is here)"),
     (
@@ -54,36 +56,31 @@ const PARTS: [(&str, &str); 6] = [
     ),
 ];
 
-/// What each pattern asks for, and whether it names the screen: otherwise it may be about something else where no screen is shared.
-static ASKS: LazyLock<Vec<(Regex, Ask, bool)>> = LazyLock::new(|| {
-    let number = "(?:(?P<n>one|two|three|four|five|six|seven|eight|nine|ten|[0-9]{1,2}) )?";
-    let list = "(?:open )?(?:(?:action|section|auction|actual) items?|action points?|actions|to-dos?|todos?|to do's|to do items|check ?boxes|bullets|bullet points|points|items|things|tasks)";
-    let all = format!(
-        "{{PLEASE}}{{MAKE}} (?:me )?(?:tasks? (?:for|from|out of|of) )?(?:all )?(?:of )?(?:the |a |these |those |all the |each of the |my )?{number}{list}"
-    );
+/// What each pattern asks for, where a screen is shared.
+static ASKS: LazyLock<Vec<(Regex, Ask)>> = LazyLock::new(|| {
+    let number = "(?P<n>(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|(?:a |one )?hundred|[0-9]{1,3})";
+    let list = "(?:open )?(?:(?:action|section|reaction|faction|auction|actual) items?|action points?|actions|to-dos|todos|to do's|to do items|check ?boxes|bullets|bullet points|points|items|things|tasks)";
+    let all = "{PLEASE}{MAKE} (?:me )?(?:tasks? (?:for|from|out of|of) )?(?:all )?(?:of )?(?:the |these |those |all the |each of the |my )?";
+    let counted = format!("(?:{all}(?:a )?{number} {list}|{all}{list}|{all}a (?:section|reaction|faction) items)");
     [
-        (format!("{all} (?:that are |i have )?(?:on|from|in|of) {{SCREEN}}{{TAIL}}"), Ask::Items(None), true),
-        (format!("{all}{{TAIL}}"), Ask::Items(None), false),
-        // However it was heard: "add a section items on my screen".
-        ("{PLEASE}{MAKE} .*(?:items|to-dos|todos) (?:on|from|in|of) {SCREEN}{TAIL}".to_owned(), Ask::Items(None), true),
-        ("{PLEASE}{MAKE} (?:me )?{TASK} (?:from|for|out of|of|about|based on|with) {SCREEN}{TAIL}".to_owned(), Ask::Task, true),
-        ("{PLEASE}{MAKE} (?:me )?{TASK} (?:from|for|out of|of|about|based on|with) {IT}{TAIL}".to_owned(), Ask::Task, false),
-        ("{PLEASE}{MAKE} {SCREEN} (?:in|into|to|as|a) {TASK}{TAIL}".to_owned(), Ask::Task, true),
-        ("{PLEASE}{MAKE} {IT} (?:in|into|to|as|a) {TASK}{TAIL}".to_owned(), Ask::Task, false),
-        ("{PLEASE}{MAKE} {SCREEN}(?: down)?{TAIL}".to_owned(), Ask::Task, true),
-        ("{PLEASE}{MAKE} {IT}(?: down)?(?: to my (?:task )?list| to the list| on my list| as a task){TAIL}".to_owned(), Ask::Task, false),
-        ("{PLEASE}remind me (?:of|about) {SCREEN}{TAIL}".to_owned(), Ask::Task, true),
-        ("{PLEASE}(?:what's|what is|when's|when is|tell me|read me|read) (?:the |its |that )?(?:due date|deadline|due|date) (?:on|of|for|in) {SCREEN}{TAIL}".to_owned(), Ask::Due, true),
-        ("{PLEASE}(?:what's|what is|tell me|read me|read) (?:the |its )?(?:due date|deadline|date)(?: (?:here|there|of this|for this|on this))+{TAIL}".to_owned(), Ask::Due, false),
-        ("{PLEASE}(?:when's|when is) (?:{SCREEN}|this one|this) due{TAIL}".to_owned(), Ask::Due, false),
-        ("{PLEASE}(?:what do you see|what can you see|do you see|can you see|look at|read|read me|read out|what's on|what is on|tell me what's on|what does) {SCREEN}?(?: say)?{TAIL}".to_owned(), Ask::What, true),
-        ("{PLEASE}(?:can you see (?:this|it)|what am i looking at|what do you see|what can you see|what's on my screen)(?: here)?{TAIL}".to_owned(), Ask::What, true),
+        (format!("{counted} (?:that are |i have )?(?:on|from|in|of) {{SCREEN}}{{TAIL}}"), Ask::Items(None)),
+        (format!("{counted}{{TAIL}}"), Ask::Items(None)),
+        ("{PLEASE}{MAKE} (?:me )?{TASK} (?:from|for|out of|of|about|based on|with) (?:{SCREEN}|{IT}){TAIL}".to_owned(), Ask::Task),
+        ("{PLEASE}{MAKE} (?:{SCREEN}|{IT}) (?:in|into|to|as|a) {TASK}{TAIL}".to_owned(), Ask::Task),
+        ("{PLEASE}(?:add|at|had|put|take|note) {SCREEN}(?: down)?{TAIL}".to_owned(), Ask::Task),
+        ("{PLEASE}{MAKE} {IT}(?: down)?(?: to my (?:task )?list| to the list| on my list| as a task){TAIL}".to_owned(), Ask::Task),
+        ("{PLEASE}remind me (?:of|about) {SCREEN}{TAIL}".to_owned(), Ask::Task),
+        ("{PLEASE}(?:what's|what is|when's|when is|tell me|read me|read) (?:the |its |that )?(?:due date|deadline|due|date) (?:on|of|for|in) {SCREEN}{TAIL}".to_owned(), Ask::Due),
+        ("{PLEASE}(?:what's|what is|tell me|read me|read) (?:the |its )?(?:due date|deadline|date)(?: (?:here|there|of this|for this|on this))+{TAIL}".to_owned(), Ask::Due),
+        ("{PLEASE}(?:when's|when is) (?:{SCREEN}|this one|this) due{TAIL}".to_owned(), Ask::Due),
+        ("{PLEASE}(?:what do you see|what can you see|do you see|can you see|look at|read|read me|read out|what's on|what is on|tell me what's on|what does) {SCREEN}(?: say)?{TAIL}".to_owned(), Ask::What),
+        ("{PLEASE}(?:can you see (?:this|it)|what am i looking at|what do you see|what can you see|what's on my screen)(?: here)?{TAIL}".to_owned(), Ask::What),
     ]
     .into_iter()
-    .filter_map(|(pattern, ask, is_named)| {
+    .filter_map(|(pattern, ask)| {
         let whole = PARTS.iter().fold(pattern, |pattern, (name, meaning)| pattern.replace(name, meaning));
         match Regex::new(&format!("^(?:{whole})$")) {
-            Ok(regex) => Some((regex, ask, is_named)),
+            Ok(regex) => Some((regex, ask)),
             Err(error) => {
                 tracing::error!(%error, "a pattern of what is asked about the screen does not compile");
                 debug_assert!(false, "{whole}: {error}");
@@ -95,17 +92,24 @@ static ASKS: LazyLock<Vec<(Regex, Ask, bool)>> = LazyLock::new(|| {
 });
 
 static DIGIT_HYPHEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("([0-9])-").ok());
+/// What cannot mean anything but a screen. Whatever else may be about one is about something else where none is shared.
+static NAMES_A_SCREEN: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\b(?:my|the|this) screen\b|\btask (?:from|out of) (?:this|that)\b").ok());
 
-/// What the caller asks about the screen, and whether the words name it.
-fn asked(text: &str) -> Option<(Ask, bool)> {
+/// What the caller asks about the screen.
+fn asked(text: &str) -> Option<Ask> {
     // "3-action items" is a number and a noun.
     let text = DIGIT_HYPHEN.as_ref().map_or_else(|| text.into(), |hyphen| hyphen.replace_all(text, "$1 "));
-    ASKS.iter().find_map(|(pattern, ask, is_named)| {
+    ASKS.iter().find_map(|(pattern, ask)| {
         let found = pattern.captures(&text)?;
-        let number = found.name("n").and_then(|number| dates::cardinal(&[number.as_str()]));
-        let count = number.and_then(|(_, count)| usize::try_from(count).ok());
-        Some((if let Ask::Items(_) = ask { Ask::Items(count) } else { *ask }, *is_named))
+        let words: Vec<&str> = found.name("n").map_or("", |number| number.as_str()).split([' ', '-']).collect();
+        let count = dates::cardinal(&words).and_then(|(_, count)| usize::try_from(count).ok());
+        Some(if let Ask::Items(_) = ask { Ask::Items(count) } else { *ask })
     })
+}
+
+fn names_a_screen(text: &str) -> bool {
+    NAMES_A_SCREEN.as_ref().is_some_and(|pattern| pattern.is_match(text))
 }
 
 /// The answer to what is about the screen: a look at it, and then what was asked for. Nothing for what is about something else.
@@ -116,14 +120,15 @@ pub(super) fn answer(scene: &Scene<'_>, current: &Turn<'_>) -> Option<Answer> {
     }
     let is_shared = scene.request.tools.iter().any(|tool| tool.name == LOOK_AT_SCREEN);
     let look = current.calls.iter().rev().find(|called| called.call.name == LOOK_AT_SCREEN);
-    let (ask, is_named) = asked(&normalise(current.user, &scene.request.now).text)?;
+    let text = normalise(current.user, &scene.request.now).text;
+    let ask = asked(&text)?;
     match look.map(super::dialogue::Called::status) {
         None if is_shared => {
             Some(Answer { text: LOOKING.to_owned(), ..Answer::call(LOOK_AT_SCREEN, serde_json::Map::new()) })
         }
-        None => is_named.then(|| Answer::say(NOT_SHARED)),
+        None => names_a_screen(&text).then(|| Answer::say(NOT_SHARED)),
         Some("ok") => Some(match scene.request.seen.as_ref().and_then(|seen| seen.reading()) {
-            Some(reading) if !reading.is_empty() => told(scene, ask, reading),
+            Some(reading) if !reading.is_empty() => told(scene, ask, &reading),
             _ => Answer::say(UNREADABLE),
         }),
         Some(_) => Some(Answer::say(NO_PICTURE)),
@@ -146,7 +151,7 @@ fn told(scene: &Scene<'_>, ask: Ask, reading: &Reading) -> Answer {
 }
 
 fn added(tasks: &[NewTask]) -> Answer {
-    let calls = tasks.iter().take(MOST).map(|task| ("add_task", act::add_arguments(task))).collect();
+    let calls = tasks.iter().map(|task| ("add_task", act::add_arguments(task))).collect();
     Answer { text: String::new(), calls }
 }
 
@@ -178,10 +183,15 @@ fn fitting(title: &str) -> String {
 }
 
 fn items(scene: &Scene<'_>, count: Option<usize>, reading: &Reading) -> Answer {
-    let open: Vec<String> =
-        reading.items().into_iter().filter(|item| !item.is_done).map(|item| item.text).take(MOST).collect();
+    let open: Vec<String> = reading.items().into_iter().filter(|item| !item.is_done).map(|item| item.text).collect();
     if open.is_empty() {
         return Answer::say("I see no open items there.");
+    }
+    if open.len() > MOST {
+        return Answer::say(format!(
+            "I see {} open items there. That is more than I add at once; tell me which ones you want.",
+            open.len()
+        ));
     }
     if count.is_some_and(|count| count != open.len()) {
         let listed = reply::join(&open, "and");
@@ -220,7 +230,7 @@ fn priority(reading: &Reading) -> Option<Priority> {
 
 fn described(reading: &Reading) -> String {
     let mut said = match reading.title() {
-        Some(title) => format!("I see {title}."),
+        Some(title) => format!("I see {}.", shortened(&title, MOST_READ_OUT)),
         None => "I see text, but no title.".to_owned(),
     };
     let open = reading.items().iter().filter(|item| !item.is_done).count();
@@ -239,35 +249,55 @@ mod tests {
 
     #[test]
     fn what_is_asked_about_a_screen() {
-        for (text, ask, is_named) in [
-            ("create a task from this", Ask::Task, false),
-            ("please make a task out of this ticket", Ask::Task, true),
-            ("add this to my list", Ask::Task, false),
-            ("turn this into a task", Ask::Task, false),
-            ("add the three action items on my screen", Ask::Items(Some(3)), true),
-            ("add all the action items", Ask::Items(None), false),
-            ("add a 3-action items on my screen", Ask::Items(Some(3)), true),
-            ("add a section items on my screen", Ask::Items(None), true),
-            ("at the reaction items on my screen", Ask::Items(None), true),
-            ("can you add these to-dos to my list", Ask::Items(None), false),
-            ("what's the due date here", Ask::Due, false),
-            ("what is the deadline on this page", Ask::Due, true),
-            ("when is this due", Ask::Due, false),
-            ("what do you see", Ask::What, true),
-            ("what's on my screen", Ask::What, true),
-            ("can you see my screen", Ask::What, true),
+        for (text, ask) in [
+            ("create a task from this", Ask::Task),
+            ("please make a task out of this ticket", Ask::Task),
+            ("add this to my list", Ask::Task),
+            ("add this mail", Ask::Task),
+            ("turn this into a task", Ask::Task),
+            ("add the three action items on my screen", Ask::Items(Some(3))),
+            ("add the twelve action items", Ask::Items(Some(12))),
+            ("add the twenty five action items", Ask::Items(Some(25))),
+            ("add the 100 action items", Ask::Items(Some(100))),
+            ("add all the action items", Ask::Items(None)),
+            ("add a 3-action items on my screen", Ask::Items(Some(3))),
+            ("add a section items on my screen", Ask::Items(None)),
+            ("at the reaction items on my screen", Ask::Items(None)),
+            ("can you add these to-dos to my list", Ask::Items(None)),
+            ("what's the due date here", Ask::Due),
+            ("what is the deadline on this page", Ask::Due),
+            ("when is this due", Ask::Due),
+            ("what do you see", Ask::What),
+            ("what's on my screen", Ask::What),
+            ("can you see my screen", Ask::What),
         ] {
-            assert_eq!(asked(text), Some((ask, is_named)), "{text}");
+            assert_eq!(asked(text), Some(ask), "{text}");
         }
         for text in [
+            "add the first two items on my screen",
             "add buy milk",
+            "add a todo",
             "what's on my list",
             "add a task to call mom",
             "what's due today",
             "delete this",
             "when is the dentist due",
+            "remind me about the email",
+            "write the email",
+            "get the mail",
+            "read the message",
         ] {
             assert_eq!(asked(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_names_a_screen_asks_for_one() {
+        for text in ["what's on my screen", "create a task from this"] {
+            assert!(names_a_screen(text), "{text}");
+        }
+        for text in ["add this to my list", "remind me about this ticket", "add these things", "read my notes"] {
+            assert!(!names_a_screen(text), "{text}");
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct Detector {
 
 impl Detector {
     pub(super) fn load(runtime: &Runtime) -> Result<Self, ModelError> {
-        Ok(Self { session: runtime.open(FILE)? })
+        Ok(Self { session: runtime.open_lean(FILE)? })
     }
 
     /// The lines of text, in no order.

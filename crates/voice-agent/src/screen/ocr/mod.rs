@@ -6,10 +6,14 @@
 mod detect;
 mod recognise;
 
+use std::cmp::Reverse;
+use std::time::Instant;
+
 use image::RgbImage;
 
 use self::detect::Detector;
 use self::recognise::Recogniser;
+use super::ink::{Ink, LETTERS};
 use crate::model::runtime::{ModelError, Runtime};
 
 /// At most so many lines are read: a screen full of small print has some 150.
@@ -42,6 +46,11 @@ impl Area {
     }
 }
 
+/// The size of the type in an area, in pixels.
+fn size(image: &RgbImage, area: Area) -> u32 {
+    Ink::of(image, area, LETTERS).size()
+}
+
 /// A piece of text in a line of its own, or with a wide gap on both sides.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Piece {
@@ -69,21 +78,27 @@ impl Ocr {
         Ok(Self { detector: Detector::load(runtime)?, recogniser: Recogniser::load(runtime)? })
     }
 
-    /// What is written in the picture, from top to bottom, and from left to right in a line.
+    /// What is written in the picture, from top to bottom, and from left to right in a line. What is not read when `until` comes is
+    /// left out: the largest print is read first, and of print of one size what stands higher.
     ///
     /// # Errors
     /// [`ModelError::Runtime`] when an inference fails.
-    pub fn read(&mut self, image: &RgbImage) -> Result<Vec<Piece>, ModelError> {
-        let mut areas = self.detector.find(image)?;
-        areas.sort_by_key(|area| (area.y, area.x));
+    pub fn read(&mut self, image: &RgbImage, until: Instant) -> Result<Vec<Piece>, ModelError> {
+        let mut areas: Vec<(u32, Area)> =
+            self.detector.find(image)?.into_iter().map(|area| (size(image, area), area)).collect();
+        areas.sort_by_key(|(size, area)| (Reverse(*size), area.y, area.x));
         areas.truncate(MOST_LINES);
         let mut pieces = Vec::with_capacity(areas.len());
-        for area in areas {
+        for (_, area) in areas {
+            if Instant::now() >= until {
+                break;
+            }
             let (text, confidence) = self.recogniser.read(image, area)?;
             if confidence >= LEAST_CONFIDENCE && !text.is_empty() {
                 pieces.push(Piece { area, text, confidence });
             }
         }
+        pieces.sort_by_key(|piece| (piece.area.y, piece.area.x));
         Ok(pieces)
     }
 }

@@ -47,7 +47,7 @@ struct Seen {
 
 impl Recogniser {
     pub(super) fn load(runtime: &Runtime) -> Result<Self, ModelError> {
-        let session = runtime.open(FILE)?;
+        let session = runtime.open_lean(FILE)?;
         let listed = session.metadata()?.custom(CHARACTERS).unwrap_or_default();
         let mut characters: Vec<char> = listed.lines().filter_map(|line| line.chars().next()).collect();
         if characters.is_empty() {

@@ -1,6 +1,7 @@
 //! A tab of a real Chromium is shared with the real server, which reads it and makes tasks of it.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -99,7 +100,10 @@ async fn a_language_model_that_sees_is_sent_the_picture_once_and_only_then() {
     assert_eq!(picture.size(), (1280, 720));
     let image = picture.decode().unwrap();
     let runtime = Runtime::load(&default_models_dir()).unwrap();
-    let reading = Reading::of(&image, Ocr::load(&runtime).unwrap().read(&image).unwrap());
+    let reading = Reading::of(
+        &image,
+        Ocr::load(&runtime).unwrap().read(&image, Instant::now() + Duration::from_secs(60)).unwrap(),
+    );
     assert_eq!(reading.title().as_deref(), Some("Contract for the new office"));
     assert_eq!(providers.journal().warnings(), Vec::<String>::new());
 }

@@ -11,7 +11,7 @@ use voice_core::ids::ToolCallId;
 use crate::llm::openai::{MaxTokensField, OpenAiConfig};
 use crate::llm::{LlmRequest, prompt};
 use crate::screen::Seen;
-use crate::tools::ToolSpec;
+use crate::tools::{LOOK_AT_SCREEN, ToolSpec};
 
 /// What a function's name may have.
 const MAX_NAME: usize = 64;
@@ -73,7 +73,6 @@ fn messages(config: &OpenAiConfig, request: &LlmRequest) -> Vec<Value> {
         messages.push(text("system", &scene));
     }
     messages.extend(turn);
-    messages.extend(request.seen.as_ref().map(|seen| screen(config, seen)));
     if matches!(request.chat.items.last(), Some(ChatItem::Assistant { interrupted: true, .. })) {
         // Another model's answer broke off, and a part of it was heard.
         let role = if config.system_first_only { "user" } else { "system" };
@@ -85,7 +84,7 @@ fn messages(config: &OpenAiConfig, request: &LlmRequest) -> Vec<Value> {
 /// The caller's screen: a picture, or what was read in it. What is written there is the caller's data like any title.
 fn screen(config: &OpenAiConfig, seen: &Seen) -> Value {
     let Some(detail) = config.looks else {
-        return text("user", &prompt::written_on_screen(seen.reading()));
+        return text("user", &prompt::written_on_screen(seen.reading().as_deref()));
     };
     let data = format!("data:image/webp;base64,{}", STANDARD.encode(seen.picture().webp()));
     let image = json!({"type": "image_url", "image_url": {"url": data, "detail": detail.as_str()}});
@@ -98,10 +97,16 @@ fn text(role: &str, content: &str) -> Value {
 
 /// The conversation before the present turn, and the present turn. Of what was before, as many of the last turns as fit.
 fn conversation(config: &OpenAiConfig, request: &LlmRequest) -> (Vec<Value>, Vec<Value>) {
-    let mut turns = turns(&request.chat.items).into_iter().rev().map(|items| turn(config, items));
-    let present = turns.next().unwrap_or_default();
+    let mut turns = turns(&request.chat.items).into_iter().rev();
+    let seen = request.seen.as_ref().map(|seen| screen(config, seen));
+    let present = turns.next().map(|items| turn(config, items, seen)).unwrap_or_default();
+    let turns = turns.map(|items| turn(config, items, None));
     let length = |messages: &[Value]| messages.iter().map(|message| message.to_string().len()).sum::<usize>();
-    let mut room = config.max_context_chars.saturating_sub(length(&present));
+    // A picture is not counted in characters.
+    let words = |messages: &[Value]| {
+        messages.iter().filter(|message| !message["content"].is_array()).cloned().collect::<Vec<_>>()
+    };
+    let mut room = config.max_context_chars.saturating_sub(length(&words(&present)));
     let mut before = Vec::new();
     // One after the other, from the last: what does not fit is not even written.
     for messages in turns {
@@ -123,12 +128,13 @@ fn turns(items: &[ChatItem]) -> Vec<&[ChatItem]> {
     cuts.windows(2).map(|pair| &items[pair[0]..pair[1]]).collect()
 }
 
-fn turn(config: &OpenAiConfig, items: &[ChatItem]) -> Vec<Value> {
+/// A turn's messages; what was seen of the screen stands behind the look at it.
+fn turn(config: &OpenAiConfig, items: &[ChatItem], seen: Option<Value>) -> Vec<Value> {
     let outputs = items.iter().filter_map(|item| match item {
         ChatItem::ToolOutput(output) => Some((output.id, output)),
         _ => None,
     });
-    let mut turn = Turn { outputs: outputs.collect(), ..Turn::default() };
+    let mut turn = Turn { outputs: outputs.collect(), seen, ..Turn::default() };
     for item in items {
         match item {
             ChatItem::ToolCall(call) => turn.calls.push(call),
@@ -156,6 +162,8 @@ struct Turn<'a> {
     messages: Vec<Value>,
     /// The calls of the round that is being read.
     calls: Vec<&'a ToolCall>,
+    /// What was seen, until the last look at it is reached.
+    seen: Option<Value>,
 }
 
 impl Turn<'_> {
@@ -182,6 +190,11 @@ impl Turn<'_> {
             _ => self.messages.push(json!({"role": "assistant", "content": null, "tool_calls": calls})),
         }
         self.messages.extend(answered.iter().map(|(_, output)| tool_output(output)));
+        let has_looked = answered.iter().any(|(_, output)| output.name == LOOK_AT_SCREEN && !output.is_error);
+        let looks_again = self.outputs.values().any(|output| output.name == LOOK_AT_SCREEN && !output.is_error);
+        if has_looked && !looks_again {
+            self.messages.extend(self.seen.take());
+        }
     }
 }
 
