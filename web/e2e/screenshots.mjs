@@ -176,6 +176,22 @@ const STATES = {
     await page.getByTestId("text-send").click();
     await page.waitForFunction(() => window.__voiceAgentTest.state().agentState === "speaking", null, WAIT);
   },
+  async "screen-shared"(page, mock) {
+    mock.world.inject({ screens: true });
+    await live(page, mock, "talk");
+    await quietDown(page);
+    conversation(mock);
+    await page.evaluate(() => {
+      const canvas = document.createElement("canvas");
+      // A canvas that nothing is drawn on gives no frame.
+      setInterval(() => canvas.getContext("2d").fillRect(0, 0, 10, 10), 50);
+      navigator.mediaDevices.getDisplayMedia = async () => canvas.captureStream(5);
+    });
+    await page.getByTestId("share-screen").click();
+    await page.getByTestId("screen-sign").waitFor(WAIT);
+    tell(mock, { type: "look", look_id: 1 });
+    await page.locator('[data-testid="screen-sign"][data-looked="true"]').waitFor(WAIT);
+  },
   async sending(page, mock) {
     await live(page, mock, "type");
     await quietDown(page);
