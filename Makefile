@@ -8,16 +8,19 @@ BENCH ?=
 EVAL ?=
 DRILL ?=
 
-.PHONY: help setup models web screenshots build run test check sim bench drill drill-kill drill-deploy drill-redis drill-sentinel eval fuzz clean
+.PHONY: help setup models web screenshots build run test test-livekit check sim bench drill drill-kill drill-deploy drill-redis drill-sentinel eval fuzz clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup models web ## fetch the models, build, start; the server prints the address of the page
 	cargo run --release --locked --package voice-agent -- serve
 
 test: ## everything: lints, tests, browser, simulator; installs what it needs where it may
 	@scripts/test.sh
+
+test-livekit: ## build the real livekit-server (once, minutes), and test against it; `make test` does too once it is built
+	@scripts/livekit.sh test
 
 check: ## the quick half of `make test`: format, lints, licences, spelling
 	@scripts/test.sh setup web-build fmt spelling size deny clippy walls

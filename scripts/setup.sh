@@ -40,6 +40,7 @@ packages=()
 wanted() { have "$1" || packages+=("$2"); }
 
 wanted cc build-essential
+wanted cmake cmake
 wanted make make
 wanted git git
 wanted python3 python3
@@ -74,6 +75,7 @@ elif ! python3 -m pip --version >/dev/null 2>&1; then
     lacks "pip (models come as Python wheels)" "apt-get install python3-pip"
 fi
 have cc || lacks "a C compiler (SQLite and the TLS library are compiled)" "apt-get install build-essential"
+have cmake || lacks "CMake (the Opus codec is compiled with it)" "apt-get install cmake"
 
 install_tools() {
     mkdir -p "$CACHE/tools"

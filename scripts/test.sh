@@ -138,14 +138,22 @@ spelling() {
 }
 tests() {
     if have cargo-nextest; then
-        local left_out=()
+        # Those against the real livekit-server are a step of their own.
+        local wanted='not binary(livekit)'
         # The other tests that need one say so themselves.
-        have redis-server || left_out=(-E 'not test(store::redis::tests)')
-        cargo nextest run --workspace --locked --no-fail-fast "${left_out[@]}"
+        have redis-server || wanted+=' and not test(store::redis::tests)'
+        cargo nextest run --workspace --locked --no-fail-fast -E "$wanted"
     else
         in_ci && needs cargo-nextest
         cargo test --workspace --locked --lib --bins --tests --no-fail-fast
     fi
+}
+livekit() {
+    if ! scripts/livekit.sh cached >/dev/null 2>&1; then
+        say "SKIPPED the tests against the real livekit-server: it was not built here (make test-livekit builds it, in minutes)"
+        return
+    fi
+    scripts/livekit.sh test
 }
 doctests() { cargo test --workspace --locked --doc; }
 sim() { cargo run --release --locked --package voice-sim -- --seeds "$SEEDS"; }
@@ -171,6 +179,7 @@ main() {
     step clippy clippy
     step walls walls
     step tests tests
+    step livekit livekit
     step doctests doctests
     step sim sim
     finish

@@ -1,12 +1,14 @@
-//! The names that LiveKit gives to things, each a type of its own so that they cannot be mistaken for one another.
+//! The names that LiveKit gives to things, each a type of its own so that they cannot be mistaken for one another;
+//! cheap to clone.
 
 use std::fmt;
+use std::sync::Arc;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The id as it goes over the wire.
@@ -23,13 +25,13 @@ macro_rules! id {
 
         impl From<String> for $name {
             fn from(id: String) -> Self {
-                Self(id)
+                Self(id.into())
             }
         }
 
         impl From<&str> for $name {
             fn from(id: &str) -> Self {
-                Self(id.to_owned())
+                Self(id.into())
             }
         }
     };

@@ -28,7 +28,8 @@ const MAX_MESSAGE: usize = 16 << 20;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// An open link, or one that is being opened. Dropped, it sends what waits, and closes.
+/// An open link, or one that is being opened. Dropped, it sends what waits, and closes; one that is
+/// not open yet is given up.
 pub(crate) struct Link {
     outgoing: mpsc::Sender<Vec<u8>>,
     incoming: mpsc::Receiver<Result<Bytes, LinkError>>,
@@ -40,7 +41,12 @@ impl Link {
         let (outgoing, outbox) = mpsc::channel(QUEUE);
         let (inbox, incoming) = mpsc::channel(QUEUE);
         tokio::spawn(async move {
-            let error = match connect(&url, &token).await {
+            let connected = tokio::select! {
+                connected = connect(&url, &token) => connected,
+                // Dropped: a late greeting would put out whoever joined meanwhile under the same name.
+                () = inbox.closed() => return,
+            };
+            let error = match connected {
                 Ok(socket) => carry(socket, outbox, &inbox).await,
                 Err(error) => error,
             };

@@ -22,9 +22,9 @@ const REORDERING_AUDIO: usize = 2;
 /// Packets of the largest key frame: 400 are half a megabyte.
 const REORDERING_VIDEO: usize = 400;
 /// The first try of a connectivity check is repeated after this. str0m's default of 250 ms costs as much at every join.
-const INITIAL_STUN_RTO: Duration = Duration::from_millis(50);
+const FIRST_STUN_RETRY: Duration = Duration::from_millis(50);
 /// Checks are repeated at least this often; with nine of them unanswered, a connection is gone after 5.5 s.
-const MAX_STUN_RTO: Duration = Duration::from_millis(800);
+const MAX_STUN_RETRY: Duration = Duration::from_millis(800);
 /// Steps of str0m's clock for one of ours, at most.
 const MAX_STEPS: usize = 64;
 
@@ -80,8 +80,8 @@ impl Peer {
             .enable_vp8(true)
             .set_reordering_size_audio(REORDERING_AUDIO)
             .set_reordering_size_video(REORDERING_VIDEO);
-        config.set_initial_stun_rto(INITIAL_STUN_RTO);
-        config.set_max_stun_rto(MAX_STUN_RTO);
+        config.set_initial_stun_rto(FIRST_STUN_RETRY);
+        config.set_max_stun_rto(MAX_STUN_RETRY);
         Self {
             rtc: config.build(now),
             state: PeerState::Connecting,
@@ -269,6 +269,12 @@ impl Peer {
     pub(crate) fn fall_back(&mut self) -> Vec<SocketAddr> {
         self.fell_back = true;
         self.tcp_addresses.clone()
+    }
+
+    /// As if the other side had closed it.
+    #[cfg(test)]
+    pub(crate) fn fail(&mut self) {
+        self.state = PeerState::Failed;
     }
 
     /// Sends an Opus packet; `ticks` is its time at 48 kHz. Before the section is negotiated there is nowhere to send it.

@@ -249,7 +249,6 @@ struct RoomConfig<'a> {
     agents: &'a [TokenAgent],
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_false(value: &bool) -> bool {
     !value
 }

@@ -88,9 +88,7 @@ pub fn level(samples: &[i16]) -> f32 {
     let energy: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
     // Frames are short: the count is exact.
     let mean = energy / f64::from(u32::try_from(samples.len()).unwrap_or(u32::MAX));
-    #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
-    let level = (mean.sqrt() / 32_768.0) as f32;
-    level
+    (mean.sqrt() / 32_768.0) as f32
 }
 
 /// The level for the RTP header (RFC 6464): 0 dBov is the loudest, −127 is silence.
@@ -99,9 +97,7 @@ pub(crate) fn decibels(samples: &[i16]) -> i8 {
     if level <= 0.0 {
         return -127;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to what fits")]
-    let decibels = (20.0 * level.log10()).round().clamp(-127.0, 0.0) as i8;
-    decibels
+    (20.0 * level.log10()).round().clamp(-127.0, 0.0) as i8
 }
 
 #[cfg(test)]

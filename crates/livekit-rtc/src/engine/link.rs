@@ -14,6 +14,8 @@ use crate::proto::{self, ToServer};
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the offer to packets that flow.
 const MEDIA_TIMEOUT: Duration = Duration::from_secs(10);
+/// Whoever is sent away sees media end before the reason is here: from that on the reason is waited for.
+const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long UDP is tried before TCP is tried beside it.
 const UDP_PATIENCE: Duration = Duration::from_millis(1_500);
 /// Resumes that may fail, while no media flows, before the room is joined anew.
@@ -45,6 +47,8 @@ pub(super) struct Recovery {
     tries: u32,
     /// The session is of no use any more.
     must_rejoin: bool,
+    /// Since when a connection is closed or broken.
+    failed_at: Option<Instant>,
     /// What is told once media flows again.
     announce: Option<Event>,
     ping_interval: Duration,
@@ -58,6 +62,7 @@ impl Default for Recovery {
             lost_at: None,
             tries: 0,
             must_rejoin: false,
+            failed_at: None,
             announce: None,
             ping_interval: Duration::from_secs(5),
             ping_timeout: Duration::from_secs(15),
@@ -116,7 +121,6 @@ impl Engine {
         if self.closed().is_some() || matches!(self.link, Link::Waiting { .. }) {
             return;
         }
-        self.outputs.push_back(Output::Disconnect);
         let since = *self.recovery.lost_at.get_or_insert(now);
         let hopeless = matches!(error, LinkError::Refused(401 | 403));
         let late = now.saturating_duration_since(since) >= self.config.reconnect_timeout;
@@ -124,6 +128,7 @@ impl Engine {
             self.close(CloseReason::Lost(error));
             return;
         }
+        self.outputs.push_back(Output::Disconnect);
         if since == now && self.recovery.tries == 0 {
             self.tell(Event::Reconnecting);
         }
@@ -158,6 +163,7 @@ impl Engine {
         self.link = Link::Open { ping_at: now + self.recovery.ping_interval, pong_by: None };
         let again = std::mem::replace(&mut self.recovery.joined, true);
         self.recovery.must_rejoin = false;
+        self.recovery.failed_at = None;
         self.recovery.announce = again.then_some(Event::Rejoined);
 
         self.local.sid = participant.sid.into();
@@ -255,7 +261,8 @@ impl Engine {
             Link::Open { ping_at, pong_by } => {
                 let media = self.peers().filter_map(|peer| Some(peer.trying_since()? + MEDIA_TIMEOUT));
                 let fallback = self.peers().filter_map(|peer| peer.fallback_at(self.udp_patience()?));
-                media.chain(fallback).chain([ping_at]).chain(pong_by).min()
+                let farewell = self.recovery.failed_at.map(|at| at + FAREWELL_TIMEOUT);
+                media.chain(fallback).chain([ping_at]).chain(pong_by).chain(farewell).min()
             }
             Link::Closed(_) => None,
         }
@@ -284,10 +291,12 @@ impl Engine {
         if !self.is_open() {
             return;
         }
-        let failed = self.peers().any(|peer| {
-            let late = peer.trying_since().is_some_and(|since| since + MEDIA_TIMEOUT <= now);
-            late || peer.state() == PeerState::Failed
-        });
+        if self.peers().any(|peer| peer.state() == PeerState::Failed) {
+            self.recovery.failed_at.get_or_insert(now);
+        }
+        let late = |peer: &Peer| peer.trying_since().is_some_and(|since| since + MEDIA_TIMEOUT <= now);
+        let broken = self.recovery.failed_at.is_some_and(|at| at + FAREWELL_TIMEOUT <= now);
+        let failed = broken || self.peers().any(late);
         let interrupted =
             self.peers().any(|peer| peer.state() == PeerState::Interrupted && peer.trying_since().is_none());
         if failed || interrupted {

@@ -83,6 +83,8 @@ impl std::fmt::Debug for Token {
 }
 
 /// Something that happened in the room.
+///
+/// `Debug` shows no texts, data and pictures; but names and attributes, which may be a caller's number.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {

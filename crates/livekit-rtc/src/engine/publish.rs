@@ -208,6 +208,7 @@ impl Engine {
         let offer = peer.offer(now, |api| {
             for publication in publications.iter_mut() {
                 match publication.mid {
+                    None if publication.retired => {}
                     None => {
                         let (stream, track) = (publication.cid.to_string(), publication.cid.to_string());
                         let mid = api.add_media(MediaKind::Audio, Direction::SendOnly, Some(stream), Some(track), None);

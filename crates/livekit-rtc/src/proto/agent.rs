@@ -41,7 +41,7 @@ pub(crate) enum ToWorker {
     #[prost(message, tag = "1")]
     Register(RegisterWorkerResponse),
     #[prost(message, tag = "2")]
-    Availability(AvailabilityRequest),
+    Availability(Box<AvailabilityRequest>),
     #[prost(message, tag = "3")]
     Assignment(Box<JobAssignment>),
     #[prost(message, tag = "4")]

@@ -144,7 +144,7 @@ pub(super) struct SourceQueue {
 
 impl SourceQueue {
     /// Hands over the next 20 ms: a frame that waits, or silence.
-    pub(super) fn next<T>(&mut self, send: impl FnOnce(&[i16]) -> T) -> T {
+    pub(super) fn next<T>(&mut self, send: impl FnOnce(&TrackCid, &[i16]) -> T) -> T {
         let epoch = self.position.epoch.load(Ordering::Acquire);
         let frame = loop {
             match self.frames.try_recv() {
@@ -155,7 +155,7 @@ impl SourceQueue {
                 Err(_) => break None,
             }
         };
-        let done = send(frame.as_deref().unwrap_or(&self.silence));
+        let done = send(&self.cid, frame.as_deref().unwrap_or(&self.silence));
         if frame.is_some() {
             self.position.played.fetch_add(1, Ordering::AcqRel);
         }

@@ -1,4 +1,4 @@
-//! A stay in a room: the [`Engine`](crate::engine::Engine) with sockets, in one task that owns everything.
+//! A stay in a room: the [`Engine`] with sockets, in one task that owns everything.
 //!
 //! The task also runs the codec: about 0.1 ms for each frame that is sent and 0.05 ms for each that is listened to, every
 //! 20 ms. That is what there is to know for an executor: no call of it is long, and fifty rooms are a core or two.

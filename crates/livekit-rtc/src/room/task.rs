@@ -184,8 +184,7 @@ impl Task {
             self.frame_at += Duration::from_millis(FRAME_MS);
             let engine = &mut self.engine;
             for source in &mut self.sources {
-                let cid = source.cid.clone();
-                if let Err(error) = source.next(|samples| engine.send_audio(now, &cid, samples)) {
+                if let Err(error) = source.next(|cid, samples| engine.send_audio(now, cid, samples)) {
                     tracing::debug!(%error, "audio not sent");
                 }
             }
@@ -312,12 +311,7 @@ impl Task {
 
     fn tell_event(&mut self, event: Event) {
         match &event {
-            Event::LocalTrackPublished { cid, sid } => {
-                if let Some((mut end, answer)) = self.publishing.remove(cid) {
-                    end.sid = sid.clone();
-                    tell(answer, Ok(end));
-                }
-            }
+            Event::LocalTrackPublished { cid, sid } => self.hand_over(cid, sid),
             Event::LocalTrackRefused { cid, reason } => {
                 self.sources.retain(|source| source.cid != *cid);
                 if let Some((_, answer)) = self.publishing.remove(cid) {
@@ -333,6 +327,17 @@ impl Task {
         }
         if let Err(mpsc::error::TrySendError::Full(_)) = self.events.try_send(event) {
             self.engine.close(CloseReason::EventsNotRead);
+        }
+    }
+
+    /// Our track is known: its source goes to whoever asked for it. If nobody waits any more, it is taken back.
+    fn hand_over(&mut self, cid: &TrackCid, sid: &TrackSid) {
+        if let Some((mut end, answer)) = self.publishing.remove(cid) {
+            end.sid = sid.clone();
+            if answer.send(Ok(end)).is_err() {
+                self.sources.retain(|source| source.cid != *cid);
+                self.engine.unpublish(Instant::now(), cid);
+            }
         }
     }
 

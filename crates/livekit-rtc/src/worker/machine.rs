@@ -168,7 +168,7 @@ impl Machine {
         }
         match message.message {
             Some(ToWorker::Register(registered)) => self.handle_registered(now, registered),
-            Some(ToWorker::Availability(request)) => self.handle_offer(now, request),
+            Some(ToWorker::Availability(request)) => self.handle_offer(now, *request),
             Some(ToWorker::Assignment(assignment)) => self.handle_assignment(*assignment),
             Some(ToWorker::Termination(termination)) => {
                 let job = JobId::from(termination.job_id);

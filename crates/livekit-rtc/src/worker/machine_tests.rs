@@ -22,7 +22,7 @@ fn registered(now: Instant) -> Machine {
 fn offer(id: &str) -> Vec<u8> {
     let room = proto::Room { name: "kitchen".into(), ..Default::default() };
     let job = proto::Job { id: id.into(), room: Some(room), metadata: "soup".into(), ..Default::default() };
-    message(ToWorker::Availability(proto::AvailabilityRequest { job: Some(job), resuming: false }))
+    message(ToWorker::Availability(Box::new(proto::AvailabilityRequest { job: Some(job), resuming: false })))
 }
 
 fn assignment(id: &str) -> Vec<u8> {

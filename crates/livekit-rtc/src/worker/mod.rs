@@ -71,7 +71,7 @@ pub struct Job {
     /// The room's metadata.
     pub room_metadata: String,
     /// The participant, if the worker is dispatched for participants.
-    pub participant: Option<Participant>,
+    pub participant: Option<Box<Participant>>,
     /// What came with the dispatch.
     pub metadata: String,
     /// The name under which it was dispatched.
@@ -228,7 +228,7 @@ impl Job {
             dispatch_id: job.dispatch_id,
             room: room.name,
             room_metadata: room.metadata,
-            participant: job.participant.map(Participant::from_proto),
+            participant: job.participant.map(Participant::from_proto).map(Box::new),
             metadata: job.metadata,
             agent_name: job.agent_name,
         }

@@ -62,10 +62,10 @@ async fn texts_data_and_attributes_arrive() {
     assert_eq!(others.iter().map(|one| one.identity.as_str()).collect::<Vec<_>>(), ["ada"]);
 
     ada.close().await;
-    until(&mut bob_events, |event| match event {
-        Event::ParticipantLeft { participant, .. } => Some(assert_eq!(participant.identity.as_str(), "ada")),
+    let left = until(&mut bob_events, |event| match event {
+        Event::ParticipantLeft { participant, .. } => Some(participant.identity.clone()),
         _ => None,
-    })
-    .await;
+    });
+    assert_eq!(left.await.as_str(), "ada");
     assert_eq!(ada.send_text(TextOptions::topic("t"), "too late").await, Err(RoomError::Closed));
 }

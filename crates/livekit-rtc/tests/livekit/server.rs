@@ -142,8 +142,8 @@ pub(crate) fn skip(test: &str, why: &str) {
 
 /// The next event that is looked for; others are passed over.
 pub(crate) async fn until<T>(events: &mut Events, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+    let mut passed = Vec::new();
     let looking = async {
-        let mut passed = Vec::new();
         while let Some(event) = events.next().await {
             if let Some(found) = wanted(&event) {
                 return found;
@@ -152,7 +152,8 @@ pub(crate) async fn until<T>(events: &mut Events, mut wanted: impl FnMut(&Event)
         }
         panic!("the stay ended after {passed:#?}");
     };
-    tokio::time::timeout(Duration::from_secs(30), looking).await.expect("the event did not come in 30 s")
+    let found = tokio::time::timeout(Duration::from_secs(30), looking).await;
+    found.unwrap_or_else(|_| panic!("the event did not come in 30 s; others were {passed:#?}"))
 }
 
 /// The next track that reaches us.
