@@ -14,6 +14,7 @@ use voice_core::output::{HushEnd, Outcome};
 use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::timeline::PauseCause;
 
+use super::catalogue::{Kind, Labels, MetricInfo};
 use super::exposition;
 
 macro_rules! labels {
@@ -21,6 +22,10 @@ macro_rules! labels {
         #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
         pub(super) struct $name {
             $(pub(super) $label: String,)*
+        }
+
+        impl Labels for $name {
+            const NAMES: &'static [&'static str] = &[$(stringify!($label)),*];
         }
     )*};
 }
@@ -65,6 +70,14 @@ macro_rules! metrics {
         }
 
         impl Metrics {
+            /// Every metric, whether or not it has a series yet.
+            pub const CATALOGUE: &'static [MetricInfo] = &[$(MetricInfo {
+                registered: $name,
+                kind: <$type as Kind>::KIND,
+                labels: <$type as Kind>::LABELS,
+                help: &[$($help),*],
+            }),*];
+
             fn register() -> Self {
                 let mut registry = Registry::default();
                 $(

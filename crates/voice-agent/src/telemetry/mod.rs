@@ -3,6 +3,7 @@
 //! Nothing else touches a metric: [`Events`] has a function for everything that happens, which writes the log line
 //! and moves the metric together.
 
+mod catalogue;
 mod events;
 mod exposition;
 mod logging;
@@ -13,6 +14,7 @@ mod queues;
 mod traces;
 mod watched;
 
+pub use catalogue::MetricInfo;
 pub use events::{Events, SessionEnd, SessionLabels};
 pub use logging::{LogError, Logging, LostLines, start as start_logging};
 pub use metrics::Metrics;

@@ -106,3 +106,15 @@ fn the_log_has_numbers_and_the_protocols_words() {
     assert_eq!((&finished["turn"], &finished["cost_usd"]), (&3.into(), &0.0015.into()));
     assert_eq!((&ended["reason"], &ended["cost_usd"]), (&"hung_up".into(), &0.0015.into()));
 }
+
+#[test]
+fn a_stage_without_the_embedded_provider_does_not_say_that_it_is_well() {
+    let events = Events::new(Metrics::new("rules", &[]));
+    let chains = Chains { stt: vec![Rung::new("deepgram", "nova-3")], ..Chains::default() };
+    let health = |stage, usable| ProviderHealth { stage, rung: RungId(0), usable, hedge_ms: 0 };
+    events.providers(&chains, &[health(Stage::Stt, false), health(Stage::Tts, true)]);
+    let text = events.exposition().unwrap();
+    let of_stt: Vec<&str> = text.lines().filter(|line| line.starts_with("voice_provider_up{stage=\"stt\"")).collect();
+    assert_eq!(of_stt, ["voice_provider_up{stage=\"stt\",provider=\"deepgram\"} 0"]);
+    assert!(text.contains("voice_provider_up{stage=\"tts\",provider=\"embedded\"} 1"));
+}
