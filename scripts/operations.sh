@@ -10,9 +10,9 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 TYPES="deploy/grafana/types"
-PACKAGES=(prometheus prometheus-alertmanager)
-PROGRAMS=(promtool amtool prometheus prometheus-alertmanager)
-state="$(cat scripts/tools-operations.txt "$TYPES/package-lock.json" | sha256sum | cut -c1-16)"
+PACKAGES=(prometheus prometheus-alertmanager prometheus-blackbox-exporter)
+PROGRAMS=(promtool amtool prometheus prometheus-alertmanager prometheus-blackbox-exporter)
+state="$({ cat scripts/tools-operations.txt "$TYPES/package-lock.json" && printf '%s\n' "${PROGRAMS[@]}"; } | sha256sum | cut -c1-16)"
 FOLDER="$CACHE/operations/$state-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 export PATH="$FOLDER/bin:$FOLDER/python/bin:$PATH"
 
@@ -58,12 +58,14 @@ install() {
     mv -T "$fresh" "$FOLDER" 2>/dev/null || [[ -d "$FOLDER" ]]
 }
 
-check_prometheus() {
+check_files() {
     # prometheus.yaml is checked in scripts/operations/test_scrape.py: Debian's promtool is built without Kubernetes.
     promtool check config --lint=all --lint-fatal deploy/prometheus/prometheus-local.yaml
     promtool check rules --lint=all --lint-fatal deploy/prometheus/rules/*.yaml
     promtool test rules deploy/prometheus/tests/*.yaml
     amtool check-config deploy/prometheus/alertmanager.yaml
+    prometheus-blackbox-exporter --config.check --config.file=deploy/prometheus/blackbox.yaml
+    hadolint deploy/image/Containerfile
 }
 
 check() {
@@ -71,7 +73,8 @@ check() {
         complain "needs the tools of scripts/tools-operations.txt, which are not here (scripts/operations.sh install)"
         exit 3
     fi
-    check_prometheus
+    have kustomize || have kubectl || { complain "needs kustomize or kubectl, and has no Go to compile the first"; exit 3; }
+    check_files
     export PYTHONPATH="$FOLDER/python" OPERATIONS_FOLDER="$FOLDER"
     python3 -m unittest discover -s scripts/operations
 }
