@@ -185,6 +185,22 @@ class ManifestsTest(unittest.TestCase):
             for key, value in thing["stringData"].items():
                 self.assertTrue("replace-me" in value or key == "redis-url", key)
 
+    def test_the_image_and_the_deployment_agree(self):
+        text = (K8S.parent / "image/Containerfile").read_text(encoding="utf-8")
+        final = text.rsplit("\nFROM ", 1)[1]
+        variables = dict(re.findall(r"(?:^ENV|^   ) (\w+)=(\S+)", final, re.MULTILINE))
+        self.assertLessEqual(set(variables), set(contract()["environment"]))
+        spec = pods(built("base"))["voice-agent"]["spec"]
+        container = spec["containers"][0]
+        self.assertIn(f"USER {spec['securityContext']['runAsUser']}:{spec['securityContext']['runAsGroup']}\n", final)
+        for port, variable in zip(container["ports"], ("HTTP_ADDR", "METRICS_ADDR")):
+            self.assertEqual(variables[variable], f"0.0.0.0:{port['containerPort']}")
+            self.assertIn(str(port["containerPort"]), re.search(r"^EXPOSE (.+)$", final, re.MULTILINE).group(1))
+        self.assertIn(variables["DATA_DIR"], [mount["mountPath"] for mount in container["volumeMounts"]])
+        sources = re.findall(r"^COPY ((?!--)[^\n]+) \S+$", text, re.MULTILINE)
+        for source in (name for line in sources for name in line.split()):
+            self.assertTrue((ROOT / source).exists(), source)
+
     def test_a_call_has_the_time_to_move(self):
         spec = pods(built("base"))["voice-agent"]["spec"]
         stop = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
