@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use tracing::{debug, error, info, warn};
 use voice_core::Observation;
 use voice_core::cost::{NanoUsd, Usage};
-use voice_core::failover::{Chains, EMBEDDED, Rung};
+use voice_core::failover::{Chains, Rung};
 use voice_core::ids::{RungId, TurnId};
 use voice_core::input::ProviderHealth;
 use voice_core::output::{EndReason, Outcome};
@@ -335,15 +335,13 @@ impl Events {
         info!(stage = stage.as_str(), provider, usable, hedge_ms, "a provider's health changed");
     }
 
+    /// Which providers there are.
+    pub fn chains(&self, chains: &Chains) {
+        self.metrics.make_chain_series(chains);
+    }
+
     /// How all providers are.
     pub fn providers(&self, chains: &Chains, all: &[ProviderHealth]) {
-        // It is registered for every stage; where it serves none, it would say for ever that somebody is left.
-        for stage in [Stage::Stt, Stage::Llm, Stage::Tts] {
-            if !chains.of(stage).iter().any(|rung| rung.provider == EMBEDDED) {
-                let labels = ByStageProvider { stage: stage.as_str().to_owned(), provider: EMBEDDED.to_owned() };
-                self.metrics.provider_up.remove(&labels);
-            }
-        }
         for health in all {
             let provider = chains.label(health.stage, health.rung).to_owned();
             let labels = ByStageProvider { stage: health.stage.as_str().to_owned(), provider };

@@ -269,7 +269,11 @@ impl fmt::Debug for Metrics {
 
 /// Makes the series of a label set, so that it is there with a zero before anything happens: a rate over a series that
 /// begins with a one misses its first event.
-fn touch<L: Clone + Eq + std::hash::Hash, M: Metric, C: prometheus_client::metrics::family::MetricConstructor<M>>(
+pub(super) fn touch<
+    L: Clone + Eq + std::hash::Hash,
+    M: Metric,
+    C: prometheus_client::metrics::family::MetricConstructor<M>,
+>(
     family: &Family<L, M, C>,
     labels: &L,
 ) {
