@@ -3,6 +3,7 @@
 #
 #   scripts/operations.sh install   fetch the tools into the cache folder (nothing of the machine is touched)
 #   scripts/operations.sh check     run every check; exit code 3 when the tools are not here
+#   scripts/operations.sh run CMD…  run a command with them
 #
 # Prometheus and Alertmanager are taken out of Debian's packages, not installed: an installed one starts a server on 9090,
 # which is where this one has its metrics.
@@ -12,10 +13,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 TYPES="deploy/grafana/types"
 PACKAGES=(prometheus prometheus-alertmanager prometheus-blackbox-exporter)
 PROGRAMS=(promtool amtool prometheus prometheus-alertmanager prometheus-blackbox-exporter)
-state="$({ cat scripts/tools-operations.txt "$TYPES/package-lock.json" && printf '%s\n' "${PROGRAMS[@]}"; } | sha256sum | cut -c1-16)"
-FOLDER="$CACHE/operations/$state-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
-export PATH="$FOLDER/bin:$FOLDER/python/bin:$PATH"
-
 fetch_python() {
     python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps --only-binary=:all: --require-hashes \
         --target "$1/python" --requirement scripts/tools-operations.txt
@@ -29,6 +26,8 @@ fetch_programs() {
     done
     for package in "$folder"/debian/*.deb; do dpkg-deb --extract "$package" "$folder/debian"; done
     for program in "${PROGRAMS[@]}"; do mv "$folder/debian/usr/bin/$program" "$folder/bin/"; done
+    # Alertmanager's own templates, which it looks for below /usr/share.
+    mkdir "$folder/share" && mv "$folder/debian/usr/share/prometheus" "$folder/share/"
     rm -rf "$folder/debian"
 }
 
@@ -43,6 +42,15 @@ fetch_kustomize() {
     say "compiling kustomize, once"
     GOBIN="$1/bin" GOFLAGS=-mod=mod go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 }
+
+# A folder for each set of tools, and each way to fetch them.
+state="$({
+    cat scripts/tools-operations.txt "$TYPES/package-lock.json"
+    declare -p PACKAGES PROGRAMS
+    declare -f fetch_python fetch_programs fetch_types fetch_kustomize
+} | sha256sum | cut -c1-16)"
+FOLDER="$CACHE/operations/$state-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+export PATH="$FOLDER/bin:$FOLDER/python/bin:$PATH"
 
 # A folder that exists is whole, because it was renamed into its place.
 install() {
@@ -79,8 +87,15 @@ check() {
     python3 -m unittest discover -s scripts/operations
 }
 
+# The alert drill needs the same tools (scripts/drill-alerts.sh).
+run() {
+    export PYTHONPATH="$FOLDER/python" OPERATIONS_FOLDER="$FOLDER"
+    exec "$@"
+}
+
 case "${1:-check}" in
     install) install ;;
     check) check ;;
-    *) complain "usage: scripts/operations.sh install|check"; exit 64 ;;
+    run) shift && run "$@" ;;
+    *) complain "usage: scripts/operations.sh install|check|run COMMAND…"; exit 64 ;;
 esac
