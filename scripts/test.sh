@@ -106,6 +106,7 @@ scripts() {
     shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh scripts/tests/*.sh .ci/run
     python3 -m unittest discover -s scripts/tests
 }
+operations() { scripts/operations.sh check; }
 web_install() { scripts/web.sh install; }
 web_check() { scripts/web.sh check; }
 web_test() { scripts/web.sh test; }
@@ -168,6 +169,7 @@ main() {
     step models models
     step scripts scripts
     step web-install web_install
+    step operations operations
     step web-check web_check
     step web-test web_test
     step web-build web_build

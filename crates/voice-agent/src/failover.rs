@@ -52,6 +52,7 @@ impl Board {
         let news = watch::Sender::new(Arc::new(health.all()));
         let board =
             Self { health: Mutex::new(health), news, changed: Notify::new(), started: Instant::now(), chains, events };
+        board.events.chains(&board.chains);
         board.events.providers(&board.chains, &board.news.borrow());
         board
     }

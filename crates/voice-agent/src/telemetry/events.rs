@@ -335,6 +335,11 @@ impl Events {
         info!(stage = stage.as_str(), provider, usable, hedge_ms, gap_ms, "a provider's health changed");
     }
 
+    /// Which providers there are.
+    pub fn chains(&self, chains: &Chains) {
+        self.metrics.make_chain_series(chains);
+    }
+
     /// How all providers are.
     pub fn providers(&self, chains: &Chains, all: &[ProviderHealth]) {
         for health in all {

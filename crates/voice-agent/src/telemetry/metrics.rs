@@ -14,6 +14,7 @@ use voice_core::output::{HushEnd, Outcome};
 use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::timeline::PauseCause;
 
+use super::catalogue::{Kind, Labels, MetricInfo};
 use super::exposition;
 
 macro_rules! labels {
@@ -21,6 +22,10 @@ macro_rules! labels {
         #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
         pub(super) struct $name {
             $(pub(super) $label: String,)*
+        }
+
+        impl Labels for $name {
+            const NAMES: &'static [&'static str] = &[$(stringify!($label)),*];
         }
     )*};
 }
@@ -65,6 +70,14 @@ macro_rules! metrics {
         }
 
         impl Metrics {
+            /// Every metric, whether or not it has a series yet.
+            pub const CATALOGUE: &'static [MetricInfo] = &[$(MetricInfo {
+                registered: $name,
+                kind: <$type as Kind>::KIND,
+                labels: <$type as Kind>::LABELS,
+                help: &[$($help),*],
+            }),*];
+
             fn register() -> Self {
                 let mut registry = Registry::default();
                 $(
@@ -258,7 +271,11 @@ impl fmt::Debug for Metrics {
 
 /// Makes the series of a label set, so that it is there with a zero before anything happens: a rate over a series that
 /// begins with a one misses its first event.
-fn touch<L: Clone + Eq + std::hash::Hash, M: Metric, C: prometheus_client::metrics::family::MetricConstructor<M>>(
+pub(super) fn touch<
+    L: Clone + Eq + std::hash::Hash,
+    M: Metric,
+    C: prometheus_client::metrics::family::MetricConstructor<M>,
+>(
     family: &Family<L, M, C>,
     labels: &L,
 ) {

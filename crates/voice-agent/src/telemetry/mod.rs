@@ -3,6 +3,7 @@
 //! Nothing else touches a metric: [`Events`] has a function for everything that happens, which writes the log line
 //! and moves the metric together.
 
+mod catalogue;
 mod events;
 mod exposition;
 mod logging;
@@ -10,9 +11,11 @@ mod metrics;
 mod notices;
 mod pii;
 mod queues;
+mod series;
 mod traces;
 mod watched;
 
+pub use catalogue::MetricInfo;
 pub use events::{Events, SessionEnd, SessionLabels};
 pub use logging::{LogError, Logging, LostLines, start as start_logging};
 pub use metrics::Metrics;

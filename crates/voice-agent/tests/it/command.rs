@@ -134,3 +134,45 @@ fn bad_settings_end_it_with_64_before_any_port_opens() {
     let stderr = String::from_utf8(nobody.stderr).unwrap();
     assert_eq!(stderr.matches("No such file").count(), 1, "the cause once: {stderr}");
 }
+
+/// The lines `KEY: "value"` below `data:` in a manifest of a ConfigMap.
+fn settings_of(manifest: &Path) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(manifest).unwrap();
+    let data = text.split_once("\ndata:\n").unwrap().1;
+    let pairs = data.lines().filter(|line| !line.trim_start().starts_with('#'));
+    pairs
+        .map(|line| line.trim().split_once(": ").unwrap())
+        .map(|(key, value)| (key.to_owned(), value.trim_matches('"').to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_manifests_settings_are_taken() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/k8s");
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().display().to_string();
+    for overlay in ["base/voice-agent-config.yaml", "overlays/us-east-1/config.yaml", "overlays/us-west-2/config.yaml"]
+    {
+        let mut settings = settings_of(&deploy.join("base/voice-agent-config.yaml"));
+        settings.extend(settings_of(&deploy.join("base/recording-storage.yaml")));
+        settings.extend(settings_of(&deploy.join(overlay)));
+        // What the image sets, and where the models would be.
+        settings.extend(
+            [
+                ("HTTP_ADDR", "0.0.0.0:8080"),
+                ("METRICS_ADDR", "0.0.0.0:9090"),
+                ("DATA_DIR", &here),
+                ("MODELS_DIR", &here),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        let variables: Vec<(&str, &str)> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        assert!(variables.len() > 14, "{variables:?}");
+        let checked = run(&["check-config", "--json"], &variables);
+        let said: Value = serde_json::from_slice(&checked.stdout).unwrap();
+        assert_eq!((checked.status.code(), &said["ok"]), (Some(0), &Value::Bool(true)), "{said}");
+        assert_eq!(said["config"]["auth"]["mode"], "jwt");
+        let region = variables.iter().rfind(|(key, _)| *key == "REGION").unwrap().1;
+        assert_eq!(said["config"]["region"], region);
+    }
+}

@@ -106,3 +106,34 @@ fn the_log_has_numbers_and_the_protocols_words() {
     assert_eq!((&finished["turn"], &finished["cost_usd"]), (&3.into(), &0.0015.into()));
     assert_eq!((&ended["reason"], &ended["cost_usd"]), (&"hung_up".into(), &0.0015.into()));
 }
+
+#[test]
+fn the_series_of_the_configured_providers_are_there_before_anything_happens() {
+    let events = Events::new(Metrics::new("rules", &[]));
+    let stt = vec![Rung::new("deepgram", "nova-3"), Rung::new("whisper", "whisper-1")];
+    let llm = vec![Rung::new("openai", "a"), Rung::new("openai", "b"), Rung::new("embedded", "rules")];
+    events.chains(&Chains { stt, llm, ..Chains::default() });
+    let text = events.exposition().unwrap();
+    for series in [
+        "voice_transcription_errors_total{provider=\"whisper\",error_type=\"auth\"} 0",
+        "voice_provider_errors_total{stage=\"llm\",provider=\"openai\",error_type=\"quota\"} 0",
+        "voice_stt_failovers_total{from=\"whisper\",to=\"deepgram\",reason=\"timeout\"} 0",
+        "voice_llm_failovers_total{from=\"a\",to=\"embedded\",reason=\"auth\"} 0",
+    ] {
+        assert!(text.lines().any(|line| line == series), "no {series}");
+    }
+    assert!(!text.contains("from=\"a\",to=\"a\""));
+}
+
+#[test]
+fn a_stage_without_the_embedded_provider_does_not_say_that_it_is_well() {
+    let events = Events::new(Metrics::new("rules", &[]));
+    let chains = Chains { stt: vec![Rung::new("deepgram", "nova-3")], ..Chains::default() };
+    let health = |stage, usable| ProviderHealth { stage, rung: RungId(0), usable, hedge_ms: 0 };
+    events.chains(&chains);
+    events.providers(&chains, &[health(Stage::Stt, false), health(Stage::Tts, true)]);
+    let text = events.exposition().unwrap();
+    let of_stt: Vec<&str> = text.lines().filter(|line| line.starts_with("voice_provider_up{stage=\"stt\"")).collect();
+    assert_eq!(of_stt, ["voice_provider_up{stage=\"stt\",provider=\"deepgram\"} 0"]);
+    assert!(text.contains("voice_provider_up{stage=\"tts\",provider=\"embedded\"} 1"));
+}

@@ -119,6 +119,30 @@ fn the_metrics_of_the_contract_are_exact() {
 }
 
 #[test]
+fn every_metric_is_in_the_documents() {
+    let mut table = String::new();
+    for metric in Metrics::CATALOGUE {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let row = [format!("`{}`", metric.name()), metric.kind.to_owned(), labels.join(", "), metric.help()];
+        table.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
+    let text = std::fs::read_to_string(document).unwrap();
+    assert!(text.contains(&format!("|---|---|---|---|\n{table}\n")), "docs/metrics.md should have the rows\n{table}");
+}
+
+#[test]
+fn the_catalogue_is_what_is_exported() {
+    let all = registered();
+    for (name, metric) in &all {
+        let info = Metrics::CATALOGUE.iter().find(|info| info.name() == *name).unwrap_or_else(|| panic!("no {name}"));
+        let labels: BTreeSet<String> = info.labels.iter().map(|label| (*label).to_owned()).collect();
+        assert_eq!((metric.kind.as_str(), &metric.labels), (info.kind, &labels), "{name}");
+    }
+    assert!(all.len() > 40 && all.len() <= Metrics::CATALOGUE.len());
+}
+
+#[test]
 fn the_outside_is_as_it_was() {
     let metrics: BTreeMap<String, Value> = registered()
         .into_iter()
