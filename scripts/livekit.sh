@@ -65,9 +65,12 @@ run_tests() {
         complain "SKIPPED what needs LiveKit's Python SDK: its wheels could not be installed"
     fi
     if have cargo-nextest; then
-        cargo nextest run --package livekit-rtc --locked --test livekit --no-fail-fast "$@"
+        # The whole workspace, as `make test` builds it: nothing is compiled twice.
+        cargo nextest run --workspace --locked --no-fail-fast \
+            -E 'binary(livekit) or (binary(it) and test(/^real::livekit/))' "$@"
     else
         cargo test --package livekit-rtc --locked --test livekit -- --test-threads 2 "$@"
+        cargo test --package voice-agent --locked --test it -- --test-threads 2 real::livekit "$@"
     fi
 }
 

@@ -129,7 +129,7 @@ fn the_series_of_the_configured_providers_are_there_before_anything_happens() {
 fn a_stage_without_the_embedded_provider_does_not_say_that_it_is_well() {
     let events = Events::new(Metrics::new("rules", &[]));
     let chains = Chains { stt: vec![Rung::new("deepgram", "nova-3")], ..Chains::default() };
-    let health = |stage, usable| ProviderHealth { stage, rung: RungId(0), usable, hedge_ms: 0 };
+    let health = |stage, usable| ProviderHealth { stage, rung: RungId(0), usable, hedge_ms: 0, gap_ms: None };
     events.chains(&chains);
     events.providers(&chains, &[health(Stage::Stt, false), health(Stage::Tts, true)]);
     let text = events.exposition().unwrap();
