@@ -22,15 +22,17 @@ const HEALTH: Duration = Duration::from_secs(5);
 const SPEND: Duration = Duration::from_secs(1);
 /// How often what expired is forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
+/// The same where nobody else could own them: what ran out because this machine slept, or its clock was put right, is put back.
+const OWNERSHIP_ALONE: Duration = Duration::from_secs(10);
 /// How often the logs of inputs are pruned.
 const PRUNE: Duration = Duration::from_secs(600);
 
 /// Starts them, until `stop`.
 pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker) {
     tasks.spawn(every(HEARTBEAT, Arc::clone(app), stop.clone(), heartbeat));
-    if app.config.secrets.redis_url.is_some() {
-        tasks.spawn(every(OWNERSHIP, Arc::clone(app), stop.clone(), ownership));
-    }
+    let is_shared = app.config.secrets.redis_url.is_some();
+    let ownership_every = if is_shared { OWNERSHIP } else { OWNERSHIP_ALONE };
+    tasks.spawn(every(ownership_every, Arc::clone(app), stop.clone(), ownership));
     tasks.spawn(every(HEALTH, Arc::clone(app), stop.clone(), health));
     tasks.spawn(every(SPEND, Arc::clone(app), stop.clone(), flush_spend));
     tasks.spawn(every(SWEEP, Arc::clone(app), stop.clone(), sweep));
