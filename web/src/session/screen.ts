@@ -3,7 +3,7 @@ import type { Screen } from "./state";
 import type { Store } from "./store";
 
 /** Neither side of a picture is longer, in pixels: print of any usual size can be read in it, and more costs time and money. */
-const LONGEST_SIDE = 1_600;
+const LONGEST_SIDE = 2_048;
 /** A picture that is larger is made again with the next of these qualities, in bytes. */
 const LARGE_BYTES = 300_000;
 const QUALITIES = [0.8, 0.5, 0.25];

@@ -69,6 +69,8 @@ static BANNER: LazyLock<Option<Regex>> = LazyLock::new(|| {
 const CERTAIN: f32 = 0.85;
 /// One word is a title where its type is so much larger than what is usual on the page, in per cent.
 const LARGE_PERCENT: u32 = 150;
+/// A line that goes so far to the right as this, of the line that goes furthest, may have been broken there.
+const FULL_PERCENT: u32 = 75;
 /// A title is looked for in this part of the picture's height, in per cent.
 const TITLE_WITHIN_PERCENT: u32 = 60;
 /// Two lines of one paragraph, or two items of one list, have no more than this between them, in per cent of a line's height.
@@ -146,33 +148,64 @@ impl Reading {
         asked
     }
 
-    /// The list of things to do: what has a check box, or what stands below a heading that says so.
+    /// The list of things to do: what has a check box, or what stands below a heading that says so. A line that goes on with the one
+    /// before it is a part of it.
     pub fn items(&self) -> Vec<Item> {
-        let item = |line: &Line| Item { text: line.text.clone(), is_done: line.mark == Some(Mark::Ticked) };
-        let boxes = self.lines.iter().filter(|line| line.mark.is_some() && line.is_certain());
-        let boxes: Vec<Item> = boxes.map(item).collect();
-        if !boxes.is_empty() {
-            return boxes;
+        let is_box = |line: &&Line| line.mark.is_some() && line.is_certain();
+        if self.lines.iter().any(|line| is_box(&line)) {
+            return self.lines.iter().filter(is_box).map(|line| self.item(line)).collect();
         }
+        let list = self.listed();
+        let goes_on = |line: &Line| {
+            list.iter().any(|above| self.continuation_of(above).is_some_and(|next| std::ptr::eq(next, line)))
+        };
+        let begins = list.iter().filter(|line| line.is_certain() && !goes_on(line));
+        begins.map(|line| self.item(line)).collect()
+    }
+
+    /// The lines below a heading that says that they are things to do.
+    fn listed(&self) -> Vec<&Line> {
         let Some(at) = self.lines.iter().position(|line| matches(&TO_DO, &line.text).is_some()) else {
             return Vec::new();
         };
-        let mut items = Vec::new();
         let heading = &self.lines[at];
         let mut above = heading.area;
-        for line in &self.lines[at + 1..] {
+        let below = self.lines[at + 1..].iter().take_while(|line| {
             let gap = line.area.y.saturating_sub(above.bottom());
             let ends = gap * 100 > line.area.height.max(above.height) * LIST_GAP_PERCENT
                 || !line.is_item && line.size >= heading.size && line.area.x <= heading.area.x + heading.area.height;
-            if ends {
-                break;
-            }
             above = line.area;
-            if line.is_certain() {
-                items.push(item(line));
-            }
+            !ends
+        });
+        below.collect()
+    }
+
+    fn item(&self, first: &Line) -> Item {
+        let (mut text, mut last) = (first.text.clone(), first);
+        while let Some(next) = self.continuation_of(last) {
+            text.push(' ');
+            text.push_str(&next.text);
+            last = next;
         }
-        items
+        Item { text, is_done: first.mark == Some(Mark::Ticked) }
+    }
+
+    /// The line that goes on with an item: it begins small, below a line that ran to the end of its room.
+    fn continuation_of(&self, line: &Line) -> Option<&Line> {
+        let widest = self.lines.iter().map(|line| line.area.right()).max().unwrap_or(0);
+        let height = line.area.height;
+        let goes_on = |next: &&Line| {
+            next.mark.is_none()
+                && !next.is_item
+                && next.text.starts_with(char::is_lowercase)
+                && next.area.y > line.area.y + height / 2
+                && next.area.y.saturating_sub(line.area.bottom()) * 100 <= height * PARAGRAPH_GAP_PERCENT
+                // A check box is often in the first line's rectangle, and not in the next one's.
+                && (line.area.x.saturating_sub(height / 2)..=line.area.x + 2 * height).contains(&next.area.x)
+                && next.size.abs_diff(line.size) <= 1
+        };
+        let is_full = line.area.right() * 100 >= widest * FULL_PERCENT;
+        self.lines.iter().filter(|_| is_full).filter(goes_on).min_by_key(|next| next.area.y)
     }
 
     /// The size of the type that is used most.
@@ -250,4 +283,73 @@ fn line_of(image: &RgbImage, piece: Piece) -> Line {
     let text = piece.text[bullet.unwrap_or(0)..].trim().to_owned();
     let (area, size) = (piece.area, Ink::of(image, piece.area, LETTERS).size());
     Line { text, area, size, mark: mark::before(image, area), is_item: bullet.is_some(), confidence: piece.confidence }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of one type below each other: text, left edge, right edge.
+    fn page(lines: &[(&str, u32, u32)]) -> Reading {
+        let line = |(row, (text, left, right)): (u32, &(&str, u32, u32))| {
+            let bullet = matches(&BULLET, text).and_then(|found| found.get(0)).map(|found| found.end());
+            Line {
+                text: text[bullet.unwrap_or(0)..].to_owned(),
+                area: Area { x: *left, y: 20 + 26 * row, width: right - left, height: 22 },
+                size: 9,
+                mark: None,
+                is_item: bullet.is_some(),
+                confidence: 0.99,
+            }
+        };
+        Reading { lines: (0..).zip(lines).map(line).collect(), height: 700 }
+    }
+
+    fn texts(reading: &Reading) -> Vec<String> {
+        reading.items().into_iter().map(|item| item.text).collect()
+    }
+
+    #[test]
+    fn a_list_in_an_editor_has_the_type_of_its_heading() {
+        let notes = [
+            ("Action items", 20, 140),
+            ("- send the minutes", 20, 200),
+            ("- book the room for Monday", 20, 280),
+            ("- ask Lee for the list", 20, 240),
+        ];
+        assert_eq!(texts(&page(&notes)), ["send the minutes", "book the room for Monday", "ask Lee for the list"]);
+    }
+
+    #[test]
+    fn a_line_that_goes_on_is_no_item_of_its_own() {
+        let steps = [
+            ("Next steps", 20, 140),
+            ("Tell the team", 60, 180),
+            ("Ask the landlord whether the keys can be had before the", 60, 600),
+            ("first of the month", 60, 220),
+            ("order chairs", 60, 170),
+        ];
+        let mut reading = page(&steps);
+        reading.lines[0].size = 12;
+        let whole = "Ask the landlord whether the keys can be had before the first of the month";
+        assert_eq!(texts(&reading), ["Tell the team", whole, "order chairs"]);
+    }
+
+    #[test]
+    fn one_word_of_large_type_is_a_title_and_a_page_of_one_size_has_its_first_line() {
+        let mut shopping =
+            page(&[("Groceries", 20, 200), ("two litres of milk", 20, 300), ("a loaf of bread", 20, 280)]);
+        assert_eq!(shopping.title().as_deref(), Some("two litres of milk"));
+        shopping.lines[0].size = 20;
+        assert_eq!(shopping.title().as_deref(), Some("Groceries"));
+    }
+
+    #[test]
+    fn what_every_page_asks_is_no_request() {
+        let mail = page(&[
+            ("Please accept cookies to continue.", 20, 300),
+            ("Could you please send the offer by Thursday?", 400, 800),
+        ]);
+        assert_eq!(mail.requests(), ["send the offer by Thursday"]);
+    }
 }

@@ -59,7 +59,7 @@ const PARTS: [(&str, &str); 6] = [
 /// What each pattern asks for, where a screen is shared.
 static ASKS: LazyLock<Vec<(Regex, Ask)>> = LazyLock::new(|| {
     let number = "(?P<n>(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|(?:a |one )?hundred|[0-9]{1,3})";
-    let list = "(?:open )?(?:(?:action|section|reaction|faction|auction|actual) items?|action points?|actions|to-dos|todos|to do's|to do items|check ?boxes|bullets|bullet points|points|items|things|tasks)";
+    let list = "(?:open )?(?:(?:action|section|reaction|faction|auction|actual) items?|action points?|actions|to-dos|todos|to do's|to do items|check ?boxes|bullets|bullet points|points|next steps|follow-ups|items|things|tasks)";
     let all = "{PLEASE}{MAKE} (?:me )?(?:tasks? (?:for|from|out of|of) )?(?:all )?(?:of )?(?:the |these |those |all the |each of the |my )?";
     let counted = format!("(?:{all}(?:a )?{number} {list}|{all}{list}|{all}a (?:section|reaction|faction) items)");
     [
@@ -264,6 +264,7 @@ mod tests {
             ("add a section items on my screen", Ask::Items(None)),
             ("at the reaction items on my screen", Ask::Items(None)),
             ("can you add these to-dos to my list", Ask::Items(None)),
+            ("add the next steps", Ask::Items(None)),
             ("what's the due date here", Ask::Due),
             ("what is the deadline on this page", Ask::Due),
             ("when is this due", Ask::Due),

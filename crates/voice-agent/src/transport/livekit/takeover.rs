@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use livekit_rtc::dispatch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Settings;
 use super::room::ROOM;
@@ -17,6 +17,8 @@ use crate::store::{InstanceId, LiveSession, StoreError};
 
 /// How often owners are looked after. With a heartbeat's two seconds, a room has its next agent within three.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// After an outage of the store its owners have so long to say that they are here.
+const REASSERTED_WITHIN: Duration = Duration::from_secs(5);
 /// How long the server may take to send another agent.
 const DISPATCH_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -24,18 +26,25 @@ const DISPATCH_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) async fn watch(app: Shared, settings: Arc<Settings>) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Nobody else owns what is in a store of our own: what is there was a process before this one's.
+    let is_shared = app.config.secrets.redis_url.is_some();
+    let mut not_before = Instant::now() + if is_shared { REASSERTED_WITHIN } else { Duration::ZERO };
     loop {
         look.tick().await;
-        // A store that is away says nothing of anybody's heartbeat: it is said elsewhere that it is.
-        if app.readiness.held().is_none()
-            && let Err(error) = look_after(&app, &settings).await
-        {
+        if app.readiness.held().is_some() {
+            continue;
+        }
+        // Asked even then, so that an outage is noticed.
+        let may_take_over = Instant::now() >= not_before;
+        if let Err(error) = look_after(&app, &settings, may_take_over).await {
+            // A store that is away says nothing of anybody's heartbeat, and one that is back says that all are dead.
             tracing::debug!(%error, "the rooms of others were not looked after");
+            not_before = Instant::now() + REASSERTED_WITHIN;
         }
     }
 }
 
-async fn look_after(app: &Shared, settings: &Settings) -> Result<(), StoreError> {
+async fn look_after(app: &Shared, settings: &Settings, may_take_over: bool) -> Result<(), StoreError> {
     let mut alive: BTreeMap<InstanceId, bool> = BTreeMap::from([(app.instance().clone(), true)]);
     for session in app.store.live_sessions().await? {
         let is_alive = match alive.get(&session.owner) {
@@ -46,7 +55,7 @@ async fn look_after(app: &Shared, settings: &Settings) -> Result<(), StoreError>
                 is_alive
             }
         };
-        if !is_alive {
+        if !is_alive && may_take_over {
             take_over(app, settings, session).await?;
         }
     }
