@@ -123,6 +123,7 @@ impl Session {
         let Some(mut reply) = self.reply.take() else { return };
         self.stop_producing(&mut reply);
         self.cost.wasted += reply.cost.less(reply.wasted);
+        self.saving.mark_stale();
         self.saving.discarded(reply.id);
         self.take_back_captions(&reply);
         self.observe(Observation::SpeculationDiscarded { reply: reply.id, wasted: reply.cost });

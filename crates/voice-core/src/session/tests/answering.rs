@@ -324,3 +324,39 @@ fn what_was_spent_on_a_discarded_reply_is_wasted() {
     assert_eq!(call.session.cost().llm, cost::NanoUsd(1_800_000));
     assert_eq!(call.session.cost().wasted, cost::NanoUsd(1_200_000));
 }
+
+/// A session left for another process behind a reply that was thrown away, and the next one knew nothing of what that had cost for
+/// nothing. (One of a million seeds.)
+#[test]
+fn what_a_thrown_away_reply_cost_is_saved_before_the_session_leaves() {
+    let mut call = priced();
+    call.speaks(1_000, 2_000, "hello", 950);
+    call.llm_says(2_310, "Hi.");
+    call.tts_answers(2_350);
+    call.store_works = false;
+    call.plays(2_360, 2_000);
+    let (commit, ..) = call.commits().pop().unwrap();
+    let heard_ms = call.log.last().unwrap().0;
+    call.at(heard_ms + 10, Input::CommitFailed { commit, error: crate::input::CommitError::Unavailable });
+    call.speaks(heard_ms + 100, heard_ms + 500, "and", 500);
+    call.at(heard_ms + 800, used(Stage::Llm, Some(call.request().unwrap().1.0), None, false));
+    call.until(heard_ms + 1_020);
+    let (commit, _, snapshot) = call.commits().pop().unwrap();
+    assert_eq!(
+        (snapshot.cost.llm > cost::NanoUsd(0), snapshot.cost.wasted),
+        (true, cost::NanoUsd(0)),
+        "it may be said yet"
+    );
+    call.store_works = true;
+    call.at(heard_ms + 1_030, Input::Committed { commit });
+    call.at(heard_ms + 1_040, Input::HandOver { within_ms: 8_000 });
+    call.at(heard_ms + 1_050, Input::StartOfSpeech { at_ms: heard_ms + 1_050 });
+    call.at(heard_ms + 1_300, Input::EndOfSpeech { last_speech_ms: heard_ms + 1_200 });
+    let (utterance, revision) = call.finishing().unwrap();
+    let text = String::new();
+    call.at(heard_ms + 1_400, Input::FinalTranscript { utterance, revision, rung: RungId(0), text });
+    call.until(heard_ms + 5_000);
+    assert!(call.has(|output| matches!(output, Output::HandOver { .. })), "nobody waits for anything");
+    assert_eq!(call.commits().pop().unwrap().2.cost.wasted, call.session.cost().wasted);
+    assert!(call.session.cost().wasted > cost::NanoUsd(0));
+}
