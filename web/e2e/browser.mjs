@@ -75,3 +75,17 @@ export async function within(ms, what, promise) {
     clearTimeout(timer);
   }
 }
+
+/** Plays the whole call, prints what came of it as one line of JSON, and ends the process: code 0 when all was well. */
+export async function conclude(result, timeoutMs, call) {
+  try {
+    await within(timeoutMs, "the whole call", call);
+  } catch (error) {
+    result.ok = false;
+    result.error = error instanceof Error ? error.message : String(error);
+  }
+  // A call that took too long still has its browser.
+  await within(10_000, "closing the browser", closeBrowsers()).catch(() => undefined);
+  await new Promise((resolve) => process.stdout.write(`${JSON.stringify(result)}\n`, resolve));
+  process.exit(result.ok ? 0 : 1);
+}

@@ -6,7 +6,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { closeBrowsers, openBrowser, within } from "./browser.mjs";
+import { conclude, openBrowser, within } from "./browser.mjs";
 import * as driving from "./driving.mjs";
 import { agentWords, state, watch } from "./driving.mjs";
 import { writeWav } from "./wav.mjs";
@@ -176,17 +176,7 @@ async function main() {
   });
   // Only waited for when a restart is part of the call.
   restarted.catch(() => undefined);
-  try {
-    await within(options.timeoutMs * 5, "the whole call", call(restarted));
-  } catch (error) {
-    result.ok = false;
-    result.error = error instanceof Error ? error.message : String(error);
-  }
-  // A call that took too long still has its browser.
-  await within(10_000, "closing the browser", closeBrowsers()).catch(() => undefined);
-  input.close();
-  await new Promise((resolve) => process.stdout.write(`${JSON.stringify(result)}\n`, resolve));
-  process.exit(result.ok ? 0 : 1);
+  await conclude(result, options.timeoutMs * 5, call(restarted));
 }
 
 await main();

@@ -5,7 +5,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { closeBrowsers, openBrowser, within } from "./browser.mjs";
+import { conclude, openBrowser } from "./browser.mjs";
 import * as driving from "./driving.mjs";
 import { agentWords, state, watch } from "./driving.mjs";
 
@@ -98,12 +98,4 @@ async function call() {
   }
 }
 
-try {
-  await within(options.timeoutMs * 3, "the whole call", call());
-} catch (error) {
-  result.ok = false;
-  result.error = error instanceof Error ? error.message : String(error);
-}
-await within(10_000, "closing the browser", closeBrowsers()).catch(() => undefined);
-await new Promise((resolve) => process.stdout.write(`${JSON.stringify(result)}\n`, resolve));
-process.exit(result.ok ? 0 : 1);
+await conclude(result, options.timeoutMs * 3, call());

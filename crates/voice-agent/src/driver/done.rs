@@ -49,14 +49,10 @@ pub(super) enum Done {
         key: AnswerKey,
         found: Option<String>,
     },
-    /// A picture of the screen is there, and is one.
+    /// A picture of the screen is there, and is one; or why there is none.
     Looked {
         look: u64,
         picture: Result<Picture, String>,
-    },
-    /// A picture of the screen was waited for long enough.
-    LookedInVain {
-        look: u64,
     },
     LlmUsed {
         request: LlmRequestId,

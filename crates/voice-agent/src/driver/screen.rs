@@ -72,7 +72,7 @@ impl Driver {
     /// The agent wants to look: the page is asked for a picture.
     pub(super) fn look(&mut self, call: ToolCall) {
         let Some(wait) = self.deps.look_within.filter(|_| self.screen.is_shared && self.leg.is_some()) else {
-            self.answer_look(&call, &json!({"status": "not_shared"}), false);
+            self.answer_look(&call, json!({"status": "not_shared"}), false);
             return;
         };
         self.end_look(Err("another look was taken".to_owned()));
@@ -80,7 +80,7 @@ impl Driver {
         let look = self.screen.looks;
         let patience = self.spawn(async move {
             tokio::time::sleep(wait).await;
-            Done::LookedInVain { look }
+            Done::Looked { look, picture: Err("the page sent no picture in time".to_owned()) }
         });
         self.screen.looking = Some(Looking { look, call, bytes: BytesMut::new(), patience });
         self.send(Outbound::Look { look });
@@ -111,17 +111,10 @@ impl Driver {
         }
     }
 
-    /// The picture of this look is whole; one that came too late was given up.
+    /// The picture of this look is whole, or nobody waits longer for it; one that came too late was given up.
     pub(super) fn take_picture(&mut self, look: u64, picture: Result<Picture, String>) {
         if self.screen.looking.as_ref().is_some_and(|looking| looking.look == look) {
             self.end_look(picture);
-        }
-    }
-
-    /// Nobody waits longer for this picture.
-    pub(super) fn look_in_vain(&mut self, look: u64) {
-        if self.screen.looking.as_ref().is_some_and(|looking| looking.look == look) {
-            self.end_look(Err("the page sent no picture in time".to_owned()));
         }
     }
 
@@ -135,17 +128,17 @@ impl Driver {
                 self.deps.events.screen_seen(&self.labels.session_id, width, height, picture.webp().len());
                 let seen = Seen::new(picture, self.deps.providers.reader.clone());
                 self.screen.seen = Some((call.id, Arc::new(seen)));
-                self.answer_look(&call, &json!({"status": "ok", "width": width, "height": height}), false);
+                self.answer_look(&call, json!({"status": "ok", "width": width, "height": height}), false);
             }
             Err(reason) => {
                 self.deps.events.screen_not_seen(&self.labels.session_id, &reason);
-                self.answer_look(&call, &json!({"status": "failed", "reason": reason}), true);
+                self.answer_look(&call, json!({"status": "failed", "reason": reason}), true);
             }
         }
     }
 
-    fn answer_look(&mut self, call: &ToolCall, result: &Value, is_error: bool) {
-        let output = ToolOutput { id: call.id, name: LOOK_AT_SCREEN.to_owned(), result: result.clone(), is_error };
+    fn answer_look(&mut self, call: &ToolCall, result: Value, is_error: bool) {
+        let output = ToolOutput { id: call.id, name: LOOK_AT_SCREEN.to_owned(), result, is_error };
         self.pending.push_back(Input::ToolComputed { output, mutates: false });
     }
 }

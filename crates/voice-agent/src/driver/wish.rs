@@ -278,7 +278,6 @@ impl Driver {
             }
             Done::Recall { request, key, found } => self.take_recall(request, key, found),
             Done::Looked { look, picture } => self.take_picture(look, picture),
-            Done::LookedInVain { look } => self.look_in_vain(look),
             Done::LlmUsed { request, quantity } => self.book_request(request, quantity),
             Done::Audio { speech, chunk, rung, audio } => {
                 let out = self.mouth.add_audio(speech, chunk, rung, &audio);

@@ -3,7 +3,7 @@
 //! Sessions in rooms say so in their context, and who owns them; a dead owner is known by its heartbeat, two seconds after the last. One of
 //! those who notice has an agent dispatched to the room, who finds the caller and with them the session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +29,7 @@ pub(super) async fn watch(app: Shared, settings: Arc<Settings>) {
     // Nobody else owns what is in a store of our own: what is there was a process before this one's.
     let is_shared = app.config.secrets.redis_url.is_some();
     let mut not_before = Instant::now() + if is_shared { REASSERTED_WITHIN } else { Duration::ZERO };
+    let mut elsewhere = BTreeSet::new();
     loop {
         look.tick().await;
         if app.readiness.held().is_some() {
@@ -36,7 +37,7 @@ pub(super) async fn watch(app: Shared, settings: Arc<Settings>) {
         }
         // Asked even then, so that an outage is noticed.
         let may_take_over = Instant::now() >= not_before;
-        if let Err(error) = look_after(&app, &settings, may_take_over).await {
+        if let Err(error) = look_after(&app, &settings, may_take_over, &mut elsewhere).await {
             // A store that is away says nothing of anybody's heartbeat, and one that is back says that all are dead.
             tracing::debug!(%error, "the rooms of others were not looked after");
             not_before = Instant::now() + REASSERTED_WITHIN;
@@ -44,7 +45,14 @@ pub(super) async fn watch(app: Shared, settings: Arc<Settings>) {
     }
 }
 
-async fn look_after(app: &Shared, settings: &Settings, may_take_over: bool) -> Result<(), StoreError> {
+/// `elsewhere` are the sessions of the dead that were seen not to be in rooms: each is loaded once, not with every look.
+async fn look_after(
+    app: &Shared,
+    settings: &Settings,
+    may_take_over: bool,
+    elsewhere: &mut BTreeSet<String>,
+) -> Result<(), StoreError> {
+    let mut seen = BTreeSet::new();
     let mut alive: BTreeMap<InstanceId, bool> = BTreeMap::from([(app.instance().clone(), true)]);
     for session in app.store.live_sessions().await? {
         let is_alive = match alive.get(&session.owner) {
@@ -55,20 +63,24 @@ async fn look_after(app: &Shared, settings: &Settings, may_take_over: bool) -> R
                 is_alive
             }
         };
-        if !is_alive && may_take_over {
-            take_over(app, settings, session).await?;
+        if is_alive || !may_take_over {
+            continue;
+        }
+        let once = format!("livekit:{}:{}", session.id, session.fence);
+        if elsewhere.contains(&once) || !take_over(app, settings, &session, &once).await? {
+            seen.insert(once);
         }
     }
+    *elsewhere = seen;
     Ok(())
 }
 
-/// One process asks for an agent, once for each owner that is lost.
-async fn take_over(app: &Shared, settings: &Settings, session: LiveSession) -> Result<(), StoreError> {
-    let once = format!("livekit:{}:{}", session.id, session.fence);
-    let Some(stored) = app.store.load_session(session.id.clone()).await? else { return Ok(()) };
-    let Some(room) = stored.doc.context.get(ROOM).and_then(|room| room.as_str()) else { return Ok(()) };
-    if !app.store.note_message(once.clone()).await? {
-        return Ok(());
+/// One process asks for an agent, once for each owner that is lost. Says whether the session is in a room.
+async fn take_over(app: &Shared, settings: &Settings, session: &LiveSession, once: &str) -> Result<bool, StoreError> {
+    let Some(stored) = app.store.load_session(session.id.clone()).await? else { return Ok(false) };
+    let Some(room) = stored.doc.context.get(ROOM).and_then(|room| room.as_str()) else { return Ok(false) };
+    if !app.store.note_message(once.to_owned()).await? {
+        return Ok(true);
     }
     tracing::warn!(
         session = session.id.as_str(),
@@ -76,9 +88,9 @@ async fn take_over(app: &Shared, settings: &Settings, session: LiveSession) -> R
         "its process is gone: another agent is asked for"
     );
     if !send_another(settings, room).await {
-        app.store.forget_message(once).await?;
+        app.store.forget_message(once.to_owned()).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Has an agent dispatched to this room; whether the server took it.

@@ -20,14 +20,20 @@ mod server;
 const PATIENCE: Duration = Duration::from_secs(30);
 const STATE: &str = "lk.agent.state";
 
-/// An agent of ours that works for this server.
-async fn agent(rooms: &Server) -> (Home, Process) {
+/// Where agents of ours work for this server.
+async fn home(rooms: &Server) -> Home {
     let url = format!("ws://127.0.0.1:{}", rooms.port);
-    let secret = server::SECRET;
-    let home = Home::with([("LIVEKIT_URL", &url), ("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", secret)]).await;
-    let agent = home.start().await;
+    Home::with([("LIVEKIT_URL", &url), ("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", server::SECRET)]).await
+}
+
+async fn registered(agent: Process) -> Process {
     eventually("the worker is registered", async || !agent.logged("registered with LiveKit").is_empty()).await;
-    (home, agent)
+    agent
+}
+
+/// One of several agents with one Redis.
+async fn start(home: &Home, name: &str, redis: &RedisServer) -> Process {
+    registered(home.start_as(name, vec![("REDIS_URL", redis.url())]).await).await
 }
 
 /// A person in a room, with a microphone and an ear for the agent.
@@ -92,7 +98,8 @@ impl Caller {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_in_a_room_talks_reads_types_and_leaves() {
     let Some(rooms) = Server::start("a_caller_in_a_room") else { return };
-    let (_home, agent) = agent(&rooms).await;
+    let home = home(&rooms).await;
+    let agent = registered(home.start().await).await;
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
 
     caller.sees("speaking").await;
@@ -120,22 +127,14 @@ async fn a_caller_in_a_room_talks_reads_types_and_leaves() {
 async fn a_killed_agents_room_is_taken_over_by_another_with_its_history() {
     let Some(rooms) = Server::start("a_killed_agents_room") else { return };
     let redis = RedisServer::start();
-    let url = format!("ws://127.0.0.1:{}", rooms.port);
-    let settings =
-        [("LIVEKIT_URL", url.as_str()), ("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", server::SECRET)];
-    let home = Home::with(settings).await;
-    let start = async |name: &str| {
-        let agent = home.start_as(name, vec![("REDIS_URL", redis.url())]).await;
-        eventually("the worker is registered", async || !agent.logged("registered with LiveKit").is_empty()).await;
-        agent
-    };
-    let first = start("first").await;
+    let home = home(&rooms).await;
+    let first = start(&home, "first", &redis).await;
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
     caller.sees("listening").await;
     caller.room.send_text(TextOptions::topic("lk.chat"), "add buy milk").await.unwrap();
     caller.reads("added buy milk").await;
 
-    let second = start("second").await;
+    let second = start(&home, "second", &redis).await;
     first.kill();
     caller.reads("i'm back. we were discussing your task list").await;
     caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
@@ -147,22 +146,14 @@ async fn a_killed_agents_room_is_taken_over_by_another_with_its_history() {
 async fn a_planned_stop_moves_a_room_to_another_agent_without_a_word() {
     let Some(rooms) = Server::start("a_planned_stop_moves_a_room") else { return };
     let redis = RedisServer::start();
-    let url = format!("ws://127.0.0.1:{}", rooms.port);
-    let settings =
-        [("LIVEKIT_URL", url.as_str()), ("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", server::SECRET)];
-    let home = Home::with(settings).await;
-    let start = async |name: &str| {
-        let agent = home.start_as(name, vec![("REDIS_URL", redis.url())]).await;
-        eventually("the worker is registered", async || !agent.logged("registered with LiveKit").is_empty()).await;
-        agent
-    };
-    let mut first = start("first").await;
+    let home = home(&rooms).await;
+    let mut first = start(&home, "first", &redis).await;
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
     caller.sees("listening").await;
     caller.room.send_text(TextOptions::topic("lk.chat"), "add buy milk").await.unwrap();
     caller.reads("added buy milk").await;
 
-    let second = start("second").await;
+    let second = start(&home, "second", &redis).await;
     first.terminate();
     eventually("the other has the call", async || second.metric("voice_agent_active_sessions").await == 1.0).await;
     assert!(first.exit().await.success());

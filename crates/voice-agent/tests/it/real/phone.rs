@@ -32,6 +32,19 @@ pub(crate) fn wav(path: &Path) -> Vec<i16> {
     reader.samples::<i16>().map(Result::unwrap).collect()
 }
 
+/// Writes samples as such a fixture.
+pub(crate) fn write_wav(path: &Path, samples: &[i16]) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    samples.iter().for_each(|sample| writer.write_sample(*sample).unwrap());
+    writer.finalize().unwrap();
+}
+
 /// What the loudspeaker is playing.
 #[derive(Debug)]
 struct Playing {

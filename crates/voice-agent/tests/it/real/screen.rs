@@ -1,6 +1,5 @@
 //! A tab of a real Chromium is shared with the real server, which reads it and makes tasks of it.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -13,21 +12,8 @@ use voice_agent::screen::reading::Reading;
 use voice_sim::provider::{ProviderServers, Rule, Script, Service};
 
 use super::browser::{PATIENCE, can_browse, root, script};
+use super::phone::write_wav;
 use super::process::{Home, Process};
-
-/// What the caller says, by the embedded voice.
-fn speak(words: &str, path: &Path) {
-    let pcm = voice_agent::embedded::say(&default_models_dir(), words, 16_000).unwrap();
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 16_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    pcm.into_iter().for_each(|sample| writer.write_sample(sample).unwrap());
-    writer.finalize().unwrap();
-}
 
 /// What came of saying, or typing, this about that page.
 async fn shared(server: &Process, shows: &str, words: &str, aloud: bool) -> Value {
@@ -35,7 +21,8 @@ async fn shared(server: &Process, shows: &str, words: &str, aloud: bool) -> Valu
     let mut command = script("shared-screen.mjs", server, &pictures, &pictures.join("played.wav"));
     if aloud {
         let wav = pictures.join(format!("{shows}.wav"));
-        speak(words, &wav);
+        // What the caller says, by the embedded voice.
+        write_wav(&wav, &voice_agent::embedded::say(&default_models_dir(), words, 16_000).unwrap());
         command.env("WAV", wav);
     } else {
         command.env("TEXT", words);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::browser::{PATIENCE, can_browse, root, script, transcribe};
 use super::interruption::{TITLES, words};
-use super::phone::wav;
+use super::phone::{wav, write_wav};
 use super::process::{Home, Process, fixture};
 use crate::server::Session;
 
@@ -75,18 +75,6 @@ impl Call {
 /// Whether a word is long enough to be told from others by ear.
 fn is_telling(word: &str) -> bool {
     word.len() >= 6 && word.chars().all(char::is_alphabetic)
-}
-
-fn write_wav(path: &std::path::Path, samples: &[i16]) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 16_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    samples.iter().for_each(|sample| writer.write_sample(*sample).unwrap());
-    writer.finalize().unwrap();
 }
 
 #[tokio::test]
