@@ -19,6 +19,7 @@ pub mod openai;
 pub mod pager;
 pub mod providers;
 pub mod readiness;
+pub mod redact;
 pub mod screen;
 pub mod served;
 pub mod sessions;
