@@ -18,11 +18,13 @@ use crate::ladder::Ladder;
 use crate::ledger::Ledger;
 use crate::pager::{Pager, Source};
 use crate::readiness::{Hold, Readiness};
+use crate::recording::{self, Recorder, StorageError};
 use crate::sessions::{self, Sessions, SpawnSession};
 use crate::sms::Texter;
 use crate::store::{Clock, InstanceId, Store};
 use crate::telemetry::Events;
 use crate::transport::twilio::Tickets;
+use crate::vault::{MasterKeyError, Vault, load_master};
 use crate::voice_cache::VoiceCache;
 
 mod input_log;
@@ -54,6 +56,12 @@ pub enum AppError {
     /// Callers' tokens cannot be verified.
     #[error(transparent)]
     Auth(#[from] JwtError),
+    /// The master key of the recordings is none.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// Recordings have nowhere to go.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// The operating system gave no randomness.
     #[error("no randomness: {0}")]
     Random(#[from] getrandom::Error),
@@ -108,6 +116,10 @@ pub struct App {
     pub answer_cache: Arc<AnswerCache>,
     /// Speech that was made before; any erasure drops all of it.
     pub voice_cache: Arc<VoiceCache>,
+    /// Everybody's keys; none where instances share a store without sharing a master key.
+    pub vault: Option<Arc<Vault>>,
+    /// What calls are recorded with, and where recordings are; none without a vault.
+    pub recorder: Option<Arc<Recorder>>,
     /// The live sessions.
     pub sessions: Sessions,
     /// Sends text messages.
@@ -182,7 +194,24 @@ impl App {
         calls.spawn(going_away.clone().run_until_cancelled_owned(paging));
         let text_gap = Duration::from_millis(config.twilio.fallback_sms_gap_ms);
         let ladder = Ladder::start(Arc::clone(&texter), pager, text_gap, &calls, &going_away);
+        let vault = load_master(&config)?.map(|kms| Arc::new(Vault::new(Arc::clone(&store), kms)));
+        let recorder = match &vault {
+            Some(vault) => {
+                let parts = recording::Parts {
+                    settings: config.recording.clone(),
+                    vault: Arc::clone(vault),
+                    events: Arc::clone(&events),
+                    clock: Arc::clone(&clock),
+                    readiness: Arc::clone(&readiness),
+                    tracker: calls.clone(),
+                };
+                Some(Recorder::new(parts, &config.data_dir, instance.as_str())?)
+            }
+            None => None,
+        };
         Ok(Arc::new(Self {
+            vault,
+            recorder,
             texter,
             ladder,
             texts: Arc::new(Semaphore::new(config.twilio.sms_pending)),
@@ -326,6 +355,12 @@ impl Server {
         let left = grace.saturating_sub(started.elapsed()).max(LAST_WORDS);
         if tokio::time::timeout(left, calls.wait()).await.is_err() {
             tracing::warn!(left = calls.len(), "calls that did not end");
+        }
+        if let Some(recorder) = &self.app.recorder {
+            let left = grace.saturating_sub(started.elapsed()).max(LAST_WORDS);
+            if tokio::time::timeout(left, recorder.flush()).await.is_err() {
+                tracing::warn!("recordings wait on this disk for the next process");
+            }
         }
         // The last of what was spent: nobody spends any more.
         if let Err(error) = self.app.ledger.flush().await {

@@ -131,7 +131,8 @@ impl House {
             look_within: None,
             command_queue: 256,
             clock: Arc::new(voice_agent::store::SystemClock),
-            input_log_dir: None,
+            input_logs: None,
+            recorder: None,
         };
         let start = Start { doc, fence, resumed: false, time_zone: jiff::tz::TimeZone::UTC, handover: None };
         let handle = driver::spawn(Arc::new(deps), start);

@@ -125,7 +125,8 @@ impl House {
             look_within: None,
             command_queue: 256,
             clock: Arc::new(Still { start: zoned.timestamp(), asked: AtomicI64::new(0) }),
-            input_log_dir: None,
+            input_logs: None,
+            recorder: None,
         };
         let start = Start { doc, fence, resumed: false, time_zone: zoned.time_zone().clone(), handover: None };
         let mut call = Call {

@@ -138,6 +138,26 @@ impl Store for AtOnce {
         at_once(self.0.forget_message(id))
     }
 
+    fn key(&self, name: String) -> StoreFuture<'_, Option<String>> {
+        at_once(self.0.key(name))
+    }
+
+    fn put_key(&self, name: String, wrapped: String) -> StoreFuture<'_, bool> {
+        at_once(self.0.put_key(name, wrapped))
+    }
+
+    fn replace_key(&self, name: String, old: String, new: String) -> StoreFuture<'_, bool> {
+        at_once(self.0.replace_key(name, old, new))
+    }
+
+    fn delete_key(&self, name: String) -> StoreFuture<'_, bool> {
+        at_once(self.0.delete_key(name))
+    }
+
+    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
+        at_once(self.0.keys())
+    }
+
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {
         at_once(self.0.heartbeat(instance, ttl))
     }

@@ -2,6 +2,7 @@
 
 mod call;
 mod check;
+mod key;
 mod out;
 mod replay;
 mod serve;
@@ -50,7 +51,12 @@ enum Verb {
         call: CallArgs,
     },
     /// Run a session's log of inputs through the core again, and print its timeline.
-    Replay(replay::ReplayArgs),
+    Replay {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        replay: replay::ReplayArgs,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -85,7 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Call { config, call } => {
             config.load().map_err(Into::into).and_then(|loaded| call::run(&loaded.config, &call))
         }
-        Verb::Replay(replay) => replay::run(&replay).map_err(Into::into),
+        Verb::Replay { config, replay } => replay::run(&replay, || config.load()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

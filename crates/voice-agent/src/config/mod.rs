@@ -25,16 +25,12 @@ pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
     Auth, Cartesia, Chain, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog, Interruption,
-    Limits, LiveKit, Log, Metrics, Model, OpenAi, Otel, PagerDuty, Screen, Session, Shutdown, Twilio, Vad,
+    Limits, LiveKit, Log, Metrics, Model, OpenAi, Otel, PagerDuty, Recording, Screen, Session, Shutdown, Twilio, Vad,
 };
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-/// Whether this version keeps recordings of calls at all. Consent is asked for and kept with the session either way; what
-/// callers are told of recording depends on this.
-pub const KEEPS_RECORDINGS: bool = false;
 
 /// Every setting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,6 +100,8 @@ pub struct Config {
     pub otel: Otel,
     /// The sessions' inputs, for replay.
     pub input_log: InputLog,
+    /// Recordings of calls.
+    pub recording: Recording,
     /// The end of the process.
     pub shutdown: Shutdown,
     /// What comes from the environment only.
@@ -149,6 +147,7 @@ impl Default for Config {
             log: Log::default(),
             otel: Otel::default(),
             input_log: InputLog::default(),
+            recording: Recording::default(),
             shutdown: Shutdown::default(),
             secrets: Secrets::default(),
             prices: voice_core::cost::Prices::default(),

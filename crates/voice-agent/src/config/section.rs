@@ -416,6 +416,34 @@ sections! {
         max_total_mb: u64 = 1_024,
     }
 
+    /// Recordings of calls.
+    Recording {
+        /// Whether calls are recorded at all, if their callers agree.
+        enabled: bool = false,
+        /// Where recordings go: a folder, or `s3://bucket/prefix`; empty: `recordings` below `DATA_DIR`.
+        storage: String = String::new(),
+        /// Days after which a recording is deleted.
+        retention_days: u32 = 90,
+        /// How they are encrypted: `AES-256` is the only way.
+        encryption: String = "AES-256".to_owned(),
+        /// Whether every access to a recording is written to the access log.
+        access_logging: bool = true,
+        /// How long what was said is held back before it is kept, in milliseconds: what proves to be a card's digits is blanked in it.
+        delay_ms: u64 = 10_000,
+        /// For so long after the last of a row of keys nothing is recorded, in milliseconds.
+        key_pause_ms: u64 = 4_000,
+        /// Bits per second of both sides together.
+        bitrate: u32 = 32_000,
+        /// Most that may wait for the storage, in megabytes (10^6 bytes): beyond it calls are not recorded.
+        spool_max_mb: u64 = 2_048,
+        /// First pause after a storage that failed, in milliseconds; it doubles, up to a minute.
+        retry_ms: u64 = 1_000,
+        /// How long one request to an S3 storage may take, in milliseconds.
+        attempt_ms: u64 = 30_000,
+        /// Larger files are uploaded in parts of so many megabytes (2^20 bytes).
+        part_mb: u64 = 8,
+    }
+
     /// When a provider gives way to the next of its chain. Milliseconds.
     Failover {
         /// A recogniser without a final transcript for so long gets a rival, until its own habits are known.

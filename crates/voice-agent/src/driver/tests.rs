@@ -187,7 +187,8 @@ impl House {
             look_within: Some(Duration::from_secs(30)),
             command_queue: 32,
             clock: Arc::new(SystemClock),
-            input_log_dir: None,
+            input_logs: None,
+            recorder: None,
         });
         let now = jiff::Timestamp::now();
         let doc = SessionDoc {

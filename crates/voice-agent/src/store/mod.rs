@@ -227,6 +227,21 @@ pub trait Store: Send + Sync + 'static {
     /// Nothing was done with a message after all: it may come again.
     fn forget_message(&self, id: String) -> StoreFuture<'_, ()>;
 
+    /// The wrapped key of this name, if there is one.
+    fn key(&self, name: String) -> StoreFuture<'_, Option<String>>;
+
+    /// Keeps a wrapped key, unless there is one of this name; whether it is kept now. It has no end of its own.
+    fn put_key(&self, name: String, wrapped: String) -> StoreFuture<'_, bool>;
+
+    /// Puts a key that is wrapped anew in the place of `old`; whether it did: not if there is another one now, or none.
+    fn replace_key(&self, name: String, old: String, new: String) -> StoreFuture<'_, bool>;
+
+    /// Forgets a wrapped key, and overwrites it as far as that is in our hands; whether there was one.
+    fn delete_key(&self, name: String) -> StoreFuture<'_, bool>;
+
+    /// The names of all wrapped keys, in order.
+    fn keys(&self) -> StoreFuture<'_, Vec<String>>;
+
     /// Says that the instance lives, for `ttl` from now.
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()>;
 

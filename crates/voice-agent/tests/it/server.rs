@@ -61,6 +61,7 @@ impl TestServer {
         config.http.addr = any_port;
         config.metrics.addr = any_port;
         config.shutdown.grace_ms = 0;
+        config.data_dir = data.path().to_owned();
         change(&mut config);
         let store = open_store(data.path());
         let killed = CancellationToken::new();

@@ -73,7 +73,8 @@ pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
         look_within: None,
         command_queue: config.limits.command_queue,
         clock: Arc::new(SystemClock),
-        input_log_dir: None,
+        input_logs: None,
+        recorder: None,
     });
     let parts = Parts {
         config,

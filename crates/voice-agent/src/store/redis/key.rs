@@ -10,6 +10,8 @@ pub(super) const FENCE: &str = "voice:fence";
 pub(super) const SESSIONS: &str = "voice:sessions";
 /// The days for which there is a spend.
 pub(super) const SPEND_DAYS: &str = "voice:spend:days";
+/// The names of the wrapped keys.
+pub(super) const KEYS: &str = "voice:keys";
 /// Where changes of tasks are told.
 pub(super) const NEWS: &str = "voice:tasks-changed";
 /// What a health check writes.
@@ -62,6 +64,11 @@ pub(super) fn opt_out(user: &UserId) -> String {
 /// That a text message came.
 pub(super) fn message(id: &str) -> String {
     format!("voice:message:{id}")
+}
+
+/// A wrapped key: a user's, under the user's pseudonym, or the pseudonyms' secret.
+pub(super) fn wrapped(name: &str) -> String {
+    format!("voice:key:{name}")
 }
 
 /// That a batch of spend was added.

@@ -334,6 +334,45 @@ impl Store for RedisStore {
         Box::pin(async move { self.link.run(script::FORGET.key(key::message(&id))).await.map(|_| ()) })
     }
 
+    fn key(&self, name: String) -> StoreFuture<'_, Option<String>> {
+        Box::pin(async move {
+            let mut reply = self.link.run(script::KEY.key(key::wrapped(&name))).await?;
+            if reply.word == "ok" { reply.text().map(Some) } else { Ok(None) }
+        })
+    }
+
+    fn put_key(&self, name: String, wrapped: String) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            let mut script = script::PUT_KEY.key(key::wrapped(&name));
+            script.key(key::KEYS).arg(wrapped).arg(name);
+            Ok(self.link.run(script).await?.word == "ok")
+        })
+    }
+
+    fn replace_key(&self, name: String, old: String, new: String) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            let mut script = script::REPLACE_KEY.key(key::wrapped(&name));
+            script.arg(old).arg(new);
+            Ok(self.link.run(script).await?.word == "ok")
+        })
+    }
+
+    fn delete_key(&self, name: String) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            let mut script = script::DELETE_KEY.key(key::wrapped(&name));
+            script.key(key::KEYS).arg(name);
+            Ok(self.link.run(script).await?.word == "ok")
+        })
+    }
+
+    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
+        Box::pin(async move {
+            let mut names = self.link.run(script::KEYS.key(key::KEYS)).await?.texts()?;
+            names.sort_unstable();
+            Ok(names)
+        })
+    }
+
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let mut script = script::SET.key(key::instance(&instance));

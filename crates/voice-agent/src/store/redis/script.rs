@@ -49,6 +49,16 @@ scripts! {
     SPEND = "spend.lua";
     /// Notes whether a user wants no text messages.
     OPT_OUT = "opt_out.lua";
+    /// Reads a wrapped key.
+    KEY = "key.lua";
+    /// Keeps a wrapped key.
+    PUT_KEY = "put_key.lua";
+    /// Puts a wrapped key in the place of another.
+    REPLACE_KEY = "replace_key.lua";
+    /// Forgets a wrapped key.
+    DELETE_KEY = "delete_key.lua";
+    /// Lists the wrapped keys.
+    KEYS = "keys.lua";
     /// Sets a key for a time, unless it is there.
     NOTE = "note.lua";
     /// Forgets a key.

@@ -69,7 +69,8 @@ impl Script {
             look_within: None,
             command_queue: ground.config.limits.command_queue,
             clock: Arc::new(SystemClock),
-            input_log_dir: None,
+            input_logs: None,
+            recorder: None,
         });
         Arc::new(move |start| driver::spawn(Arc::clone(&deps), start))
     }
