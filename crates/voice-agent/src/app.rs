@@ -11,8 +11,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access_log::AccessLog;
 use crate::answer_cache::AnswerCache;
 use crate::config::{AuthMode, Config};
+use crate::consent::Policy;
 use crate::http::{Door, JwtError, Origins, Verifier, metrics_router, random_hex, router, serve};
 use crate::ladder::Ladder;
 use crate::ledger::Ledger;
@@ -30,7 +32,7 @@ use crate::voice_cache::VoiceCache;
 mod input_log;
 mod upkeep;
 
-pub(crate) use input_log::newest as newest_input_log;
+pub(crate) use input_log::{newest as newest_input_log, session_of as session_of_input_log};
 
 /// Connections of the operators' port at most; Prometheus needs one or two.
 const METRICS_CONNECTIONS: usize = 64;
@@ -116,10 +118,14 @@ pub struct App {
     pub answer_cache: Arc<AnswerCache>,
     /// Speech that was made before; any erasure drops all of it.
     pub voice_cache: Arc<VoiceCache>,
+    /// How callers come to agree to recordings.
+    pub consent: Arc<Policy>,
     /// Everybody's keys; none where instances share a store without sharing a master key.
     pub vault: Option<Arc<Vault>>,
     /// What calls are recorded with, and where recordings are; none without a vault.
     pub recorder: Option<Arc<Recorder>>,
+    /// Who looked at whose data, where that is written down.
+    pub access_log: Option<AccessLog>,
     /// The live sessions.
     pub sessions: Sessions,
     /// Sends text messages.
@@ -161,7 +167,7 @@ impl App {
     /// Puts the parts together. It is not ready until [`Server::ready`].
     ///
     /// # Errors
-    /// [`AppError::Auth`].
+    /// [`AppError::Auth`], [`AppError::MasterKey`].
     pub fn new(parts: Parts) -> Result<Shared, AppError> {
         let Parts { config, store, clock, events, instance, spawn } = parts;
         let readiness = Arc::new(Readiness::starting(Arc::clone(&events)));
@@ -172,6 +178,13 @@ impl App {
         let name = format!("{instance}-{}", random_hex::<8>()?);
         let ledger = Ledger::new(Arc::clone(&store), Arc::clone(&clock), config.core().ceilings, name);
         let ledger = Arc::new(ledger);
+        let consent = Arc::new(Policy::new(&config));
+        let vault = load_master(&config)?.map(|kms| Arc::new(Vault::new(Arc::clone(&store), kms)));
+        let log = |vault: &Arc<Vault>| {
+            let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
+            AccessLog::new(&config.data_dir, instance.clone(), store, Arc::clone(vault), clock)
+        };
+        let access_log = vault.as_ref().filter(|_| config.recording.access_logging).map(log);
         let registry = sessions::Parts {
             ledger: Arc::clone(&ledger),
             store: Arc::clone(&store),
@@ -179,6 +192,8 @@ impl App {
             events: Arc::clone(&events),
             readiness: Arc::clone(&readiness),
             instance: instance.clone(),
+            consent: Arc::clone(&consent),
+            vault: vault.clone(),
             spawn,
             unvisited: SignedDuration::from_millis(i64::try_from(config.limits.unvisited_ms).unwrap_or(i64::MAX)),
         };
@@ -194,7 +209,6 @@ impl App {
         calls.spawn(going_away.clone().run_until_cancelled_owned(paging));
         let text_gap = Duration::from_millis(config.twilio.fallback_sms_gap_ms);
         let ladder = Ladder::start(Arc::clone(&texter), pager, text_gap, &calls, &going_away);
-        let vault = load_master(&config)?.map(|kms| Arc::new(Vault::new(Arc::clone(&store), kms)));
         let recorder = match &vault {
             Some(vault) => {
                 let parts = recording::Parts {
@@ -210,6 +224,8 @@ impl App {
             None => None,
         };
         Ok(Arc::new(Self {
+            consent,
+            access_log,
             vault,
             recorder,
             texter,

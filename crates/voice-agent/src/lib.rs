@@ -1,11 +1,13 @@
 //! The wires: everything between a `voice_core` session and the world.
 
+pub mod access_log;
 pub mod answer_cache;
 pub mod app;
 pub mod audio;
 mod blocking;
 pub mod cli;
 pub mod config;
+pub mod consent;
 pub mod driver;
 pub mod embedded;
 pub mod failover;
@@ -17,6 +19,7 @@ pub mod model;
 pub mod numerals;
 pub mod openai;
 pub mod pager;
+pub mod privacy;
 pub mod providers;
 pub mod readiness;
 pub mod recording;

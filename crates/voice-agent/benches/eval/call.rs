@@ -113,6 +113,7 @@ impl House {
             core,
             ledger: Arc::new(ledger),
             ladder: voice_agent::ladder::Ladder::idle(),
+            consent: Arc::default(),
             answer_cache: Arc::new(AnswerCache::new(0, 0)),
             voice_cache: Arc::new(VoiceCache::new(0, 0)),
             vad: VadConfig::default(),

@@ -89,7 +89,7 @@ fn read(folder: &Path) -> io::Result<Vec<Kept>> {
 }
 
 /// The session of a log: `{session}-{time}.jsonl.sealed`, as the driver names it; earlier versions sealed none.
-fn session_of(path: &Path) -> Option<&str> {
+pub(crate) fn session_of(path: &Path) -> Option<&str> {
     let name = path.file_name()?.to_str()?;
     let (session, time) = name.strip_suffix(".sealed").unwrap_or(name).strip_suffix(".jsonl")?.rsplit_once('-')?;
     let is_time = time.len() == 19 && time.ends_with('Z') && time.as_bytes()[8] == b'T';

@@ -4,6 +4,9 @@ mod call;
 mod check;
 mod key;
 mod out;
+mod privacy;
+mod reach;
+mod recordings;
 mod replay;
 mod serve;
 
@@ -50,6 +53,20 @@ enum Verb {
         #[command(flatten)]
         call: CallArgs,
     },
+    /// Everything about somebody in one archive; nothing of somebody any more; and whether a certificate of that is genuine.
+    Privacy {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(subcommand)]
+        verb: privacy::Verb,
+    },
+    /// The recordings, and whether the log of who looked at them is whole.
+    Recordings {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(subcommand)]
+        verb: recordings::Verb,
+    },
     /// Run a session's log of inputs through the core again, and print its timeline.
     Replay {
         #[command(flatten)]
@@ -90,6 +107,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::CheckConfig { config, json } => check::run(config.load(), json),
         Verb::Call { config, call } => {
             config.load().map_err(Into::into).and_then(|loaded| call::run(&loaded.config, &call))
+        }
+        Verb::Privacy { config, verb } => {
+            config.load().map_err(Into::into).and_then(|loaded| privacy::run(loaded, &verb))
+        }
+        Verb::Recordings { config, verb } => {
+            config.load().map_err(Into::into).and_then(|loaded| recordings::run(loaded, &verb))
         }
         Verb::Replay { config, replay } => replay::run(&replay, || config.load()),
     };

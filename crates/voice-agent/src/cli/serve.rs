@@ -125,6 +125,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         core,
         ledger: Arc::clone(&app.ledger),
         ladder: Arc::clone(&app.ladder),
+        consent: Arc::clone(&app.consent),
         answer_cache: Arc::clone(&app.answer_cache),
         voice_cache: Arc::clone(&app.voice_cache),
         vad: app.config.vad(),

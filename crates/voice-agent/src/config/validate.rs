@@ -1,7 +1,7 @@
 //! What is checked before a port opens.
 
 use super::core::key_of;
-use super::{AuthMode, Config, ConfigError, phone};
+use super::{AuthMode, Config, ConfigError, consent, phone};
 use crate::store::RedisStore;
 use crate::vault;
 
@@ -104,6 +104,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_recording(config)?;
     check_providers(config)?;
     check_auth(config)?;
+    consent::check(config)?;
     phone::check(config)
 }
 

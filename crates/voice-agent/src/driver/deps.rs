@@ -13,6 +13,7 @@ use voice_core::provider::ProviderFailure;
 
 use super::journal::InputLogs;
 use crate::answer_cache::AnswerCache;
+use crate::consent::Policy;
 use crate::failover::{Board, Probed};
 use crate::ladder::Ladder;
 use crate::ledger::Ledger;
@@ -134,6 +135,8 @@ pub struct Deps {
     pub ledger: Arc<Ledger>,
     /// What is done when voice fails.
     pub ladder: Arc<Ladder>,
+    /// How callers come to agree to recordings.
+    pub consent: Arc<Policy>,
     /// Answers that were given before.
     pub answer_cache: Arc<AnswerCache>,
     /// Speech that was made before.

@@ -18,6 +18,7 @@ mod leave;
 mod leg;
 mod lines;
 mod mouth;
+mod permit;
 mod recall;
 mod recommit;
 mod screen;
@@ -188,6 +189,8 @@ struct Driver {
     turn_tools: Vec<ToolCallReport>,
     frames_dropped: FramesDropped,
     tidied_ms: u64,
+    /// What was decided about recording so far, here.
+    decisions: u64,
     /// The session was told that it is to move.
     is_moving: bool,
     /// What the next process has still to say, once the session has left.
@@ -213,7 +216,7 @@ impl Driver {
         // A new session's document has consent and the caller's time zone already; without a history it greets as new.
         let restored =
             Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed || start.handover.is_some() });
-        let config = channel::core(&deps.core, &start.doc);
+        let config = channel::core(&deps.core, &deps.consent, &start.doc);
         let header = Header { version: LOG_VERSION, config, restored };
         let session_id = start.doc.session_id.clone();
         let (logs, user) = (deps.input_logs.as_ref(), &start.doc.user_id);
@@ -267,6 +270,7 @@ impl Driver {
             turn_tools: Vec::new(),
             frames_dropped: FramesDropped::default(),
             tidied_ms: 0,
+            decisions: 0,
             is_moving: false,
             left: None,
             is_leaving: false,

@@ -174,6 +174,7 @@ impl House {
             board,
             ledger,
             ladder: crate::ladder::Ladder::idle(),
+            consent: Arc::default(),
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
             voice_cache: Arc::new(VoiceCache::new(0, 0)),
             core,

@@ -142,7 +142,8 @@ fn first_clause(text: &str) -> (&str, &str) {
 
 /// What follows the longest of these at the beginning of the words; courtesies around it do not count.
 fn begins_with<'w>(words: &'w str, phrases: &[&str]) -> Option<&'w str> {
-    let longest = |words: &'w str| phrases.iter().filter_map(|phrase| after(words, phrase)).min_by_key(|rest| rest.len());
+    let longest =
+        |words: &'w str| phrases.iter().filter_map(|phrase| after(words, phrase)).min_by_key(|rest| rest.len());
     // "You may" is a yes of its own; "you, yes" is one behind a courtesy.
     let mut rest = longest(words).or_else(|| longest(strip_around(words)))?;
     // "Yes sure", "no thanks", "yes please".

@@ -61,6 +61,7 @@ pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
         core,
         ledger: Arc::new(ledger),
         ladder: voice_agent::ladder::Ladder::idle(),
+        consent: Arc::default(),
         answer_cache: Arc::new(AnswerCache::new(0, 0)),
         voice_cache: Arc::new(VoiceCache::new(0, 0)),
         vad: config.vad(),

@@ -14,7 +14,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::super::path::Path;
 use super::super::problem::Problem;
-use super::check;
+use super::role::{AdminCall, Whose, admit, note};
 use crate::app::{Shared, newest_input_log};
 use crate::vault::{Header, Opener, SealError};
 
@@ -33,7 +33,7 @@ pub(in super::super) async fn download(
     Path(id): Path,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    check(&app, &headers)?;
+    let role = admit(&app, &headers, AdminCall::InputLog)?;
     if !is_on(&app) {
         let how =
             "Inputs are not logged. INPUT_LOG_DIR names the folder for the logs of the sessions that begin after that.";
@@ -45,7 +45,7 @@ pub(in super::super) async fn download(
         tokio::task::spawn_blocking(move || newest_input_log(&dir, &session)).await.map_err(std::io::Error::other);
     let path = found.flatten().map_err(|error| unreadable(&error))?;
     let path = path.ok_or_else(|| Problem::not_found("no_input_log", "There is no log of this session here."))?;
-    app.events.operator("read_input_log", &id);
+    note(&app, role, "read_input_log", Whose::Nobody, &id).await?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let disposition = format!("attachment; filename=\"{}\"", name.strip_suffix(".sealed").unwrap_or(&name));
     let head = [(header::CONTENT_TYPE, "application/jsonl".to_owned()), (header::CONTENT_DISPOSITION, disposition)];

@@ -16,6 +16,8 @@ pub(super) const KEYS: &str = "voice:keys";
 pub(super) const NEWS: &str = "voice:tasks-changed";
 /// What a health check writes.
 pub(super) const PROBE: &str = "voice:probe";
+/// How far the access logs are, by name.
+pub(super) const ACCESS_LOGS: &str = "voice:access-logs";
 /// What a lease's key begins with.
 pub(super) const LEASE: &str = "voice:lease:";
 /// What the key of a day's spend begins with.
@@ -59,6 +61,11 @@ pub(super) fn instance(id: &InstanceId) -> String {
 /// That a user wants no text messages.
 pub(super) fn opt_out(user: &UserId) -> String {
     format!("voice:optout:{user}")
+}
+
+/// What a user decided about recordings.
+pub(super) fn consents(user: &UserId) -> String {
+    format!("voice:consents:{user}")
 }
 
 /// That a text message came.

@@ -14,8 +14,10 @@
 mod key;
 mod link;
 mod news;
+mod person;
 mod reply;
 mod script;
+mod scrub;
 mod spend;
 mod task;
 mod url;
@@ -35,9 +37,9 @@ use self::link::Link;
 use self::reply::Reply;
 use super::watch::TaskNews;
 use super::{
-    ChangeOutcome, Commit, CommitOutcome, HANDOVER_TTL, InstanceId, LiveSession, MESSAGE_TTL, SESSION_TTL,
-    SPEND_BATCH_TTL, SPEND_TTL, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth,
-    StoredSession, TaskEvents, UserId, UserTasks,
+    ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, HANDOVER_TTL, InstanceId, LiveSession, LogHead,
+    MESSAGE_TTL, SESSION_TTL, SPEND_BATCH_TTL, SPEND_TTL, Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError,
+    StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
 };
 use crate::http::random_hex;
 use crate::tasks::{MAX_TASKS, MAX_UNDO, TaskChange, UndoEffect};
@@ -371,6 +373,48 @@ impl Store for RedisStore {
             names.sort_unstable();
             Ok(names)
         })
+    }
+
+    fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut script = script::ADD_CONSENT.key(key::consents(&user));
+            script.arg(&record.id).arg(record.to_json()?);
+            self.link.run(script).await.map(|_| ())
+        })
+    }
+
+    fn consents(&self, user: UserId) -> StoreFuture<'_, Vec<ConsentRecord>> {
+        Box::pin(async move {
+            let texts = self.link.run(script::CONSENTS.key(key::consents(&user))).await?.texts()?;
+            let read = texts.iter().map(|json| ConsentRecord::from_json(json));
+            let mut records = read.collect::<Result<Vec<_>, StoreError>>()?;
+            records.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+            Ok(records)
+        })
+    }
+
+    fn sessions_of(&self, user: UserId) -> StoreFuture<'_, Vec<StoredSession>> {
+        Box::pin(async move { person::sessions(&self.link, &user).await })
+    }
+
+    fn erase_user(&self, user: UserId) -> StoreFuture<'_, Erased> {
+        Box::pin(async move { person::erase(&self.link, &user).await })
+    }
+
+    fn scrub(&self) -> StoreFuture<'_, Scrubbed> {
+        Box::pin(scrub::scrub(&self.link))
+    }
+
+    fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut script = script::PUT_LOG_HEAD.key(key::ACCESS_LOGS);
+            script.arg(name).arg(head.lines).arg(head.hash);
+            self.link.run(script).await.map(|_| ())
+        })
+    }
+
+    fn log_heads(&self) -> StoreFuture<'_, Vec<(String, LogHead)>> {
+        Box::pin(async move { person::log_heads(&self.link).await })
     }
 
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {

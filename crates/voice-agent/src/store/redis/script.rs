@@ -59,6 +59,18 @@ scripts! {
     DELETE_KEY = "delete_key.lua";
     /// Lists the wrapped keys.
     KEYS = "keys.lua";
+    /// Adds a decision about recordings.
+    ADD_CONSENT = "add_consent.lua";
+    /// Reads a person's decisions about recordings.
+    CONSENTS = "consents.lua";
+    /// Lists the sessions, those that ended included.
+    ALL_SESSIONS = "all_sessions.lua";
+    /// Forgets what is kept of a person.
+    ERASE = "erase.lua";
+    /// Notes how far an access log is.
+    PUT_LOG_HEAD = "put_log_head.lua";
+    /// Reads how far the access logs are.
+    LOG_HEADS = "log_heads.lua";
     /// Sets a key for a time, unless it is there.
     NOTE = "note.lua";
     /// Forgets a key.

@@ -18,6 +18,7 @@
 
 mod key;
 mod message;
+mod person;
 mod schema;
 mod session;
 mod spend;
@@ -39,8 +40,9 @@ use serde_json::Value;
 
 use super::watch::TaskNews;
 use super::{
-    ChangeOutcome, Clock, Commit, CommitOutcome, InstanceId, LiveSession, SessionDoc, SessionId, Spend, Store,
-    StoreError, StoreFuture, StoreHealth, StoredSession, SystemClock, TaskEvents, UserId, UserTasks,
+    ChangeOutcome, Clock, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, LiveSession, LogHead, Scrubbed,
+    SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth, StoredSession, SystemClock, TaskEvents,
+    UserId, UserTasks,
 };
 use crate::tasks::{TaskChange, UndoEffect};
 use worker::Worker;
@@ -283,6 +285,39 @@ impl Store for SqliteStore {
 
     fn keys(&self) -> StoreFuture<'_, Vec<String>> {
         self.read(|conn, _| key::names(conn))
+    }
+
+    fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
+        self.write(move |tx, _| person::add_consent(tx, &user, &record))
+    }
+
+    fn consents(&self, user: UserId) -> StoreFuture<'_, Vec<ConsentRecord>> {
+        self.read(move |conn, _| person::consents(conn, &user))
+    }
+
+    fn sessions_of(&self, user: UserId) -> StoreFuture<'_, Vec<StoredSession>> {
+        self.read(move |conn, now| person::sessions(conn, &user, now))
+    }
+
+    fn erase_user(&self, user: UserId) -> StoreFuture<'_, Erased> {
+        self.write(move |tx, _| person::erase(tx, &user))
+    }
+
+    fn scrub(&self) -> StoreFuture<'_, Scrubbed> {
+        // A database of some thousand users is rewritten within the deadline of a request; if not, it is all the same.
+        Box::pin(self.worker.call(|conn| {
+            conn.execute_batch("VACUUM")?;
+            make_room(conn);
+            Ok(Scrubbed::Clean)
+        }))
+    }
+
+    fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()> {
+        self.write(move |tx, _| person::put_log_head(tx, &name, &head))
+    }
+
+    fn log_heads(&self) -> StoreFuture<'_, Vec<(String, LogHead)>> {
+        self.read(|conn, _| person::log_heads(conn))
     }
 
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {
