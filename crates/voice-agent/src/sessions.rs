@@ -8,22 +8,23 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-use voice_core::agents::TASK_AGENT;
-use voice_core::cost::CostMeter;
 use voice_core::input::HangUp;
 
+use crate::consent::Policy;
 use crate::driver::api::{Command, SendError, SessionHandle};
 use crate::http::Token;
 use crate::ledger::Ledger;
 use crate::readiness::{Hold, Readiness};
-use crate::store::{Channel, Clock, InstanceId, SessionDoc, SessionId, Store, StoreError, StoredSession, UserId};
+use crate::store::{Channel, Clock, InstanceId, SessionId, Store, StoreError, StoredSession, UserId};
 use crate::tasks::Task;
 use crate::telemetry::Events;
+use crate::vault::Vault;
 
+mod first;
 mod own;
 
 /// The key of `context` that keeps the caller's time zone over a restart.
@@ -92,6 +93,8 @@ pub struct NewSession {
     pub consent: Option<bool>,
     /// Where the caller's "today" is.
     pub time_zone: TimeZone,
+    /// What the caller was shown when asked, letter for letter; empty if nobody knows.
+    pub wording: String,
     /// What else is known of the call; laid over the first `context`.
     pub context: Map<String, Value>,
 }
@@ -170,6 +173,10 @@ pub struct Parts {
     pub instance: InstanceId,
     /// Starts a session's task.
     pub spawn: SpawnSession,
+    /// How callers come to agree to recordings.
+    pub consent: Arc<Policy>,
+    /// Everybody's keys, where there are any.
+    pub vault: Option<Arc<Vault>>,
     /// When all are taken, a session to which nobody came for so long gives its place to another.
     pub unvisited: SignedDuration,
 }
@@ -223,9 +230,11 @@ impl Sessions {
     }
 
     async fn begin_in(&self, slot: OwnedSemaphorePermit, token: &Token, new: NewSession) -> Result<Live, SessionError> {
-        let doc = self.first_doc(token.session().clone(), &new);
+        let mut doc = self.first_doc(token.session().clone(), &new);
+        self.recall_objection(&mut doc).await?;
         let created = self.parts.store.create_session(doc.clone(), token.hash(), self.parts.instance.clone()).await;
         let fence = created.inspect_err(|error| self.store_failed(CREATE, error))?;
+        self.write_first_consent(&doc, new.consent, fence).await;
         let start = Start { doc, fence, resumed: false, time_zone: new.time_zone, handover: None };
         Ok(self.start(start, token.hash(), slot))
     }
@@ -445,28 +454,6 @@ impl Sessions {
             drop(slot);
         });
         live
-    }
-
-    fn first_doc(&self, session_id: SessionId, new: &NewSession) -> SessionDoc {
-        let now = crate::tasks::stamp(self.parts.clock.now());
-        let mut context = Map::new();
-        context.insert("recording_announced".to_owned(), json!(new.consent.is_some()));
-        context.insert("recording_enabled".to_owned(), json!(new.consent.unwrap_or(false)));
-        context.insert("cost".to_owned(), CostMeter::default().to_json(0));
-        if let Some(name) = new.time_zone.iana_name() {
-            context.insert(TIME_ZONE.to_owned(), json!(name));
-        }
-        context.extend(new.context.clone());
-        SessionDoc {
-            session_id,
-            user_id: new.user.clone(),
-            channel: new.channel,
-            conversation_history: Vec::new(),
-            current_agent: TASK_AGENT.to_owned(),
-            created_at: now,
-            last_activity: now,
-            context,
-        }
     }
 
     fn store_failed(&self, operation: &'static str, error: &StoreError) {

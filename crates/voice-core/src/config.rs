@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ceiling::Ceilings;
+use crate::consent::ConsentFlow;
 use crate::cost::Prices;
 use crate::failover::{Chains, FailoverConfig};
 
@@ -25,8 +26,10 @@ pub const GREETING: &str = "Hello! How can I help with your tasks today?";
 pub struct CoreConfig {
     /// What a new session says first; empty: the caller speaks first.
     pub greeting: String,
-    /// Whether the caller is told by the call itself that it may be recorded, as by telephone, and is answered accordingly.
-    pub announces_recording: bool,
+    /// How the session comes to know whether it may be recorded.
+    pub consent: ConsentFlow,
+    /// How long the question whether it may waits for its answer, once it was heard; silence means no.
+    pub consent_wait_ms: u64,
     /// Whether the caller can read and type instead when voice fails; by telephone the call ends then.
     pub can_type: bool,
     /// Least silence that ends a turn: when the thought is surely complete.
@@ -98,7 +101,8 @@ impl Default for CoreConfig {
     fn default() -> Self {
         Self {
             greeting: GREETING.to_owned(),
-            announces_recording: false,
+            consent: ConsentFlow::Elsewhere,
+            consent_wait_ms: 6_000,
             can_type: true,
             endpointing_delay_ms: 300,
             max_endpointing_delay_ms: 1_200,
@@ -172,6 +176,7 @@ impl CoreConfig {
             ("idle_ms", self.idle_ms, 1_000),
             ("max_session_ms", self.max_session_ms, 1_000),
             ("closing_ms", self.closing_ms, 100),
+            ("consent_wait_ms", self.consent_wait_ms, 1_000),
             ("commit_retry_ms", self.commit_retry_ms, 1),
         ];
         for (key, value, least) in at_least {
@@ -195,6 +200,7 @@ impl CoreConfig {
             ("max_session_ms", self.max_session_ms),
             ("reconnect_ms", self.reconnect_ms),
             ("closing_ms", self.closing_ms),
+            ("consent_wait_ms", self.consent_wait_ms),
             ("commit_retry_ms", self.commit_retry_ms),
         ];
         for (key, value) in longest {

@@ -2,6 +2,94 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How a session comes to know whether it may be recorded. Which one is right is decided by whoever operates it, by channel
+/// and jurisdiction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentFlow {
+    /// The caller's side asks, before the call or during it: a page's dialog.
+    #[default]
+    Elsewhere,
+    /// The session's first words say that it may be recorded. It is from when they were heard, until somebody objects.
+    Announce,
+    /// The session's first words ask. It is recorded after a yes, and never without one.
+    Ask,
+    /// It is not recorded, whatever anybody says, and nothing is said of it.
+    Never,
+}
+
+/// What was decided about recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentDecision {
+    /// The announcement was heard, and nobody objected.
+    Announced,
+    /// The caller agreed.
+    Agreed,
+    /// The caller refused.
+    Declined,
+    /// The caller was asked and answered neither yes nor no: that is no.
+    Unanswered,
+    /// The caller had it stopped.
+    Stopped,
+    /// The caller is not to be recorded again, in this call or a later one.
+    OptedOut,
+}
+
+impl ConsentDecision {
+    /// Whether the call is recorded after it.
+    pub const fn records(self) -> bool {
+        matches!(self, Self::Announced | Self::Agreed)
+    }
+
+    /// The decision as a word of the consent ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Announced => "announced",
+            Self::Agreed => "agreed",
+            Self::Declined => "declined",
+            Self::Unanswered => "unanswered",
+            Self::Stopped => "stopped",
+            Self::OptedOut => "opted_out",
+        }
+    }
+}
+
+/// How it was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentHow {
+    /// By letting the announcement pass.
+    Announcement,
+    /// In spoken words.
+    Voice,
+    /// By a key of a telephone.
+    Key,
+    /// In writing.
+    Text,
+    /// In a page's dialog, or by its button.
+    Page,
+    /// By saying nothing.
+    Silence,
+    /// Nobody hears the caller any more, so that no objection would be heard.
+    NotHeard,
+}
+
+impl ConsentHow {
+    /// The way as a word of the consent ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Announcement => "announcement",
+            Self::Voice => "voice",
+            Self::Key => "key",
+            Self::Text => "text",
+            Self::Page => "page",
+            Self::Silence => "silence",
+            Self::NotHeard => "not_heard",
+        }
+    }
+}
+
 /// The right to record. It cannot be made, copied or kept outside this module: who records borrows it for each frame.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RecordingPermit {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::chat::{ChatContext, ToolCall};
+use crate::consent::{ConsentDecision, ConsentHow};
 use crate::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, TurnId, UtteranceId};
 use crate::snapshot::Snapshot;
 use crate::timeline::{PauseCause, Stages};
@@ -356,6 +357,13 @@ pub enum Output {
         tools: Vec<ToolCallId>,
         /// What is saved.
         snapshot: Box<Snapshot>,
+    },
+    /// Write down what was decided about recording: it is what proves it later.
+    Consent {
+        /// What.
+        decision: ConsentDecision,
+        /// How.
+        how: ConsentHow,
     },
     /// Tell the caller's side.
     Client {

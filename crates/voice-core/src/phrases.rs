@@ -1,8 +1,10 @@
 //! The words that the session itself says, and the few that it recognises without any model.
 
+mod answer;
 mod recording;
 
-pub use recording::{asks_to_stop_recording, is_stop_recording, stops_asked, without_stop_recording};
+pub use answer::{ConsentAnswer, consent_answer};
+pub use recording::{asks_to_stop_recording, is_stop_recording, opts_out, stops_asked, without_stop_recording};
 
 /// The greeting of a session that was lost and restored, as the contract has it.
 pub const RESTORED_GREETING: &str = "I'm back. We were discussing your task list. Where were we?";
@@ -13,6 +15,18 @@ pub const PHONE_CONSENT: &str = "This call may be recorded for quality and train
 pub const RECORDING_STOPPED: &str = "Recording has been stopped for this call. How can I help you?";
 /// After "stop recording" when nothing was recorded, and nobody said that it may be.
 pub const NOT_RECORDING: &str = "This call isn't being recorded. How can I help you?";
+/// What asks for consent where a yes is needed before anything is recorded.
+pub const CONSENT_QUESTION: &str = "May this call be recorded for quality and training purposes?";
+/// How it is answered by voice.
+pub const CONSENT_BY_VOICE: &str = "Please say yes or no.";
+/// How it is answered by telephone.
+pub const CONSENT_BY_PHONE: &str = "Please say yes or no, or press 1 for yes and 2 for no.";
+/// After a yes.
+pub const CONSENT_GIVEN: &str = "Thank you. Say 'stop recording' at any time to disable recording.";
+/// After a no, or no answer.
+pub const CONSENT_REFUSED: &str = "All right, this call is not recorded.";
+/// After an objection that is to be remembered.
+pub const RECORDING_OPTED_OUT: &str = "All right. You won't be recorded from now on. How can I help you?";
 /// When voice failed in a browser, as the contract has it.
 pub const TEXT_FALLBACK: &str = "Voice is temporarily unavailable. You can type your request below.";
 /// When the language model failed twice and nothing was done.

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use crate::agents::{self, Agent};
 use crate::chat::ChatContext;
 use crate::config::CoreConfig;
-use crate::consent::{Consent, RecordingPermit};
+use crate::consent::{Consent, ConsentHow, RecordingPermit};
 use crate::cost::{CostMeter, Usage};
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, ReplyId};
 use crate::input::Input;
 use crate::output::{AgentState, ClientEvent, EndReason, Observation, Outcome, Output};
 use crate::phrases;
@@ -22,6 +22,7 @@ pub use save::{Restored, first_words};
 pub use speak::VOICE_FAILED;
 
 mod answer;
+mod consent;
 mod deadline;
 mod doubt;
 mod frugal;
@@ -42,6 +43,7 @@ mod tests;
 mod tools;
 mod voice;
 
+use consent::Asking;
 use frugal::Frugal;
 use hush::Hush;
 use ladder::Ladder;
@@ -86,6 +88,10 @@ pub struct Session {
     agent: &'static Agent,
     counters: Counters,
     consent: Consent,
+    /// The reply that announces the recording, until it was heard.
+    announcing: Option<ReplyId>,
+    /// The question whether the call may be recorded, until it is answered.
+    asking: Option<Asking>,
     cost: CostMeter,
     frugal: Frugal,
     extra: Map<String, Value>,
@@ -121,7 +127,7 @@ pub struct Session {
 impl Session {
     /// A new session.
     pub fn new(config: CoreConfig) -> Self {
-        let greeting = first_words(&config.greeting, false, Restored::Moved).map(str::to_owned);
+        let greeting = first_words(&consent::opening(&config), false, Restored::Moved).map(str::to_owned);
         let ladder = Ladder::new(&config);
         Self {
             config,
@@ -131,6 +137,8 @@ impl Session {
             agent: agents::find(agents::TASK_AGENT),
             counters: Counters::default(),
             consent: Consent::default(),
+            announcing: None,
+            asking: None,
             cost: CostMeter::default(),
             frugal: Frugal::default(),
             extra: Map::new(),
@@ -288,6 +296,8 @@ impl Session {
         self.advance_answer();
         self.advance_speech();
         self.take_pending_text();
+        self.note_announcement();
+        self.advance_asking();
         self.consider_ceilings();
         self.advance_leaving();
         self.advance_saving();
@@ -315,7 +325,7 @@ impl Session {
         }
         // An answer that is being made or waits for the caller comes before any greeting.
         if let Some(greeting) = self.greeting.take().filter(|_| self.reply.is_none()) {
-            self.begin_scripted(&greeting);
+            self.begin_opening(&greeting);
         } else {
             self.resume_after_reconnect();
         }
@@ -337,23 +347,6 @@ impl Session {
             self.answer_unanswered();
             self.drop_listening();
             self.hold_reply(HoldCause::Away);
-        }
-    }
-
-    fn handle_consent(&mut self, recording: bool) {
-        if self.consent.set(recording) {
-            self.client(ClientEvent::Recording { enabled: recording });
-        }
-        if recording && let Some(listening) = &mut self.listening {
-            listening.forgive_stops();
-        }
-        self.saving.mark_dirty();
-    }
-
-    fn stop_recording(&mut self) {
-        if self.consent.stop() {
-            self.client(ClientEvent::Recording { enabled: false });
-            self.saving.mark_dirty();
         }
     }
 
@@ -382,15 +375,15 @@ impl Session {
         self.drop_listening();
         self.interrupt();
         self.client(ClientEvent::UserText { text: text.clone() });
-        if phrases::asks_to_stop_recording(&text) && !phrases::is_stop_recording(&text) {
-            self.stop_recording();
+        let was_on = self.consent.state().recording_enabled;
+        if phrases::asks_to_stop_recording(&text) {
+            self.stop_recording(ConsentHow::Text);
         }
+        self.heed_opt_out(&text, ConsentHow::Text);
         if phrases::is_stop_recording(&text) {
-            let was_on = self.consent.state().recording_enabled;
-            self.stop_recording();
             self.answer_stop_recording(text, was_on, None, message);
         } else {
-            self.begin_reply(text, None, message);
+            self.answer_turn(text, ConsentHow::Text, None, message);
         }
         self.advance_answer();
         self.advance_speech();

@@ -1,6 +1,7 @@
 //! The scripted caller: speaks, pauses, goes on, cuts in, coughs, types, mutes, drops the line.
 
 use voice_core::Input;
+use voice_core::consent::ConsentFlow;
 use voice_core::ids::ConnectionId;
 use voice_core::input::HangUp;
 
@@ -226,6 +227,9 @@ impl World {
             9..=11 => "list my tasks".to_owned(),
             12 | 13 => "let us review them".to_owned(),
             14 => "well goodbye".to_owned(),
+            15 if self.profile.config.consent != ConsentFlow::Elsewhere => "never record me again".to_owned(),
+            20 | 21 if self.profile.config.consent == ConsentFlow::Ask => "yes please".to_owned(),
+            22 if self.profile.config.consent == ConsentFlow::Ask => "no thanks".to_owned(),
             15 | 16 => "please stop recording".to_owned(),
             17 => format!("add {}. Stop recording.", self.item()),
             18 => "frob it".to_owned(),

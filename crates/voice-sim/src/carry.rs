@@ -73,6 +73,7 @@ impl World {
             Output::DropSpeech { speech } => self.drop_speech(speech),
             Output::FinishSpeech { speech } => self.finish_speech(speech)?,
             Output::Commit { commit, tools, snapshot, .. } => self.carry_commit(commit, &tools, snapshot)?,
+            Output::Consent { decision, .. } => self.decided(decision),
             Output::Client { event } => self.client_sees(event)?,
             Output::Observe { observation } => self.observed(observation)?,
             Output::HandOver { say } => self.leave(say)?,

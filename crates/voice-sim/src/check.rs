@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use voice_core::chat::ChatItem;
+use voice_core::consent::{ConsentDecision, ConsentFlow};
 use voice_core::cost::{CostMeter, NanoUsd, Quantity, Usage};
 use voice_core::ids::{CommitId, ConnectionId, ReplyId, ToolCallId, TurnId};
-use voice_core::input::CommitError;
+use voice_core::input::{CommitError, Key};
 use voice_core::output::{ClientEvent, EndReason, HushEnd, Observation};
 use voice_core::provider::Stage;
 use voice_core::session::Restored;
@@ -42,6 +43,8 @@ pub(crate) struct Check {
     greatest_before: [u64; 6],
     /// Whether the session was told anything since its process began.
     pub(crate) told: bool,
+    /// The announcement, or the question, may have been heard.
+    opened: bool,
     /// "Stop recording" was said in what the caller is saying now.
     pub(crate) stop_said: bool,
     /// The calls whose change is not committed, their reply, and the last request before they were computed.
@@ -137,7 +140,10 @@ impl World {
                 self.check.thrift.day = *spent;
                 self.look_at_ceilings();
             }
-            Input::Consent { recording } => self.check.recording_allowed = *recording,
+            Input::Consent { recording } => {
+                self.check.recording_allowed = *recording && self.profile.config.consent != ConsentFlow::Never;
+            }
+            Input::Key { key: Key::YES } => self.check_yes("yes"),
             Input::Connected { voice, .. } => {
                 self.check.text_broken = false;
                 self.check.page.new_leg();
@@ -166,9 +172,13 @@ impl World {
                     self.check.gates.push((output.id, self.check.reply, self.check.last_request));
                 }
             }
-            Input::FinalTranscript { text, .. } => self.check.page.understand(text),
+            Input::FinalTranscript { text, .. } => {
+                self.check.page.understand(text);
+                self.check_yes(text);
+            }
             Input::Text { message, text } => {
                 self.check.page.understand(text);
+                self.check_yes(text);
                 self.check.texts_given += 1;
                 self.check.awaited.extend(message);
             }
@@ -176,9 +186,43 @@ impl World {
         }
     }
 
+    /// A yes to a question that may have been heard allows a recording.
+    fn check_yes(&mut self, text: &str) {
+        if self.profile.config.consent == ConsentFlow::Ask && self.check.opened && text.contains("yes") {
+            self.check.recording_allowed = true;
+        }
+    }
+
+    /// The first words are on their way to the caller, to their last.
+    fn check_opening(&mut self, text: &str) {
+        let last = match self.profile.config.consent {
+            ConsentFlow::Announce => "disable recording.",
+            ConsentFlow::Ask => "training purposes?",
+            ConsentFlow::Elsewhere | ConsentFlow::Never => return,
+        };
+        if text.contains(last) && !std::mem::replace(&mut self.check.opened, true) {
+            self.check.recording_allowed |= self.profile.config.consent == ConsentFlow::Announce;
+        }
+    }
+
+    /// What was decided about recording.
+    pub(crate) fn decided(&mut self, decision: ConsentDecision) {
+        self.saw(match decision {
+            ConsentDecision::Announced => Seen::Announced,
+            ConsentDecision::Agreed => Seen::Agreed,
+            ConsentDecision::Declined => Seen::Declined,
+            ConsentDecision::Unanswered => Seen::Unanswered,
+            ConsentDecision::Stopped => Seen::Stopped,
+            ConsentDecision::OptedOut => Seen::OptedOut,
+        });
+    }
+
     /// The session as it is after an input.
     pub(crate) fn after_input(&mut self, session: &Session, at_ms: u64, outputs: &[Output]) -> Checked {
         for output in outputs {
+            if let Output::Client { event: ClientEvent::AgentText { text, .. } } = output {
+                self.check_opening(text);
+            }
             if let Output::Client { event: ClientEvent::Transcript { text, .. } | ClientEvent::UserText { text } } =
                 output
                 && phrases::asks_to_stop_recording(text)

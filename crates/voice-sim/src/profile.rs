@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use voice_core::CoreConfig;
 use voice_core::ceiling::{AtCeiling, Ceilings};
+use voice_core::consent::ConsentFlow;
 use voice_core::cost::{NanoUsd, Price, Prices};
 use voice_core::failover::{Chains, Rung};
 
@@ -99,6 +100,16 @@ impl Profile {
             pace_permille: dice.pick(&[200, 1_000, 1_000, 3_000]),
             chaos,
         }
+    }
+}
+
+impl Profile {
+    /// Some calls begin with an announcement or a question; the others have been asked by their page.
+    pub(crate) fn ask_for_consent(&mut self, dice: &mut Dice) {
+        use ConsentFlow::{Announce, Ask, Elsewhere, Never};
+        self.config.consent =
+            dice.pick(&[Elsewhere, Elsewhere, Elsewhere, Elsewhere, Elsewhere, Announce, Announce, Ask, Ask, Never]);
+        self.config.consent_wait_ms = dice.pick(&[1_000, 6_000]);
     }
 }
 

@@ -92,7 +92,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, killing: Killing, logged: bool, trace: bool) -> Self {
         let mut dice = Dice::new(seed);
-        let profile = Profile::roll(&mut dice);
+        let mut profile = Profile::roll(&mut dice);
+        // With dice of its own: a seed's call stays the one that it was.
+        profile.ask_for_consent(&mut Dice::new(!seed));
         let session = Session::new(profile.config.clone());
         let saved = session.snapshot();
         let mut world = Self {

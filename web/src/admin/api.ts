@@ -1,6 +1,6 @@
 /** The operators' calls. The token goes into a header and nowhere else. */
 
-import type { Happening, Overview } from "./model";
+import type { Audit, Consents, Happening, Overview, Recorded, WhoAmI } from "./model";
 
 const KEY = "voice-agent.operator";
 const TIMEOUT_MS = 8_000;
@@ -46,6 +46,43 @@ async function problem(response: Response): Promise<AdminError> {
 export class AdminApi {
   constructor(private readonly token: string) {}
 
+  async whoAmI(): Promise<WhoAmI> {
+    return (await (await this.call("GET", "/api/admin/whoami")).json()) as WhoAmI;
+  }
+
+  async recordings(): Promise<Recorded[]> {
+    const answer = (await (await this.call("GET", "/api/admin/recordings")).json()) as { recordings: Recorded[] };
+    return answer.recordings;
+  }
+
+  /** A recording's file, opened. */
+  async recording(name: string): Promise<Blob> {
+    const path = name.split("/").map(encodeURIComponent).join("/");
+    return (await this.call("GET", `/api/admin/recordings/${path}`, null)).blob();
+  }
+
+  async consents(user: string): Promise<Consents> {
+    return (await (await this.person("consents", user)).json()) as Consents;
+  }
+
+  async exported(user: string): Promise<Blob> {
+    return (await this.person("export", user)).blob();
+  }
+
+  /** The certificate of the erasure. */
+  async erased(user: string): Promise<Blob> {
+    return (await this.person("erase", user)).blob();
+  }
+
+  async accessLog(): Promise<Audit> {
+    return (await (await this.call("GET", "/api/admin/access-log")).json()) as Audit;
+  }
+
+  /** A person stands in the body: a path is logged by whatever is between. */
+  private person(what: string, user: string): Promise<Response> {
+    return this.call("POST", `/api/admin/privacy/${what}`, null, { user_id: user });
+  }
+
   async overview(): Promise<Overview> {
     return (await (await this.call("GET", "/api/admin/sessions")).json()) as Overview;
   }
@@ -88,11 +125,20 @@ export class AdminApi {
     if (last !== "ended") throw new AdminError(0, "cut_off", "The stream broke off.");
   }
 
-  private async call(method: string, path: string, signal: AbortSignal | null = AbortSignal.timeout(TIMEOUT_MS)) {
+  private async call(
+    method: string,
+    path: string,
+    signal: AbortSignal | null = AbortSignal.timeout(TIMEOUT_MS),
+    body?: unknown,
+  ) {
     let response: Response;
     try {
-      const headers = { authorization: `Bearer ${this.token}` };
-      response = await fetch(path, { method, headers, signal, cache: "no-store" });
+      const headers = {
+        authorization: `Bearer ${this.token}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      };
+      const sent = body === undefined ? null : JSON.stringify(body);
+      response = await fetch(path, { method, headers, body: sent, signal, cache: "no-store" });
     } catch {
       throw new AdminError(0, "unreachable", "The server does not answer.");
     }

@@ -2,7 +2,9 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Icon } from "../ui/icons";
 import { AdminApi, AdminError, keepToken, keptToken } from "./api";
 import { Confirm } from "./confirm";
-import { headline, type Overview } from "./model";
+import { headline, type Overview, type WhoAmI } from "./model";
+import { Office } from "./office";
+import { Recordings } from "./recordings";
 import { SessionTable } from "./table";
 import { Watch } from "./watch";
 
@@ -23,7 +25,28 @@ export function AdminApp() {
     setToken(given);
   };
   if (token === null) return <SignIn refusal={refusal} onToken={enter} />;
-  return <Desk token={token} onLeave={leave} />;
+  return <Rooms key={token} token={token} onLeave={leave} />;
+}
+
+/** Each role has a page of its own. */
+function Rooms({ token, onLeave }: { token: string; onLeave(why: AdminError | null): void }) {
+  const api = useMemo(() => new AdminApi(token), [token]);
+  const [who, setWho] = useState<WhoAmI | null>(null);
+  useEffect(() => {
+    let over = false;
+    api.whoAmI().then(
+      (who) => !over && setWho(who),
+      (error: unknown) => {
+        const refused = error instanceof AdminError && (error.status === 401 || error.status === 404);
+        if (refused && !over) onLeave(error);
+      },
+    );
+    return () => {
+      over = true;
+    };
+  }, [api]);
+  if (who !== null && who.role !== "operator") return <Office api={api} who={who} onLeave={() => onLeave(null)} />;
+  return <Desk token={token} records={who?.records ?? false} onLeave={onLeave} />;
 }
 
 function SignIn({ refusal, onToken }: { refusal: AdminError | null; onToken(token: string): void }) {
@@ -40,7 +63,7 @@ function SignIn({ refusal, onToken }: { refusal: AdminError | null; onToken(toke
         }}
       >
         <h1>Operations</h1>
-        <label for="token">The operator’s token</label>
+        <label for="token">Your token</label>
         <input
           ref={field}
           id="token"
@@ -57,10 +80,10 @@ function SignIn({ refusal, onToken }: { refusal: AdminError | null; onToken(toke
           role="status"
           data-testid="admin-refusal"
         >
-          {refusal === null && "It is the server’s ADMIN_TOKEN. This tab keeps it until it is closed."}
+          {refusal === null && "It is the server’s ADMIN_TOKEN, AUDITOR_TOKEN or PRIVACY_TOKEN. This tab keeps it until it is closed."}
           {off &&
             "This server has no operators. Start it with ADMIN_TOKEN set to a long random word, and sign in with that."}
-          {refusal !== null && !off && (refusal.status === 401 ? "This is not the operator’s token." : refusal.message)}
+          {refusal !== null && !off && (refusal.status === 401 ? "This is nobody’s token." : refusal.message)}
         </p>
         <button type="submit" class="button button-primary" data-testid="admin-enter">
           Sign in
@@ -76,7 +99,13 @@ interface Seen {
   skewMs: number;
 }
 
-function Desk({ token, onLeave }: { token: string; onLeave(why: AdminError | null): void }) {
+interface DeskProps {
+  token: string;
+  records: boolean;
+  onLeave(why: AdminError | null): void;
+}
+
+function Desk({ token, records, onLeave }: DeskProps) {
   const api = useMemo(() => new AdminApi(token), [token]);
   const [seen, setSeen] = useState<Seen | null>(null);
   const [silentSince, setSilentSince] = useState<Date | null>(null);
@@ -178,6 +207,7 @@ function Desk({ token, onLeave }: { token: string; onLeave(why: AdminError | nul
           />
         )}
       </div>
+      {records && <Recordings api={api} mayOpen={true} onNotice={setNotice} />}
       {asking === "drain" && (
         <Confirm
           title="Take no new calls?"

@@ -40,6 +40,62 @@ export interface Overview {
   input_log: boolean;
 }
 
+/** The role of a token, and the calls that it may make. */
+export interface WhoAmI {
+  role: "operator" | "auditor" | "privacy";
+  calls: string[];
+  records: boolean;
+}
+
+/** One file of a recording, as `GET /api/admin/recordings` has it. */
+export interface Recorded {
+  name: string;
+  owner: string;
+  session_id: string;
+  begun: string;
+  kind: "sound" | "words";
+  bytes: number;
+  waiting: boolean;
+}
+
+/** One part of a recorded call: its sound, and the words beside it. */
+export interface Part {
+  session: string;
+  owner: string;
+  begun: string;
+  bytes: number;
+  waiting: boolean;
+  sound: string | null;
+  words: string | null;
+}
+
+/** Sound and words of the same part together, in the order in which they came. */
+export function byCall(files: Recorded[]): Part[] {
+  const parts = new Map<string, Part>();
+  for (const file of files) {
+    const key = file.name.replace(/\.(ogg|jsonl)\.sealed$/, "");
+    const fresh = { session: file.session_id, owner: file.owner, begun: file.begun };
+    const part = parts.get(key) ?? { ...fresh, bytes: 0, waiting: false, sound: null, words: null };
+    part.bytes += file.bytes;
+    part.waiting ||= file.waiting;
+    part[file.kind] = file.name;
+    parts.set(key, part);
+  }
+  return [...parts.values()];
+}
+
+/** What somebody decided about recordings. */
+export interface Consents {
+  opted_out: boolean;
+  consents: { at: string; decision: string; how: string; wording: string }[];
+}
+
+/** The access log's last lines, and what an audit of it found. */
+export interface Audit {
+  audit: { logs: number; lines: number; findings: { log: string; line: number; what: string }[] };
+  lines: { n: number; at: string; role: string; action: string; user: string; of: string }[];
+}
+
 /** Something that happened in a session. Fields beyond these depend on its type. */
 export interface Happening {
   type: string;

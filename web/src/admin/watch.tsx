@@ -189,7 +189,7 @@ function useHappenings(api: AdminApi, id: string, words: boolean): { happenings:
   return { happenings, link };
 }
 
-function save(name: string, content: Blob): void {
+export function save(name: string, content: Blob): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = name;

@@ -7,7 +7,10 @@ export interface Credentials {
 }
 
 /** How to begin: a new conversation with its consent, or one that was there. */
-export type Begin = ({ resume: null; recording: boolean; userId: string | null } | { resume: Credentials }) & {
+export type Begin = (
+  | { resume: null; recording: boolean; wording: string; userId: string | null }
+  | { resume: Credentials }
+) & {
   /** The bearer token that says who the caller is, where the server asks; then it names the user, and nothing else does. */
   access: string | null;
 };
@@ -118,7 +121,11 @@ export const api = {
       // Some systems know no zone and say so with this name, which is none.
       ...(zone === undefined || zone === "Etc/Unknown" ? {} : { time_zone: zone }),
       ...(begin.resume === null
-        ? { recording_consent: begin.recording, ...(named ? { user_id: begin.userId } : {}) }
+        ? {
+            recording_consent: begin.recording,
+            consent_wording: begin.wording,
+            ...(named ? { user_id: begin.userId } : {}),
+          }
         : { session_id: begin.resume.sessionId, token: begin.resume.token }),
     };
     const answer = fieldsOf(await call("POST", "/api/sessions", begin.access, body));

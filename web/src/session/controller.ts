@@ -1,6 +1,7 @@
 import { Access } from "./access";
 import { ApiError, api, type CreatedSession, type Credentials } from "./api";
 import { backoffMs, type OverReason, reasonOf } from "./close-codes";
+import { wordingOf } from "./consent";
 import { LinkKeeper } from "./link-keeper";
 import type { ServerEvent } from "./protocol";
 import { PushToTalk } from "./push-to-talk";
@@ -256,7 +257,13 @@ export class SessionController {
     try {
       const opened = await api.createSession(
         resuming === null
-          ? { resume: null, recording: mode === "record", userId: storage.userId(), access }
+          ? {
+              resume: null,
+              recording: mode === "record",
+              wording: wordingOf(mode, this.store.state.records),
+              userId: storage.userId(),
+              access,
+            }
           : { resume: resuming, access },
       );
       // After a wait the microphone comes only now that there is somebody to hear it.

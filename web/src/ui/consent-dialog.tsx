@@ -1,44 +1,21 @@
 import { useEffect, useRef } from "preact/hooks";
 import { preloadWorklets } from "../audio/engine";
+import { ALLOW, RECORD, TALK, TYPE, type Wording } from "../session/consent";
 import type { Mode } from "../session/storage";
 import { Icon, type IconName } from "./icons";
 
-interface Choice {
+interface Choice extends Wording {
   mode: Mode;
   icon: IconName;
-  title: string;
-  detail: string;
 }
-
-const RECORD: Choice = {
-  mode: "record",
-  icon: "record",
-  title: "Talk, and record the call",
-  detail: "The audio is kept for quality and training. Say “stop recording”, or press the sign, at any time.",
-};
-
-/** The same consent where it has no effect: what is not done is not said to be done. */
-const ALLOW: Choice = {
-  ...RECORD,
-  title: "Talk, and allow recording",
-  detail: "You agree that audio may be kept for quality and training. This server keeps none: nothing is recorded.",
-};
 
 /** Besides recording: three honest choices, none of them dressed up as the right one. */
 const OTHERS: Choice[] = [
-  {
-    mode: "talk",
-    icon: "microphone",
-    title: "Talk without recording",
-    detail: "Your voice is only listened to, to answer you. No audio is kept.",
-  },
-  {
-    mode: "type",
-    icon: "keyboard",
-    title: "Type only",
-    detail: "The microphone stays off, the answers are silent, and no audio is recorded.",
-  },
+  { ...TALK, mode: "talk", icon: "microphone" },
+  { ...TYPE, mode: "type", icon: "keyboard" },
 ];
+
+const recording = (wording: Wording): Choice => ({ ...wording, mode: "record", icon: "record" });
 
 interface Props {
   notice: string | null;
@@ -78,7 +55,7 @@ export function ConsentDialog({ notice, records, onChoose }: Props) {
         Say what needs doing and it lands on your list. First, choose how you want to take part.
       </p>
       <ul class="choices">
-        {[records ? RECORD : ALLOW, ...OTHERS].map((choice) => (
+        {[recording(records ? RECORD : ALLOW), ...OTHERS].map((choice) => (
           <li key={choice.mode}>
             <button
               type="button"

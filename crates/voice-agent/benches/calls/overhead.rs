@@ -119,6 +119,7 @@ impl House {
             core,
             ledger: Arc::new(ledger),
             ladder: voice_agent::ladder::Ladder::idle(),
+            consent: Arc::default(),
             answer_cache: Arc::new(AnswerCache::new(0, 0)),
             voice_cache: Arc::new(VoiceCache::new(0, 0)),
             vad: VadConfig::default(),
@@ -131,7 +132,8 @@ impl House {
             look_within: None,
             command_queue: 256,
             clock: Arc::new(voice_agent::store::SystemClock),
-            input_log_dir: None,
+            input_logs: None,
+            recorder: None,
         };
         let start = Start { doc, fence, resumed: false, time_zone: jiff::tz::TimeZone::UTC, handover: None };
         let handle = driver::spawn(Arc::new(deps), start);

@@ -113,6 +113,7 @@ impl House {
             core,
             ledger: Arc::new(ledger),
             ladder: voice_agent::ladder::Ladder::idle(),
+            consent: Arc::default(),
             answer_cache: Arc::new(AnswerCache::new(0, 0)),
             voice_cache: Arc::new(VoiceCache::new(0, 0)),
             vad: VadConfig::default(),
@@ -125,7 +126,8 @@ impl House {
             look_within: None,
             command_queue: 256,
             clock: Arc::new(Still { start: zoned.timestamp(), asked: AtomicI64::new(0) }),
-            input_log_dir: None,
+            input_logs: None,
+            recorder: None,
         };
         let start = Start { doc, fence, resumed: false, time_zone: zoned.time_zone().clone(), handover: None };
         let mut call = Call {

@@ -13,8 +13,9 @@ use futures_util::future::{BoxFuture, ready};
 use jiff::civil::Date;
 use serde_json::Value;
 use voice_agent::store::{
-    ChangeOutcome, Commit, CommitOutcome, InstanceId, LiveSession, SessionDoc, SessionId, Spend, SqliteStore, Store,
-    StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
+    ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, LiveSession, LogHead, Scrubbed,
+    SessionDoc, SessionId, Spend, SqliteStore, Store, StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId,
+    UserTasks,
 };
 use voice_agent::tasks::{TaskChange, UndoEffect};
 
@@ -136,6 +137,54 @@ impl Store for AtOnce {
 
     fn forget_message(&self, id: String) -> StoreFuture<'_, ()> {
         at_once(self.0.forget_message(id))
+    }
+
+    fn key(&self, name: String) -> StoreFuture<'_, Option<String>> {
+        at_once(self.0.key(name))
+    }
+
+    fn put_key(&self, name: String, wrapped: String) -> StoreFuture<'_, bool> {
+        at_once(self.0.put_key(name, wrapped))
+    }
+
+    fn replace_key(&self, name: String, old: String, new: String) -> StoreFuture<'_, bool> {
+        at_once(self.0.replace_key(name, old, new))
+    }
+
+    fn delete_key(&self, name: String) -> StoreFuture<'_, bool> {
+        at_once(self.0.delete_key(name))
+    }
+
+    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
+        at_once(self.0.keys())
+    }
+
+    fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
+        at_once(self.0.add_consent(user, record))
+    }
+
+    fn consents(&self, user: UserId) -> StoreFuture<'_, Vec<ConsentRecord>> {
+        at_once(self.0.consents(user))
+    }
+
+    fn sessions_of(&self, user: UserId) -> StoreFuture<'_, Vec<StoredSession>> {
+        at_once(self.0.sessions_of(user))
+    }
+
+    fn erase_user(&self, user: UserId) -> StoreFuture<'_, Erased> {
+        at_once(self.0.erase_user(user))
+    }
+
+    fn scrub(&self) -> StoreFuture<'_, Scrubbed> {
+        at_once(self.0.scrub())
+    }
+
+    fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()> {
+        at_once(self.0.put_log_head(name, head))
+    }
+
+    fn log_heads(&self) -> StoreFuture<'_, Vec<(String, LogHead)>> {
+        at_once(self.0.log_heads())
     }
 
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {

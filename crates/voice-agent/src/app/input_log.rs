@@ -88,9 +88,10 @@ fn read(folder: &Path) -> io::Result<Vec<Kept>> {
     Ok(logs)
 }
 
-/// The session of a log: `{session}-{time}.jsonl`, as the driver names it.
-fn session_of(path: &Path) -> Option<&str> {
-    let (session, time) = path.file_name()?.to_str()?.strip_suffix(".jsonl")?.rsplit_once('-')?;
+/// The session of a log: `{session}-{time}.jsonl.sealed`, as the driver names it; earlier versions sealed none.
+pub(crate) fn session_of(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    let (session, time) = name.strip_suffix(".sealed").unwrap_or(name).strip_suffix(".jsonl")?.rsplit_once('-')?;
     let is_time = time.len() == 19 && time.ends_with('Z') && time.as_bytes()[8] == b'T';
     (is_time && !session.is_empty()).then_some(session)
 }
@@ -126,7 +127,7 @@ mod tests {
             ("aa-20261101T100000000Z.jsonl", 8, 1),
             ("bb-20261103T100000000Z.jsonl", 6, 60),
             ("cc-20261104T100000000Z.jsonl", 5, 60),
-            ("dd-20261105T100000000Z.jsonl", 1, 30),
+            ("dd-20261105T100000000Z.jsonl.sealed", 1, 30),
             ("live-20261101T100000000Z.jsonl", 9, 1),
             ("notes.jsonl", 900, 1),
             ("notes-of-mine.txt", 900, 1),
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!(prune(&settings, now(), &live).unwrap(), Pruned { files: 2, bytes: 61 * MB });
         let left = [
             "cc-20261104T100000000Z.jsonl",
-            "dd-20261105T100000000Z.jsonl",
+            "dd-20261105T100000000Z.jsonl.sealed",
             "live-20261101T100000000Z.jsonl",
             "notes-of-mine.txt",
             "notes.jsonl",

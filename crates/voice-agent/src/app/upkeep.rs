@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::Shared;
 use super::input_log::{self, Pruned};
 use crate::store::HEARTBEAT_TTL;
+use crate::vault::Rotated;
 
 /// How often the instance says that it lives.
 const HEARTBEAT: Duration = Duration::from_millis(500);
@@ -24,6 +25,8 @@ const SPEND: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(60);
 /// The same where nobody else could own them: what ran out because this machine slept, or its clock was put right, is put back.
 const OWNERSHIP_ALONE: Duration = Duration::from_secs(10);
+/// After so long a rotation of the master key that failed is tried again.
+const ROTATE_AGAIN: Duration = Duration::from_secs(30);
 /// How often the logs of inputs are pruned.
 const PRUNE: Duration = Duration::from_secs(600);
 
@@ -39,7 +42,35 @@ pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker)
     if !app.config.input_log.dir.as_os_str().is_empty() {
         tasks.spawn(every(PRUNE, Arc::clone(app), stop.clone(), prune));
     }
+    tasks.spawn(stop.clone().run_until_cancelled_owned(rotate(Arc::clone(app))));
+    if let Some(recorder) = &app.recorder {
+        recorder.start(stop, tasks);
+    }
     tasks.spawn(tell_task_news(Arc::clone(app), stop.clone()));
+}
+
+/// Wraps all keys by the present master key, if there are earlier ones: from then on those are not needed any more.
+async fn rotate(app: Shared) {
+    let (Some(vault), Some(_)) = (&app.vault, &app.config.secrets.recording_master_keys_old) else { return };
+    loop {
+        match vault.rotate().await {
+            Ok(Rotated { rewrapped, unchanged, unreadable: 0 }) => {
+                tracing::info!(rewrapped, unchanged, "all keys are wrapped by the present master key");
+                return;
+            }
+            Ok(Rotated { rewrapped, unchanged, unreadable }) => {
+                tracing::error!(
+                    rewrapped,
+                    unchanged,
+                    unreadable,
+                    "keys that no master key here opens were left as they are"
+                );
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "the keys are not yet wrapped by the present master key"),
+        }
+        tokio::time::sleep(ROTATE_AGAIN).await;
+    }
 }
 
 async fn every(period: Duration, app: Shared, stop: CancellationToken, work: impl AsyncFn(&Shared)) {

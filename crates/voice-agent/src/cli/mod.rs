@@ -2,7 +2,11 @@
 
 mod call;
 mod check;
+mod key;
 mod out;
+mod privacy;
+mod reach;
+mod recordings;
 mod replay;
 mod serve;
 
@@ -49,8 +53,27 @@ enum Verb {
         #[command(flatten)]
         call: CallArgs,
     },
+    /// Everything about somebody in one archive; nothing of somebody any more; and whether a certificate of that is genuine.
+    Privacy {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(subcommand)]
+        verb: privacy::Verb,
+    },
+    /// The recordings, and whether the log of who looked at them is whole.
+    Recordings {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(subcommand)]
+        verb: recordings::Verb,
+    },
     /// Run a session's log of inputs through the core again, and print its timeline.
-    Replay(replay::ReplayArgs),
+    Replay {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        replay: replay::ReplayArgs,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -85,7 +108,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Call { config, call } => {
             config.load().map_err(Into::into).and_then(|loaded| call::run(&loaded.config, &call))
         }
-        Verb::Replay(replay) => replay::run(&replay).map_err(Into::into),
+        Verb::Privacy { config, verb } => {
+            config.load().map_err(Into::into).and_then(|loaded| privacy::run(loaded, &verb))
+        }
+        Verb::Recordings { config, verb } => {
+            config.load().map_err(Into::into).and_then(|loaded| recordings::run(loaded, &verb))
+        }
+        Verb::Replay { config, replay } => replay::run(&replay, || config.load()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,15 @@
 //! `voice-agent replay`: a session's log of inputs, run through the core again.
 
-use std::io::{BufRead as _, BufReader, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use voice_core::log::{Digest, Entry, Header, LOG_VERSION};
 use voice_core::{Input, Output};
+
+use super::{Failure, key};
+use crate::config::{Config, ConfigError, Loaded};
+use crate::vault::{self, Opener, SealError};
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
@@ -20,14 +24,38 @@ pub(super) struct ReplayArgs {
     quiet: bool,
 }
 
-pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
-    replay(args, &mut std::io::stdout().lock()).with_context(|| args.file.display().to_string())
+/// Replays a log. A sealed one is opened with the key that the settings lead to.
+pub(super) fn run(args: &ReplayArgs, settings: impl FnOnce() -> Result<Loaded, ConfigError>) -> Result<(), Failure> {
+    let about = || args.file.display().to_string();
+    let mut file = BufReader::new(std::fs::File::open(&args.file).context("cannot be read").with_context(about)?);
+    let is_sealed = file.fill_buf().map_err(anyhow::Error::from).with_context(about)?.starts_with(b"VOICESLD");
+    let log: Box<dyn BufRead> = if is_sealed {
+        Box::new(Cursor::new(unseal(file, &settings()?.config).with_context(about)?))
+    } else {
+        Box::new(file)
+    };
+    Ok(replay(args, log, &mut std::io::stdout().lock()).with_context(about)?)
+}
+
+/// The text of a sealed log, as far as it goes.
+fn unseal(mut file: impl Read, config: &Config) -> anyhow::Result<Vec<u8>> {
+    let header = vault::Header::read(&mut file)?;
+    let key = key::of(config, header.owner)?.context("its key was destroyed, or is in another store")?;
+    let mut opener = Opener::new(file, &header, &key)?;
+    let mut text = Vec::new();
+    loop {
+        match opener.next_chunk() {
+            Ok(Some(piece)) => text.extend_from_slice(&piece),
+            // The call goes on, or its process was killed.
+            Ok(None) | Err(SealError::Truncated { .. }) => return Ok(text),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Replays and prints. A digest that differs is an error that names the line and the time.
-fn replay(args: &ReplayArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let file = std::fs::File::open(&args.file).context("cannot be read")?;
-    let mut lines = BufReader::new(file).lines().enumerate().peekable();
+fn replay(args: &ReplayArgs, log: impl BufRead, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut lines = log.lines().enumerate().peekable();
     let Some((_, first)) = lines.next() else { bail!("is empty") };
     let header: Header = serde_json::from_str(&first?).context("line 1 is no header of a session's log")?;
     if header.version > LOG_VERSION {

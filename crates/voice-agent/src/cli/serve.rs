@@ -13,7 +13,7 @@ use super::Failure;
 use crate::app::{App, Parts, Server, Shared};
 use crate::config::{Config, Loaded};
 use crate::driver::api::{SessionHandle, SessionInfo};
-use crate::driver::{self, Deps};
+use crate::driver::{self, Deps, InputLogs};
 use crate::embedded;
 use crate::failover::{Board, Books};
 use crate::http::random_hex;
@@ -117,7 +117,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     app.calls.spawn(providers::find_retired(providers.clone(), Arc::clone(&board), app.going_away.clone()));
     app.readiness.watch(Board::watched(&board));
     app.ladder.watch(&board, &app.calls, &app.going_away);
-    let (folder, screen) = (&app.config.input_log.dir, &app.config.screen);
+    let screen = &app.config.screen;
     let deps = Arc::new(Deps {
         store: Arc::clone(&app.store),
         providers,
@@ -125,6 +125,7 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         core,
         ledger: Arc::clone(&app.ledger),
         ladder: Arc::clone(&app.ladder),
+        consent: Arc::clone(&app.consent),
         answer_cache: Arc::clone(&app.answer_cache),
         voice_cache: Arc::clone(&app.voice_cache),
         vad: app.config.vad(),
@@ -137,9 +138,25 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
         look_within: screen.enabled.then(|| Duration::from_millis(screen.wait_ms)),
         command_queue: app.config.limits.command_queue,
         clock: Arc::new(SystemClock),
-        input_log_dir: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
+        input_logs: input_logs(app),
+        recorder: app.recorder.clone().filter(|recorder| recorder.records()),
     });
     Ok(Arc::new(move |start| driver::spawn(Arc::clone(&deps), start)))
+}
+
+/// Where inputs are logged, if they are.
+fn input_logs(app: &Shared) -> Option<InputLogs> {
+    let dir = app.config.input_log.dir.clone();
+    if dir.as_os_str().is_empty() {
+        return None;
+    }
+    let vault = app.vault.clone();
+    if vault.is_none() {
+        tracing::warn!(
+            "no inputs are logged: instances that share a Redis need one RECORDING_MASTER_KEY for their callers' keys"
+        );
+    }
+    vault.map(|vault| InputLogs { dir, vault })
 }
 
 /// Starts sessions with what [`prepare`] will give. Until then none are taken.

@@ -36,6 +36,30 @@ impl JwtAlgorithm {
     }
 }
 
+/// How a call's callers come to agree to its recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsentRule {
+    /// They are asked first, and only a yes begins a recording.
+    Ask,
+    /// They are told, and may object.
+    Announce,
+    /// They are not recorded.
+    Never,
+}
+
+impl ConsentRule {
+    /// The rule of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "ask" => Some(Self::Ask),
+            "announce" => Some(Self::Announce),
+            "never" => Some(Self::Never),
+            _ => None,
+        }
+    }
+}
+
 /// How closely a language model looks at a picture: the API's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

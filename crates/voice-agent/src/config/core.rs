@@ -2,6 +2,7 @@
 
 use voice_core::CoreConfig;
 use voice_core::ceiling::Ceilings;
+use voice_core::consent::ConsentFlow;
 use voice_core::cost::NanoUsd;
 use voice_core::failover::{Chains, FailoverConfig};
 
@@ -28,6 +29,7 @@ const NAMES: &[(&str, &str)] = &[
     ("tts_deadline_ms", "deadline.tts_ms"),
     ("playout_grace_ms", "deadline.playout_grace_ms"),
     ("max_session_ms", "session.max_ms"),
+    ("consent_wait_ms", "consent.wait_ms"),
     ("ceilings.brief_percent", "cost.brief_percent"),
     ("ceilings.cheap_percent", "cost.cheap_percent"),
     ("ceilings.text_until_percent", "cost.text_until_percent"),
@@ -100,7 +102,8 @@ impl Config {
         CoreConfig {
             greeting: self.greeting.clone(),
             // The channel decides.
-            announces_recording: false,
+            consent: ConsentFlow::Elsewhere,
+            consent_wait_ms: self.consent.wait_ms,
             can_type: true,
             endpointing_delay_ms: endpointing.delay_ms,
             max_endpointing_delay_ms: endpointing.max_delay_ms,

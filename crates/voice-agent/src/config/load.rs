@@ -30,8 +30,6 @@ pub fn load(file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
     };
     let mut config = parse(&text, file, env)?;
     let slips = unknown::check(env, &defaults()?)?;
-    unknown::check_recording(env)?;
-    validate::check_master_key(env)?;
     config.secrets = Secrets::read(|variable| read_secret(variable, env))?;
     config.prices = prices::read(&config.prices_file)?;
     if config.models_dir.as_os_str().is_empty() {
@@ -39,7 +37,7 @@ pub fn load(file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
     }
     validate::check(&config)?;
     let mut warnings = slips;
-    warnings.extend(validate::warnings(&config, env));
+    warnings.extend(validate::warnings(&config));
     Ok(Loaded { config, warnings })
 }
 
@@ -71,7 +69,7 @@ fn refuse_secrets(table: &Table) -> Result<(), ConfigError> {
     for (key, _) in keys(table) {
         let variable = variable_of(&key);
         let bare = variable.strip_prefix("SECRETS_").unwrap_or(&variable);
-        if let Some(secret) = Secrets::VARIABLES.iter().chain(validate::LATER_SECRETS).find(|name| **name == bare) {
+        if let Some(secret) = Secrets::VARIABLES.iter().find(|name| **name == bare) {
             let reason = format!(
                 "is a secret and does not belong in the file: set the environment variable {secret}, or {secret}_FILE \
                  to the path of a file that holds it"

@@ -6,6 +6,7 @@
 
 mod chain;
 mod choice;
+mod consent;
 mod core;
 pub mod env;
 mod listen;
@@ -18,23 +19,20 @@ mod unknown;
 mod validate;
 
 pub use chain::{LlmKind, SttKind, TtsKind};
-pub use choice::{AuthMode, JwtAlgorithm, LogFormat, ScreenDetail};
+pub use choice::{AuthMode, ConsentRule, JwtAlgorithm, LogFormat, ScreenDetail};
 pub use env::Env;
 pub use listen::ListenAddr;
 pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
-    Auth, Cartesia, Chain, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog, Interruption,
-    Limits, LiveKit, Log, Metrics, Model, OpenAi, Otel, PagerDuty, Screen, Session, Shutdown, Twilio, Vad,
+    Auth, Cartesia, Chain, Consent, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
+    Interruption, Limits, LiveKit, Log, Metrics, Model, OpenAi, Otel, PagerDuty, Recording, Screen, Session, Shutdown,
+    Twilio, Vad,
 };
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-/// Whether this version keeps recordings of calls at all. Consent is asked for and kept with the session either way; what
-/// callers are told of recording depends on this.
-pub const KEEPS_RECORDINGS: bool = false;
 
 /// Every setting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,12 +96,16 @@ pub struct Config {
     pub model: Model,
     /// The caller's shared screen.
     pub screen: Screen,
+    /// How callers come to agree to a recording.
+    pub consent: Consent,
     /// The log.
     pub log: Log,
     /// Traces.
     pub otel: Otel,
     /// The sessions' inputs, for replay.
     pub input_log: InputLog,
+    /// Recordings of calls.
+    pub recording: Recording,
     /// The end of the process.
     pub shutdown: Shutdown,
     /// What comes from the environment only.
@@ -146,9 +148,11 @@ impl Default for Config {
             pagerduty: PagerDuty::default(),
             model: Model::default(),
             screen: Screen::default(),
+            consent: Consent::default(),
             log: Log::default(),
             otel: Otel::default(),
             input_log: InputLog::default(),
+            recording: Recording::default(),
             shutdown: Shutdown::default(),
             secrets: Secrets::default(),
             prices: voice_core::cost::Prices::default(),
@@ -157,6 +161,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether recordings of calls are kept, of those who agree: instances that share a store need a master key that they share.
+    pub const fn keeps_recordings(&self) -> bool {
+        let shares = self.secrets.redis_url.is_some();
+        self.recording.enabled && (!shares || self.secrets.recording_master_key.is_some())
+    }
+
     /// Whether callers reach this server by telephone: whoever signs can be told from others, or need not be.
     pub const fn has_phone(&self) -> bool {
         self.secrets.twilio_auth_token.is_some() || !self.twilio.validate_signatures

@@ -65,6 +65,10 @@ secrets! {
     elevenlabs_key: "ELEVENLABS_API_KEY",
     /// What Twilio signs its requests with: the account's auth token, or the secret of its shared key.
     twilio_auth_token: "TWILIO_AUTH_TOKEN",
+    /// The master key, 32 bytes in base64: wraps the keys under which recordings and logs of inputs are sealed.
+    recording_master_key: "RECORDING_MASTER_KEY",
+    /// Earlier master keys, with commas between them: what they wrapped can be read, and is wrapped anew at the start.
+    recording_master_keys_old: "RECORDING_MASTER_KEYS_OLD",
     /// LiveKit's API key.
     livekit_key: "LIVEKIT_API_KEY",
     /// Its secret, with which tokens for rooms are signed.

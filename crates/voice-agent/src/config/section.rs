@@ -7,7 +7,8 @@ use voice_core::CoreConfig;
 use voice_core::ceiling::AtCeiling;
 use voice_core::failover::FailoverConfig;
 
-use super::choice::{AuthMode, JwtAlgorithm, LogFormat, ScreenDetail};
+use super::choice::{AuthMode, ConsentRule, JwtAlgorithm, LogFormat, ScreenDetail};
+use super::consent::default_prefixes;
 use super::listen::ListenAddr;
 
 macro_rules! sections {
@@ -388,6 +389,22 @@ sections! {
         blind_models: Vec<String> = vec!["gpt-3.5-turbo".to_owned()],
     }
 
+    /// How callers come to agree to a recording. Which way is lawful where is a question for a lawyer; docs/compliance.md.
+    Consent {
+        /// The version of the privacy notice that callers can read; written down with everything that they decide.
+        policy_version: String = "1".to_owned(),
+        /// By telephone, where `prefixes` names no other way.
+        phone: ConsentRule = ConsentRule::Ask,
+        /// By telephone without a number.
+        withheld: ConsentRule = ConsentRule::Ask,
+        /// In LiveKit rooms.
+        rooms: ConsentRule = ConsentRule::Ask,
+        /// Other ways for numbers that begin like this: `+1=announce`. The longest that fits decides.
+        prefixes: Vec<String> = default_prefixes(),
+        /// How long a question waits for its answer, once it was heard.
+        wait_ms: u64 = 6_000,
+    }
+
     /// The log, on standard error.
     Log {
         /// `error`, `warn`, `info`, `debug`, `trace`, or a filter like `info,voice_agent=debug`.
@@ -414,6 +431,34 @@ sections! {
         retention_days: u32 = 7,
         /// Most that all files together may hold, in megabytes (10^6 bytes); the oldest are deleted first.
         max_total_mb: u64 = 1_024,
+    }
+
+    /// Recordings of calls.
+    Recording {
+        /// Whether calls are recorded at all, if their callers agree.
+        enabled: bool = false,
+        /// Where recordings go: a folder, or `s3://bucket/prefix`; empty: `recordings` below `DATA_DIR`.
+        storage: String = String::new(),
+        /// Days after which a recording is deleted.
+        retention_days: u32 = 90,
+        /// How they are encrypted: `AES-256` is the only way.
+        encryption: String = "AES-256".to_owned(),
+        /// Whether every access to a recording is written to the access log.
+        access_logging: bool = true,
+        /// How long what was said is held back before it is kept, in milliseconds: what proves to be a card's digits is blanked in it.
+        delay_ms: u64 = 10_000,
+        /// For so long after the last of a row of keys nothing is recorded, in milliseconds.
+        key_pause_ms: u64 = 4_000,
+        /// Bits per second of both sides together.
+        bitrate: u32 = 32_000,
+        /// Most that may wait for the storage, in megabytes (10^6 bytes): beyond it calls are not recorded.
+        spool_max_mb: u64 = 2_048,
+        /// First pause after a storage that failed, in milliseconds; it doubles, up to a minute.
+        retry_ms: u64 = 1_000,
+        /// How long one request to an S3 storage may take, in milliseconds.
+        attempt_ms: u64 = 30_000,
+        /// Larger files are uploaded in parts of so many megabytes (2^20 bytes).
+        part_mb: u64 = 8,
     }
 
     /// When a provider gives way to the next of its chain. Milliseconds.

@@ -127,6 +127,8 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         (refused([("RECORDING_ENABLE", "true")]), ["RECORDING_ENABLE: ", "not a setting", "RECORDING_ENABLED?"]),
         (refused([("RECORDING_ENABLED", "maybe")]), ["RECORDING_ENABLED", "\"maybe\"", "true nor false"]),
         (refused([("RECORDING_RETENTION_DAYS", "long")]), ["RECORDING_RETENTION_DAYS", "\"long\"", "90"]),
+        (refused([("RECORDING_ENCRYPTION", "ROT13")]), ["recording.encryption", "\"ROT13\"", "AES-256"]),
+        (refused([("RECORDING_MASTER_KEYS_OLD", "c2hvcnQ=,x")]), ["RECORDING_MASTER_KEYS_OLD", "5 bytes", "32"]),
         (refused([("REDIS_URL", "voice-redis:6379")]), ["REDIS_URL", "no scheme", "redis://"]),
         (refused([("STT_CHAIN", "deepgram,embedded")]), ["stt.chain", "\"deepgram\"", "DEEPGRAM_API_KEY is not set"]),
         (refused([("LLM_CHAIN", "embedded,embedded")]), ["llm.chain", "\"embedded\"", "twice"]),
@@ -240,8 +242,9 @@ fn the_telephone_is_there_with_the_token_or_without_signatures() {
 
 #[test]
 fn what_has_no_effect_yet_is_said() {
-    let loaded = load(None, &env([("RECORDING_ENABLED", "true"), ("HTTP_ADDR", "0.0.0.0:1")])).unwrap();
-    for part in ["RECORDING_ENABLED", "AUTH_NONE_OK", "PUBLIC_URL"] {
+    let redis = ("REDIS_URL", "redis://localhost");
+    let loaded = load(None, &env([("RECORDING_ENABLED", "true"), redis, ("HTTP_ADDR", "0.0.0.0:1")])).unwrap();
+    for part in ["RECORDING_MASTER_KEY", "AUTH_NONE_OK", "PUBLIC_URL"] {
         assert!(loaded.warnings.iter().any(|warning| warning.contains(part)), "{part}: {:?}", loaded.warnings);
     }
     assert_eq!(load(None, &env([])).unwrap().warnings, Vec::<String>::new());

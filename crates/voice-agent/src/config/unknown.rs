@@ -6,19 +6,8 @@ use super::env::{ALIASES, Env, keys, variable_of};
 use super::{ConfigError, Secrets};
 
 /// Sections whose prefix nobody else's variables have: an unknown one of these is a mistake, as it is in the file.
-const OURS: &[&str] = &["DEADLINE_", "ENDPOINTING_", "INPUT_LOG_", "INTERRUPTION_", "LIMITS_", "SHUTDOWN_", "VAD_"];
-/// The recording's variables of the contract, and the path of its key. This version does not record, and knows them.
-const RECORDING: &[&str] = &[
-    "RECORDING_ENABLED",
-    "RECORDING_STORAGE",
-    "RECORDING_RETENTION_DAYS",
-    "RECORDING_ENCRYPTION",
-    "RECORDING_ACCESS_LOGGING",
-    "RECORDING_MASTER_KEY",
-    "RECORDING_MASTER_KEY_FILE",
-];
-/// The recording's variables that are true or false.
-const RECORDING_FLAGS: &[&str] = &["RECORDING_ENABLED", "RECORDING_ACCESS_LOGGING"];
+const OURS: &[&str] =
+    &["DEADLINE_", "ENDPOINTING_", "INPUT_LOG_", "INTERRUPTION_", "LIMITS_", "RECORDING_", "SHUTDOWN_", "VAD_"];
 /// How alike two names are at least, 0 to 1, for one to be taken for a slip of the other.
 const ALIKE: f64 = 0.8;
 /// How alike they are at least for the one to be suggested where a name is surely wrong.
@@ -28,7 +17,6 @@ const NEAR: f64 = 0.5;
 fn known(defaults: &Table) -> Vec<String> {
     let mut known: Vec<String> = keys(defaults).iter().map(|(key, _)| variable_of(key)).collect();
     known.extend(ALIASES.iter().map(|(_, variable)| (*variable).to_owned()));
-    known.extend(RECORDING.iter().map(|variable| (*variable).to_owned()));
     known.extend(Secrets::VARIABLES.iter().flat_map(|secret| [(*secret).to_owned(), format!("{secret}_FILE")]));
     known
 }
@@ -47,7 +35,7 @@ pub(super) fn check(env: &Env, defaults: &Table) -> Result<Vec<String>, ConfigEr
     let mut slips = Vec::new();
     for variable in env.variables().filter(|name| !known.iter().any(|known| known == name)) {
         let begins = |prefix: &str| variable.starts_with(prefix);
-        if (OURS.iter().any(|prefix| begins(prefix)) || begins("RECORDING_")) && !is_service_link(variable) {
+        if OURS.iter().any(|prefix| begins(prefix)) && !is_service_link(variable) {
             let hint = nearest(variable, &known, NEAR).map_or_else(
                 || "config/example.toml lists the settings".to_owned(),
                 |near| format!("did you mean {near}?"),
@@ -61,27 +49,6 @@ pub(super) fn check(env: &Env, defaults: &Table) -> Result<Vec<String>, ConfigEr
         }
     }
     Ok(slips)
-}
-
-/// Refuses a recording's flag that is neither true nor false: whether a call is recorded must not be guessed.
-///
-/// # Errors
-/// [`ConfigError`] that names the variable.
-pub(super) fn check_recording(env: &Env) -> Result<(), ConfigError> {
-    for variable in RECORDING_FLAGS {
-        if let Some(text) = env.get_filled(variable)
-            && super::env::flag(text).is_none()
-        {
-            return Err(ConfigError::new(*variable, format!("{text:?} is neither true nor false")));
-        }
-    }
-    if let Some(text) = env.get_filled("RECORDING_RETENTION_DAYS")
-        && text.trim().parse::<u32>().is_err()
-    {
-        let reason = format!("{text:?} is not a whole number of days, like 90");
-        return Err(ConfigError::new("RECORDING_RETENTION_DAYS", reason));
-    }
-    Ok(())
 }
 
 fn nearest<'a>(variable: &str, known: &'a [String], least: f64) -> Option<&'a String> {

@@ -1,16 +1,12 @@
 //! What is checked before a port opens.
 
-use base64::Engine as _;
-
 use super::core::key_of;
-use super::{AuthMode, Config, ConfigError, Env, phone};
+use super::{AuthMode, Config, ConfigError, consent, phone};
 use crate::store::RedisStore;
+use crate::vault;
 
-/// The secrets of parts that this version does not have yet; they do not belong in a file either.
-pub(super) const LATER_SECRETS: &[&str] = &[MASTER_KEY];
-
-/// What recordings are encrypted with.
-const MASTER_KEY: &str = "RECORDING_MASTER_KEY";
+/// The one way in which recordings are encrypted.
+const ENCRYPTION: &str = "AES-256";
 
 /// A store that is found out to be nowhere when the first caller comes would be no store.
 fn check_redis(config: &Config) -> Result<(), ConfigError> {
@@ -105,8 +101,10 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_redis(config)?;
     check_livekit(config)?;
     check_screen(config)?;
+    check_recording(config)?;
     check_providers(config)?;
     check_auth(config)?;
+    consent::check(config)?;
     phone::check(config)
 }
 
@@ -126,14 +124,21 @@ fn check_root(key: &str, url: &str) -> Result<(), ConfigError> {
     Err(ConfigError::new(key, format!("{url:?} has a path or a query: the page is at the root of its host only")))
 }
 
-/// A key that could not encrypt anything must not be found out at the first recording.
-pub(super) fn check_master_key(env: &Env) -> Result<(), ConfigError> {
-    let Some(key) = env.get_filled(MASTER_KEY) else { return Ok(()) };
-    match base64::engine::general_purpose::STANDARD.decode(key.trim()) {
-        Ok(bytes) if bytes.len() == 32 => Ok(()),
-        Ok(bytes) => Err(ConfigError::new(MASTER_KEY, format!("has {} bytes: 32 are needed, in base64", bytes.len()))),
-        Err(_) => Err(ConfigError::new(MASTER_KEY, "is not base64: 32 bytes in base64 are needed")),
+/// What could not be kept must not be found out at the first recording.
+fn check_recording(config: &Config) -> Result<(), ConfigError> {
+    let secrets = &config.secrets;
+    if let Some(key) = &secrets.recording_master_key {
+        vault::parse_master(key.reveal()).map_err(|why| ConfigError::new("RECORDING_MASTER_KEY", why))?;
     }
+    if let Some(keys) = &secrets.recording_master_keys_old {
+        vault::check_masters(keys.reveal()).map_err(|why| ConfigError::new("RECORDING_MASTER_KEYS_OLD", why))?;
+    }
+    if config.recording.encryption != ENCRYPTION {
+        let reason =
+            format!("{:?} is not what recordings are encrypted with: {ENCRYPTION} is", config.recording.encryption);
+        return Err(ConfigError::new("recording.encryption", reason));
+    }
+    Ok(())
 }
 
 /// The levels of the log, from little to much.
@@ -221,6 +226,14 @@ fn check_ranges(config: &Config) -> Result<(), ConfigError> {
         ("otel.queue", config.otel.queue as u64, 512, 1_000_000),
         ("input_log.retention_days", u64::from(config.input_log.retention_days), 1, 3_650),
         ("input_log.max_total_mb", config.input_log.max_total_mb, 64, 10_000_000),
+        ("recording.retention_days", u64::from(config.recording.retention_days), 1, 36_500),
+        ("recording.delay_ms", config.recording.delay_ms, 0, 30_000),
+        ("recording.key_pause_ms", config.recording.key_pause_ms, 500, 60_000),
+        ("recording.bitrate", u64::from(config.recording.bitrate), 8_000, 128_000),
+        ("recording.spool_max_mb", config.recording.spool_max_mb, 16, 10_000_000),
+        ("recording.retry_ms", config.recording.retry_ms, 100, 600_000),
+        ("recording.attempt_ms", config.recording.attempt_ms, 1_000, 600_000),
+        ("recording.part_mb", config.recording.part_mb, 5, 512),
         ("shutdown.grace_ms", config.shutdown.grace_ms, 0, 3_600_000),
         ("shutdown.notice_ms", config.shutdown.notice_ms, 0, 60_000),
         ("shutdown.hand_over_ms", config.shutdown.hand_over_ms, 0, 3_600_000),
@@ -286,11 +299,14 @@ fn check_auth(config: &Config) -> Result<(), ConfigError> {
 }
 
 /// What works, but perhaps not as somebody thinks.
-pub(super) fn warnings(config: &Config, env: &Env) -> Vec<String> {
+pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !super::KEEPS_RECORDINGS && env.get_filled("RECORDING_ENABLED").and_then(super::env::flag) == Some(true) {
-        warnings
-            .push("RECORDING_ENABLED is true: this version records nothing, whatever a caller agrees to".to_owned());
+    if config.recording.enabled && config.secrets.redis_url.is_some() && config.secrets.recording_master_key.is_none() {
+        warnings.push(
+            "RECORDING_ENABLED is true, and RECORDING_MASTER_KEY is not set: instances that share a Redis need one master key, and record \
+             nothing without"
+                .to_owned(),
+        );
     }
     for model in super::prices::without_price(config) {
         warnings
@@ -314,7 +330,7 @@ pub(super) fn warnings(config: &Config, env: &Env) -> Vec<String> {
     }
     phone::warn(config, &mut warnings);
     if !config.input_log.dir.as_os_str().is_empty() {
-        warnings.push("INPUT_LOG_DIR is set: what callers say is written there in clear".to_owned());
+        warnings.push("INPUT_LOG_DIR is set: what callers say is kept there, sealed under their keys".to_owned());
     }
     warnings
 }

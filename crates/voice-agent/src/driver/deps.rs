@@ -1,6 +1,5 @@
 //! What a session's task is given.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +11,14 @@ use voice_core::CoreConfig;
 use voice_core::failover::{Chains, Rung};
 use voice_core::provider::ProviderFailure;
 
+use super::journal::InputLogs;
 use crate::answer_cache::AnswerCache;
+use crate::consent::Policy;
 use crate::failover::{Board, Probed};
 use crate::ladder::Ladder;
 use crate::ledger::Ledger;
 use crate::llm::Llm;
+use crate::recording::Recorder;
 use crate::screen::Reader;
 use crate::served::Served;
 use crate::store::{Clock, SessionDoc, Store};
@@ -133,6 +135,8 @@ pub struct Deps {
     pub ledger: Arc<Ledger>,
     /// What is done when voice fails.
     pub ladder: Arc<Ladder>,
+    /// How callers come to agree to recordings.
+    pub consent: Arc<Policy>,
     /// Answers that were given before.
     pub answer_cache: Arc<AnswerCache>,
     /// Speech that was made before.
@@ -158,7 +162,9 @@ pub struct Deps {
     /// What time and day it is for callers: "tomorrow" begins from here.
     pub clock: Arc<dyn Clock>,
     /// Where inputs are logged; nowhere if unset.
-    pub input_log_dir: Option<PathBuf>,
+    pub input_logs: Option<InputLogs>,
+    /// What calls are recorded with, if their callers agree; none where nothing is recorded.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 impl std::fmt::Debug for Deps {

@@ -1,7 +1,8 @@
 //! The log of a session's inputs, for `voice-agent replay`. It holds what callers say: it is off unless a folder is
-//! configured.
+//! configured, and sealed under the caller's key.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
@@ -9,10 +10,31 @@ use tokio_util::task::TaskTracker;
 use voice_core::log::{Digest, Entry, Header};
 use voice_core::{Input, Output};
 
+use crate::store::UserId;
+use crate::vault::{MAX_CHUNK_BYTES, Sealer, Vault, VaultError};
+
 /// Lines that may wait for the disk; when they are more, the log ends, and says so.
 const QUEUE: usize = 1_024;
 /// The most that one log may hold, in bytes.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// Where logs of inputs are kept, and whose keys seal them.
+#[derive(Debug, Clone)]
+pub struct InputLogs {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Everybody's keys.
+    pub vault: Arc<Vault>,
+}
+
+/// Why a log is not written.
+#[derive(Debug, thiserror::Error)]
+enum LogError {
+    #[error(transparent)]
+    Disk(#[from] std::io::Error),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
 
 /// One session's log.
 #[derive(Debug)]
@@ -23,14 +45,20 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Begins a log in this folder, or none. The tracker's owner waits for its last line.
-    pub(super) fn begin(folder: Option<&Path>, session: &str, header: &Header, tracker: &TaskTracker) -> Self {
+    /// Begins a log of this user's session, or none. The tracker's owner waits for its last line.
+    pub(super) fn begin(
+        logs: Option<&InputLogs>,
+        user: &UserId,
+        session: &str,
+        header: &Header,
+        tracker: &TaskTracker,
+    ) -> Self {
         let mut journal = Self { lines: None, digest: Digest::default(), session: session.to_owned() };
-        if let Some(folder) = folder {
+        if let Some(logs) = logs {
             let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
-            let path = folder.join(format!("{session}-{now}.jsonl"));
+            let name = format!("{session}-{now}.jsonl");
             let (sender, receiver) = mpsc::channel(QUEUE);
-            tracker.spawn(write(path, receiver));
+            tracker.spawn(write(logs.clone(), user.clone(), name, receiver));
             journal.lines = Some(sender);
             journal.line(header);
         }
@@ -71,30 +99,42 @@ impl Journal {
     }
 }
 
-async fn write(path: PathBuf, lines: mpsc::Receiver<Vec<u8>>) {
-    if let Err(error) = write_all(&path, lines).await {
+async fn write(logs: InputLogs, user: UserId, name: String, lines: mpsc::Receiver<Vec<u8>>) {
+    let path = logs.dir.join(format!("{name}.sealed"));
+    if let Err(error) = write_all(&logs, &user, (&name, &path), lines).await {
         tracing::warn!(path = %path.display(), %error, "the log of inputs cannot be written");
     }
 }
 
-async fn write_all(path: &Path, mut lines: mpsc::Receiver<Vec<u8>>) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await?;
-    }
-    // Transcripts stand in it: nobody else on the machine is to read them.
-    let file = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await?;
-    let mut file = tokio::io::BufWriter::new(file);
-    let mut bytes = 0;
+async fn write_all(
+    logs: &InputLogs,
+    user: &UserId,
+    (name, path): (&str, &Path),
+    mut lines: mpsc::Receiver<Vec<u8>>,
+) -> Result<(), LogError> {
+    let key = logs.vault.user_key(user).await?;
+    let (mut sealer, mut sealed) = Sealer::new(&key, &format!("input-log/{name}"))?;
+    tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(&logs.dir).await?;
+    let mut file = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await?;
+    let (mut text, mut bytes) = (Vec::new(), 0);
     while let Some(line) = lines.recv().await {
         bytes += line.len();
         if bytes > MAX_BYTES {
             tracing::warn!(path = %path.display(), "the log of inputs is full");
             break;
         }
-        file.write_all(&line).await?;
-        if lines.is_empty() {
-            file.flush().await?;
+        text.extend_from_slice(&line);
+        // As many lines as wait are one chunk.
+        if lines.is_empty() || text.len() >= MAX_CHUNK_BYTES {
+            sealer.seal(&text, &mut sealed)?;
+            file.write_all(&sealed).await?;
+            text.clear();
+            sealed.clear();
         }
     }
-    file.flush().await
+    sealer.seal(&text, &mut sealed)?;
+    sealer.finish(&mut sealed)?;
+    file.write_all(&sealed).await?;
+    file.flush().await?;
+    Ok(())
 }

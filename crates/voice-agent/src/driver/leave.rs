@@ -24,6 +24,7 @@ impl Driver {
     /// The session is over: nothing of it goes on.
     pub(super) async fn finish(&mut self) -> SessionEnd {
         let (outcome, reason) = self.end.unwrap_or((Outcome::Error, EndReason::Failed));
+        self.tape.stop();
         self.stop_providers();
         self.close_books();
         self.put_handover().await;
@@ -74,6 +75,7 @@ impl Driver {
     /// has one outcome. What was committed is kept; the caller begins a new session, with the same tasks.
     pub(super) async fn failed(&mut self) -> SessionEnd {
         let (outcome, reason, now_ms) = (Outcome::Error, EndReason::Failed, self.now_ms());
+        self.tape.stop();
         self.stop_providers();
         self.close_books();
         let (code, word) = close_code(outcome, reason);

@@ -10,7 +10,6 @@ use super::api::{Command, Outbound, Ready};
 use super::channel::caller_format;
 use super::ears::Ears;
 use super::{Driver, Leg, TIDY_EVERY_MS, doc};
-use crate::config::KEEPS_RECORDINGS;
 
 impl Driver {
     pub(super) fn take_command(&mut self, command: Command) {
@@ -93,7 +92,7 @@ impl Driver {
             channel: self.labels.channel.to_owned(),
             agent: self.session.current_agent().to_owned(),
             recording: self.session.recording_permit().is_some(),
-            records: KEEPS_RECORDINGS,
+            records: self.deps.recorder.is_some(),
             screens: self.deps.look_within.is_some(),
             muted: self.muted,
         }));
@@ -124,6 +123,7 @@ impl Driver {
             return;
         }
         let now_ms = self.now_ms();
+        self.tape_caller(now_ms, frame);
         self.pending.extend(self.ears.hear(now_ms, frame, raw));
         if now_ms >= self.tidied_ms + TIDY_EVERY_MS {
             self.tidied_ms = now_ms;

@@ -18,16 +18,19 @@ mod leave;
 mod leg;
 mod lines;
 mod mouth;
+mod permit;
 mod recall;
 mod recommit;
 mod screen;
 mod spend;
 mod staging;
+mod taping;
 mod turns;
 mod wish;
 
 pub use deps::{Deps, Handover, Providers, Start, SttRung};
 pub use doc::has_begun;
+pub use journal::InputLogs;
 pub(crate) use leave::close_code;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -51,6 +54,7 @@ use voice_core::provider::Stage;
 use voice_core::session::Session;
 use voice_core::{CoreConfig, Input, Observation, Output};
 
+use crate::recording::Tape;
 use crate::store::{Channel, SessionDoc, UserTasks};
 use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
 
@@ -142,6 +146,7 @@ struct Driver {
     trace: SessionTrace,
     started: Instant,
     journal: Journal,
+    tape: Tape,
     doc: SessionDoc,
     /// What metrics were told of this session before.
     accounted: doc::Accounted,
@@ -184,6 +189,8 @@ struct Driver {
     turn_tools: Vec<ToolCallReport>,
     frames_dropped: FramesDropped,
     tidied_ms: u64,
+    /// What was decided about recording so far, here.
+    decisions: u64,
     /// The session was told that it is to move.
     is_moving: bool,
     /// What the next process has still to say, once the session has left.
@@ -209,23 +216,28 @@ impl Driver {
         // A new session's document has consent and the caller's time zone already; without a history it greets as new.
         let restored =
             Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed || start.handover.is_some() });
-        let config = channel::core(&deps.core, &start.doc);
+        let config = channel::core(&deps.core, &deps.consent, &start.doc);
         let header = Header { version: LOG_VERSION, config, restored };
         let session_id = start.doc.session_id.clone();
-        let journal = Journal::begin(deps.input_log_dir.as_deref(), session_id.as_str(), &header, &deps.tracker);
+        let (logs, user) = (deps.input_logs.as_ref(), &start.doc.user_id);
+        let journal = Journal::begin(logs, user, session_id.as_str(), &header, &deps.tracker);
         let session = begin(header, &start.doc, &deps.core);
         let accounted = doc::accounted(&start.doc);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
         let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad, channel::caller_format(&start.doc));
         let staging = Staging::new(start.doc.user_id.clone(), UserTasks::default());
+        let started = Instant::now();
+        let format = channel::audio_format(&start.doc);
+        let tape = taping::tape(&deps, &start, format, started);
         Self {
+            tape,
             number: SESSIONS.fetch_add(1, Ordering::Relaxed),
             trace: deps.traces.session(&labels, SystemTime::now()),
             session,
             labels,
-            started: Instant::now(),
+            started,
             journal,
-            mouth: Mouth::new(channel::audio_format(&start.doc)),
+            mouth: Mouth::new(format),
             doc: start.doc,
             fence: start.fence,
             accounted,
@@ -258,6 +270,7 @@ impl Driver {
             turn_tools: Vec::new(),
             frames_dropped: FramesDropped::default(),
             tidied_ms: 0,
+            decisions: 0,
             is_moving: false,
             left: None,
             is_leaving: false,
@@ -368,7 +381,9 @@ impl Driver {
             _ => None,
         };
         let message = if let Input::Text { message, .. } = &input { *message } else { None };
+        self.tape_input(now_ms, &input);
         self.session.handle_input(now_ms, input);
+        self.heed_consent();
         while let Some(output) = self.session.poll_output() {
             self.journal.output(&output);
             if let (Some(message), Output::Client { event: ClientEvent::Error { .. } }) = (&message, &output) {
@@ -454,6 +469,7 @@ impl Driver {
     }
 
     fn tell_client(&mut self, event: ClientEvent) {
+        self.tape_event(&event);
         self.feed.client(&event);
         if let ClientEvent::ToolCall { name, arguments, result } = &event {
             let (name, arguments, result) = (name.clone(), arguments.clone(), result.clone());

@@ -142,16 +142,23 @@ impl Voice {
     /// The next whole frames; the last one of a speech is filled up with silence.
     fn frames(&self, frames: usize) -> Bytes {
         let count = frames * self.frame_bytes();
+        let mut bytes = self.between(self.sent, self.sent + count);
+        bytes.resize(count, self.format.silence());
+        bytes.into()
+    }
+
+    /// The audio from one byte to another, as far as it is there.
+    fn between(&self, from: usize, to: usize) -> Vec<u8> {
+        let count = to.saturating_sub(from);
         let mut bytes = Vec::with_capacity(count);
-        let mut skip = self.sent;
+        let mut skip = from;
         for chunk in &self.chunks {
             let from = skip.min(chunk.audio.len());
             skip -= from;
             let to = chunk.audio.len().min(from + count - bytes.len());
             bytes.extend_from_slice(&chunk.audio[from..to]);
         }
-        bytes.resize(count, self.format.silence());
-        bytes.into()
+        bytes
     }
 }
 
@@ -380,6 +387,21 @@ impl Mouth {
         self.stopped.extend(voice.stop(|synthesis| synthesis.chunk >= from_chunk, true));
         voice.chunks.retain(|chunk| chunk.index < from_chunk);
         voice.last = false;
+    }
+
+    /// Milliseconds of a speech that have left.
+    pub(super) fn sent_ms(&self, speech: SpeechId) -> u64 {
+        let voice = self.voice.as_ref().filter(|voice| voice.id == speech);
+        voice.map_or(0, |voice| length_ms(voice.sent, voice.format))
+    }
+
+    /// The audio of a speech from one position to another, as far as it has left.
+    pub(super) fn sent_between(&self, speech: SpeechId, from_ms: u64, to_ms: u64) -> Vec<u8> {
+        let Some(voice) = self.voice.as_ref().filter(|voice| voice.id == speech) else { return Vec::new() };
+        let at = |ms: u64| {
+            usize::try_from(ms).unwrap_or(usize::MAX).saturating_mul(voice.format.bytes_per_ms()).min(voice.sent)
+        };
+        voice.between(at(from_ms), at(to_ms))
     }
 
     /// The speech is over, heard or not.

@@ -174,6 +174,7 @@ impl House {
             board,
             ledger,
             ladder: crate::ladder::Ladder::idle(),
+            consent: Arc::default(),
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
             voice_cache: Arc::new(VoiceCache::new(0, 0)),
             core,
@@ -187,7 +188,8 @@ impl House {
             look_within: Some(Duration::from_secs(30)),
             command_queue: 32,
             clock: Arc::new(SystemClock),
-            input_log_dir: None,
+            input_logs: None,
+            recorder: None,
         });
         let now = jiff::Timestamp::now();
         let doc = SessionDoc {

@@ -80,6 +80,7 @@ impl Driver {
                 self.end_speech(speech);
             }
             Output::Commit { commit, turn, tools, snapshot } => self.commit(commit, turn, tools, &snapshot),
+            Output::Consent { decision, how } => self.write_consent(decision, how),
             Output::Client { event } => self.tell_client(event),
             Output::Observe { observation } => self.observe(now_ms, &observation),
             Output::HandOver { say } => {

@@ -1,6 +1,9 @@
 //! The operators' calls. Without `ADMIN_TOKEN` they are off.
 
 mod log;
+mod privacy;
+mod recording;
+mod role;
 mod spend;
 mod watch;
 
@@ -10,35 +13,25 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 use voice_core::input::HangUp;
 
-use super::caller::bearer;
 use super::path::Path;
 use super::problem::Problem;
 use super::session::session_problem;
-use super::token::same_secret;
 use crate::app::Shared;
 use crate::readiness::Hold;
 use crate::sessions::{Live, SessionError};
 use crate::store::SessionId;
 
 pub(super) use log::download;
+pub(super) use privacy::{access_log, consents, erase, export, whoami, withdraw};
+pub(super) use recording::{list as recordings, read as recording};
 pub(super) use spend::spend;
 pub(super) use watch::{events, session};
 
-fn check(app: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(expected) = &app.config.secrets.admin_token else {
-        return Err(Problem::not_found("admin_off", "Operators' calls are off. ADMIN_TOKEN switches them on."));
-    };
-    let given = bearer(headers).ok_or_else(|| Problem::unauthorized("The operator's bearer token is needed."))?;
-    if same_secret(given, expected) {
-        Ok(())
-    } else {
-        Err(Problem::unauthorized("The bearer token is not the operator's."))
-    }
-}
+use role::{AdminCall, admit};
 
 /// `GET /api/admin/sessions`: who is talking, and how it goes.
 pub(super) async fn sessions(State(app): State<Shared>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
-    check(&app, &headers)?;
+    admit(&app, &headers, AdminCall::Sessions)?;
     let sessions: Vec<Value> = app.sessions.list().iter().map(|live| describe(live, false)).collect();
     let readiness = app.readiness.report();
     let is_draining = readiness.reasons.iter().any(|reason| reason.part == Hold::Draining.part());
@@ -93,7 +86,7 @@ fn without_number(user: &str) -> String {
 
 /// `DELETE /api/admin/sessions/{id}`.
 pub(super) async fn end(State(app): State<Shared>, Path(id): Path, headers: HeaderMap) -> Result<StatusCode, Problem> {
-    check(&app, &headers)?;
+    admit(&app, &headers, AdminCall::End)?;
     app.sessions.end(&SessionId::new(id.clone()), HangUp::Operator).await.map_err(|error| match error {
         SessionError::Unknown => unknown(),
         error => session_problem(&app, error),
@@ -109,7 +102,7 @@ fn unknown() -> Problem {
 
 /// `POST /api/admin/drain`: no new sessions from now on; the live ones go on.
 pub(super) async fn drain(State(app): State<Shared>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
-    check(&app, &headers)?;
+    admit(&app, &headers, AdminCall::Drain)?;
     app.events.operator("drain", "");
     app.readiness.hold(Hold::Draining);
     Ok(Json(json!({"draining": true, "live_sessions": app.sessions.count()})))

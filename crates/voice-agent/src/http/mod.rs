@@ -3,6 +3,7 @@
 mod admin;
 mod body;
 mod caller;
+mod consent;
 mod guard;
 mod health;
 mod jwks;

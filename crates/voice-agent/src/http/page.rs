@@ -1,11 +1,12 @@
 //! The web page, embedded in the binary.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::problem::Problem;
+use crate::app::Shared;
 
 #[derive(RustEmbed)]
 #[folder = "../../web/dist"]
@@ -18,11 +19,14 @@ const MISSING: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">
     <a href=\"/api/openapi.json\">/api/openapi.json</a>.</p></html>\n";
 
 /// Every path that no route has: the page's files, or 404.
-pub(super) async fn serve(request: Request) -> Response {
+pub(super) async fn serve(State(app): State<Shared>, request: Request) -> Response {
     let path = request.uri().path();
     let known = find(path);
     match (known, request.method()) {
-        (Some(file), &Method::GET | &Method::HEAD) => answer(path, file, request.headers()),
+        (Some(file), &Method::GET | &Method::HEAD) => {
+            let records = app.consent.keeps() && matches!(path, "/" | "/index.html");
+            answer(path, file, request.headers(), records)
+        }
         (None, &Method::GET | &Method::HEAD) if matches!(path, "/" | "/admin") => {
             ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], MISSING)
                 .into_response()
@@ -54,8 +58,12 @@ fn find(path: &str) -> Option<EmbeddedFile> {
     })
 }
 
-fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
-    let etag = etag(&file);
+/// What the page is built with, and what it is told where recordings are kept: it asks before it has a connection.
+const KEEPS_NONE: &str = "data-records=\"false\"";
+const KEEPS: &str = "data-records=\"true\"";
+
+fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap, records: bool) -> Response {
+    let etag = etag(&file, records);
     // The build names these files after their content, so they never change.
     let cache = if path.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut headers = HeaderMap::new();
@@ -73,6 +81,9 @@ fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
     if let Ok(value) = HeaderValue::from_str(&content_type(file.metadata.mimetype())) {
         headers.insert(header::CONTENT_TYPE, value);
     }
+    if records && let Ok(html) = std::str::from_utf8(&file.data) {
+        return (headers, axum::body::Body::from(html.replacen(KEEPS_NONE, KEEPS, 1))).into_response();
+    }
     (headers, file.data).into_response()
 }
 
@@ -81,8 +92,8 @@ fn content_type(mime: &str) -> String {
     if text { format!("{mime}; charset=utf-8") } else { mime.to_owned() }
 }
 
-fn etag(file: &EmbeddedFile) -> String {
+fn etag(file: &EmbeddedFile, records: bool) -> String {
     let hash = file.metadata.sha256_hash();
     let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    format!("\"{hex}{}\"", if records { "-records" } else { "" })
 }

@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{OPENAPI, Problem, admin, guard, health, page, session, sms, task, twilio, voice};
+use super::{OPENAPI, Problem, admin, consent, guard, health, page, session, sms, task, twilio, voice};
 use crate::app::Shared;
 use crate::telemetry::Metrics;
 
@@ -24,12 +24,21 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/api/sessions/{id}/audio", &["get"]),
     ("/api/tasks", &["get", "post"]),
     ("/api/tasks/{id}", &["patch", "delete"]),
+    ("/api/consents", &["get", "post"]),
+    ("/api/admin/whoami", &["get"]),
     ("/api/admin/sessions", &["get"]),
     ("/api/admin/sessions/{id}", &["get", "delete"]),
     ("/api/admin/sessions/{id}/events", &["get"]),
     ("/api/admin/sessions/{id}/log", &["get"]),
     ("/api/admin/spend", &["get"]),
     ("/api/admin/drain", &["post"]),
+    ("/api/admin/access-log", &["get"]),
+    ("/api/admin/recordings", &["get"]),
+    ("/api/admin/recordings/{owner}/{session}/{file}", &["get"]),
+    ("/api/admin/privacy/consents", &["post"]),
+    ("/api/admin/privacy/withdraw", &["post"]),
+    ("/api/admin/privacy/export", &["post"]),
+    ("/api/admin/privacy/erase", &["post"]),
     ("/twilio/voice", &["post"]),
     ("/twilio/media", &["get"]),
     ("/twilio/sms", &["post"]),
@@ -48,12 +57,21 @@ fn service(path: &str) -> Option<MethodRouter<Shared>> {
         "/api/sessions/{id}/audio" => get(voice::connect),
         "/api/tasks" => get(task::list).post(task::create),
         "/api/tasks/{id}" => axum::routing::patch(task::change).delete(task::remove),
+        "/api/consents" => get(consent::read).post(consent::withdraw),
+        "/api/admin/whoami" => get(admin::whoami),
         "/api/admin/sessions" => get(admin::sessions),
         "/api/admin/sessions/{id}" => get(admin::session).delete(admin::end),
         "/api/admin/sessions/{id}/events" => get(admin::events),
         "/api/admin/sessions/{id}/log" => get(admin::download),
         "/api/admin/spend" => get(admin::spend),
         "/api/admin/drain" => axum::routing::post(admin::drain),
+        "/api/admin/access-log" => get(admin::access_log),
+        "/api/admin/recordings" => get(admin::recordings),
+        "/api/admin/recordings/{owner}/{session}/{file}" => get(admin::recording),
+        "/api/admin/privacy/consents" => axum::routing::post(admin::consents),
+        "/api/admin/privacy/withdraw" => axum::routing::post(admin::withdraw),
+        "/api/admin/privacy/export" => axum::routing::post(admin::export),
+        "/api/admin/privacy/erase" => axum::routing::post(admin::erase),
         "/twilio/voice" => axum::routing::post(twilio::voice),
         "/twilio/media" => get(twilio::media),
         "/twilio/sms" => axum::routing::post(sms::receive),

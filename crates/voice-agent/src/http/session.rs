@@ -36,8 +36,12 @@ struct Wanted {
     user_id: Option<String>,
     resume: Option<(String, String)>,
     consent: Option<bool>,
+    wording: String,
     time_zone: Option<TimeZone>,
 }
+
+/// Longest text that a dialog shows beside its question, in characters.
+const MAX_WORDING: usize = 1_000;
 
 /// What a caller who comes back tells anew.
 struct Back {
@@ -67,7 +71,8 @@ pub(super) async fn create(
 }
 
 fn read_wanted(body: serde_json::Value) -> Result<Wanted, Problem> {
-    const FIELDS: [&str; 6] = ["channel", "user_id", "session_id", "token", "recording_consent", "time_zone"];
+    const FIELDS: [&str; 7] =
+        ["channel", "user_id", "session_id", "token", "recording_consent", "consent_wording", "time_zone"];
     let mut fields = Fields::new(body, &FIELDS)?;
     let channel = match fields.string("channel").as_deref() {
         None | Some("browser") => Channel::Browser,
@@ -94,6 +99,10 @@ fn read_wanted(body: serde_json::Value) -> Result<Wanted, Problem> {
         (None, None) => None,
     };
     let consent = fields.boolean("recording_consent");
+    let wording = fields.string("consent_wording").unwrap_or_default();
+    if wording.chars().count() > MAX_WORDING {
+        fields.fault("consent_wording", "has more than 1000 characters");
+    }
     let time_zone = fields.string("time_zone").and_then(|name| match TimeZone::get(&name) {
         Ok(zone) if zone.iana_name().is_some() => Some(zone),
         _ => {
@@ -101,7 +110,7 @@ fn read_wanted(body: serde_json::Value) -> Result<Wanted, Problem> {
             None
         }
     });
-    fields.finish(Wanted { channel, user_id, resume, consent, time_zone })
+    fields.finish(Wanted { channel, user_id, resume, consent, wording, time_zone })
 }
 
 /// The user whom a JSON Web Token proves; `None` where callers are believed.
@@ -139,6 +148,7 @@ async fn begin(app: &Shared, wanted: Wanted, proven: Option<String>) -> Result<C
         user: UserId::new(user),
         channel: wanted.channel,
         consent: wanted.consent,
+        wording: wanted.wording,
         time_zone: wanted.time_zone.unwrap_or(TimeZone::UTC),
         context: serde_json::Map::new(),
     };

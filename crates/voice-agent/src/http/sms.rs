@@ -216,7 +216,14 @@ async fn open(app: &Shared, number: &PhoneNumber) -> Result<Live, SessionError> 
     context.insert("phone_number".to_owned(), json!(number.reveal()));
     context.insert(TEXTS.to_owned(), json!(app.config.twilio.sms_idle_ms));
     let user: UserId = user_of(number);
-    let new = NewSession { user, channel: Channel::Phone, consent: None, time_zone: TimeZone::UTC, context };
+    let new = NewSession {
+        user,
+        channel: Channel::Phone,
+        consent: None,
+        wording: String::new(),
+        time_zone: TimeZone::UTC,
+        context,
+    };
     app.sessions.open_texts(&app.tickets.texts(number), new).await
 }
 

@@ -224,8 +224,6 @@ async fn admit(app: &Shared, start: &StreamStart) -> Result<Leg, End> {
 /// Who calls: a number, or nobody in particular when it is withheld.
 fn new_session(start: &StreamStart, number: Option<PhoneNumber>) -> Result<NewSession, getrandom::Error> {
     let mut context = Map::new();
-    // The first words say so.
-    context.insert("recording_announced".to_owned(), json!(true));
     context.insert("call_sid".to_owned(), json!(start.call.as_str()));
     let user = match number {
         Some(number) => {
@@ -235,7 +233,14 @@ fn new_session(start: &StreamStart, number: Option<PhoneNumber>) -> Result<NewSe
         None => format!("anon-{}", random_hex::<12>()?),
     };
     let user = UserId::new(user);
-    Ok(NewSession { user, channel: Channel::Phone, consent: None, time_zone: TimeZone::UTC, context })
+    Ok(NewSession {
+        user,
+        channel: Channel::Phone,
+        consent: None,
+        wording: String::new(),
+        time_zone: TimeZone::UTC,
+        context,
+    })
 }
 
 /// Twilio goes on to the webhook then, which has the last word.

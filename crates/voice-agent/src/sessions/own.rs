@@ -2,6 +2,7 @@
 
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::oneshot;
+use voice_core::input::HangUp;
 
 use super::{Live, Sessions};
 use crate::driver::Handover;
@@ -27,7 +28,9 @@ impl Sessions {
     pub async fn renew(&self) {
         for live in self.list() {
             match self.parts.store.extend_session(live.id.clone(), live.fence).await {
-                Ok(()) | Err(StoreError::Ended(_)) => {}
+                Ok(()) => {}
+                // Somebody ended it elsewhere. One that is too busy is told the next time.
+                Err(StoreError::Ended(_)) => drop(live.handle.send(Command::HangUp { by: HangUp::Operator })),
                 Err(StoreError::Fenced(_)) => self.let_go(&live),
                 Err(StoreError::NotFound(_)) => self.reassert_one(&live).await,
                 // It is away; the heartbeat says so.

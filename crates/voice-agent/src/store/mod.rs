@@ -7,9 +7,11 @@
 //! refused, so that a process that was thought dead cannot overwrite its successor.
 
 mod clock;
+mod consent;
 mod doc;
 mod error;
 mod id;
+mod person;
 mod redis;
 mod spend;
 mod sqlite;
@@ -19,9 +21,11 @@ mod watch;
 mod conformance;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use consent::ConsentRecord;
 pub use doc::{Channel, ConversationItem, MAX_DOC_BYTES, Role, SessionDoc};
 pub use error::StoreError;
 pub use id::{InstanceId, SessionId, UserId};
+pub use person::{Erased, LogHead, Scrubbed};
 pub use redis::{RedisOptions, RedisStore};
 pub use spend::{SPEND_BATCH_TTL, SPEND_TTL, Spend, SpendKey, SpendSum};
 pub use sqlite::{SqliteOptions, SqliteStore};
@@ -226,6 +230,44 @@ pub trait Store: Send + Sync + 'static {
 
     /// Nothing was done with a message after all: it may come again.
     fn forget_message(&self, id: String) -> StoreFuture<'_, ()>;
+
+    /// The wrapped key of this name, if there is one.
+    fn key(&self, name: String) -> StoreFuture<'_, Option<String>>;
+
+    /// Keeps a wrapped key, unless there is one of this name; whether it is kept now. It has no end of its own.
+    fn put_key(&self, name: String, wrapped: String) -> StoreFuture<'_, bool>;
+
+    /// Puts a key that is wrapped anew in the place of `old`; whether it did: not if there is another one now, or none.
+    fn replace_key(&self, name: String, old: String, new: String) -> StoreFuture<'_, bool>;
+
+    /// Forgets a wrapped key, and overwrites it as far as that is in our hands; whether there was one.
+    fn delete_key(&self, name: String) -> StoreFuture<'_, bool>;
+
+    /// The names of all wrapped keys, in order.
+    fn keys(&self) -> StoreFuture<'_, Vec<String>>;
+
+    /// Adds what somebody decided about recordings to what they decided before. The same decision again changes nothing, and
+    /// neither does another one under the same id.
+    fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()>;
+
+    /// All that somebody decided about recordings, oldest first.
+    fn consents(&self, user: UserId) -> StoreFuture<'_, Vec<ConsentRecord>>;
+
+    /// The user's sessions that have not expired, those that ended included.
+    fn sessions_of(&self, user: UserId) -> StoreFuture<'_, Vec<StoredSession>>;
+
+    /// Forgets everything of the user but the wrapped key: sessions with what belongs to them, tasks, undo, decisions, notes.
+    /// Repeating it forgets what has come since.
+    fn erase_user(&self, user: UserId) -> StoreFuture<'_, Erased>;
+
+    /// Has the store's own files written anew, so that nothing is in them that was deleted before. Takes as long as it takes.
+    fn scrub(&self) -> StoreFuture<'_, Scrubbed>;
+
+    /// Notes how far an access log is. A head with fewer lines than the one that is there changes nothing.
+    fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()>;
+
+    /// How far every access log is, in the order of their names.
+    fn log_heads(&self) -> StoreFuture<'_, Vec<(String, LogHead)>>;
 
     /// Says that the instance lives, for `ttl` from now.
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()>;

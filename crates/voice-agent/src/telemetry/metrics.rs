@@ -185,6 +185,20 @@ metrics! {
     frames_dropped: Counts<ByReason> = Family::default(), "voice_audio_frames_dropped";
     /// Frames of agent audio that left later than they were due
     frames_late: Counter = Counter::default(), "voice_audio_late_frames";
+    /// Files of recordings that reached their storage
+    recordings_stored: Counter = Counter::default(), "voice_recordings_stored";
+    /// Bytes of them, sealed
+    recordings_stored_bytes: Counter = Counter::default(), "voice_recordings_stored_bytes";
+    /// Recordings that broke off or did not begin, and uploads that failed and are tried again, by why
+    recordings_failed: Counts<ByReason> = Family::default(), "voice_recordings_failed";
+    /// Files of recordings that wait for their storage
+    recordings_waiting: Gauge = Gauge::default(), "voice_recordings_waiting";
+    /// Bytes of them
+    recordings_waiting_bytes: Gauge = Gauge::default(), "voice_recordings_waiting_bytes";
+    /// Files of recordings that were deleted: too old, or a person's who was erased
+    recordings_deleted: Counter = Counter::default(), "voice_recordings_deleted";
+    /// Frames of recorded calls that were not taped: the disk or the processor was too slow
+    recording_frames_lost: Counter = Counter::default(), "voice_recording_frames_lost";
     /// Requests that wait for a model
     model_queue: Family<ByModel, Gauge> = Family::default(), "voice_model_queue_depth";
     /// Seconds that a request waited for its model
@@ -217,6 +231,9 @@ pub(super) const CHANNELS: [&str; 3] = ["browser", "phone", "screen_share"];
 /// The close codes that are labels; a caller may send any other.
 pub(super) const CLOSE_CODES: [u16; 16] =
     [1000, 1001, 1005, 1006, 1008, 1009, 1011, 1013, 4000, 4001, 4002, 4003, 4004, 4005, 4006, 4007];
+/// Why a recording failed: no key, no disk, no sound, too much that waits, or the storage.
+const RECORDING_FAILURES: [&str; 5] = ["key", "disk", "codec", "waiting", "storage"];
+
 /// Why a session is not taken.
 pub(super) const REJECTIONS: [&str; 5] = ["full", "draining", "starting", "store", "spent"];
 /// What is done with text messages that come.
@@ -374,6 +391,9 @@ impl Metrics {
         for reason in ["queue_full", "muted", "old_connection"].map(str::to_owned) {
             touch(&self.frames_dropped, &ByReason { reason });
         }
+        for reason in RECORDING_FAILURES.map(str::to_owned) {
+            touch(&self.recordings_failed, &ByReason { reason });
+        }
         for outcome in SMS_RECEIVED.map(str::to_owned) {
             touch(&self.sms_received, &ByHow { outcome });
         }
@@ -413,77 +433,4 @@ impl Metrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Metrics;
-
-    const CONTRACT: &[(&str, &str, &[&str], &str)] = &[
-        ("voice_latency_seconds", "histogram", &["channel"], "0.2 0.3 0.4 0.5 0.6 0.7 0.8 1.0 1.5 2.0"),
-        ("voice_stt_duration_seconds", "histogram", &["provider"], "0.05 0.1 0.15 0.2 0.3 0.5 1.0"),
-        ("voice_llm_duration_seconds", "histogram", &["model"], "0.1 0.2 0.3 0.4 0.5 0.7 1.0 2.0"),
-        ("voice_tts_duration_seconds", "histogram", &["provider"], "0.02 0.05 0.1 0.15 0.2 0.3 0.5"),
-        ("voice_cost_per_call_usd", "histogram", &["channel"], "0.01 0.02 0.03 0.05 0.07 0.1 0.15 0.2"),
-        ("voice_transcription_errors_total", "counter", &["provider", "error_type"], ""),
-        (
-            "voice_session_duration_seconds",
-            "histogram",
-            &["channel", "outcome"],
-            "30.0 60.0 120.0 300.0 600.0 1200.0 1800.0",
-        ),
-        ("voice_agent_active_sessions", "gauge", &[], ""),
-        ("voice_stt_failovers_total", "counter", &["from", "to", "reason"], ""),
-        ("voice_llm_failovers_total", "counter", &["from", "to", "reason"], ""),
-        ("voice_tts_failovers_total", "counter", &["from", "to", "reason"], ""),
-        ("voice_pauses_total", "counter", &["cause"], ""),
-        ("voice_spend_nanousd_total", "counter", &["stage", "provider", "wasted"], ""),
-        ("voice_tool_calls_total", "counter", &["tool", "outcome"], ""),
-        ("voice_connections_closed_total", "counter", &["code"], ""),
-        ("voice_build_info", "gauge", &["version"], ""),
-    ];
-
-    #[test]
-    fn every_code_that_we_close_with_is_counted_by_its_name() {
-        use crate::transport::close;
-        for code in [close::ENDED, close::GOING_AWAY, close::LOST, close::TOO_SLOW, close::FLOOD, close::HANDED_OVER] {
-            assert!(super::CLOSE_CODES.contains(&code), "{code}");
-        }
-    }
-
-    #[test]
-    fn every_metric_of_the_contract_is_there_before_the_first_call() {
-        let text = Metrics::new("rules", &["add_task"]).exposition().unwrap();
-        for (name, kind, labels, buckets) in CONTRACT {
-            assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "no TYPE of {name}");
-            assert!(text.contains(&format!("# HELP {name} ")), "no HELP of {name}");
-            let sample = if *kind == "histogram" { format!("{name}_bucket") } else { (*name).to_owned() };
-            let line = text
-                .lines()
-                .find(|line| line.strip_prefix(&sample).is_some_and(|rest| rest.starts_with(['{', ' '])))
-                .unwrap_or_else(|| panic!("no sample of {name}"));
-            for label in *labels {
-                assert!(line.contains(&format!("{label}=\"")), "{name} has no label {label}: {line}");
-            }
-            let series = line.split("le=").next().unwrap();
-            let found: Vec<&str> = text
-                .lines()
-                .filter(|line| line.starts_with(series) && line.contains("le=\""))
-                .filter_map(|line| line.split("le=\"").nth(1)?.split('"').next())
-                .filter(|bound| *bound != "+Inf")
-                .collect();
-            if *kind == "histogram" {
-                let all: Vec<&str> = buckets.split(' ').collect();
-                assert!(found.starts_with(&all), "{name}: {found:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_counter_and_only_a_counter_ends_in_total() {
-        let text = Metrics::new("rules", &["add_task"]).exposition().unwrap();
-        assert!(!text.contains("# EOF") && !text.contains("# UNIT"));
-        for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
-            let (name, kind) = line.split_once(' ').unwrap();
-            assert!(name.starts_with("voice_"), "{name}");
-            assert_eq!(name.ends_with("_total"), kind == "counter", "{name} is a {kind}");
-        }
-    }
-}
+mod tests;

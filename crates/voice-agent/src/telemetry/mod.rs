@@ -11,6 +11,7 @@ mod metrics;
 mod notices;
 mod pii;
 mod queues;
+mod recordings;
 mod series;
 mod traces;
 mod watched;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 pub(crate) struct RedisServer {
     pub(crate) child: Child,
     pub(crate) port: u16,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     more: Vec<String>,
 }
 

@@ -60,7 +60,9 @@ impl TestServer {
         let mut config = Config::default();
         config.http.addr = any_port;
         config.metrics.addr = any_port;
+        config.data_dir = data.path().to_owned();
         config.shutdown.grace_ms = 0;
+        config.data_dir = data.path().to_owned();
         change(&mut config);
         let store = open_store(data.path());
         let killed = CancellationToken::new();
@@ -94,6 +96,11 @@ impl TestServer {
         drop(store);
         soon("the store is let go of", async || weak.strong_count() == 0).await;
         Self::on(data, change, faked).await
+    }
+
+    /// Where the server keeps what it keeps.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
     }
 
     pub(crate) async fn shutdown(self) {

@@ -79,6 +79,10 @@ const ERASES: &[&str] = &["delete", "remove", "forget", "erase", "discard", "scr
 const KEEPS: &[&str] = &["saving", "save", "storing", "store", "keeping", "keep", "capturing", "capture"];
 /// What of a caller is kept.
 const KEPT: &[&str] = &["voice", "audio", "call", "conversation", "words"];
+/// What forbids, and is not only a verb that ends something.
+const NEGATIONS: &[&str] = &["don't", "dont", "not", "never", "nobody", "without"];
+/// What makes it last beyond this call.
+const LASTING: &[&str] = &["again", "ever", "never", "future", "always", "forever", "permanently"];
 /// Short ways to forbid, also alone: "are you recording this? Please don't".
 const DONTS: &[&str] = &["don't", "dont", "not", "stop"];
 
@@ -175,6 +179,12 @@ pub fn asks_to_stop_recording(text: &str) -> bool {
 /// How many parts of this ask for the recording to stop.
 pub fn stops_asked(text: &str) -> usize {
     clauses(text).iter().filter(|clause| forbids_recording(clause)).count()
+}
+
+/// Whether the caller is not to be recorded at any time, in this call or a later one: "don't record me again", "stop recording
+/// my calls", "I opt out of recording".
+pub fn opts_out(text: &str) -> bool {
+    clauses(text).iter().any(|clause| never_again(&heard(clause)))
 }
 
 /// What a caller said besides asking for the recording to stop: what is left is still to be answered.
@@ -302,7 +312,7 @@ fn clauses(text: &str) -> Vec<String> {
 /// Whether a clause, normalised, stops or forbids a recording, or takes the leave back.
 fn forbids_recording(clause: &str) -> bool {
     let words = heard(clause);
-    stops_recording(&words) || withdraws(&words)
+    stops_recording(&words) || withdraws(&words) || never_again(&words)
 }
 
 /// Whether consent is withdrawn in other words than "stop recording", and nothing else is said.
@@ -317,6 +327,20 @@ fn withdraws(words: &[&str]) -> bool {
     let out = says(&["out"]) && has(&["opt", "opting"]) && has(&RECORDS) && only(words, &[&["opt", "opting", "out"]]);
     let kept = has(DONTS) && has(KEEPS) && has(KEPT) && only(words, &[DONTS, KEEPS, KEPT]);
     consent || mind || out || kept || erases(words) || stops_tape(words)
+}
+
+/// Whether these words forbid recordings for good, and say nothing else.
+fn never_again(words: &[&str]) -> bool {
+    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
+    let calls = words.windows(2).any(|pair| matches!(pair, ["my" | "our" | "any" | "all" | "future", "calls"]));
+    let for_good = has(NEGATIONS) && has(LASTING) || has(&["never"]);
+    let of_calls = calls && (has(NEGATIONS) || has(&STOPS) || has(&["no"]));
+    let opts = has(&["opt", "opting"]) && has(&["out"]);
+    let names_it = has(&RECORDS) || has(&TAPES);
+    let asks = words.first().is_some_and(|word| QUESTIONS.contains(word)) && !words.starts_with(&["do", "not"]);
+    let rest =
+        [&STOPS[..], &FORBIDS, LASTING, &TAPES, &["calls", "next", "time", "in", "opt", "opting", "out", "please"]];
+    names_it && (for_good || of_calls || opts) && !asks && only(words, &rest)
 }
 
 /// "Delete the recording", but not "I have to delete the recording", nor "don't forget the recording".
@@ -466,6 +490,39 @@ mod tests {
         ] {
             assert!(!asks_to_stop_recording(text), "{text}");
             assert!(!is_stop_recording(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_objection_for_good_is_told_from_one_to_this_recording() {
+        for text in [
+            "Don't record me again",
+            "do not record me again, please",
+            "never record me",
+            "Please never record my calls.",
+            "stop recording my calls",
+            "don't ever record me",
+            "do not record me in the future",
+            "I opt out of recording",
+            "I want to opt out of being recorded",
+            "Add milk. Don't record me again.",
+            "no more recordings of my calls",
+        ] {
+            assert!(opts_out(text) && asks_to_stop_recording(text), "{text}");
+        }
+        for text in [
+            "stop recording",
+            "stop recording again",
+            "don't record this",
+            "I never record podcasts",
+            "remind me to never record again",
+            "did you ever record me?",
+            "add never record again",
+            "I have never been recorded",
+            "record me again",
+            "",
+        ] {
+            assert!(!opts_out(text), "{text}");
         }
     }
 

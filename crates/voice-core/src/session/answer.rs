@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::agents;
 use crate::ceiling::CostStep;
 use crate::chat::{ChatContext, ChatItem, ToolCall};
+use crate::consent::ConsentFlow;
 use crate::ids::{LlmRequestId, ReplyId, RungId, SpeechId, ToolCallId, TurnId};
 use crate::output::{AttemptResult, Observation, Output};
 use crate::phrases;
@@ -56,8 +57,12 @@ impl Session {
         spoken: Option<(TurnId, Timeline)>,
         message: Option<u64>,
     ) {
-        let stopped = was_on || self.config.announces_recording;
-        let answer = if stopped { phrases::RECORDING_STOPPED } else { phrases::NOT_RECORDING };
+        let stopped = was_on || self.config.consent == ConsentFlow::Announce;
+        let answer = match (self.opts_out(&text), stopped) {
+            (true, _) => phrases::RECORDING_OPTED_OUT,
+            (false, true) => phrases::RECORDING_STOPPED,
+            (false, false) => phrases::NOT_RECORDING,
+        };
         self.answer_with(text, answer, spoken, message);
     }
 

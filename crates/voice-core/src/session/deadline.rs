@@ -30,6 +30,7 @@ impl Session {
             self.idle_due_ms(),
             self.session_due_ms(),
             self.closing.map(|closing| closing.deadline_ms),
+            self.asking_due_ms(),
             self.leaving_due_ms(),
         ]
         .into_iter()

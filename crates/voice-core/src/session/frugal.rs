@@ -1,6 +1,7 @@
 //! What may it still cost? The steps of [`crate::ceiling`], taken between two turns and never in a sentence.
 
 use crate::ceiling::CostStep;
+use crate::consent::ConsentHow;
 use crate::cost::NanoUsd;
 use crate::ids::TurnId;
 use crate::output::{ClientEvent, EndReason, Observation};
@@ -47,7 +48,7 @@ impl Session {
         }
         if due >= CostStep::Text {
             // Who is not heard any more cannot ask for the recording to stop: it stops by itself.
-            self.stop_recording();
+            self.stop_recording(ConsentHow::NotHeard);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What if the caller presses a key? It interrupts as speech would, and says one of a few things.
 
 use crate::chat::ChatItem;
+use crate::consent::ConsentHow;
 use crate::input::Key;
 use crate::output::ClientEvent;
 use crate::phrases;
@@ -35,7 +36,7 @@ impl Session {
         let was_on = self.consent.state().recording_enabled;
         if key == Key::STAR {
             // At once, whatever else is under way.
-            self.stop_recording();
+            self.stop_recording(ConsentHow::Key);
         }
         let unheard = |reply: &super::Reply| reply.confirmed && reply.first_audio_out_ms.is_none();
         let speaks = self.listening.as_ref().is_some_and(super::Listening::has_text);
@@ -59,6 +60,10 @@ impl Session {
     }
 
     fn answer_key(&mut self, key: Key, said: Option<Said>, was_on: bool) {
+        if self.asking.is_some() && key != Key::STAR {
+            self.answer_question_by_key(key);
+            return;
+        }
         let (text, question) = said.map_or((None, None), |said| (Some(said.text), said.question));
         match (key, question, text) {
             (Key::STAR, ..) => self.answer_stop_recording(STOP_RECORDING.to_owned(), was_on, None, None),
@@ -68,6 +73,17 @@ impl Session {
             (_, Some(question), _) => self.begin_scripted(&format!("{} {question}", phrases::KEYS)),
             (_, None, _) => self.begin_scripted(phrases::KEYS),
         }
+    }
+
+    /// While the caller is asked whether the call may be recorded, a key that is neither yes nor no asks again.
+    fn answer_question_by_key(&mut self, key: Key) {
+        let text = match key {
+            Key::YES => "Yes.",
+            Key::NO => "No.",
+            _ => return self.ask_again(),
+        };
+        self.client(ClientEvent::UserText { text: text.to_owned() });
+        self.answer_turn(text.to_owned(), ConsentHow::Key, None, None);
     }
 
     fn begin_key_turn(&mut self, text: &str) {

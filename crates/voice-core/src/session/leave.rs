@@ -53,7 +53,9 @@ impl Session {
 
     /// Whether somebody speaks, or waits for something.
     fn is_owing(&self) -> bool {
-        self.is_busy() || self.speaking_since_ms.is_some() || !self.pending_texts.is_empty()
+        // A question whose answer is waited for is not asked again elsewhere.
+        let asking = self.asking.is_some() && self.link.is_some();
+        self.is_busy() || self.speaking_since_ms.is_some() || !self.pending_texts.is_empty() || asking
     }
 
     /// Whether all that is waited for is the agent's own speech: its answer is complete and kept, and the caller is silent.
@@ -103,6 +105,8 @@ impl Session {
         self.drop_listening();
         self.interrupt();
         self.pending_texts.clear();
+        self.announcing = None;
+        self.asking = None;
         self.saving.mark_dirty();
         self.saving.try_now(self.now_ms);
         let deadline_ms = self.now_ms + self.config.commit_deadline_ms;

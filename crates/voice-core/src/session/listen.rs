@@ -2,6 +2,7 @@
 
 use crate::ceiling::CostStep;
 use crate::chat::ChatItem;
+use crate::consent::ConsentHow;
 use crate::cost::NanoUsd;
 use crate::ids::{TurnId, UtteranceId};
 use crate::output::{ClientEvent, Observation, Output};
@@ -184,7 +185,7 @@ impl Session {
         if stops > listening.stops_heeded {
             // Once more in the same turn counts as well: leave may have been given in between.
             let was_on = self.consent.state().recording_enabled;
-            self.stop_recording();
+            self.stop_recording(ConsentHow::Voice);
             if let Some(listening) = &mut self.listening {
                 listening.stops_heeded = stops;
                 listening.stopped_recording = Some(was_on || listening.stopped_recording == Some(true));
@@ -278,7 +279,8 @@ impl Session {
         }
         let Some(listening) = &self.listening else { return };
         let likely = listening.score().is_some_and(|score| score >= self.config.preemptive_min_permille);
-        let whole = listening.stopped_recording.is_none() && !listening.is_cut_off();
+        // What answers the question about recording is no question to a model.
+        let whole = listening.stopped_recording.is_none() && !listening.is_cut_off() && self.asking.is_none();
         if self.config.preemptive && likely && whole && self.due_step() < CostStep::Text {
             self.begin_speculation(text);
         }
@@ -301,6 +303,7 @@ impl Session {
         let endpointing_ms = Some(self.now_ms - listening.last_speech_ms.min(self.now_ms));
         self.observe(Observation::EndOfTurn { turn, endpointing_ms, reopened });
         self.take_cost_step();
+        self.heed_opt_out(&text, ConsentHow::Voice);
         if let Some(was_on) = listening.stopped_recording.filter(|_| phrases::is_stop_recording(&text)) {
             self.discard_speculation();
             self.answer_stop_recording(text, was_on, Some((turn, timeline)), None);
@@ -312,7 +315,7 @@ impl Session {
             self.confirm_speculation(turn, timeline);
         } else {
             self.discard_speculation();
-            self.begin_reply(text, Some((turn, timeline)), None);
+            self.answer_turn(text, ConsentHow::Voice, Some((turn, timeline)), None);
         }
         if let Some(reply) = &mut self.reply {
             reply.cut_off = cut_off;

@@ -155,7 +155,7 @@ impl Session {
         }
         let mut session = Self::new(config);
         let begun = !snapshot.history.is_empty();
-        session.greeting = first_words(&session.config.greeting, begun, how).map(str::to_owned);
+        session.greeting = first_words(&super::consent::opening(&session.config), begun, how).map(str::to_owned);
         session.chat = join_chat(snapshot.history, snapshot.asides, &snapshot.interrupted);
         session.agent = agents::find(&snapshot.current_agent);
         session.told_agent = session.agent.name;

@@ -5,6 +5,7 @@ mod call;
 mod ahead;
 mod answering;
 mod captions;
+mod consent;
 mod doubt;
 mod failover;
 mod frugal;

@@ -61,6 +61,7 @@ pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
         core,
         ledger: Arc::new(ledger),
         ladder: voice_agent::ladder::Ladder::idle(),
+        consent: Arc::default(),
         answer_cache: Arc::new(AnswerCache::new(0, 0)),
         voice_cache: Arc::new(VoiceCache::new(0, 0)),
         vad: config.vad(),
@@ -73,7 +74,8 @@ pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
         look_within: None,
         command_queue: config.limits.command_queue,
         clock: Arc::new(SystemClock),
-        input_log_dir: None,
+        input_logs: None,
+        recorder: None,
     });
     let parts = Parts {
         config,

@@ -1,5 +1,8 @@
 //! A session's log of inputs, for `voice-agent replay`.
 
+use std::io::BufReader;
+use std::path::PathBuf;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -11,8 +14,9 @@ use tokio::io::AsyncReadExt as _;
 
 use super::super::path::Path;
 use super::super::problem::Problem;
-use super::check;
+use super::role::{AdminCall, Whose, admit, note};
 use crate::app::{Shared, newest_input_log};
+use crate::vault::{Header, Opener, SealError};
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -29,7 +33,7 @@ pub(in super::super) async fn download(
     Path(id): Path,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    check(&app, &headers)?;
+    let role = admit(&app, &headers, AdminCall::InputLog)?;
     if !is_on(&app) {
         let how =
             "Inputs are not logged. INPUT_LOG_DIR names the folder for the logs of the sessions that begin after that.";
@@ -41,12 +45,44 @@ pub(in super::super) async fn download(
         tokio::task::spawn_blocking(move || newest_input_log(&dir, &session)).await.map_err(std::io::Error::other);
     let path = found.flatten().map_err(|error| unreadable(&error))?;
     let path = path.ok_or_else(|| Problem::not_found("no_input_log", "There is no log of this session here."))?;
-    let file = File::open(&path).await.map_err(|error| unreadable(&error))?;
-    app.events.operator("read_input_log", &id);
+    note(&app, role, "read_input_log", Whose::Nobody, &id).await?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let disposition = format!("attachment; filename=\"{name}\"");
+    let disposition = format!("attachment; filename=\"{}\"", name.strip_suffix(".sealed").unwrap_or(&name));
     let head = [(header::CONTENT_TYPE, "application/jsonl".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
-    Ok((head, Body::from_stream(stream::try_unfold(file, read))).into_response())
+    let body = if name.ends_with(".sealed") { opened(&app, path).await? } else { plain(path).await? };
+    Ok((head, body).into_response())
+}
+
+/// A log of a version that sealed none.
+async fn plain(path: PathBuf) -> Result<Body, Problem> {
+    let file = File::open(&path).await.map_err(|error| unreadable(&error))?;
+    Ok(Body::from_stream(stream::try_unfold(file, read)))
+}
+
+/// A sealed log, opened: of a call that still goes on, as far as it goes.
+async fn opened(app: &Shared, path: PathBuf) -> Result<Body, Problem> {
+    let gone = || Problem::not_found("input_log_erased", "The key of this log was destroyed: nobody can read it.");
+    let begin = move || {
+        let mut file = BufReader::new(std::fs::File::open(path)?);
+        Header::read(&mut file).map(|header| (file, header))
+    };
+    let begun = tokio::task::spawn_blocking(begin).await.map_err(|error| unreadable(&error))?;
+    let (file, header) = begun.map_err(|error| unreadable(&error))?;
+    let vault = app.vault.as_ref().ok_or_else(gone)?;
+    let key = vault.key_of(header.owner).await.map_err(|error| unreadable(&error))?.ok_or_else(gone)?;
+    let opener = Opener::new(file, &header, &key).map_err(|error| unreadable(&error))?;
+    Ok(Body::from_stream(stream::try_unfold(opener, next)))
+}
+
+async fn next(
+    mut opener: Opener<BufReader<std::fs::File>>,
+) -> std::io::Result<Option<(Bytes, Opener<BufReader<std::fs::File>>)>> {
+    let read = tokio::task::spawn_blocking(move || (opener.next_chunk(), opener)).await?;
+    match read {
+        (Ok(Some(text)), opener) => Ok(Some((text.into(), opener))),
+        (Ok(None) | Err(SealError::Truncated { .. }), _) => Ok(None),
+        (Err(error), _) => Err(std::io::Error::other(error)),
+    }
 }
 
 async fn read(mut file: File) -> std::io::Result<Option<(Bytes, File)>> {
@@ -55,7 +91,7 @@ async fn read(mut file: File) -> std::io::Result<Option<(Bytes, File)>> {
     Ok((count > 0).then(|| (Bytes::from(bytes), file)))
 }
 
-fn unreadable(error: &std::io::Error) -> Problem {
+fn unreadable(error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "a log of inputs cannot be read");
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use voice_core::cost::NanoUsd;
 
 use super::super::problem::Problem;
-use super::check;
+use super::role::{AdminCall, admit};
 use crate::app::Shared;
 use crate::ledger::CALL_STAGE;
 use crate::store::{Spend, SpendSum};
@@ -29,7 +29,7 @@ pub(in super::super) async fn spend(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
-    check(&app, &headers)?;
+    admit(&app, &headers, AdminCall::Spend)?;
     let days = read_days(query.as_deref().unwrap_or_default())?;
     let today = app.clock.now().to_zoned_datetime(TimeZone::UTC).date();
     let from = today.checked_sub((days - 1).days()).unwrap_or(Date::MIN);

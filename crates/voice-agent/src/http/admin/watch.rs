@@ -15,7 +15,8 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::super::path::Path;
 use super::super::problem::Problem;
-use super::{check, describe, log, unknown};
+use super::role::{AdminCall, Whose, admit, note};
+use super::{describe, log, unknown};
 use crate::app::Shared;
 use crate::driver::api::SessionHandle;
 use crate::driver::feed::Happening;
@@ -29,8 +30,7 @@ pub(in super::super) async fn session(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
-    check(&app, &headers)?;
-    let (live, words) = find(&app, id, query.as_deref())?;
+    let (live, words) = find(&app, &headers, id, query.as_deref()).await?;
     let happenings: Vec<Value> = live.handle.feed().watch().0.iter().map(|one| one.describe(words)).collect();
     Ok(Json(json!({"session": describe(&live, words), "happenings": happenings, "input_log": log::is_on(&app)})))
 }
@@ -43,8 +43,7 @@ pub(in super::super) async fn events(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    check(&app, &headers)?;
-    let (live, words) = find(&app, id, query.as_deref())?;
+    let (live, words) = find(&app, &headers, id, query.as_deref()).await?;
     let (past, news) = live.handle.feed().watch();
     let watch = Watch { past: past.into(), news, handle: live.handle, is_over: false };
     let told = stream::unfold(watch, async |mut watch| {
@@ -64,7 +63,8 @@ pub(in super::super) async fn events(
 }
 
 /// The live session, and whether its words are wanted: asking for them is noted.
-fn find(app: &Shared, id: String, query: Option<&str>) -> Result<(Live, bool), Problem> {
+async fn find(app: &Shared, headers: &HeaderMap, id: String, query: Option<&str>) -> Result<(Live, bool), Problem> {
+    admit(app, headers, AdminCall::Sessions)?;
     let words = match query {
         None | Some("" | "words=false") => false,
         Some("words=true") => true,
@@ -72,7 +72,8 @@ fn find(app: &Shared, id: String, query: Option<&str>) -> Result<(Live, bool), P
     };
     let live = app.sessions.get(&SessionId::new(id)).ok_or_else(unknown)?;
     if words {
-        app.events.operator("read_words", live.id.as_str());
+        let role = admit(app, headers, AdminCall::Words)?;
+        note(app, role, "read_words", Whose::User(&live.user), live.id.as_str()).await?;
     }
     Ok((live, words))
 }

@@ -10,10 +10,14 @@ pub(super) const FENCE: &str = "voice:fence";
 pub(super) const SESSIONS: &str = "voice:sessions";
 /// The days for which there is a spend.
 pub(super) const SPEND_DAYS: &str = "voice:spend:days";
+/// The names of the wrapped keys.
+pub(super) const KEYS: &str = "voice:keys";
 /// Where changes of tasks are told.
 pub(super) const NEWS: &str = "voice:tasks-changed";
 /// What a health check writes.
 pub(super) const PROBE: &str = "voice:probe";
+/// How far the access logs are, by name.
+pub(super) const ACCESS_LOGS: &str = "voice:access-logs";
 /// What a lease's key begins with.
 pub(super) const LEASE: &str = "voice:lease:";
 /// What the key of a day's spend begins with.
@@ -59,9 +63,19 @@ pub(super) fn opt_out(user: &UserId) -> String {
     format!("voice:optout:{user}")
 }
 
+/// What a user decided about recordings.
+pub(super) fn consents(user: &UserId) -> String {
+    format!("voice:consents:{user}")
+}
+
 /// That a text message came.
 pub(super) fn message(id: &str) -> String {
     format!("voice:message:{id}")
+}
+
+/// A wrapped key: a user's, under the user's pseudonym, or the pseudonyms' secret.
+pub(super) fn wrapped(name: &str) -> String {
+    format!("voice:key:{name}")
 }
 
 /// That a batch of spend was added.

@@ -14,8 +14,10 @@
 mod key;
 mod link;
 mod news;
+mod person;
 mod reply;
 mod script;
+mod scrub;
 mod spend;
 mod task;
 mod url;
@@ -35,9 +37,9 @@ use self::link::Link;
 use self::reply::Reply;
 use super::watch::TaskNews;
 use super::{
-    ChangeOutcome, Commit, CommitOutcome, HANDOVER_TTL, InstanceId, LiveSession, MESSAGE_TTL, SESSION_TTL,
-    SPEND_BATCH_TTL, SPEND_TTL, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth,
-    StoredSession, TaskEvents, UserId, UserTasks,
+    ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, HANDOVER_TTL, InstanceId, LiveSession, LogHead,
+    MESSAGE_TTL, SESSION_TTL, SPEND_BATCH_TTL, SPEND_TTL, Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError,
+    StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
 };
 use crate::http::random_hex;
 use crate::tasks::{MAX_TASKS, MAX_UNDO, TaskChange, UndoEffect};
@@ -332,6 +334,87 @@ impl Store for RedisStore {
 
     fn forget_message(&self, id: String) -> StoreFuture<'_, ()> {
         Box::pin(async move { self.link.run(script::FORGET.key(key::message(&id))).await.map(|_| ()) })
+    }
+
+    fn key(&self, name: String) -> StoreFuture<'_, Option<String>> {
+        Box::pin(async move {
+            let mut reply = self.link.run(script::KEY.key(key::wrapped(&name))).await?;
+            if reply.word == "ok" { reply.text().map(Some) } else { Ok(None) }
+        })
+    }
+
+    fn put_key(&self, name: String, wrapped: String) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            let mut script = script::PUT_KEY.key(key::wrapped(&name));
+            script.key(key::KEYS).arg(wrapped).arg(name);
+            Ok(self.link.run(script).await?.word == "ok")
+        })
+    }
+
+    fn replace_key(&self, name: String, old: String, new: String) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            let mut script = script::REPLACE_KEY.key(key::wrapped(&name));
+            script.arg(old).arg(new);
+            Ok(self.link.run(script).await?.word == "ok")
+        })
+    }
+
+    fn delete_key(&self, name: String) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            let mut script = script::DELETE_KEY.key(key::wrapped(&name));
+            script.key(key::KEYS).arg(name);
+            Ok(self.link.run(script).await?.word == "ok")
+        })
+    }
+
+    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
+        Box::pin(async move {
+            let mut names = self.link.run(script::KEYS.key(key::KEYS)).await?.texts()?;
+            names.sort_unstable();
+            Ok(names)
+        })
+    }
+
+    fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut script = script::ADD_CONSENT.key(key::consents(&user));
+            script.arg(&record.id).arg(record.to_json()?);
+            self.link.run(script).await.map(|_| ())
+        })
+    }
+
+    fn consents(&self, user: UserId) -> StoreFuture<'_, Vec<ConsentRecord>> {
+        Box::pin(async move {
+            let texts = self.link.run(script::CONSENTS.key(key::consents(&user))).await?.texts()?;
+            let read = texts.iter().map(|json| ConsentRecord::from_json(json));
+            let mut records = read.collect::<Result<Vec<_>, StoreError>>()?;
+            records.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+            Ok(records)
+        })
+    }
+
+    fn sessions_of(&self, user: UserId) -> StoreFuture<'_, Vec<StoredSession>> {
+        Box::pin(async move { person::sessions(&self.link, &user).await })
+    }
+
+    fn erase_user(&self, user: UserId) -> StoreFuture<'_, Erased> {
+        Box::pin(async move { person::erase(&self.link, &user).await })
+    }
+
+    fn scrub(&self) -> StoreFuture<'_, Scrubbed> {
+        Box::pin(scrub::scrub(&self.link))
+    }
+
+    fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut script = script::PUT_LOG_HEAD.key(key::ACCESS_LOGS);
+            script.arg(name).arg(head.lines).arg(head.hash);
+            self.link.run(script).await.map(|_| ())
+        })
+    }
+
+    fn log_heads(&self) -> StoreFuture<'_, Vec<(String, LogHead)>> {
+        Box::pin(async move { person::log_heads(&self.link).await })
     }
 
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {

@@ -49,6 +49,28 @@ scripts! {
     SPEND = "spend.lua";
     /// Notes whether a user wants no text messages.
     OPT_OUT = "opt_out.lua";
+    /// Reads a wrapped key.
+    KEY = "key.lua";
+    /// Keeps a wrapped key.
+    PUT_KEY = "put_key.lua";
+    /// Puts a wrapped key in the place of another.
+    REPLACE_KEY = "replace_key.lua";
+    /// Forgets a wrapped key.
+    DELETE_KEY = "delete_key.lua";
+    /// Lists the wrapped keys.
+    KEYS = "keys.lua";
+    /// Adds a decision about recordings.
+    ADD_CONSENT = "add_consent.lua";
+    /// Reads a person's decisions about recordings.
+    CONSENTS = "consents.lua";
+    /// Lists the sessions, those that ended included.
+    ALL_SESSIONS = "all_sessions.lua";
+    /// Forgets what is kept of a person.
+    ERASE = "erase.lua";
+    /// Notes how far an access log is.
+    PUT_LOG_HEAD = "put_log_head.lua";
+    /// Reads how far the access logs are.
+    LOG_HEADS = "log_heads.lua";
     /// Sets a key for a time, unless it is there.
     NOTE = "note.lua";
     /// Forgets a key.

@@ -16,7 +16,9 @@
 //! lock is the only living instance, so they are kept in memory, and after a crash nobody waits for a dead one's to
 //! run out.
 
+mod key;
 mod message;
+mod person;
 mod schema;
 mod session;
 mod spend;
@@ -38,8 +40,9 @@ use serde_json::Value;
 
 use super::watch::TaskNews;
 use super::{
-    ChangeOutcome, Clock, Commit, CommitOutcome, InstanceId, LiveSession, SessionDoc, SessionId, Spend, Store,
-    StoreError, StoreFuture, StoreHealth, StoredSession, SystemClock, TaskEvents, UserId, UserTasks,
+    ChangeOutcome, Clock, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, LiveSession, LogHead, Scrubbed,
+    SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth, StoredSession, SystemClock, TaskEvents,
+    UserId, UserTasks,
 };
 use crate::tasks::{TaskChange, UndoEffect};
 use worker::Worker;
@@ -103,6 +106,16 @@ impl SqliteStore {
         let reader = Worker::start(reader, Arc::clone(&lock), options.queue_limit, options.deadline)?;
         let worker = Worker::start(conn, lock, options.queue_limit, options.deadline)?;
         Ok(Self { reader, worker, clock: options.clock, news: TaskNews::new(), heartbeats: Mutex::default() })
+    }
+
+    /// Reads a wrapped key from the store in `data_dir`, also while a server has it. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`], if there is no store, or it cannot be read.
+    pub fn read_key(data_dir: &Path, name: &str) -> Result<Option<String>, StoreError> {
+        let path = data_dir.join(FILE_NAME);
+        let read = || key::read(&open_reader(&path)?, name);
+        read().map_err(|error| explain(error, &path))
     }
 
     /// Something that changes nothing.
@@ -247,6 +260,66 @@ impl Store for SqliteStore {
         self.write(move |tx, _| message::forget(tx, &id))
     }
 
+    fn key(&self, name: String) -> StoreFuture<'_, Option<String>> {
+        self.read(move |conn, _| key::read(conn, &name))
+    }
+
+    fn put_key(&self, name: String, wrapped: String) -> StoreFuture<'_, bool> {
+        self.write(move |tx, _| key::put(tx, &name, &wrapped))
+    }
+
+    fn replace_key(&self, name: String, old: String, new: String) -> StoreFuture<'_, bool> {
+        self.write(move |tx, _| key::replace(tx, &name, &old, &new))
+    }
+
+    fn delete_key(&self, name: String) -> StoreFuture<'_, bool> {
+        Box::pin(self.worker.call(move |conn| {
+            let was_there = transact(conn, |tx| key::delete(tx, &name))?;
+            if was_there {
+                // Its bytes are overwritten in the database; the write-ahead log still has them.
+                make_room(conn);
+            }
+            Ok(was_there)
+        }))
+    }
+
+    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
+        self.read(|conn, _| key::names(conn))
+    }
+
+    fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
+        self.write(move |tx, _| person::add_consent(tx, &user, &record))
+    }
+
+    fn consents(&self, user: UserId) -> StoreFuture<'_, Vec<ConsentRecord>> {
+        self.read(move |conn, _| person::consents(conn, &user))
+    }
+
+    fn sessions_of(&self, user: UserId) -> StoreFuture<'_, Vec<StoredSession>> {
+        self.read(move |conn, now| person::sessions(conn, &user, now))
+    }
+
+    fn erase_user(&self, user: UserId) -> StoreFuture<'_, Erased> {
+        self.write(move |tx, _| person::erase(tx, &user))
+    }
+
+    fn scrub(&self) -> StoreFuture<'_, Scrubbed> {
+        // A database of some thousand users is rewritten within the deadline of a request; if not, it is all the same.
+        Box::pin(self.worker.call(|conn| {
+            conn.execute_batch("VACUUM")?;
+            make_room(conn);
+            Ok(Scrubbed::Clean)
+        }))
+    }
+
+    fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()> {
+        self.write(move |tx, _| person::put_log_head(tx, &name, &head))
+    }
+
+    fn log_heads(&self) -> StoreFuture<'_, Vec<(String, LogHead)>> {
+        self.read(|conn, _| person::log_heads(conn))
+    }
+
     fn heartbeat(&self, instance: InstanceId, ttl: Duration) -> StoreFuture<'_, ()> {
         let until = session::expiry(self.clock.now(), ttl);
         self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).insert(instance, until);
@@ -299,12 +372,12 @@ fn transact<T>(
     result
 }
 
-/// The write-ahead log is the one thing whose space can be given back: its pages go into the database, as far as that
-/// has room for them, and the next request may fit.
+/// Empties the write-ahead log. It is the one thing whose space can be given back on a full disk: its pages go into the database, as
+/// far as that has room for them, and the next request may fit.
 fn make_room(conn: &Connection) {
     let emptied = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     if let Err(error) = emptied {
-        tracing::debug!(%error, "the full disk has no room to empty the store's log either");
+        tracing::debug!(%error, "the store's log cannot be emptied now");
     }
 }
 
@@ -346,6 +419,8 @@ fn open_database(path: &Path) -> Result<Connection, StoreError> {
     }
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten: a key that was destroyed must not be found in a page that is free.
+    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     // The log is cut back to this many bytes once its pages are in the database.
     conn.pragma_update_and_check(None, "journal_size_limit", 4 * 1024 * 1024, |_| Ok(()))?;
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;

@@ -432,15 +432,20 @@ fn new_session(caller: &Participant, room: &str) -> NewSession {
     let (user, channel) = match number {
         Some(number) => {
             context.insert("phone_number".to_owned(), json!(number));
-            // The first words say so.
-            context.insert("recording_announced".to_owned(), json!(true));
             (format!("phone:{number}"), Channel::Phone)
         }
         None if caller.kind == ParticipantKind::Sip => (format!("anon-{}", caller.sid), Channel::Phone),
         // Nobody in a room is the owner of a telephone's tasks because of a name.
         None => (format!("livekit:{}", caller.identity), Channel::Browser),
     };
-    NewSession { user: UserId::new(user), channel, consent: None, time_zone: time_zone(caller), context }
+    NewSession {
+        user: UserId::new(user),
+        channel,
+        consent: None,
+        wording: String::new(),
+        time_zone: time_zone(caller),
+        context,
+    }
 }
 
 /// Where the caller's "today" is: what the application noted, if it did.

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::process::{Home, Process, eventually, fixture, run};
+use super::process::{Home, Process, clean, eventually, fixture, run};
+
+const OPERATOR: &str = "an operator of the test";
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -22,7 +24,7 @@ async fn call(server: &Process, what: &str) -> Value {
 #[tokio::test]
 async fn a_call_from_the_command_line_is_answered_logged_and_replayed_bit_for_bit() {
     let logs = tempfile::tempdir().unwrap();
-    let home = Home::with([("INPUT_LOG_DIR", logs.path().to_str().unwrap())]).await;
+    let home = Home::with([("INPUT_LOG_DIR", logs.path().to_str().unwrap()), ("ADMIN_TOKEN", OPERATOR)]).await;
     let server = home.start().await;
     let report = call(&server, "voice_review_the_proposal.wav").await;
     let reply = report["reply"].as_str().unwrap().to_lowercase();
@@ -37,19 +39,42 @@ async fn a_call_from_the_command_line_is_answered_logged_and_replayed_bit_for_bi
 
     // The log has everything once the session is over.
     eventually("it is over", async || server.metric("voice_agent_active_sessions").await == 0.0).await;
-    let log = only_log(logs.path());
+    let sealed = only_log(logs.path());
+    let download = async || {
+        let name = sealed.file_name().unwrap().to_str().unwrap();
+        let path = format!("/api/admin/sessions/{}/log", name.split('-').next().unwrap());
+        server.get(&path, OPERATOR).await.text().await.unwrap()
+    };
+    eventually("the log is whole", async || download().await.contains("hang_up")).await;
+    it_is_sealed_and_replayed_with_the_servers_settings(&sealed, &home.path().join("data")).await;
+    let log = logs.path().join("downloaded.jsonl");
+    std::fs::write(&log, download().await).unwrap();
     let file = log.display().to_string();
-    eventually("the log is whole", async || std::fs::read_to_string(&log).unwrap().contains("hang_up")).await;
-    let replayed = run(vec!["replay".to_owned(), file.clone()]).await;
-    let said = text(&replayed.stdout);
-    assert_eq!(replayed.status.code(), Some(0), "{said}{}", text(&replayed.stderr));
-    assert!(said.trim_end().ends_with("bit for bit the same"), "{said}");
     let events = run(vec!["replay".to_owned(), "--json".to_owned(), file]).await;
     let lines: Vec<Value> = text(&events.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["in"]["input"] == "final_transcript"), "the inputs are there");
     tampered_logs_are_noticed(&log).await;
     a_cut_log_is_said_to_be_cut(&log).await;
-    mode_is_private(&log);
+    mode_is_private(&sealed);
+}
+
+/// Nobody reads it without the key, and the command finds that, also beside the running server.
+async fn it_is_sealed_and_replayed_with_the_servers_settings(log: &std::path::Path, data_dir: &std::path::Path) {
+    let bytes = std::fs::read(log).unwrap();
+    for word in ["proposal", "input", "at_ms"] {
+        assert!(!bytes.windows(word.len()).any(|part| part == word.as_bytes()), "{word}");
+    }
+    let (log, data_dir) = (log.to_owned(), data_dir.to_owned());
+    let replay = move |data_dir: PathBuf| {
+        let mut command = clean(env!("CARGO_BIN_EXE_voice-agent"));
+        command.arg("replay").arg(&log).env("DATA_DIR", data_dir).output().unwrap()
+    };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let replayed = tokio::task::spawn_blocking(move || [replay(data_dir), replay(elsewhere.path().to_owned())]).await;
+    let [here, elsewhere] = replayed.unwrap();
+    assert_eq!(here.status.code(), Some(0), "{}{}", text(&here.stdout), text(&here.stderr));
+    assert!(text(&here.stdout).trim_end().ends_with("bit for bit the same"), "{}", text(&here.stdout));
+    assert_eq!(elsewhere.status.code(), Some(1), "without the store there is no key");
 }
 
 async fn a_cut_log_is_said_to_be_cut(log: &std::path::Path) {
@@ -127,7 +152,7 @@ async fn a_call_to_nobody_fails_and_says_why() {
 
 #[tokio::test]
 async fn a_broken_configuration_is_64_before_any_port_opens() {
-    let mut command = super::process::clean(env!("CARGO_BIN_EXE_voice-agent"));
+    let mut command = clean(env!("CARGO_BIN_EXE_voice-agent"));
     command.arg("serve").env("LIMITS_MAX_SESSIONS", "many");
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(64));

@@ -15,7 +15,8 @@ use voice_sim::provider::{Provider, ProviderServers, Script, Service, parse_late
 use super::super::twilio::client::{PUBLIC_URL, Stream, call_token, signature};
 use super::process::{Home, PATIENCE, Process, eventually};
 
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 14] = [
+    ("RECORDING_ENABLED", "true"),
     ("GREETING", ""),
     ("PUBLIC_URL", PUBLIC_URL),
     ("STT_CHAIN", "deepgram"),

@@ -171,7 +171,7 @@ async fn a_call_is_told_of_the_recording_greeted_and_answered_and_ends_when_the_
     let doc = stored(&server).await;
     assert_eq!((doc.user_id.as_str(), doc.channel.as_str()), ("phone:+15551234567", "phone"));
     assert_eq!(doc.context["phone_number"], "+15551234567");
-    assert_eq!((&doc.context["recording_announced"], &doc.context["recording_enabled"]), (&true.into(), &false.into()));
+    assert_eq!((&doc.context["recording_announced"], &doc.context["recording_enabled"]), (&true.into(), &true.into()));
     assert_eq!(doc.context["call_sid"], CALL);
 
     caller.stream.stop().await;

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
-use voice_agent::config::{Config, Secret};
+use voice_agent::config::{Config, ConsentRule, Secret};
 
 use crate::server::TestServer;
 
@@ -27,11 +27,15 @@ const STREAM: &str = "MZ18ad3ab5a668481ce02b83e7395059f0";
 pub(crate) fn signed(config: &mut Config) {
     config.secrets.twilio_auth_token = Some(Secret::new(AUTH_TOKEN));
     config.public_url = PUBLIC_URL.to_owned();
+    config.recording.enabled = true;
 }
 
 /// A server that believes everybody.
 pub(crate) fn unsigned(config: &mut Config) {
     config.twilio.validate_signatures = false;
+    config.recording.enabled = true;
+    // Nobody vouches for a number here.
+    config.consent.withheld = ConsentRule::Announce;
 }
 
 /// What Twilio signs: the address, and every parameter once and sorted.

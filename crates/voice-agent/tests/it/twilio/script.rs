@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use voice_agent::answer_cache::AnswerCache;
 use voice_agent::audio::format::AudioFormat;
+use voice_agent::consent::Policy;
 use voice_agent::driver::{self, Deps, Providers};
 use voice_agent::failover::Board;
 use voice_agent::ledger::Ledger;
@@ -56,6 +57,7 @@ impl Script {
             board,
             ledger,
             ladder: voice_agent::ladder::Ladder::idle(),
+            consent: Arc::new(Policy::new(&ground.config)),
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
             voice_cache: Arc::new(VoiceCache::new(0, 0)),
             core,
@@ -69,7 +71,8 @@ impl Script {
             look_within: None,
             command_queue: ground.config.limits.command_queue,
             clock: Arc::new(SystemClock),
-            input_log_dir: None,
+            input_logs: None,
+            recorder: None,
         });
         Arc::new(move |start| driver::spawn(Arc::clone(&deps), start))
     }

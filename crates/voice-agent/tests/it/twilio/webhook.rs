@@ -65,7 +65,8 @@ async fn a_signed_webhook_is_told_where_the_audio_goes_and_its_token_opens_one_s
     assert_eq!(stored.context["call_sid"], CALL);
     assert_eq!(
         (&stored.context["recording_announced"], &stored.context["recording_enabled"]),
-        (&json!(true), &json!(false))
+        (&json!(false), &json!(false)),
+        "nothing was said yet"
     );
 
     // The same token, sent again, opens nothing, and the caller talks on.

@@ -1,5 +1,6 @@
 use super::call::Call;
 use crate::config::CoreConfig;
+use crate::consent::ConsentFlow;
 use crate::ids::{ConnectionId, RungId};
 use crate::input::{Input, Key};
 use crate::output::{ClientEvent, EndReason, Observation, Outcome, Output};
@@ -12,7 +13,7 @@ fn key(text: &str) -> Input {
 
 /// The agent has asked: "I found two. Shall I delete both?", and this much of it was played.
 fn asked(played_ms: u64) -> Call {
-    let config = CoreConfig { greeting: String::new(), announces_recording: true, ..CoreConfig::default() };
+    let config = CoreConfig { greeting: String::new(), consent: ConsentFlow::Announce, ..CoreConfig::default() };
     let mut call = Call::with(config);
     call.speaks(1_000, 2_000, "Delete milk", 950);
     call.llm_says(2_250, "I found two. Shall I delete both?");
@@ -101,7 +102,7 @@ fn the_star_key_stops_the_recording_whatever_is_under_way() {
     assert_eq!(says(&call), phrases::RECORDING_STOPPED);
 
     let mut call =
-        Call::with(CoreConfig { greeting: String::new(), announces_recording: true, ..CoreConfig::default() });
+        Call::with(CoreConfig { greeting: String::new(), consent: ConsentFlow::Announce, ..CoreConfig::default() });
     call.at(500, Input::Consent { recording: true });
     call.speaks(1_000, 2_000, "List my tasks", 950);
     call.until(2_300);

@@ -1,5 +1,6 @@
 use super::call::Call;
 use crate::config::{CoreConfig, GREETING};
+use crate::consent::ConsentFlow;
 use crate::ids::{ReplyId, RungId, SpeechId, UtteranceId};
 use crate::input::Input;
 use crate::output::{AgentState, ClientEvent, Observation, Output};
@@ -176,10 +177,11 @@ fn stop_recording_takes_effect_in_mid_sentence_and_is_answered_without_a_model()
 
 #[test]
 fn whoever_was_told_of_the_recording_hears_that_it_was_stopped_though_nothing_was_recorded() {
-    for (announces_recording, answer) in
-        [(true, "Recording has been stopped for this call."), (false, "This call isn't being recorded.")]
-    {
-        let config = CoreConfig { greeting: String::new(), announces_recording, ..CoreConfig::default() };
+    for (consent, answer) in [
+        (ConsentFlow::Announce, "Recording has been stopped for this call."),
+        (ConsentFlow::Elsewhere, "This call isn't being recorded."),
+    ] {
+        let config = CoreConfig { greeting: String::new(), consent, ..CoreConfig::default() };
         let mut call = Call::with(config);
         call.at(20, Input::Text { text: "Stop recording.".into(), message: None });
         assert!(call.has(|output| matches!(output, Output::Synthesize { text, .. } if text == answer)), "{answer}");

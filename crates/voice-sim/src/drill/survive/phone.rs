@@ -244,7 +244,7 @@ impl Phone {
     fn understand(&mut self, line: &mut Line) {
         let heard = line.understand();
         self.life.backs += usize::from(heard.contains("i'm back"));
-        self.life.greetings += usize::from(heard.contains("this call may be recorded"));
+        self.life.greetings += usize::from(heard.contains("how can i help with your tasks"));
         let words = format!(" {heard} ");
         let added = self.mouth.titles().find(|title| words.contains(&format!(" added {title} ")));
         self.life.added.extend(added.filter(|title| !self.life.added.contains(title)));

@@ -1,0 +1,181 @@
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::store::{InstanceId, ManualClock, SqliteOptions, SqliteStore, Store, UserId};
+use crate::vault::{Key, LocalKms, Vault};
+
+struct Desk {
+    folder: tempfile::TempDir,
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    log: AccessLog,
+}
+
+fn desk() -> Desk {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), SqliteOptions::default()).unwrap());
+    let kms = Arc::new(LocalKms::new(Key::from_bytes(&[7; 32]), Vec::new()));
+    let vault = Arc::new(Vault::new(Arc::clone(&store), kms));
+    let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+    let instance = InstanceId::new("pod-1");
+    let log = AccessLog::new(folder.path(), instance, Arc::clone(&store), Arc::clone(&vault), clock);
+    Desk { folder, store, vault, log }
+}
+
+impl Desk {
+    /// Five accesses; the third is to another person's data.
+    async fn five() -> Self {
+        let desk = desk();
+        for n in 1..=5 {
+            let access = Access { role: Role::Privacy, action: "export", user: String::new(), of: format!("sess_{n}") };
+            let user = UserId::new(if n == 3 { "bea" } else { "phone:+15551234567" });
+            desk.log.note_of(access, &user).await.unwrap();
+        }
+        desk
+    }
+
+    fn file(&self) -> PathBuf {
+        let mut files = fs::read_dir(self.folder.path().join(FOLDER)).unwrap();
+        files.next().unwrap().unwrap().path()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        fs::read_to_string(self.file()).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    fn put(&self, lines: &[String]) {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        fs::write(self.file(), text).unwrap();
+    }
+
+    /// The lines that an audit names.
+    async fn named(&self) -> Vec<u64> {
+        let found = audit(self.folder.path(), &self.vault, self.store.as_ref(), false).await.unwrap();
+        found.findings.iter().map(|finding| finding.line).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_untouched_log_is_whole_and_names_nobody() {
+    let desk = Desk::five().await;
+    let found = audit(desk.folder.path(), &desk.vault, desk.store.as_ref(), false).await.unwrap();
+    assert_eq!(found, Findings { logs: 1, lines: 5, findings: Vec::new() });
+    let text = fs::read_to_string(desk.file()).unwrap();
+    assert!(!text.contains("555") && !text.contains("bea") && text.contains("sess_3"));
+    let hers = desk.vault.pseudonym(&UserId::new("bea")).await.unwrap().to_string();
+    let lines = lines_about(desk.folder.path(), &hers).unwrap();
+    assert!(matches!(lines.as_slice(), [line] if line.contains("sess_3")));
+}
+
+#[tokio::test]
+async fn a_line_that_was_removed_is_named() {
+    for removed in 0..5 {
+        let desk = Desk::five().await;
+        let mut lines = desk.lines();
+        lines.remove(removed);
+        desk.put(&lines);
+        // The line behind it does not follow; behind the last there is none, and the log is cut off.
+        let named = if removed == 4 { 4 } else { removed as u64 + 1 };
+        assert_eq!(desk.named().await, [named], "line {}", removed + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_was_changed_is_named() {
+    let desk = Desk::five().await;
+    let lines = desk.lines();
+    for (at, line) in lines.iter().enumerate() {
+        for (old, new) in
+            [("privacy", "auditor"), ("export", "import"), ("sess_", "sess-"), ("\"prev\":\"", "\"prev\":\"0")]
+        {
+            let mut changed = lines.clone();
+            changed[at] = line.replace(old, new);
+            assert_ne!(changed[at], *line);
+            desk.put(&changed);
+            assert_eq!(desk.named().await.first(), Some(&(at as u64 + 1)), "{old} in line {}", at + 1);
+        }
+        let mut flipped = line.clone().into_bytes();
+        for byte in 0..flipped.len() {
+            flipped[byte] ^= 1;
+            let mut changed = lines.clone();
+            changed[at] = String::from_utf8_lossy(&flipped).into_owned();
+            if byte % 17 == 0 && !changed[at].contains('\n') {
+                desk.put(&changed);
+                assert!(desk.named().await.contains(&(at as u64 + 1)), "byte {byte} of line {}", at + 1);
+            }
+            flipped[byte] ^= 1;
+        }
+    }
+    desk.put(&lines);
+    assert_eq!(desk.named().await, [] as [u64; 0]);
+}
+
+#[tokio::test]
+async fn lines_that_changed_places_or_came_twice_are_named() {
+    let desk = Desk::five().await;
+    let mut lines = desk.lines();
+    lines.swap(1, 2);
+    desk.put(&lines);
+    assert_eq!(desk.named().await, [2, 3, 4]);
+    let mut lines = Desk::lines(&desk);
+    lines.swap(1, 2);
+    lines.insert(3, lines[1].clone());
+    desk.put(&lines);
+    assert_eq!(desk.named().await, [4, 5]);
+}
+
+#[tokio::test]
+async fn a_log_that_was_cut_off_or_is_gone_is_named() {
+    let desk = Desk::five().await;
+    let lines = desk.lines();
+    desk.put(&lines[..2]);
+    assert_eq!(desk.named().await, [2]);
+    fs::write(desk.file(), format!("{}\n{}", lines[0], &lines[1][..40])).unwrap();
+    assert_eq!(desk.named().await, [2, 2], "half a line is none");
+    desk.put(&[]);
+    assert_eq!(desk.named().await, [0]);
+    fs::remove_file(desk.file()).unwrap();
+    assert_eq!(desk.named().await, [0], "also when all of it is gone");
+    let elsewhere = audit(desk.folder.path(), &desk.vault, desk.store.as_ref(), true).await.unwrap();
+    assert_eq!(elsewhere.findings, [], "it may be on another instance's disk");
+}
+
+#[tokio::test]
+async fn nobody_without_the_key_can_write_a_line_and_a_line_of_another_log_is_none() {
+    let desk = Desk::five().await;
+    let lines = desk.lines();
+    let stranger = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &[1; 32]);
+    let name = desk.file().file_stem().unwrap().to_string_lossy().into_owned();
+    let access = Access { role: Role::Operator, action: "read_words", user: String::new(), of: String::new() };
+    let last = line::hash(lines.last().unwrap());
+    let forged = Line::new(&stranger, &name, (6, last), &access, Timestamp::UNIX_EPOCH).unwrap();
+    let mut forgery = lines.clone();
+    forgery.push(serde_json::to_string(&forged).unwrap());
+    desk.put(&forgery);
+    assert_eq!(desk.named().await, [6]);
+    desk.put(&lines);
+    fs::copy(desk.file(), desk.file().with_file_name("other.jsonl")).unwrap();
+    let found = audit(desk.folder.path(), &desk.vault, desk.store.as_ref(), false).await.unwrap();
+    assert!(found.findings.iter().all(|finding| finding.log == "other") && found.findings.len() == 6);
+}
+
+#[tokio::test]
+async fn another_process_has_another_log_and_a_disk_that_refuses_stops_the_access() {
+    let desk = Desk::five().await;
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(1).unwrap()));
+    let (store, vault) = (Arc::clone(&desk.store), Arc::clone(&desk.vault));
+    let next = AccessLog::new(desk.folder.path(), InstanceId::new("pod-2"), store, vault, clock);
+    let access = Access { role: Role::Command, action: "audit", user: String::new(), of: String::new() };
+    next.note(&access).await.unwrap();
+    let found = audit(desk.folder.path(), &desk.vault, desk.store.as_ref(), false).await.unwrap();
+    assert_eq!((found.logs, found.lines, found.findings.len()), (2, 6, 0));
+    let nowhere = PathBuf::from("/proc/nowhere");
+    let (store, vault) = (Arc::clone(&desk.store), Arc::clone(&desk.vault));
+    let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+    let refused = AccessLog::new(&nowhere, InstanceId::new("pod-3"), store, vault, clock);
+    assert!(matches!(refused.note(&access).await, Err(AccessLogError::Io { .. })));
+}

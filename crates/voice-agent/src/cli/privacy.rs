@@ -1,0 +1,123 @@
+//! `voice-agent privacy`: a person's rights, from the command line.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use reqwest::Method;
+use serde_json::json;
+
+use super::reach::{Reach, ReachArgs};
+use super::{Failure, out};
+use crate::config::{Config, Loaded};
+use crate::privacy::Certificate;
+use crate::store::UserId;
+
+/// What `voice-agent privacy` can do.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Verb {
+    /// Everything about somebody, as one archive (tar, gzip).
+    Export {
+        /// Whom: a user's id, like phone:+15551234567.
+        #[arg(long)]
+        user: String,
+        /// The file to write. It is not overwritten, and only its owner may read it.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        #[command(flatten)]
+        reach: ReachArgs,
+    },
+    /// Nothing of somebody any more. What is erased cannot be had again. Prints the certificate.
+    Erase {
+        /// Whom: a user's id, like phone:+15551234567.
+        #[arg(long)]
+        user: String,
+        /// Also write the certificate to this file.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        #[command(flatten)]
+        reach: ReachArgs,
+    },
+    /// Whether a certificate of an erasure is genuine, and what it says.
+    Verify {
+        /// The certificate.
+        file: PathBuf,
+        /// The server's public key, in base64; without, the certificate is only compared with the key that it names.
+        #[arg(long, value_name = "KEY")]
+        public_key: Option<String>,
+    },
+}
+
+pub(super) fn run(loaded: Loaded, verb: &Verb) -> Result<(), Failure> {
+    let config = loaded.config;
+    let work = async {
+        match verb {
+            Verb::Export { user, to, reach } => export(&config, user, to, reach).await,
+            Verb::Erase { user, to, reach } => erase(&config, user, to.as_deref(), reach).await,
+            Verb::Verify { file, public_key } => verify(file, public_key.as_deref()),
+        }
+    };
+    super::recordings::block_on(work).map_err(Into::into)
+}
+
+async fn export(config: &Config, user: &str, to: &Path, reach: &ReachArgs) -> anyhow::Result<()> {
+    // Before anything is collected: a file that is there is somebody's.
+    let mut file = private(to)?;
+    let bytes = match Reach::find(config, reach, &[("PRIVACY_TOKEN", &config.secrets.privacy_token)])? {
+        Reach::Alone(alone) => {
+            let user = UserId::new(user);
+            alone.note("export", Some(&user)).await?;
+            alone.desk.export(&user).await?.bytes
+        }
+        Reach::Server(server) => {
+            let body = json!({"user_id": user});
+            let answer = server.call(Method::POST, "/api/admin/privacy/export", Some(&body)).await?;
+            answer.bytes().await.map_err(reqwest::Error::without_url)?.to_vec()
+        }
+    };
+    file.write_all(&bytes).and_then(|()| file.sync_all()).with_context(|| to.display().to_string())?;
+    out::line(&format!("{}: {} bytes", to.display(), bytes.len()))
+}
+
+async fn erase(config: &Config, user: &str, to: Option<&Path>, reach: &ReachArgs) -> anyhow::Result<()> {
+    let file = to.map(private).transpose()?;
+    let certificate: Certificate =
+        match Reach::find(config, reach, &[("PRIVACY_TOKEN", &config.secrets.privacy_token)])? {
+            Reach::Alone(alone) => {
+                let user = UserId::new(user);
+                alone.note("erase", Some(&user)).await?;
+                alone.desk.erase(&user).await?
+            }
+            Reach::Server(server) => {
+                let body = json!({"user_id": user});
+                let answer = server.call(Method::POST, "/api/admin/privacy/erase", Some(&body)).await?;
+                serde_json::from_slice(&answer.bytes().await.map_err(reqwest::Error::without_url)?)?
+            }
+        };
+    let text = serde_json::to_string_pretty(&certificate)?;
+    if let Some(mut file) = file {
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
+    }
+    out::line(&text)?;
+    if !certificate.statement.left.is_empty() {
+        bail!("something is left to do: {}", certificate.statement.left.join("; "));
+    }
+    Ok(())
+}
+
+fn verify(file: &Path, public_key: Option<&str>) -> anyhow::Result<()> {
+    let json = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let certificate = Certificate::verify(&json, public_key).with_context(|| file.display().to_string())?;
+    let statement = &certificate.statement;
+    out::line(&format!("genuine: signed by {}", certificate.public_key))?;
+    out::line(&format!("{} was erased at {}: {}", statement.subject, statement.done, json!(statement.erased)))?;
+    out::line(if statement.key_destroyed { "the key was destroyed" } else { "there was no key" })?;
+    statement.left.iter().try_for_each(|left| out::line(&format!("left to do: {left}")))
+}
+
+/// A new file that only its owner may read.
+fn private(path: &Path) -> anyhow::Result<std::fs::File> {
+    let open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    open.with_context(|| path.display().to_string())
+}

@@ -1,0 +1,14 @@
+//! People's rights: everything about somebody in one archive, and nothing of somebody any more, with a certificate.
+
+mod archive;
+mod certificate;
+mod desk;
+mod erase;
+mod export;
+mod files;
+pub mod secret;
+
+pub use archive::Archive;
+pub use certificate::{Certificate, CertificateError, Statement};
+pub use desk::{Desk, PrivacyError};
+pub use export::Export;

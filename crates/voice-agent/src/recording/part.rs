@@ -1,0 +1,298 @@
+//! One part of a recording while it is made: from the first frame that the caller allowed to the last.
+//!
+//! A task takes what the session's driver tapes, and puts it in its place in time; once a second what has settled is encoded, and what was
+//! held back long enough is sealed and written, on a thread that may wait for the disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use voice_core::output::ClientEvent;
+
+use super::hold::{Blanks, Hold};
+use super::mix::{Mix, SETTLE_MS, Side};
+use super::name::{Kind, Name};
+use super::packet::{Coder, Pages};
+use super::spool::{Spool, SpoolError, Writing};
+use super::transcript::{Line, Transcript};
+use super::{Recorder, redact};
+use crate::audio::format::AudioFormat;
+use crate::audio::frame::{FRAME_MS, RATE_16K, decode_pcm16le};
+use crate::audio::mulaw;
+use crate::config::Recording;
+use crate::store::UserId;
+use crate::vault::{UserKey, VaultError};
+
+/// How often what has settled is encoded.
+const WORK: Duration = Duration::from_secs(1);
+/// Digits that are being told are blanked from so long before the caller was noticed to speak, in milliseconds…
+const BEFORE_SPEECH_MS: u64 = 700;
+/// …to so long after the last that was understood.
+const AFTER_DIGITS_MS: u64 = 4_000;
+/// A letter that the agent says takes about so long, in milliseconds.
+const MS_PER_CHAR: u64 = 75;
+/// What was said in a turn is looked through for a card's digits up to so many bytes.
+const MOST_SAID: usize = 2_000;
+
+/// What is taped.
+#[derive(Debug)]
+pub(super) enum Taped {
+    /// 20 ms of the caller, which came now.
+    Caller { now_ms: u64, frame: Box<[i16; 320]> },
+    /// Audio of the agent that was played up to now.
+    Agent { now_ms: u64, audio: Vec<u8> },
+    /// A key was pressed.
+    Key { now_ms: u64 },
+    /// Something was said, or is being said.
+    Event { now_ms: u64, event: ClientEvent },
+}
+
+/// What a part is of.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    pub(super) user: UserId,
+    pub(super) session: String,
+    pub(super) fence: u64,
+    pub(super) format: AudioFormat,
+    /// When the session's milliseconds began to count.
+    pub(super) began: Instant,
+    /// When this part begins, in milliseconds of the session, and by the clock.
+    pub(super) from_ms: u64,
+    pub(super) start: Timestamp,
+}
+
+/// Why a part broke off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PartError {
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error("the codec: {0}")]
+    Codec(#[from] opus::Error),
+    #[error("the thread that writes is gone")]
+    Thread,
+}
+
+impl PartError {
+    /// The metric's word.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Spool(SpoolError::Disk(_)) => "disk",
+            Self::Spool(SpoolError::Vault(_)) => "key",
+            Self::Codec(_) | Self::Thread => "codec",
+        }
+    }
+}
+
+impl From<VaultError> for PartError {
+    fn from(error: VaultError) -> Self {
+        Self::Spool(error.into())
+    }
+}
+
+impl From<std::io::Error> for PartError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Spool(error.into())
+    }
+}
+
+/// Makes a part out of what comes, until the sender is gone. Bytes that were written.
+pub(super) async fn make(
+    recorder: Arc<Recorder>,
+    spool: Arc<Spool>,
+    about: About,
+    mut taped: mpsc::Receiver<Taped>,
+) -> Result<u64, PartError> {
+    let key = recorder.vault.user_key(&about.user).await?;
+    let began = about.began;
+    let now_ms = move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut part = Box::new(Part::new(&recorder.settings, spool, about, key)?);
+    let mut ticks = interval(WORK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            one = taped.recv() => match one {
+                Some(one) => part.take(one),
+                None => break,
+            },
+            _ = ticks.tick() => part = off_thread(part, move |part| part.work(now_ms())).await?,
+        }
+    }
+    let lost_ms = part.mix.take_lost_ms();
+    let bytes = tokio::task::spawn_blocking(move || part.finish()).await.map_err(|_| PartError::Thread)??;
+    recorder.lost_frames(lost_ms / FRAME_MS);
+    Ok(bytes)
+}
+
+async fn off_thread(
+    mut part: Box<Part>,
+    work: impl FnOnce(&mut Part) -> Result<(), PartError> + Send + 'static,
+) -> Result<Box<Part>, PartError> {
+    let done = tokio::task::spawn_blocking(move || work(&mut part).map(|()| part)).await;
+    done.map_err(|_| PartError::Thread)?
+}
+
+/// A part's state.
+struct Part {
+    spool: Arc<Spool>,
+    key: UserKey,
+    name: Name,
+    format: AudioFormat,
+    from_ms: u64,
+    delay_ms: u64,
+    mix: Mix,
+    coder: Coder,
+    pages: Pages,
+    hold: Hold,
+    blanks: Blanks,
+    transcript: Transcript,
+    /// What the caller has said in this turn, for a card's digits, and since when.
+    said: String,
+    said_from_ms: Option<u64>,
+    sound: Option<Writing>,
+    words: Option<Writing>,
+}
+
+impl Part {
+    fn new(settings: &Recording, spool: Arc<Spool>, about: About, key: UserKey) -> Result<Self, PartError> {
+        let About { session, fence, format, from_ms, start, .. } = about;
+        let rates_hz = [RATE_16K, format.sample_rate_hz()];
+        let coder = Coder::new(rates_hz, settings.bitrate)?;
+        let pages = Pages::new(&coder, RATE_16K)?;
+        let samples_per_ms = rates_hz.map(|rate_hz| (rate_hz / 1_000) as usize);
+        Ok(Self {
+            spool,
+            name: Name::new(key.owner(), &session, start, fence, Kind::Sound),
+            key,
+            format,
+            from_ms,
+            delay_ms: settings.delay_ms,
+            mix: Mix::new(from_ms, samples_per_ms),
+            coder,
+            pages,
+            hold: Hold::default(),
+            blanks: Blanks::new(settings.key_pause_ms),
+            transcript: Transcript::default(),
+            said: String::new(),
+            said_from_ms: None,
+            sound: None,
+            words: None,
+        })
+    }
+
+    fn take(&mut self, one: Taped) {
+        match one {
+            Taped::Caller { now_ms, frame } => {
+                self.mix.put(Side::Caller, now_ms, now_ms.saturating_sub(FRAME_MS), &frame[..]);
+            }
+            Taped::Agent { now_ms, audio } => {
+                let samples = self.decode(&audio);
+                let duration_ms = (audio.len() / self.format.bytes_per_ms()) as u64;
+                self.mix.put(Side::Agent, now_ms, now_ms.saturating_sub(duration_ms), &samples);
+            }
+            Taped::Key { now_ms } => self.blanks.key(now_ms),
+            Taped::Event { now_ms, event } => {
+                self.look_for_digits(now_ms, &event);
+                self.transcript.take(now_ms, &event);
+            }
+        }
+    }
+
+    fn decode(&self, audio: &[u8]) -> Vec<i16> {
+        match self.format {
+            AudioFormat::Mulaw8k => audio.iter().map(|code| mulaw::decode(*code)).collect(),
+            AudioFormat::Pcm16k | AudioFormat::Pcm24k => decode_pcm16le(audio).unwrap_or_default(),
+        }
+    }
+
+    /// A card's digits are not kept, whoever says them.
+    fn look_for_digits(&mut self, now_ms: u64, event: &ClientEvent) {
+        match event {
+            ClientEvent::UserSpeaking { speaking: true } => {
+                self.said_from_ms.get_or_insert(now_ms);
+            }
+            ClientEvent::Transcript { text, r#final, .. } => {
+                let so_far = format!("{} {text}", self.said);
+                if redact::tells_card(&so_far) {
+                    let from_ms = self.said_from_ms.unwrap_or(now_ms).saturating_sub(BEFORE_SPEECH_MS);
+                    self.blanks.add(from_ms, now_ms + AFTER_DIGITS_MS);
+                }
+                if *r#final && so_far.len() <= MOST_SAID {
+                    self.said = so_far;
+                }
+            }
+            ClientEvent::AgentText { text, .. } => {
+                self.said.clear();
+                self.said_from_ms = None;
+                if redact::tells_card(text) {
+                    let sounds_ms = text.chars().count() as u64 * MS_PER_CHAR + AFTER_DIGITS_MS;
+                    self.blanks.add(now_ms, now_ms + sounds_ms);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Encodes what has settled, and writes what was held back long enough.
+    fn work(&mut self, now_ms: u64) -> Result<(), PartError> {
+        while let Some(frame) = self.mix.take(now_ms) {
+            self.hold.push(self.coder.encode(&frame)?);
+        }
+        let until_ms = now_ms.saturating_sub(SETTLE_MS + self.delay_ms);
+        let packets = self.hold.release(until_ms, &self.blanks, &self.coder);
+        self.pages.add(&packets, false)?;
+        self.blanks.forget_before(until_ms);
+        if !packets.is_empty() {
+            self.write_sound()?;
+        }
+        let lines = self.transcript.release(now_ms.saturating_sub(self.delay_ms));
+        self.write_words(&lines)
+    }
+
+    /// Writes the rest, and ends the files.
+    fn finish(mut self: Box<Self>) -> Result<u64, PartError> {
+        while let Some(frame) = self.mix.take_last() {
+            self.hold.push(self.coder.encode(&frame)?);
+        }
+        let packets = self.hold.release(u64::MAX, &self.blanks, &self.coder);
+        self.pages.add(&packets, true)?;
+        if !packets.is_empty() {
+            self.write_sound()?;
+        }
+        let lines = self.transcript.release(u64::MAX);
+        self.write_words(&lines)?;
+        let mut bytes = 0;
+        for writing in [self.sound.take(), self.words.take()].into_iter().flatten() {
+            bytes += writing.finish()?;
+        }
+        Ok(bytes)
+    }
+
+    fn write_sound(&mut self) -> Result<(), PartError> {
+        let bytes = self.pages.take();
+        let writing = match self.sound.take() {
+            Some(writing) => writing,
+            None => self.spool.create(&self.name, &self.key)?,
+        };
+        Ok(self.sound.insert(writing).append(&bytes)?)
+    }
+
+    fn write_words(&mut self, lines: &[Line]) -> Result<(), PartError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        for line in lines {
+            let text = redact::redact(&line.text).into_owned();
+            let at_ms = line.at_ms.saturating_sub(self.from_ms);
+            serde_json::to_writer(&mut bytes, &Line { at_ms, text, ..line.clone() }).map_err(std::io::Error::from)?;
+            bytes.push(b'\n');
+        }
+        let writing = match self.words.take() {
+            Some(writing) => writing,
+            None => self.spool.create(&self.name.with_kind(Kind::Words), &self.key)?,
+        };
+        Ok(self.words.insert(writing).append(&bytes)?)
+    }
+}

@@ -1,0 +1,263 @@
+//! Where recordings are made, and wait for their storage: sealed files below `DATA_DIR`, which a killed process leaves to the next.
+//!
+//! Each process has a folder of its own there, with a lock for as long as it lives. A file that is being written ends in `.part`.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::name::Name;
+use crate::vault::{Header, Opener, SealError, Sealer, UserKey, VaultError};
+
+/// The folder below `DATA_DIR`.
+const FOLDER: &str = "recordings-waiting";
+/// The lock in a process's folder.
+const LOCK: &str = "lock";
+/// What a file that is being written ends in.
+const PART: &str = "part";
+
+/// Why a recording is not on the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The disk refuses: it is full, or gone.
+    #[error("the disk: {0}")]
+    Disk(#[from] io::Error),
+    /// There is no key to seal it with.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// A file that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) name: Name,
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+    /// Its writer is gone, and has not ended it.
+    pub(super) is_torn: bool,
+}
+
+/// Whether anything ever waited there.
+pub(super) fn is_there(data_dir: &Path) -> bool {
+    data_dir.join(FOLDER).is_dir()
+}
+
+/// This process's folder.
+#[derive(Debug)]
+pub(super) struct Spool {
+    root: PathBuf,
+    own: PathBuf,
+    _lock: File,
+    /// What is being written.
+    live: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+impl Spool {
+    /// Opens this process's folder. Blocks on the disk.
+    pub(super) fn open(data_dir: &Path, instance: &str) -> io::Result<Self> {
+        let root = data_dir.join(FOLDER);
+        let own = root.join(instance);
+        make_folder(&own)?;
+        let lock = lock(&own)?.ok_or_else(|| io::Error::other("another process has this instance's id"))?;
+        Ok(Self { root, own, _lock: lock, live: Arc::default() })
+    }
+
+    /// Takes over what processes that are gone have left.
+    pub(super) fn adopt(&self) -> io::Result<()> {
+        for folder in folders(&self.root)?.into_iter().filter(|folder| *folder != self.own) {
+            // Whose lock is held lives, on this machine or on another that shares the disk.
+            let Some(_lock) = lock(&folder)? else { continue };
+            for path in files(&folder)? {
+                if let Ok(inside) = path.strip_prefix(&folder) {
+                    let to = self.own.join(inside);
+                    to.parent().map_or(Ok(()), make_folder)?;
+                    fs::rename(&path, &to)?;
+                }
+            }
+            fs::remove_dir_all(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// Begins a file.
+    pub(super) fn create(&self, name: &Name, key: &UserKey) -> Result<Writing, SpoolError> {
+        let (sealer, header) = Sealer::new(key, &name.label())?;
+        let done = self.own.join(name.to_string());
+        let path = PathBuf::from(format!("{}.{PART}", done.display()));
+        // Held until the file is there: nobody takes its folder away in between.
+        let mut all = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        done.parent().map_or(Ok(()), make_folder)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        all.insert(path.clone());
+        drop(all);
+        let live = Live { path, all: Arc::clone(&self.live) };
+        file.write_all(&header)?;
+        Ok(Writing { file, sealer, done, bytes: header.len() as u64, live })
+    }
+
+    /// What waits, the oldest first.
+    pub(super) fn waiting(&self) -> io::Result<Vec<Waiting>> {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut waiting = Vec::new();
+        for path in files(&self.own)?.into_iter().filter(|path| !live.contains(path)) {
+            let is_torn = path.extension().is_some_and(|ending| ending == PART);
+            let whole = if is_torn { path.with_extension("") } else { path.clone() };
+            let name = whole.strip_prefix(&self.own).ok().and_then(Path::to_str).and_then(|name| name.parse().ok());
+            match (name, fs::metadata(&path)) {
+                (Some(name), Ok(metadata)) => waiting.push(Waiting { name, path, bytes: metadata.len(), is_torn }),
+                (None, _) if path.file_name().is_some_and(|name| name != LOCK) => {
+                    tracing::warn!(path = %path.display(), "a file among the waiting recordings is none");
+                }
+                _ => {}
+            }
+        }
+        waiting.sort_by(|a, b| (a.name.start, &a.name).cmp(&(b.name.start, &b.name)));
+        Ok(waiting)
+    }
+
+    /// Forgets a file, and the folders that are empty without it.
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let _nobody_begins = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.own && folder.starts_with(&self.own))
+        {
+            // Not empty: another file of the same session or user is there.
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(super) struct Writing {
+    file: File,
+    sealer: Sealer,
+    done: PathBuf,
+    bytes: u64,
+    live: Live,
+}
+
+impl Writing {
+    /// Seals some bytes, and appends them. After an error the file is left as it is: it is ended with what it had when it is found.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
+        let mut sealed = Vec::with_capacity(bytes.len() + 64);
+        self.sealer.seal(bytes, &mut sealed)?;
+        self.file.write_all(&sealed)?;
+        self.bytes += sealed.len() as u64;
+        Ok(())
+    }
+
+    /// Ends the file: from now on it waits for its storage. Its bytes in all.
+    pub(super) fn finish(mut self) -> Result<u64, SpoolError> {
+        let mut sealed = Vec::new();
+        self.sealer.finish(&mut sealed)?;
+        self.file.write_all(&sealed)?;
+        self.file.sync_all()?;
+        fs::rename(&self.live.path, &self.done)?;
+        self.done.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+        Ok(self.bytes + sealed.len() as u64)
+    }
+}
+
+/// Says of a file that somebody writes it.
+#[derive(Debug)]
+struct Live {
+    path: PathBuf,
+    all: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
+    }
+}
+
+/// Ends a file whose writer is gone, with what it had; where it is then. None if it had nothing.
+pub(super) fn mend(path: &Path, key: &UserKey) -> Result<Option<PathBuf>, SpoolError> {
+    let mut from = BufReader::new(File::open(path)?);
+    let opened = Header::read(&mut from).and_then(|header| Opener::new(from, &header, key));
+    let mut opener = match opened {
+        Ok(opener) => opener,
+        Err(SealError::Io(error)) => return Err(error.into()),
+        // Not even its beginning was written, or the key is another by now: nobody can read it.
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "a recording that broke off at its beginning is dropped");
+            fs::remove_file(path)?;
+            return Ok(None);
+        }
+    };
+    let broken = loop {
+        match opener.next_chunk() {
+            Ok(Some(_)) => {}
+            Ok(None) => break false,
+            Err(SealError::Io(error)) => return Err(error.into()),
+            Err(_) => break true,
+        }
+    };
+    if broken {
+        let mut file = OpenOptions::new().append(true).open(path)?;
+        file.set_len(opener.whole_bytes())?;
+        file.write_all(&opener.recovered_end()?)?;
+        file.sync_all()?;
+    }
+    let done = path.with_extension("");
+    fs::rename(path, &done)?;
+    Ok(Some(done))
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Takes a folder for this process; none if another has it.
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    let path = folder.join(LOCK);
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn folders(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
+}
+
+/// All files below a folder; one that goes meanwhile is none.
+pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(_) => found.push(entry.path()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(found)
+}

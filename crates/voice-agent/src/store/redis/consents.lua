@@ -1,0 +1,4 @@
+-- KEYS: a person's consents.
+local records = redis.call('HVALS', KEYS[1])
+table.insert(records, 1, 'ok')
+return records

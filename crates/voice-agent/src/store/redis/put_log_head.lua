@@ -1,0 +1,5 @@
+-- KEYS: the access logs. ARGV: name, lines, hash. Never back.
+local before = redis.call('HGET', KEYS[1], ARGV[1])
+local lines = before and tonumber(string.match(before, '^(%d+) ')) or -1
+if tonumber(ARGV[2]) > lines then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3]) end
+return {'ok'}
