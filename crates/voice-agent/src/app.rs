@@ -185,12 +185,7 @@ impl App {
         let (calls, going_away) = (TaskTracker::new(), CancellationToken::new());
         let texter = Texter::new(&config, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&events));
         let texter = Arc::new(texter);
-        let source = Source {
-            region: config.region.clone(),
-            instance: instance.as_str().to_owned(),
-            url: config.public_url.clone(),
-        };
-        let (pager, paging) = Pager::new(&config, source, &events);
+        let (pager, paging) = Pager::new(&config, source(&config, &instance), &events);
         calls.spawn(going_away.clone().run_until_cancelled_owned(paging));
         let text_gap = Duration::from_millis(config.twilio.fallback_sms_gap_ms);
         let ladder = Ladder::start(Arc::clone(&texter), pager, text_gap, &calls, &going_away);
@@ -256,6 +251,12 @@ impl App {
     pub fn next_connection(&self) -> u64 {
         self.next_connection.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+/// What pages say of where they come from.
+fn source(config: &Config, instance: &InstanceId) -> Source {
+    let (region, url) = (config.region.clone(), config.public_url.clone());
+    Source { region, instance: instance.as_str().to_owned(), url }
 }
 
 /// A running server.
