@@ -20,6 +20,7 @@ pub mod pager;
 pub mod providers;
 pub mod readiness;
 pub mod recording;
+pub mod redact;
 pub mod screen;
 pub mod served;
 pub mod sessions;
