@@ -190,20 +190,18 @@ impl App {
         let text_gap = Duration::from_millis(config.twilio.fallback_sms_gap_ms);
         let ladder = Ladder::start(Arc::clone(&texter), pager, text_gap, &calls, &going_away);
         let vault = load_master(&config)?.map(|kms| Arc::new(Vault::new(Arc::clone(&store), kms)));
-        let recorder = match &vault {
-            Some(vault) => {
-                let parts = recording::Parts {
-                    settings: config.recording.clone(),
-                    vault: Arc::clone(vault),
-                    events: Arc::clone(&events),
-                    clock: Arc::clone(&clock),
-                    readiness: Arc::clone(&readiness),
-                    tracker: calls.clone(),
-                };
-                Some(Recorder::new(parts, &config.data_dir, instance.as_str())?)
-            }
-            None => None,
-        };
+        let recorder = vault.as_ref().map(|vault| {
+            let parts = recording::Parts {
+                settings: config.recording.clone(),
+                vault: Arc::clone(vault),
+                events: Arc::clone(&events),
+                clock: Arc::clone(&clock),
+                readiness: Arc::clone(&readiness),
+                tracker: calls.clone(),
+            };
+            Recorder::new(parts, &config.data_dir, instance.as_str())
+        });
+        let recorder = recorder.transpose()?;
         Ok(Arc::new(Self {
             vault,
             recorder,
