@@ -200,29 +200,22 @@ impl App {
         let (calls, going_away) = (TaskTracker::new(), CancellationToken::new());
         let texter = Texter::new(&config, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&events));
         let texter = Arc::new(texter);
-        let source = Source {
-            region: config.region.clone(),
-            instance: instance.as_str().to_owned(),
-            url: config.public_url.clone(),
-        };
-        let (pager, paging) = Pager::new(&config, source, &events);
+        let (pager, paging) = Pager::new(&config, source(&config, &instance), &events);
         calls.spawn(going_away.clone().run_until_cancelled_owned(paging));
         let text_gap = Duration::from_millis(config.twilio.fallback_sms_gap_ms);
         let ladder = Ladder::start(Arc::clone(&texter), pager, text_gap, &calls, &going_away);
-        let recorder = match &vault {
-            Some(vault) => {
-                let parts = recording::Parts {
-                    settings: config.recording.clone(),
-                    vault: Arc::clone(vault),
-                    events: Arc::clone(&events),
-                    clock: Arc::clone(&clock),
-                    readiness: Arc::clone(&readiness),
-                    tracker: calls.clone(),
-                };
-                Some(Recorder::new(parts, &config.data_dir, instance.as_str())?)
-            }
-            None => None,
-        };
+        let recorder = vault.as_ref().map(|vault| {
+            let parts = recording::Parts {
+                settings: config.recording.clone(),
+                vault: Arc::clone(vault),
+                events: Arc::clone(&events),
+                clock: Arc::clone(&clock),
+                readiness: Arc::clone(&readiness),
+                tracker: calls.clone(),
+            };
+            Recorder::new(parts, &config.data_dir, instance.as_str())
+        });
+        let recorder = recorder.transpose()?;
         Ok(Arc::new(Self {
             consent,
             access_log,
@@ -272,6 +265,12 @@ impl App {
     pub fn next_connection(&self) -> u64 {
         self.next_connection.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+/// What pages say of where they come from.
+fn source(config: &Config, instance: &InstanceId) -> Source {
+    let (region, url) = (config.region.clone(), config.public_url.clone());
+    Source { region, instance: instance.as_str().to_owned(), url }
 }
 
 /// A running server.

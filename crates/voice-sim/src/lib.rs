@@ -31,5 +31,5 @@ mod tts;
 mod world;
 
 pub use kills::{KillPoint, Killing, Kills};
-pub use run::{Failure, Passed, Trace, run_seed, trace_seed};
+pub use run::{Failure, Passed, Trace, log_seed, run_seed, trace_seed};
 pub use seen::{Seen, Sights};

@@ -82,6 +82,16 @@ pub fn trace_seed(seed: u64, killing: Killing) -> Trace {
     Trace { lines: world.map(|world| world.lines).unwrap_or_default(), result }
 }
 
+/// What one seed's call was told: each of its processes' header and inputs, in their order.
+///
+/// # Errors
+/// [`Failure`] with the invariant that it broke.
+pub fn log_seed(seed: u64, killing: Killing) -> Result<Vec<(Header, Vec<Entry>)>, Failure> {
+    let (result, world) = run_world(seed, killing, true, false);
+    let lives = world.and_then(|world| world.log).unwrap_or_default();
+    result.map(|_| lives.into_iter().map(|life| (life.header, life.entries)).collect())
+}
+
 /// Runs a seed's world. After a panic there is none left.
 fn run_world(seed: u64, killing: Killing, logged: bool, trace: bool) -> (Result<Passed, Failure>, Option<World>) {
     let mut world = World::new(seed, killing, logged, trace);

@@ -11,6 +11,7 @@ mod machine;
 mod microphone;
 mod overhead;
 mod phone;
+mod recording;
 mod report;
 mod server;
 mod stats;
@@ -41,7 +42,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Debug, Parser)]
 struct Args {
     /// Only these parts.
-    #[arg(long, value_delimiter = ',', value_name = "overhead,load,phone,models,calls,interruption,start")]
+    #[arg(long, value_delimiter = ',', value_name = "overhead,load,phone,recording,models,calls,interruption,start")]
     only: Vec<String>,
     /// Runs of each measurement; the medians are printed.
     #[arg(long, default_value_t = 3)]
@@ -79,6 +80,8 @@ impl Args {
     }
 }
 
+/// How long calls are recorded.
+const RECORDING_SECONDS: u64 = 30;
 /// The speech of the overhead parts: words without a pause that a short endpointing delay would take for the end.
 const SPEECH: &str = "tests/fixtures/audio/stt_what_are_my_tasks.wav";
 
@@ -121,6 +124,9 @@ async fn all(args: &Args, models_dir: &Path) -> Result<()> {
     }
     if args.wants("phone") {
         phone::measure(&args.phone_calls, args.phone_seconds).await?;
+    }
+    if args.wants("recording") {
+        recording::measure(&speech()?, RECORDING_SECONDS).await?;
     }
     if !["models", "calls", "interruption", "start"].iter().any(|part| args.wants(part)) {
         return Ok(());

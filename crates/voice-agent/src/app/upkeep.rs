@@ -44,7 +44,7 @@ pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker)
     }
     tasks.spawn(stop.clone().run_until_cancelled_owned(rotate(Arc::clone(app))));
     if let Some(recorder) = &app.recorder {
-        recorder.start(stop, tasks);
+        recorder.keep(stop, tasks);
     }
     tasks.spawn(tell_task_news(Arc::clone(app), stop.clone()));
 }

@@ -63,3 +63,26 @@ fn split(joined: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let (frame, second) = rest.split_at_checked(length)?;
     Some(([head, frame].concat(), second))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::packet::join;
+    use super::*;
+
+    #[test]
+    fn packets_of_every_length_are_told_apart_again() {
+        for length in 0..=1_275_usize {
+            let first: Vec<u8> = std::iter::once(0x48).chain((0..length).map(|n| n as u8)).collect();
+            let joined = join(&[first.clone(), vec![0x48, 1, 2]]);
+            assert_eq!(split(&joined), Some((first, [0x48, 1, 2].as_slice())), "{length}");
+        }
+        assert_eq!((split(&[]), split(&[0x48]), split(&[0x48, 9, 1])), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_no_recording_is_said_to_be_none() {
+        for bytes in [b"".as_slice(), b"RIFF....WAVEfmt "] {
+            assert!(matches!(decode(bytes), Err(DecodeError::Ogg(_) | DecodeError::Foreign)));
+        }
+    }
+}

@@ -20,7 +20,7 @@ mod upload;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -109,6 +109,8 @@ pub struct Recorder {
     /// None where nothing is recorded and nothing waits.
     spool: Option<Arc<Spool>>,
     waiting_bytes: AtomicU64,
+    /// When the last part began, in milliseconds since 1970: no two have the same name.
+    last_start_ms: AtomicI64,
     news: Notify,
     /// Whoever brings files to the storage is alone.
     rounds: Mutex<()>,
@@ -147,13 +149,14 @@ impl Recorder {
             storage,
             spool,
             waiting_bytes,
+            last_start_ms: AtomicI64::new(0),
             news,
             rounds,
         }))
     }
 
     /// Brings what waits to the storage and deletes what is too old, until `stop`.
-    pub fn start(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker) {
+    pub fn keep(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker) {
         tasks.spawn(stop.clone().run_until_cancelled_owned(upload::run(Arc::clone(self))));
         tasks.spawn(stop.clone().run_until_cancelled_owned(retention::run(Arc::clone(self))));
     }
@@ -170,6 +173,14 @@ impl Recorder {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// When a part that begins now says that it began.
+    fn start(&self) -> Timestamp {
+        let now_ms = self.now().as_millisecond();
+        let after = |last_ms: i64| Some(now_ms.max(last_ms + 1));
+        let before = self.last_start_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
+        Timestamp::from_millisecond(now_ms.max(before.unwrap_or(0) + 1)).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     fn lost_frames(&self, count: u64) {

@@ -111,7 +111,7 @@ const fn samples(rate_hz: u32) -> usize {
 
 /// Both packets in one, the first in the form that says where it ends (RFC 6716, appendix B). Only packets of one frame are made here, whose
 /// frame is all that follows their first byte.
-fn join(sides: &[Vec<u8>; 2]) -> Vec<u8> {
+pub(super) fn join(sides: &[Vec<u8>; 2]) -> Vec<u8> {
     let [first, second] = sides;
     let (head, frame) = first.split_at(first.len().min(1));
     let mut joined = Vec::with_capacity(first.len() + second.len() + 2);

@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 
-/// Digits of a card's number at least.
-const CARD_DIGITS: usize = 12;
+use crate::redact::{Kind, card_in_progress, find};
 
-/// Whether a card's number is told in this.
+/// Whether a card's number is told in this, or is being told.
 pub(super) fn tells_card(text: &str) -> bool {
-    text.chars().filter(char::is_ascii_digit).count() >= CARD_DIGITS
+    card_in_progress(text) || find(text).iter().any(|found| found.kind == Kind::Card)
 }
 
-/// The words without it.
+/// The words without what names a person.
 pub(super) fn redact(text: &str) -> Cow<'_, str> {
-    if tells_card(text) { text.replace(|c: char| c.is_ascii_digit(), "•").into() } else { text.into() }
+    crate::redact::redact(text)
 }

@@ -9,16 +9,21 @@ use super::{Recorder, RecordingError};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(3_600);
-/// After a failure it is tried again so soon.
+/// After a failure it is tried again so soon; the pause doubles, up to an hour.
 const AGAIN: Duration = Duration::from_secs(60);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Deletes at the start and every hour, for ever.
 pub(super) async fn run(recorder: Arc<Recorder>) {
+    let mut again = AGAIN;
     loop {
         let rest = match expire(&recorder, recorder.now()).await {
-            Ok(0) => EVERY,
+            Ok(0) => {
+                again = AGAIN;
+                EVERY
+            }
             Ok(files) => {
+                again = AGAIN;
                 tracing::info!(
                     files,
                     days = recorder.settings.retention_days,
@@ -28,7 +33,8 @@ pub(super) async fn run(recorder: Arc<Recorder>) {
             }
             Err(error) => {
                 tracing::error!(%error, "recordings that are too old could not all be deleted; it is tried again");
-                AGAIN
+                again = (again * 2).min(EVERY);
+                again / 2
             }
         };
         tokio::time::sleep(rest).await;

@@ -60,9 +60,16 @@ impl Spool {
     pub(super) fn open(data_dir: &Path, instance: &str) -> io::Result<Self> {
         let root = data_dir.join(FOLDER);
         let own = root.join(instance);
-        make_folder(&own)?;
-        let lock = lock(&own)?.ok_or_else(|| io::Error::other("another process has this instance's id"))?;
-        Ok(Self { root, own, _lock: lock, live: Arc::default() })
+        let taken = || io::Error::other("another process has this instance's id");
+        for _ in 0..3 {
+            make_folder(&own)?;
+            let lock = lock(&own)?.ok_or_else(taken)?;
+            // Whoever adopts may have taken the folder away before it was locked.
+            if own.join(LOCK).exists() {
+                return Ok(Self { root, own, _lock: lock, live: Arc::default() });
+            }
+        }
+        Err(taken())
     }
 
     /// Takes over what processes that are gone have left.
@@ -154,6 +161,12 @@ impl Writing {
         self.file.write_all(&sealed)?;
         self.bytes += sealed.len() as u64;
         Ok(())
+    }
+
+    /// A disk that takes nothing more.
+    #[cfg(test)]
+    pub(super) fn refusing(self, path: &Path) -> Self {
+        Self { file: File::open(path).unwrap(), ..self }
     }
 
     /// Ends the file: from now on it waits for its storage. Its bytes in all.

@@ -18,7 +18,7 @@ use crate::store::UserId;
 /// What may wait for the part's task: five seconds of a call.
 pub(super) const QUEUE: usize = 256;
 /// After a part that broke off the next one is tried so much later, in milliseconds.
-const AGAIN_MS: u64 = 10_000;
+const AGAIN_MS: u64 = 30_000;
 
 /// Whose call it is.
 #[derive(Debug, Clone)]
@@ -46,12 +46,24 @@ pub struct Tape {
     /// As far as the agent's speech was played, whether or not that was taped.
     played: Option<(SpeechId, u64)>,
     frames_lost: u64,
+    /// Where tests look at what is taped.
+    #[cfg(test)]
+    sink: Option<mpsc::Sender<Taped>>,
 }
 
 impl Tape {
     /// A tape on which nothing is yet; without a recorder nothing ever will be.
     pub fn new(recorder: Option<Arc<Recorder>>, call: Call) -> Self {
-        Self { recorder, call, part: None, rests_until_ms: 0, played: None, frames_lost: 0 }
+        Self {
+            recorder,
+            call,
+            part: None,
+            rests_until_ms: 0,
+            played: None,
+            frames_lost: 0,
+            #[cfg(test)]
+            sink: None,
+        }
     }
 
     /// Whether a part is being recorded.
@@ -136,12 +148,17 @@ impl Tape {
 
     /// Begins a part now, if that can be.
     fn begin(&mut self, now_ms: u64) -> Option<mpsc::Sender<Taped>> {
+        #[cfg(test)]
+        if let Some(sink) = &self.sink {
+            self.part = Some(sink.clone());
+            return self.part.clone();
+        }
         let recorder = self.recorder.as_ref()?;
         if now_ms < self.rests_until_ms {
             return None;
         }
         let Call { user, session, fence, format, began } = self.call.clone();
-        let start = recorder.now();
+        let start = recorder.start();
         let part = recorder.begin(About { user, session, fence, format, began, from_ms: now_ms, start });
         match part {
             Some(part) => self.part = Some(part),
@@ -150,3 +167,6 @@ impl Tape {
         self.part.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

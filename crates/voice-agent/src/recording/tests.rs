@@ -353,27 +353,3 @@ async fn a_recording_under_anothers_name_is_refused() {
     std::fs::rename(path(&name), path(&other)).unwrap();
     assert!(matches!(here.recorder.open(&other).await, Err(RecordingError::Misnamed(_))));
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_recording_is_written_while_the_call_goes_on_and_no_sooner_than_it_may() {
-    let mut case = Case::new();
-    case.settings.delay_ms = 3_000;
-    let here = case.start("one");
-    let (consent, mut tape) = (agreed(), here.tape(AudioFormat::Pcm24k));
-    let bytes = || case.files().iter().map(|path| std::fs::metadata(path).unwrap().len()).sum::<u64>();
-    let frame = tone(300.0, 16_000.0, 320);
-    let mut sizes = Vec::new();
-    for second in 0..10_u64 {
-        for n in 0..50 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            tape.caller(consent.permit(), second * 1_000 + (n + 1) * 20, &frame);
-        }
-        sizes.push(bytes());
-    }
-    assert_eq!(sizes[2], 0, "{sizes:?}");
-    assert!(sizes[9] > sizes[6] && sizes[6] > 0, "{sizes:?}");
-    tape.stop();
-    here.settle().await;
-    let [caller, _] = decode(&here.one(Kind::Sound).await.text).unwrap();
-    assert!((9_900..=10_100).contains(&(caller.len() / 16)), "{}", caller.len() / 16);
-}

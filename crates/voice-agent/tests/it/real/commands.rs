@@ -61,7 +61,7 @@ async fn a_call_from_the_command_line_is_answered_logged_and_replayed_bit_for_bi
 /// Nobody reads it without the key, and the command finds that, also beside the running server.
 async fn it_is_sealed_and_replayed_with_the_servers_settings(log: &std::path::Path, data_dir: &std::path::Path) {
     let bytes = std::fs::read(log).unwrap();
-    for word in ["proposal", "input", "at_ms"] {
+    for word in ["proposal", "final_transcript", "at_ms"] {
         assert!(!bytes.windows(word.len()).any(|part| part == word.as_bytes()), "{word}");
     }
     let (log, data_dir) = (log.to_owned(), data_dir.to_owned());
