@@ -3,8 +3,10 @@
 mod call;
 mod check;
 mod out;
+mod region;
 mod replay;
 mod serve;
+mod validate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +17,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{ConfigError, Env, Loaded, load};
 
 pub use call::CallArgs;
+pub use region::RegionArgs;
+pub use validate::ValidateArgs;
 
 /// Bad usage or configuration (EX_USAGE of sysexits.h).
 const EXIT_USAGE: u8 = 64;
@@ -48,6 +52,15 @@ enum Verb {
         config: ConfigArgs,
         #[command(flatten)]
         call: CallArgs,
+    },
+    /// Say which region's Redis takes changes, or change it.
+    Region(RegionArgs),
+    /// Execute the ten criteria of spec.md against a deployment, and keep the evidence.
+    Validate {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        validate: Box<ValidateArgs>,
     },
     /// Run a session's log of inputs through the core again, and print its timeline.
     Replay(replay::ReplayArgs),
@@ -84,6 +97,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::CheckConfig { config, json } => check::run(config.load(), json),
         Verb::Call { config, call } => {
             config.load().map_err(Into::into).and_then(|loaded| call::run(&loaded.config, &call))
+        }
+        Verb::Region(region) => region::run(&region),
+        Verb::Validate { config, validate } => {
+            config.load().map_err(Into::into).and_then(|loaded| validate::run(loaded.config, *validate))
         }
         Verb::Replay(replay) => replay::run(&replay).map_err(Into::into),
     };

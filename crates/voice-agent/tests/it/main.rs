@@ -13,4 +13,5 @@ mod redis_server;
 mod server;
 mod socket;
 mod twilio;
+mod validate;
 mod voice;

@@ -13,6 +13,7 @@ mod network;
 mod phone;
 mod process;
 mod redis;
+mod region;
 mod screen;
 mod stop;
 mod talk_over;
