@@ -41,7 +41,8 @@ class Fleet:
     def __init__(self, processes, providers, env, count):
         self.processes, self.providers, self.env = processes, providers, env
         self.ports = [(free_port(), free_port()) for _ in range(count)]
-        self.starts, self.over, self.members = [0] * count, threading.Event(), [self.start(at) for at in range(count)]
+        self.starts, self.over = [0] * count, threading.Event()
+        self.members = [self.start(at) for at in range(count)]
         for member in self.members:
             member.ready()
         threading.Thread(target=self.look, daemon=True).start()

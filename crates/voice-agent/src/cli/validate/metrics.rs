@@ -61,7 +61,11 @@ async fn reaches_back(prometheus: &Prometheus, window: Duration, evidence: &mut 
     let almost = window.mul_f64(0.98).saturating_sub(Duration::from_secs(30));
     let then = prometheus.number(&format!("count(voice_ready offset {})", range(almost))).await?;
     let instances = prometheus.number("count(voice_ready == 1)").await?.unwrap_or(0.0);
-    let words = format!("{} h", window.as_secs_f64() / 3_600.0);
+    let words = if window < Duration::from_secs(7_200) {
+        format!("{} minutes", window.as_secs() / 60)
+    } else {
+        format!("{} hours", window.as_secs() / 3_600)
+    };
     match then {
         Some(then) => {
             evidence.note(format!("watched for all {words}: {then:.0} instances then, {instances:.0} ready now"))

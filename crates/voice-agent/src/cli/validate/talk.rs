@@ -36,8 +36,12 @@ pub(super) async fn browser(of: &Deployment, evidence: &mut Evidence) -> Result<
     let added = add_task(of, &mut call, "buy bread", evidence).await;
     if let Ok(document) = call.session.document().await {
         let cost = &document["context"]["cost"];
-        evidence
-            .note(format!("cost of the session: {} $, {} $ a minute", cost["total_usd"], cost["cost_per_minute_usd"]));
+        let usd = |name: &str| cost[name].as_f64().unwrap_or_default();
+        evidence.note(format!(
+            "cost of the session: ${:.5}, ${:.4} a minute",
+            usd("total_usd"),
+            usd("cost_per_minute_usd")
+        ));
     }
     call.hang_up().await;
     Ok(added?)

@@ -43,7 +43,7 @@ pub(super) async fn phone(of: &Deployment, evidence: &mut Evidence) -> Result<()
     evidence.check(after.contains(title), format!("no task {title:?} is on the caller's list"));
     // A list that grows with every run would be full one day.
     let deleted = text(&twilio, &format!("Delete {title}")).await?;
-    let deleted = if deleted.ends_with('?') { text(&twilio, "Yes, delete it").await? } else { deleted };
+    let deleted = if deleted.ends_with('?') { text(&twilio, "Yes").await? } else { deleted };
     evidence.note(format!("and taken away again: {deleted:?}"));
     Ok(())
 }

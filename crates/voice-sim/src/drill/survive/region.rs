@@ -61,7 +61,10 @@ struct Side {
 
 impl Side {
     async fn start(&mut self, client: &reqwest::Client) -> Result<()> {
-        let balancer = Balancer::listen(self.address, client.clone()).await?;
+        let balancer = match self.balancer.take() {
+            Some(balancer) => balancer,
+            None => Balancer::listen(self.address, client.clone()).await?,
+        };
         for _ in 0..self.count {
             self.started += 1;
             let name = format!("{}-{}", self.address.ip(), self.started);
@@ -93,6 +96,9 @@ impl Side {
     async fn gone(&mut self) -> Result<()> {
         for instance in &mut self.fleet {
             instance.gone(std::time::Instant::now()).await?;
+            if let Some(balancer) = &self.balancer {
+                balancer.remove(instance.address);
+            }
         }
         self.fleet.clear();
         Ok(())
@@ -284,7 +290,6 @@ impl Region {
         times.refused = changed.elapsed();
         times.status = self.region(&["status"], first, second)?;
         // The standby stands by again.
-        west.balancer = None;
         west.start(client).await
     }
 
