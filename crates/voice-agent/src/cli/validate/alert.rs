@@ -72,7 +72,7 @@ async fn send(of: &Deployment, alertmanager: &Web, lasts_s: i64) -> Result<()> {
         "startsAt": of.began.to_string(),
         "endsAt": ends.to_string(),
     }]);
-    alertmanager.post("/api/v2/alerts", &alert).await.map(drop).context("Alertmanager")
+    alertmanager.post("/api/v2/alerts", &alert).await.context("Alertmanager")
 }
 
 /// Waits until the alert has arrived: at the webhook that is open here, or by Alertmanager's own count of what it delivered.

@@ -120,9 +120,7 @@ pub(super) async fn persistence(of: &Deployment, evidence: &mut Evidence) -> Res
     let id = call.session.id.clone();
     let variables = [("VOICE_SESSION_ID", id.as_str()), ("VOICE_URL", of.args.url.as_str())];
     let killing = order::run("--kill-command", command, &variables);
-    let (killed, lost) = tokio::join!(killing, until_lost(&mut call));
-    killed?;
-    let (code, at) = lost?;
+    let (_, (code, at)) = tokio::try_join!(killing, until_lost(&mut call))?;
     let code_said = code.map_or_else(|| "without a word".to_owned(), |code| format!("with {code}"));
     come_back(&mut call, code, at, evidence).await.with_context(|| format!("lost {code_said}"))?;
     evidence.note(format!("the connection was lost {code_said}"));
@@ -251,11 +249,7 @@ async fn whisper_takes_over(
 async fn fail(of: &Deployment) -> Result<()> {
     if let Some(control) = &of.args.rehearsal_control {
         let fault = json!({"provider": "deepgram", "fault": "500", "at": "start"});
-        return Web::new(&of.client, control)
-            .post("/control/fault", &fault)
-            .await
-            .map(drop)
-            .context("the rehearsal servers");
+        return Web::new(&of.client, control).post("/control/fault", &fault).await.context("the rehearsal servers");
     }
     let Some(command) = &of.args.fail_command else { return Ok(()) };
     order::run("--fail-command", command, &[("VOICE_URL", &of.args.url)]).await.map(drop)
@@ -265,7 +259,7 @@ async fn fail(of: &Deployment) -> Result<()> {
 async fn heal(of: &Deployment) -> Result<()> {
     if let Some(control) = &of.args.rehearsal_control {
         let path = "/control/fault?provider=deepgram";
-        return Web::new(&of.client, control).delete(path).await.map(drop).context("the rehearsal servers");
+        return Web::new(&of.client, control).delete(path).await.context("the rehearsal servers");
     }
     let Some(command) = &of.args.heal_command else { return Ok(()) };
     order::run("--heal-command", command, &[("VOICE_URL", &of.args.url)]).await.map(drop)

@@ -42,35 +42,41 @@ impl Web {
             url.push('?');
             url.push_str(&form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish());
         }
-        self.read(self.client.get(url)).await
+        let (status, text) = Self::read(self.client.get(url)).await?;
+        // Prometheus says in JSON what it does not like.
+        if status.is_success() || text.starts_with('{') { Ok(text) } else { bail!("the answer is {status}") }
     }
 
-    /// Posts JSON; what is answered.
+    /// Posts JSON.
     ///
     /// # Errors
     /// When nobody answers, or it is refused.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<String> {
-        self.read(self.client.post(format!("{}{path}", self.url)).json(body)).await
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<()> {
+        Self::done(self.client.post(format!("{}{path}", self.url)).json(body)).await
     }
 
     /// Deletes what is there.
     ///
     /// # Errors
     /// When nobody answers, or it is refused.
-    pub(super) async fn delete(&self, path: &str) -> Result<String> {
-        self.read(self.client.delete(format!("{}{path}", self.url))).await
+    pub(super) async fn delete(&self, path: &str) -> Result<()> {
+        Self::done(self.client.delete(format!("{}{path}", self.url))).await
     }
 
-    async fn read(&self, request: reqwest::RequestBuilder) -> Result<String> {
+    async fn done(request: reqwest::RequestBuilder) -> Result<()> {
+        let (status, _) = Self::read(request).await?;
+        anyhow::ensure!(status.is_success(), "the answer is {status}");
+        Ok(())
+    }
+
+    async fn read(request: reqwest::RequestBuilder) -> Result<(reqwest::StatusCode, String)> {
         let answer = request.timeout(REQUEST).send().await.map_err(reqwest::Error::without_url)?;
         let status = answer.status();
         let bytes = answer.bytes().await.map_err(reqwest::Error::without_url)?;
         if bytes.len() > LARGEST {
             bail!("the answer is larger than {LARGEST} bytes");
         }
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        // Prometheus says in JSON what it does not like.
-        if status.is_success() || text.starts_with('{') { Ok(text) } else { bail!("the answer is {status}") }
+        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
     }
 }
 
