@@ -104,17 +104,17 @@ class Providers:
 class Instance:
     """A server, started as it is shipped but for its ports, and for what the scenario asks."""
 
-    def __init__(self, processes, name, providers=None, env=None, stderr=None):
+    def __init__(self, processes, name, providers=None, env=None, stderr=None, ports=None):
         self.name, self.processes = name, processes
-        self.http, self.metrics = free_port(), free_port()
+        self.http, self.metrics = ports or (free_port(), free_port())
         settings = {key: os.environ[key] for key in ("HOME", "PATH", "XDG_CACHE_HOME") if key in os.environ}
         provided = {} if providers is None else {key: value for key, value in providers.env.items()
                                                  if not key.startswith(("TWILIO", "PAGERDUTY"))}
-        settings |= provided | {"DATA_DIR": str(processes.folder / f"{name}-data"), "LOG_FORMAT": "json", "GREETING": "",
+        self.settings = settings | provided | {"DATA_DIR": str(processes.folder / f"{name}-data"), "LOG_FORMAT": "json", "GREETING": "",
                                 "HTTP_ADDR": f"127.0.0.1:{self.http}", "METRICS_ADDR": f"127.0.0.1:{self.metrics}",
                                 "ADMIN_TOKEN": "a-token-for-the-drill-alone-1234", "REGION": name,
                                 "PRICES_FILE": str(ROOT / "scripts/drill-prices.toml")} | (env or {})
-        self.process = processes.start(name, [processes.target / "voice-agent", "serve"], env=settings, stderr=stderr)
+        self.process = processes.start(name, [processes.target / "voice-agent", "serve"], env=self.settings, stderr=stderr)
         self.url = f"http://127.0.0.1:{self.http}"
         until(f"{name} listens", lambda: fetch(f"{self.url}/health/live")[0] == 200)
 
@@ -186,8 +186,8 @@ class CertifiedPage:
 class Watch:
     """Prometheus, Alertmanager and the blackbox exporter, with the files of deploy/ but for addresses and durations."""
 
-    def __init__(self, processes, webhook, pager):
-        self.processes, self.folder = processes, processes.folder
+    def __init__(self, processes, webhook, pager, rules=shortened):
+        self.processes, self.folder, self.rules = processes, processes.folder, rules
         self.prometheus, self.alertmanager, self.blackbox = free_port(), free_port(), free_port()
         self.targets = {"voice-agent": {}, "voice-agent-probe": {}, "livekit-probe": {}}
         self.write_rules()
@@ -203,7 +203,7 @@ class Watch:
         groups = []
         for path in sorted(DEPLOY.glob("prometheus/rules/*.yaml")):
             for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
-                groups.append(shortened(group))
+                groups.append(self.rules(group))
         (self.folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
 
     def write_prometheus(self):

@@ -3,9 +3,11 @@
 import json
 import unittest
 
+from demo_production import SCREEN, SETTINGS
 from drill_alerts import SCENARIOS
 from drill_parts import DRILL_FOR, DRILL_WINDOW, WINDOW, shortened
-from tree import DEPLOY, alerts, load
+from test_runbooks import contract
+from tree import DEPLOY, ROOT, alerts, load
 
 GROUPS = [group for path in sorted(DEPLOY.glob("prometheus/rules/*.yaml")) for group in load(path)["groups"]]
 
@@ -25,6 +27,13 @@ class DrillTest(unittest.TestCase):
             for rule in short["rules"]:
                 self.assertEqual(set(WINDOW.findall(rule["expr"])) - {DRILL_WINDOW}, set())
                 self.assertEqual(rule.get("for", DRILL_FOR), DRILL_FOR)
+
+    def test_the_demo_sets_what_is_a_setting(self):
+        self.assertLessEqual(set(SETTINGS), set(contract()["environment"]))
+        # What the rehearsed model asks of a screen is what the recorded picture has on it.
+        page = (ROOT / "web/e2e/pages/issue.html").read_text(encoding="utf-8")
+        self.assertIn("Refund", page)
+        self.assertEqual([call["name"] for rule in SCREEN for call in rule["calls"]], ["look_at_screen", "add_task"])
 
     def test_every_alert_has_a_scenario(self):
         provoked = [alert for _, expected, _ in SCENARIOS.values() for alert in expected]

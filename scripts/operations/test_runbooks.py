@@ -94,8 +94,15 @@ class RunbooksTest(unittest.TestCase):
         call = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "crates/voice-agent/src/cli").rglob("*.rs"))
         for page, command in self.each():
             words = shlex.split(command)
+            if "--" in words:
+                # In a pod as here.
+                words = words[words.index("--") + 1:]
             if words[0] == "voice-agent":
-                self.assertEqual(words[1], "call", page)
+                words = words[1:]
+                self.assertIn(words[0], {"call", "region"}, page)
+                verbs = [word for word in words[1:2] if words[0] == "region"]
+                for verb in verbs:
+                    self.assertRegex(call, rf"\b{verb.title()} *[{{,]", f"{page}: {command}")
                 for option in (word[2:] for word in words if word.startswith("--")):
                     self.assertRegex(call, rf"\b{option}: ", f"{page}: {command}")
 

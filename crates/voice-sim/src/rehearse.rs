@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use voice_core::provider::Stage;
-use voice_sim::drill::{Drill, Says, Survive, What, markdown, matrix, summary};
+use voice_sim::drill::{Balanced, Drill, Region, Says, Survive, What, markdown, matrix, summary};
 use voice_sim::provider::code::{decode_words, overlaps, say};
 use voice_sim::provider::pcm::{parse_wav, wav};
 use voice_sim::provider::{Fault, Provider, ProviderServers, Rule, Script, parse_latencies};
@@ -38,6 +39,17 @@ pub(crate) enum Command {
     Drill(DrillArgs),
     /// Ends an instance, each instance in turn, or Redis in the midst of calls, and prints a table of what the callers noticed.
     Survive(SurviveArgs),
+    /// Kills one of two regions in the midst of calls, promotes the other, and goes back; prints a table of what the callers noticed.
+    Region(RegionArgs),
+    /// Stands before instances of the server: a connection goes to one that is ready, the fewest first.
+    Balance {
+        /// Where it listens.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// The instances.
+        #[arg(required = true)]
+        instances: Vec<SocketAddr>,
+    },
     /// Tells the words in a WAV file, and whose they are: one JSON object a line.
     Hear {
         /// What is listened to.
@@ -138,6 +150,28 @@ pub(crate) struct SurviveArgs {
     folder: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RegionArgs {
+    /// The server's binary.
+    #[arg(long, value_name = "FILE")]
+    binary: PathBuf,
+    /// The name server's.
+    #[arg(long, default_value = "gdnsd", value_name = "FILE")]
+    gdnsd: PathBuf,
+    /// How many callers there are.
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    calls: u64,
+    /// How often each of them says something, in seconds.
+    #[arg(long, default_value_t = 8, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600))]
+    pace: u64,
+    /// How long they talk before the region is killed, in the standby, and after the failback, in seconds.
+    #[arg(long, default_value_t = 25, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    talk: u64,
+    /// Where the processes keep their data and logs; a new folder of the system's otherwise.
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
 /// What ends in a drill, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WhatArg {
@@ -164,6 +198,14 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Survive(args) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(survive(args))
+        }
+        Command::Region(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(region(args))
+        }
+        Command::Balance { listen, instances } => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(balance(listen, &instances))
         }
         Command::Providers(args) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -245,13 +287,30 @@ async fn serve(args: ProvidersArgs) -> Result<()> {
         }
         out.flush()?;
     }
+    until_stopped().await?;
+    servers.stop();
+    Ok(())
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn until_stopped() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminate.recv() => {}
     }
-    servers.stop();
     Ok(())
+}
+
+/// Balances until Ctrl-C or SIGTERM.
+async fn balance(listen: SocketAddr, instances: &[SocketAddr]) -> Result<()> {
+    let balanced = Balanced::start(listen, instances).await?;
+    {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "http://{}", balanced.address())?;
+        out.flush()?;
+    }
+    until_stopped().await
 }
 
 /// Asks the same question in one call after another, and prints what that costs and how long it takes.
@@ -324,12 +383,10 @@ async fn drill(args: DrillArgs) -> Result<()> {
 
 /// Ends something in the midst of calls. Fails if a caller lost more than a moment.
 async fn survive(args: SurviveArgs) -> Result<()> {
-    let name = || std::env::temp_dir().join(format!("voice-sim-survive-{}", std::process::id()));
     if args.calls + args.phones == 0 {
         bail!("nobody calls: --calls and --phones are both 0");
     }
-    let folder = args.folder.unwrap_or_else(name);
-    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let folder = folder_of(args.folder)?;
     let drill = Survive {
         binary: args.binary,
         what: match args.what {
@@ -348,13 +405,40 @@ async fn survive(args: SurviveArgs) -> Result<()> {
         stands: Duration::from_secs(args.stands),
     };
     let (table, problems) = drill.run(&folder).await?;
+    tell(&table, &problems, &folder)
+}
+
+/// Prints what was found. Without problems nobody needs the logs.
+fn tell(table: &str, problems: &[String], folder: &Path) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{table}")?;
-    for problem in &problems {
+    for problem in problems {
         writeln!(out, "- {problem}")?;
     }
     if !problems.is_empty() {
         bail!("{} things were not as they should be; the logs are in {}", problems.len(), folder.display());
     }
-    std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())
+    std::fs::remove_dir_all(folder).with_context(|| folder.display().to_string())
+}
+
+/// A folder for a drill's processes.
+fn folder_of(wanted: Option<PathBuf>) -> Result<PathBuf> {
+    let name = || std::env::temp_dir().join(format!("voice-sim-drill-{}", std::process::id()));
+    let folder = wanted.unwrap_or_else(name);
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    Ok(folder)
+}
+
+/// Kills a region in the midst of calls. Fails if something was lost that should not be.
+async fn region(args: RegionArgs) -> Result<()> {
+    let folder = folder_of(args.folder)?;
+    let drill = Region {
+        binary: args.binary,
+        gdnsd: args.gdnsd,
+        calls: usize::try_from(args.calls)?,
+        pace: Duration::from_secs(args.pace),
+        talk: Duration::from_secs(args.talk),
+    };
+    let (table, problems) = drill.run(&folder).await?;
+    tell(&table, &problems, &folder)
 }

@@ -7,8 +7,10 @@ mod out;
 mod privacy;
 mod reach;
 mod recordings;
+mod region;
 mod replay;
 mod serve;
+mod validate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +21,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{ConfigError, Env, Loaded, load};
 
 pub use call::CallArgs;
+pub use region::RegionArgs;
+pub use validate::ValidateArgs;
 
 /// Bad usage or configuration (EX_USAGE of sysexits.h).
 const EXIT_USAGE: u8 = 64;
@@ -66,6 +70,15 @@ enum Verb {
         config: ConfigArgs,
         #[command(subcommand)]
         verb: recordings::Verb,
+    },
+    /// Say which region's Redis takes changes, or change it.
+    Region(RegionArgs),
+    /// Execute the ten criteria of spec.md against a deployment, and keep the evidence.
+    Validate {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        validate: Box<ValidateArgs>,
     },
     /// Run a session's log of inputs through the core again, and print its timeline.
     Replay {
@@ -115,6 +128,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             config.load().map_err(Into::into).and_then(|loaded| recordings::run(loaded, &verb))
         }
         Verb::Replay { config, replay } => replay::run(&replay, || config.load()),
+        Verb::Region(region) => region::run(&region),
+        Verb::Validate { config, validate } => {
+            config.load().map_err(Into::into).and_then(|loaded| validate::run(loaded.config, *validate))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

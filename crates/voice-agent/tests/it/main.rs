@@ -15,4 +15,5 @@ mod redis_server;
 mod server;
 mod socket;
 mod twilio;
+mod validate;
 mod voice;

@@ -21,7 +21,7 @@ pub use caller::{Caller, Heard};
 pub use matrix::{Cell, Says, matrix};
 pub use report::{markdown, summary};
 pub use scrape::{Count, Scrape, Times};
-pub use survive::{Survive, What};
+pub use survive::{Balanced, Region, Survive, What};
 
 use crate::provider::code::{HeardWord, Voice, decode_words, overlaps, split_words};
 

@@ -47,7 +47,7 @@ pub use script::{Keys, Limits, Script};
 pub use servers::{ProviderServers, StartError};
 pub use service::{Provider, Service};
 pub use twilio::Sms;
-pub use twilio::media::{MediaError, MediaStream};
+pub use voice_caller::media::{MediaError, MediaStream};
 
 /// What is locked is changed in single steps: a panic in another test leaves it whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,5 +1,7 @@
 //! Samples as bytes: PCM, the telephone's codings and WAV files.
 
+use voice_caller::mulaw::{decode as decode_mulaw, encode as encode_mulaw};
+
 /// How samples are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -49,23 +51,6 @@ impl Encoding {
             Self::Alaw => Some(bytes.iter().map(|byte| decode_alaw(*byte)).collect()),
         }
     }
-}
-
-/// One sample in G.711 µ-law: sign, the segment, and four bits inside it, all inverted.
-pub fn encode_mulaw(sample: i16) -> u8 {
-    let sign = if sample < 0 { 0x80 } else { 0 };
-    let magnitude = (u32::from(sample.unsigned_abs()).min(32_635)) + 132;
-    let segment = magnitude.ilog2().saturating_sub(7);
-    let inside = (magnitude >> (segment + 3)) & 0x0f;
-    !(sign | low_byte(segment << 4) | low_byte(inside))
-}
-
-/// One byte of G.711 µ-law.
-pub fn decode_mulaw(byte: u8) -> i16 {
-    let code = !byte;
-    let segment = u32::from(code >> 4) & 7;
-    let magnitude = ((i32::from(code & 0x0f) * 8 + 132) << segment) - 132;
-    narrow(if code & 0x80 == 0 { magnitude } else { -magnitude })
 }
 
 /// One sample in G.711 A-law: sign, segment and four bits, every other bit inverted.

@@ -1,7 +1,6 @@
 //! `voice-agent call`: a caller with a microphone that is a file, or many of them.
 
 mod caller;
-mod playout;
 mod report;
 
 use std::path::PathBuf;
@@ -69,14 +68,9 @@ pub(super) fn run(config: &Config, args: &CallArgs) -> Result<(), Failure> {
         (None, Some(text)) => embedded::say(&config.models_dir, text, RATE_16K)?,
         (None, None) => return Err(Failure::Usage("--wav or --say says what to say".to_owned())),
     };
-    let plan = Plan::new(
-        args.url.clone(),
-        &speech,
-        args.user.clone(),
-        args.time_zone.clone(),
-        Duration::from_secs(args.timeout),
-    )
-    .map_err(Failure::Usage)?;
+    let plan =
+        Plan::new(&args.url, speech, args.user.clone(), args.time_zone.clone(), Duration::from_secs(args.timeout))
+            .map_err(Failure::Usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime")?;
     let reports = runtime.block_on(all(Arc::new(plan), args));
     print(&reports, args.json)?;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use voice_caller::heard::Heard;
 use voice_core::timeline::PauseCause;
 
 use crate::cli::out;
@@ -25,44 +26,26 @@ pub(super) struct CallReport {
     pub(super) turn: Option<Value>,
     /// What went wrong.
     pub(super) error: Option<String>,
-    #[serde(skip)]
-    utterance: Option<u64>,
-    #[serde(skip)]
-    reply_id: Option<u64>,
 }
 
 impl CallReport {
-    /// Nothing happened yet.
-    pub(super) fn new(session_id: String) -> Self {
-        Self { session_id, ..Self::default() }
+    /// A call of which this was heard.
+    pub(super) fn of(session_id: String, heard: Heard, error: Option<String>) -> Self {
+        Self {
+            session_id,
+            reply: heard.reply().to_owned(),
+            tools: heard.tool_names(),
+            latency_ms: heard.felt_ms,
+            heard_ms: heard.heard_ms(),
+            transcript: heard.utterances.into_iter().map(|(_, text, _)| text).collect(),
+            turn: heard.turn,
+            error,
+        }
     }
 
     /// A call that did not come about.
     pub(super) fn failed(error: String) -> Self {
         Self { error: Some(error), ..Self::default() }
-    }
-
-    /// A `transcript` event: a later one of the same utterance replaces it.
-    pub(super) fn transcript(&mut self, event: &Value) {
-        let (id, text) = (event["utterance_id"].as_u64(), event["text"].as_str().unwrap_or("").to_owned());
-        match self.transcript.last_mut().filter(|_| self.utterance == id) {
-            Some(last) => *last = text,
-            None => self.transcript.push(text),
-        }
-        self.utterance = id;
-    }
-
-    /// An `agent_text` event: a new reply begins a new caption.
-    pub(super) fn said(&mut self, event: &Value) {
-        let id = event["reply_id"].as_u64();
-        if self.reply_id != id {
-            self.reply.clear();
-            self.reply_id = id;
-        }
-        if !self.reply.is_empty() && !self.reply.ends_with(char::is_whitespace) {
-            self.reply.push(' ');
-        }
-        self.reply.push_str(event["text"].as_str().unwrap_or("").trim_start());
     }
 
     fn server_ms(&self) -> Option<u64> {
@@ -174,18 +157,5 @@ mod tests {
             (Some(50), Some(95), Some(99))
         );
         assert_eq!((percentile(&[7], 50), percentile(&[7], 99), percentile(&[], 50)), (Some(7), Some(7), None));
-    }
-
-    #[test]
-    fn captions_are_put_together() {
-        let mut report = CallReport::new("s".to_owned());
-        for (id, text) in [(1, "ad"), (1, "add a task"), (2, "please")] {
-            report.transcript(&json!({"utterance_id": id, "text": text}));
-        }
-        assert_eq!(report.transcript, ["add a task", "please"]);
-        for (id, text) in [(1, "One moment."), (2, "Added."), (2, "Anything else?")] {
-            report.said(&json!({"reply_id": id, "text": text}));
-        }
-        assert_eq!(report.reply, "Added. Anything else?");
     }
 }

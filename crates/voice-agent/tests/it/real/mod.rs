@@ -14,6 +14,7 @@ mod phone;
 mod process;
 mod recording;
 mod redis;
+mod region;
 mod screen;
 mod stop;
 mod storage;

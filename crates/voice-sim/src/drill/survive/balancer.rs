@@ -65,7 +65,12 @@ pub(super) struct Balancer {
 impl Balancer {
     /// Begins to listen on a free port of the loopback interface.
     pub(super) async fn start(client: reqwest::Client) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("the balancer's port")?;
+        Self::listen(SocketAddr::from(([127, 0, 0, 1], 0)), client).await
+    }
+
+    /// The same at this address.
+    pub(super) async fn listen(address: SocketAddr, client: reqwest::Client) -> Result<Self> {
+        let listener = TcpListener::bind(address).await.context("the balancer's port")?;
         let (address, stop, table) = (listener.local_addr()?, CancellationToken::new(), Arc::default());
         let looks = look(Arc::clone(&table), client);
         let accepts = accept(listener, Arc::clone(&table));
@@ -98,6 +103,30 @@ impl Balancer {
     /// This instance is no more.
     pub(super) fn remove(&self, address: SocketAddr) {
         lock(&self.table).backends.retain(|backend| backend.address != address);
+    }
+}
+
+/// A balancer in front of instances that somebody else starts; it ends with this value.
+#[derive(Debug)]
+pub struct Balanced {
+    balancer: Balancer,
+}
+
+impl Balanced {
+    /// Listens at an address, and sends connections to the instances at these.
+    ///
+    /// # Errors
+    /// When the address is taken, or there is no HTTP client.
+    pub async fn start(listen: SocketAddr, instances: &[SocketAddr]) -> Result<Self> {
+        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
+        let balancer = Balancer::listen(listen, client).await?;
+        instances.iter().for_each(|instance| balancer.add(*instance));
+        Ok(Self { balancer })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.balancer.address()
     }
 }
 

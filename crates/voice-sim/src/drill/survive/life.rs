@@ -62,6 +62,8 @@ pub(super) struct Life {
     pub(super) answers: Vec<(Instant, Duration)>,
     /// Titles that the agent said it has added.
     pub(super) added: Vec<String>,
+    /// When each of them was acknowledged, by browser.
+    pub(super) told: Vec<(Instant, String)>,
     /// Titles that the agent promised to add when the store is back.
     pub(super) promised: Vec<String>,
     /// How often the agent said that it is back.

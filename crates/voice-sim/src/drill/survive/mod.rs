@@ -1,15 +1,16 @@
 //! The drills of survival: instances behind a balancer, a real Redis, and callers who talk all the while, when something ends.
 
 mod balancer;
+mod dns;
 mod ending;
 mod fleet;
 mod life;
 mod mouth;
 mod phone;
 mod redis;
+mod region;
 mod table;
 mod talker;
-mod twilio;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,18 +19,23 @@ use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use voice_caller::twilio::Twilio;
 
+pub use self::balancer::Balanced;
 use self::balancer::Balancer;
+use self::dns::Place;
 use self::ending::Stage;
 use self::fleet::Launch;
 use self::life::{Leg, Life, Phase, Seat};
 use self::phone::Phone;
 use self::redis::Redis;
+pub use self::region::Region;
 use self::table::Found;
 use self::talker::Talker;
-use self::twilio::{PUBLIC_URL, Twilio};
 use crate::provider::{Limits, ProviderServers, Script, parse_latencies};
 
+/// The address that the servers are told they have, and that is signed; the balancer is what stands there.
+const PUBLIC_URL: &str = "https://voice.example.com";
 /// Between two callers' beginnings.
 const BETWEEN_CALLERS: Duration = Duration::from_millis(100);
 /// For what the last sentences and their answers take.
@@ -79,10 +85,7 @@ impl Survive {
     /// # Errors
     /// When something of the drill itself does not work.
     pub async fn run(&self, folder: &Path) -> Result<(String, Vec<String>)> {
-        let latencies = parse_latencies("stt=100,llm=150,tts=80").map_err(anyhow::Error::msg)?;
-        // An account that is large enough for all of them.
-        let limits = Limits { cartesia_contexts: 4 * (self.calls + self.phones), ..Limits::default() };
-        let providers = ProviderServers::start(Script { latencies, limits, ..Script::default() }).await?;
+        let providers = providers(self.calls + self.phones).await?;
         let redis = match self.what {
             What::Sentinel => Redis::start_watched(folder).await?,
             What::Kill | What::Deploy | What::Redis => Redis::start(folder).await?,
@@ -117,17 +120,7 @@ impl Survive {
     }
 
     fn launch(&self, providers: &ProviderServers, redis: &Redis, folder: &Path) -> Launch {
-        let mut environment: Vec<(String, String)> = providers.env().into_iter().map(own).collect();
-        for setting in [
-            ("STT_CHAIN", "deepgram"),
-            ("LLM_CHAIN", "embedded"),
-            ("TTS_CHAIN", "cartesia"),
-            ("LIMITS_MAX_SESSIONS", "1000"),
-            ("PUBLIC_URL", PUBLIC_URL),
-        ] {
-            environment.push(own((setting.0, setting.1.to_owned())));
-        }
-        environment.push(own(("REDIS_URL", redis.url())));
+        let environment = environment(providers, &redis.url());
         Launch { binary: self.binary.clone(), environment, folder: folder.to_owned() }
     }
 
@@ -144,7 +137,8 @@ impl Survive {
             if number < self.calls {
                 let seat = Seat::default();
                 stage.seats.push((Leg::Browser, seat.clone()));
-                let talker = Talker::new(client.clone(), address, number, self.pace, seat).await.context("a caller")?;
+                let place = Place::At(address);
+                let talker = Talker::new(client.clone(), place, number, self.pace, seat).await.context("a caller")?;
                 callers.spawn(talker.live(told.clone()));
                 sleep(BETWEEN_CALLERS).await;
             }
@@ -153,13 +147,45 @@ impl Survive {
                 stage.seats.push((Leg::Phone, seat.clone()));
                 let (call, from) = (format!("CA{:032x}", number + 1), format!("+1555{:07}", number + 1));
                 let keys = providers.keys().clone();
-                let twilio = Twilio { keys, client: client.clone(), address, call, number: from };
+                let twilio = Twilio {
+                    client: client.clone(),
+                    public_url: PUBLIC_URL.to_owned(),
+                    reached_at: format!("http://{address}"),
+                    account: keys.twilio_sid,
+                    auth_token: keys.twilio_token,
+                    number: keys.twilio_number,
+                    call,
+                    caller: from,
+                };
                 callers.spawn(Phone::new(twilio, number, self.pace, seat).live(told.clone()));
                 sleep(BETWEEN_CALLERS).await;
             }
         }
         Ok(callers)
     }
+}
+
+/// Rehearsal servers, with an account that is large enough for so many callers.
+async fn providers(callers: usize) -> Result<ProviderServers> {
+    let latencies = parse_latencies("stt=100,llm=150,tts=80").map_err(anyhow::Error::msg)?;
+    let limits = Limits { cartesia_contexts: 4 * callers, ..Limits::default() };
+    Ok(ProviderServers::start(Script { latencies, limits, ..Script::default() }).await?)
+}
+
+/// An instance's environment.
+fn environment(providers: &ProviderServers, redis_url: &str) -> Vec<(String, String)> {
+    let mut environment: Vec<(String, String)> = providers.env().into_iter().map(own).collect();
+    for setting in [
+        ("STT_CHAIN", "deepgram"),
+        ("LLM_CHAIN", "embedded"),
+        ("TTS_CHAIN", "cartesia"),
+        ("LIMITS_MAX_SESSIONS", "1000"),
+        ("PUBLIC_URL", PUBLIC_URL),
+        ("REDIS_URL", redis_url),
+    ] {
+        environment.push(own((setting.0, setting.1.to_owned())));
+    }
+    environment
 }
 
 fn own((name, value): (&str, String)) -> (String, String) {

@@ -3,32 +3,21 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
-use tokio_tungstenite::WebSocketStream;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Message;
+use voice_caller::FRAME_MS;
+use voice_caller::phone::{FRAME, HANDSHAKE, Line as Stream, RATE};
+use voice_caller::twilio::{Instruction, Socket, Twilio};
 
-use super::super::caller::FRAME_MS;
 use super::life::{Doing, Leg, Life, Phase, Seat};
 use super::mouth::Mouth;
-use super::twilio::{Instruction, PUBLIC_URL, Twilio, VOICE_PATH};
-use crate::provider::MediaStream;
 use crate::provider::code::{Voice, decode_words, spoken};
-use crate::provider::pcm::encode_mulaw;
 
-type Socket = WebSocketStream<TcpStream>;
-
-const RATE: u32 = 8_000;
-/// Samples of a frame, and of a millisecond.
-const FRAME: usize = 160;
+/// Samples of a millisecond.
 const PER_MS: usize = 8;
-/// Longest wait for a handshake; Twilio's own.
-const HANDSHAKE: Duration = Duration::from_secs(5);
 /// After so much silence of the agent, in ms, its words are over.
 const PAUSE_MS: u64 = 500;
 
@@ -41,13 +30,9 @@ pub(super) struct Phone {
     streams: usize,
 }
 
-/// One stream of the call.
+/// One stream of the call, and what is understood of it.
 struct Line {
-    sid: String,
-    far: MediaStream,
-    began: Instant,
-    sent: u64,
-    chunks: u64,
+    stream: Stream,
     /// The sample from which on nothing was understood yet.
     understood: usize,
     /// When audio came last, and nothing of it was understood yet.
@@ -55,18 +40,6 @@ struct Line {
 }
 
 impl Line {
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn message(&mut self, kind: &str, body: &Value) -> Message {
-        self.sent += 1;
-        let sequence = self.sent.to_string();
-        let mut message = json!({"event": kind, "sequenceNumber": sequence, "streamSid": self.sid});
-        message[kind] = body.clone();
-        Message::text(message.to_string())
-    }
-
     /// Whether the agent's voice sounds, or did a moment ago.
     fn sounds(&self) -> bool {
         self.came_ms.is_some()
@@ -74,14 +47,14 @@ impl Line {
 
     /// How long the agent's last sound is ago in what was heard, in ms.
     fn silent_ms(&self) -> u64 {
-        let quiet = self.far.heard().iter().rev().take_while(|sample| **sample == 0).count();
+        let quiet = self.stream.far.heard().iter().rev().take_while(|sample| **sample == 0).count();
         (quiet / PER_MS) as u64
     }
 
     /// What was heard since this was asked last.
     fn understand(&mut self) -> String {
         self.came_ms = None;
-        let heard = self.far.heard();
+        let heard = self.stream.far.heard();
         let new = &heard[self.understood.min(heard.len())..];
         self.understood = heard.len();
         let is_loud = |sample: &i16| *sample != 0;
@@ -94,7 +67,7 @@ impl Line {
 impl Phone {
     /// A caller who has not dialled yet.
     pub(super) fn new(twilio: Twilio, number: usize, pace: Duration, seat: Seat) -> Self {
-        let (user, call) = (format!("phone:{}", twilio.number), Some(twilio.call.clone()));
+        let (user, call) = (format!("phone:{}", twilio.caller), Some(twilio.call.clone()));
         let life = Life { leg: Leg::Phone, user, call, ..Life::default() };
         Self { twilio, mouth: Mouth::new(number, RATE, pace), life, seat, streams: 0 }
     }
@@ -104,7 +77,7 @@ impl Phone {
     /// # Errors
     /// Never: what ends a call is told in its life.
     pub(super) async fn live(mut self, mut phase: watch::Receiver<Phase>) -> Result<Life> {
-        let mut next = format!("{PUBLIC_URL}{VOICE_PATH}");
+        let mut next = self.twilio.webhook();
         while *phase.borrow() != Phase::HangUp && self.life.ended.is_none() {
             let asked = self.twilio.ask(&next).await;
             self.life.fallbacks += usize::from(asked.as_ref().is_ok_and(|(_, fell_back)| *fell_back));
@@ -129,10 +102,12 @@ impl Phone {
 
     /// One stream, until it is lost or the drill is over.
     async fn talk(&mut self, mut socket: Socket, token: &str, phase: &mut watch::Receiver<Phase>) {
-        let address = socket.get_ref().local_addr().ok();
+        let address = match socket.get_ref() {
+            MaybeTlsStream::Plain(stream) => stream.local_addr().ok(),
+            _ => None,
+        };
         let mut line = self.line();
-        let first = Message::text(json!({"event": "connected", "protocol": "Call", "version": "1.0.0"}).to_string());
-        let mut out = vec![first, self.start(&mut line, token)];
+        let mut out = line.stream.start(&self.twilio, token).to_vec();
         let mut ticks = interval(Duration::from_millis(FRAME_MS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         self.life.connect();
@@ -159,7 +134,7 @@ impl Phone {
                         }
                     },
                     Some(Ok(Message::Binary(_))) => {
-                        self.life.ended = Some(line.far.handle_binary().to_string());
+                        self.life.ended = Some(line.stream.far.handle_binary().to_string());
                         return;
                     }
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return self.lost(&mut line),
@@ -168,9 +143,8 @@ impl Phone {
                 _ = phase.changed() => {
                     if *phase.borrow() == Phase::HangUp {
                         self.understand(&mut line);
-                        let call = json!({"accountSid": self.twilio.keys.twilio_sid, "callSid": self.twilio.call});
                         // Who is gone need not be told.
-                        let _gone = socket.send(line.message("stop", &call)).await;
+                        let _gone = socket.send(line.stream.stop(&self.twilio)).await;
                         return;
                     }
                 }
@@ -181,47 +155,32 @@ impl Phone {
     fn line(&mut self) -> Line {
         self.streams += 1;
         let sid = format!("MZ{}{:04}", &self.twilio.call[2..30], self.streams % 10_000);
-        let far = MediaStream::new(&sid);
-        Line { sid, far, began: Instant::now(), sent: 0, chunks: 0, understood: 0, came_ms: None }
-    }
-
-    fn start(&self, line: &mut Line, token: &str) -> Message {
-        let format = json!({"encoding": "audio/x-mulaw", "sampleRate": RATE, "channels": 1});
-        let start = json!({
-            "accountSid": self.twilio.keys.twilio_sid, "streamSid": line.sid, "callSid": self.twilio.call,
-            "tracks": ["inbound"], "mediaFormat": format, "customParameters": {"callToken": token},
-        });
-        line.message("start", &start)
+        Line { stream: Stream::new(sid), understood: 0, came_ms: None }
     }
 
     /// The next frame of the caller's, and the marks that were passed.
     fn tick(&mut self, line: &mut Line) -> Vec<Message> {
-        let now_ms = line.now_ms();
-        let mut out: Vec<Message> = marks(line.far.play_until(now_ms));
+        let mut out = line.stream.marks();
+        let now_ms = line.stream.now_ms();
         let is_over = line.came_ms.is_some_and(|came_ms| now_ms > came_ms + PAUSE_MS);
-        if is_over && line.far.buffered_ms() == 0 && line.silent_ms() >= PAUSE_MS {
+        if is_over && line.stream.far.buffered_ms() == 0 && line.silent_ms() >= PAUSE_MS {
             self.understand(line);
         }
         let mut frame = self.mouth.next_frame().unwrap_or_default();
         frame.resize(FRAME, 0);
-        let mulaw: Vec<u8> = frame.into_iter().map(encode_mulaw).collect();
-        line.chunks += 1;
-        let (chunk, timestamp) = (line.chunks.to_string(), now_ms.to_string());
-        let payload = STANDARD.encode(mulaw);
-        let media = json!({"track": "inbound", "chunk": chunk, "timestamp": timestamp, "payload": payload});
-        out.push(line.message("media", &media));
+        out.push(line.stream.media(&frame));
         out
     }
 
     /// Takes a message of the server. What goes back, or why Twilio would close the stream.
     fn take(&mut self, line: &mut Line, text: &str) -> Result<Vec<Message>, String> {
-        let before = line.far.media_bytes;
-        let back = line.far.handle_text(text, line.now_ms()).map_err(|error| error.to_string())?;
-        if line.far.media_bytes > before {
-            line.came_ms = Some(line.now_ms());
+        let before = line.stream.far.media_bytes;
+        let back = line.stream.take(text).map_err(|error| error.to_string())?;
+        if line.stream.far.media_bytes > before {
+            line.came_ms = Some(line.stream.now_ms());
             self.life.hear(self.mouth.answered());
         }
-        Ok(marks(back))
+        Ok(back)
     }
 
     fn doing(&self, line: &Line) -> Doing {
@@ -252,8 +211,4 @@ impl Phone {
             self.life.promised.extend(self.mouth.titles().next());
         }
     }
-}
-
-fn marks(marks: Vec<Value>) -> Vec<Message> {
-    marks.into_iter().map(|mark| Message::text(mark.to_string())).collect()
 }

@@ -19,19 +19,47 @@ const SERVICE: &str = "calls";
 
 /// A `redis-server` that keeps every write on the disk.
 #[derive(Debug)]
-struct Server {
+pub(super) struct Server {
     process: Ours,
-    port: u16,
+    pub(super) port: u16,
     folder: PathBuf,
 }
 
 impl Server {
     /// Starts one on a free port, and waits until it answers.
-    async fn start(folder: PathBuf, more: &[&str]) -> Result<Self> {
+    pub(super) async fn start(folder: PathBuf, more: &[&str]) -> Result<Self> {
         std::fs::create_dir_all(&folder)?;
         let port = free_port()?;
         let process = Self::launch(port, &folder, more).await?;
         Ok(Self { process, port, folder })
+    }
+
+    /// `REDIS_URL`.
+    pub(super) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// `kill -9`.
+    pub(super) async fn kill(&mut self) -> Result<()> {
+        self.process.signal("KILL")?;
+        self.process.gone(Instant::now()).await.map(drop)
+    }
+
+    /// Starts again on what it left.
+    pub(super) async fn start_again(&mut self) -> Result<()> {
+        self.process = Self::launch(self.port, &self.folder, &[]).await?;
+        Ok(())
+    }
+
+    /// How far it is in the stream of changes.
+    pub(super) fn offset(&self) -> Result<i64> {
+        let info = talk(self.port, "INFO replication".to_owned())?;
+        let field = |name: &str| {
+            let (_, rest) = info.split_once(&format!("{name}:"))?;
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().ok()
+        };
+        field("slave_repl_offset").or_else(|| field("master_repl_offset")).context("no offset")
     }
 
     async fn launch(port: u16, folder: &Path, more: &[&str]) -> Result<Ours> {
@@ -112,7 +140,7 @@ impl Redis {
     pub(super) fn url(&self) -> String {
         match &self.other {
             Some((_, _, sentinel)) => format!("redis+sentinel://127.0.0.1:{sentinel}/{SERVICE}"),
-            None => format!("redis://127.0.0.1:{}", self.master.port),
+            None => self.master.url(),
         }
     }
 
@@ -123,10 +151,8 @@ impl Redis {
 
     /// `kill -9`, and starts again on what it left.
     pub(super) async fn restart(&mut self) -> Result<()> {
-        self.master.process.signal("KILL")?;
-        self.master.process.gone(Instant::now()).await?;
-        self.master.process = Server::launch(self.master.port, &self.master.folder, &[]).await?;
-        Ok(())
+        self.master.kill().await?;
+        self.master.start_again().await
     }
 
     /// `kill -9` of the master, until the replica is the master.

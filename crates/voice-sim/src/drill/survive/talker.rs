@@ -1,6 +1,5 @@
 //! A caller who talks all the while, and comes back whenever the connection is lost, as the page does.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -12,8 +11,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
+use voice_caller::FRAME_MS;
+use voice_caller::browser::{FRAME, REPORT_EVERY, encode};
+use voice_caller::playout::Playout;
 
-use super::super::caller::{FRAME, FRAME_MS, Playing, REPORT_EVERY, encode};
+use super::dns::Place;
 use super::life::{Doing, Leg, Life, Phase, Seat};
 use super::mouth::Mouth;
 
@@ -25,46 +27,65 @@ const REQUEST: Duration = Duration::from_secs(5);
 const BACKOFF_MS: [u64; 6] = [250, 500, 1_000, 2_000, 4_000, 5_000];
 /// A connection that lasted so long was a good one: the backoff begins anew.
 const GOOD: Duration = Duration::from_secs(3);
+/// The close code of a call that was handed over; how often the page asks for it then, and for how long.
+const HANDED_OVER: u16 = 4007;
+const ASKS_EVERY: Duration = Duration::from_millis(200);
+const ASKS_FOR: Duration = Duration::from_secs(10);
 /// Close codes after which the page comes back at once: the server goes away, or the call has moved.
-const AT_ONCE: [u16; 2] = [1001, 4007];
+const AT_ONCE: [u16; 2] = [1001, HANDED_OVER];
 /// Close codes after which the page does not come back.
 const OVER: [u16; 8] = [1000, 1009, 4000, 4001, 4002, 4004, 4005, 4006];
 
 /// One caller.
 pub(super) struct Talker {
     client: reqwest::Client,
-    /// The balancer.
-    address: SocketAddr,
+    /// The balancer, or the service's name.
+    place: Place,
     session: String,
     token: String,
     mouth: Mouth,
     life: Life,
     seat: Seat,
-    playing: Option<Playing>,
+    playing: Option<Playout>,
     /// Replies in which the agent greeted.
     greeted_in: Option<Value>,
     /// Tries to come back since the last good connection.
     tries: usize,
+    /// When the call was handed over, while it is not there again.
+    handed_over: Option<Instant>,
 }
 
 impl Talker {
     /// Begins a session.
     pub(super) async fn new(
         client: reqwest::Client,
-        address: SocketAddr,
+        place: Place,
         number: usize,
         pace: Duration,
         seat: Seat,
     ) -> Result<Self> {
         let user = format!("survivor-{number}");
         let body = json!({"channel": "browser", "user_id": user, "time_zone": "UTC"});
+        let address = place.address().await?;
         let asked = client.post(format!("http://{address}/api/sessions")).json(&body).timeout(REQUEST).send().await?;
         let answer: Value = asked.error_for_status()?.json().await?;
         let text = |field: &str| answer[field].as_str().map(str::to_owned).context("no session");
         let (session, token) = (text("session_id")?, text("token")?);
         let life = Life { leg: Leg::Browser, user, ..Life::default() };
         let mouth = Mouth::new(number, 16_000, pace);
-        Ok(Self { client, address, session, token, mouth, life, seat, playing: None, greeted_in: None, tries: 0 })
+        Ok(Self {
+            client,
+            place,
+            session,
+            token,
+            mouth,
+            life,
+            seat,
+            playing: None,
+            greeted_in: None,
+            tries: 0,
+            handed_over: None,
+        })
     }
 
     /// Talks until the drill says that it is over.
@@ -92,6 +113,13 @@ impl Talker {
         if lasted > GOOD {
             self.tries = 0;
         }
+        if closed == HANDED_OVER {
+            self.handed_over = Some(Instant::now());
+        } else if self.handed_over.is_some_and(|since| since.elapsed() < ASKS_FOR) {
+            // Whoever was handed over asks again and again, without backoff.
+            sleep(ASKS_EVERY).await;
+            return;
+        }
         if self.tries > 0 || !AT_ONCE.contains(&closed) {
             sleep(Duration::from_millis(BACKOFF_MS[self.tries.min(BACKOFF_MS.len() - 1)])).await;
         }
@@ -99,10 +127,11 @@ impl Talker {
     }
 
     async fn connect(&self) -> Result<Socket> {
-        let mut request = format!("ws://{}/api/sessions/{}/audio", self.address, self.session).into_client_request()?;
+        let address = self.place.address().await?;
+        let mut request = format!("ws://{address}/api/sessions/{}/audio", self.session).into_client_request()?;
         let protocols = format!("voice-agent.v1, token.{}", self.token).parse()?;
         request.headers_mut().insert("sec-websocket-protocol", protocols);
-        let stream = TcpStream::connect(self.address).await?;
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(client_async(request, stream).await?.0)
     }
@@ -172,7 +201,7 @@ impl Talker {
 
     fn report(&mut self) -> Option<Message> {
         let now = Instant::now();
-        let report = self.playing.as_ref().filter(|playing| playing.dry.is_some())?.report(now);
+        let report = self.playing.as_ref().filter(|playing| playing.has_begun())?.report(now);
         self.playing.take_if(|playing| playing.is_over(now));
         Some(Message::text(report.to_string()))
     }
@@ -188,9 +217,12 @@ impl Talker {
     fn event(&mut self, event: &Value) -> Option<Message> {
         let number = |field: &str| event[field].as_u64().unwrap_or(0);
         match event["type"].as_str().unwrap_or_default() {
-            "ready" => self.life.connect(),
-            "speech_started" => self.playing = Some(Playing::new(number("speech_id"), 0)),
-            "speech_resumed" => self.playing = Some(Playing::new(number("speech_id"), number("from_ms"))),
+            "ready" => {
+                self.handed_over = None;
+                self.life.connect();
+            }
+            "speech_started" => self.playing = Some(Playout::new(number("speech_id"), 0)),
+            "speech_resumed" => self.playing = Some(Playout::new(number("speech_id"), number("from_ms"))),
             "speech_finished" => {
                 if let Some(playing) = self.playing.as_mut().filter(|playing| playing.speech == number("speech_id")) {
                     playing.whole_ms = Some(number("duration_ms"));
@@ -223,7 +255,10 @@ impl Talker {
         let title = event["result"]["task"]["title"].as_str().or(event["arguments"]["title"].as_str());
         let title = title.map(str::to_lowercase);
         match event["result"]["status"].as_str() {
-            Some("added") => self.life.added.extend(title),
+            Some("added") => {
+                self.life.told.extend(title.clone().map(|title| (Instant::now(), title)));
+                self.life.added.extend(title);
+            }
             Some("pending") => self.life.promised.extend(title),
             _ => {}
         }
@@ -241,7 +276,7 @@ impl Talker {
     }
 
     async fn get(&self, path: String) -> Result<Value> {
-        let url = format!("http://{}{path}", self.address);
+        let url = format!("http://{}{path}", self.place.address().await?);
         let request = self.client.get(url).bearer_auth(&self.token).timeout(4 * REQUEST);
         Ok(request.send().await?.error_for_status()?.json().await?)
     }

@@ -1,6 +1,7 @@
 //! Twilio: SMS and the control of calls by REST; and a judge for what is sent into a media stream.
 
-pub(super) mod media;
+#[cfg(test)]
+mod media;
 mod rest;
 mod sms;
 

@@ -1,0 +1,229 @@
+//! Compliance: that what is to be documented is, that the deployment's settings fit it, and that recording waits for consent.
+//!
+//! What is looked for stands in a file (`deploy/compliance.toml`), so that a new document or setting is a line there.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::criterion::{Evidence, Halt};
+use super::deployment::Deployment;
+
+/// What is looked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    #[serde(default)]
+    document: Vec<Document>,
+    #[serde(default)]
+    setting: Vec<Setting>,
+}
+
+/// A document that must be there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    path: PathBuf,
+    /// Words that must stand in it, whatever their case.
+    #[serde(default)]
+    mentions: Vec<String>,
+}
+
+/// A setting of the deployment.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Setting {
+    /// Its path, like `recording.retention_days`.
+    key: String,
+    /// It counts only while the setting of this path is true; nothing is recorded where that is not there.
+    when: Option<String>,
+    equals: Option<Value>,
+    at_least: Option<f64>,
+    at_most: Option<f64>,
+    /// Why.
+    because: String,
+}
+
+/// Compliance documented.
+pub(super) async fn compliance(of: &Deployment, evidence: &mut Evidence) -> Result<(), Halt> {
+    let file = &of.args.compliance;
+    let text = std::fs::read_to_string(file).with_context(|| format!("--compliance {}", file.display()))?;
+    let wanted: Wanted = toml::from_str(&text).with_context(|| format!("--compliance {}", file.display()))?;
+    for document in &wanted.document {
+        look(document, evidence);
+    }
+    match &of.settings {
+        Some(settings) => wanted.setting.iter().for_each(|setting| setting.hold(settings, evidence)),
+        None => evidence.check(false, "the deployment's settings are not known: --config-command asks for them"),
+    }
+    consent(of, evidence).await?;
+    review(of, evidence)?;
+    Ok(())
+}
+
+/// Whether a document is there, and speaks of everything.
+fn look(document: &Document, evidence: &mut Evidence) {
+    let name = document.path.display();
+    match std::fs::read_to_string(&document.path) {
+        Ok(text) => {
+            let lower = text.to_lowercase();
+            let missing: Vec<&str> = document
+                .mentions
+                .iter()
+                .filter(|word| !lower.contains(&word.to_lowercase()))
+                .map(String::as_str)
+                .collect();
+            evidence.note(format!(
+                "{name}: {} words, sha256 {}",
+                text.split_whitespace().count(),
+                digest(text.as_bytes())
+            ));
+            evidence.check(missing.is_empty(), format!("{name} does not speak of: {}", missing.join(", ")));
+        }
+        Err(error) => evidence.check(false, format!("{name} cannot be read: {error}")),
+    }
+}
+
+/// The first digits of a file's SHA-256.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().take(8).fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _written = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A setting by its path; null when it is not there.
+fn at<'a>(settings: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(settings, |value, key| &value[key])
+}
+
+impl Setting {
+    fn hold(&self, settings: &Value, evidence: &mut Evidence) {
+        if let Some(when) = &self.when
+            && at(settings, when) != true
+        {
+            evidence.note(format!("{}: {when} is {}, so it does not count", self.key, at(settings, when)));
+            return;
+        }
+        let value = at(settings, &self.key);
+        let number = value.as_f64();
+        let fits = self.equals.as_ref().is_none_or(|wanted| wanted == value)
+            && self.at_least.is_none_or(|least| number.is_some_and(|number| number >= least))
+            && self.at_most.is_none_or(|most| number.is_some_and(|number| number <= most));
+        evidence.note(format!("{} is {value}", self.key));
+        evidence.check(fits, format!("{} is {value}: {}", self.key, self.because));
+    }
+}
+
+/// Nobody is recorded who has not agreed, and whoever withdraws is not any more.
+async fn consent(of: &Deployment, evidence: &mut Evidence) -> Result<()> {
+    let mut call = of.call("compliance").await?;
+    let asked = async {
+        call.until(of.args.patience(), |call| call.ready.is_some()).await?;
+        let ready = call.ready.clone().unwrap_or_default();
+        let mut answers = Vec::new();
+        for agreed in [true, false] {
+            call.heard.recording = None;
+            call.consent(agreed).await?;
+            call.until(of.args.patience(), |call| call.heard.recording == Some(agreed)).await?;
+            answers.push(call.heard.recording);
+        }
+        Ok::<_, anyhow::Error>((ready, answers))
+    }
+    .await;
+    call.hang_up().await;
+    let (ready, answers) = asked?;
+    evidence.note(format!(
+        "before consent recording is {}; this server keeps recordings: {}",
+        ready["recording"], ready["records"]
+    ));
+    evidence.check(ready["recording"] == false, "a caller who was not asked counts as one who agreed");
+    evidence.check(
+        answers == [Some(true), Some(false)],
+        format!("consent and its withdrawal were answered with {answers:?}"),
+    );
+    Ok(())
+}
+
+/// Somebody qualified has read it all; a machine cannot.
+fn review(of: &Deployment, evidence: &mut Evidence) -> Result<()> {
+    match &of.args.legal_review {
+        Some(file) => {
+            let text = read(file)?;
+            let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            evidence.note(format!("legal review: {}, sha256 {}: {first}", file.display(), digest(text.as_bytes())));
+            evidence.check(!first.is_empty(), "the record of the legal review is empty");
+        }
+        None if of.rehearsal().is_empty() => {
+            evidence
+                .check(false, "--legal-review names no record: somebody qualified has to review consent and retention");
+        }
+        None => evidence.note("no legal review: a rehearsal needs none"),
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("--legal-review {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::criterion::{Criterion, Finding, Status};
+    use super::*;
+
+    fn held(setting: &str, settings: &Value) -> Finding {
+        let setting: Setting = toml::from_str(setting).unwrap();
+        let mut evidence = Evidence::default();
+        setting.hold(settings, &mut evidence);
+        evidence.finding(Criterion::Compliance, Ok(()), 0.0)
+    }
+
+    #[test]
+    fn settings_are_held_against_what_is_wanted_while_they_count() {
+        let days =
+            "key = 'recording.retention_days'\nwhen = 'recording.enabled'\nat_least = 1\nat_most = 90\nbecause = 'why'";
+        let settings = |enabled: bool, days: Value| json!({"recording": {"enabled": enabled, "retention_days": days}});
+        assert_eq!(held(days, &settings(true, json!(90))).status, Status::Passed);
+        let long = held(days, &settings(true, json!(91)));
+        assert_eq!(
+            (long.status, long.reasons),
+            (Status::Failed, vec!["recording.retention_days is 91: why".to_owned()])
+        );
+        assert_eq!(held(days, &settings(true, Value::Null)).status, Status::Failed);
+        for off in [settings(false, json!(1_000)), json!({})] {
+            assert_eq!(held(days, &off).status, Status::Passed);
+        }
+        assert_eq!(
+            held("key = 'auth.mode'\nequals = 'jwt'\nbecause = 'why'", &json!({"auth": {"mode": "none"}})).status,
+            Status::Failed
+        );
+    }
+
+    #[test]
+    fn a_document_must_speak_of_everything() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let look_at = |path: PathBuf, word: &str| {
+            let mut evidence = Evidence::default();
+            look(&Document { path, mentions: vec![word.to_owned()] }, &mut evidence);
+            evidence.finding(Criterion::Compliance, Ok(()), 0.0).status
+        };
+        assert_eq!(look_at(path.clone(), "DEPENDENCIES"), Status::Passed);
+        assert_eq!(look_at(path, "retention"), Status::Failed);
+        assert_eq!(look_at(PathBuf::from("/nonexistent"), ""), Status::Failed);
+    }
+
+    #[test]
+    fn the_shipped_list_is_one() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/compliance.toml");
+        let wanted: Wanted = toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        assert!(!wanted.document.is_empty() && !wanted.setting.is_empty());
+    }
+}
