@@ -7,6 +7,7 @@ mod guard;
 mod health;
 mod jwks;
 mod jwt;
+mod livekit;
 mod page;
 mod path;
 mod problem;
@@ -21,6 +22,7 @@ mod voice;
 
 pub use caller::Origins;
 pub(crate) use caller::check_user_id;
+pub(crate) use guard::content_policy;
 pub use jwt::{JwtError, Verifier};
 pub use problem::Problem;
 pub use router::{ROUTES, metrics_router, router};

@@ -1,16 +1,23 @@
 //! The web page, embedded in the binary.
 
-use axum::extract::Request;
+use std::borrow::Cow;
+
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::problem::Problem;
+use crate::app::Shared;
 
 #[derive(RustEmbed)]
 #[folder = "../../web/dist"]
 #[allow_missing = true]
 struct Page;
+
+/// How the page is told that there are no LiveKit rooms, and how that there are.
+const NO_ROOMS: &str = "data-rooms=\"false\"";
+const ROOMS: &str = "data-rooms=\"true\"";
 
 /// What `GET /` answers in a build without the page.
 const MISSING: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>voice-agent</title>\
@@ -18,9 +25,9 @@ const MISSING: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">
     <a href=\"/api/openapi.json\">/api/openapi.json</a>.</p></html>\n";
 
 /// Every path that no route has: the page's files, or 404.
-pub(super) async fn serve(request: Request) -> Response {
+pub(super) async fn serve(State(app): State<Shared>, request: Request) -> Response {
     let path = request.uri().path();
-    let known = find(path);
+    let known = find(path).map(|file| if path == "/" { Served::front(file, app.rooms.is_some()) } else { file.into() });
     match (known, request.method()) {
         (Some(file), &Method::GET | &Method::HEAD) => answer(path, file, request.headers()),
         (None, &Method::GET | &Method::HEAD) if matches!(path, "/" | "/admin") => {
@@ -54,8 +61,33 @@ fn find(path: &str) -> Option<EmbeddedFile> {
     })
 }
 
-fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
-    let etag = etag(&file);
+/// A file, as it is answered.
+struct Served {
+    data: Cow<'static, [u8]>,
+    etag: String,
+    mime: String,
+}
+
+impl From<EmbeddedFile> for Served {
+    fn from(file: EmbeddedFile) -> Self {
+        Self { etag: etag(&file), mime: file.metadata.mimetype().to_owned(), data: file.data }
+    }
+}
+
+impl Served {
+    /// The callers' page, which is told whether it may look for a LiveKit room.
+    fn front(file: EmbeddedFile, has_rooms: bool) -> Self {
+        let served = Self::from(file);
+        if !has_rooms {
+            return served;
+        }
+        let told = String::from_utf8_lossy(&served.data).replacen(NO_ROOMS, ROOMS, 1);
+        Self { data: told.into_bytes().into(), etag: served.etag.replacen('"', "\"rooms-", 1), ..served }
+    }
+}
+
+fn answer(path: &str, file: Served, asked: &HeaderMap) -> Response {
+    let etag = file.etag;
     // The build names these files after their content, so they never change.
     let cache = if path.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut headers = HeaderMap::new();
@@ -70,7 +102,7 @@ fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
     if same {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    if let Ok(value) = HeaderValue::from_str(&content_type(file.metadata.mimetype())) {
+    if let Ok(value) = HeaderValue::from_str(&content_type(&file.mime)) {
         headers.insert(header::CONTENT_TYPE, value);
     }
     (headers, file.data).into_response()

@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{OPENAPI, Problem, admin, guard, health, page, session, sms, task, twilio, voice};
+use super::{OPENAPI, Problem, admin, guard, health, livekit, page, session, sms, task, twilio, voice};
 use crate::app::Shared;
 use crate::telemetry::Metrics;
 
@@ -24,6 +24,7 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/api/sessions/{id}/audio", &["get"]),
     ("/api/tasks", &["get", "post"]),
     ("/api/tasks/{id}", &["patch", "delete"]),
+    ("/api/livekit/token", &["get"]),
     ("/api/admin/sessions", &["get"]),
     ("/api/admin/sessions/{id}", &["get", "delete"]),
     ("/api/admin/sessions/{id}/events", &["get"]),
@@ -48,6 +49,7 @@ fn service(path: &str) -> Option<MethodRouter<Shared>> {
         "/api/sessions/{id}/audio" => get(voice::connect),
         "/api/tasks" => get(task::list).post(task::create),
         "/api/tasks/{id}" => axum::routing::patch(task::change).delete(task::remove),
+        "/api/livekit/token" => get(livekit::token),
         "/api/admin/sessions" => get(admin::sessions),
         "/api/admin/sessions/{id}" => get(admin::session).delete(admin::end),
         "/api/admin/sessions/{id}/events" => get(admin::events),
