@@ -142,6 +142,7 @@ describe("a connection through a room", () => {
     await FakeRoom.last.says("a1", { type: "state", state: "thinking" });
     expect(events).not.toContain("state");
     connection.send({ type: "text", text: "hi" });
+    await vi.advanceTimersByTimeAsync(0);
     expect(sent().at(-1)).toBe("text a2");
   });
 

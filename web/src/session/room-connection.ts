@@ -50,6 +50,8 @@ export class RoomConnection implements SessionConnection {
   private screen: LocalTrackPublication | null = null;
   /** Messages are read one after another, in the order in which they began. */
   private reading: Promise<void> = Promise.resolve();
+  /** Messages are sent one after another. */
+  private writing: Promise<void> = Promise.resolve();
   /** Changes of what is published, likewise. */
   private publishing: Promise<void> = Promise.resolve();
   private unanswered: number | null = null;
@@ -233,8 +235,10 @@ export class RoomConnection implements SessionConnection {
     const { room, agent } = this;
     if (room === null || agent === null) return;
     const options = { topic: PROTOCOL, destinationIdentities: [agent.identity] };
-    // What cannot be sent is missed by the agent's silence.
-    room.localParticipant.sendText(JSON.stringify(event), options).catch(() => undefined);
+    this.writing = this.writing
+      .then(async () => void (await room.localParticipant.sendText(JSON.stringify(event), options)))
+      // What cannot be sent is missed by the agent's silence.
+      .catch(() => undefined);
   }
 
   private syncMicrophone(): void {
