@@ -8,7 +8,7 @@ BENCH ?=
 EVAL ?=
 DRILL ?=
 
-.PHONY: help setup models web screenshots build run test test-livekit check sim bench drill drill-kill drill-deploy drill-redis drill-sentinel drill-alerts drill-regions demo-production eval fuzz clean
+.PHONY: help setup models web screenshots build run test test-livekit check sim bench drill drill-kill drill-deploy drill-redis drill-sentinel drill-alerts drill-rooms drill-regions demo-production eval fuzz clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ drill-kill drill-deploy drill-redis drill-sentinel: setup models web ## end an i
 
 drill-alerts: setup models web ## make every alert happen, and look whether it is told: Markdown (DRILL="--only slow,store --keep")
 	@scripts/drill-alerts.sh $(DRILL)
+
+drill-rooms: setup models web ## kill processes in the midst of calls in LiveKit rooms: Markdown (ROOM_KILLS=10 ROOM_CALLERS=5)
+	@scripts/livekit.sh drill
 
 drill-regions: setup models web ## kill one of two regions in the midst of 50 calls, promote the other, and go back: Markdown (DRILL="--calls 50")
 	@scripts/drill-regions.sh $(DRILL)

@@ -4,6 +4,7 @@
 #   scripts/livekit.sh server    builds the server once (about three minutes of a core) and prints where it is
 #   scripts/livekit.sh cached    prints where it is; exit code 3 if it was not built
 #   scripts/livekit.sh test      builds it if need be, and runs the tests; more arguments go to the test runner
+#   scripts/livekit.sh drill     kills processes in the midst of calls in rooms; ROOM_KILLS and ROOM_CALLERS, and Markdown
 #
 # Both are kept outside the tree, in the cache folder. What was built has its digest beside it: a server that was altered or
 # cut short is built anew. Without Go, or without the SDK's wheels, what needs them is left out, and that is said.
@@ -74,9 +75,16 @@ run_tests() {
     fi
 }
 
+run_drill() {
+    export LIVEKIT_SERVER="$FOLDER/livekit-server"
+    cargo test --package voice-agent --locked --test it -- --ignored --exact --nocapture \
+        real::livekit::drill::killed_processes_rooms_are_taken_over
+}
+
 case "${1:-}" in
     server) is_whole || build_server; say "$FOLDER/livekit-server" ;;
     cached) is_whole || { complain "livekit-server was not built here (make test-livekit builds it)"; exit 3; }; say "$FOLDER/livekit-server" ;;
     test) shift; is_whole || build_server; run_tests "$@" ;;
-    *) complain "usage: scripts/livekit.sh server|cached|test"; exit 64 ;;
+    drill) is_whole || build_server; run_drill ;;
+    *) complain "usage: scripts/livekit.sh server|cached|test|drill"; exit 64 ;;
 esac

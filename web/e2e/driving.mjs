@@ -32,6 +32,12 @@ export const agentWords = (now, from = 0) =>
     .map((line) => line.text)
     .join(" ");
 
+/** With ROOM=1 the call is to go through a LiveKit room, and else directly; throws when it does not. */
+export async function checkWay(page) {
+  const isRoom = await page.evaluate(() => window.__voiceAgentTest.isRoom());
+  if (isRoom !== (process.env.ROOM === "1")) throw new Error(`the call goes ${isRoom ? "through a room" : "directly"}`);
+}
+
 /** Exceptions of the page, and what its policy refused: both are faults. A lost server's network errors are not. */
 export function watch(page) {
   const faults = [];

@@ -67,6 +67,7 @@ async function consent(page) {
   await until(page, "the call is up", (now) => now.phase.name === "live" && now.link.name === "open");
   if ((await page.evaluate(() => window.__microphoneAsked)) !== 1)
     throw new Error("the microphone was not asked for once");
+  await driving.checkWay(page);
   done("consent");
 }
 
@@ -116,6 +117,7 @@ async function survive(page, restarted) {
   await within(options.timeoutMs * 2, "the server's restart", restarted);
   done("restarted");
   await until(page, "the page is connected again", (now) => now.phase.name === "live" && now.link.name === "open");
+  await driving.checkWay(page);
   done("reconnected");
   const back = await until(page, "the words of the return", (now) =>
     agentWords(now, before).replaceAll("’", "'").includes(options.expectBack),
@@ -152,6 +154,7 @@ async function call(restarted) {
     if (options.restart) await survive(page, restarted);
     await type(page);
     const now = await state(page);
+    result.notice = now.notice;
     result.captions = now.lines.map(({ who, text, unheard }) => ({ who, text, unheard }));
     result.tasks = now.tasks.map(({ title, status, due, priority }) => ({ title, status, due, priority }));
     if (faults.length > 0) throw new Error(`the page complained: ${faults.join(" | ")}`);

@@ -36,6 +36,7 @@ async function begin(page) {
   if (user !== undefined) await page.evaluate((id) => localStorage.setItem("voice-agent.user", id), user);
   await page.getByTestId(`consent-${mode}`).click();
   await until(page, "the call is up", (now) => now.phase.name === "live" && now.link.name === "open");
+  await driving.checkWay(page);
   await page.getByTestId("share-screen").click();
   await page.getByTestId("screen-sign").filter({ hasText: "Screen shared" }).waitFor();
   await picture(page, "1-shared");

@@ -57,6 +57,8 @@ async function untilTold(page, type, test) {
 async function ask(page) {
   await until(page, "the microphone is on", (now) => now.microphone === "on");
   const soundAtMs = Date.now() + options.leadMs;
+  await until(page, "the call is up", (now) => now.link.name === "open");
+  await driving.checkWay(page);
   await until(page, "the greeting", (now) => now.lines.some(({ who }) => who === "agent"));
   await untilSilent(page, "the greeting is over");
   const waitMs = soundAtMs - INTO_THE_ANSWER_MS - Date.now();

@@ -10,6 +10,8 @@ export interface TestHook {
   played(): string;
   /** Takes the microphone away as pulling its plug does. */
   unplug(): void;
+  /** Whether the call goes through a LiveKit room. */
+  isRoom(): boolean;
   stats(): { underruns: number; concealedMs: number; targetMs: number; droppedFrames: number; capturedFrames: number };
 }
 
@@ -50,6 +52,7 @@ export function controllerWithHook(): SessionController {
       return base64(new Uint8Array(toPcm16(resampleClip(clip, Math.round(rateHz), CAPTURE_RATE)).buffer));
     },
     unplug: () => controller.voice.unplug(),
+    isRoom: () => controller.isRoom,
     stats: () => ({
       underruns: 0,
       concealedMs: 0,

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderValue;
+use axum::http::header::InvalidHeaderValue;
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +17,7 @@ use crate::access_log::AccessLog;
 use crate::answer_cache::AnswerCache;
 use crate::config::{AuthMode, Config};
 use crate::consent::Policy;
-use crate::http::{Door, JwtError, Origins, Verifier, metrics_router, random_hex, router, serve};
+use crate::http::{Door, JwtError, Origins, Verifier, content_policy, metrics_router, random_hex, router, serve};
 use crate::ladder::Ladder;
 use crate::ledger::Ledger;
 use crate::pager::{Pager, Source};
@@ -25,6 +27,7 @@ use crate::sessions::{self, Sessions, SpawnSession};
 use crate::sms::Texter;
 use crate::store::{Clock, InstanceId, Store};
 use crate::telemetry::Events;
+use crate::transport::livekit;
 use crate::transport::twilio::Tickets;
 use crate::vault::{MasterKeyError, Vault, load_master};
 use crate::voice_cache::VoiceCache;
@@ -64,6 +67,9 @@ pub enum AppError {
     /// Recordings have nowhere to go.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The address of the rooms cannot stand in the page's policy.
+    #[error("LIVEKIT_PUBLIC_URL cannot stand in a header: {0}")]
+    Policy(#[from] InvalidHeaderValue),
     /// The operating system gave no randomness.
     #[error("no randomness: {0}")]
     Random(#[from] getrandom::Error),
@@ -138,6 +144,10 @@ pub struct App {
     pub origins: Origins,
     /// What vouches for the telephone's streams, and which sessions their calls have.
     pub tickets: Tickets,
+    /// Where the LiveKit rooms are, if there are any.
+    pub rooms: Option<Arc<livekit::Settings>>,
+    /// What the page may load and whom it may talk to: the policy of every answer.
+    pub policy: HeaderValue,
     /// Verifies callers' tokens, where callers are not believed.
     pub verifier: Option<Verifier>,
     /// Cancelled when live sessions are to move to another process.
@@ -197,6 +207,7 @@ impl App {
             spawn,
             unvisited: SignedDuration::from_millis(i64::try_from(config.limits.unvisited_ms).unwrap_or(i64::MAX)),
         };
+        let rooms = livekit::Settings::of(&config).map(Arc::new);
         let (calls, going_away) = (TaskTracker::new(), CancellationToken::new());
         let texter = Texter::new(&config, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&events));
         let texter = Arc::new(texter);
@@ -228,6 +239,8 @@ impl App {
             origins: Origins::new(&config.public_url),
             tickets: Tickets::new(config.secrets.twilio_auth_token.as_ref())?,
             verifier,
+            policy: content_policy(rooms.as_deref())?,
+            rooms,
             handing_over: CancellationToken::new(),
             store_well: Mutex::default(),
             going_away,

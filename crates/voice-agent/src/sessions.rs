@@ -26,6 +26,7 @@ use crate::vault::Vault;
 
 mod first;
 mod own;
+mod vouched;
 
 /// The key of `context` that keeps the caller's time zone over a restart.
 const TIME_ZONE: &str = "time_zone";
@@ -244,7 +245,7 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`], all but `Unknown`.
     pub async fn open_or_begin(&self, token: &Token, new: NewSession) -> Result<Live, SessionError> {
-        let _one_at_a_time = self.lock_of(token).lock().await;
+        let _one_at_a_time = self.lock_of(token.session()).lock().await;
         match self.open_alone(token, None).await {
             Err(SessionError::Unknown) => self.begin(token, new).await,
             opened => opened.map(|(live, _)| live),
@@ -257,17 +258,21 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`].
     pub async fn open(&self, token: &Token, time_zone: Option<TimeZone>) -> Result<(Live, Opened), SessionError> {
-        let _one_at_a_time = self.lock_of(token).lock().await;
+        let _one_at_a_time = self.lock_of(token.session()).lock().await;
         self.open_alone(token, time_zone).await
     }
 
     /// A lock for asynchronous code: who waits for it holds no thread.
-    fn lock_of(&self, token: &Token) -> &tokio::sync::Mutex<()> {
-        &self.locks[usize::try_from(self.hasher.hash_one(token.session())).unwrap_or(0) % LOCKS]
+    fn lock_of(&self, id: &SessionId) -> &tokio::sync::Mutex<()> {
+        &self.locks[usize::try_from(self.hasher.hash_one(id)).unwrap_or(0) % LOCKS]
     }
 
     async fn open_alone(&self, token: &Token, time_zone: Option<TimeZone>) -> Result<(Live, Opened), SessionError> {
-        let stored = match self.find(token).await? {
+        self.open_found(self.find(token).await?, time_zone).await
+    }
+
+    async fn open_found(&self, found: Found, time_zone: Option<TimeZone>) -> Result<(Live, Opened), SessionError> {
+        let stored = match found {
             Found::Live(live) => return Ok((live, Opened::Running)),
             Found::Stored(stored) if stored.ended => return Err(SessionError::Ended),
             Found::Stored(stored) => stored,
@@ -303,15 +308,22 @@ impl Sessions {
     /// # Errors
     /// [`SessionError::Unknown`] or [`SessionError::Store`].
     pub async fn find(&self, token: &Token) -> Result<Found, SessionError> {
-        let live = self.lock().get(token.session()).cloned().filter(|live| !live.is_over());
+        let found = self.look_up(token.session()).await?;
+        let hash = match &found {
+            Found::Live(live) => &live.token_hash,
+            Found::Stored(stored) => &stored.token_hash,
+        };
+        if token.is(hash) { Ok(found) } else { Err(SessionError::Unknown) }
+    }
+
+    async fn look_up(&self, id: &SessionId) -> Result<Found, SessionError> {
+        let live = self.lock().get(id).cloned().filter(|live| !live.is_over());
         if let Some(live) = live {
-            return if token.is(&live.token_hash) { Ok(Found::Live(live)) } else { Err(SessionError::Unknown) };
+            return Ok(Found::Live(live));
         }
-        let loaded = self.parts.store.load_session(token.session().clone()).await;
-        match loaded.inspect_err(|error| self.store_failed("load_session", error))? {
-            Some(stored) if token.is(&stored.token_hash) => Ok(Found::Stored(Box::new(stored))),
-            _ => Err(SessionError::Unknown),
-        }
+        let loaded = self.parts.store.load_session(id.clone()).await;
+        let stored = loaded.inspect_err(|error| self.store_failed("load_session", error))?;
+        stored.map(|stored| Found::Stored(Box::new(stored))).ok_or(SessionError::Unknown)
     }
 
     /// Ends a session, wherever it is, in the name of whoever wants it ended.

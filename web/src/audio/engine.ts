@@ -74,6 +74,8 @@ export class AudioEngine implements VoiceOut {
   private stream: MediaStream | null = null;
   /** Counts what was asked for, so that an answer that comes late is told from the one that is wanted. */
   private asked = 0;
+  /** The agent's voice, where it comes as a track. */
+  private voice: { source: MediaStreamAudioSourceNode; pump: HTMLAudioElement } | null = null;
   private onTap: ((samples: Float32Array) => void) | null = null;
 
   private constructor(
@@ -95,7 +97,12 @@ export class AudioEngine implements VoiceOut {
     const context = new AudioContext({ latencyHint: "interactive" });
     try {
       await Promise.all([context.audioWorklet.addModule(captureUrl), context.audioWorklet.addModule(playoutUrl)]);
-      const playout = new AudioWorkletNode(context, "playout", { numberOfInputs: 0, outputChannelCount: [1] });
+      const playout = new AudioWorkletNode(context, "playout", {
+        numberOfInputs: 1,
+        outputChannelCount: [1],
+        channelCount: 1,
+        channelCountMode: "explicit",
+      });
       playout.connect(context.destination);
       const engine = new AudioEngine(context, playout, events);
       // Not awaited: without a touch of the page Chromium keeps this promise open.
@@ -139,6 +146,28 @@ export class AudioEngine implements VoiceOut {
     stopAll(this.stream);
     this.stream = null;
     this.levels.microphone = 0;
+  }
+
+  /** The open microphone. */
+  get microphone(): MediaStreamTrack | null {
+    return this.stream?.getAudioTracks()[0] ?? null;
+  }
+
+  /** Plays a track in the place of frames; null when it is gone. */
+  play(voice: MediaStreamTrack | null): void {
+    this.voice?.source.disconnect();
+    if (this.voice !== null) this.voice.pump.srcObject = null;
+    this.voice = null;
+    if (voice === null || this.isClosed) return;
+    const stream = new MediaStream([voice]);
+    // Chromium decodes a remote track only for an element that plays it.
+    const pump = new Audio();
+    pump.muted = true;
+    pump.srcObject = stream;
+    pump.play().catch(() => undefined);
+    const source = this.context.createMediaStreamSource(stream);
+    source.connect(this.playout);
+    this.voice = { source, pump };
   }
 
   /** Behaves as when the device's plug is pulled: a track that the page stops itself tells nobody that it ended. */
@@ -193,6 +222,7 @@ export class AudioEngine implements VoiceOut {
   }
 
   async close(): Promise<void> {
+    this.play(null);
     this.closeMicrophone();
     this.context.onstatechange = null;
     this.playout.port.onmessage = null;

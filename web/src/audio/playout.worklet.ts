@@ -21,7 +21,14 @@ const LEVEL_EVERY = 18;
 /** Samples in one message of the test tap. */
 const TAP_CHUNK = 8_192;
 
-/** Runs on the audio thread: the agent's frames in by message, the loudspeaker's blocks out. */
+/** The agent's voice from a track, which comes as sound. */
+function mix(block: Float32Array, voice: Float32Array | undefined): void {
+  voice?.forEach((sample, i) => {
+    block[i] = (block[i] ?? 0) + sample;
+  });
+}
+
+/** Runs on the audio thread: the agent's frames in by message, or its voice as sound; the loudspeaker's blocks out. */
 class PlayoutProcessor extends AudioWorkletProcessor {
   private readonly queue = new PlayoutQueue(sampleRate);
   private blocks = 0;
@@ -34,10 +41,11 @@ class PlayoutProcessor extends AudioWorkletProcessor {
     this.port.onmessage = (event: MessageEvent<PlayoutCommand>) => this.handle(event.data);
   }
 
-  override process(_inputs: Float32Array[][], outputs: Float32Array[][]): boolean {
+  override process(inputs: Float32Array[][], outputs: Float32Array[][]): boolean {
     const [first, ...others] = outputs[0] ?? [];
     if (first === undefined) return true;
     this.queue.render(first);
+    mix(first, inputs[0]?.[0]);
     for (const other of others) other.set(first);
     this.tell(first);
     return true;

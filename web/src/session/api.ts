@@ -166,6 +166,15 @@ export const api = {
     await call("DELETE", sessionPath(session.sessionId), session.token);
   },
 
+  /** A LiveKit room for this session, where the server has rooms. */
+  async roomToken(session: Credentials): Promise<{ url: string; token: string }> {
+    const answer = fieldsOf(await call("GET", "/api/livekit/token", session.token));
+    if (typeof answer.url !== "string" || typeof answer.token !== "string") {
+      throw new ApiError(200, "The server's answer names no room.");
+    }
+    return { url: answer.url, token: answer.token };
+  },
+
   async tasks(session: Credentials): Promise<Task[]> {
     return decodeTasks(await call("GET", "/api/tasks", session.token));
   },

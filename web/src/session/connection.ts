@@ -12,12 +12,30 @@ export interface ConnectionEvents {
   onEvent(event: ServerEvent): void;
   onFrame(pcm: Int16Array): void;
   onRtt(rttMs: number): void;
+  /** What is said now may not arrive; a `ready` follows, or the end. */
+  onInterrupted(): void;
   /** The connection is over; `opened` says whether the handshake had succeeded. Comes once. */
   onClosed(code: number, reason: string, opened: boolean): void;
 }
 
+/** A session's way to its agent, whatever carries it. */
+export interface SessionConnection {
+  readonly isOpen: boolean;
+  /** Whether answers are to be spoken; without, they come in writing only. */
+  readonly aloud: boolean;
+  /** The agent's voice, and the caller's, are tracks of a LiveKit room, and no frames. */
+  readonly isRoom: boolean;
+  readonly droppedFrames: number;
+  /** Sends an event; false when there is no connection to send it on. */
+  send(event: ClientEvent): boolean;
+  sendFrame(pcm: Int16Array): void;
+  /** Leaves without a word to the listener. */
+  close(): void;
+}
+
 /** One WebSocket of a session: encodes, decodes, pings, and notices its own death. No retries: that is above it. */
-export class Connection {
+export class Connection implements SessionConnection {
+  readonly isRoom = false;
   /** Frames of the caller that were dropped because the network was too slow. */
   droppedFrames = 0;
   private readonly socket: WebSocket;
@@ -29,7 +47,6 @@ export class Connection {
 
   constructor(
     session: Credentials,
-    /** Whether answers are to be spoken; without, they come in writing only. */
     readonly aloud: boolean,
     private readonly events: ConnectionEvents,
   ) {
@@ -48,7 +65,6 @@ export class Connection {
     return this.opened && !this.closed;
   }
 
-  /** Sends an event; false when there is no connection to send it on. */
   send(event: ClientEvent): boolean {
     if (!this.isOpen) return false;
     this.socket.send(JSON.stringify(event));
@@ -65,7 +81,6 @@ export class Connection {
     this.socket.send(pcm as Int16Array<ArrayBuffer>);
   }
 
-  /** Leaves without a word to the listener. */
   close(): void {
     this.closed = true;
     this.stopTimers();

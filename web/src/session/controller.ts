@@ -1,3 +1,4 @@
+import { NOWHERE } from "../audio/voice-out";
 import { Access } from "./access";
 import { ApiError, api, type CreatedSession, type Credentials } from "./api";
 import { backoffMs, type OverReason, reasonOf } from "./close-codes";
@@ -6,6 +7,7 @@ import { LinkKeeper } from "./link-keeper";
 import type { ServerEvent } from "./protocol";
 import { PushToTalk } from "./push-to-talk";
 import { unsentOf } from "./reducer";
+import type { RoomMedia } from "./room-connection";
 import { ScreenShare } from "./screen";
 import { isAloud, isSilenced, type TalkMode } from "./state";
 import { type Mode, storage } from "./storage";
@@ -17,6 +19,8 @@ import { Voice, type VoiceEvents } from "./voice";
 const GOODBYE_MS = 1_500;
 /** What a full server that names no time is given, in s. */
 const RETRY_AFTER_S = 10;
+/** What is said when a room could not be had. */
+const DIRECT = "LiveKit cannot be reached from here. Your call goes directly to the server instead.";
 /** The step of the backoff with which a server that cannot be reached is asked again: about a second. */
 const FIRST_TRY = 2;
 
@@ -69,6 +73,8 @@ export class SessionController {
       onFull: (error) => this.handleFull(error),
       resume: () => this.resume(),
       isAloud: () => isAloud(this.store.state),
+      rooms: () => (document.documentElement.dataset.rooms === "true" ? this.roomMedia() : null),
+      onDirect: () => this.store.dispatch({ type: "notice", notice: DIRECT }),
     });
     this.tasks = new TaskDesk(this.store, () => this.session);
     this.push = new PushToTalk(this.store);
@@ -83,6 +89,11 @@ export class SessionController {
     this.store.subscribe(() => this.applyAloud());
     this.store.subscribe(() => this.keepDraft());
     window.addEventListener("online", () => this.handleOnline());
+  }
+
+  /** Whether sound goes through a LiveKit room. */
+  get isRoom(): boolean {
+    return this.link.isRoom;
   }
 
   get droppedFrames(): number {
@@ -362,15 +373,26 @@ export class SessionController {
   }
 
   private handleEvent(event: ServerEvent): void {
-    const out = this.voice.out;
+    // In a room the agent's voice comes as sound, and stops by itself.
+    const out = this.link.isRoom ? NOWHERE : this.voice.out;
     if (event.type === "speech_started") out.start(event.speech_id, 0);
     else if (event.type === "speech_resumed") out.start(event.speech_id, event.from_ms);
     else if (event.type === "speech_finished") out.finish(event.speech_id, event.duration_ms);
     else if (event.type === "clear") out.clear(event.speech_id);
     this.store.dispatch({ type: "server", event });
-    if (event.type === "look") void this.screen.look(event.look_id);
+    if (event.type === "look" && this.link.isRoom) this.screen.handleLooked();
+    else if (event.type === "look") void this.screen.look(event.look_id);
     if (event.type === "ready") this.handleReady();
     else if (event.type === "ended") this.finish(reasonOf(event.reason), event.reason);
+  }
+
+  private roomMedia(): RoomMedia {
+    return {
+      microphone: () => this.voice.microphone,
+      screen: () => this.screen.track,
+      play: (voice) => this.voice.play(voice),
+      onMicrophone: (listener) => this.voice.onMicrophone(listener),
+    };
   }
 
   private handleReady(): void {

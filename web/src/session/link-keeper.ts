@@ -1,10 +1,11 @@
 import { ApiError, api, type Credentials } from "./api";
 import { backoffMs, closingOf, type OverReason } from "./close-codes";
-import { Connection, type ConnectionEvents } from "./connection";
+import { Connection, type ConnectionEvents, type SessionConnection } from "./connection";
 import type { ClientEvent, ServerEvent } from "./protocol";
+import { RoomConnection, type RoomMedia } from "./room-connection";
 import type { Link } from "./state";
 
-export interface LinkHooks extends Omit<ConnectionEvents, "onClosed"> {
+export interface LinkHooks extends Omit<ConnectionEvents, "onClosed" | "onInterrupted"> {
   onLink(link: Link): void;
   /** The connection ended in a way that no retry mends. */
   onOver(reason: OverReason, detail: string): void;
@@ -15,6 +16,10 @@ export interface LinkHooks extends Omit<ConnectionEvents, "onClosed"> {
   credentials(): Credentials | null;
   /** Whether answers are to be spoken. */
   isAloud(): boolean;
+  /** What a LiveKit room needs of the page; null where the server has no rooms. */
+  rooms(): RoomMedia | null;
+  /** The room could not be had, and the call goes directly to the server. */
+  onDirect(): void;
 }
 
 /** A connection that lasted so long was a good one: the backoff begins anew, in ms. */
@@ -31,7 +36,9 @@ const KEPT_FRAMES = 150;
 
 /** Keeps one voice connection alive, as docs/protocol.md ("Reconnecting") has it. */
 export class LinkKeeper {
-  private connection: Connection | null = null;
+  private connection: SessionConnection | null = null;
+  /** The session whose calls go directly to the server, because no room could be had. */
+  private direct: string | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private attempt = 0;
   private refusals = 0;
@@ -48,6 +55,11 @@ export class LinkKeeper {
   /** Whether the connection that is open has answers spoken; null when none is. */
   get isAloud(): boolean | null {
     return this.connection?.isOpen === true ? this.connection.aloud : null;
+  }
+
+  /** Whether sound goes through a LiveKit room. */
+  get isRoom(): boolean {
+    return this.connection?.isRoom === true;
   }
 
   get droppedFrames(): number {
@@ -107,12 +119,23 @@ export class LinkKeeper {
     if (session === null) return;
     if (this.attempt === 0 && this.refusals === 0 && !this.isMoving) this.hooks.onLink({ name: "connecting" });
     this.openedAtMs = performance.now();
-    this.connection = new Connection(session, this.hooks.isAloud(), {
+    const events: ConnectionEvents = {
       onEvent: (event) => this.handleEvent(event),
       onFrame: (pcm) => this.hooks.onFrame(pcm),
       onRtt: (rttMs) => this.hooks.onRtt(rttMs),
+      onInterrupted: () => this.handleInterrupted(),
       onClosed: (code, reason, opened) => this.handleClosed(code, reason, opened),
-    });
+    };
+    const aloud = this.hooks.isAloud();
+    // Somebody who only reads needs no room.
+    const media = aloud && this.direct !== session.sessionId ? this.hooks.rooms() : null;
+    this.connection =
+      media === null ? new Connection(session, aloud, events) : new RoomConnection(session, media, events);
+  }
+
+  private handleInterrupted(): void {
+    if (this.isMoving) return;
+    this.hooks.onLink({ name: "waiting", attempt: 0, why: "dropped", retryAtMs: Date.now() });
   }
 
   private handleEvent(event: ServerEvent): void {
@@ -122,7 +145,14 @@ export class LinkKeeper {
   }
 
   private handleClosed(code: number, reason: string, opened: boolean): void {
+    const wasRoom = this.isRoom;
     this.connection = null;
+    if (wasRoom && !opened) {
+      this.direct = this.hooks.credentials()?.sessionId ?? null;
+      this.hooks.onDirect();
+      this.connect();
+      return;
+    }
     if (this.isMoving && (!opened || closingOf(code).action === "reconnect")) {
       // The next process may not be there yet, or whoever sends callers does not know of it.
       this.timer = setTimeout(() => this.fire(), opened ? 0 : MOVING_STEP_MS);

@@ -153,6 +153,17 @@ const DECODERS: { [K in ServerEvent["type"]]: (fields: Fields) => Omit<Extract<S
   pong: (f) => ({ t: num(f.t) }),
 };
 
+/** The farewell of an agent in a room: the close code that a WebSocket would have had. */
+export function decodeClosed(text: string): { code: number; reason: string } | null {
+  try {
+    const fields: unknown = JSON.parse(text);
+    if (!isFields(fields) || fields.type !== "closed") return null;
+    return { code: num(fields.code), reason: str(fields.reason) };
+  } catch {
+    return null;
+  }
+}
+
 /** One text message of the server; null for what this page does not know (a newer server may say more). */
 export function decodeEvent(text: string): ServerEvent | null {
   let fields: unknown;

@@ -20,6 +20,11 @@ export class ScreenShare {
     private readonly send: (event: ClientEvent) => boolean,
   ) {}
 
+  /** What is shared, where a connection carries it as a video. */
+  get track(): MediaStreamTrack | null {
+    return this.stream?.getVideoTracks()[0] ?? null;
+  }
+
   /** Whether this browser can share at all; telephones cannot. */
   static get isPossible(): boolean {
     return typeof navigator.mediaDevices?.getDisplayMedia === "function";
@@ -69,6 +74,11 @@ export class ScreenShare {
   /** A new connection does not know of it. */
   handleReady(): void {
     if (this.stream !== null) this.tell();
+  }
+
+  /** The agent looks at the video. */
+  handleLooked(): void {
+    if (this.stream !== null) this.store.dispatch({ type: "looked", atMs: Date.now() });
   }
 
   /** The agent wants to see. Always answered, for somebody waits; and always shown. */

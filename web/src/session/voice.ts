@@ -28,6 +28,26 @@ export class Voice {
     this.devices = watchMicrophones((microphones) => this.store.dispatch({ type: "microphones", microphones }));
   }
 
+  /** The open microphone, as a track. */
+  get microphone(): MediaStreamTrack | null {
+    return this.engine?.microphone ?? null;
+  }
+
+  /** Plays the agent's voice from a track; null when it is gone. */
+  play(voice: MediaStreamTrack | null): void {
+    this.engine?.play(voice);
+  }
+
+  /** Calls `listener` when another microphone is open, or none, until the returned function is called. */
+  onMicrophone(listener: () => void): () => void {
+    let known = this.microphone;
+    return this.store.subscribe(() => {
+      if (this.microphone === known) return;
+      known = this.microphone;
+      listener();
+    });
+  }
+
   /** Where the agent's speech goes now. */
   get out(): VoiceOut {
     return this.engine ?? NOWHERE;

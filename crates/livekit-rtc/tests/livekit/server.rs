@@ -15,7 +15,7 @@ pub(crate) const SECRET: &str = "a secret of at least thirty-two characters";
 pub(crate) struct Server {
     binary: PathBuf,
     folder: PathBuf,
-    process: Option<Child>,
+    pub(crate) process: Option<Child>,
     pub(crate) port: u16,
 }
 

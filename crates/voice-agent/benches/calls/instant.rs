@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::json;
+use voice_agent::audio::format::AudioFormat;
 use voice_agent::llm::{Llm, LlmEvent, LlmRequest};
 use voice_agent::stt::{Stt, Wanted};
 use voice_agent::tts::{Tts, TtsEvent, TtsRequest};
@@ -255,8 +256,22 @@ impl Tts for Instantly {
         stream::once(wait(self.delays.tts_ms))
             .flat_map(move |()| {
                 notes.mark_first(Mark::Audio);
-                stream::iter([Ok(TtsEvent::Audio(vec![4; bytes].into())), Ok(TtsEvent::Done { words: Vec::new() })])
+                stream::iter([
+                    Ok(TtsEvent::Audio(sound(request.format, bytes).into())),
+                    Ok(TtsEvent::Done { words: Vec::new() }),
+                ])
             })
             .boxed()
+    }
+}
+
+/// Something that survives every codec: a tone where samples are linear, and what is loud in µ-law.
+fn sound(format: AudioFormat, bytes: usize) -> Vec<u8> {
+    match format {
+        AudioFormat::Mulaw8k => vec![4; bytes],
+        AudioFormat::Pcm16k | AudioFormat::Pcm24k => {
+            let wave = |n: usize| if n / 24 % 2 == 0 { 4_000_i16 } else { -4_000 };
+            (0..bytes / 2).flat_map(|n| wave(n).to_le_bytes()).collect()
+        }
     }
 }

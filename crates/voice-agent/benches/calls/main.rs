@@ -1,4 +1,4 @@
-//! `make bench`: what the runtime adds, how many calls by telephone a core carries, how fast the embedded voice answers, how
+//! `make bench`: what the runtime adds, how many calls by telephone and in rooms a core carries, how fast the embedded voice answers, how
 //! soon it falls silent, how soon it is up.
 //!
 //! Prints Markdown. docs/performance.md says what each figure means and keeps the last table.
@@ -13,6 +13,7 @@ mod overhead;
 mod phone;
 mod recording;
 mod report;
+mod rooms;
 mod server;
 mod stats;
 
@@ -42,7 +43,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Debug, Parser)]
 struct Args {
     /// Only these parts.
-    #[arg(long, value_delimiter = ',', value_name = "overhead,load,phone,recording,models,calls,interruption,start")]
+    #[arg(long, value_delimiter = ',', value_name = "overhead,load,phone,recording,rooms,models,calls,interruption,start")]
     only: Vec<String>,
     /// Runs of each measurement; the medians are printed.
     #[arg(long, default_value_t = 3)]
@@ -56,10 +57,16 @@ struct Args {
     /// Seconds of each run of the phone part.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(10..))]
     phone_seconds: u64,
-    /// What a process of the phone part is: its server, or its callers.
+    /// Rooms at once in the rooms part, one run for each number.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 5, 10, 20, 50])]
+    rooms: Vec<u64>,
+    /// Seconds of each run of the rooms part.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(8..))]
+    room_seconds: u64,
+    /// What a process of the phone and rooms parts is: its server, or its callers.
     #[arg(long, hide = true)]
     act: Option<Act>,
-    /// Where the phone part's callers call.
+    /// Where those callers call.
     #[arg(long, hide = true, default_value = "")]
     at: String,
     /// Given by cargo.
@@ -67,11 +74,13 @@ struct Args {
     bench: bool,
 }
 
-/// What else this program is: the phone part starts it twice more.
+/// What else this program is: the phone and rooms parts start it twice more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Act {
     PhoneServer,
     PhoneCallers,
+    RoomServer,
+    RoomCallers,
 }
 
 impl Args {
@@ -89,11 +98,15 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let models_dir = std::env::var_os("MODELS_DIR").map_or_else(default_models_dir, PathBuf::from);
     match args.act {
-        Some(Act::PhoneServer) => return many_threads()?.block_on(phone::serve(&models_dir)),
+        Some(Act::PhoneServer | Act::RoomServer) => return many_threads()?.block_on(phone::serve(&models_dir)),
         Some(Act::PhoneCallers) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let calls = args.phone_calls.first().copied().unwrap_or(1);
             return runtime.block_on(phone::call(&args.at, calls, args.phone_seconds, &speech()?));
+        }
+        Some(Act::RoomCallers) => {
+            let rooms = args.rooms.first().copied().unwrap_or(1);
+            return many_threads()?.block_on(rooms::call(&args.at, rooms, args.room_seconds, speech()?));
         }
         None => {}
     }
@@ -124,6 +137,9 @@ async fn all(args: &Args, models_dir: &Path) -> Result<()> {
     }
     if args.wants("phone") {
         phone::measure(&args.phone_calls, args.phone_seconds).await?;
+    }
+    if args.wants("rooms") {
+        rooms::measure(&args.rooms, args.room_seconds).await?;
     }
     if args.wants("recording") {
         recording::measure(&speech()?, RECORDING_SECONDS).await?;

@@ -109,7 +109,7 @@ impl Caller {
     pub(crate) async fn talk(mut self, until: Instant) -> Result<Told> {
         let began = Instant::now();
         let (outbound, mut inbox) = mpsc::channel(OUTBOUND);
-        self.handle.send(Command::Attach { connection: LEG, voice: true, outbound })?;
+        self.handle.send(Command::Attach { connection: LEG, voice: true, outbound, room: None })?;
         // Nor do their frames come at the same moment.
         let offset = Duration::from_micros(self.number * 7_919 % 20_000);
         let mut ticks = interval_at((began + offset).into(), Duration::from_millis(FRAME_MS));

@@ -182,7 +182,7 @@ impl Call {
     /// Picks up, and hears the greeting.
     pub(crate) async fn pick_up(&mut self, wire: &mut Wire) -> Result<()> {
         let (outbound, inbox) = mpsc::channel(OUTBOUND_QUEUE);
-        self.handle.send(Command::Attach { connection: LEG, voice: true, outbound })?;
+        self.handle.send(Command::Attach { connection: LEG, voice: true, outbound, room: None })?;
         self.inbox = Some(inbox);
         let mut waited_ms = 0;
         let mut greeted = false;

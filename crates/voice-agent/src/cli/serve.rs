@@ -73,7 +73,7 @@ async fn serve(config: Config, instance: InstanceId, traces: Traces, lost: LostL
             // It is empty: this is the only place that fills it.
             let _was_empty = spawn.set(prepared);
             server.ready();
-            if let Some(rooms) = livekit::Settings::of(&app.config) {
+            if let Some(rooms) = app.rooms.clone() {
                 app.calls.spawn(livekit::serve(Arc::clone(&app), rooms));
             }
             stops.next().await;

@@ -301,6 +301,8 @@ sections! {
     LiveKit {
         /// The server, like `wss://rooms.example.com`; empty: no rooms.
         url: String = String::new(),
+        /// Where browsers find the same server, if that is another address; empty: `url`.
+        public_url: String = String::new(),
         /// The name under which agents are dispatched to rooms; empty: to every new room.
         agent_name: String = String::new(),
         /// How long somebody to talk to is waited for in a room, and one whose connection was lost.

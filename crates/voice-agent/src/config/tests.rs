@@ -257,7 +257,10 @@ fn rooms_need_an_address_and_both_halves_of_a_key() {
     assert!(refused([(url, "rooms.example.com"), (key, "k"), (secret, "s")]).contains("LIVEKIT_URL"));
     assert!(refused([(url, "wss://x"), (key, ""), (secret, "s")]).contains("LIVEKIT_API_KEY"));
     assert!(refused([(url, "wss://x"), (key, "k"), (secret, "")]).contains("LIVEKIT_API_SECRET"));
-    assert!(load(None, &env([(url, "wss://x"), (key, "k"), (secret, "s")])).is_ok());
+    let whole = [(url, "wss://x"), (key, "k"), (secret, "s")];
+    assert!(load(None, &env(whole)).is_ok());
+    let public = env(whole.into_iter().chain([("LIVEKIT_PUBLIC_URL", "rooms.example.com")]));
+    assert!(load(None, &public).unwrap_err().to_string().contains("LIVEKIT_PUBLIC_URL"));
 }
 
 #[test]

@@ -32,6 +32,9 @@ fn check_livekit(config: &Config) -> Result<(), ConfigError> {
     if livekit_rtc::Address::parse(&config.livekit.url).is_err() {
         return Err(ConfigError::new("LIVEKIT_URL", "is no address like wss://rooms.example.com"));
     }
+    if !config.livekit.public_url.is_empty() && livekit_rtc::Address::parse(&config.livekit.public_url).is_err() {
+        return Err(ConfigError::new("LIVEKIT_PUBLIC_URL", "is no address like wss://rooms.example.com"));
+    }
     for (name, half) in
         [("LIVEKIT_API_KEY", &config.secrets.livekit_key), ("LIVEKIT_API_SECRET", &config.secrets.livekit_secret)]
     {

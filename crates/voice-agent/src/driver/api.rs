@@ -29,6 +29,8 @@ pub enum Command {
         voice: bool,
         /// Where what it is to send goes. When full, the reader is too slow: the leg is dropped with 4003.
         outbound: mpsc::Sender<Outbound>,
+        /// The LiveKit room that the leg is in.
+        room: Option<String>,
     },
     /// The leg is gone.
     Detach {

@@ -10,6 +10,7 @@ use voice_core::cost::NanoUsd;
 use voice_core::snapshot::{Counters, Message, Role, SNAPSHOT_VERSION, Snapshot};
 
 use crate::store::{ConversationItem, Role as StoredRole, SessionDoc};
+use crate::transport::livekit::ROOM;
 
 /// The key of `context` below which the core's own state stands.
 const CORE: &str = "voice_core";
@@ -18,8 +19,8 @@ const ACCOUNTED: &str = "accounted";
 /// The keys of `context` that are written anew with every save.
 const OURS: [&str; 4] = [CORE, "cost", "recording_announced", "recording_enabled"];
 
-/// Lays a snapshot out in the session's document.
-pub(super) fn write(doc: &mut SessionDoc, snapshot: &Snapshot, now: jiff::Timestamp) {
+/// Lays a snapshot out in the session's document, and the room that the caller is in.
+pub(super) fn write(doc: &mut SessionDoc, snapshot: &Snapshot, room: Option<&str>, now: jiff::Timestamp) {
     doc.conversation_history = snapshot.history.iter().map(stored).collect();
     doc.current_agent.clone_from(&snapshot.current_agent);
     doc.last_activity = now;
@@ -39,6 +40,10 @@ pub(super) fn write(doc: &mut SessionDoc, snapshot: &Snapshot, now: jiff::Timest
             "connected_ms": snapshot.connected_ms,
         }),
     );
+    match room {
+        Some(room) => context.insert(ROOM.to_owned(), room.into()),
+        None => context.remove(ROOM),
+    };
     doc.context = context;
 }
 
@@ -100,6 +105,11 @@ pub(super) fn write_accounted(doc: &mut SessionDoc, accounted: Accounted) {
 /// What metrics were told before this process took the session up.
 pub(super) fn accounted(doc: &SessionDoc) -> Accounted {
     part(&doc.context, ACCOUNTED, doc.session_id.as_str())
+}
+
+/// The LiveKit room that the session was saved in.
+pub(super) fn room(doc: &SessionDoc) -> Option<String> {
+    doc.context.get(ROOM).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// Whether anything was said in this session yet: what greets it depends on that.
@@ -184,7 +194,7 @@ mod tests {
     #[test]
     fn a_document_gives_back_the_snapshot_that_it_was_made_of() {
         let mut doc = doc();
-        write(&mut doc, &snapshot(), jiff::Timestamp::UNIX_EPOCH);
+        write(&mut doc, &snapshot(), None, jiff::Timestamp::UNIX_EPOCH);
         let json = doc.to_json().unwrap();
         assert_eq!(read(&SessionDoc::from_json(&json).unwrap()), snapshot());
         assert_eq!(doc.context["cost"]["stt_usd"], 77e-9);
@@ -192,9 +202,19 @@ mod tests {
     }
 
     #[test]
+    fn the_room_is_where_the_caller_is_now() {
+        let mut doc = doc();
+        let saved_in = Snapshot { extra: Map::from_iter([(ROOM.to_owned(), json!("kitchen"))]), ..snapshot() };
+        write(&mut doc, &saved_in, Some("cellar"), jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(room(&doc).as_deref(), Some("cellar"));
+        write(&mut doc, &saved_in, None, jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(room(&doc), None);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_left_out_and_the_rest_is_kept() {
         let mut doc = doc();
-        write(&mut doc, &snapshot(), jiff::Timestamp::UNIX_EPOCH);
+        write(&mut doc, &snapshot(), None, jiff::Timestamp::UNIX_EPOCH);
         doc.context[CORE]["asides"] = json!([{"after": 1, "item": {"kind": "hologram"}}]);
         doc.context[CORE]["version"] = json!(99);
         let read = read(&doc);

@@ -58,7 +58,7 @@ impl Driver {
     /// then.
     async fn note_accounted(&mut self) {
         let snapshot = self.session.snapshot();
-        doc::write(&mut self.doc, &snapshot, self.deps.clock.now());
+        doc::write(&mut self.doc, &snapshot, self.room.as_deref(), self.deps.clock.now());
         let told = Accounted { cost: self.session.cost().total(), connected_ms: self.session.connected_ms() };
         doc::write_accounted(&mut self.doc, told);
         let turn = TurnId(snapshot.counters.turn);

@@ -14,7 +14,10 @@ use super::{Driver, Leg, TIDY_EVERY_MS, doc};
 impl Driver {
     pub(super) fn take_command(&mut self, command: Command) {
         match command {
-            Command::Attach { connection, voice, outbound } => self.attach(connection, voice, outbound),
+            Command::Attach { connection, voice, outbound, room } => {
+                self.room = room;
+                self.attach(connection, voice, outbound);
+            }
             Command::Detach { connection } => self.detach(connection),
             Command::Audio { connection, frame, mulaw } => self.take_frame(connection, &frame[..], mulaw.as_deref()),
             Command::Playout { connection, speech, played_ms } => {
@@ -62,7 +65,7 @@ impl Driver {
             }
             Command::Describe { answer } => {
                 let mut doc = self.doc.clone();
-                doc::write(&mut doc, &self.session.snapshot(), self.doc.last_activity);
+                doc::write(&mut doc, &self.session.snapshot(), self.room.as_deref(), self.doc.last_activity);
                 // Whoever asked may have gone.
                 let _gone = answer.send(Box::new(doc));
             }

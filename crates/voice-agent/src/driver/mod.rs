@@ -161,6 +161,8 @@ struct Driver {
     /// Inputs that outputs caused.
     pending: VecDeque<Input>,
     leg: Option<Leg>,
+    /// The LiveKit room that the caller is in, or was last.
+    room: Option<String>,
     /// Whether anybody ever came to this session, here.
     visited: bool,
     muted: bool,
@@ -223,6 +225,7 @@ impl Driver {
         let journal = Journal::begin(logs, user, session_id.as_str(), &header, &deps.tracker);
         let session = begin(header, &start.doc, &deps.core);
         let accounted = doc::accounted(&start.doc);
+        let room = doc::room(&start.doc);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
         let ears = Ears::new(Arc::clone(&deps.providers.vad), deps.vad, channel::caller_format(&start.doc));
         let staging = Staging::new(start.doc.user_id.clone(), UserTasks::default());
@@ -250,6 +253,7 @@ impl Driver {
             feed: Arc::default(),
             pending: start.handover.map(|handover| Input::TookOver { say: handover.say }).into_iter().collect(),
             leg: None,
+            room,
             visited: false,
             muted: false,
             ears,

@@ -215,7 +215,7 @@ impl House {
 
     fn attach(&self) -> mpsc::Receiver<Outbound> {
         let (outbound, inbox) = mpsc::channel(64);
-        self.handle.send(Command::Attach { connection: ConnectionId(1), voice: true, outbound }).unwrap();
+        self.handle.send(Command::Attach { connection: ConnectionId(1), voice: true, outbound, room: None }).unwrap();
         inbox
     }
 
@@ -416,6 +416,6 @@ async fn a_shared_screen_is_looked_at_in_pieces_and_only_while_it_is_shared_by_t
     // Another page does not inherit what this one shares.
     tell(Command::Sharing { connection, is_shared: true });
     let (outbound, _inbox) = mpsc::channel(64);
-    tell(Command::Attach { connection: ConnectionId(2), voice: true, outbound });
+    tell(Command::Attach { connection: ConnectionId(2), voice: true, outbound, room: None });
     assert_eq!(house.text("look").await.unwrap().reply, "There is no screen.");
 }

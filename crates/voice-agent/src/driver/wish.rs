@@ -188,7 +188,7 @@ impl Driver {
 
     fn commit(&mut self, commit: CommitId, turn: TurnId, calls: Vec<ToolCallId>, snapshot: &Snapshot) {
         self.answers.saving(commit);
-        doc::write(&mut self.doc, snapshot, self.deps.clock.now());
+        doc::write(&mut self.doc, snapshot, self.room.as_deref(), self.deps.clock.now());
         let tools = self.staging.commits(&calls);
         let store = Arc::clone(&self.deps.store);
         let what = Commit { doc: self.doc.clone(), fence: self.fence, turn, tools };

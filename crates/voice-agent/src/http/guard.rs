@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::InvalidHeaderValue;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use crate::app::Shared;
+use crate::transport::livekit::Settings as Rooms;
 
 /// Health is asked by address, by whoever runs the instance.
 fn is_health(path: &str) -> bool {
@@ -48,14 +50,18 @@ pub(super) async fn count(State(app): State<Shared>, request: Request, next: Nex
     response
 }
 
-/// What every answer carries: a page of ours runs our scripts, talks to us, and is framed by nobody.
-const HEADERS: [(HeaderName, &str); 7] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
+/// What a page of ours may load, and whom it may talk to: us, and where its rooms are.
+pub(crate) fn content_policy(rooms: Option<&Rooms>) -> Result<HeaderValue, InvalidHeaderValue> {
+    let rooms = rooms.map(|rooms| format!(" {}", rooms.origins().join(" "))).unwrap_or_default();
+    HeaderValue::try_from(format!(
         "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; \
-         font-src 'self'; media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'",
-    ),
+         font-src 'self'; media-src 'self' blob:; connect-src 'self'{rooms}; manifest-src 'self'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'"
+    ))
+}
+
+/// What every answer carries: a page of ours runs our scripts, talks to us, and is framed by nobody.
+const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -74,6 +80,7 @@ pub(super) async fn secure(State(app): State<Shared>, request: Request, next: Ne
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.insert(header::CONTENT_SECURITY_POLICY, app.policy.clone());
     if app.config.public_url.starts_with("https://") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }

@@ -8,6 +8,7 @@ mod guard;
 mod health;
 mod jwks;
 mod jwt;
+mod livekit;
 mod page;
 mod path;
 mod problem;
@@ -22,6 +23,7 @@ mod voice;
 
 pub use caller::Origins;
 pub(crate) use caller::check_user_id;
+pub(crate) use guard::content_policy;
 pub use jwt::{JwtError, Verifier};
 pub use problem::Problem;
 pub use router::{ROUTES, metrics_router, router};

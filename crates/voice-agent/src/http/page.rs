@@ -1,5 +1,7 @@
 //! The web page, embedded in the binary.
 
+use std::borrow::Cow;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -13,6 +15,11 @@ use crate::app::Shared;
 #[allow_missing = true]
 struct Page;
 
+/// What the page is built with, and what it is told in its place, with what its tag gains by that: whether it may look for a LiveKit
+/// room, and whether recordings are kept (it asks for consent before it has a connection).
+const ROOMS: [&str; 3] = ["data-rooms=\"false\"", "data-rooms=\"true\"", "rooms-"];
+const RECORDS: [&str; 3] = ["data-records=\"false\"", "data-records=\"true\"", "records-"];
+
 /// What `GET /` answers in a build without the page.
 const MISSING: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>voice-agent</title>\
     <p>This build has no page. Run <code>make web</code>, and build again. The API is there: \
@@ -21,12 +28,12 @@ const MISSING: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">
 /// Every path that no route has: the page's files, or 404.
 pub(super) async fn serve(State(app): State<Shared>, request: Request) -> Response {
     let path = request.uri().path();
-    let known = find(path);
+    let is_front = matches!(path, "/" | "/index.html");
+    let told = [(app.rooms.is_some(), ROOMS), (app.consent.keeps(), RECORDS)];
+    let told = told.into_iter().filter(|(holds, _)| is_front && *holds).map(|(_, words)| words);
+    let known = find(path).map(|file| told.fold(Served::from(file), Served::tell));
     match (known, request.method()) {
-        (Some(file), &Method::GET | &Method::HEAD) => {
-            let records = app.consent.keeps() && matches!(path, "/" | "/index.html");
-            answer(path, file, request.headers(), records)
-        }
+        (Some(file), &Method::GET | &Method::HEAD) => answer(path, file, request.headers()),
         (None, &Method::GET | &Method::HEAD) if matches!(path, "/" | "/admin") => {
             ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], MISSING)
                 .into_response()
@@ -58,12 +65,29 @@ fn find(path: &str) -> Option<EmbeddedFile> {
     })
 }
 
-/// What the page is built with, and what it is told where recordings are kept: it asks before it has a connection.
-const KEEPS_NONE: &str = "data-records=\"false\"";
-const KEEPS: &str = "data-records=\"true\"";
+/// A file, as it is answered.
+struct Served {
+    data: Cow<'static, [u8]>,
+    etag: String,
+    mime: String,
+}
 
-fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap, records: bool) -> Response {
-    let etag = etag(&file, records);
+impl From<EmbeddedFile> for Served {
+    fn from(file: EmbeddedFile) -> Self {
+        Self { etag: etag(&file), mime: file.metadata.mimetype().to_owned(), data: file.data }
+    }
+}
+
+impl Served {
+    /// The page, told this.
+    fn tell(self, [built, told, tag]: [&str; 3]) -> Self {
+        let data = String::from_utf8_lossy(&self.data).replacen(built, told, 1).into_bytes();
+        Self { data: data.into(), etag: self.etag.replacen('"', &format!("\"{tag}"), 1), ..self }
+    }
+}
+
+fn answer(path: &str, file: Served, asked: &HeaderMap) -> Response {
+    let etag = file.etag;
     // The build names these files after their content, so they never change.
     let cache = if path.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut headers = HeaderMap::new();
@@ -78,11 +102,8 @@ fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap, records: bool) -> R
     if same {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    if let Ok(value) = HeaderValue::from_str(&content_type(file.metadata.mimetype())) {
+    if let Ok(value) = HeaderValue::from_str(&content_type(&file.mime)) {
         headers.insert(header::CONTENT_TYPE, value);
-    }
-    if records && let Ok(html) = std::str::from_utf8(&file.data) {
-        return (headers, axum::body::Body::from(html.replacen(KEEPS_NONE, KEEPS, 1))).into_response();
     }
     (headers, file.data).into_response()
 }
@@ -92,8 +113,8 @@ fn content_type(mime: &str) -> String {
     if text { format!("{mime}; charset=utf-8") } else { mime.to_owned() }
 }
 
-fn etag(file: &EmbeddedFile, records: bool) -> String {
+fn etag(file: &EmbeddedFile) -> String {
     let hash = file.metadata.sha256_hash();
     let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}{}\"", if records { "-records" } else { "" })
+    format!("\"{hex}\"")
 }

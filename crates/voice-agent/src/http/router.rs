@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::{OPENAPI, Problem, admin, consent, guard, health, page, session, sms, task, twilio, voice};
+use super::{OPENAPI, Problem, admin, consent, guard, health, livekit, page, session, sms, task, twilio, voice};
 use crate::app::Shared;
 use crate::telemetry::Metrics;
 
@@ -24,6 +24,7 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/api/sessions/{id}/audio", &["get"]),
     ("/api/tasks", &["get", "post"]),
     ("/api/tasks/{id}", &["patch", "delete"]),
+    ("/api/livekit/token", &["get"]),
     ("/api/consents", &["get", "post"]),
     ("/api/admin/whoami", &["get"]),
     ("/api/admin/sessions", &["get"]),
@@ -57,6 +58,7 @@ fn service(path: &str) -> Option<MethodRouter<Shared>> {
         "/api/sessions/{id}/audio" => get(voice::connect),
         "/api/tasks" => get(task::list).post(task::create),
         "/api/tasks/{id}" => axum::routing::patch(task::change).delete(task::remove),
+        "/api/livekit/token" => get(livekit::token),
         "/api/consents" => get(consent::read).post(consent::withdraw),
         "/api/admin/whoami" => get(admin::whoami),
         "/api/admin/sessions" => get(admin::sessions),

@@ -137,6 +137,24 @@ pub(crate) mod tests {
 
     proptest::proptest! {
         #[test]
+        fn no_damage_makes_it_panic(
+            damage in proptest::collection::vec((proptest::num::usize::ANY, proptest::num::u8::ANY), 0..8),
+            kept in 12_usize..400,
+        ) {
+            let image = RgbImage::from_fn(40, 33, |x, y| image::Rgb([(x * y) as u8, (x ^ y) as u8, (x * 7) as u8]));
+            let mut file = webp(&image).to_vec();
+            for (at, byte) in damage {
+                let at = at % file.len();
+                file[at] = byte;
+            }
+            file.truncate(kept.max(file.len() / 2));
+            if let Ok(picture) = Picture::new(file.into()) {
+                let decoded = picture.decode();
+                proptest::prop_assert!(decoded.is_err() || decoded.is_ok_and(|image| image.dimensions() == picture.size()));
+            }
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(tail in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
             let bytes = [b"RIFF\x90\x01\0\0WEBPVP8 ".as_slice(), &tail].concat();
             if let Ok(picture) = Picture::new(bytes.into()) {

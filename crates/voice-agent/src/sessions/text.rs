@@ -15,7 +15,7 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`], all but `Unknown` and `Ended`. A voice that nobody can give is no reason not to answer by text.
     pub async fn open_texts(&self, token: &Token, new: NewSession) -> Result<Live, SessionError> {
-        let _one_at_a_time = self.lock_of(token).lock().await;
+        let _one_at_a_time = self.lock_of(token.session()).lock().await;
         let stored = match self.find(token).await {
             Ok(Found::Live(live)) => match self.taken_elsewhere(&live).await? {
                 None => return Ok(live),

@@ -27,7 +27,7 @@ use crate::report::line;
 use crate::stats::Spread;
 
 /// The server's core, and the callers'.
-const CORES: (&str, &str) = ("0", "1");
+pub(crate) const CORES: (&str, &str) = ("0", "1");
 /// Calls begin within this time.
 const RAMP_MS: u64 = 2_000;
 /// From so many calls on, the growth of the process is the sessions'.
@@ -108,7 +108,7 @@ impl Run {
 }
 
 /// A child on one core.
-fn pinned(core: &str) -> Result<Command> {
+pub(crate) fn pinned(core: &str) -> Result<Command> {
     let mut command = Command::new("taskset");
     command.args(["--cpu-list", core]).arg(std::env::current_exe()?);
     command.kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::inherit()).stdin(Stdio::piped());
@@ -116,7 +116,7 @@ fn pinned(core: &str) -> Result<Command> {
 }
 
 /// The server's process, and where it listens.
-struct Measured {
+pub(crate) struct Measured {
     child: Child,
     http: String,
     metrics: String,
@@ -124,7 +124,12 @@ struct Measured {
 
 impl Measured {
     async fn start() -> Result<Self> {
-        let mut child = pinned(CORES.0)?.args(["--act", "phone-server"]).spawn().context("taskset")?;
+        Self::start_with("phone-server", &[]).await
+    }
+
+    /// What such a process is, and its environment.
+    pub(crate) async fn start_with(act: &str, env: &[(&str, &str)]) -> Result<Self> {
+        let mut child = pinned(CORES.0)?.args(["--act", act]).envs(env.iter().copied()).spawn().context("taskset")?;
         let mut lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
         let first = tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await??;
         let place: Value = serde_json::from_str(&first.context("the server ended before it was ready")?)?;
@@ -134,8 +139,17 @@ impl Measured {
     }
 
     /// `taskset` becomes what it starts, so its id is the server's.
-    fn process(&self) -> Result<String> {
+    pub(crate) fn process(&self) -> Result<String> {
         Ok(self.child.id().context("the server has ended")?.to_string())
+    }
+
+    pub(crate) async fn end(mut self) -> Result<()> {
+        // Its standard input ends, and so does it.
+        drop(self.child.stdin.take());
+        tokio::time::timeout(Duration::from_secs(30), self.child.wait())
+            .await
+            .context("a server that does not end")??;
+        Ok(())
     }
 
     async fn metric(&self, name: &str) -> Result<f64> {
@@ -203,22 +217,13 @@ pub(crate) async fn measure(calls: &[u64], seconds: u64) -> Result<()> {
         // One call has a turn every three seconds: it is made for longer, so that its P95 is more than its worst turn.
         let seconds = if *calls == 1 { ALONE * seconds } else { seconds };
         runs.push(server.run(*calls, seconds).await?);
-        end(server).await?;
+        server.end().await?;
     }
     turns(&runs)?;
     resources(&runs)?;
     generator(&runs)?;
     // Children that have ended are counted as ours.
     line(&watch.verdict(&[])?)
-}
-
-async fn end(mut server: Measured) -> Result<()> {
-    // Its standard input ends, and so does it.
-    drop(server.child.stdin.take());
-    tokio::time::timeout(Duration::from_secs(30), server.child.wait())
-        .await
-        .context("a server that does not end")??;
-    Ok(())
 }
 
 const fn met(met: bool) -> &'static str {

@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use voice_agent::answer_cache::AnswerCache;
 use voice_agent::app::{App, Parts, Server};
-use voice_agent::config::Config;
+use voice_agent::config::{Config, Secret};
 use voice_agent::driver::{self, Deps, Providers};
 use voice_agent::failover::Board;
 use voice_agent::ledger::Ledger;
 use voice_agent::store::{InstanceId, SqliteOptions, SqliteStore, Store, SystemClock};
 use voice_agent::telemetry::{Events, Metrics, Traces};
 use voice_agent::tools::{TASK_AGENT, specs_for};
+use voice_agent::transport::livekit;
 use voice_agent::vad::Silero;
 use voice_agent::voice_cache::VoiceCache;
 
@@ -38,6 +39,12 @@ fn settings() -> Result<Config> {
     config.endpointing.delay_ms = ENDPOINTING_MS;
     config.twilio.validate_signatures = false;
     config.shutdown.grace_ms = 0;
+    // A worker in the rooms of this server, for the part about them.
+    if let (Ok(url), Ok(secret)) = (std::env::var("LIVEKIT_URL"), std::env::var("LIVEKIT_API_SECRET")) {
+        config.livekit.url = url;
+        config.secrets.livekit_key = Some(Secret::new("devkey"));
+        config.secrets.livekit_secret = Some(Secret::new(secret));
+    }
     Ok(config)
 }
 
@@ -85,8 +92,12 @@ pub(crate) async fn serve(models_dir: &Path) -> Result<()> {
         instance: InstanceId::new("bench"),
         spawn: Arc::new(move |start| driver::spawn(Arc::clone(&deps), start)),
     };
-    let server = Server::start(App::new(parts)?)?;
+    let app = App::new(parts)?;
+    let server = Server::start(Arc::clone(&app))?;
     server.ready();
+    if let Some(rooms) = app.rooms.clone() {
+        app.calls.spawn(livekit::serve(Arc::clone(&app), rooms));
+    }
     line(&json!({"http": server.http_addr(), "metrics": server.metrics_addr()}).to_string())?;
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     ended.await?.context("standard input")?;

@@ -49,7 +49,7 @@ pub async fn serve(socket: WebSocket, leg: Leg) {
     let (outbound, inbox) = mpsc::channel(leg.limits.outbound_queue);
     let session = leg.session_id.as_str();
     leg.events.connection_opened(session, leg.connection.0);
-    let attach = Command::Attach { connection: leg.connection, voice: leg.voice, outbound };
+    let attach = Command::Attach { connection: leg.connection, voice: leg.voice, outbound, room: None };
     let end = match leg.handle.send(attach) {
         Err(error) => refused(&leg.handle, error),
         Ok(()) => {

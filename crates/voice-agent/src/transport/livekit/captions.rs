@@ -3,13 +3,24 @@
 
 use std::collections::BTreeMap;
 
-use livekit_rtc::{Room, TextOptions, TextWriter};
+use livekit_rtc::{Room, TextOptions, TextWriter, TrackSid};
+use tokio::sync::{mpsc, watch};
 use voice_core::ids::{ReplyId, UtteranceId};
+use voice_core::output::{AgentState, ClientEvent};
+
+use super::AGENT_STATE;
 
 const TOPIC: &str = "lk.transcription";
 const SEGMENT: &str = "lk.segment_id";
 const FINAL: &str = "lk.transcription_final";
 const TRACK: &str = "lk.transcribed_track_id";
+
+/// What is told to the room, by a task of its own: the room's answers are not waited for by the sound.
+pub(super) enum Told {
+    Caller(ClientEvent),
+    Microphone(TrackSid),
+    ReplyIsOver,
+}
 
 /// The captions of one room.
 pub(super) struct Captions {
@@ -65,6 +76,38 @@ impl Captions {
     pub(super) async fn end_reply(&mut self) {
         if let Some((_, writer)) = self.reply.take() {
             note(writer.close(BTreeMap::from([(FINAL.to_owned(), "true".to_owned())])).await);
+        }
+    }
+}
+
+/// Writes the captions, as long as there is a stay.
+pub(super) async fn tell(mut captions: Captions, mut told: mpsc::Receiver<Told>) {
+    while let Some(told) = told.recv().await {
+        match told {
+            Told::Microphone(sid) => captions.hear(sid.to_string()),
+            Told::ReplyIsOver => captions.end_reply().await,
+            Told::Caller(ClientEvent::Transcript { utterance_id, text, r#final }) => {
+                captions.caller(utterance_id, &text, r#final).await;
+            }
+            Told::Caller(ClientEvent::AgentText { reply_id, text, .. }) => captions.agent(reply_id, &text).await,
+            Told::Caller(_) => {}
+        }
+    }
+}
+
+/// Shows what the agent is doing; of states that follow each other quickly the last.
+pub(super) async fn show_state(room: Room, mut states: watch::Receiver<AgentState>) {
+    loop {
+        let state = match *states.borrow_and_update() {
+            AgentState::Listening => "listening",
+            AgentState::Thinking => "thinking",
+            AgentState::Speaking => "speaking",
+        };
+        if let Err(error) = room.set_attributes(BTreeMap::from([(AGENT_STATE.to_owned(), state.to_owned())])).await {
+            tracing::debug!(%error, "the agent's state was not shown");
+        }
+        if states.changed().await.is_err() {
+            return;
         }
     }
 }

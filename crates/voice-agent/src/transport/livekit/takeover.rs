@@ -2,6 +2,9 @@
 //!
 //! Sessions in rooms say so in their context, and who owns them; a dead owner is known by its heartbeat, two seconds after the last. One of
 //! those who notice has an agent dispatched to the room, who finds the caller and with them the session.
+//!
+//! While all owners live only their heartbeats are asked for. The sessions are looked through every few seconds, for owners that are new,
+//! and when a heartbeat is missed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,16 +14,21 @@ use livekit_rtc::dispatch;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Settings;
-use super::room::ROOM;
+use super::caller::ROOM;
 use crate::app::Shared;
-use crate::store::{InstanceId, LiveSession, StoreError};
+use crate::store::{InstanceId, LiveSession, SessionId, StoreError};
 
 /// How often owners are looked after. With a heartbeat's two seconds, a room has its next agent within three.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often it is asked which owners there are. One that came and died in between is missed so much later.
+const LEARN_EVERY: Duration = Duration::from_secs(5);
 /// After an outage of the store its owners have so long to say that they are here.
 const REASSERTED_WITHIN: Duration = Duration::from_secs(5);
 /// How long the server may take to send another agent.
 const DISPATCH_TIMEOUT: Duration = Duration::from_secs(3);
+/// A session that nobody took up is asked for again after so long, so many times: the server may have found no worker.
+const ASK_AGAIN: Duration = Duration::from_secs(4);
+const MOST_TIMES: u32 = 3;
 
 /// Looks after the rooms of others, as long as this process takes sessions.
 pub(super) async fn watch(app: Shared, settings: Arc<Settings>) {
@@ -29,15 +37,15 @@ pub(super) async fn watch(app: Shared, settings: Arc<Settings>) {
     // Nobody else owns what is in a store of our own: what is there was a process before this one's.
     let is_shared = app.config.secrets.redis_url.is_some();
     let mut not_before = Instant::now() + if is_shared { REASSERTED_WITHIN } else { Duration::ZERO };
-    let mut elsewhere = BTreeSet::new();
+    let mut watcher = Watcher::new(app, settings);
     loop {
         look.tick().await;
-        if app.readiness.held().is_some() {
+        if watcher.app.readiness.held().is_some() {
             continue;
         }
         // Asked even then, so that an outage is noticed.
         let may_take_over = Instant::now() >= not_before;
-        if let Err(error) = look_after(&app, &settings, may_take_over, &mut elsewhere).await {
+        if let Err(error) = watcher.look(may_take_over).await {
             // A store that is away says nothing of anybody's heartbeat, and one that is back says that all are dead.
             tracing::debug!(%error, "the rooms of others were not looked after");
             not_before = Instant::now() + REASSERTED_WITHIN;
@@ -45,58 +53,129 @@ pub(super) async fn watch(app: Shared, settings: Arc<Settings>) {
     }
 }
 
-/// `elsewhere` are the sessions of the dead that were seen not to be in rooms: each is loaded once, not with every look.
-async fn look_after(
+/// What one process knows of the others' rooms.
+struct Watcher {
+    app: Shared,
+    settings: Arc<Settings>,
+    /// Owners of sessions, but for ourselves and for the dead with whom nothing is left to do.
+    owners: BTreeSet<InstanceId>,
+    learned: Option<Instant>,
+    /// The sessions of the dead, by id and fence.
+    missed: BTreeMap<(SessionId, u64), Missed>,
+}
+
+/// A session whose owner is dead.
+enum Missed {
+    /// It is in no room, or was asked for often enough.
+    Settled,
+    InRoom {
+        room: String,
+        asked: u32,
+        next: Instant,
+    },
+}
+
+impl Watcher {
+    fn new(app: Shared, settings: Arc<Settings>) -> Self {
+        Self { app, settings, owners: BTreeSet::new(), learned: None, missed: BTreeMap::new() }
+    }
+
+    async fn look(&mut self, may_take_over: bool) -> Result<(), StoreError> {
+        let is_due = self.learned.is_none_or(|at| at.elapsed() >= LEARN_EVERY);
+        if is_due || self.misses_somebody().await? {
+            self.look_through(may_take_over).await?;
+            self.learned = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    async fn misses_somebody(&self) -> Result<bool, StoreError> {
+        for owner in &self.owners {
+            if !self.app.store.instance_alive(owner.clone()).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn look_through(&mut self, may_take_over: bool) -> Result<(), StoreError> {
+        let live = self.app.store.live_sessions().await?;
+        let mut alive = BTreeMap::from([(self.app.instance().clone(), true)]);
+        let (mut owners, mut missed) = (BTreeSet::new(), BTreeMap::new());
+        for session in live {
+            let is_alive = match alive.get(&session.owner) {
+                Some(known) => *known,
+                None => {
+                    let is_alive = self.app.store.instance_alive(session.owner.clone()).await?;
+                    alive.insert(session.owner.clone(), is_alive);
+                    is_alive
+                }
+            };
+            if is_alive || !may_take_over {
+                owners.insert(session.owner);
+                continue;
+            }
+            let key = (session.id.clone(), session.fence);
+            let known = self.missed.remove(&key);
+            let now = take_over(&self.app, &self.settings, &session, known).await?;
+            if !matches!(now, Missed::Settled) {
+                owners.insert(session.owner);
+            }
+            missed.insert(key, now);
+        }
+        owners.remove(self.app.instance());
+        (self.owners, self.missed) = (owners, missed);
+        Ok(())
+    }
+}
+
+/// Has another agent sent, if the session is in a room, and it is time. One process does, whoever notices.
+async fn take_over(
     app: &Shared,
     settings: &Settings,
-    may_take_over: bool,
-    elsewhere: &mut BTreeSet<String>,
-) -> Result<(), StoreError> {
-    let mut seen = BTreeSet::new();
-    let mut alive: BTreeMap<InstanceId, bool> = BTreeMap::from([(app.instance().clone(), true)]);
-    for session in app.store.live_sessions().await? {
-        let is_alive = match alive.get(&session.owner) {
-            Some(known) => *known,
-            None => {
-                let is_alive = app.store.instance_alive(session.owner.clone()).await?;
-                alive.insert(session.owner.clone(), is_alive);
-                is_alive
-            }
-        };
-        if is_alive || !may_take_over {
-            continue;
-        }
-        let once = format!("livekit:{}:{}", session.id, session.fence);
-        if elsewhere.contains(&once) || !take_over(app, settings, &session, &once).await? {
-            seen.insert(once);
+    session: &LiveSession,
+    known: Option<Missed>,
+) -> Result<Missed, StoreError> {
+    let (room, asked, next) = match known {
+        Some(Missed::Settled) => return Ok(Missed::Settled),
+        Some(Missed::InRoom { room, asked, next }) => (room, asked, next),
+        None => match room_of(app, session).await? {
+            Some(room) => (room, 0, Instant::now()),
+            None => return Ok(Missed::Settled),
+        },
+    };
+    if Instant::now() < next {
+        return Ok(Missed::InRoom { room, asked, next });
+    }
+    let once = format!("livekit:{}:{}:{asked}", session.id, session.fence);
+    if app.store.note_message(once.clone()).await? {
+        tracing::warn!(
+            session = session.id.as_str(),
+            owner = session.owner.as_str(),
+            "its process is gone: another agent is asked for"
+        );
+        if !send_another(settings, &room, &session.id).await {
+            app.store.forget_message(once).await?;
+            return Ok(Missed::InRoom { room, asked, next });
         }
     }
-    *elsewhere = seen;
-    Ok(())
+    let asked = asked + 1;
+    Ok(if asked < MOST_TIMES {
+        Missed::InRoom { room, asked, next: Instant::now() + ASK_AGAIN }
+    } else {
+        Missed::Settled
+    })
 }
 
-/// One process asks for an agent, once for each owner that is lost. Says whether the session is in a room.
-async fn take_over(app: &Shared, settings: &Settings, session: &LiveSession, once: &str) -> Result<bool, StoreError> {
-    let Some(stored) = app.store.load_session(session.id.clone()).await? else { return Ok(false) };
-    let Some(room) = stored.doc.context.get(ROOM).and_then(|room| room.as_str()) else { return Ok(false) };
-    if !app.store.note_message(once.to_owned()).await? {
-        return Ok(true);
-    }
-    tracing::warn!(
-        session = session.id.as_str(),
-        owner = session.owner.as_str(),
-        "its process is gone: another agent is asked for"
-    );
-    if !send_another(settings, room).await {
-        app.store.forget_message(once.to_owned()).await?;
-    }
-    Ok(true)
+async fn room_of(app: &Shared, session: &LiveSession) -> Result<Option<String>, StoreError> {
+    let stored = app.store.load_session(session.id.clone()).await?;
+    Ok(stored.and_then(|stored| stored.doc.context.get(ROOM)?.as_str().map(str::to_owned)))
 }
 
-/// Has an agent dispatched to this room; whether the server took it.
-pub(super) async fn send_another(settings: &Settings, room: &str) -> bool {
-    let now = SystemTime::now();
-    let request = match dispatch::create(&settings.address, &settings.key, &settings.agent_name, room, "", now) {
+/// Has an agent dispatched to this room, to go on with this session; whether the server took it.
+pub(super) async fn send_another(settings: &Settings, room: &str, session: &SessionId) -> bool {
+    let (now, word) = (SystemTime::now(), settings.vouch(room, session));
+    let request = match dispatch::create(&settings.address, &settings.key, &settings.agent_name, room, &word, now) {
         Ok(request) => request,
         Err(error) => {
             tracing::error!(%error, "no other agent could be asked for");

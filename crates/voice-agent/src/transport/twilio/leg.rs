@@ -87,7 +87,7 @@ impl Line {
         let (events, session, connection) = (Arc::clone(&leg.events), leg.session_id.clone(), leg.connection);
         events.connection_opened(&session, connection.0);
         let call = Call { leg, stream, ledger: Mutex::default(), began: Instant::now() };
-        let end = match call.leg.handle.send(Command::Attach { connection, voice: true, outbound }) {
+        let end = match call.leg.handle.send(Command::Attach { connection, voice: true, outbound, room: None }) {
             Err(error) => refused(&call.leg.handle, error),
             Ok(()) => tokio::select! {
                 end = call.read(&mut self.reader) => end,

@@ -46,28 +46,29 @@ pub(super) fn script(name: &str, server: &Process, pictures: &Path, played: &Pat
 }
 
 /// The script that plays the first caller. It ends with this value, and its browser with it.
-struct Script {
+pub(super) struct Script {
     _child: Child,
     input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Script {
-    fn start(server: &Process, pictures: &Path, played: &Path) -> Self {
+    /// With more of its variables.
+    pub(super) fn start(server: &Process, pictures: &Path, played: &Path, env: &[(&str, &str)]) -> Self {
         let mut command = script("first-call.mjs", server, pictures, played);
-        command.env("WAV", fixture("voice_review_the_proposal.wav")).stdin(Stdio::piped());
+        command.envs(env.iter().copied()).env("WAV", fixture("voice_review_the_proposal.wav")).stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         Self { _child: child, input, lines: BufReader::new(output).lines() }
     }
 
     /// The next line that the script writes.
-    async fn line(&mut self) -> String {
+    pub(super) async fn line(&mut self) -> String {
         let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
         line.expect("the script goes on").unwrap().expect("the script ends with a line of JSON")
     }
 
-    async fn tell(&mut self, line: &str) {
+    pub(super) async fn tell(&mut self, line: &str) {
         self.input.write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 }
@@ -97,7 +98,7 @@ async fn somebody_talks_to_the_page_hears_the_answer_and_goes_on_after_a_kill() 
     let played = pictures.join("played.wav");
     let home = Home::with([("ADMIN_TOKEN", OPERATOR)]).await;
     let server = home.start().await;
-    let mut script = Script::start(&server, &pictures, &played);
+    let mut script = Script::start(&server, &pictures, &played, &[]);
 
     let line = script.line().await;
     assert_eq!(line, "ready for restart");

@@ -1,28 +1,39 @@
 //! Callers in rooms of a real livekit-server (`make test-livekit` builds it; without it these tests say that they do nothing).
 
-use std::sync::{Arc, Mutex};
+mod caller;
+mod drill;
+mod page;
+mod python;
+mod trouble;
+
 use std::time::Duration;
 
-use livekit_rtc::audio::SampleRate;
-use livekit_rtc::{Event, Events, PublishOptions, Room, RoomOptions, TextOptions, TrackKind};
-use voice_agent::audio::resample::read_wav;
+use livekit_rtc::TextOptions;
 
-use super::browser::transcribe;
-use super::process::{Home, Process, eventually, fixture};
+use super::process::{Home, Process, eventually};
 use crate::redis_server::RedisServer;
-use server::{Server, subscribed, until};
+use caller::Caller;
+use server::Server;
 
 #[path = "../../../../livekit-rtc/tests/livekit/server.rs"]
 #[expect(dead_code, reason = "the crate's own tests need more of it")]
 mod server;
 
+#[path = "../../../../livekit-rtc/tests/livekit/proxy.rs"]
+#[expect(dead_code, reason = "the crate's own tests need more of it")]
+mod proxy;
+
 /// Longest wait for anything that the agent says.
 const PATIENCE: Duration = Duration::from_secs(30);
-const STATE: &str = "lk.agent.state";
 
 /// Where agents of ours work for this server.
 async fn home(rooms: &Server) -> Home {
-    let url = format!("ws://127.0.0.1:{}", rooms.port);
+    home_at(rooms.port).await
+}
+
+/// The same by another way to it.
+async fn home_at(port: u16) -> Home {
+    let url = format!("ws://127.0.0.1:{port}");
     Home::with([("LIVEKIT_URL", &url), ("LIVEKIT_API_KEY", "devkey"), ("LIVEKIT_API_SECRET", server::SECRET)]).await
 }
 
@@ -34,65 +45,6 @@ async fn registered(agent: Process) -> Process {
 /// One of several agents with one Redis.
 async fn start(home: &Home, name: &str, redis: &RedisServer) -> Process {
     registered(home.start_as(name, vec![("REDIS_URL", redis.url())]).await).await
-}
-
-/// A person in a room, with a microphone and an ear for the agent.
-struct Caller {
-    room: Room,
-    events: Events,
-    microphone: livekit_rtc::AudioSource,
-    heard: Arc<Mutex<Vec<i16>>>,
-}
-
-impl Caller {
-    async fn join(rooms: &Server, room: &str, identity: &str) -> Self {
-        let options = RoomOptions { rate: SampleRate::Hz16000, ..RoomOptions::default() };
-        let (room, mut events) = rooms.join_with(room, identity, options).await;
-        let published = PublishOptions { rate: SampleRate::Hz16000, ..PublishOptions::default() };
-        let microphone = room.publish_audio(published).await.unwrap();
-        let track = subscribed(&mut events).await;
-        assert_eq!(track.kind, TrackKind::Audio);
-        let mut sound = room.listen(&track.sid).await.unwrap();
-        let heard = Arc::<Mutex<Vec<i16>>>::default();
-        let ear = Arc::clone(&heard);
-        tokio::spawn(async move {
-            while let Some(frame) = sound.next().await {
-                ear.lock().unwrap().extend(frame.samples);
-            }
-        });
-        Self { room, events, microphone, heard }
-    }
-
-    /// Waits until the agent shows this state.
-    async fn sees(&mut self, state: &str) {
-        until(&mut self.events, |event| match event {
-            Event::AttributesChanged { changed, .. } => (changed.get(STATE)? == state).then_some(()),
-            _ => None,
-        })
-        .await;
-    }
-
-    /// Waits for a caption, of either side, that has these words.
-    async fn reads(&mut self, words: &str) -> String {
-        let reading = until(&mut self.events, |event| match event {
-            Event::Text(text) if text.topic == "lk.transcription" => {
-                text.text.to_lowercase().contains(words).then(|| text.text.clone())
-            }
-            _ => None,
-        });
-        tokio::time::timeout(PATIENCE, reading).await.expect(words)
-    }
-
-    async fn says(&self, wav: &str) {
-        let pcm = read_wav(&fixture(wav), 16_000).unwrap();
-        for frame in pcm.chunks_exact(320) {
-            self.microphone.push(frame.to_vec()).await.unwrap();
-        }
-    }
-
-    fn has_heard(&self) -> String {
-        transcribe(&std::mem::take(&mut *self.heard.lock().unwrap()))
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +72,7 @@ async fn a_caller_in_a_room_talks_reads_types_and_leaves() {
     caller.room.close().await;
     let left = async || agent.logged("left a room").iter().any(|line| line["reason"] == "the caller left");
     eventually("the agent has left", left).await;
-    assert_eq!(agent.metric("voice_agent_active_sessions").await, 0.0);
+    eventually("the session is over", async || agent.metric("voice_agent_active_sessions").await == 0.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use super::phone::write_wav;
 use super::process::{Home, Process};
 
 /// What came of saying, or typing, this about that page.
-async fn shared(server: &Process, shows: &str, words: &str, aloud: bool) -> Value {
+pub(super) async fn shared(server: &Process, shows: &str, words: &str, aloud: bool, env: &[(&str, &str)]) -> Value {
     let pictures = root().join("target/shared-screen");
     let mut command = script("shared-screen.mjs", server, &pictures, &pictures.join("played.wav"));
     if aloud {
@@ -27,7 +27,7 @@ async fn shared(server: &Process, shows: &str, words: &str, aloud: bool) -> Valu
     } else {
         command.env("TEXT", words);
     }
-    let child = command.env("SHOWS", shows).spawn().unwrap();
+    let child = command.envs(env.iter().copied()).env("SHOWS", shows).spawn().unwrap();
     let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("the script ends").unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).expect("a line of JSON");
     assert_eq!(report["ok"], true, "{report:#}");
@@ -42,10 +42,10 @@ async fn by_voice_tasks_come_of_a_shared_tab() {
     let home = Home::new().await;
     let server = home.start().await;
 
-    let notes = shared(&server, "notes", "Add the three action items on my screen.", true).await;
+    let notes = shared(&server, "notes", "Add the three action items on my screen.", true, &[]).await;
     assert_eq!(titles(&notes), ["Write the press release", "Order the banners", "Call the venue"], "{notes:#}");
 
-    let issue = shared(&server, "issue", "Create a task from this.", true).await;
+    let issue = shared(&server, "issue", "Create a task from this.", true, &[]).await;
     assert_eq!(titles(&issue), ["PAY-482: Refunds are sent twice after a timeout"], "{issue:#}");
     let task = &issue["tasks"][0];
     assert_eq!((&task["due"], &task["priority"]), (&json!("2026-12-04"), &json!("high")), "{issue:#}");
@@ -56,7 +56,7 @@ async fn by_voice_tasks_come_of_a_shared_tab() {
     assert!(looks.len() == 2 && looks.iter().all(|line| line["width"] == 1280), "{looks:#?}");
 }
 
-fn titles(report: &Value) -> Vec<&str> {
+pub(super) fn titles(report: &Value) -> Vec<&str> {
     report["tasks"].as_array().unwrap().iter().filter_map(|task| task["title"].as_str()).collect()
 }
 
@@ -74,7 +74,7 @@ async fn a_language_model_that_sees_is_sent_the_picture_once_and_only_then() {
     let env = providers.env().into_iter().filter(|(name, _)| name.starts_with("OPENAI"));
     let server = home.start_as("sees", env.collect()).await;
 
-    let report = shared(&server, "mail", "Create a task from this.", false).await;
+    let report = shared(&server, "mail", "Create a task from this.", false, &[]).await;
     assert_eq!(titles(&report), ["Review the contract"], "{report:#}");
 
     let requests: Vec<Value> =

@@ -9,22 +9,22 @@ use super::process::{Home, Process, fixture};
 use crate::server::Session;
 
 /// A browser, its sound and a build without optimisation on one small machine: what takes long here has not failed.
-const PATIENT: [(&str, &str); 2] = [("DEADLINE_TTS_MS", "15000"), ("DEADLINE_STT_MS", "15000")];
+pub(super) const PATIENT: [(&str, &str); 2] = [("DEADLINE_TTS_MS", "15000"), ("DEADLINE_STT_MS", "15000")];
 
 /// What the page calls a user that it made a name for.
 const USER: &str = "web-0123456789abcdef0123456789abcdef";
 
 /// A call whose caller makes this sound while the agent reads the list, and what became of it.
-struct Call {
+pub(super) struct Call {
     report: Value,
     /// What left the loudspeaker, as somebody who listens has it.
-    played: Vec<i16>,
+    pub(super) played: Vec<i16>,
     /// The server's history of the session.
     history: Vec<String>,
 }
 
 impl Call {
-    async fn with(server: &Process, expect: &str, sound: &[i16]) -> Self {
+    pub(super) async fn with(server: &Process, expect: &str, sound: &[i16], env: &[(&str, &str)]) -> Self {
         let user = server.user(USER).await;
         for title in TITLES {
             let added = server.post("/api/tasks", &user.token, &serde_json::json!({"title": title})).await;
@@ -34,7 +34,7 @@ impl Call {
         let (played, microphone) = (folder.join("played.wav"), folder.join("microphone.wav"));
         let mut command = script("talk-over.mjs", server, &folder, &played);
         write_wav(&microphone, sound);
-        command.env("WAV", &microphone).env("EXPECT", expect).env("USER_ID", USER);
+        command.envs(env.iter().copied()).env("WAV", &microphone).env("EXPECT", expect).env("USER_ID", USER);
         let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("the script ends").unwrap();
         let report: Value = serde_json::from_slice(&output.stdout).expect("the script ends with a line of JSON");
         assert_eq!(report["ok"], true, "{report:#}");
@@ -57,13 +57,13 @@ impl Call {
     }
 
     /// What history has of that reply.
-    fn kept(&self) -> Vec<String> {
+    pub(super) fn kept(&self) -> Vec<String> {
         let asked = self.history.iter().position(|line| line == "user: What's on my list?").unwrap();
         words(self.history[asked + 1].strip_prefix("assistant: ").unwrap())
     }
 
     /// The caption of that reply on the page: what was heard of it, and what was not.
-    fn shown(&self) -> (Vec<String>, Option<Vec<String>>) {
+    pub(super) fn shown(&self) -> (Vec<String>, Option<Vec<String>>) {
         let lines = self.report["lines"].as_array().unwrap();
         let asked = lines.iter().position(|line| line["text"] == "What's on my list?").unwrap();
         let line = &lines[asked + 1];
@@ -73,7 +73,7 @@ impl Call {
 }
 
 /// Whether a word is long enough to be told from others by ear.
-fn is_telling(word: &str) -> bool {
+pub(super) fn is_telling(word: &str) -> bool {
     word.len() >= 6 && word.chars().all(char::is_alphabetic)
 }
 
@@ -84,7 +84,7 @@ async fn who_speaks_over_the_agent_stops_it_and_sees_what_was_not_heard() {
     }
     let home = Home::with(PATIENT).await;
     let server = home.start().await;
-    let call = Call::with(&server, "interruption", &wav(&fixture("voice_review_the_proposal.wav"))).await;
+    let call = Call::with(&server, "interruption", &wav(&fixture("voice_review_the_proposal.wav")), &[]).await;
 
     let (heard, unheard) = call.shown();
     let unheard = unheard.expect("the page shows what was not heard");
@@ -112,7 +112,7 @@ async fn who_coughs_hears_the_rest_and_nothing_is_lost() {
     let server = home.start().await;
     let pause = vec![0; 16_000 * 3 / 2];
     let sound = [wav(&fixture("cough.wav")), pause, wav(&fixture("voice_right.wav"))].concat();
-    let call = Call::with(&server, "cough", &sound).await;
+    let call = Call::with(&server, "cough", &sound, &[]).await;
 
     let resumed = call.all("speech_resumed");
     assert!(resumed.iter().all(|event| event["from_ms"].as_u64().unwrap() > 1_000), "{resumed:?}");

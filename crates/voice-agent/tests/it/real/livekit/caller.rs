@@ -1,0 +1,134 @@
+//! A person in a room, with a microphone and an ear for the agent: a participant of our own crate.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use livekit_rtc::audio::{Origin, SampleRate, level};
+use livekit_rtc::{Event, Events, PublishOptions, Room, RoomOptions, Track, TrackKind};
+use voice_agent::audio::resample::read_wav;
+
+use super::PATIENCE;
+use super::server::{Server, subscribed, until};
+use crate::real::browser::transcribe;
+use crate::real::process::fixture;
+
+const STATE: &str = "lk.agent.state";
+/// The agent's voice is louder than this, as a share of full scale.
+const LOUD: f32 = 0.01;
+
+/// What was heard of the agent.
+#[derive(Default)]
+pub(super) struct Heard {
+    pub(super) samples: Vec<i16>,
+    /// When it was loud.
+    loud: Vec<Instant>,
+    /// Frames that were sent, and frames that were lost and made up.
+    pub(super) received: usize,
+    pub(super) concealed: usize,
+}
+
+pub(super) struct Caller {
+    pub(super) room: Room,
+    pub(super) events: Events,
+    microphone: livekit_rtc::AudioSource,
+    heard: Arc<Mutex<Heard>>,
+}
+
+impl Caller {
+    pub(super) async fn join(rooms: &Server, room: &str, identity: &str) -> Self {
+        let options = RoomOptions { rate: SampleRate::Hz16000, ..RoomOptions::default() };
+        let (room, mut events) = rooms.join_with(room, identity, options).await;
+        let published = PublishOptions { rate: SampleRate::Hz16000, ..PublishOptions::default() };
+        let microphone = room.publish_audio(published).await.unwrap();
+        let track = subscribed(&mut events).await;
+        let caller = Self { room, events, microphone, heard: Arc::default() };
+        caller.listen(&track).await;
+        caller
+    }
+
+    async fn listen(&self, track: &Track) {
+        assert_eq!(track.kind, TrackKind::Audio);
+        let mut sound = self.room.listen(&track.sid).await.unwrap();
+        let ear = Arc::clone(&self.heard);
+        tokio::spawn(async move {
+            while let Some(frame) = sound.next().await {
+                let mut heard = ear.lock().unwrap();
+                heard.received += usize::from(frame.origin == Origin::Received);
+                heard.concealed += usize::from(frame.origin == Origin::Concealed);
+                if level(&frame.samples) > LOUD {
+                    heard.loud.push(Instant::now());
+                }
+                heard.samples.extend(frame.samples);
+            }
+        });
+    }
+
+    /// Hears the next agent, or the same one once more.
+    pub(super) async fn hears_another(&mut self) {
+        let track = subscribed(&mut self.events).await;
+        self.listen(&track).await;
+    }
+
+    /// Waits until the agent shows this state.
+    pub(super) async fn sees(&mut self, state: &str) {
+        until(&mut self.events, |event| match event {
+            Event::AttributesChanged { changed, .. } => (changed.get(STATE)? == state).then_some(()),
+            _ => None,
+        })
+        .await;
+    }
+
+    /// Waits for a caption, of either side, that has these words.
+    pub(super) async fn reads(&mut self, words: &str) -> String {
+        let reading = until(&mut self.events, |event| match event {
+            Event::Text(text) if text.topic == "lk.transcription" => {
+                text.text.to_lowercase().contains(words).then(|| text.text.clone())
+            }
+            _ => None,
+        });
+        tokio::time::timeout(PATIENCE, reading).await.expect(words)
+    }
+
+    /// Waits until this has happened in the room.
+    pub(super) async fn meets(&mut self, wanted: &Event) {
+        until(&mut self.events, |event| (event == wanted).then_some(())).await;
+    }
+
+    pub(super) async fn says(&self, wav: &str) {
+        let pcm = read_wav(&fixture(wav), 16_000).unwrap();
+        for frame in pcm.chunks_exact(320) {
+            self.microphone.push(frame.to_vec()).await.unwrap();
+        }
+    }
+
+    pub(super) fn has_heard(&self) -> String {
+        transcribe(&std::mem::take(&mut self.heard.lock().unwrap().samples))
+    }
+
+    /// When the agent was first heard after this.
+    pub(super) async fn hears_after(&self, after: Instant) -> Instant {
+        let hearing = async {
+            loop {
+                if let Some(at) = self.heard.lock().unwrap().loud.iter().find(|at| **at > after) {
+                    return *at;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, hearing).await.expect("the agent is heard")
+    }
+
+    /// The longest silence of the agent between two moments, and when it was last heard before the second.
+    pub(super) fn longest_silence(&self, from: Instant, to: Instant) -> Duration {
+        let heard = self.heard.lock().unwrap();
+        let within: Vec<Instant> = heard.loud.iter().copied().filter(|at| *at > from && *at < to).collect();
+        let edges = [&[from][..], &within, &[to]].concat();
+        edges.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+
+    /// Frames of the agent's voice that came, and those that were lost and made up.
+    pub(super) fn frames(&self) -> (usize, usize) {
+        let heard = self.heard.lock().unwrap();
+        (heard.received, heard.concealed)
+    }
+}

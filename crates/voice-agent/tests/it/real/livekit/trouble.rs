@@ -1,0 +1,167 @@
+//! What goes wrong on the way to a room: the conversation goes on, and how long it stood still is told.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use livekit_rtc::{Event, TextOptions};
+
+use super::caller::Caller;
+use super::proxy::Proxy;
+use super::server::{Server, skip};
+use super::{home, home_at, registered};
+use crate::real::interruption::TITLES;
+
+/// Set in a network of this test's own, where packets are lost.
+const LOSSY: &str = "LIVEKIT_LOSSY";
+
+/// With enough tasks that the list is read for a while.
+async fn with_a_long_list(caller: &mut Caller) {
+    caller.sees("listening").await;
+    for title in TITLES {
+        caller.room.send_text(TextOptions::topic("lk.chat"), format!("add {title}")).await.unwrap();
+        caller.reads("added").await;
+        caller.sees("listening").await;
+    }
+}
+
+/// Has the list read, and waits until it is in the midst of it.
+async fn has_the_list_read(caller: &mut Caller) {
+    let asked = Instant::now();
+    caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
+    caller.hears_after(asked).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+}
+
+/// One spoken turn, with its answer heard.
+async fn speaks_and_is_answered(caller: &mut Caller) {
+    let _ = caller.has_heard();
+    caller.says("voice_review_the_proposal.wav").await;
+    caller.reads("review the proposal").await;
+    caller.sees("listening").await;
+    let heard = caller.has_heard();
+    assert!(heard.contains("proposal"), "{heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_lost_signalling_is_not_heard() {
+    let Some(rooms) = Server::start("an_agents_lost_signalling") else { return };
+    let proxy = Proxy::start(rooms.port).await;
+    let home = home_at(proxy.port).await;
+    let agent = registered(home.start().await).await;
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+    with_a_long_list(&mut caller).await;
+    has_the_list_read(&mut caller).await;
+
+    let cut = Instant::now();
+    proxy.cut();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let before = caller.longest_silence(cut - Duration::from_secs(3), cut);
+    let after = caller.longest_silence(cut, Instant::now());
+    println!("signalling cut: longest silence in 3 s of speech {before:?} before, {after:?} after");
+    assert!(after < before + Duration::from_millis(700), "{before:?}, {after:?}");
+    caller.sees("listening").await;
+    speaks_and_is_answered(&mut caller).await;
+    // The worker's socket was cut, too, and is back.
+    assert!(agent.logged("registered with LiveKit").len() >= 2);
+    assert_eq!(agent.logged("left a room").len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_livekit_server_is_joined_again_and_the_conversation_goes_on() {
+    let Some(mut rooms) = Server::start("a_restarted_livekit_server") else { return };
+    let home = home(&rooms).await;
+    let agent = registered(home.start().await).await;
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+    with_a_long_list(&mut caller).await;
+    has_the_list_read(&mut caller).await;
+
+    let killed = Instant::now();
+    rooms.restart();
+    caller.meets(&Event::Rejoined).await;
+    println!("server restarted: the caller is back after {:?}", killed.elapsed());
+    caller.hears_another().await;
+    // The list may have come to its end meanwhile: something new is asked for.
+    let asked = Instant::now();
+    caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
+    let heard = caller.hears_after(asked.max(killed + Duration::from_millis(300))).await;
+    println!("server restarted: the agent is heard again {:?} after the kill", heard - killed);
+    caller.sees("listening").await;
+    speaks_and_is_answered(&mut caller).await;
+    assert_eq!(agent.metric("voice_agent_active_sessions").await, 1.0, "it is the same session, and the only one");
+    assert_eq!(agent.logged("session started").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_udp_the_conversation_goes_by_tcp() {
+    let Some(rooms) = Server::start_with("without_udp", "  force_tcp: true\n") else { return };
+    let home = home(&rooms).await;
+    let _agent = registered(home.start().await).await;
+    let joining = Instant::now();
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+    let heard = caller.hears_after(joining).await;
+    println!("TCP only: the first word {:?} after the caller began to join", heard - joining);
+    caller.sees("listening").await;
+    speaks_and_is_answered(&mut caller).await;
+}
+
+/// Every twentieth packet is lost, each way, in a network namespace of this test's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_one_packet_in_twenty_lost_the_conversation_goes_on() {
+    const TEST: &str = "with_one_packet_in_twenty_lost";
+    if std::env::var_os(LOSSY).is_none() {
+        in_a_lossy_network(TEST);
+        return;
+    }
+    let Some(rooms) = Server::start(TEST) else { return };
+    let home = home(&rooms).await;
+    let _agent = registered(home.start().await).await;
+    let joining = Instant::now();
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+    let heard = caller.hears_after(joining).await;
+    println!("5 % loss: the first word {:?} after the caller began to join", heard - joining);
+    caller.sees("listening").await;
+    speaks_and_is_answered(&mut caller).await;
+    with_a_long_list_after_a_turn(&mut caller).await;
+    let (received_before, concealed_before) = caller.frames();
+    has_the_list_read(&mut caller).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (received, concealed) = caller.frames();
+    let (received, concealed) = (received - received_before, concealed - concealed_before);
+    let silence = caller.longest_silence(Instant::now() - Duration::from_secs(5), Instant::now());
+    println!(
+        "5 % loss: of {} frames of speech {concealed} were made up; longest silence {silence:?}",
+        received + concealed
+    );
+    assert!(concealed * 10 < received, "{concealed} of {received}");
+    caller.sees("listening").await;
+    speaks_and_is_answered(&mut caller).await;
+}
+
+async fn with_a_long_list_after_a_turn(caller: &mut Caller) {
+    for title in TITLES {
+        caller.room.send_text(TextOptions::topic("lk.chat"), format!("add {title}")).await.unwrap();
+        caller.reads("added").await;
+        caller.sees("listening").await;
+    }
+}
+
+/// Runs this test once more, in a network that loses packets. That needs root, `unshare` and `nft`.
+fn in_a_lossy_network(test: &str) {
+    const NETWORK: &str = "ip link set lo up && nft 'add table inet t' && \
+        nft 'add chain inet t in { type filter hook input priority 0; }' && \
+        nft 'add rule inet t in meta l4proto udp numgen random mod 100 < 5 drop' && exec \"$0\" \"$@\"";
+    let probe = Command::new("unshare").args(["--net", "sh", "-c", NETWORK, "true"]).output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        skip(test, "a network that loses packets needs root, unshare and nft");
+        return;
+    }
+    let program = std::env::current_exe().unwrap();
+    let status = Command::new("unshare")
+        .args(["--net", "sh", "-c", NETWORK])
+        .arg(program)
+        .args(["--nocapture", test])
+        .env(LOSSY, "1")
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
