@@ -14,21 +14,22 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 GO_NEEDED=1.26
 HOME_OF_ALL="$CACHE/cluster"
 MODULE="scripts/cluster/go"
-# What comes of the module scripts/cluster/go, whose go.mod says the versions; the last is of our own.
+# All but kustomize and kube-score come of the module scripts/cluster/go, so that what they share is compiled once; its go.mod says the
+# versions. The adapter is of our own.
 KUBERNETES=v1.37.2
 OURS="$(cat "$MODULE"/go.mod "$MODULE"/go.sum "$MODULE"/adapter/*.go | sha256sum | cut -c1-16)"
 # PROGRAM VERSION PACKAGE
 GO_PROGRAMS="
 kube-apiserver $KUBERNETES k8s.io/kubernetes/cmd/kube-apiserver
+kubectl $KUBERNETES k8s.io/kubernetes/cmd/kubectl
 kube-controller-manager $KUBERNETES k8s.io/kubernetes/cmd/kube-controller-manager
 kube-scheduler $KUBERNETES k8s.io/kubernetes/cmd/kube-scheduler
-kubectl $KUBERNETES k8s.io/kubernetes/cmd/kubectl
 kwok v0.8.0 sigs.k8s.io/kwok/cmd/kwok
-metrics-server v0.9.0 sigs.k8s.io/metrics-server/cmd/metrics-server
 kustomize v5.8.1 sigs.k8s.io/kustomize/kustomize/v5
 kube-score v1.20.0 github.com/zegl/kube-score/cmd/kube-score
+metrics-server v0.9.0 sigs.k8s.io/metrics-server/cmd/metrics-server
 adapter $OURS voice-agent/scripts/cluster/go/adapter
-prometheus v0.316.0 github.com/prometheus/prometheus/cmd/prometheus
+prometheus v0.313.0 github.com/prometheus/prometheus/cmd/prometheus
 "
 # Prometheus with one kind of discovery: the other thirty are a hundred modules. Debian's is built without this one.
 TAGS=remove_all_sd,enable_kubernetes_sd
@@ -58,7 +59,7 @@ stamp() {
 # What a node of kwok's does with its pods is said in files of its module.
 add_stages() {
     local folder
-    folder="$(go mod download -json "${2/\/cmd\/kwok/}" | sed -n 's/^\t"Dir": "\(.*\)",*$/\1/p')"
+    folder="$(go list -C "$MODULE" -m -f '{{.Dir}}' sigs.k8s.io/kwok)"
     cp -r "$folder/kustomize" "$1/kustomize"
     chmod -R u+w "$1/kustomize"
 }
@@ -67,13 +68,14 @@ build() {
     local program=$1 version=$2 package=$3 fresh flags='-s -w'
     local place=() target="$package@$version"
     case "$package" in
-        k8s.io/kubernetes/* | voice-agent/*) place=(-C "$MODULE") target=$package flags="$(stamp)" ;;
+        *kustomize* | *kube-score*) ;;
+        *) place=(-C "$MODULE") target=$package flags="$(stamp)" ;;
     esac
     fresh="$(mktemp -d "$HOME_OF_ALL/.new-XXXXXX")"
     complain "building $program $version"
     if GOBIN="$fresh" GOTOOLCHAIN=local CGO_ENABLED=0 go install "${place[@]}" -tags "$TAGS" -trimpath -ldflags "$flags" "$target"; then
         [[ -e "$fresh/$program" ]] || mv "$fresh"/* "$fresh/$program"
-        [[ "$program" != kwok ]] || add_stages "$fresh" "$target"
+        [[ "$program" != kwok ]] || add_stages "$fresh"
         put "$fresh" "$program-$version"
     fi
     rm -rf "$fresh"
