@@ -162,7 +162,7 @@ run_tests() {
     scripts/operations.sh install
     [[ -n "${CLUSTER_TARGET:-}" ]] || build_binaries
     if [[ $# -eq 0 ]]; then set -- discover -s scripts/cluster; fi
-    exec scripts/operations.sh run scripts/cluster.sh enter python3 -m unittest --verbose "$@"
+    exec scripts/operations.sh run scripts/cluster.sh enter python3 -W ignore::ResourceWarning -m unittest --verbose "$@"
 }
 
 case "${1:-}" in

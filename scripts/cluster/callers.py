@@ -132,7 +132,7 @@ class Caller:
         body = {"channel": "browser", "time_zone": "UTC"}
         begun = await asyncio.to_thread(self.request, "POST", "/api/sessions", body, self.crowd.token(self.user))
         self.session, self.token = begun["session_id"], begun["token"]
-        tries = 0
+        tries, moved = 0, -10
         while not self.crowd.hang_up.is_set() and self.ended is None:
             began = time.monotonic()
             code = await self.connection()
@@ -142,7 +142,9 @@ class Caller:
                 self.ended = f"closed with {code}"
                 break
             tries = 0 if time.monotonic() - began > 3 else tries
-            if code == 4007 and tries:
+            moved = time.monotonic() if code == 4007 else moved
+            if tries and time.monotonic() - moved < 10:
+                # Handed over: the other process may not have it yet.
                 await asyncio.sleep(0.2)
             elif tries or code not in AT_ONCE:
                 await asyncio.sleep(BACKOFF[min(tries, len(BACKOFF) - 1)])
