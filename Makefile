@@ -8,7 +8,7 @@ BENCH ?=
 EVAL ?=
 DRILL ?=
 
-.PHONY: help setup models web screenshots build run test test-livekit check sim bench drill drill-kill drill-deploy drill-redis drill-sentinel drill-alerts drill-rooms drill-regions demo-production eval fuzz clean
+.PHONY: help setup models web screenshots build run test test-livekit test-cluster check sim bench drill drill-kill drill-deploy drill-redis drill-sentinel drill-alerts drill-rooms drill-regions demo-production eval fuzz clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: ## everything: lints, tests, browser, simulator; installs what it needs wh
 
 test-livekit: ## build the real livekit-server (once, minutes), and test against it; `make test` does too once it is built
 	@scripts/livekit.sh test
+
+test-cluster: ## build Kubernetes (once, about an hour), and try the manifests on it, with real processes in the pods; `make test` does too once it is built
+	@scripts/cluster.sh test
 
 check: ## the quick half of `make test`: format, lints, licences, spelling
 	@scripts/test.sh setup web-build fmt spelling size deny clippy walls

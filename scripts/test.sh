@@ -156,6 +156,13 @@ livekit() {
     fi
     scripts/livekit.sh test
 }
+cluster() {
+    if ! scripts/cluster.sh cached >/dev/null 2>&1; then
+        say "SKIPPED the manifests on a real API server: Kubernetes was not built here (make test-cluster builds it, in an hour)"
+        return
+    fi
+    PROFILE=dev scripts/cluster.sh test
+}
 doctests() { cargo test --workspace --locked --doc; }
 sim() { cargo run --release --locked --package voice-sim -- --seeds "$SEEDS"; }
 
@@ -182,6 +189,7 @@ main() {
     step walls walls
     step tests tests
     step livekit livekit
+    step cluster cluster
     step doctests doctests
     step sim sim
     finish
