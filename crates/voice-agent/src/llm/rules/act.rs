@@ -13,6 +13,7 @@ use super::reading::{first_round, is_clear, is_lost};
 use super::screen;
 use super::simpler;
 use super::titles::Titles;
+use super::twice;
 use super::{Answer, LlmRequest, REVIEW_AGENT, TASK_AGENT, reply};
 use crate::tasks::MAX_TITLE_CHARS;
 
@@ -84,7 +85,7 @@ pub(crate) fn answer(scene: &Scene<'_>) -> Answer {
     if handed_back {
         return super::review::handed_back(scene, current);
     }
-    Answer::say(reply::phrase(scene, current))
+    twice::dated(current).unwrap_or_else(|| Answer::say(reply::phrase(scene, current)))
 }
 
 /// One answer that carries out everything in turn.
@@ -158,7 +159,8 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
     }
     match intent {
         Intent::Add(tasks) => {
-            Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() }
+            let added = tasks.iter().map(|task| ("add_task", twice::arguments(scene, task)));
+            Answer { text: String::new(), calls: added.collect() }
         }
         Intent::Offer(tasks) => offer(scene, tasks),
         Intent::List(filter) => list(filter, dialogue::ASKED),

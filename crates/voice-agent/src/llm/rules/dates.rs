@@ -129,6 +129,18 @@ pub fn find_leading(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)>
     parse_parts(parts, words, now, Mode::InTitle)
 }
 
+/// Whether the words name hours from one to another, of which a due date keeps the first: "Thursday between 2 and 4".
+pub(crate) fn names_span(words: &[&str]) -> bool {
+    (0..words.len()).any(|at| {
+        let rest = &words[at..];
+        match rest {
+            ["from", tail @ ..] => time::span(tail, true).is_some(),
+            ["between", ..] => time::span(rest, false).is_some(),
+            _ => time::dashed(rest).is_some(),
+        }
+    })
+}
+
 /// Whether the words are about something that one does in the morning.
 fn is_early(words: &[&str]) -> bool {
     let early = |word: &&str| {
@@ -242,6 +254,14 @@ fn parse_part(
         return Some(length);
     }
     if parts.time.is_none() {
+        // "Move it from 2 to 4" is no span.
+        if preposition == Some("from")
+            && parts.date.is_some()
+            && let Some((length, clock)) = time::span(words, true)
+        {
+            parts.time = Some(clock);
+            return Some(length);
+        }
         let bare = matches!(preposition, Some("at" | "by" | "before" | "around" | "until" | "till"))
             || (mode == Mode::Whole && preposition.is_none() && (parts.date.is_some() || words.len() == 1));
         if let Some((length, clock)) = time::clock(words, bare, parts.date.is_some() || parts.part.is_some()) {

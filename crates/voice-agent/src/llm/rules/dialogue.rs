@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use voice_core::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
 
+use super::twice::is_dated;
 use crate::tools::LOOK_AT_SCREEN;
 
 /// One exchange: what the caller said, the tools that were called for it, and what was said in reply.
@@ -155,7 +156,7 @@ pub(crate) fn pending<'a>(turn: &Turn<'a>) -> Option<Pending<'a>> {
         return Some(Pending::Confirm(confirmed));
     }
     turn.calls.iter().rev().find_map(unclear).or_else(|| {
-        let twice = turn.calls.iter().filter(|called| called.status() == "exists");
+        let twice = turn.calls.iter().filter(|called| called.status() == "exists" && !is_dated(turn, called));
         let again: Vec<(&str, Map<String, Value>)> = twice.map(anyway).collect();
         (!again.is_empty()).then_some(Pending::Confirm(again))
     })

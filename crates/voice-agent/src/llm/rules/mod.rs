@@ -27,6 +27,7 @@ mod simpler;
 #[cfg(test)]
 mod tests;
 mod titles;
+mod twice;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};

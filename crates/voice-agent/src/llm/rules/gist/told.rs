@@ -80,7 +80,7 @@ fn became(scene: &Scene<'_>, words: &[&str]) -> Option<Told> {
     }
     // "Sue is done with him" is about neither.
     let with_him = words.windows(3).any(|three| matches!(three, ["done" | "finished", "with", "him" | "her" | "you"]));
-    if with_him || of_others(scene, words) {
+    if with_him || of_others(scene, words) || is_to_come(scene, words) {
         return None;
     }
     let ahead = says(words, AHEAD);
@@ -123,6 +123,23 @@ fn of_others(scene: &Scene<'_>, words: &[&str]) -> bool {
         let theirs = matches!(pair[0], "her" | "his" | "their" | "your") && !titled(pair[0]);
         (theirs || owner.is_some()) && titled(pair[1]) && lexicon::present_of(pair[1]).is_none()
     })
+}
+
+/// Whether what is told as done is done by somebody else as a rule, or on a day that is to come: "the rent is paid by my flatmate on
+/// the first", "the bins are collected on Friday".
+fn is_to_come(scene: &Scene<'_>, words: &[&str]) -> bool {
+    let now = scene.known().now;
+    let is = |word: &str| matches!(word, "is" | "are" | "gets" | "get" | "being") || word.ends_with("'s");
+    let has_been = |word: &&str| {
+        matches!(*word, "was" | "were" | "been" | "has" | "have" | "had" | "did" | "i" | "we" | "i've" | "we've" | "now" | "already")
+    };
+    let regular = words.iter().any(|word| is(word)) && !words.iter().any(has_been);
+    let by_others = words.windows(2).any(|pair| {
+        pair[0] == "by" && !matches!(pair[1], "me" | "us" | "myself" | "now") && dates::find_leading(pair, now).is_none()
+    });
+    let days = (0..words.len()).filter_map(|at| dates::find_leading(&words[at..], now));
+    let later = days.map(|(_, due)| due).any(|due| due.day_said && due.date > now.date());
+    regular && (by_others || later)
 }
 
 /// Whether somebody did what a task on the list asks for: "I rang mum by the way", "the lab's been rung".

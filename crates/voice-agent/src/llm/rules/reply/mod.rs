@@ -7,8 +7,9 @@ mod talk;
 use super::act::Scene;
 use super::dates::{self, due_date};
 use super::dialogue::{Called, TaskView, Turn, is_look};
-use super::normalise::{capitalised, shortened};
+use super::normalise::{capitalised, norms, shortened, tokenise};
 use super::parse::{NewTask, Priority};
+use super::twice::is_dated;
 
 pub(crate) use talk::{is_lost, missed, not_understood, repeat, talk};
 
@@ -174,7 +175,7 @@ pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
         spoken_of && called.status() == "ok" && turn.calls.len() > 1
     };
     let mut answered: Vec<&Called<'_>> =
-        turn.calls.iter().filter(|called| called.output.is_some() && !silent(called)).collect();
+        turn.calls.iter().filter(|called| called.output.is_some() && !silent(called) && !is_dated(turn, called)).collect();
     // What is asked comes last, so that it is what the caller answers.
     answered.sort_by_key(|called| called.status() == "needs_confirmation");
     let mut parts: Vec<String> = Vec::new();
@@ -200,7 +201,18 @@ pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
     {
         parts.push("I can't repeat tasks, so it is kept once.".into());
     }
+    if answered.iter().any(|called| begins_a_span(turn, called)) {
+        parts.push("A task has one time, so that is when it begins.".into());
+    }
     if parts.is_empty() { "Sorry, that did not work. Please try again.".into() } else { parts.join(" ") }
+}
+
+/// Whether the time that a task got is the first of two that were said: "between 2 and 4".
+fn begins_a_span(turn: &Turn<'_>, called: &Called<'_>) -> bool {
+    let timed = called.task().and_then(|task| task.due).is_some_and(|due| due.contains('T'));
+    let set = matches!(called.status(), "added" | "updated") && called.argument("due").is_some_and(|due| due.contains('T'));
+    let words = tokenise(turn.user);
+    timed && set && dates::names_span(&norms(&words))
 }
 
 /// "Put the bins out every Monday".
