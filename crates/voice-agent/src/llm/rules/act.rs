@@ -115,7 +115,7 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
     if scene.current().is_none_or(|turn| !turn.calls.is_empty()) {
         return None;
     }
-    if intents.iter().any(|intent| matches!(intent, Intent::Swap(_))) {
+    if intents.iter().any(|intent| matches!(intent, Intent::Swap(_) | Intent::Untimed(_))) {
         return Some(Answer::call("list_tasks", list_arguments(&Filter::default(), dialogue::LOOKED)));
     }
     if let [Intent::At(due)] = intents {
@@ -146,6 +146,7 @@ pub(crate) fn targets_of(intent: &Intent) -> &[Target] {
         | Intent::SetDue(target, _)
         | Intent::Shift(target, _)
         | Intent::SetPriority(target, _)
+        | Intent::Untimed(target)
         | Intent::Rename(target, _) => std::slice::from_ref(target),
         _ => &[],
     }
@@ -167,6 +168,8 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::Count(filter) => list(filter, dialogue::COUNTED),
         Intent::When(query) => when(scene, query),
         Intent::At(due) => at_hour(scene, *due),
+        Intent::DateOf(due) => Answer::say(format!("It's {}. Anything for your list?", dates::speak_full(due.date))),
+        Intent::Untimed(target) => context::untimed(scene, target),
         Intent::Complete(targets) => each(scene, "complete_task", targets, &Map::new()),
         Intent::Reopen(target) => each(scene, "reopen_task", std::slice::from_ref(target), &Map::new()),
         Intent::SetDue(target, due) => each(scene, "set_due", std::slice::from_ref(target), &due_arguments(*due)),
@@ -250,7 +253,7 @@ fn is_too_long(intent: &Intent) -> bool {
 fn unknown(scene: &Scene<'_>, utterance: &Utterance) -> Answer {
     let words = norms(&utterance.words);
     let named = scene.titles.mentioned(&words).filter(|title| words.len() > 1 && scene.titles.is_said(title, &words));
-    let Some(title) = named else { return Answer::say(reply::not_understood(scene, utterance)) };
+    let Some(title) = named.or_else(|| super::gist::only_named(scene, &words)) else { return Answer::say(reply::not_understood(scene, utterance)) };
     let looked = object(json!({"status": "open", "query": title, "limit": dialogue::ASKED}));
     Answer { text: "I'm not sure what to do there.".into(), ..Answer::call("list_tasks", looked) }
 }

@@ -2,6 +2,7 @@
 //! points at, a day, a priority, and words that tell what became of them ("seen to", "cross off", "won't bother"). Clause by
 //! clause, what is told is done to what is named. Words that no such thing is said in change nothing.
 
+mod follows;
 mod told;
 
 use super::act::Scene;
@@ -26,6 +27,7 @@ pub(crate) fn read(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<Inten
         let mentions = mentioned(scene, &words);
         let pointed = pointed(&words);
         let is_named = !mentions.is_empty();
+        let mentions_none = !is_named;
         if is_named {
             named = mentions;
         }
@@ -35,15 +37,18 @@ pub(crate) fn read(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<Inten
         let purpose = is_named && named.iter().all(|target| is_purpose(&words, target));
         // "Dentists are open on Saturday".
         let opens = words.iter().any(|word| matches!(*word, "open" | "closed"));
-        if purpose || opens || unexplained(scene, &beside(&words, &named)) > 0 {
+        let elsewhere = || !(mentions_none && follows::dates_it(scene, &words)) && unexplained(scene, &beside(&words, &named)) > 0;
+        if purpose || opens || elsewhere() {
             told.retain(|told| !matches!(told, Told::Due(_)));
         }
         let targets = match pointed {
+            // "Can't be bothered, tomorrow."
+            _ if is_date && named.is_empty() && follows::is_one_spoken_of(scene) => vec![Target::It],
             _ if is_named || is_date => named.clone(),
             Some(pointed) if named.is_empty() => vec![pointed],
             Some(_) => named.clone(),
             // "Bed four, that's me done" tells of nothing in it.
-            None => Vec::new(),
+            None => follows::meant(scene, &words, &told, &named),
         };
         if told.is_empty() || targets.is_empty() || clause.len() > LONGEST {
             continue;
@@ -99,6 +104,18 @@ fn mentioned(scene: &Scene<'_>, words: &[&str]) -> Vec<Target> {
     let content: Vec<&str> = bare.iter().map(|word| if is_empty_word(word) { "" } else { word }).collect();
     let found = scene.titles.touched(&content);
     found.into_iter().map(|title| Target::Title(title.to_owned())).collect()
+}
+
+/// The one open task that the words name, if they name but one and are no story.
+pub(crate) fn only_named<'a>(scene: &Scene<'a>, words: &[&str]) -> Option<&'a str> {
+    let bare: Vec<&str> = words.iter().map(|word| word.trim_end_matches("'s")).collect();
+    let content: Vec<&str> = bare.iter().map(|word| if is_empty_word(word) { "" } else { word }).collect();
+    // "My teacher said biology is boring."
+    let reported = words.iter().any(|word| matches!(*word, "said" | "says" | "thinks" | "told"));
+    match scene.titles.touched(&content).as_slice() {
+        [only] if (2..=LONGEST).contains(&words.len()) && !reported => Some(only),
+        _ => None,
+    }
 }
 
 /// Whether every word names a task, tells something of it, or belongs to a day.

@@ -17,6 +17,7 @@ mod hedge;
 mod lexicon;
 mod locate;
 mod normalise;
+mod offer;
 mod parse;
 mod reading;
 mod reply;

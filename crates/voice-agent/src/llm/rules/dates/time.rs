@@ -94,6 +94,11 @@ impl Clock {
         self.pm.is_none() && matches!(self.hour, 7..=11)
     }
 
+    /// Whether a clock with hands shows it at that time.
+    pub(super) fn is_on_the_dial_at(self, time: Time) -> bool {
+        (self.hour % 12, self.minute) == (time.hour() % 12, time.minute())
+    }
+
     /// Whether it could be when one dines or goes out.
     pub(super) const fn is_late_hour(self) -> bool {
         self.pm.is_none() && matches!(self.hour, 7..=10)
@@ -187,7 +192,7 @@ pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize
     if let Some(span) = span(words, false).or_else(|| dashed(words)).filter(|_| day_said) {
         return Some(span);
     }
-    digital(words).or_else(|| past_and_to(words)).or_else(|| half_hour(words, bare)).or_else(|| {
+    digital(words).or_else(|| undotted(words, bare)).or_else(|| past_and_to(words)).or_else(|| half_hour(words, bare)).or_else(|| {
         let (length, hour) = cardinal(words)?;
         let after = words.get(length..)?;
         if let Some((half, pm)) = half_of_day(after) {
@@ -249,6 +254,15 @@ fn digital(words: &[&str]) -> Option<(usize, Clock)> {
     }
     let (half, pm) = half_of_day(&words[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
     Some((1 + half, Clock::new(hour, minute, pm)?))
+}
+
+/// "At 330", "at 1015", as one types it.
+fn undotted(words: &[&str], bare: bool) -> Option<(usize, Clock)> {
+    let word = *words.first().filter(|word| bare && matches!(word.len(), 3 | 4))?;
+    let (hour, minute) = word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.split_at(word.len() - 2))?;
+    let unit = words.get(1).is_some_and(|next| next.ends_with('s'));
+    let (half, pm) = half_of_day(&words[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
+    Some((1 + half, Clock::new(hour.parse().ok()?, minute.parse().ok()?, pm)?)).filter(|_| !unit)
 }
 
 /// "At half nine", as the British say: half past nine.

@@ -196,6 +196,7 @@ fn day(scene: &Scene<'_>, words: &[&str]) -> Option<Due> {
         match dates::find_leading(&words[at..], now).filter(|(length, _)| *length > 0) {
             Some((length, due)) => {
                 let denied = at > 0 && (words[at - 1].ends_with("n't") || matches!(words[at - 1], "not" | "from"))
+                    || at > 1 && matches!(words[at - 2..at], ["instead", "of"] | ["rather", "than"])
                     || at > 1 && matches!(words[at - 1], "on" | "for") && matches!(words[at - 2], "not" | "isn't");
                 if !denied {
                     found = Some(due);

@@ -6,7 +6,7 @@ use super::super::dates;
 use super::{Word, norms};
 
 /// What is typed in a hurry, and what it stands for.
-pub(super) const SHORT: [(&str, &str); 61] = [
+pub(super) const SHORT: [(&str, &str); 64] = [
     ("whats", "what's"),
     ("whens", "when's"),
     ("wheres", "where's"),
@@ -39,6 +39,9 @@ pub(super) const SHORT: [(&str, &str); 61] = [
     ("shes", "she's"),
     ("hes", "he's"),
     ("pls", "please"),
+    ("b4", "before"),
+    ("bout", "about"),
+    ("soz", "sorry"),
     ("plz", "please"),
     ("plse", "please"),
     ("thx", "thanks"),
@@ -152,6 +155,12 @@ pub(super) fn apostrophes(words: &mut [Word], now: &ZonedDateTime) {
             matches!(words[at + 1].norm.as_str(), "do" | "be" | "get" | "call" | "finish" | "take" | "make" | "have");
         if words[at].norm == "ill" && does && !words[at].quoted {
             words[at].norm = "i'll".into();
+        }
+    }
+    // "Mince n pasta".
+    for at in 1..words.len().saturating_sub(1) {
+        if words[at].norm == "n" && !words[at].quoted {
+            words[at].norm = "and".into();
         }
     }
     // "Two days before" is a number, and no "to" misheard.

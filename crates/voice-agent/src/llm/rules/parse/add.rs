@@ -166,6 +166,8 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |really |probably |maybe |remember to |not forget to |make sure (?:to|i) )*(?P<t>.+)",
             |found| needed(found),
         ),
+        // "Need to chase accounts", "need mince and pasta".
+        (r"(?:also |still |really |just )*need(?: to)? (?P<t>.+)", |found| needed(found)),
         (r"(?:gotta|got to|must) (?P<t>.+)", |found| {
             lexicon::starts_verb(&norms(found.words("t"))).then(|| needed(found)).flatten()
         }),
@@ -312,7 +314,8 @@ pub(super) fn parse_bare(utterance: &Utterance, known: Known<'_>) -> Option<Inte
 pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     const TELLING: &str = "i i'm i've i'll i'd we we're we've you he she they it it's that that's this there there's is isn't are was \
         were be been has have had do don't does did didn't will won't would can can't could should must might if when what what's \
-        which who how why where not no yes my me so because says said think guess";
+        which who how why where not no yes my me so because says said think guess they've they're they'll he's she's we've you're us him \
+        her them given gave";
     let utterance = &super::small::without_courtesies(utterance);
     let words = norms(&utterance.words);
     let (start, due) =
@@ -399,7 +402,7 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
     }
     // "I need bread": a thing, and no doing.
     let few = words.len() <= 3 || found.words("t")[0].pauses();
-    if said.ends_with(" need") && !lexicon::starts_verb(&words) && few && !is_about_us(&words) {
+    if said.split(' ').next_back() == Some("need") && !lexicon::starts_verb(&words) && few && !is_about_us(&words) {
         return lacking(found);
     }
     // "I have to see the doctor on Friday" is an appointment; "I need to see my list" is none.
@@ -413,6 +416,9 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
         words.first(),
         Some(&"see" | &"hear" | &"know" | &"help" | &"a" | &"some" | &"no" | &"nothing" | &"any" | &"that" | &"it")
     ) {
+        return None;
+    }
+    if matches!(words.as_slice(), ["do" | "finish" | "start", "mine" | "it" | "that" | "this" | "them" | "something"]) {
         return None;
     }
     if matches!(text, "go" | "go now" | "leave" | "run" | "think" | "stop" | "do" | "do today") {

@@ -138,6 +138,10 @@ pub(crate) enum Intent {
     When(String),
     /// "What's at six?"
     At(Due),
+    /// "What day is the first of December?"
+    DateOf(Due),
+    /// The hour of its due date is taken off, and the day stays.
+    Untimed(Target),
     Complete(Vec<Target>),
     Reopen(Target),
     SetDue(Target, Option<Due>),
@@ -418,6 +422,7 @@ fn names_known(intent: &Intent, known: Known<'_>) -> bool {
         | Intent::SetDue(target, _)
         | Intent::SetPriority(target, _)
         | Intent::Shift(target, _)
+        | Intent::Untimed(target)
         | Intent::Rename(target, _) => is_known(target),
         _ => false,
     }

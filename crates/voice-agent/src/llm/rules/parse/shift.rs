@@ -87,6 +87,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?P<t>.+?)(?: is|'s| are| was| has been| have been)? (?:now )?(?:coming|happening|taking place|starting|arriving|scheduled|planned|comes|starts|begins|happens|takes place|arrives|only works|works)(?: over| round| by)?(?: now)? (?P<d>.+?)(?: now| instead)?",
             |found| told(found),
         ),
+        // "The auditors can only come on Friday."
+        (
+            r"(?P<t>.+?) (?:can|could|will|would) (?:now )?only (?:come|do|make|make it|meet|manage|come over|happen|be done|be there|see (?:me|us)|fit (?:me|us) in)(?: it)? (?P<d>.+)",
+            |found| told(found),
+        ),
         (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
         (r"(?:skip|scrap|drop|forget|ditch|cancel) (?P<t>.+?)(?: this time| today| after all)?", |found| {
             known_target(found)

@@ -6,9 +6,9 @@ use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word};
 use super::super::titles::Titles;
-use super::rule::{Rule, first_match, rules};
+use super::rule::{Match, Rule, first_match, rules};
 use super::talk::{NOW, parse_talk};
-use super::{Intent, Known, Talk};
+use super::{Filter, Intent, Known, Talk};
 
 /// Without "hey", "please", "could you", "thanks" around the rest, unless nothing would be left.
 pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
@@ -19,7 +19,16 @@ pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
     while let Some(length) = trailing_courtesy(words) {
         words = &words[..words.len() - length];
     }
-    if words.len() == utterance.words.len() { utterance.clone() } else { Utterance::new(words.to_vec()) }
+    if words.len() == utterance.words.len() {
+        return utterance.clone();
+    }
+    let mut words = words.to_vec();
+    // "Nothing else then?" asks, without its "then", too.
+    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    if let Some(last) = words.last_mut().filter(|last| asks && !last.trail.contains('?')) {
+        last.trail.push('?');
+    }
+    Utterance::new(words)
 }
 
 /// "Would you mind marking it as done": the command that is asked for.
@@ -367,10 +376,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (
             r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night))*)",
-            |_| Some(Intent::Goodbye),
+            |found| Some(farewell(found)),
         ),
         (
-            r"(?:thank|thanks|okay|ok|great|perfect|alright|no|cool|well|that's|awesome|nice|good|excellent|for|very)\b.{0,60} (?:good ?bye|bye|bye bye|see you (?:later|tomorrow|soon))",
+            r"(?:thank|thanks|okay|ok|great|perfect|alright|no|cool|well|that's|awesome|nice|good|excellent|for|very|cheers|ta|right|yeah|yep|lovely|brilliant|night|anyway)\b.{0,60} (?:good ?bye|bye|bye bye|see you (?:later|tomorrow|soon))",
             |_| Some(Intent::Goodbye),
         ),
         (
@@ -441,6 +450,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         }),
     ])
 });
+
+/// "Nothing else?" asks what is left, and ends no call.
+fn farewell(found: &Match<'_>) -> Intent {
+    let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
+    let left = ["nothing else", "that's all", "that's it", "that's everything", "that is all"];
+    match asks && left.iter().any(|phrase| found.utterance_text().starts_with(phrase)) {
+        true => Intent::List(Filter { status: Some("open"), ..Filter::default() }),
+        false => Intent::Goodbye,
+    }
+}
 
 /// Small talk that its first words do not make a courtesy: "hi there", "can you hear me".
 pub(super) fn parse_whole_talk(utterance: &Utterance) -> Option<Intent> {

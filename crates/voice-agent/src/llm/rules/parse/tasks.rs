@@ -125,6 +125,7 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
         if due.is_none()
             && let Some((start, found)) = dates::find_trailing(&norm, known.now)
             && !words[start..].iter().any(|word| word.quoted)
+            && !asks_of_then(&norm[..start])
         {
             due = Some(found);
             // "Later today".
@@ -156,6 +157,7 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
     // "Call Bob tomorrow about the rent": what is spelt with a capital may be a name.
     if due.is_none()
         && let Some((start, end, found)) = dates::find_inner(&norms(&words), known.now)
+        && !asks_of_then(&norms(&words[..start]))
         && (lexicon::starts_verb(&norms(&words)) || words[0].norm == "see")
         && !words[start..end].iter().any(|word| word.quoted)
     {
@@ -169,6 +171,11 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
     let says =
         words.iter().any(|word| word.quoted || !matches!(word.norm.as_str(), "the" | "a" | "an" | "and" | "or" | "my"));
     (says && !title.is_empty()).then_some(NewTask { title, due, priority })
+}
+
+/// "Ask Tom whether he is free on Friday": the day is what is asked of, and not when to ask.
+fn asks_of_then(before: &[&str]) -> bool {
+    before.contains(&"whether") || matches!(before, ["ask" | "find" | "check", ..]) && before.contains(&"if")
 }
 
 /// "Call mom every Friday": the coming Friday.
