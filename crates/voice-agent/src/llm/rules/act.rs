@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use voice_core::phrases;
 
 use super::context;
+use super::correct::within_title;
 use super::dates;
 use super::dialogue::{self, Turn};
 use super::locate::{all_but, choose, latest, locate};
@@ -181,6 +182,8 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             each(scene, "set_priority", std::slice::from_ref(target), &object(json!({"priority": priority.as_str()})))
         }
         Intent::Rename(target, new) => {
+            let within = within_title(scene, utterance, target, new);
+            let new = within.as_ref().unwrap_or(new);
             each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new})))
         }
         Intent::Delete(targets) => each(scene, "delete_task", targets, &Map::new()),
@@ -192,7 +195,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::UndoSome(count) => undo_some(scene, *count),
         Intent::Swap(targets) => context::swap(scene, targets),
         Intent::Missed(words) => Answer::say(reply::missed(words)),
-        Intent::AddThat => add_that(scene),
+        Intent::AddThat => twice::add_that(scene),
         Intent::Last => last(scene),
         Intent::Review => Answer::call("transfer_to_agent", object(json!({"agent": REVIEW_AGENT}))),
         Intent::Goodbye => Answer { text: "Goodbye!".into(), ..Answer::call("end_call", Map::new()) },
@@ -340,7 +343,7 @@ pub(crate) fn due_arguments(due: Option<dates::Due>) -> Map<String, Value> {
 
 /// What one breath changed is taken back in one breath. What was not changed in this conversation, or not lately, is named
 /// first.
-fn undo(scene: &Scene<'_>) -> Answer {
+pub(crate) fn undo(scene: &Scene<'_>) -> Answer {
     let history = scene.history();
     let lost = history.last().is_some_and(|turn| turn.calls.is_empty() && reply::is_lost(&turn.reply));
     if dialogue::undoable(history) == 0 || lost {
@@ -352,19 +355,6 @@ fn undo(scene: &Scene<'_>) -> Answer {
 
 fn list(filter: &Filter, limit: usize) -> Answer {
     Answer::call("list_tasks", list_arguments(filter, limit))
-}
-
-/// "Add that": only what was just deleted can be meant here; what was offered is an answer.
-fn add_that(scene: &Scene<'_>) -> Answer {
-    match scene.history().last().and_then(dialogue::last_change) {
-        Some(change) if change.call.name == "delete_task" => undo(scene),
-        // "Yes, add it", and it is there.
-        Some(change) if change.call.name == "add_task" => {
-            let title = change.task().map_or_else(|| "It".to_owned(), |task| reply::spoken(task.title));
-            Answer::say(format!("{title} is on your list. Anything else?"))
-        }
-        _ => Answer::say("What should the task be called?"),
-    }
 }
 
 fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {

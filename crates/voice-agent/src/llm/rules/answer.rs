@@ -71,6 +71,11 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     {
         return vec![Intent::SetDue(Target::It, Some(*due))];
     }
+    if let Intent::Date(due) = intent
+        && apart::told_of_one(scene, previous, utterance)
+    {
+        return vec![Intent::SetDue(Target::It, Some(*due))];
+    }
     if let (Intent::Date(due), Some(listed)) = (intent, previous.calls.last())
         && listed.call.name == "list_tasks"
         && !listed.call.arguments.contains_key("query")

@@ -6,7 +6,7 @@ use jiff::civil::Time;
 use super::act::Scene;
 use super::dates::{self, Due};
 use super::dialogue::{self, Called, Turn};
-use super::normalise::{Utterance, norms};
+use super::normalise::{Utterance, normalise, norms};
 use super::parse::{self, Intent, NewTask};
 
 /// How far from another day, and at what time of it.
@@ -179,6 +179,19 @@ pub(crate) fn neighbouring_day(scene: &Scene<'_>, previous: &Turn<'_>, utterance
     };
     let date = date.checked_add(Span::new().days(days)).ok()?;
     Some(super::answer::another_day(listed, Due { date, time: None, day_said: true, either_half: false }))
+}
+
+/// Whether a day behind this turn can only be for the one open task that it spoke of: the caller told something of it and asked
+/// nothing, or says the day as a proposal ("let's say Friday").
+pub(crate) fn told_of_one(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> bool {
+    let focus = dialogue::focus(std::slice::from_ref(previous));
+    let one = matches!(focus.as_slice(), [task] if !task.done);
+    let queried = previous.calls.iter().any(|called| called.argument("query").is_some());
+    let asked = super::gist::asks(&normalise(previous.user, scene.known().now).words);
+    let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
+    let proposes = ["let's", "lets", "make it", "then ", "say ", "better ", "rather "].iter().any(|lead| user.starts_with(lead));
+    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    one && queried && !asks && (!asked || proposes)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::Answer;
 use super::act::Scene;
 use super::answer::{again_by_title, again_with, best_fit};
 use super::apart::counted_from;
-use super::correct::correct;
+use super::correct::{another_number, correct};
 use super::dates;
 use super::dialogue::{self, Called, TaskView, Turn, changes_of};
 use super::follow::follow;
@@ -235,7 +235,7 @@ fn with_verb(before: &str, thing: &str) -> String {
     }
 }
 
-fn uncapitalised(text: &str) -> String {
+pub(crate) fn uncapitalised(text: &str) -> String {
     let second_is_capital = text.chars().nth(1).is_some_and(char::is_uppercase);
     let mut letters = text.chars();
     match letters.next() {
@@ -247,6 +247,10 @@ fn uncapitalised(text: &str) -> String {
 /// "Sorry, call Joan", "no, Joe": other words for what was just added.
 fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
     let change = dialogue::last_change(last)?;
+    let open = matches!(intent, Intent::Unknown | Intent::Offer(_) | Intent::Correct(_));
+    if let Some(numbered) = another_number(scene, &change, &utterance.words).filter(|_| open) {
+        return Some(vec![numbered]);
+    }
     let renames = matches!(change.call.name.as_str(), "add_task" | "rename_task");
     if !matches!(intent, Intent::Unknown | Intent::Offer(_)) {
         return None;

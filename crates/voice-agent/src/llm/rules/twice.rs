@@ -4,9 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use super::Answer;
-use super::act::{Scene, add_arguments, object};
-use super::dialogue::{Called, Turn};
+use super::act::{Scene, add_arguments, object, undo};
+use super::dialogue::{Called, Turn, last_change};
 use super::parse::NewTask;
+use super::reply;
 
 /// The arguments that add a task, under the title of an open one that says the same: the tool tells that there is one.
 pub(crate) fn arguments(scene: &Scene<'_>, task: &NewTask) -> Map<String, Value> {
@@ -39,4 +40,17 @@ fn date_for(called: &Called<'_>) -> Option<(&'static str, Map<String, Value>)> {
 pub(crate) fn is_dated(turn: &Turn<'_>, called: &Called<'_>) -> bool {
     let Some(task) = called.task().filter(|_| called.status() == "exists") else { return false };
     turn.calls.iter().any(|other| other.call.name == "set_due" && other.call.arguments.get("id") == Some(task.id))
+}
+
+/// "Add that": only what was just deleted can be meant here; what was offered is an answer.
+pub(crate) fn add_that(scene: &Scene<'_>) -> Answer {
+    match scene.history().last().and_then(last_change) {
+        Some(change) if change.call.name == "delete_task" => undo(scene),
+        // "Yes, add it", and it is there.
+        Some(change) if change.call.name == "add_task" => {
+            let title = change.task().map_or_else(|| "It".to_owned(), |task| reply::spoken(task.title));
+            Answer::say(format!("{title} is on your list. Anything else?"))
+        }
+        _ => Answer::say("What should the task be called?"),
+    }
 }

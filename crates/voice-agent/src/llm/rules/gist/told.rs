@@ -26,7 +26,7 @@ const UNWANTED: &str = "won't bother|shan't bother|not bother|not bothering|don'
     not doing|isn't happening|not happening|called off|cancelled|canceled|get rid of|forget about|no point|gave up on|giving up on|\
     not going ahead|lose the|don't want|changed my mind about|off the table|fell through|not gonna do|not going to do";
 /// What says that it is done.
-const DONE: &str = "done|finished|completed|sorted|seen to|taken care of|dealt with|handled|out of the way|in the bag|all set|\
+const DONE: &str = "tick|done|finished|completed|sorted|seen to|taken care of|dealt with|handled|out of the way|in the bag|all set|\
     wrapped up|off my plate|accomplished|ticked off|crossed off|squared away|over and done with|a done deal";
 /// What says that something is only to come, or not wholly done.
 const AHEAD: &str = "will|i'll|we'll|he'll|she'll|they'll|need|needs|should|must|want|wants|gonna|going|can|could|would|when|before|after|\
@@ -147,6 +147,10 @@ fn did(scene: &Scene<'_>, words: &[&str]) -> bool {
     const CALLED: &[&str] = &["call", "phone", "ring", "speak", "talk", "contact"];
     const BOUGHT: &[&str] = &["buy", "get", "pick", "order", "collect", "fetch", "purchase"];
     const SENT: &[&str] = &["send", "email", "mail", "post", "write", "message", "text"];
+    const FIXED: &[&str] = &["fix", "mend", "repair", "replace"];
+    const CLEANED: &[&str] = &["clean", "wash", "tidy", "hoover", "vacuum", "scrub", "mop", "sweep", "wipe"];
+    const RETURNED: &[&str] = &["return", "take", "bring", "drop", "give"];
+    const WRITTEN: &[&str] = &["write", "draft", "finish", "complete", "prepare", "type"];
     const WHO: &str =
         "i i've we we've he she they he's she's they've already just finally also been is are was were got";
     let found = mentioned(scene, words);
@@ -155,7 +159,7 @@ fn did(scene: &Scene<'_>, words: &[&str]) -> bool {
     let verb = lower.split(' ').next().unwrap_or_default();
     let alike = |told: &str| {
         let both = |kind: &[&str]| kind.contains(&told) && kind.contains(&verb);
-        told == verb || told == "do" || told == "finish" || both(CALLED) || both(BOUGHT) || both(SENT)
+        told == verb || told == "do" || told == "finish" || [CALLED, BOUGHT, SENT, FIXED, CLEANED, RETURNED, WRITTEN].into_iter().any(both)
     };
     // "Bikes fixed", "Mike did the dishwasher".
     let bare = |at: usize| at > 0 && at + 1 == words.len() && tells_only(scene, &words[..at]);

@@ -60,7 +60,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "When did I say that was for?"
         (
-            r"(?:when|what day|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)+",
+            r"(?:when|what day|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)*",
             |_| Some(Intent::When("it".into())),
         ),
         // "What have you put for that?"

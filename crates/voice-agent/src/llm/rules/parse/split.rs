@@ -247,7 +247,7 @@ pub(super) fn told_each(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
         return None;
     }
     let clear = |part: &&[Word]| {
-        let intent = parse_one(&Utterance::new(part.to_vec()), known);
+        let intent = parse_one(&with_copula(part, known), known);
         let told = matches!(
             intent,
             Intent::Complete(_)
@@ -257,10 +257,23 @@ pub(super) fn told_each(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
                 | Intent::Reopen(_)
                 | Intent::Delete(_)
         );
-        (told && super::names_title(&intent, known)).then_some(intent)
+        let counted = |intent: &Intent| matches!(intent, Intent::SetDue(Target::Picked(_), _) | Intent::SetPriority(Target::Picked(_), _));
+        (told && (super::names_title(&intent, known) || counted(&intent))).then_some(intent)
     };
     let intents: Option<Vec<Intent>> = parts.iter().map(clear).collect();
     intents
+}
+
+/// "… and the second for today": with the "is" that the part before has said.
+fn with_copula(part: &[Word], known: Known<'_>) -> Utterance {
+    let norm = norms(part);
+    let start = super::super::dates::find_trailing(&norm, known.now).map_or(0, |(start, _)| start);
+    let said = norm.iter().any(|word| matches!(*word, "is" | "are" | "to" | "can" | "has") || word.ends_with("'s"));
+    if said || start == 0 || super::pick(&norm[..start].join(" ")).is_none() {
+        return Utterance::new(part.to_vec());
+    }
+    let is = super::super::normalise::tokenise("is");
+    Utterance::new(part[..start].iter().chain(&is).chain(&part[start..]).cloned().collect())
 }
 
 /// Sentences that each tell or command something: "The cat is fed. The dog is not."

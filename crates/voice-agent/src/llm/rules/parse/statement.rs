@@ -8,7 +8,7 @@ use super::super::normalise::{Utterance, Word, norms};
 use super::change::complete;
 use super::priority::find_priority;
 use super::rule::{Match, Rule, first_match, rules};
-use super::{Filter, Intent, Known, Missing, Priority, Target, joined_titles, target};
+use super::{Filter, Intent, Known, Missing, NewTask, Priority, Target, joined_titles, target};
 
 /// Statements about tasks, tried after all commands.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -36,8 +36,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
                 let mut norm = vec![base.as_str()];
                 norm.extend(norms(found.words("t")));
-                let named = found.known.titles.named(&norm)?;
-                Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
+                match found.known.titles.named(&norm) {
+                    Some(named) => Some(Intent::Complete(vec![Target::Title(named.to_owned())])),
+                    // "Anna and Clara have been called."
+                    None => did_each(&[base], found.words("t"), found.known),
+                }
             },
         ),
         (
@@ -252,7 +255,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     return Some(Intent::SetPriority(target(found.words("t"))?, priority));
                 }
                 let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-                Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
+                let named = target(found.words("t"))?;
+                // "Training is on Tuesday at six": no such task is on the list.
+                let is_new = text.contains(" is ") && !text.contains("be done") && found.known.titles.touched(&norms(found.words("t"))).is_empty();
+                match named {
+                    Target::Title(title) if is_new && (1..=5).contains(&found.words("t").len()) => {
+                        Some(Intent::Offer(vec![NewTask { title, due: Some(due), priority: None }]))
+                    }
+                    named => Some(Intent::SetDue(named, Some(due))),
+                }
             },
         ),
     ])

@@ -227,13 +227,23 @@ pub(super) fn without_past(words: &[Word]) -> Option<&[Word]> {
 fn without_duty(words: &[Word]) -> &[Word] {
     match norms(words).as_slice() {
         ["i" | "we", "need" | "have" | "ought" | "got", "to", _, ..] => &words[3..],
+        ["i" | "we", "promised" | "agreed" | "offered" | "meant" | "want" | "wanted", "to", _, ..] => &words[3..],
+        ["i" | "we", "promised" | "said", "i'd" | "i'll" | "we'd" | "we'll", _, ..] => &words[3..],
         ["i" | "we", "must" | "should" | "shall", _, _, ..] => &words[2..],
         _ => words,
     }
 }
 
 /// What may stand between a title and its date, and belongs to the date.
-const BEFORE_DATES: [&[&str]; 6] = [
+const BEFORE_DATES: [&[&str]; 14] = [
+    &["before", "that"],
+    &["after", "that"],
+    &["let's", "say"],
+    &["say"],
+    &["maybe"],
+    &["probably"],
+    &["ideally"],
+    &["preferably"],
     &["no", "later", "than"],
     &["not", "later", "than"],
     &["first", "thing"],
@@ -258,7 +268,7 @@ fn without_dangling(words: &[Word]) -> &[Word] {
     let mut words = words;
     let ends =
         |words: &[Word]| BEFORE_DATES.iter().find(|phrase| norms(words).ends_with(phrase)).map(|phrase| phrase.len());
-    if let Some(length) = ends(words).filter(|length| *length < words.len()) {
+    while let Some(length) = ends(words).filter(|length| *length < words.len()) {
         words = &words[..words.len() - length];
     }
     while let [rest @ .., last] = words
