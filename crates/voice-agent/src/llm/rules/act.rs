@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use voice_core::phrases;
 
 use super::context;
+use super::correct::within_title;
 use super::dates;
 use super::dialogue::{self, Turn};
 use super::locate::{all_but, choose, latest, locate};
@@ -13,6 +14,7 @@ use super::reading::{first_round, is_clear, is_lost};
 use super::screen;
 use super::simpler;
 use super::titles::Titles;
+use super::twice;
 use super::{Answer, LlmRequest, REVIEW_AGENT, TASK_AGENT, reply};
 use crate::tasks::MAX_TITLE_CHARS;
 
@@ -84,7 +86,7 @@ pub(crate) fn answer(scene: &Scene<'_>) -> Answer {
     if handed_back {
         return super::review::handed_back(scene, current);
     }
-    Answer::say(reply::phrase(scene, current))
+    twice::dated(current).unwrap_or_else(|| Answer::say(reply::phrase(scene, current)))
 }
 
 /// One answer that carries out everything in turn.
@@ -114,7 +116,7 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
     if scene.current().is_none_or(|turn| !turn.calls.is_empty()) {
         return None;
     }
-    if intents.iter().any(|intent| matches!(intent, Intent::Swap(_))) {
+    if intents.iter().any(|intent| matches!(intent, Intent::Swap(_) | Intent::Untimed(_))) {
         return Some(Answer::call("list_tasks", list_arguments(&Filter::default(), dialogue::LOOKED)));
     }
     if let [Intent::At(due)] = intents {
@@ -145,6 +147,7 @@ pub(crate) fn targets_of(intent: &Intent) -> &[Target] {
         | Intent::SetDue(target, _)
         | Intent::Shift(target, _)
         | Intent::SetPriority(target, _)
+        | Intent::Untimed(target)
         | Intent::Rename(target, _) => std::slice::from_ref(target),
         _ => &[],
     }
@@ -158,13 +161,16 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
     }
     match intent {
         Intent::Add(tasks) => {
-            Answer { text: String::new(), calls: tasks.iter().map(|task| ("add_task", add_arguments(task))).collect() }
+            let added = tasks.iter().map(|task| ("add_task", twice::arguments(scene, task)));
+            Answer { text: String::new(), calls: added.collect() }
         }
         Intent::Offer(tasks) => offer(scene, tasks),
         Intent::List(filter) => list(filter, dialogue::ASKED),
         Intent::Count(filter) => list(filter, dialogue::COUNTED),
         Intent::When(query) => when(scene, query),
         Intent::At(due) => at_hour(scene, *due),
+        Intent::DateOf(due) => Answer::say(format!("It's {}. Anything for your list?", dates::speak_full(due.date))),
+        Intent::Untimed(target) => context::untimed(scene, target),
         Intent::Complete(targets) => each(scene, "complete_task", targets, &Map::new()),
         Intent::Reopen(target) => each(scene, "reopen_task", std::slice::from_ref(target), &Map::new()),
         Intent::SetDue(target, due) => each(scene, "set_due", std::slice::from_ref(target), &due_arguments(*due)),
@@ -176,6 +182,8 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             each(scene, "set_priority", std::slice::from_ref(target), &object(json!({"priority": priority.as_str()})))
         }
         Intent::Rename(target, new) => {
+            let within = within_title(scene, utterance, target, new);
+            let new = within.as_ref().unwrap_or(new);
             each(scene, "rename_task", std::slice::from_ref(target), &object(json!({"new_title": new})))
         }
         Intent::Delete(targets) => each(scene, "delete_task", targets, &Map::new()),
@@ -187,7 +195,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::UndoSome(count) => undo_some(scene, *count),
         Intent::Swap(targets) => context::swap(scene, targets),
         Intent::Missed(words) => Answer::say(reply::missed(words)),
-        Intent::AddThat => add_that(scene),
+        Intent::AddThat => twice::add_that(scene),
         Intent::Last => last(scene),
         Intent::Review => Answer::call("transfer_to_agent", object(json!({"agent": REVIEW_AGENT}))),
         Intent::Goodbye => Answer { text: "Goodbye!".into(), ..Answer::call("end_call", Map::new()) },
@@ -248,7 +256,7 @@ fn is_too_long(intent: &Intent) -> bool {
 fn unknown(scene: &Scene<'_>, utterance: &Utterance) -> Answer {
     let words = norms(&utterance.words);
     let named = scene.titles.mentioned(&words).filter(|title| words.len() > 1 && scene.titles.is_said(title, &words));
-    let Some(title) = named else { return Answer::say(reply::not_understood(scene, utterance)) };
+    let Some(title) = named.or_else(|| super::gist::only_named(scene, &words)) else { return Answer::say(reply::not_understood(scene, utterance)) };
     let looked = object(json!({"status": "open", "query": title, "limit": dialogue::ASKED}));
     Answer { text: "I'm not sure what to do there.".into(), ..Answer::call("list_tasks", looked) }
 }
@@ -335,7 +343,7 @@ pub(crate) fn due_arguments(due: Option<dates::Due>) -> Map<String, Value> {
 
 /// What one breath changed is taken back in one breath. What was not changed in this conversation, or not lately, is named
 /// first.
-fn undo(scene: &Scene<'_>) -> Answer {
+pub(crate) fn undo(scene: &Scene<'_>) -> Answer {
     let history = scene.history();
     let lost = history.last().is_some_and(|turn| turn.calls.is_empty() && reply::is_lost(&turn.reply));
     if dialogue::undoable(history) == 0 || lost {
@@ -347,19 +355,6 @@ fn undo(scene: &Scene<'_>) -> Answer {
 
 fn list(filter: &Filter, limit: usize) -> Answer {
     Answer::call("list_tasks", list_arguments(filter, limit))
-}
-
-/// "Add that": only what was just deleted can be meant here; what was offered is an answer.
-fn add_that(scene: &Scene<'_>) -> Answer {
-    match scene.history().last().and_then(dialogue::last_change) {
-        Some(change) if change.call.name == "delete_task" => undo(scene),
-        // "Yes, add it", and it is there.
-        Some(change) if change.call.name == "add_task" => {
-            let title = change.task().map_or_else(|| "It".to_owned(), |task| reply::spoken(task.title));
-            Answer::say(format!("{title} is on your list. Anything else?"))
-        }
-        _ => Answer::say("What should the task be called?"),
-    }
 }
 
 fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {

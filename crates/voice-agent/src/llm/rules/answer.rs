@@ -4,12 +4,14 @@ use serde_json::{Map, Value};
 use voice_core::chat::ToolCall;
 
 use super::act::{ASK_TITLE, Scene};
+use super::apart;
 use super::context;
 use super::correct::{correct, other_than};
 use super::dates;
 use super::dialogue::{self, Called, Pending, TaskView, Turn};
 use super::hedge;
 use super::locate::choose;
+use super::offer::answer_offer;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, Missing, Pick, Target};
 use super::titles;
@@ -51,6 +53,9 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     {
         return vec![again_by_title(&change, &other)];
     }
+    if let Some(next) = apart::neighbouring_day(scene, previous, utterance) {
+        return vec![next];
+    }
     // "And at the weekend?" asks, and moves nothing.
     let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
     if let Intent::Date(due) = intent
@@ -63,6 +68,11 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     }
     if let (Intent::Date(due), Some(change)) = (intent, dialogue::last_change(previous))
         && change.call.name != "delete_task"
+    {
+        return vec![Intent::SetDue(Target::It, Some(*due))];
+    }
+    if let Intent::Date(due) = intent
+        && apart::told_of_one(scene, previous, utterance)
     {
         return vec![Intent::SetDue(Target::It, Some(*due))];
     }
@@ -183,8 +193,7 @@ fn open_question(
         return None;
     }
     // We asked in words only: what for, is found by understanding the caller's words again.
-    let (_, asked) = scene.understand(previous.user);
-    match asked.as_slice() {
+    match asked_about(scene, previous).as_slice() {
         [Intent::Offer(tasks)] => answer_offer(tasks, scene, utterance, intent),
         [Intent::Incomplete(missing, inner)] => {
             let filled = answer_missing(scene, *missing, inner, utterance, intent)?;
@@ -193,6 +202,20 @@ fn open_question(
         [asked] => answer_which(scene, asked, utterance, intent),
         _ => None,
     }
+}
+
+/// Most turns that are understood again to know what a question was about.
+const MOST_AGAIN: usize = 4;
+
+/// What the words came to that we answered with a question: understood as they were then, since they may have answered one
+/// themselves.
+fn asked_about(scene: &Scene<'_>, previous: &Turn<'_>) -> Vec<Intent> {
+    let history = scene.history();
+    let at = history.iter().rposition(|turn| std::ptr::eq(turn, previous)).unwrap_or(0);
+    let turns = history.get(at.saturating_sub(MOST_AGAIN - 1)..=at).unwrap_or_default();
+    let then = Scene { turns, ..*scene };
+    let (utterance, intents) = then.understand(previous.user);
+    if turns.len() > 1 { resolve(&then, &utterance, intents) } else { intents }
 }
 
 /// "Remind me at five" … "to call mom": the date that was said before the title.
@@ -334,33 +357,6 @@ pub(crate) fn best_fit<'a>(said: &[&str], among: &[TaskView<'a>]) -> Vec<TaskVie
             }
         }
         _ => Vec::new(),
-    }
-}
-
-fn answer_offer(
-    tasks: &[parse::NewTask],
-    scene: &Scene<'_>,
-    utterance: &Utterance,
-    intent: &Intent,
-) -> Option<Vec<Intent>> {
-    let with_due = |due: dates::Due| {
-        let fill = |task: &parse::NewTask| parse::NewTask { due: Some(due), ..task.clone() };
-        vec![Intent::Add(tasks.iter().map(fill).collect())]
-    };
-    match intent {
-        Intent::Yes | Intent::AddThat => Some(vec![Intent::Add(tasks.to_vec())]),
-        Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)) => {
-            Some(vec![Intent::Add(tasks.to_vec())])
-        }
-        Intent::No | Intent::Cancel => Some(vec![Intent::Enough]),
-        Intent::Date(due) => Some(with_due(*due)),
-        _ => {
-            // "Yes, for Friday."
-            let words = norms(&utterance.words);
-            let yes = matches!(words.first(), Some(&"yes" | &"yeah" | &"sure" | &"yep" | &"okay" | &"ok"));
-            let due = yes.then(|| dates::parse(&words[1..], scene.known().now)).flatten()?;
-            Some(with_due(due))
-        }
     }
 }
 

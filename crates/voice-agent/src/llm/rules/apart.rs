@@ -5,9 +5,9 @@ use jiff::civil::Time;
 
 use super::act::Scene;
 use super::dates::{self, Due};
-use super::dialogue::{self, Called};
-use super::normalise::{Utterance, norms};
-use super::parse::{self, NewTask};
+use super::dialogue::{self, Called, Turn};
+use super::normalise::{Utterance, normalise, norms};
+use super::parse::{self, Intent, NewTask};
 
 /// How far from another day, and at what time of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,13 +28,23 @@ const MORNING: Hour = Hour::At(Time::constant(9, 0, 0, 0));
 const EVENING: Hour = Hour::At(Time::constant(18, 0, 0, 0));
 const NIGHT: Hour = Hour::At(Time::constant(20, 0, 0, 0));
 
-const PHRASES: [(&str, i64, Hour); 17] = [
+const PHRASES: [(&str, i64, Hour); 27] = [
     ("at the same time", 0, Hour::Same),
     ("same time", 0, Hour::Same),
     ("on the same day", 0, Hour::None),
     ("for the same day", 0, Hour::None),
     ("same day", 0, Hour::None),
     ("on that day", 0, Hour::None),
+    ("that day", 0, Hour::None),
+    ("that same day", 0, Hour::None),
+    ("then", 0, Hour::Same),
+    ("the day before that", -1, Hour::None),
+    ("the day after that", 1, Hour::None),
+    ("the next day", 1, Hour::None),
+    ("the following day", 1, Hour::None),
+    ("the week after", 7, Hour::Same),
+    ("the week after that", 7, Hour::Same),
+    ("the week before", -7, Hour::Same),
     ("on the day before", -1, Hour::None),
     ("the day before", -1, Hour::None),
     ("a day before", -1, Hour::None),
@@ -52,10 +62,7 @@ const PHRASES: [(&str, i64, Hour); 17] = [
 /// the same breath.
 pub(crate) fn counted_from(scene: &Scene<'_>, utterance: &Utterance, task: NewTask) -> NewTask {
     let Some((title, apart)) = taken_out(&task.title).filter(|_| task.due.is_none()) else { return task };
-    let focus = dialogue::focus(scene.history());
-    let due = focus.last().and_then(|task| task.due).and_then(|due| dates::due_date(due, &scene.request.now));
-    // Nothing was spoken of: a day in the same breath ("my flight is on the 19th, remind me to pack the day before").
-    let Some(due) = due.or_else(|| day_in(scene, utterance)) else { return task };
+    let Some(due) = day_spoken_of(scene, utterance) else { return task };
     let Ok(date) = due.date.checked_add(Span::new().days(apart.days)) else { return task };
     let due = match apart.at {
         Hour::Same => Due { date, ..due },
@@ -71,7 +78,8 @@ fn taken_out(title: &str) -> Option<(String, Apart)> {
     if lower.len() != title.len() {
         return None;
     }
-    if let Some((at, apart)) = ending(&lower).filter(|(at, _)| title.is_char_boundary(*at)) {
+    // "Call Ann then" counts from nothing; "then to …" does.
+    if let Some((at, apart)) = ending(&lower).filter(|(at, _)| title.is_char_boundary(*at) && !lower.ends_with(" then")) {
         return Some((title[..at].trim_end_matches([' ', ',']).to_owned(), apart));
     }
     let at = lower.find(" to ")?;
@@ -111,6 +119,17 @@ fn amount_apart(lower: &str) -> Option<(usize, Apart)> {
     })
 }
 
+/// The day that was spoken of last: in the same breath ("my flight is on the 19th, remind me to pack the day before"), in words
+/// about no task ("what day is the first of December?"), or that of the task that was.
+fn day_spoken_of(scene: &Scene<'_>, utterance: &Utterance) -> Option<Due> {
+    let asked = scene.history().last().filter(|turn| turn.calls.is_empty()).map(|turn| scene.understand(turn.user).0);
+    let of_task = || {
+        let focus = dialogue::focus(scene.history());
+        focus.last().and_then(|task| task.due).and_then(|due| dates::due_date(due, &scene.request.now))
+    };
+    day_in(scene, utterance).or_else(|| day_in(scene, &asked?)).or_else(of_task)
+}
+
 /// The first day that the words name.
 fn day_in(scene: &Scene<'_>, utterance: &Utterance) -> Option<Due> {
     let words = norms(&utterance.words);
@@ -123,8 +142,10 @@ fn day_in(scene: &Scene<'_>, utterance: &Utterance) -> Option<Due> {
 /// The day that words at the end count from the one that was given before ("the day after", "the same day"): where they
 /// start, and which day that is.
 pub(crate) fn day_from(scene: &Scene<'_>, done: &Called<'_>, words: &[&str]) -> Option<(usize, Due)> {
-    const ENDS: [(&[&str], i64); 9] = [
+    const ENDS: [(&[&str], i64); 11] = [
         (&["the", "day", "after"], 1),
+        (&["the", "day", "after", "that"], 1),
+        (&["the", "day", "before", "that"], -1),
         (&["the", "next", "day"], 1),
         (&["the", "following", "day"], 1),
         (&["a", "day", "later"], 1),
@@ -140,6 +161,39 @@ pub(crate) fn day_from(scene: &Scene<'_>, done: &Called<'_>, words: &[&str]) -> 
     Some((words.len() - end.len(), Due { date, time: None, day_said: true, either_half: false }))
 }
 
+/// "And the day before?" behind the tasks of a day: those of the next one, or the one before.
+pub(crate) fn neighbouring_day(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> Option<Intent> {
+    let words = norms(&utterance.words);
+    let leads = words.iter().take_while(|word| matches!(**word, "and" | "what" | "about" | "how" | "on" | "for" | "so" | "then"));
+    let days = match words[leads.count()..] {
+        ["the", "day", "before"] | ["the", "day", "before", "that"] => -1,
+        ["the", "day", "after"] | ["the", "day", "after", "that"] | ["the", "next" | "following", "day"] => 1,
+        _ => return None,
+    };
+    let listed = previous.calls.last().filter(|called| called.call.name == "list_tasks")?;
+    let today = scene.request.now.date();
+    let date = match listed.argument("due")? {
+        "today" => today,
+        "tomorrow" => today.tomorrow().ok()?,
+        date => dates::due_date(date, &scene.request.now)?.date,
+    };
+    let date = date.checked_add(Span::new().days(days)).ok()?;
+    Some(super::answer::another_day(listed, Due { date, time: None, day_said: true, either_half: false }))
+}
+
+/// Whether a day behind this turn can only be for the one open task that it spoke of: the caller told something of it and asked
+/// nothing, or says the day as a proposal ("let's say Friday").
+pub(crate) fn told_of_one(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> bool {
+    let focus = dialogue::focus(std::slice::from_ref(previous));
+    let one = matches!(focus.as_slice(), [task] if !task.done);
+    let queried = previous.calls.iter().any(|called| called.argument("query").is_some());
+    let asked = super::gist::asks(&normalise(previous.user, scene.known().now).words);
+    let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
+    let proposes = ["let's", "lets", "make it", "then ", "say ", "better ", "rather "].iter().any(|lead| user.starts_with(lead));
+    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    one && queried && !asks && (!asked || proposes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +207,8 @@ mod tests {
             ("Book a taxi a week before", "Book a taxi", -7, Hour::Same),
             ("The night before to set two alarms", "Set two alarms", -1, NIGHT),
             ("Meet Ann at the same time", "Meet Ann", 0, Hour::Same),
+            ("Mulch the beds the day after that", "Mulch the beds", 1, Hour::None),
+            ("Then to bleed the radiators", "Bleed the radiators", 0, Hour::Same),
         ] {
             assert_eq!(taken_out(title), Some((rest.to_owned(), Apart { days, at })), "{title}");
         }

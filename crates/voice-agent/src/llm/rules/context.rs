@@ -5,7 +5,7 @@ use super::Answer;
 use super::act::Scene;
 use super::answer::{again_by_title, again_with, best_fit};
 use super::apart::counted_from;
-use super::correct::correct;
+use super::correct::{another_number, correct};
 use super::dates;
 use super::dialogue::{self, Called, TaskView, Turn, changes_of};
 use super::follow::follow;
@@ -176,8 +176,10 @@ fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &
             let before = change.task()?;
             let due = before.due.and_then(|due| dates::due_date(due, &scene.request.now));
             let tasks = parse::new_tasks(rest, false, scene.known());
-            let like =
-                |task: NewTask| NewTask { title: with_verb(before.title, &task.title), due: task.due.or(due), ..task };
+            let like = |task: NewTask| {
+                let task = counted_from(scene, utterance, task);
+                NewTask { title: with_verb(before.title, &task.title), due: task.due.or(due), ..task }
+            };
             Some(vec![Intent::Add(tasks.into_iter().map(like).collect())]).filter(|_| rest.len() <= 10)
         }
         _ => {
@@ -233,7 +235,7 @@ fn with_verb(before: &str, thing: &str) -> String {
     }
 }
 
-fn uncapitalised(text: &str) -> String {
+pub(crate) fn uncapitalised(text: &str) -> String {
     let second_is_capital = text.chars().nth(1).is_some_and(char::is_uppercase);
     let mut letters = text.chars();
     match letters.next() {
@@ -245,6 +247,10 @@ fn uncapitalised(text: &str) -> String {
 /// "Sorry, call Joan", "no, Joe": other words for what was just added.
 fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
     let change = dialogue::last_change(last)?;
+    let open = matches!(intent, Intent::Unknown | Intent::Offer(_) | Intent::Correct(_));
+    if let Some(numbered) = another_number(scene, &change, &utterance.words).filter(|_| open) {
+        return Some(vec![numbered]);
+    }
     let renames = matches!(change.call.name.as_str(), "add_task" | "rename_task");
     if !matches!(intent, Intent::Unknown | Intent::Offer(_)) {
         return None;
@@ -268,7 +274,14 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
     // "No sorry, …" is gone by now: what stands before it is not looked at.
     let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
     let corrects = lead > 0 || ["no ", "no,", "sorry", "wait"].iter().any(|word| user.starts_with(word));
-    let rest = utterance.words.get(lead..).filter(|rest| corrects && !rest.is_empty() && rest.len() <= 7)?;
+    let rest = utterance.words.get(lead..)?;
+    // "Silk thread actually."
+    let (rest, turned) = match norms(rest).as_slice() {
+        [.., "actually"] => (&rest[..rest.len() - 1], true),
+        [.., "i", "mean" | "meant"] => (&rest[..rest.len() - 2], true),
+        _ => (rest, false),
+    };
+    let rest = Some(rest).filter(|rest| (corrects || turned) && !rest.is_empty() && rest.len() <= 7)?;
     let like = replaces(change.task().map_or("", |task| task.title), &norms(rest));
     if is_phrase(&norms(rest), like) {
         return None;
@@ -379,11 +392,26 @@ fn picked(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
     Some(chosen.iter().map(|task| again_with(&change.call.name, &change.call.arguments, task)).collect())
 }
 
-/// Two tasks get each other's due dates, which a look at the list has found.
-pub(crate) fn swap(scene: &Scene<'_>, targets: &[parse::Target]) -> Answer {
+/// The task stays on its day, at no hour; a look at the list has found which day that is.
+pub(crate) fn untimed(scene: &Scene<'_>, target: &parse::Target) -> Answer {
+    match looked_up(scene, target).as_slice() {
+        [task] => match task.due.and_then(|due| dates::due_date(due, &scene.request.now)) {
+            Some(due) => {
+                let mut arguments = by_id(task);
+                arguments.insert("due".into(), due.date.to_string().into());
+                Answer::call("set_due", arguments)
+            }
+            None => Answer::say(format!("{} has no due date.", super::reply::spoken(task.title))),
+        },
+        _ => Answer::say("Which task do you mean? Please say its name."),
+    }
+}
+
+/// The tasks of a look at the list that are meant.
+fn looked_up<'a>(scene: &Scene<'a>, target: &parse::Target) -> Vec<TaskView<'a>> {
     let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
     let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
-    let meant = |target: &parse::Target| match target {
+    match target {
         parse::Target::Title(title) => {
             let lower = title.to_lowercase();
             best_fit(&lower.split(' ').collect::<Vec<_>>(), &tasks)
@@ -392,8 +420,14 @@ pub(crate) fn swap(scene: &Scene<'_>, targets: &[parse::Target]) -> Answer {
             let focus = dialogue::focus(scene.history());
             tasks.iter().filter(|task| focus.iter().any(|spoken| spoken.id == task.id)).copied().collect()
         }
-    };
-    let mut meant: Vec<TaskView<'_>> = targets.iter().flat_map(meant).collect();
+    }
+}
+
+/// Two tasks get each other's due dates, which a look at the list has found.
+pub(crate) fn swap(scene: &Scene<'_>, targets: &[parse::Target]) -> Answer {
+    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
+    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+    let mut meant: Vec<TaskView<'_>> = targets.iter().flat_map(|target| looked_up(scene, target)).collect();
     // "Swap them round": there are but two.
     if meant.len() != 2 && tasks.len() == 2 && matches!(targets, [parse::Target::Them]) {
         meant = tasks.clone();

@@ -2,11 +2,12 @@
 
 use super::act::Scene;
 use super::answer::{again_by_title, again_with, another_day};
-use super::context::{self, corrected_title};
+use super::context::{self, corrected_title, uncapitalised};
 use super::dates;
 use super::dialogue::{self, Called, Pending, Turn};
+use super::lexicon::{starts_verb, stem};
 use super::locate::choose;
-use super::normalise::{Word, norms, title};
+use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, Target};
 
 /// "No, I meant Friday": corrects what the turn before did, or did not find.
@@ -112,6 +113,54 @@ fn a_word_for_another(previous: &Turn<'_>, words: &[Word]) -> Option<Intent> {
     let said: Vec<&str> = words[..at].iter().map(|word| word.raw.as_str()).collect();
     let new = [&of_old[..place], &said, &of_old[place + wrong.len()..]].concat().join(" ");
     Some(Intent::Rename(Target::It, super::normalise::capitalised(&new)))
+}
+
+/// "Make it thirty", "eight kilometres": another number in the title, with the thing that is counted if that is said.
+pub(crate) fn another_number(scene: &Scene<'_>, change: &Called<'_>, words: &[Word]) -> Option<Intent> {
+    let task = change.task().filter(|_| matches!(change.call.name.as_str(), "add_task" | "rename_task"))?;
+    let norm = norms(words);
+    let lead = norm.iter().take_while(|word| matches!(**word, "better" | "make" | "it" | "that" | "no" | "sorry" | "actually" | "say" | "rather" | "i" | "meant" | "mean")).count();
+    let said = norm.get(lead..)?;
+    let (length, _) = dates::cardinal(said)?;
+    let things = &said[length..];
+    let of_old: Vec<&str> = task.title.split(' ').collect();
+    let lower: Vec<String> = of_old.iter().map(|word| word.to_lowercase()).collect();
+    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let at = (0..lower.len()).find(|at| dates::cardinal(&lower[*at..]).is_some())?;
+    let (old_length, _) = dates::cardinal(&lower[at..])?;
+    let behind = lower.get(at + old_length..).unwrap_or_default();
+    let same_things = things.iter().enumerate().all(|(place, word)| behind.get(place).is_some_and(|old| stem(old) == stem(word)));
+    // "Make it three" of a task with an hour may mean the hour.
+    let timed = task.due.is_some_and(|due| due.contains('T')) && things.is_empty();
+    if things.len() > 2 || !same_things || timed || scene.request.titles.is_empty() {
+        return None;
+    }
+    let number = words.get(lead..lead + length)?.iter().map(|word| word.raw.as_str());
+    let new: Vec<&str> = of_old[..at].iter().copied().chain(number).chain(of_old[at + old_length..].iter().copied()).collect();
+    Some(Intent::Rename(Target::It, super::normalise::capitalised(&new.join(" "))))
+}
+
+/// "Change soup to two salads": a word of the title for another, where the title says more.
+pub(crate) fn within_title(scene: &Scene<'_>, utterance: &Utterance, target: &Target, new: &str) -> Option<String> {
+    let changes = matches!(utterance.words.first()?.norm.as_str(), "change" | "turn" | "swap" | "replace");
+    let Target::Title(old) = target else { return None };
+    if !changes {
+        return None;
+    }
+    let lower = old.to_lowercase();
+    let words: Vec<&str> = lower.split(' ').filter(|word| !matches!(*word, "the" | "my" | "a")).collect();
+    let title = scene.titles.named(&words)?;
+    let of_title: Vec<&str> = title.split(' ').collect();
+    let verb = starts_verb(&[&of_title.first()?.to_lowercase()]);
+    let at = of_title.windows(words.len()).position(|part| part.iter().zip(&words).all(|(of, word)| of.to_lowercase() == *word))?;
+    let new_lower = new.to_lowercase();
+    let own_verb = starts_verb(&new_lower.split(' ').collect::<Vec<_>>());
+    if !verb || at == 0 || own_verb || words.len() + 1 > of_title.len() {
+        return None;
+    }
+    let said = if new.chars().nth(1).is_some_and(char::is_uppercase) { new.to_owned() } else { uncapitalised(new) };
+    let whole: Vec<&str> = of_title[..at].iter().copied().chain([said.as_str()]).chain(of_title[at + words.len()..].iter().copied()).collect();
+    Some(whole.join(" "))
 }
 
 /// "No, the first": another of those between which the caller chose, or which were read out.

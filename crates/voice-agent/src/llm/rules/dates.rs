@@ -25,7 +25,7 @@ use jiff::{ToSpan, ZonedDateTime};
 pub(crate) use day::count;
 pub(crate) use number::{cardinal, ordinal};
 pub(crate) use range::{Range, find_range};
-pub use speak::{due_date, is_overdue, speak_date, speak_due, speak_time};
+pub use speak::{due_date, is_overdue, speak_date, speak_due, speak_full, speak_time};
 
 /// A range that has every day in it: the tasks that have a due date.
 pub(crate) const ANY_DAY: &str = "..9999-12-31";
@@ -129,6 +129,19 @@ pub fn find_leading(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)>
     parse_parts(parts, words, now, Mode::InTitle)
 }
 
+/// Whether the words name hours from one to another, of which a due date keeps the first: "Thursday between 2 and 4".
+pub(crate) fn begins_span(words: &[&str], time: Time) -> bool {
+    (0..words.len()).any(|at| {
+        let rest = &words[at..];
+        let span = match rest {
+            ["from", tail @ ..] => time::span(tail, true),
+            ["between", ..] => time::span(rest, false),
+            _ => time::dashed(rest),
+        };
+        span.is_some_and(|(_, begins)| begins.is_on_the_dial_at(time))
+    })
+}
+
 /// Whether the words are about something that one does in the morning.
 fn is_early(words: &[&str]) -> bool {
     let early = |word: &&str| {
@@ -212,6 +225,9 @@ fn skip_prepositions<'a>(words: &[&'a str]) -> (usize, Option<&'a str>) {
         )
     };
     let count = words.iter().take(3).take_while(is_preposition).count();
+    // "Looked at before Christmas": only "due" and a few others stand in front of one more.
+    let pairs = |pair: &[&str]| matches!(pair, ["due" | "to", _] | ["by" | "for" | "until" | "till" | "before", "about" | "around" | "at"] | ["at" | "on", "about" | "around"]);
+    let count = if words[..count].windows(2).all(pairs) { count } else { 0 };
     (count, count.checked_sub(1).map(|last| words[last]))
 }
 
@@ -242,6 +258,14 @@ fn parse_part(
         return Some(length);
     }
     if parts.time.is_none() {
+        // "Move it from 2 to 4" is no span.
+        if preposition == Some("from")
+            && parts.date.is_some()
+            && let Some((length, clock)) = time::span(words, true)
+        {
+            parts.time = Some(clock);
+            return Some(length);
+        }
         let bare = matches!(preposition, Some("at" | "by" | "before" | "around" | "until" | "till"))
             || (mode == Mode::Whole && preposition.is_none() && (parts.date.is_some() || words.len() == 1));
         if let Some((length, clock)) = time::clock(words, bare, parts.date.is_some() || parts.part.is_some()) {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use voice_core::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
 
+use super::twice::is_dated;
 use crate::tools::LOOK_AT_SCREEN;
 
 /// One exchange: what the caller said, the tools that were called for it, and what was said in reply.
@@ -155,7 +156,7 @@ pub(crate) fn pending<'a>(turn: &Turn<'a>) -> Option<Pending<'a>> {
         return Some(Pending::Confirm(confirmed));
     }
     turn.calls.iter().rev().find_map(unclear).or_else(|| {
-        let twice = turn.calls.iter().filter(|called| called.status() == "exists");
+        let twice = turn.calls.iter().filter(|called| called.status() == "exists" && !is_dated(turn, called));
         let again: Vec<(&str, Map<String, Value>)> = twice.map(anyway).collect();
         (!again.is_empty()).then_some(Pending::Confirm(again))
     })
@@ -242,7 +243,7 @@ fn told_apart<'a>(before: &[Turn<'a>], turn: &Turn<'a>) -> Option<Vec<TaskView<'
 }
 
 /// Whether the caller wants to know which task comes first: that one is "it", whatever else is read out with it.
-fn asks_first(said: &str) -> bool {
+pub(crate) fn asks_first(said: &str) -> bool {
     let lower = said.to_lowercase();
     let words: Vec<&str> = lower
         .split(|letter: char| !letter.is_alphanumeric() && letter != '\'')
@@ -304,7 +305,10 @@ fn read_out<'a>(turn: &Turn<'a>) -> Option<Vec<TaskView<'a>>> {
 /// The list that ordinals count in: the last that was read out, all its pages up to now. A change of one task is no new list:
 /// after "the first one is done", the second one is still the second one.
 pub(crate) fn counted<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
-    let Some(at) = turns.iter().rposition(is_read_out) else { return focus(turns) };
+    let Some(at) = turns.iter().rposition(is_read_out) else {
+        let added = added(turns);
+        return if added.len() > 1 { added } else { focus(turns) };
+    };
     let last = read_out(&turns[at]).unwrap_or_default();
     let offset = turns[at].calls.iter().find_map(|called| number(called.field("offset"))).unwrap_or(0);
     if offset == 0 {
@@ -316,6 +320,21 @@ pub(crate) fn counted<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
     }
     all.extend(last);
     all
+}
+
+/// What was added lately, one behind the other, as far as it is there.
+fn added<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
+    let mut added: Vec<TaskView<'a>> = Vec::new();
+    let lately = turns.iter().rposition(|turn| turn.calls.is_empty()).map_or(0, |at| at + 1);
+    for called in turns[lately..].iter().flat_map(|turn| &turn.calls) {
+        let Some(task) = called.task() else { continue };
+        match called.status() {
+            "added" => added.push(task),
+            "undone" | "deleted" => added.retain(|known| known.id != task.id),
+            _ => {}
+        }
+    }
+    added
 }
 
 /// Whether a turn read out a list in which one can count: of tasks, of those that were meant perhaps, or of new ones.

@@ -2,6 +2,7 @@
 //! points at, a day, a priority, and words that tell what became of them ("seen to", "cross off", "won't bother"). Clause by
 //! clause, what is told is done to what is named. Words that no such thing is said in change nothing.
 
+mod follows;
 mod told;
 
 use super::act::Scene;
@@ -21,11 +22,13 @@ pub(crate) fn read(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<Inten
     }
     let mut named: Vec<Target> = Vec::new();
     let mut intents: Vec<Intent> = Vec::new();
+    let mut carried: Vec<Target> = Vec::new();
     for clause in clauses(&utterance.words) {
         let words = norms(clause);
         let mentions = mentioned(scene, &words);
         let pointed = pointed(&words);
         let is_named = !mentions.is_empty();
+        let mentions_none = !is_named;
         if is_named {
             named = mentions;
         }
@@ -35,19 +38,30 @@ pub(crate) fn read(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<Inten
         let purpose = is_named && named.iter().all(|target| is_purpose(&words, target));
         // "Dentists are open on Saturday".
         let opens = words.iter().any(|word| matches!(*word, "open" | "closed"));
-        if purpose || opens || unexplained(scene, &beside(&words, &named)) > 0 {
+        let asked_for = asked_for(&words);
+        let elsewhere = || !(mentions_none && follows::dates_it(scene, &words)) && unexplained(scene, &beside(asked_for, &named)) > 0;
+        if purpose || opens || elsewhere() {
             told.retain(|told| !matches!(told, Told::Due(_)));
         }
         let targets = match pointed {
+            // "Can't be bothered, tomorrow."
+            _ if is_date && named.is_empty() && follows::is_one_spoken_of(scene) => vec![Target::It],
             _ if is_named || is_date => named.clone(),
             Some(pointed) if named.is_empty() => vec![pointed],
             Some(_) => named.clone(),
             // "Bed four, that's me done" tells of nothing in it.
-            None => Vec::new(),
+            None => follows::meant(scene, &words, &told, &named),
         };
         if told.is_empty() || targets.is_empty() || clause.len() > LONGEST {
+            // "Anna and Clara …": only named, and told of with the next.
+            let only_named = is_named && told.is_empty() && clause.len() <= 4 && tells_only(scene, &words);
+            carried = if only_named { [carried, named.clone()].concat() } else { Vec::new() };
             continue;
         }
+        // "The dog and I took …" begins anew.
+        let begins = matches!(words[0], "i" | "i've" | "i'm" | "we" | "we've" | "he" | "she" | "they" | "it" | "it's" | "that's");
+        let before = std::mem::take(&mut carried);
+        let targets = if begins { targets } else { [before, targets].concat() };
         for told in told {
             intents.extend(said_of(told, &targets));
         }
@@ -101,6 +115,19 @@ fn mentioned(scene: &Scene<'_>, words: &[&str]) -> Vec<Target> {
     found.into_iter().map(|title| Target::Title(title.to_owned())).collect()
 }
 
+/// The one open task that the words name, if they name but one and are no story.
+pub(crate) fn only_named<'a>(scene: &Scene<'a>, words: &[&str]) -> Option<&'a str> {
+    let bare: Vec<&str> = words.iter().map(|word| word.trim_end_matches("'s")).collect();
+    let content: Vec<&str> = bare.iter().map(|word| if is_empty_word(word) { "" } else { word }).collect();
+    // "My teacher said biology is boring."
+    let reported = words.iter().any(|word| matches!(*word, "said" | "says" | "thinks" | "told"))
+        && !words.iter().any(|word| matches!(*word, "he'll" | "she'll" | "they'll" | "will"));
+    match scene.titles.touched(&content).as_slice() {
+        [only] if (2..=LONGEST).contains(&words.len()) && !reported => Some(only),
+        _ => None,
+    }
+}
+
 /// Whether every word names a task, tells something of it, or belongs to a day.
 pub(crate) fn explains(scene: &Scene<'_>, utterance: &Utterance) -> bool {
     tells_only(scene, &norms(&utterance.words))
@@ -109,6 +136,14 @@ pub(crate) fn explains(scene: &Scene<'_>, utterance: &Utterance) -> bool {
 /// The same of the words of a clause: "my sister is done with the report" is about somebody else.
 fn tells_only(scene: &Scene<'_>, words: &[&str]) -> bool {
     unexplained(scene, &beside(words, &mentioned(scene, words))) == 0
+}
+
+/// "The boss wants the report by three": without who wants it.
+fn asked_for<'a, 'w>(words: &'a [&'w str]) -> &'a [&'w str] {
+    let wants = |word: &&str| matches!(*word, "wants" | "want" | "needs" | "wanted" | "needed" | "expects");
+    let at = words.iter().take(4).position(wants).filter(|at| *at > 0);
+    let dated = words.iter().any(|word| matches!(*word, "by" | "before" | "at" | "today" | "tomorrow"));
+    at.filter(|_| dated).map_or(words, |at| &words[at..])
 }
 
 /// Whether the words name only what the task is for: "the party's on Saturday" is not when the napkins for it are due.
@@ -153,7 +188,7 @@ fn is_empty_word(word: &str) -> bool {
         scrap ditch drop cancel cross tick check mark move push put set make change due urgent important priority high low \
         normal him her go going gonna better wants meet same time fine ok okay alright today tomorrow tonight yesterday monday tuesday wednesday thursday friday saturday sunday week weekend month \
         day morning afternoon evening night please thanks need needs want get got list task tasks thing stuff more most \
-        less after before instead make first last next new old big good bad some any every everything nothing anything";
+        less after before instead stay stays stayed remain remains keep keeps except till until make first last next new old big good bad some any every everything nothing anything";
     WORDS.split_ascii_whitespace().any(|known| known == word)
 }
 

@@ -17,6 +17,7 @@ mod hedge;
 mod lexicon;
 mod locate;
 mod normalise;
+mod offer;
 mod parse;
 mod reading;
 mod reply;
@@ -27,6 +28,7 @@ mod simpler;
 #[cfg(test)]
 mod tests;
 mod titles;
+mod twice;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};

@@ -331,7 +331,17 @@ fn find_repair(words: &[Word]) -> Option<(usize, usize)> {
             let rest = norms(words.get(at + 1..).unwrap_or_default());
             words[at].norm == "no" && rest.len() > 1 && lexicon::starts_command(&rest)
         };
-        (hinge && words[at - 1].pauses() && (words[at].pauses() || goes_on())).then_some((at, 1))
+        // "Call the no text the plumber": nothing ends in an article.
+        let breaks_off = || {
+            let rest = norms(words.get(at + 1..).unwrap_or_default());
+            let before = words[at - 1].norm.as_str();
+            words[at].norm == "no"
+                && matches!(before, "the" | "my" | "a" | "an" | "to" | "with" | "for")
+                && rest.len() > 1
+                && lexicon::starts_action(&rest)
+        };
+        let takes_back = hinge && (words[at - 1].pauses() && (words[at].pauses() || goes_on()) || breaks_off());
+        takes_back.then_some((at, 1))
     })
 }
 

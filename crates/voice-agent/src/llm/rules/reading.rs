@@ -19,6 +19,13 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
     if let Some(done) = done_with_the_one(scene, &utterance, &intents) {
         return carry_out_all(scene, &utterance, &[done]);
     }
+    // What would be half understood may be told as a whole: "Ms Park called me, so that one's done too".
+    if intents.iter().any(|intent| matches!(intent, Intent::Missed(_))) && !gist::asks(&utterance.words) {
+        let commands = intents.iter().filter(|intent| intent.is_command()).count();
+        if let Some(told) = gist::read(scene, &utterance).filter(|told| told.len() >= commands) {
+            return carry_out_all(scene, &utterance, &told);
+        }
+    }
     if is_lost(&intents) {
         let ways = simpler::ways(&utterance, scene.titles).into_iter();
         let resolved = |way: &Utterance| resolve(scene, way, parse::parse(way, scene.known()));

@@ -25,7 +25,7 @@ const LEADING: &str = "i was like thinking|i was thinking|i'm thinking|maybe you
     bruh|bro|dude|mate|man|yo|aye|whatever|fine|right|lovely|good|great|perfect|nice|brilliant|cool|sure|jk|gosh|blimey|\
     crikey|goodness|ooh|aha|yay|phew|anyway|anyways|anyhow|listen|look|see|actually|also|sorry|oops|honestly|seriously|\
     basically|literally|tbh|btw|fyi|still|meanwhile|quick|quickly|firstly|first|next|then|second|secondly|third|thirdly|\
-    lastly|finally|again|and|but|so|ok|okay|well|now|oh|no|nope|nah|yes|yeah|yep|wait|hmm|hm|love|dear|hey|hi|hello|please|\
+    lastly|finally|again|and|but|so|ok|okay|well|now|oh|no|nope|nah|yes|yeah|yep|wait|hmm|hm|love|dear|hey|hi|hello|please|jeez|urgh|right so|\
     just|maybe|perhaps|because|cause|alright|hold up|k|kk|yup|ye|done|cool beans|wow|damn|crap|sugar|bugger|heavens|\
     i think|i guess|i suppose|i reckon|i believe|all right";
 
@@ -34,7 +34,7 @@ const TRAILING: &str = "bless him|bless her|bless them|idc|idk|fr|ngl|rn|tbh|i d
     if that's ok|if that's all right|if it's not too much trouble|if you please|if you can|if you could|if possible|\
     when you can|when you get a chance|by the way|btw|for me|for me please|will you|would you|could you|can you|won't you|\
     and that's that|you see|you know|i mean|i think|i guess|i suppose|i reckon|or something|or whatever|as usual|after all|\
-    i'd say|thank you|thanks|ta|cheers|love|dear|darling|mate|bro|man|dude|lol|haha|lmao|though|tho|anyway|innit|ok|okay|\
+    i'd say|obviously|ffs|pls|thank you|thanks|ta|cheers|love|dear|darling|mate|bro|man|dude|lol|haha|lmao|though|tho|anyway|innit|ok|okay|\
     right|yeah|yes|now|again|then|already|too|also|as well|please|instead|really|honestly|huh|eh|thanks a lot|\
     thank you very much|quickly|real quick|quick|asap please|at all|finally|at last|thank god|thank goodness|xx|x";
 
@@ -74,6 +74,7 @@ pub(crate) fn ways(utterance: &Utterance, titles: &Titles) -> Vec<Utterance> {
     // "Gosh what a day, anyway …".
     let turn = utterance.words.iter().rposition(|word| matches!(word.norm.as_str(), "anyway" | "anyways" | "anyhow"));
     ways.extend(turn.filter(|at| *at > 0).map(|at| utterance.words[at + 1..].to_vec()).filter(|rest| !rest.is_empty()));
+    ways.extend(from_a_wish(&utterance.words));
     for words in plain.iter().rev() {
         let mut words = *words;
         for _ in 0..MOST {
@@ -89,6 +90,31 @@ pub(crate) fn ways(utterance: &Utterance, titles: &Titles) -> Vec<Utterance> {
     ways.extend(mended);
     ways.dedup();
     ways.into_iter().map(Utterance::new).collect()
+}
+
+/// "My sister rang and she's coming on Thursday, so I need to make up the beds": from where something is asked for.
+fn from_a_wish(words: &[Word]) -> Option<Vec<Word>> {
+    const WISHES: [&[&str]; 12] = [
+        &["i", "need", "to"],
+        &["i", "have", "to"],
+        &["i've", "got", "to"],
+        &["i", "must"],
+        &["we", "need", "to"],
+        &["we", "have", "to"],
+        &["remind", "me"],
+        &["can", "you", "add"],
+        &["could", "you", "add"],
+        &["please", "add"],
+        &["can", "you", "remind"],
+        &["could", "you", "remind"],
+    ];
+    let starts = |at: &usize| {
+        WISHES.iter().any(|wish| words.len() > at + wish.len() && wish.iter().zip(&words[*at..]).all(|(said, word)| word.norm == *said && !word.quoted))
+    };
+    let at = (1..words.len()).rev().find(starts)?;
+    // "What do I have to do", "if I need to go" ask and think.
+    let thinks = words[..at].iter().any(|word| matches!(word.norm.as_str(), "what" | "when" | "which" | "who" | "if" | "how" | "don't" | "didn't" | "do" | "why" | "not"));
+    (!thinks && words.len() - at > 3).then(|| words[at..].to_vec())
 }
 
 /// Words that commands are made of.

@@ -109,6 +109,17 @@ impl Titles {
         self.0.iter().rev().find(literal).or_else(|| self.0.iter().rev().find(fits)).map(|title| title.text.as_str())
     }
 
+    /// The title that says the same as the words, but for articles: "call the landlord" is "Call landlord".
+    pub(crate) fn same(&self, words: &[&str]) -> Option<&str> {
+        let article = |word: &str| matches!(word, "a" | "an" | "the" | "my" | "our" | "some");
+        let said: Vec<Entry> = words.iter().filter(|word| !article(word)).map(|word| Entry::new(word)).collect();
+        let is_same = |title: &&Title| {
+            let mut telling = title.entries().iter().filter(|entry| !article(&entry.word));
+            said.iter().all(|word| telling.next().is_some_and(|entry| entry.stem == word.stem)) && telling.next().is_none()
+        };
+        self.0.iter().find(is_same).filter(|_| !said.is_empty()).map(|title| title.text.as_str())
+    }
+
     /// Whether the words have all that the title says.
     pub(crate) fn is_said(&self, title: &str, words: &[&str]) -> bool {
         let said = meaningful(words);

@@ -18,6 +18,7 @@ pub(super) fn parse(words: &[&str], now: &ZonedDateTime, lenient: bool) -> Optio
         .or_else(|| distance(words, today).map(|(length, date)| (length, date, None)))
         .or_else(|| weekday_phrase(words, today, lenient).map(|(length, date)| (length, date, None)))
         .or_else(|| month_phrase(words, today).map(|(length, date)| (length, date, None)))
+        .or_else(|| in_month(words, today).map(|(length, date)| (length, date, None)))
         .or_else(|| numeric(words, today, lenient).map(|(length, date)| (length, date, None)))
         .or_else(|| day_of_month(words, today, lenient).map(|(length, date)| (length, date, None)))
 }
@@ -321,6 +322,15 @@ fn month_phrase(words: &[&str], today: Date) -> Option<(usize, Date)> {
         return Some((length, Date::new(year, month, day).ok()?));
     }
     Some((length, coming(month, day, today)?))
+}
+
+/// "In January": its first day.
+fn in_month(words: &[&str], today: Date) -> Option<(usize, Date)> {
+    let ["in", name, rest @ ..] = words else { return None };
+    let named = month(name).filter(|_| name.len() >= 4 || *name == "may")?;
+    let numbered = rest.first().is_some_and(|word| word.starts_with(|letter: char| letter.is_ascii_digit()));
+    let first = coming(named, 1, today)?;
+    (!numbered).then_some((2, if named == today.month() { today.last_of_month() } else { first }))
 }
 
 /// The next day with this month and day, today included. None for a day that no month has.

@@ -56,6 +56,11 @@ pub fn speak_date(date: Date, today: Date) -> String {
     if year_away { format!("on {month_day}, {}", date.year()) } else { format!("on {month_day}") }
 }
 
+/// "Tuesday, December 1st".
+pub fn speak_full(date: Date) -> String {
+    format!("{}, {} {}", date.strftime("%A"), date.strftime("%B"), with_suffix(date.day()))
+}
+
 fn with_suffix(day: i8) -> String {
     let suffix = match (day % 10, day / 10) {
         (_, 1) => "th",

@@ -94,6 +94,11 @@ impl Clock {
         self.pm.is_none() && matches!(self.hour, 7..=11)
     }
 
+    /// Whether a clock with hands shows it at that time.
+    pub(super) fn is_on_the_dial_at(self, time: Time) -> bool {
+        (self.hour % 12, self.minute) == (time.hour() % 12, time.minute())
+    }
+
     /// Whether it could be when one dines or goes out.
     pub(super) const fn is_late_hour(self) -> bool {
         self.pm.is_none() && matches!(self.hour, 7..=10)
@@ -142,13 +147,34 @@ pub(super) fn day_part(words: &[&str], after_day: bool, whole: bool) -> Option<(
     }
 }
 
-/// "Between 2 and 4": from its beginning on.
-fn between(words: &[&str]) -> Option<(usize, Clock)> {
-    let ["between", rest @ ..] = words else { return None };
-    let (first, begins) = clock(rest, true, false)?;
-    let ["and", rest @ ..] = rest.get(first..)? else { return None };
+/// "Between 2 and 4", and behind a "from" "2 to 4": from its beginning on. A task has one time; the answer says so.
+pub(super) fn span(words: &[&str], is_from: bool) -> Option<(usize, Clock)> {
+    let (lead, rest) = match words {
+        ["between", rest @ ..] => (1, rest),
+        rest if is_from => (0, rest),
+        _ => return None,
+    };
+    let (first, begins) = rest.first().and_then(|word| plain_hour(word)).map(|hour| (1, hour)).or_else(|| clock(rest, true, false))?;
+    let joins = |word: &&str| if lead == 1 { *word == "and" } else { matches!(*word, "to" | "till" | "until") };
+    let rest = rest.get(first + 1..).filter(|_| rest.get(first).is_some_and(joins))?;
     let (second, ends) = clock(rest, true, false)?;
-    Some((first + second + 2, Clock { pm: begins.pm.or(ends.pm.filter(|_| begins.hour <= ends.hour)), ..begins }))
+    let pm = begins.pm.or(ends.pm.filter(|_| begins.hour <= ends.hour));
+    Some((lead + first + 1 + second, Clock { pm, ..begins }))
+}
+
+/// "2", which an hour behind it does not make minutes: "from ten to four" is not ten minutes to four.
+fn plain_hour(word: &str) -> Option<Clock> {
+    let (_, hour) = cardinal(&[word])?;
+    Clock::new(hour, 0, None).filter(|_| (1..=12).contains(&hour))
+}
+
+/// "2-4pm": from its beginning on.
+pub(super) fn dashed(words: &[&str]) -> Option<(usize, Clock)> {
+    let (begins, ends) = words.first()?.split_once(['-', '–'])?;
+    let (_, begins) = clock(&[begins], true, false)?;
+    let rest: Vec<&str> = std::iter::once(ends).chain(words[1..].iter().copied()).collect();
+    let (length, ends) = clock(&rest, true, false)?;
+    Some((length, Clock { pm: begins.pm.or(ends.pm.filter(|_| begins.hour <= ends.hour)), ..begins }))
 }
 
 fn half_of_day(words: &[&str]) -> Option<(usize, bool)> {
@@ -163,10 +189,10 @@ fn half_of_day(words: &[&str]) -> Option<(usize, bool)> {
 
 /// A time on the clock. `bare`: a plain number is one ("at five"); `day_said`: the phrase has a day already.
 pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize, Clock)> {
-    if let Some(span) = between(words).filter(|_| day_said) {
+    if let Some(span) = span(words, false).or_else(|| dashed(words)).filter(|_| day_said) {
         return Some(span);
     }
-    digital(words).or_else(|| past_and_to(words)).or_else(|| half_hour(words, bare)).or_else(|| {
+    digital(words).or_else(|| undotted(words, bare)).or_else(|| past_and_to(words)).or_else(|| half_hour(words, bare)).or_else(|| {
         let (length, hour) = cardinal(words)?;
         let after = words.get(length..)?;
         if let Some((half, pm)) = half_of_day(after) {
@@ -228,6 +254,15 @@ fn digital(words: &[&str]) -> Option<(usize, Clock)> {
     }
     let (half, pm) = half_of_day(&words[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
     Some((1 + half, Clock::new(hour, minute, pm)?))
+}
+
+/// "At 330", "at 1015", as one types it.
+fn undotted(words: &[&str], bare: bool) -> Option<(usize, Clock)> {
+    let word = *words.first().filter(|word| bare && matches!(word.len(), 3 | 4))?;
+    let (hour, minute) = word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.split_at(word.len() - 2))?;
+    let unit = words.get(1).is_some_and(|next| next.ends_with('s'));
+    let (half, pm) = half_of_day(&words[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
+    Some((1 + half, Clock::new(hour.parse().ok()?, minute.parse().ok()?, pm)?)).filter(|_| !unit)
 }
 
 /// "At half nine", as the British say: half past nine.

@@ -26,7 +26,7 @@ const UNWANTED: &str = "won't bother|shan't bother|not bother|not bothering|don'
     not doing|isn't happening|not happening|called off|cancelled|canceled|get rid of|forget about|no point|gave up on|giving up on|\
     not going ahead|lose the|don't want|changed my mind about|off the table|fell through|not gonna do|not going to do";
 /// What says that it is done.
-const DONE: &str = "done|finished|completed|sorted|seen to|taken care of|dealt with|handled|out of the way|in the bag|all set|\
+const DONE: &str = "tick|done|finished|completed|sorted|seen to|taken care of|dealt with|handled|out of the way|in the bag|all set|\
     wrapped up|off my plate|accomplished|ticked off|crossed off|squared away|over and done with|a done deal";
 /// What says that something is only to come, or not wholly done.
 const AHEAD: &str = "will|i'll|we'll|he'll|she'll|they'll|need|needs|should|must|want|wants|gonna|going|can|could|would|when|before|after|\
@@ -80,7 +80,7 @@ fn became(scene: &Scene<'_>, words: &[&str]) -> Option<Told> {
     }
     // "Sue is done with him" is about neither.
     let with_him = words.windows(3).any(|three| matches!(three, ["done" | "finished", "with", "him" | "her" | "you"]));
-    if with_him || of_others(scene, words) {
+    if with_him || of_others(scene, words) || is_to_come(scene, words) {
         return None;
     }
     let ahead = says(words, AHEAD);
@@ -125,11 +125,32 @@ fn of_others(scene: &Scene<'_>, words: &[&str]) -> bool {
     })
 }
 
+/// Whether what is told as done is done by somebody else as a rule, or on a day that is to come: "the rent is paid by my flatmate on
+/// the first", "the bins are collected on Friday".
+fn is_to_come(scene: &Scene<'_>, words: &[&str]) -> bool {
+    let now = scene.known().now;
+    let is = |word: &str| matches!(word, "is" | "are" | "gets" | "get" | "being") || word.ends_with("'s");
+    let has_been = |word: &&str| {
+        matches!(*word, "was" | "were" | "been" | "has" | "have" | "had" | "did" | "i" | "we" | "i've" | "we've" | "now" | "already")
+    };
+    let regular = words.iter().any(|word| is(word)) && !words.iter().any(has_been);
+    let by_others = words.windows(2).any(|pair| {
+        pair[0] == "by" && !matches!(pair[1], "me" | "us" | "myself" | "now") && dates::find_leading(pair, now).is_none()
+    });
+    let days = (0..words.len()).filter_map(|at| dates::find_leading(&words[at..], now));
+    let later = days.map(|(_, due)| due).any(|due| due.day_said && due.date > now.date());
+    regular && (by_others || later)
+}
+
 /// Whether somebody did what a task on the list asks for: "I rang mum by the way", "the lab's been rung".
 fn did(scene: &Scene<'_>, words: &[&str]) -> bool {
     const CALLED: &[&str] = &["call", "phone", "ring", "speak", "talk", "contact"];
     const BOUGHT: &[&str] = &["buy", "get", "pick", "order", "collect", "fetch", "purchase"];
     const SENT: &[&str] = &["send", "email", "mail", "post", "write", "message", "text"];
+    const FIXED: &[&str] = &["fix", "mend", "repair", "replace"];
+    const CLEANED: &[&str] = &["clean", "wash", "tidy", "hoover", "vacuum", "scrub", "mop", "sweep", "wipe"];
+    const RETURNED: &[&str] = &["return", "take", "bring", "drop", "give"];
+    const WRITTEN: &[&str] = &["write", "draft", "finish", "complete", "prepare", "type"];
     const WHO: &str =
         "i i've we we've he she they he's she's they've already just finally also been is are was were got";
     let found = mentioned(scene, words);
@@ -138,7 +159,7 @@ fn did(scene: &Scene<'_>, words: &[&str]) -> bool {
     let verb = lower.split(' ').next().unwrap_or_default();
     let alike = |told: &str| {
         let both = |kind: &[&str]| kind.contains(&told) && kind.contains(&verb);
-        told == verb || told == "do" || told == "finish" || both(CALLED) || both(BOUGHT) || both(SENT)
+        told == verb || told == "do" || told == "finish" || [CALLED, BOUGHT, SENT, FIXED, CLEANED, RETURNED, WRITTEN].into_iter().any(both)
     };
     // "Bikes fixed", "Mike did the dishwasher".
     let bare = |at: usize| at > 0 && at + 1 == words.len() && tells_only(scene, &words[..at]);
@@ -179,6 +200,7 @@ fn day(scene: &Scene<'_>, words: &[&str]) -> Option<Due> {
         match dates::find_leading(&words[at..], now).filter(|(length, _)| *length > 0) {
             Some((length, due)) => {
                 let denied = at > 0 && (words[at - 1].ends_with("n't") || matches!(words[at - 1], "not" | "from"))
+                    || at > 1 && matches!(words[at - 2..at], ["instead", "of"] | ["rather", "than"])
                     || at > 1 && matches!(words[at - 1], "on" | "for") && matches!(words[at - 2], "not" | "isn't");
                 if !denied {
                     found = Some(due);

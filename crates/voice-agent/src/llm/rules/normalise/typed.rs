@@ -3,10 +3,11 @@
 use jiff::ZonedDateTime;
 
 use super::super::dates;
+use super::super::lexicon;
 use super::{Word, norms};
 
 /// What is typed in a hurry, and what it stands for.
-pub(super) const SHORT: [(&str, &str); 61] = [
+pub(super) const SHORT: [(&str, &str); 77] = [
     ("whats", "what's"),
     ("whens", "when's"),
     ("wheres", "where's"),
@@ -38,7 +39,23 @@ pub(super) const SHORT: [(&str, &str); 61] = [
     ("weve", "we've"),
     ("shes", "she's"),
     ("hes", "he's"),
+    ("theyve", "they've"),
+    ("theyll", "they'll"),
+    ("theyd", "they'd"),
+    ("itll", "it'll"),
+    ("thatll", "that'll"),
+    ("youll", "you'll"),
+    ("agn", "again"),
+    ("em", "them"),
+    ("obvs", "obviously"),
+    ("smth", "something"),
+    ("sry", "sorry"),
+    ("ye", "yes"),
+    ("yh", "yes"),
     ("pls", "please"),
+    ("b4", "before"),
+    ("bout", "about"),
+    ("soz", "sorry"),
     ("plz", "please"),
     ("plse", "please"),
     ("thx", "thanks"),
@@ -154,6 +171,19 @@ pub(super) fn apostrophes(words: &mut [Word], now: &ZonedDateTime) {
             words[at].norm = "i'll".into();
         }
     }
+    // "Need 2 call".
+    for at in 1..words.len().saturating_sub(1) {
+        let wants = matches!(words[at - 1].norm.as_str(), "need" | "have" | "want" | "got" | "remember" | "me" | "forget");
+        if words[at].norm == "2" && wants && lexicon::starts_verb(&[&words[at + 1].norm]) && !words[at].quoted {
+            (words[at].norm, words[at].raw) = ("to".into(), "to".into());
+        }
+    }
+    // "Mince n pasta".
+    for at in 1..words.len().saturating_sub(1) {
+        if words[at].norm == "n" && !words[at].quoted {
+            words[at].norm = "and".into();
+        }
+    }
     // "Two days before" is a number, and no "to" misheard.
     for at in 0..words.len().saturating_sub(1) {
         if words[at].norm == "two"
@@ -174,7 +204,7 @@ pub(super) fn short_days(words: &mut [Word]) {
             _ => continue,
         };
         let reminds = at > 1 && words[at - 1].norm == "me" && words[at - 2].norm == "remind";
-        let linked = matches!(words[at - 1].norm.as_str(), "by" | "on" | "until" | "till" | "next");
+        let linked = matches!(words[at - 1].norm.as_str(), "by" | "on" | "until" | "till" | "next" | "do");
         if !words[at].quoted && (reminds || linked) {
             words[at].norm = day.into();
         }

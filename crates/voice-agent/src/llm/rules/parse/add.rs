@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms};
+use super::needed::{lacking, needed};
 use super::priority::leading_priority;
 use super::rule::{Match, Rule, first_match, rules};
 use super::{Intent, Known, Missing, NewTask, Target, new_tasks};
@@ -166,6 +167,8 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:i|we) (?:also |still |really |just |should probably |probably )*(?:need|have|got|gotta|ought|must|should|had better|need|'ve got|am supposed|want you to remind me|still have)(?: to| two| too)? (?:also |still |really |probably |maybe |remember to |not forget to |make sure (?:to|i) )*(?P<t>.+)",
             |found| needed(found),
         ),
+        // "Need to chase accounts", "need mince and pasta".
+        (r"(?:also |still |really |just )*need(?: to)? (?P<t>.+)", |found| needed(found)),
         (r"(?:gotta|got to|must) (?P<t>.+)", |found| {
             lexicon::starts_verb(&norms(found.words("t"))).then(|| needed(found)).flatten()
         }),
@@ -312,8 +315,9 @@ pub(super) fn parse_bare(utterance: &Utterance, known: Known<'_>) -> Option<Inte
 pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     const TELLING: &str = "i i'm i've i'll i'd we we're we've you he she they it it's that that's this there there's is isn't are was \
         were be been has have had do don't does did didn't will won't would can can't could should must might if when what what's \
-        which who how why where not no yes my me so because says said think guess";
-    let utterance = &super::small::without_courtesies(utterance);
+        which who how why where not no yes my me so because says said think guess they've they're they'll he's she's we've you're us him \
+        her them given gave again try instead until till";
+    let utterance = &super::courtesy::without_courtesies(utterance);
     let words = norms(&utterance.words);
     let (start, due) =
         dates::find_trailing(&words, known.now).filter(|(start, due)| (1..=6).contains(start) && due.day_said)?;
@@ -333,7 +337,7 @@ fn missing_title() -> Intent {
     Intent::Incomplete(Missing::Title, Box::new(Intent::Add(Vec::new())))
 }
 
-fn marked(found: &Match<'_>) -> Option<Intent> {
+pub(super) fn marked(found: &Match<'_>) -> Option<Intent> {
     let number = found.text("n");
     let whole = found.words("t");
     let separate = separately(whole);
@@ -384,70 +388,6 @@ fn separately(words: &[Word]) -> Option<&[Word]> {
     Some(&words[..words.len() - ends.len()])
 }
 
-/// "I need to …": a task, unless it is said of the list or of the call itself.
-fn needed(found: &Match<'_>) -> Option<Intent> {
-    let text = found.text("t");
-    let words = norms(found.words("t"));
-    let said = found.utterance_text().strip_suffix(text).unwrap_or_default().trim_end();
-    // "I should have watered the plants": it was not done, and nothing is asked for.
-    if matches!(words.as_slice(), ["have", verb, ..] if lexicon::present_of(verb).is_some()) {
-        return None;
-    }
-    // "I have done …", "I got the milk", "I have a lot on": without a "to", having tells of what is, and asks for nothing.
-    if said.ends_with(" have") || said.ends_with(" got") || said.ends_with(" had better") {
-        return None;
-    }
-    // "I need bread": a thing, and no doing.
-    let few = words.len() <= 3 || found.words("t")[0].pauses();
-    if said.ends_with(" need") && !lexicon::starts_verb(&words) && few && !is_about_us(&words) {
-        return lacking(found);
-    }
-    // "I have to see the doctor on Friday" is an appointment; "I need to see my list" is none.
-    let appointed = words.first() == Some(&"see")
-        && (dates::find_trailing(&words, found.known.now).is_some()
-            || dates::find_inner(&words, found.known.now).is_some());
-    if appointed {
-        return marked(found);
-    }
-    if matches!(
-        words.first(),
-        Some(&"see" | &"hear" | &"know" | &"help" | &"a" | &"some" | &"no" | &"nothing" | &"any" | &"that" | &"it")
-    ) {
-        return None;
-    }
-    if matches!(text, "go" | "go now" | "leave" | "run" | "think" | "stop" | "do" | "do today") {
-        return None;
-    }
-    // "I have three tasks" states, and does not ask for anything.
-    if !lexicon::starts_verb(&words) && !found.text("t").contains(' ') {
-        return None;
-    }
-    marked(found)
-}
-
-fn is_about_us(words: &[&str]) -> bool {
-    matches!(words, [first, ..] if matches!(*first, "help" | "you" | "a" | "an" | "some" | "it" | "that" | "this" | "more" | "no" | "nothing" | "anything" | "time" | "to" | "my"))
-}
-
-/// Something is needed, or has run out: to be bought, we suppose, and ask.
-fn lacking(found: &Match<'_>) -> Option<Intent> {
-    match build(found.words("t"), false, None, found.known) {
-        Intent::Add(tasks) => {
-            let buy = |task: NewTask| {
-                let mut letters = task.title.chars();
-                // "Buy milk", but "Buy USB sticks".
-                let acronym = task.title.chars().nth(1).is_some_and(char::is_uppercase);
-                let first = letters
-                    .next()
-                    .map(|first| if acronym { first.to_string() } else { first.to_lowercase().to_string() });
-                NewTask { title: format!("Buy {}{}", first.unwrap_or_default(), letters.as_str()), ..task }
-            };
-            Some(Intent::Offer(tasks.into_iter().map(buy).collect()))
-        }
-        _ => None,
-    }
-}
-
 /// "I want to …": a command to us, or something to do, which we offer to add.
 fn wanted(found: &Match<'_>) -> Option<Intent> {
     let rest = Utterance::new(found.words("t").to_vec());
@@ -473,7 +413,7 @@ fn offered(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     })
 }
 
-fn build(words: &[Word], several: bool, lead: Option<&str>, known: Known<'_>) -> Intent {
+pub(super) fn build(words: &[Word], several: bool, lead: Option<&str>, known: Known<'_>) -> Intent {
     if let Some(rest) = super::tasks::without_past(words).filter(|_| !words.iter().any(|word| word.quoted)) {
         let tasks = new_tasks(rest, several, known);
         return Intent::Incomplete(Missing::Date, Box::new(Intent::Add(tasks)));

@@ -60,7 +60,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "When did I say that was for?"
         (
-            r"(?:when|what day|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)+",
+            r"(?:when|what day|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)*",
             |_| Some(Intent::When("it".into())),
         ),
         // "What have you put for that?"
@@ -72,6 +72,20 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:how (?:long|much time) (?:have i got|do i have|have i|is there|is left|do i get)(?: left)?|when (?:do i|must i|should i) (?:do|finish|hand) (?:it|that)(?: in)?(?: by)?)(?: for (?:it|that|this))?(?: left)?",
             |_| Some(Intent::When("it".into())),
+        ),
+        // "Read that back to me."
+        (
+            r"(?:read|say|play) (?:it|that|them|those|everything|all of (?:it|that|them)|it all|them all)(?: all)? (?:back|out|to me|back to me|out loud|out to me)(?: again| now)?",
+            |_| Some(Intent::List(Filter { status: Some("open"), ..Filter::default() })),
+        ),
+        // "What's the date next Tuesday?", "what day is the first of December?"
+        (
+            r"(?:(?:so|and|ok|okay) )*(?:what|which)(?:'s| is| was)? (?:the )?(?:date|day)(?: of the week)?(?: is| will be| of| on| for| falls on)* (?P<d>.+)",
+            |found| {
+                let words: Vec<&str> = found.text("d").split(' ').collect();
+                let due = dates::parse(&words, found.known.now).filter(|due| due.day_said && due.time.is_none())?;
+                Some(Intent::DateOf(due))
+            },
         ),
         // "Anything with Nadia?"
         (

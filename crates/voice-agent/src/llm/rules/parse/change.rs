@@ -43,6 +43,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(no_due(found)),
         ),
         (
+            r"(?:remove|delete|clear|drop|take off|take|strip|get rid of|forget|leave out|leave) (?:the |its |that )?(?:time|hour|exact time)(?: (?:away from|from|of|for|on|off|open|out|away)(?: (?P<t>.+))?)?|(?:at )?(?:no|any|without a) (?:particular |fixed |specific |set )?(?:time|hour)(?: (?:for|on) (?P<u>.+)| (?:that day|will do|is fine))?",
+            |found| {
+                let words = if found.words("t").is_empty() { found.words("u") } else { found.words("t") };
+                Some(Intent::Untimed(target(words).unwrap_or(Target::It)))
+            },
+        ),
+        (
             r"(?P<t>.+?) (?:has no|doesn't have a|does not have a|doesn't need a|needs no|has no more) (?:due date|deadline|date)(?: any ?more| any longer)?",
             |found| Some(no_due(found)),
         ),
@@ -325,7 +332,8 @@ fn swapped(found: &Match<'_>) -> Option<Intent> {
     if let Some(pair) = pair.filter(|pair| pair.iter().all(|words| found.known.titles.named(&norms(words)).is_some())) {
         return Some(Intent::Swap(pair.into_iter().filter_map(target).collect()));
     }
-    let words = if matches!(norms(words).as_slice(), ["the" | "their", "dates" | "days" | "times"]) {
+    let both = matches!(norms(words).as_slice(), ["the" | "their" | "those" | "these", "dates" | "days" | "times"] | ["the" | "their" | "those" | "these", "two", ..] | ["both", ..]);
+    let words = if both {
         return Some(Intent::Swap(vec![Target::Them]));
     } else {
         words

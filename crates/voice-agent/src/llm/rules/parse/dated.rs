@@ -2,7 +2,7 @@
 
 use super::super::dates;
 use super::super::normalise::{Utterance, norms};
-use super::{Intent, Known, NewTask, Target, find_priority, parse_exact, small, split};
+use super::{Intent, Known, NewTask, Target, courtesy, find_priority, parse_exact, split};
 
 /// "Tomorrow I need to …": a date in front of a command.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
@@ -21,7 +21,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     if let ["every" | "each", _, _, ..] = words.as_slice() {
         let mut turned = utterance.words[2..].to_vec();
         turned.extend_from_slice(&utterance.words[..2]);
-        let intent = parse_exact(&small::without_courtesies(&Utterance::new(turned)), known);
+        let intent = parse_exact(&courtesy::without_courtesies(&Utterance::new(turned)), known);
         return matches!(intent, Intent::Add(_) | Intent::Offer(_)).then_some(intent);
     }
     // "Oh and the second of January, collect the manure".
@@ -36,14 +36,14 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         split::share_day_among(&mut tasks, &mut due.day_said.then_some(due.date));
         tasks
     };
-    match parse_exact(&small::without_courtesies(&rest), known) {
+    match parse_exact(&courtesy::without_courtesies(&rest), known) {
         Intent::Add(tasks) => Some(Intent::Add(fill(tasks))),
         Intent::Offer(tasks) => Some(Intent::Offer(fill(tasks))),
         _ if dates::find_leading(&norms(&rest.words), known.now).is_some() => None,
         // "Tomorrow at eleven I have a meeting": as with the date behind it.
         _ => {
             let turned = rest.words.iter().chain(&utterance.words[lead..length]).cloned().collect();
-            let intent = parse_exact(&small::without_courtesies(&Utterance::new(turned)), known);
+            let intent = parse_exact(&courtesy::without_courtesies(&Utterance::new(turned)), known);
             matches!(intent, Intent::Add(_) | Intent::Offer(_) | Intent::SetDue(..)).then_some(intent)
         }
     }

@@ -5,11 +5,11 @@ use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, tokenise};
 use super::priority::find_priority;
-use super::{Known, small};
+use super::{Known, courtesy};
 
 /// The utterance with what its later clauses left out.
 pub(super) fn restored(utterance: &Utterance, known: Known<'_>) -> Utterance {
-    let plain = small::without_courtesies(utterance);
+    let plain = courtesy::without_courtesies(utterance);
     let Some(first) = plain.words.first() else { return utterance.clone() };
     let head = Head::of(&first.norm, &norms(&plain.words));
     let Some(head) = head else { return utterance.clone() };

@@ -3,7 +3,7 @@
 use super::super::dates;
 use super::super::normalise::{Utterance, Word, norms};
 use super::priority::find_priority;
-use super::{Intent, Known, Missing, Priority, new_tasks, parse, parse_one, small};
+use super::{Intent, Known, Missing, Priority, courtesy, new_tasks, parse, parse_one};
 
 /// The tasks behind a heading that says that there are tasks, and what the sentences behind them say.
 pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
@@ -60,7 +60,7 @@ fn listed(list: &str, word: &str) -> bool {
 
 /// What a heading says of the tasks below it; None if it is none.
 fn heading(head: &Utterance, known: Known<'_>) -> Option<(Option<Priority>, bool)> {
-    let plain = small::without_courtesies(head);
+    let plain = courtesy::without_courtesies(head);
     let words = norms(&plain.words);
     let several = words.iter().any(|word| listed(SEVERAL, word));
     // "I need to do three things".

@@ -5,14 +5,17 @@ mod add;
 mod ask;
 mod assent;
 mod change;
+mod courtesy;
 mod dated;
 mod elision;
+mod fronted;
 mod header;
 mod join;
 mod line;
 mod list;
 mod many;
 mod moved;
+mod needed;
 mod pick;
 mod priority;
 mod refer;
@@ -138,6 +141,10 @@ pub(crate) enum Intent {
     When(String),
     /// "What's at six?"
     At(Due),
+    /// "What day is the first of December?"
+    DateOf(Due),
+    /// The hour of its due date is taken off, and the day stays.
+    Untimed(Target),
     Complete(Vec<Target>),
     Reopen(Target),
     SetDue(Target, Option<Due>),
@@ -255,6 +262,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if let Some(lines) = line::parse_lines(utterance, known) {
         return lines;
     }
+    if let Some(about) = fronted::parse(utterance, known) {
+        return vec![about];
+    }
     let whole = elision::restored(utterance, known);
     let clauses = split::commands(&whole, known);
     if clauses.len() >= 2 {
@@ -292,7 +302,7 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     if let Some(known) = small::parse_led_talk(utterance).or_else(|| shift::instead(utterance, known)) {
         return known;
     }
-    let plain = small::asked(small::without_courtesies(utterance));
+    let plain = courtesy::asked(courtesy::without_courtesies(utterance));
     let first = parse_exact(&plain, known);
     // What would only be offered may be a command about a task on the list, and a remark.
     let remarked = || {
@@ -319,7 +329,7 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
             "actually" | "no" | "wait" | "sorry" | "oops" | "yes" | "but" | "again"
         )
     {
-        let rest = parse_exact(&small::without_courtesies(&plain.starting_at(1)), known);
+        let rest = parse_exact(&courtesy::without_courtesies(&plain.starting_at(1)), known);
         if rest.is_command() {
             return rest;
         }
@@ -418,6 +428,7 @@ fn names_known(intent: &Intent, known: Known<'_>) -> bool {
         | Intent::SetDue(target, _)
         | Intent::SetPriority(target, _)
         | Intent::Shift(target, _)
+        | Intent::Untimed(target)
         | Intent::Rename(target, _) => is_known(target),
         _ => false,
     }

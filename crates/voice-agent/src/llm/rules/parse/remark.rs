@@ -24,12 +24,14 @@ pub(super) fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utteran
         let denied = norms(&words[at + 1..]);
         let hour = || dates::parse(&[&["at"], denied.as_slice()].concat(), known.now);
         let before = norms(&words[..*at]);
-        words[*at].norm == "not"
+        let denies = words[*at].norm == "not" || matches!(before.last(), Some(&"instead" | &"rather")) && matches!(words[*at].norm.as_str(), "of" | "than");
+        denies
             && (words[at - 1].pauses() && dates::parse(&denied, known.now).is_some()
                 || dates::parse(&denied, known.now).or_else(hour).is_some()
                     && dates::find_trailing(&before, known.now).is_some())
     });
-    denied.map_or_else(|| utterance.clone(), |at| Utterance::new(words[..at].to_vec()))
+    let end = denied.map(|at| if words[at].norm == "not" { at } else { at - 1 });
+    end.map_or_else(|| utterance.clone(), |at| Utterance::new(words[..at].to_vec()))
 }
 
 /// "Mark it as low, it's been extended": a command, and why.
@@ -62,4 +64,15 @@ pub(super) fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option
     let fits = command.is_command() && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
     let clear = explains || names_known(&command, known) || matches!(command, Intent::Reopen(_));
     (clear && fits).then_some(command)
+}
+
+/// "He didn't get it", "there's a strike on": only told, of no task, and asking for nothing.
+pub(super) fn is_remark(words: &[Word], known: Known<'_>) -> bool {
+    const TELLING: &str = "he he's she she's they they're they've it it's there's that's we're i'm because cos since as";
+    const ASKING: &str = "need needs want wants must should has have to please remind add list task put";
+    let words = norms(words);
+    let listed = |list: &str, word: &str| list.split_ascii_whitespace().any(|entry| entry == word);
+    let tells = words.first().is_some_and(|first| listed(TELLING, first));
+    let dated = (0..words.len()).any(|at| dates::find_leading(&words[at..], known.now).is_some());
+    tells && !dated && !words.iter().any(|word| listed(ASKING, word)) && known.titles.touched(&words).is_empty()
 }

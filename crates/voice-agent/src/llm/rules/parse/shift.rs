@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, norms, tokenise};
+use super::super::normalise::{Utterance, Word, norms, tokenise};
 use super::rule::{Match, Rule, first_match, rules};
 use super::{Intent, Known, Target, target};
 
@@ -51,12 +51,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| moved(found),
         ),
         (
-            r"(?:give me|i need|i want|take|add) (?P<n>(?:another |one more )?(?:(?:an?|one|two|three|four|five|six|seven|ten|couple|few|of|more|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?: more)? (?:for|on|to) (?P<t>.+)",
+            r"(?:give me|gimme|(?:i|we) need|(?:i|we) want|i'll need|take|add) (?P<n>(?:another |one more )?(?:(?:an?|one|two|three|four|five|six|seven|ten|couple|few|of|more|extra|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?: more| longer)?(?: (?:for|on|to|with) (?P<t>.+))?",
             |found| {
-                let longer = ["more", "another"].iter().any(|word| found.utterance_text().contains(word));
-                let by = amount(found.text("n")).filter(|_| longer)?;
-                Some(Intent::Shift(known_target(found)?, by))
+                let longer = ["more", "another", "longer", "extra"].iter().any(|word| found.utterance_text().contains(word));
+                let by = amount(&found.text("n").replace(" extra", "")).filter(|_| longer)?;
+                let named = if found.words("t").is_empty() { Target::It } else { known_target(found)? };
+                Some(Intent::Shift(named, by))
             },
+        ),
+        // "He asked for an hour later."
+        (
+            r"(?:he|she|they|it|that|we|i)(?:'s| has| have|'ve|'d| would)? (?:asked for|asked if|asked|wants?|wanted|needs?|needed|said|suggested|prefers?|preferred|likes?|made)(?: it| us| me)?(?: to be| for| at| to come| to start)? (?P<n>(?:(?:half|an?|one|two|three|four|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
+            |found| moved(found),
         ),
         (
             r"(?P<t>.+?)(?:'s| has| have| is| was| got| gets| will be)? (?:been |being |got |now )*(?:moved|pushed|postponed|put|delayed|shifted|brought)(?: (?P<w>back|out|off|forward|forwards|up))?(?: by)? (?P<n>(?:another )?(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?|months?))(?P<x> (?:later|earlier|back|forward))?",
@@ -85,6 +91,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?P<t>.+?)(?: is|'s| starts| begins) (?:now )?at (?P<d>.+?)(?: now| instead)?", |found| at_hour(found)),
         (
             r"(?P<t>.+?)(?: is|'s| are| was| has been| have been)? (?:now )?(?:coming|happening|taking place|starting|arriving|scheduled|planned|comes|starts|begins|happens|takes place|arrives|only works|works)(?: over| round| by)?(?: now)? (?P<d>.+?)(?: now| instead)?",
+            |found| told(found),
+        ),
+        // "The auditors can only come on Friday."
+        (
+            r"(?P<t>.+?) (?:can|could|will|would) (?:now )?only (?:come|do|make|make it|meet|manage|come over|happen|be done|be there|see (?:me|us)|fit (?:me|us) in)(?: it)? (?P<d>.+)",
             |found| told(found),
         ),
         (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
@@ -162,6 +173,10 @@ fn told(found: &Match<'_>) -> Option<Intent> {
 
 /// "The cake needs to be picked up on Saturday": a date for "pick up the cake", or something to do.
 fn needed(found: &Match<'_>) -> Option<Intent> {
+    let things = found.words("t");
+    if things.iter().rev().skip(1).any(Word::pauses) || things.len() > 7 {
+        return None;
+    }
     let base = lexicon::present_of(found.text("v")).or_else(|| lexicon::verb_of_ing(found.text("v")))?;
     let verb = [base.as_str(), found.text("p")].join(" ");
     let mut norm: Vec<&str> = verb.split_whitespace().collect();

@@ -3,299 +3,12 @@
 use std::sync::LazyLock;
 
 use super::super::dates;
-use super::super::lexicon;
 use super::super::normalise::{Utterance, Word};
 use super::super::titles::Titles;
-use super::rule::{Rule, first_match, rules};
+use super::courtesy::leading_courtesy;
+use super::rule::{Match, Rule, first_match, rules};
 use super::talk::{NOW, parse_talk};
-use super::{Intent, Known, Talk};
-
-/// Without "hey", "please", "could you", "thanks" around the rest, unless nothing would be left.
-pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
-    let mut words: &[Word] = &utterance.words;
-    while let Some(length) = leading_courtesy(words) {
-        words = &words[length..];
-    }
-    while let Some(length) = trailing_courtesy(words) {
-        words = &words[..words.len() - length];
-    }
-    if words.len() == utterance.words.len() { utterance.clone() } else { Utterance::new(words.to_vec()) }
-}
-
-/// "Would you mind marking it as done": the command that is asked for.
-pub(super) fn asked(utterance: Utterance) -> Utterance {
-    let Some(command) = utterance.words.first().and_then(|word| lexicon::command_of(&word.norm)) else {
-        return utterance;
-    };
-    let mut words = utterance.words;
-    command.clone_into(&mut words[0].norm);
-    Utterance::new(words)
-}
-
-const LEADING: &[&[&str]] = &[
-    &["listen"],
-    &["look"],
-    &["maybe"],
-    &["perhaps"],
-    &["i", "guess"],
-    &["i", "suppose"],
-    &["i", "was", "just", "thinking", "that"],
-    &["i", "was", "thinking", "that"],
-    &["i", "was", "just", "thinking"],
-    &["i", "should", "like", "you", "to"],
-    &["i", "should", "like", "to"],
-    &["i'd", "be", "grateful", "if", "you", "could"],
-    &["i'd", "be", "grateful", "if", "you", "would"],
-    &["do", "me", "a", "favour", "and"],
-    &["do", "me", "a", "favor", "and"],
-    &["be", "a", "dear", "and"],
-    &["be", "a", "love", "and"],
-    &["can", "you", "please"],
-    &["could", "you", "please"],
-    &["would", "you", "please"],
-    &["would", "you", "mind"],
-    &["do", "you", "mind"],
-    &["i'd", "like", "you", "to"],
-    &["i", "would", "like", "you", "to"],
-    &["i", "want", "you", "to"],
-    &["i", "need", "you", "to"],
-    &["can", "you"],
-    &["could", "you"],
-    &["could", "we"],
-    &["shall", "we"],
-    &["can", "we", "please"],
-    &["might", "we"],
-    &["would", "you"],
-    &["will", "you"],
-    &["can", "we"],
-    &["can", "i", "please"],
-    &["go", "ahead", "and"],
-    &["i", "think"],
-    &["you", "can"],
-    &["please"],
-    &["kindly"],
-    &["just"],
-    &["hey"],
-    &["hi", "there"],
-    &["hi"],
-    &["hello"],
-    &["good", "morning"],
-    &["good", "afternoon"],
-    &["good", "evening"],
-    &["ok"],
-    &["k"],
-    &["okay"],
-    &["alright"],
-    &["all", "right"],
-    &["so"],
-    &["well"],
-    &["oh"],
-    &["now"],
-    &["then"],
-    &["also"],
-    &["and", "then"],
-    &["and", "also"],
-    &["great"],
-    &["let", "me", "know"],
-    &["one", "more", "thing"],
-    &["there's", "one", "more"],
-    &["and", "one", "more", "thing"],
-    &["oops"],
-    &["it", "would", "be", "great", "if", "you", "could"],
-    &["it", "would", "be", "nice", "if", "you", "could"],
-    &["it", "would", "be", "good", "if", "you", "could"],
-    &["it'd", "be", "great", "if", "you", "could"],
-    &["i", "was", "wondering", "if", "you", "could"],
-    &["i'd", "appreciate", "it", "if", "you", "could"],
-    &["do", "you", "think", "you", "could"],
-    &["do", "you", "think", "you", "can"],
-    &["is", "it", "possible", "to"],
-    &["would", "it", "be", "possible", "to"],
-    &["if", "you", "could"],
-    &["would", "you", "be", "so", "kind", "as", "to"],
-    &["would", "you", "be", "so", "kind", "to"],
-    &["be", "so", "kind", "and"],
-    &["i", "was", "thinking"],
-    &["i've", "been", "thinking"],
-    &["i", "wanted", "to"],
-    &["i", "just", "wanted", "to"],
-    &["i", "just", "remembered", "that"],
-    &["i", "just", "remembered"],
-    &["i", "realized"],
-    &["i", "realised"],
-    &["basically"],
-    &["anyway"],
-    &["by", "the", "way"],
-    &["while", "you're", "at", "it"],
-    &["please", "note", "that"],
-    &["quickly"],
-    &["first", "of", "all"],
-    &["um"],
-    &["like"],
-    &["you", "know"],
-];
-
-const TRAILING: &[&[&str]] = &[
-    &["if", "you", "would", "be", "so", "kind"],
-    &["if", "you'd", "be", "so", "kind"],
-    &["if", "you", "don't", "mind"],
-    &["if", "you", "wouldn't", "mind"],
-    &["if", "that's", "okay"],
-    &["if", "that's", "ok"],
-    &["if", "that's", "all", "right"],
-    &["if", "it's", "not", "too", "much", "trouble"],
-    &["thank", "you", "very", "much"],
-    &["thanks", "a", "lot"],
-    &["thank", "you", "dear"],
-    &["thanks", "love"],
-    &["would", "you", "dear"],
-    &["by", "the", "way"],
-    &["btw"],
-    &["exactly"],
-    &["lol"],
-    &["haha"],
-    &["actually"],
-    &["instead"],
-    &["please"],
-    &["thanks"],
-    &["thank", "you"],
-    &["will", "you"],
-    &["would", "you"],
-    &["ok"],
-    &["as", "well"],
-    &["too"],
-    &["then"],
-    &["if", "you", "can"],
-    &["if", "you", "could"],
-    &["if", "possible"],
-    &["would", "you", "please"],
-];
-
-fn starts_with(words: &[Word], phrase: &[&str]) -> bool {
-    words.len() > phrase.len() && phrase.iter().zip(words).all(|(expected, word)| word.norm == *expected)
-}
-
-fn leading_courtesy(words: &[Word]) -> Option<usize> {
-    if let Some(phrase) = LEADING.iter().find(|phrase| starts_with(words, phrase)) {
-        return Some(phrase.len());
-    }
-    // "Morning! What's due?", "perfect, add milk".
-    if let [first, _, ..] = words
-        && first.pauses()
-        && matches!(
-            first.norm.as_str(),
-            "morning"
-                | "evening"
-                | "afternoon"
-                | "perfect"
-                | "thanks"
-                | "cool"
-                | "wonderful"
-                | "lovely"
-                | "nice"
-                | "excellent"
-                | "brilliant"
-                | "fantastic"
-                | "awesome"
-                | "super"
-                | "amazing"
-        )
-    {
-        return Some(1);
-    }
-    // "Do delete it".
-    if let [first, second, _, ..] = words
-        && first.norm == "do"
-        && matches!(
-            second.norm.as_str(),
-            "delete"
-                | "remove"
-                | "make"
-                | "move"
-                | "add"
-                | "put"
-                | "keep"
-                | "mark"
-                | "cross"
-                | "remind"
-                | "change"
-                | "cancel"
-                | "bin"
-        )
-    {
-        return Some(1);
-    }
-    // A plain "yes" or "and" in front only with something longer behind it.
-    let [first, second, _, ..] = words else { return None };
-    let connecting = matches!(first.norm.as_str(), "yes" | "yeah" | "yep" | "and" | "sure" | "right" | "thank" | "but");
-    match (connecting, first.norm.as_str()) {
-        (true, "thank") => (second.norm == "you").then_some(2),
-        // "and a task to …" is a misheard "add a task to …", and "and milk to my list" another.
-        (true, "and") => {
-            let listed = words.last().is_some_and(|last| last.norm == "list") && is_thing(&second.norm);
-            (!listed && !matches!(second.norm.as_str(), "a" | "an" | "the" | "new")).then_some(1)
-        }
-        (connecting, _) => connecting.then_some(1),
-    }
-}
-
-/// Whether the word may begin what is to be put on the list, and is no command or question to us.
-fn is_thing(word: &str) -> bool {
-    !matches!(
-        word,
-        "what"
-            | "what's"
-            | "which"
-            | "when"
-            | "how"
-            | "is"
-            | "are"
-            | "do"
-            | "can"
-            | "show"
-            | "read"
-            | "tell"
-            | "give"
-            | "list"
-            | "go"
-            | "open"
-            | "check"
-            | "clear"
-            | "delete"
-            | "remove"
-            | "empty"
-            | "take"
-            | "put"
-            | "add"
-            | "mark"
-            | "cross"
-            | "complete"
-            | "review"
-            | "move"
-            | "i"
-    )
-}
-
-fn trailing_courtesy(words: &[Word]) -> Option<usize> {
-    // "…, yeah": only behind a pause, because a title may end in such a word.
-    if let [.., before, last] = words
-        && words.len() > 2
-        && before.pauses()
-        && matches!(last.norm.as_str(), "yeah" | "yes" | "right" | "okay" | "yep")
-    {
-        return Some(1);
-    }
-    TRAILING
-        .iter()
-        .find(|phrase| {
-            words.len() > phrase.len()
-                && phrase
-                    .iter()
-                    .zip(&words[words.len() - phrase.len()..])
-                    .all(|(expected, word)| word.norm == *expected)
-        })
-        .map(|phrase| phrase.len())
-}
+use super::{Filter, Intent, Known, Talk};
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
@@ -366,11 +79,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Review),
         ),
         (
-            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night))*)",
-            |_| Some(Intent::Goodbye),
+            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
+            |found| Some(farewell(found)),
         ),
         (
-            r"(?:thank|thanks|okay|ok|great|perfect|alright|no|cool|well|that's|awesome|nice|good|excellent|for|very)\b.{0,60} (?:good ?bye|bye|bye bye|see you (?:later|tomorrow|soon))",
+            r"(?:thank|thanks|okay|ok|great|perfect|alright|no|cool|well|that's|awesome|nice|good|excellent|for|very|cheers|ta|right|yeah|yep|lovely|brilliant|night|anyway)\b.{0,60} (?:good ?bye|bye|bye bye|see you (?:later|tomorrow|soon))",
             |_| Some(Intent::Goodbye),
         ),
         (
@@ -441,6 +154,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         }),
     ])
 });
+
+/// "Nothing else?" asks what is left, and ends no call.
+fn farewell(found: &Match<'_>) -> Intent {
+    let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
+    let left = ["nothing else", "that's all", "that's it", "that's everything", "that is all"];
+    match asks && left.iter().any(|phrase| found.utterance_text().starts_with(phrase)) {
+        true => Intent::List(Filter { status: Some("open"), ..Filter::default() }),
+        false => Intent::Goodbye,
+    }
+}
 
 /// Small talk that its first words do not make a courtesy: "hi there", "can you hear me".
 pub(super) fn parse_whole_talk(utterance: &Utterance) -> Option<Intent> {

@@ -247,7 +247,7 @@ pub(super) fn told_each(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
         return None;
     }
     let clear = |part: &&[Word]| {
-        let intent = parse_one(&Utterance::new(part.to_vec()), known);
+        let intent = parse_one(&with_copula(part, known), known);
         let told = matches!(
             intent,
             Intent::Complete(_)
@@ -257,10 +257,23 @@ pub(super) fn told_each(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
                 | Intent::Reopen(_)
                 | Intent::Delete(_)
         );
-        (told && super::names_title(&intent, known)).then_some(intent)
+        let counted = |intent: &Intent| matches!(intent, Intent::SetDue(Target::Picked(_), _) | Intent::SetPriority(Target::Picked(_), _));
+        (told && (super::names_title(&intent, known) || counted(&intent))).then_some(intent)
     };
     let intents: Option<Vec<Intent>> = parts.iter().map(clear).collect();
     intents
+}
+
+/// "… and the second for today": with the "is" that the part before has said.
+fn with_copula(part: &[Word], known: Known<'_>) -> Utterance {
+    let norm = norms(part);
+    let start = super::super::dates::find_trailing(&norm, known.now).map_or(0, |(start, _)| start);
+    let said = norm.iter().any(|word| matches!(*word, "is" | "are" | "to" | "can" | "has") || word.ends_with("'s"));
+    if said || start == 0 || super::pick(&norm[..start].join(" ")).is_none() {
+        return Utterance::new(part.to_vec());
+    }
+    let is = super::super::normalise::tokenise("is");
+    Utterance::new(part[..start].iter().chain(&is).chain(&part[start..]).cloned().collect())
 }
 
 /// Sentences that each tell or command something: "The cat is fed. The dog is not."
@@ -326,6 +339,7 @@ pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent>
         Intent::SetPriority(Target::It, priority) => Intent::SetPriority(named()?, priority),
         Intent::Shift(Target::It, shift) => Intent::Shift(named()?, shift),
         Intent::Delete(targets) if targets == [Target::It] => Intent::Delete(vec![named()?]),
+        Intent::Untimed(Target::It) => Intent::Untimed(named()?),
         _ => return None,
     };
     let told = parse_one(&Utterance::new(words[..end].to_vec()), known);
@@ -348,6 +362,9 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
     if !(2..=MAX_COMMANDS).contains(&parts.len()) {
         return None;
     }
+    if let Some(offer) = offered_beside(&parts, known) {
+        return Some(vec![offer]);
+    }
     let mut intents = Vec::with_capacity(parts.len());
     for part in parts {
         match parse_one(&Utterance::new(part.to_vec()), known) {
@@ -360,6 +377,7 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
                 let all_new = tasks.iter().all(is_new);
                 intents.push(if all_new { Intent::Add(tasks) } else { Intent::Missed(title(part)) });
             }
+            Intent::Unknown if super::remark::is_remark(part, known) => {}
             Intent::Incomplete(..) | Intent::Goodbye | Intent::Unknown | Intent::Date(_) => {
                 intents.push(Intent::Missed(title(part)));
             }
@@ -373,6 +391,24 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
     (intents.iter().any(commanded) || added)
         .then(|| super::chain(intents))
         .filter(|all| all.iter().any(Intent::is_command))
+}
+
+/// "We're doing lasagne on Saturday, need mince": something that could be added, and only told why.
+fn offered_beside(parts: &[&[Word]], known: Known<'_>) -> Option<Intent> {
+    let tells = |part: &[Word]| matches!(part[0].norm.as_str(), "we" | "we're" | "i" | "i'm" | "there's" | "it's" | "so" | "my" | "our");
+    let (mut offer, mut told) = (None, 0);
+    for part in parts {
+        match parse_one(&Utterance::new(part.to_vec()), known) {
+            found @ Intent::Offer(_) if offer.is_none() => offer = Some(found),
+            found @ Intent::Add(_) if offer.is_none() && part[0].norm == "need" => offer = Some(found),
+            Intent::Unknown if tells(part) => told += 1,
+            _ => return None,
+        }
+    }
+    match offer.filter(|_| told > 0)? {
+        Intent::Add(tasks) => Some(Intent::Offer(tasks)),
+        offer => Some(offer),
+    }
 }
 
 /// Whether the words need the verb of the clause before: "set A to high | and B to low", "move A to Friday and B to

@@ -8,7 +8,7 @@ use super::super::normalise::{Utterance, Word, norms};
 use super::change::complete;
 use super::priority::find_priority;
 use super::rule::{Match, Rule, first_match, rules};
-use super::{Filter, Intent, Known, Missing, Priority, Target, joined_titles, target};
+use super::{Filter, Intent, Known, Missing, NewTask, Priority, Target, joined_titles, target};
 
 /// Statements about tasks, tried after all commands.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -36,8 +36,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
                 let mut norm = vec![base.as_str()];
                 norm.extend(norms(found.words("t")));
-                let named = found.known.titles.named(&norm)?;
-                Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
+                match found.known.titles.named(&norm) {
+                    Some(named) => Some(Intent::Complete(vec![Target::Title(named.to_owned())])),
+                    // "Anna and Clara have been called."
+                    None => did_each(&[base], found.words("t"), found.known),
+                }
             },
         ),
         (
@@ -163,6 +166,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 done.then(|| Intent::Complete(vec![Target::It]))
             },
         ),
+        // "I have now", "just did it".
+        (
+            r"(?:yes |yeah |yep |oh |well )*(?:(?:i|we) (?:have|did|do)(?: it| that| so)?(?: now| already| just now)+|(?:i |we |i've |we've )?just (?:did|done)(?: it| that| so)?(?: now)?|(?:did|done) (?:it|that)(?: now| already| just now)*)",
+            |_| Some(Intent::Complete(vec![Target::It])),
+        ),
+        // "He didn't get it, I need to do it again."
+        (
+            r"(?:i |we |i'll |we'll |so )*(?:need|have|got|must|should|ought|gotta|had better|can)(?: to)? (?:do|redo|repeat) (?:it|that|this)(?: all)?(?: over)? again",
+            |_| Some(Intent::Reopen(Target::It)),
+        ),
         // "Done": what?
         (r"(?:all )?(?:done|finished|completed)(?: already| now)?", |_| {
             Some(Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
@@ -174,6 +187,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 base.as_str(),
                 "say" | "do" | "go" | "get" | "leave" | "change" | "stop" | "set" | "put" | "find"
             );
+            telling.then(|| Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
+        }),
+        // "Called her."
+        (r"(?:just |already |finally |now )*(?P<v>[a-z]+) (?:them|him|her|it)(?: already| now| just now| yesterday| today| earlier)*", |found| {
+            let base = lexicon::present_of(found.text("v"))?;
+            let telling = base != found.text("v") && !matches!(base.as_str(), "do" | "get" | "change" | "leave" | "keep" | "go");
             telling.then(|| Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
         }),
         // "The trash is out" is "take out the trash" done.
@@ -218,7 +237,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?P<t>.+?)(?: is| are| isn't|'s| needs to be| has to be| must be| ought to be| have to be| need to be| has to be done| needs to be done| need to be done| have to be done| needs doing| need doing| must be done| should be)(?: actually| really| very| now| quite| only| so| super| both| all| each)* (?P<d>.+)",
+            r"(?P<t>.+?)(?: is| are| isn't|'s| needs to be| has to be| must be| ought to be| have to be| need to be| has to be done| needs to be done| need to be done| have to be done| needs doing| need doing| must be done| should be)(?: actually| really| very| now| quite| only| so| super| both| all| each| again| also| still| just)* (?P<d>.+)",
             |found| {
                 let text = found.utterance_text();
                 // "Call the lawyer, it's urgent": what is told is told of a task that is yet to be added.
@@ -236,7 +255,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     return Some(Intent::SetPriority(target(found.words("t"))?, priority));
                 }
                 let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-                Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
+                let named = target(found.words("t"))?;
+                // "Training is on Tuesday at six": no such task is on the list.
+                let is_new = text.contains(" is ") && !text.contains("be done") && found.known.titles.touched(&norms(found.words("t"))).is_empty();
+                match named {
+                    Target::Title(title) if is_new && (1..=5).contains(&found.words("t").len()) => {
+                        Some(Intent::Offer(vec![NewTask { title, due: Some(due), priority: None }]))
+                    }
+                    named => Some(Intent::SetDue(named, Some(due))),
+                }
             },
         ),
     ])

@@ -125,6 +125,7 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
         if due.is_none()
             && let Some((start, found)) = dates::find_trailing(&norm, known.now)
             && !words[start..].iter().any(|word| word.quoted)
+            && !asks_of_then(&norm[..start])
         {
             due = Some(found);
             // "Later today".
@@ -156,6 +157,7 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
     // "Call Bob tomorrow about the rent": what is spelt with a capital may be a name.
     if due.is_none()
         && let Some((start, end, found)) = dates::find_inner(&norms(&words), known.now)
+        && !asks_of_then(&norms(&words[..start]))
         && (lexicon::starts_verb(&norms(&words)) || words[0].norm == "see")
         && !words[start..end].iter().any(|word| word.quoted)
     {
@@ -169,6 +171,11 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
     let says =
         words.iter().any(|word| word.quoted || !matches!(word.norm.as_str(), "the" | "a" | "an" | "and" | "or" | "my"));
     (says && !title.is_empty()).then_some(NewTask { title, due, priority })
+}
+
+/// "Ask Tom whether he is free on Friday": the day is what is asked of, and not when to ask.
+fn asks_of_then(before: &[&str]) -> bool {
+    before.contains(&"whether") || matches!(before, ["ask" | "find" | "check", ..]) && before.contains(&"if")
 }
 
 /// "Call mom every Friday": the coming Friday.
@@ -220,13 +227,23 @@ pub(super) fn without_past(words: &[Word]) -> Option<&[Word]> {
 fn without_duty(words: &[Word]) -> &[Word] {
     match norms(words).as_slice() {
         ["i" | "we", "need" | "have" | "ought" | "got", "to", _, ..] => &words[3..],
+        ["i" | "we", "promised" | "agreed" | "offered" | "meant" | "want" | "wanted", "to", _, ..] => &words[3..],
+        ["i" | "we", "promised" | "said", "i'd" | "i'll" | "we'd" | "we'll", _, ..] => &words[3..],
         ["i" | "we", "must" | "should" | "shall", _, _, ..] => &words[2..],
         _ => words,
     }
 }
 
 /// What may stand between a title and its date, and belongs to the date.
-const BEFORE_DATES: [&[&str]; 6] = [
+const BEFORE_DATES: [&[&str]; 14] = [
+    &["before", "that"],
+    &["after", "that"],
+    &["let's", "say"],
+    &["say"],
+    &["maybe"],
+    &["probably"],
+    &["ideally"],
+    &["preferably"],
     &["no", "later", "than"],
     &["not", "later", "than"],
     &["first", "thing"],
@@ -251,7 +268,7 @@ fn without_dangling(words: &[Word]) -> &[Word] {
     let mut words = words;
     let ends =
         |words: &[Word]| BEFORE_DATES.iter().find(|phrase| norms(words).ends_with(phrase)).map(|phrase| phrase.len());
-    if let Some(length) = ends(words).filter(|length| *length < words.len()) {
+    while let Some(length) = ends(words).filter(|length| *length < words.len()) {
         words = &words[..words.len() - length];
     }
     while let [rest @ .., last] = words

@@ -2,7 +2,7 @@
 
 use super::super::act::Scene;
 use super::super::dates::{ANY_DAY, Range, due_date, speak_date};
-use super::super::dialogue::{Called, TaskView, Turn, number, spoken_of};
+use super::super::dialogue::{Called, TaskView, Turn, asks_first, number, spoken_of};
 use super::super::parse::Intent;
 use super::{due_words, join, spoken, when_due, with_due};
 
@@ -32,6 +32,10 @@ pub(super) fn list(scene: &Scene<'_>, turn: &Turn<'_>, called: &Called<'_>) -> S
     let kind = kind(scene, called, total);
     if total == 1 {
         return format!("You have one {kind}: {}.", names[0]);
+    }
+    let lower = turn.user.to_lowercase();
+    if asks_first(turn.user) && ["first", "soonest", "due next"].iter().any(|word| lower.contains(word)) {
+        return format!("First comes {}.", with_due(tasks[0], scene));
     }
     if spoken >= total {
         return format!("You have {total} {kind}: {}.", join(&names, "and"));

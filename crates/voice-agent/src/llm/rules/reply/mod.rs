@@ -7,8 +7,9 @@ mod talk;
 use super::act::Scene;
 use super::dates::{self, due_date};
 use super::dialogue::{Called, TaskView, Turn, is_look};
-use super::normalise::{capitalised, shortened};
+use super::normalise::{capitalised, norms, shortened, tokenise};
 use super::parse::{NewTask, Priority};
+use super::twice::is_dated;
 
 pub(crate) use talk::{is_lost, missed, not_understood, repeat, talk};
 
@@ -200,7 +201,18 @@ pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
     {
         parts.push("I can't repeat tasks, so it is kept once.".into());
     }
+    if answered.iter().any(|called| begins_a_span(turn, called, &scene.request.now)) {
+        parts.push("A task has one time, so that is when it begins.".into());
+    }
     if parts.is_empty() { "Sorry, that did not work. Please try again.".into() } else { parts.join(" ") }
+}
+
+/// Whether the time that a task got is the first of two that were said: "between 2 and 4".
+fn begins_a_span(turn: &Turn<'_>, called: &Called<'_>, now: &jiff::ZonedDateTime) -> bool {
+    let set = matches!(called.status(), "added" | "updated") && called.argument("due").is_some_and(|due| due.contains('T'));
+    let due = called.task().filter(|_| set).and_then(|task| due_date(task.due?, now));
+    let words = tokenise(turn.user);
+    due.and_then(|due| due.time).is_some_and(|time| dates::begins_span(&norms(&words), time))
 }
 
 /// "Put the bins out every Monday".
@@ -226,6 +238,7 @@ fn group(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
         ("ambiguous", _) => change::ambiguous(scene, called),
         ("needs_confirmation", _) if calls.len() > 1 => change::confirm_several(calls),
         ("needs_confirmation", _) => change::needs_confirmation(scene, called),
+        ("exists", _) if calls.iter().all(|called| is_dated(turn, called)) => change::one(scene, called),
         ("exists", _) if is_open(turn) => {
             let said = if calls.len() > 1 { change::several(scene, calls) } else { change::one(scene, called) };
             format!("{said} Shall I add {} anyway?", if calls.len() > 1 { "them" } else { "it" })

@@ -1,0 +1,82 @@
+//! "I need …": something to do, something to buy, or a day for what is on the list.
+
+use super::super::dates;
+use super::super::lexicon;
+use super::super::normalise::norms;
+use super::add::{build, marked};
+use super::rule::Match;
+use super::{Intent, NewTask, Target};
+
+/// "I need to …": a task, unless it is said of the list or of the call itself.
+pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
+    let text = found.text("t");
+    let words = norms(found.words("t"));
+    let said = found.utterance_text().strip_suffix(text).unwrap_or_default().trim_end();
+    // "I should have watered the plants": it was not done, and nothing is asked for.
+    if matches!(words.as_slice(), ["have", verb, ..] if lexicon::present_of(verb).is_some()) {
+        return None;
+    }
+    // "I have done …", "I got the milk", "I have a lot on": without a "to", having tells of what is, and asks for nothing.
+    if said.ends_with(" have") || said.ends_with(" got") || said.ends_with(" had better") {
+        return None;
+    }
+    // "We need the hay sooner, by Friday": it is on the list.
+    if let Some((start, due)) = dates::find_trailing(&words, found.known.now).filter(|(start, _)| *start > 0) {
+        let named: Vec<&str> = words[..start].iter().copied().filter(|word| !matches!(*word, "sooner" | "earlier" | "later" | "already" | "done" | "back")).collect();
+        if let Some(title) = found.known.titles.named(&named).filter(|_| !lexicon::starts_verb(&named)) {
+            return Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)));
+        }
+    }
+    // "I need bread": a thing, and no doing.
+    let few = words.len() <= 3 || found.words("t")[0].pauses();
+    if said.split(' ').next_back() == Some("need") && !lexicon::starts_verb(&words) && few && !is_about_us(&words) {
+        return lacking(found);
+    }
+    // "I have to see the doctor on Friday" is an appointment; "I need to see my list" is none.
+    let appointed = words.first() == Some(&"see")
+        && (dates::find_trailing(&words, found.known.now).is_some()
+            || dates::find_inner(&words, found.known.now).is_some());
+    if appointed {
+        return marked(found);
+    }
+    if matches!(
+        words.first(),
+        Some(&"see" | &"hear" | &"know" | &"help" | &"a" | &"some" | &"no" | &"nothing" | &"any" | &"that" | &"it")
+    ) {
+        return None;
+    }
+    if matches!(words.as_slice(), ["do" | "finish" | "start", "mine" | "it" | "that" | "this" | "them" | "something"]) {
+        return None;
+    }
+    if matches!(text, "go" | "go now" | "leave" | "run" | "think" | "stop" | "do" | "do today") {
+        return None;
+    }
+    // "I have three tasks" states, and does not ask for anything.
+    if !lexicon::starts_verb(&words) && !found.text("t").contains(' ') {
+        return None;
+    }
+    marked(found)
+}
+
+fn is_about_us(words: &[&str]) -> bool {
+    matches!(words, [first, ..] if matches!(*first, "help" | "you" | "a" | "an" | "some" | "it" | "that" | "this" | "more" | "no" | "nothing" | "anything" | "time" | "to" | "my"))
+}
+
+/// Something is needed, or has run out: to be bought, we suppose, and ask.
+pub(super) fn lacking(found: &Match<'_>) -> Option<Intent> {
+    match build(found.words("t"), false, None, found.known) {
+        Intent::Add(tasks) => {
+            let buy = |task: NewTask| {
+                let mut letters = task.title.chars();
+                // "Buy milk", but "Buy USB sticks".
+                let acronym = task.title.chars().nth(1).is_some_and(char::is_uppercase);
+                let first = letters
+                    .next()
+                    .map(|first| if acronym { first.to_string() } else { first.to_lowercase().to_string() });
+                NewTask { title: format!("Buy {}{}", first.unwrap_or_default(), letters.as_str()), ..task }
+            };
+            Some(Intent::Offer(tasks.into_iter().map(buy).collect()))
+        }
+        _ => None,
+    }
+}

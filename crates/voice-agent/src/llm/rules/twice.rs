@@ -1,0 +1,56 @@
+//! What is to be added and is on the list already: "remind me on Wednesday to call the landlord", where "Call landlord" is open.
+//! It is one task, and not two; a date that was said is the date that it lacked.
+
+use serde_json::{Map, Value, json};
+
+use super::Answer;
+use super::act::{Scene, add_arguments, object, undo};
+use super::dialogue::{Called, Turn, last_change};
+use super::parse::NewTask;
+use super::reply;
+
+/// The arguments that add a task, under the title of an open one that says the same: the tool tells that there is one.
+pub(crate) fn arguments(scene: &Scene<'_>, task: &NewTask) -> Map<String, Value> {
+    let lower = task.title.to_lowercase();
+    match scene.titles.same(&lower.split(' ').collect::<Vec<_>>()) {
+        Some(title) => add_arguments(&NewTask { title: title.to_owned(), ..task.clone() }),
+        None => add_arguments(task),
+    }
+}
+
+/// The dates for tasks that somebody is to be reminded of, are there, and have none yet. None if there are no such tasks, or it was
+/// done. Who says "add" may want another one, and is asked.
+pub(crate) fn dated(turn: &Turn<'_>) -> Option<Answer> {
+    let lower = turn.user.to_lowercase();
+    if lower.split(|letter: char| !letter.is_alphanumeric()).any(|word| matches!(word, "add" | "new" | "another")) {
+        return None;
+    }
+    let calls: Vec<(&'static str, Map<String, Value>)> =
+        turn.calls.iter().filter(|called| !is_dated(turn, called)).filter_map(date_for).collect();
+    (!calls.is_empty()).then(|| Answer { text: String::new(), calls })
+}
+
+fn date_for(called: &Called<'_>) -> Option<(&'static str, Map<String, Value>)> {
+    let due = called.argument("due").filter(|_| called.status() == "exists")?;
+    let task = called.task().filter(|task| task.due.is_none())?;
+    Some(("set_due", object(json!({"id": task.id, "due": due}))))
+}
+
+/// Whether a task that is there already got its date in this turn.
+pub(crate) fn is_dated(turn: &Turn<'_>, called: &Called<'_>) -> bool {
+    let Some(task) = called.task().filter(|_| called.status() == "exists") else { return false };
+    turn.calls.iter().any(|other| other.call.name == "set_due" && other.call.arguments.get("id") == Some(task.id))
+}
+
+/// "Add that": only what was just deleted can be meant here; what was offered is an answer.
+pub(crate) fn add_that(scene: &Scene<'_>) -> Answer {
+    match scene.history().last().and_then(last_change) {
+        Some(change) if change.call.name == "delete_task" => undo(scene),
+        // "Yes, add it", and it is there.
+        Some(change) if change.call.name == "add_task" => {
+            let title = change.task().map_or_else(|| "It".to_owned(), |task| reply::spoken(task.title));
+            Answer::say(format!("{title} is on your list. Anything else?"))
+        }
+        _ => Answer::say("What should the task be called?"),
+    }
+}
