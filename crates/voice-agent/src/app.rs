@@ -181,10 +181,7 @@ impl App {
     pub fn new(parts: Parts) -> Result<Shared, AppError> {
         let Parts { config, store, clock, events, instance, spawn } = parts;
         let readiness = Arc::new(Readiness::starting(Arc::clone(&events)));
-        let verifier = match config.auth.mode {
-            AuthMode::None => None,
-            AuthMode::Jwt => Some(Verifier::new(&config.auth, config.secrets.jwt_secret.as_ref())?),
-        };
+        let verifier = verifier(&config)?;
         let name = format!("{instance}-{}", random_hex::<8>()?);
         let ledger = Ledger::new(Arc::clone(&store), Arc::clone(&clock), config.core().ceilings, name);
         let ledger = Arc::new(ledger);
@@ -205,7 +202,7 @@ impl App {
             consent: Arc::clone(&consent),
             vault: vault.clone(),
             spawn,
-            unvisited: SignedDuration::from_millis(i64::try_from(config.limits.unvisited_ms).unwrap_or(i64::MAX)),
+            unvisited: unvisited(&config),
         };
         let rooms = livekit::Settings::of(&config).map(Arc::new);
         let (calls, going_away) = (TaskTracker::new(), CancellationToken::new());
@@ -216,14 +213,9 @@ impl App {
         let text_gap = Duration::from_millis(config.twilio.fallback_sms_gap_ms);
         let ladder = Ladder::start(Arc::clone(&texter), pager, text_gap, &calls, &going_away);
         let recorder = vault.as_ref().map(|vault| {
-            let parts = recording::Parts {
-                settings: config.recording.clone(),
-                vault: Arc::clone(vault),
-                events: Arc::clone(&events),
-                clock: Arc::clone(&clock),
-                readiness: Arc::clone(&readiness),
-                tracker: calls.clone(),
-            };
+            let (events, clock, readiness) = (Arc::clone(&events), Arc::clone(&clock), Arc::clone(&readiness));
+            let (settings, vault, tracker) = (config.recording.clone(), Arc::clone(vault), calls.clone());
+            let parts = recording::Parts { settings, vault, events, clock, readiness, tracker };
             Recorder::new(parts, &config.data_dir, instance.as_str())
         });
         let recorder = recorder.transpose()?;
@@ -248,10 +240,7 @@ impl App {
             calls,
             next_connection: AtomicU64::new(1),
             answer_cache: Arc::new(AnswerCache::new(config.cost.answer_cache_entries, config.cost.answer_cache_s)),
-            voice_cache: Arc::new(VoiceCache::new(
-                config.cost.voice_cache_mb.saturating_mul(1_000_000),
-                config.cost.voice_cache_s,
-            )),
+            voice_cache: voice_cache(&config),
             config,
             store,
             clock,
@@ -278,6 +267,23 @@ impl App {
     pub fn next_connection(&self) -> u64 {
         self.next_connection.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+/// Who checks callers' tokens, where they have any.
+fn verifier(config: &Config) -> Result<Option<Verifier>, JwtError> {
+    match config.auth.mode {
+        AuthMode::None => Ok(None),
+        AuthMode::Jwt => Verifier::new(&config.auth, config.secrets.jwt_secret.as_ref()).map(Some),
+    }
+}
+
+/// How long a session waits for its first connection.
+fn unvisited(config: &Config) -> SignedDuration {
+    SignedDuration::from_millis(i64::try_from(config.limits.unvisited_ms).unwrap_or(i64::MAX))
+}
+
+fn voice_cache(config: &Config) -> Arc<VoiceCache> {
+    Arc::new(VoiceCache::new(config.cost.voice_cache_mb.saturating_mul(1_000_000), config.cost.voice_cache_s))
 }
 
 /// What pages say of where they come from.

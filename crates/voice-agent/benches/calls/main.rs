@@ -43,7 +43,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Debug, Parser)]
 struct Args {
     /// Only these parts.
-    #[arg(long, value_delimiter = ',', value_name = "overhead,load,phone,recording,rooms,models,calls,interruption,start")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "overhead,load,phone,recording,rooms,models,calls,interruption,start"
+    )]
     only: Vec<String>,
     /// Runs of each measurement; the medians are printed.
     #[arg(long, default_value_t = 3)]

@@ -259,7 +259,8 @@ fn rooms_need_an_address_and_both_halves_of_a_key() {
     assert!(refused([(url, "wss://x"), (key, "k"), (secret, "")]).contains("LIVEKIT_API_SECRET"));
     let whole = [(url, "wss://x"), (key, "k"), (secret, "s")];
     assert!(load(None, &env(whole)).is_ok());
-    let public = env(whole.into_iter().chain([("LIVEKIT_PUBLIC_URL", "rooms.example.com")]));
+    let [url, key, secret] = whole;
+    let public = env([url, key, secret, ("LIVEKIT_PUBLIC_URL", "rooms.example.com")]);
     assert!(load(None, &public).unwrap_err().to_string().contains("LIVEKIT_PUBLIC_URL"));
 }
 

@@ -256,7 +256,9 @@ fn is_too_long(intent: &Intent) -> bool {
 fn unknown(scene: &Scene<'_>, utterance: &Utterance) -> Answer {
     let words = norms(&utterance.words);
     let named = scene.titles.mentioned(&words).filter(|title| words.len() > 1 && scene.titles.is_said(title, &words));
-    let Some(title) = named.or_else(|| super::gist::only_named(scene, &words)) else { return Answer::say(reply::not_understood(scene, utterance)) };
+    let Some(title) = named.or_else(|| super::gist::only_named(scene, &words)) else {
+        return Answer::say(reply::not_understood(scene, utterance));
+    };
     let looked = object(json!({"status": "open", "query": title, "limit": dialogue::ASKED}));
     Answer { text: "I'm not sure what to do there.".into(), ..Answer::call("list_tasks", looked) }
 }

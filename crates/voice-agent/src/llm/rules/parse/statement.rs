@@ -190,11 +190,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             telling.then(|| Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
         }),
         // "Called her."
-        (r"(?:just |already |finally |now )*(?P<v>[a-z]+) (?:them|him|her|it)(?: already| now| just now| yesterday| today| earlier)*", |found| {
-            let base = lexicon::present_of(found.text("v"))?;
-            let telling = base != found.text("v") && !matches!(base.as_str(), "do" | "get" | "change" | "leave" | "keep" | "go");
-            telling.then(|| Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
-        }),
+        (
+            r"(?:just |already |finally |now )*(?P<v>[a-z]+) (?:them|him|her|it)(?: already| now| just now| yesterday| today| earlier)*",
+            |found| {
+                let base = lexicon::present_of(found.text("v"))?;
+                let telling = base != found.text("v")
+                    && !matches!(base.as_str(), "do" | "get" | "change" | "leave" | "keep" | "go");
+                telling.then(|| Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
+            },
+        ),
         // "The trash is out" is "take out the trash" done.
         (
             r"(?P<t>.+?) (?:is|are) (?:all |already |now )*(?P<v>out|in|up|off|down|away|back)(?: now| already)?",
@@ -257,7 +261,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let due = dates::parse(&norms(found.words("d")), found.known.now)?;
                 let named = target(found.words("t"))?;
                 // "Training is on Tuesday at six": no such task is on the list.
-                let is_new = text.contains(" is ") && !text.contains("be done") && found.known.titles.touched(&norms(found.words("t"))).is_empty();
+                let is_new = text.contains(" is ")
+                    && !text.contains("be done")
+                    && found.known.titles.touched(&norms(found.words("t"))).is_empty();
                 match named {
                     Target::Title(title) if is_new && (1..=5).contains(&found.words("t").len()) => {
                         Some(Intent::Offer(vec![NewTask { title, due: Some(due), priority: None }]))
