@@ -1,5 +1,6 @@
 //! The tape in thousands of simulated calls, against what their callers allowed.
 
+use voice_core::consent::ConsentDecision;
 use voice_core::log::{Entry, Header};
 use voice_core::{Input, Output};
 use voice_sim::{Killing, log_seed};
@@ -24,7 +25,7 @@ struct Seen {
 struct Rehearsal {
     tape: Tape,
     taped: mpsc::Receiver<Taped>,
-    /// What the caller said of recording, as anybody who listens would have it.
+    /// What was decided about recording, and what the caller said of it, as anybody who listens would have it.
     allowed: bool,
     seen: Seen,
 }
@@ -72,6 +73,11 @@ impl Rehearsal {
             }
             session.handle_input(at_ms, input);
             let outputs: Vec<Output> = std::iter::from_fn(|| session.poll_output()).collect();
+            for output in &outputs {
+                if let Output::Consent { decision, .. } = output {
+                    self.allowed = matches!(decision, ConsentDecision::Agreed | ConsentDecision::Announced);
+                }
+            }
             if outputs.iter().any(asks_to_stop) {
                 self.seen.stops += u64::from(self.allowed);
                 self.allowed = false;
