@@ -52,8 +52,18 @@ fn covers(heard: &str, words: &str) -> bool {
 }
 
 impl Session {
-    /// The first words. Words that were handed over are no announcement and no question, unless they are all of it.
+    /// The first words. Words that were handed over are no announcement and no question, unless they are all of it. What was decided before
+    /// anybody was connected (typed, say) is not asked again, and no announcement undoes it.
     pub(super) fn begin_opening(&mut self, words: &str) {
+        if self.consent.state().recording_announced {
+            let words = if words == opening(&self.config) { self.config.greeting.clone() } else { words.to_owned() };
+            if words.trim().is_empty() {
+                self.resume_after_reconnect();
+            } else {
+                self.begin_scripted(&words);
+            }
+            return;
+        }
         self.begin_scripted(words);
         let Some(reply) = self.reply.as_ref().map(|reply| reply.id) else { return };
         match self.config.consent {

@@ -94,6 +94,24 @@ fn stop_recording_over_the_announcement_is_an_objection() {
     assert!(!permit(&call));
 }
 
+/// Typed before anybody was on the line, and then announced all the same: from the announcement's last word on the call was recorded.
+/// (Five of a million seeds.)
+#[test]
+fn no_announcement_undoes_what_was_objected_to_before_it() {
+    for flow in [ConsentFlow::Announce, ConsentFlow::Ask] {
+        let config = CoreConfig { consent: flow, can_type: false, ..CoreConfig::default() };
+        let mut call = Call::unconnected(Session::new(config));
+        call.at(0, Input::Text { text: "Please stop recording".into(), message: Some(1) });
+        assert_eq!(decided(&call), [(ConsentDecision::Declined, ConsentHow::Text)]);
+        call.until(5_000);
+        call.take();
+        call.at(10_000, Input::Connected { connection: ConnectionId(1), voice: true });
+        hears_all(&mut call, 10_050);
+        assert_eq!(says(&mut call), GREETING, "nobody is told or asked again");
+        assert!(!permit(&call) && decided(&call).is_empty());
+    }
+}
+
 #[test]
 fn a_plain_yes_to_the_question_and_nothing_else_begins_a_recording() {
     for (text, agreed) in [("Yes.", true), ("Yeah, sure", true), ("No.", false), ("Stop recording", false)] {
