@@ -26,4 +26,15 @@ impl Sessions {
             Err(error) => Err(error),
         }
     }
+
+    /// The session of this id, whoever asks.
+    pub(super) async fn look_up(&self, id: &SessionId) -> Result<Found, SessionError> {
+        let live = self.lock().get(id).cloned().filter(|live| !live.is_over());
+        if let Some(live) = live {
+            return Ok(Found::Live(live));
+        }
+        let loaded = self.parts.store.load_session(id.clone()).await;
+        let stored = loaded.inspect_err(|error| self.store_failed("load_session", error))?;
+        stored.map(|stored| Found::Stored(Box::new(stored))).ok_or(SessionError::Unknown)
+    }
 }

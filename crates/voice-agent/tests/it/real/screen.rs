@@ -65,18 +65,30 @@ async fn a_language_model_that_sees_is_sent_the_picture_once_and_only_then() {
     if !can_browse() {
         return;
     }
-    let rules = vec![
-        Rule::user("Create a task from this").calls("look_at_screen", &json!({})),
-        Rule::user("The caller's screen").calls("add_task", &json!({"title": "Review the contract", "say": "Added."})),
-    ];
-    let providers = ProviderServers::start(Script { rules, ..Script::default() }).await.unwrap();
-    let home = Home::with([("STT_CHAIN", "embedded"), ("TTS_CHAIN", "embedded"), ("LLM_CHAIN", "openai")]).await;
-    let env = providers.env().into_iter().filter(|(name, _)| name.starts_with("OPENAI"));
-    let server = home.start_as("sees", env.collect()).await;
+    let home = Home::new().await;
+    let (providers, env) = model_that_sees().await;
+    let server = home.start_as("sees", env).await;
 
     let report = shared(&server, "mail", "Create a task from this.", false, &[]).await;
     assert_eq!(titles(&report), ["Review the contract"], "{report:#}");
+    saw_the_mail(&providers);
+}
 
+/// A language model that looks, and makes a task of what it sees; and the settings of a server that asks it.
+pub(super) async fn model_that_sees() -> (ProviderServers, Vec<(&'static str, String)>) {
+    let rules = vec![
+        Rule::user("reate a task from this").calls("look_at_screen", &json!({})),
+        Rule::user("The caller's screen").calls("add_task", &json!({"title": "Review the contract", "say": "Added."})),
+    ];
+    let providers = ProviderServers::start(Script { rules, ..Script::default() }).await.unwrap();
+    let chains = [("STT_CHAIN", "embedded"), ("TTS_CHAIN", "embedded"), ("LLM_CHAIN", "openai")];
+    let env = providers.env().into_iter().filter(|(name, _)| name.starts_with("OPENAI"));
+    let env = env.chain(chains.map(|(name, value)| (name, value.to_owned()))).collect();
+    (providers, env)
+}
+
+/// It was sent one picture, and that was of the mail.
+pub(super) fn saw_the_mail(providers: &ProviderServers) {
     let requests: Vec<Value> =
         providers.journal().of(Service::Chat).iter().map(|entry| (*entry.request).clone()).collect();
     let pictures: Vec<&str> = requests.iter().filter_map(picture_of).collect();

@@ -97,6 +97,20 @@ async fn by_voice_tasks_come_of_a_tab_that_is_shared_in_a_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_language_model_that_sees_is_sent_the_picture_of_a_tab_that_is_shared_in_a_room() {
+    let Some(rooms) = Server::start("a_model_sees_the_page") else { return };
+    if !can_browse() {
+        return;
+    }
+    let home = home(&rooms).await;
+    let (providers, env) = screen::model_that_sees().await;
+    let agent = registered(home.start_as("sees", env).await).await;
+    let report = screen::shared(&agent, "mail", "Create a task from this.", true, &ROOM).await;
+    assert_eq!(screen::titles(&report), ["Review the contract"], "{report:#}");
+    screen::saw_the_mail(&providers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_goes_directly_where_livekit_cannot_be_reached() {
     let Some(mut rooms) = Server::start("the_page_goes_directly") else { return };
     if !can_browse() {
