@@ -75,9 +75,9 @@ def balancer(processes, fleet):
     return until("the balancer listens", lambda: log.read_text().strip() if log.exists() else "")
 
 
-def keep_calling(processes, url, words, over):
+def keep_calling(processes, url, words, at_once, over):
     """Callers all the while: what is measured of a deployment is measured of its calls."""
-    command = [processes.target / "voice-agent", "call", "--url", url, "--wav", words, "--calls", "6", "--at-once", "3"]
+    command = [processes.target / "voice-agent", "call", "--url", url, "--wav", words, "--calls", 2 * at_once, "--at-once", at_once]
     while not over.is_set():
         with (processes.folder / "callers.log").open("a") as log:
             running = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -135,7 +135,7 @@ def demo(processes, arguments):
     until("all are scraped", lambda: watch.has_data("count(up{job=\"voice-agent\"} == 1) == 3", 4))
     words = processes.folder / "words.wav"
     subprocess.run([str(processes.target / "voice-sim"), "say", "add a task to buy milk", str(words)], check=True)
-    for background, given in ((keep_calling, (processes, url, words, over)), (note_pids, (fleet, processes.folder, over))):
+    for background, given in ((keep_calling, (processes, url, words, arguments.callers, over)), (note_pids, (fleet, processes.folder, over))):
         threading.Thread(target=background, args=given, daemon=True).start()
     print(f"# {url}: three instances are called; the validation begins in {arguments.warm_up} s", file=sys.stderr, flush=True)
     time.sleep(arguments.warm_up)
@@ -150,7 +150,8 @@ def demo(processes, arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", required=True, help="the folder of the binaries")
-    parser.add_argument("--window", type=int, default=120, help="seconds that the metrics are looked at")
+    parser.add_argument("--window", type=int, default=75, help="seconds that the metrics are looked at")
+    parser.add_argument("--callers", type=int, default=2, help="callers at a time, all the while")
     parser.add_argument("--warm-up", type=int, default=60, help="seconds of calls before the validation")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs, and say where it is")
     parser.add_argument("options", nargs="*", help="behind --: for voice-agent validate, such as --json or --only browser")

@@ -44,17 +44,17 @@ impl Criterion {
         Self::Compliance,
     ];
 
-    /// The order in which they are looked at: what makes the metrics move comes before what reads them.
+    /// The order in which they are looked at: what is measured comes before what does harm, and the panels, which have to show that harm, last.
     pub(super) const ORDER: [Self; 10] = [
         Self::Browser,
         Self::Phone,
         Self::Screen,
-        Self::Persistence,
-        Self::Failover,
-        Self::Alerting,
         Self::Compliance,
         Self::Latency,
         Self::Cost,
+        Self::Persistence,
+        Self::Failover,
+        Self::Alerting,
         Self::Monitoring,
     ];
 

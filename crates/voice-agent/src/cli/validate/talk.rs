@@ -72,6 +72,9 @@ async fn ask(of: &Deployment, call: &mut Call, sentence: &str, evidence: &mut Ev
         heard.caption(),
         heard.heard_ms()
     ));
+    if let Some(turn) = &heard.turn {
+        evidence.note(format!("the server's latency {} ms: {}", turn["latency_ms"], turn["stages"]));
+    }
     ensure!(answered?, "{sentence:?} was not answered within {} s", of.args.patience().as_secs());
     evidence.check(heard.heard_ms() > 0, format!("nothing was heard in answer to {sentence:?}"));
     evidence.check(heard.fell_back.is_none(), "voice failed, and the caller was asked to type");

@@ -43,8 +43,15 @@ pub(super) async fn phone(of: &Deployment, evidence: &mut Evidence) -> Result<()
     evidence.check(after.contains(title), format!("no task {title:?} is on the caller's list"));
     // A list that grows with every run would be full one day.
     let deleted = text(&twilio, &format!("Delete {title}")).await?;
-    let deleted = if deleted.ends_with('?') { text(&twilio, "Yes").await? } else { deleted };
-    evidence.note(format!("and taken away again: {deleted:?}"));
+    if deleted.ends_with('?') {
+        text(&twilio, "Yes").await?;
+    }
+    let is_gone = !text(&twilio, LIST).await?.to_lowercase().contains(title);
+    evidence.note(if is_gone {
+        "it was taken away again"
+    } else {
+        "it is still there: it could not be taken away by text"
+    });
     Ok(())
 }
 
