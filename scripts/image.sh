@@ -35,20 +35,23 @@ build() {
     strip --strip-debug "$folder/binary/src/target/release/voice-agent"
     MODELS_DIR="$folder/models/models" python3 scripts/models.py >>"$folder/log"
     { say "ARG DEBIAN=bookworm"; tac deploy/image/Containerfile | sed '/^FROM /q' | tac; } >"$folder/Containerfile"
-    buildah "${store[@]}" bud --quiet --isolation chroot --pull=never --file "$folder/Containerfile" --build-context "binary=$folder/binary" \
-        --build-context "models=$folder/models" --tag localhost/task-manager-voice:v1.0.0 . >>"$folder/log" 2>&1 || { tail -n 30 "$folder/log"; exit 1; }
+    buildah "${store[@]}" bud --quiet --isolation chroot --pull=never --file "$folder/Containerfile" \
+        --build-context "binary=$folder/binary" --build-context "models=$folder/models" \
+        --tag localhost/task-manager-voice:v1.0.0 . >>"$folder/log" 2>&1 || { tail -n 30 "$folder/log"; exit 1; }
 }
 
+mega() { du -sm "$1" | cut -f1; }
 fail() { complain "the image is not as it should be: $*"; exit 1; }
 
 inspect() {
     local container root config
     container="$(buildah "${store[@]}" from --pull=never localhost/task-manager-voice:v1.0.0)"
     root="$(buildah "${store[@]}" mount "$container")"
-    config="$(buildah "${store[@]}" inspect --type image --format '{{.OCIv1.Config.User}} {{.OCIv1.Config.Entrypoint}} {{.OCIv1.Config.StopSignal}}' localhost/task-manager-voice:v1.0.0)"
+    config="$(buildah "${store[@]}" inspect --type image localhost/task-manager-voice:v1.0.0 \
+        --format '{{.OCIv1.Config.User}} {{.OCIv1.Config.Entrypoint}} {{.OCIv1.Config.StopSignal}}')"
     [[ "$config" == "65532:65532 [/usr/local/bin/voice-agent] SIGTERM" ]] || fail "$config"
     [[ "$(buildah "${store[@]}" run --isolation chroot "$container" -- id -u)" == 65532 ]] || fail "its user"
-    say "size: $(du -sm "$root" | cut -f1) MB, of which the binary $(du -sm "$root/usr/local/bin" | cut -f1), the models $(du -sm "$root/usr/share/voice-agent" | cut -f1)"
+    say "size: $(mega "$root") MB, of which the binary $(mega "$root/usr/local/bin"), the models $(mega "$root/usr/share/voice-agent")"
     say "version: $(buildah "${store[@]}" run --isolation chroot "$container" -- /usr/local/bin/voice-agent --version)"
     say "belongs to its user: $(find "$root" -xdev -user 65532 -printf '/%P ')"
     [[ -z "$(find "$root" -xdev -type f -perm /6000)" ]] || fail "a program changes its user"

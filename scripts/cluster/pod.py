@@ -275,8 +275,8 @@ class Pod(threading.Thread):
         scheduled = [each for each in self.thing["status"].get("conditions", []) if each["type"] == "PodScheduled"]
         conditions = [*scheduled, self.condition("PodReadyToStartContainers", True), self.condition("Initialized", True),
                       self.condition("ContainersReady", is_ready), self.condition("Ready", is_ready)]
-        status = {"phase": phase, "startTime": self.began, "podIP": self.ip, "podIPs": [{"ip": self.ip}], "hostIP": self.node.address, "hostIPs": [{"ip": self.node.address}],
-                  "conditions": conditions, "containerStatuses": [container]}
+        status = {"phase": phase, "startTime": self.began, "podIP": self.ip, "podIPs": [{"ip": self.ip}],
+                  "hostIP": self.node.address, "hostIPs": [{"ip": self.node.address}], "conditions": conditions, "containerStatuses": [container]}
         try:
             self.node.api.patch(f"{self.path}/status", {"metadata": {"uid": self.uid}, "status": status})
         except ApiError as error:
