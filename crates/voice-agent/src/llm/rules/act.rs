@@ -153,6 +153,8 @@ pub(crate) fn targets_of(intent: &Intent) -> &[Target] {
     }
 }
 
+const NOTHING_TO_BRING_BACK: &str = "There is nothing to bring back just now. You can say, undo that.";
+
 pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Answer {
     if is_too_long(intent) {
         return Answer::say(format!(
@@ -206,9 +208,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             None => Answer::say(reply::not_understood(scene, utterance)),
         },
         Intent::Stays => Answer::say("Okay, it stays on your list."),
-        Intent::Redo | Intent::NothingToBringBack => {
-            Answer::say("There is nothing to bring back just now. You can say, undo that.")
-        }
+        Intent::Redo | Intent::NothingToBringBack => Answer::say(NOTHING_TO_BRING_BACK),
         Intent::Unsure => Answer::say("Okay, I'll leave everything as it is. Tell me when you know."),
         Intent::SoundsLikeUndo | Intent::BringBack => Answer::say(reply::not_understood(scene, utterance)),
         Intent::Kept => Answer::say("Okay, I left everything as it is."),
@@ -256,7 +256,9 @@ fn is_too_long(intent: &Intent) -> bool {
 fn unknown(scene: &Scene<'_>, utterance: &Utterance) -> Answer {
     let words = norms(&utterance.words);
     let named = scene.titles.mentioned(&words).filter(|title| words.len() > 1 && scene.titles.is_said(title, &words));
-    let Some(title) = named.or_else(|| super::gist::only_named(scene, &words)) else { return Answer::say(reply::not_understood(scene, utterance)) };
+    let Some(title) = named.or_else(|| super::gist::only_named(scene, &words)) else {
+        return Answer::say(reply::not_understood(scene, utterance));
+    };
     let looked = object(json!({"status": "open", "query": title, "limit": dialogue::ASKED}));
     Answer { text: "I'm not sure what to do there.".into(), ..Answer::call("list_tasks", looked) }
 }

@@ -11,8 +11,8 @@ use super::dates;
 use super::dialogue::{self, Called, Pending, TaskView, Turn};
 use super::hedge;
 use super::locate::choose;
-use super::offer::answer_offer;
 use super::normalise::{Utterance, Word, norms, title};
+use super::offer::answer_offer;
 use super::parse::{self, Intent, Missing, Pick, Target};
 use super::titles;
 

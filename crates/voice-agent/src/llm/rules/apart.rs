@@ -79,7 +79,8 @@ fn taken_out(title: &str) -> Option<(String, Apart)> {
         return None;
     }
     // "Call Ann then" counts from nothing; "then to …" does.
-    if let Some((at, apart)) = ending(&lower).filter(|(at, _)| title.is_char_boundary(*at) && !lower.ends_with(" then")) {
+    if let Some((at, apart)) = ending(&lower).filter(|(at, _)| title.is_char_boundary(*at) && !lower.ends_with(" then"))
+    {
         return Some((title[..at].trim_end_matches([' ', ',']).to_owned(), apart));
     }
     let at = lower.find(" to ")?;
@@ -164,7 +165,9 @@ pub(crate) fn day_from(scene: &Scene<'_>, done: &Called<'_>, words: &[&str]) -> 
 /// "And the day before?" behind the tasks of a day: those of the next one, or the one before.
 pub(crate) fn neighbouring_day(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> Option<Intent> {
     let words = norms(&utterance.words);
-    let leads = words.iter().take_while(|word| matches!(**word, "and" | "what" | "about" | "how" | "on" | "for" | "so" | "then"));
+    let leads = words
+        .iter()
+        .take_while(|word| matches!(**word, "and" | "what" | "about" | "how" | "on" | "for" | "so" | "then"));
     let days = match words[leads.count()..] {
         ["the", "day", "before"] | ["the", "day", "before", "that"] => -1,
         ["the", "day", "after"] | ["the", "day", "after", "that"] | ["the", "next" | "following", "day"] => 1,
@@ -186,9 +189,11 @@ pub(crate) fn in_its_month(scene: &Scene<'_>, change: &Called<'_>, due: Due, utt
     let words = norms(&utterance.words);
     let named = words.strip_prefix(&["on"]).unwrap_or(&words);
     let named = named.strip_prefix(&["the"]).unwrap_or(named);
-    let day = dates::ordinal(named).filter(|(length, _)| *length == named.len()).and_then(|(_, day)| i8::try_from(day).ok());
+    let day =
+        dates::ordinal(named).filter(|(length, _)| *length == named.len()).and_then(|(_, day)| i8::try_from(day).ok());
     let before = change.task().and_then(|task| dates::due_date(task.due?, &scene.request.now));
-    let later = before.filter(|before| before.date.day() == 1 && before.date > scene.request.now.date().last_of_month());
+    let later =
+        before.filter(|before| before.date.day() == 1 && before.date > scene.request.now.date().last_of_month());
     let date = later.zip(day).and_then(|(before, day)| before.date.with().day(day).build().ok());
     date.map_or(due, |date| Due { date, ..due })
 }
@@ -201,7 +206,8 @@ pub(crate) fn told_of_one(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Ut
     let queried = previous.calls.iter().any(|called| called.argument("query").is_some());
     let asked = super::gist::asks(&normalise(previous.user, scene.known().now).words);
     let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
-    let proposes = ["let's", "lets", "make it", "then ", "say ", "better ", "rather "].iter().any(|lead| user.starts_with(lead));
+    let proposes =
+        ["let's", "lets", "make it", "then ", "say ", "better ", "rather "].iter().any(|lead| user.starts_with(lead));
     let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
     one && queried && !asks && (!asked || proposes)
 }

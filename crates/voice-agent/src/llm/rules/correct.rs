@@ -102,8 +102,9 @@ fn one_of_several(scene: &Scene<'_>, previous: &Turn<'_>, norm: &[&str]) -> Opti
 /// "I meant buy, not byu": one word of the title for another.
 fn a_word_for_another(previous: &Turn<'_>, words: &[Word]) -> Option<Intent> {
     let at = words.iter().position(|word| word.norm == "not").filter(|at| *at > 0 && at + 1 < words.len())?;
-    let change = dialogue::last_change(previous)
-        .filter(|change| matches!(change.call.name.as_str(), "add_task" | "rename_task" | "set_due" | "set_priority"))?;
+    let change = dialogue::last_change(previous).filter(|change| {
+        matches!(change.call.name.as_str(), "add_task" | "rename_task" | "set_due" | "set_priority")
+    })?;
     let old = change.task()?.title;
     let wrong = norms(&words[at + 1..]);
     let of_old: Vec<&str> = old.split(' ').collect();
@@ -126,7 +127,26 @@ fn a_word_for_another(previous: &Turn<'_>, words: &[Word]) -> Option<Intent> {
 pub(crate) fn another_number(scene: &Scene<'_>, change: &Called<'_>, words: &[Word]) -> Option<Intent> {
     let task = change.task().filter(|_| matches!(change.call.name.as_str(), "add_task" | "rename_task"))?;
     let norm = norms(words);
-    let lead = norm.iter().take_while(|word| matches!(**word, "better" | "make" | "it" | "that" | "no" | "sorry" | "actually" | "say" | "rather" | "i" | "meant" | "mean")).count();
+    let lead = norm
+        .iter()
+        .take_while(|word| {
+            matches!(
+                **word,
+                "better"
+                    | "make"
+                    | "it"
+                    | "that"
+                    | "no"
+                    | "sorry"
+                    | "actually"
+                    | "say"
+                    | "rather"
+                    | "i"
+                    | "meant"
+                    | "mean"
+            )
+        })
+        .count();
     let said = norm.get(lead..)?;
     let (length, _) = dates::cardinal(said)?;
     let things = &said[length..];
@@ -136,14 +156,16 @@ pub(crate) fn another_number(scene: &Scene<'_>, change: &Called<'_>, words: &[Wo
     let at = (0..lower.len()).find(|at| dates::cardinal(&lower[*at..]).is_some())?;
     let (old_length, _) = dates::cardinal(&lower[at..])?;
     let behind = lower.get(at + old_length..).unwrap_or_default();
-    let same_things = things.iter().enumerate().all(|(place, word)| behind.get(place).is_some_and(|old| stem(old) == stem(word)));
+    let same_things =
+        things.iter().enumerate().all(|(place, word)| behind.get(place).is_some_and(|old| stem(old) == stem(word)));
     // "Make it three" of a task with an hour may mean the hour.
     let timed = task.due.is_some_and(|due| due.contains('T')) && things.is_empty();
     if things.len() > 2 || !same_things || timed || scene.request.titles.is_empty() {
         return None;
     }
     let number = words.get(lead..lead + length)?.iter().map(|word| word.raw.as_str());
-    let new: Vec<&str> = of_old[..at].iter().copied().chain(number).chain(of_old[at + old_length..].iter().copied()).collect();
+    let new: Vec<&str> =
+        of_old[..at].iter().copied().chain(number).chain(of_old[at + old_length..].iter().copied()).collect();
     Some(Intent::Rename(Target::It, super::normalise::capitalised(&new.join(" "))))
 }
 
@@ -159,14 +181,21 @@ pub(crate) fn within_title(scene: &Scene<'_>, utterance: &Utterance, target: &Ta
     let title = scene.titles.named(&words)?;
     let of_title: Vec<&str> = title.split(' ').collect();
     let verb = starts_verb(&[&of_title.first()?.to_lowercase()]);
-    let at = of_title.windows(words.len()).position(|part| part.iter().zip(&words).all(|(of, word)| of.to_lowercase() == *word))?;
+    let at = of_title
+        .windows(words.len())
+        .position(|part| part.iter().zip(&words).all(|(of, word)| of.to_lowercase() == *word))?;
     let new_lower = new.to_lowercase();
     let own_verb = starts_verb(&new_lower.split(' ').collect::<Vec<_>>());
     if !verb || at == 0 || own_verb || words.len() + 1 > of_title.len() {
         return None;
     }
     let said = if new.chars().nth(1).is_some_and(char::is_uppercase) { new.to_owned() } else { uncapitalised(new) };
-    let whole: Vec<&str> = of_title[..at].iter().copied().chain([said.as_str()]).chain(of_title[at + words.len()..].iter().copied()).collect();
+    let whole: Vec<&str> = of_title[..at]
+        .iter()
+        .copied()
+        .chain([said.as_str()])
+        .chain(of_title[at + words.len()..].iter().copied())
+        .collect();
     Some(whole.join(" "))
 }
 

@@ -226,7 +226,14 @@ fn skip_prepositions<'a>(words: &[&'a str]) -> (usize, Option<&'a str>) {
     };
     let count = words.iter().take(3).take_while(is_preposition).count();
     // "Looked at before Christmas": only "due" and a few others stand in front of one more.
-    let pairs = |pair: &[&str]| matches!(pair, ["due" | "to", _] | ["by" | "for" | "until" | "till" | "before", "about" | "around" | "at"] | ["at" | "on", "about" | "around"]);
+    let pairs = |pair: &[&str]| {
+        matches!(
+            pair,
+            ["due" | "to", _]
+                | ["by" | "for" | "until" | "till" | "before", "about" | "around" | "at"]
+                | ["at" | "on", "about" | "around"]
+        )
+    };
     let count = if words[..count].windows(2).all(pairs) { count } else { 0 };
     (count, count.checked_sub(1).map(|last| words[last]))
 }

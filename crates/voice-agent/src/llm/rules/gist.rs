@@ -39,7 +39,9 @@ pub(crate) fn read(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<Inten
         // "Dentists are open on Saturday".
         let opens = words.iter().any(|word| matches!(*word, "open" | "closed"));
         let asked_for = asked_for(&words);
-        let elsewhere = || !(mentions_none && follows::dates_it(scene, &words)) && unexplained(scene, &beside(asked_for, &named)) > 0;
+        let elsewhere = || {
+            !(mentions_none && follows::dates_it(scene, &words)) && unexplained(scene, &beside(asked_for, &named)) > 0
+        };
         if purpose || opens || elsewhere() {
             told.retain(|told| !matches!(told, Told::Due(_)));
         }
@@ -59,7 +61,10 @@ pub(crate) fn read(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<Inten
             continue;
         }
         // "The dog and I took …" begins anew.
-        let begins = matches!(words[0], "i" | "i've" | "i'm" | "we" | "we've" | "he" | "she" | "they" | "it" | "it's" | "that's");
+        let begins = matches!(
+            words[0],
+            "i" | "i've" | "i'm" | "we" | "we've" | "he" | "she" | "they" | "it" | "it's" | "that's"
+        );
         let before = std::mem::take(&mut carried);
         let targets = if begins { targets } else { [before, targets].concat() };
         for told in told {

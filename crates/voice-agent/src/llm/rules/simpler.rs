@@ -109,11 +109,19 @@ fn from_a_wish(words: &[Word]) -> Option<Vec<Word>> {
         &["could", "you", "remind"],
     ];
     let starts = |at: &usize| {
-        WISHES.iter().any(|wish| words.len() > at + wish.len() && wish.iter().zip(&words[*at..]).all(|(said, word)| word.norm == *said && !word.quoted))
+        WISHES.iter().any(|wish| {
+            words.len() > at + wish.len()
+                && wish.iter().zip(&words[*at..]).all(|(said, word)| word.norm == *said && !word.quoted)
+        })
     };
     let at = (1..words.len()).rev().find(starts)?;
     // "What do I have to do", "if I need to go" ask and think.
-    let thinks = words[..at].iter().any(|word| matches!(word.norm.as_str(), "what" | "when" | "which" | "who" | "if" | "how" | "don't" | "didn't" | "do" | "why" | "not"));
+    let thinks = words[..at].iter().any(|word| {
+        matches!(
+            word.norm.as_str(),
+            "what" | "when" | "which" | "who" | "if" | "how" | "don't" | "didn't" | "do" | "why" | "not"
+        )
+    });
     (!thinks && words.len() - at > 3).then(|| words[at..].to_vec())
 }
 

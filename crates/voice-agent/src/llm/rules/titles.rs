@@ -121,7 +121,8 @@ impl Titles {
         let said: Vec<Entry> = words.iter().filter(|word| !article(word)).map(|word| Entry::new(word)).collect();
         let is_same = |title: &&Title| {
             let mut telling = title.entries().iter().filter(|entry| !article(&entry.word));
-            said.iter().all(|word| telling.next().is_some_and(|entry| entry.stem == word.stem)) && telling.next().is_none()
+            said.iter().all(|word| telling.next().is_some_and(|entry| entry.stem == word.stem))
+                && telling.next().is_none()
         };
         self.0.iter().find(is_same).filter(|_| !said.is_empty()).map(|title| title.text.as_str())
     }

@@ -154,7 +154,8 @@ pub(super) fn span(words: &[&str], is_from: bool) -> Option<(usize, Clock)> {
         rest if is_from => (0, rest),
         _ => return None,
     };
-    let (first, begins) = rest.first().and_then(|word| plain_hour(word)).map(|hour| (1, hour)).or_else(|| clock(rest, true, false))?;
+    let (first, begins) =
+        rest.first().and_then(|word| plain_hour(word)).map(|hour| (1, hour)).or_else(|| clock(rest, true, false))?;
     let joins = |word: &&str| if lead == 1 { *word == "and" } else { matches!(*word, "to" | "till" | "until") };
     let rest = rest.get(first + 1..).filter(|_| rest.get(first).is_some_and(joins))?;
     let (second, ends) = clock(rest, true, false)?;
@@ -192,41 +193,48 @@ pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize
     if let Some(span) = span(words, false).or_else(|| dashed(words)).filter(|_| day_said) {
         return Some(span);
     }
-    digital(words).or_else(|| undotted(words, bare)).or_else(|| past_and_to(words)).or_else(|| half_hour(words, bare)).or_else(|| {
-        let (length, hour) = cardinal(words)?;
-        let after = words.get(length..)?;
-        if let Some((half, pm)) = half_of_day(after) {
-            return Some((length + half, Clock::new(hour, 0, Some(pm))?));
-        }
-        if matches!(after.first(), Some(&"o'clock" | &"oclock")) {
-            let (half, pm) = half_of_day(&after[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
-            return Some((length + 1 + half, Clock::new(hour, 0, pm)?));
-        }
-        // "Eight in the morning", "ten at night".
-        if length == 1
-            && (1..=12).contains(&hour)
-            && matches!(after, ["in", "the", "morning" | "afternoon" | "evening", ..] | ["at", "night", ..])
-        {
-            return Some((length, Clock::new(hour, 0, None)?));
-        }
-        // "five thirty", "seven forty five"; "oh five" is rare enough to leave out.
-        if (1..=12).contains(&hour)
-            && let Some((more, minute)) = cardinal(after)
-            && (10..60).contains(&minute)
-        {
-            let half = words.get(length + more..).and_then(half_of_day);
-            if bare || half.is_some() {
-                let (half, pm) = half.map_or((0, None), |(half, pm)| (half, Some(pm)));
-                return Some((length + more + half, Clock::new(hour, minute, pm)?));
+    digital(words)
+        .or_else(|| undotted(words, bare))
+        .or_else(|| past_and_to(words))
+        .or_else(|| half_hour(words, bare))
+        .or_else(|| {
+            let (length, hour) = cardinal(words)?;
+            let after = words.get(length..)?;
+            if let Some((half, pm)) = half_of_day(after) {
+                return Some((length + half, Clock::new(hour, 0, Some(pm))?));
             }
-        }
-        let unit = after.first().is_some_and(|word| {
-            matches!(word.trim_end_matches('s'), "day" | "week" | "month" | "hour" | "minute" | "year" | "of" | "task")
-        });
-        let one_word = length == 1 && (1..=12).contains(&hour);
-        (bare && one_word && !unit && (day_said || after.first().is_none_or(|word| *word != "one")))
-            .then_some((1, Clock::new(hour, 0, None)?))
-    })
+            if matches!(after.first(), Some(&"o'clock" | &"oclock")) {
+                let (half, pm) = half_of_day(&after[1..]).map_or((0, None), |(half, pm)| (half, Some(pm)));
+                return Some((length + 1 + half, Clock::new(hour, 0, pm)?));
+            }
+            // "Eight in the morning", "ten at night".
+            if length == 1
+                && (1..=12).contains(&hour)
+                && matches!(after, ["in", "the", "morning" | "afternoon" | "evening", ..] | ["at", "night", ..])
+            {
+                return Some((length, Clock::new(hour, 0, None)?));
+            }
+            // "five thirty", "seven forty five"; "oh five" is rare enough to leave out.
+            if (1..=12).contains(&hour)
+                && let Some((more, minute)) = cardinal(after)
+                && (10..60).contains(&minute)
+            {
+                let half = words.get(length + more..).and_then(half_of_day);
+                if bare || half.is_some() {
+                    let (half, pm) = half.map_or((0, None), |(half, pm)| (half, Some(pm)));
+                    return Some((length + more + half, Clock::new(hour, minute, pm)?));
+                }
+            }
+            let unit = after.first().is_some_and(|word| {
+                matches!(
+                    word.trim_end_matches('s'),
+                    "day" | "week" | "month" | "hour" | "minute" | "year" | "of" | "task"
+                )
+            });
+            let one_word = length == 1 && (1..=12).contains(&hour);
+            (bare && one_word && !unit && (day_said || after.first().is_none_or(|word| *word != "one")))
+                .then_some((1, Clock::new(hour, 0, None)?))
+        })
 }
 
 /// "5:30", "17:00", "5pm", "5:30pm", with a separate am or pm after it.

@@ -36,7 +36,8 @@ pub(super) fn dates_it(scene: &Scene<'_>, words: &[&str]) -> bool {
     let mut at = 0;
     while at < words.len() {
         let day = dates::find_leading(&words[at..], now).filter(|(length, _)| *length > 0);
-        let known = listed(AROUND, words[at]) || listed(CUES, words[at]) || (cued || by) && listed(BESIDE_A_CUE, words[at]);
+        let known =
+            listed(AROUND, words[at]) || listed(CUES, words[at]) || (cued || by) && listed(BESIDE_A_CUE, words[at]);
         match day {
             Some((length, _)) => at += length,
             None if known => at += 1,

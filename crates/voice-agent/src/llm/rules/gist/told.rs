@@ -131,11 +131,28 @@ fn is_to_come(scene: &Scene<'_>, words: &[&str]) -> bool {
     let now = scene.known().now;
     let is = |word: &str| matches!(word, "is" | "are" | "gets" | "get" | "being") || word.ends_with("'s");
     let has_been = |word: &&str| {
-        matches!(*word, "was" | "were" | "been" | "has" | "have" | "had" | "did" | "i" | "we" | "i've" | "we've" | "now" | "already")
+        matches!(
+            *word,
+            "was"
+                | "were"
+                | "been"
+                | "has"
+                | "have"
+                | "had"
+                | "did"
+                | "i"
+                | "we"
+                | "i've"
+                | "we've"
+                | "now"
+                | "already"
+        )
     };
     let regular = words.iter().any(|word| is(word)) && !words.iter().any(has_been);
     let by_others = words.windows(2).any(|pair| {
-        pair[0] == "by" && !matches!(pair[1], "me" | "us" | "myself" | "now") && dates::find_leading(pair, now).is_none()
+        pair[0] == "by"
+            && !matches!(pair[1], "me" | "us" | "myself" | "now")
+            && dates::find_leading(pair, now).is_none()
     });
     let days = (0..words.len()).filter_map(|at| dates::find_leading(&words[at..], now));
     let later = days.map(|(_, due)| due).any(|due| due.day_said && due.date > now.date());
@@ -159,7 +176,10 @@ fn did(scene: &Scene<'_>, words: &[&str]) -> bool {
     let verb = lower.split(' ').next().unwrap_or_default();
     let alike = |told: &str| {
         let both = |kind: &[&str]| kind.contains(&told) && kind.contains(&verb);
-        told == verb || told == "do" || told == "finish" || [CALLED, BOUGHT, SENT, FIXED, CLEANED, RETURNED, WRITTEN].into_iter().any(both)
+        told == verb
+            || told == "do"
+            || told == "finish"
+            || [CALLED, BOUGHT, SENT, FIXED, CLEANED, RETURNED, WRITTEN].into_iter().any(both)
     };
     // "Bikes fixed", "Mike did the dishwasher".
     let bare = |at: usize| at > 0 && at + 1 == words.len() && tells_only(scene, &words[..at]);

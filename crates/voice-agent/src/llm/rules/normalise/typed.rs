@@ -175,7 +175,8 @@ pub(super) fn apostrophes(words: &mut [Word], now: &ZonedDateTime) {
     }
     // "Need 2 call".
     for at in 1..words.len().saturating_sub(1) {
-        let wants = matches!(words[at - 1].norm.as_str(), "need" | "have" | "want" | "got" | "remember" | "me" | "forget");
+        let wants =
+            matches!(words[at - 1].norm.as_str(), "need" | "have" | "want" | "got" | "remember" | "me" | "forget");
         if words[at].norm == "2" && wants && lexicon::starts_verb(&[&words[at + 1].norm]) && !words[at].quoted {
             (words[at].norm, words[at].raw) = ("to".into(), "to".into());
         }

@@ -29,7 +29,8 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let first = found.words("t").first().map_or("", |word| word.norm.as_str());
                 if matches!(first, "what" | "what's" | "when" | "when's" | "which" | "who" | "how") {
                     let asked = super::parse_exact(&Utterance::new(found.words("t").to_vec()), found.known);
-                    return matches!(asked, Intent::List(_) | Intent::When(_) | Intent::Count(_) | Intent::At(_)).then_some(asked);
+                    return matches!(asked, Intent::List(_) | Intent::When(_) | Intent::Count(_) | Intent::At(_))
+                        .then_some(asked);
                 }
                 marked(found)
             },

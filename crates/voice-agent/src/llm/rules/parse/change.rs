@@ -332,7 +332,12 @@ fn swapped(found: &Match<'_>) -> Option<Intent> {
     if let Some(pair) = pair.filter(|pair| pair.iter().all(|words| found.known.titles.named(&norms(words)).is_some())) {
         return Some(Intent::Swap(pair.into_iter().filter_map(target).collect()));
     }
-    let both = matches!(norms(words).as_slice(), ["the" | "their" | "those" | "these", "dates" | "days" | "times"] | ["the" | "their" | "those" | "these", "two", ..] | ["both", ..]);
+    let both = matches!(
+        norms(words).as_slice(),
+        ["the" | "their" | "those" | "these", "dates" | "days" | "times"]
+            | ["the" | "their" | "those" | "these", "two", ..]
+            | ["both", ..]
+    );
     let words = if both {
         return Some(Intent::Swap(vec![Target::Them]));
     } else {

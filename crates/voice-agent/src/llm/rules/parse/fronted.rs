@@ -9,7 +9,25 @@ const LONGEST: usize = 6;
 /// The command or question about the task that is named in front of a pause, where what follows only points at it.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let words = &utterance.words;
-    let leads = |word: &&Word| matches!(word.norm.as_str(), "and" | "so" | "the" | "my" | "about" | "ok" | "okay" | "now" | "as" | "for" | "oh" | "thank" | "you" | "thanks");
+    let leads = |word: &&Word| {
+        matches!(
+            word.norm.as_str(),
+            "and"
+                | "so"
+                | "the"
+                | "my"
+                | "about"
+                | "ok"
+                | "okay"
+                | "now"
+                | "as"
+                | "for"
+                | "oh"
+                | "thank"
+                | "you"
+                | "thanks"
+        )
+    };
     let lead = words.iter().take_while(leads).count();
     let pause = (lead..words.len().min(lead + LONGEST)).find(|at| words[*at].pauses())?;
     let named = norms(words.get(lead..=pause)?);

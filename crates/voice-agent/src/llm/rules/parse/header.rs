@@ -23,7 +23,9 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
     let (priority, several) = heading(&head, known)?;
     let rest = &words[at + 1..];
     // "One last thing: the train should be booked by tomorrow", which is on the list.
-    let adds = |word: &Word| listed("add list task tasks todo to-do reminder note remember remind write jot take new", &word.norm);
+    let adds = |word: &Word| {
+        listed("add list task tasks todo to-do reminder note remember remind write jot take new", &word.norm)
+    };
     if !head.words.iter().any(adds) {
         let said = parse(&Utterance::new(rest.to_vec()), known);
         if said.iter().all(|intent| super::changes_a_task(intent) && super::names_known(intent, known)) {

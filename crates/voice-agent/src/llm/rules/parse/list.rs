@@ -474,7 +474,9 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
     if text.contains("my day") {
         return Some("today".into());
     }
-    let day_of = |word: &'_ str| word.strip_suffix("'s").filter(|day| matches!(*day, "today" | "tomorrow") || day.ends_with("day")).map(str::len);
+    let day_of = |word: &'_ str| {
+        word.strip_suffix("'s").filter(|day| matches!(*day, "today" | "tomorrow") || day.ends_with("day")).map(str::len)
+    };
     let words: Vec<&str> = text.split(' ').map(|word| day_of(word).map_or(word, |length| &word[..length])).collect();
     let today = known.now.date();
     if let Some(range) = dates::find_range(&words, known.now) {

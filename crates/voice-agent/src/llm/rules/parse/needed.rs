@@ -22,7 +22,11 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
     }
     // "We need the hay sooner, by Friday": it is on the list.
     if let Some((start, due)) = dates::find_trailing(&words, found.known.now).filter(|(start, _)| *start > 0) {
-        let named: Vec<&str> = words[..start].iter().copied().filter(|word| !matches!(*word, "sooner" | "earlier" | "later" | "already" | "done" | "back")).collect();
+        let named: Vec<&str> = words[..start]
+            .iter()
+            .copied()
+            .filter(|word| !matches!(*word, "sooner" | "earlier" | "later" | "already" | "done" | "back"))
+            .collect();
         if let Some(title) = found.known.titles.named(&named).filter(|_| !lexicon::starts_verb(&named)) {
             return Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)));
         }

@@ -24,7 +24,9 @@ pub(super) fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utteran
         let denied = norms(&words[at + 1..]);
         let hour = || dates::parse(&[&["at"], denied.as_slice()].concat(), known.now);
         let before = norms(&words[..*at]);
-        let denies = words[*at].norm == "not" || matches!(before.last(), Some(&"instead" | &"rather")) && matches!(words[*at].norm.as_str(), "of" | "than");
+        let denies = words[*at].norm == "not"
+            || matches!(before.last(), Some(&"instead" | &"rather"))
+                && matches!(words[*at].norm.as_str(), "of" | "than");
         denies
             && (words[at - 1].pauses() && dates::parse(&denied, known.now).is_some()
                 || dates::parse(&denied, known.now).or_else(hour).is_some()
@@ -68,7 +70,8 @@ pub(super) fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option
 
 /// "He didn't get it", "there's a strike on": only told, of no task, and asking for nothing.
 pub(super) fn is_remark(words: &[Word], known: Known<'_>) -> bool {
-    const TELLING: &str = "he he's she she's they they're they've it it's there's that's we're i'm because cos since as";
+    const TELLING: &str =
+        "he he's she she's they they're they've it it's there's that's we're i'm because cos since as";
     const ASKING: &str = "need needs want wants must should has have to please remind add list task put";
     let words = norms(words);
     let listed = |list: &str, word: &str| list.split_ascii_whitespace().any(|entry| entry == word);

@@ -53,7 +53,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:give me|gimme|(?:i|we) need|(?:i|we) want|i'll need|take|add) (?P<n>(?:another |one more )?(?:(?:an?|one|two|three|four|five|six|seven|ten|couple|few|of|more|extra|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?: more| longer)?(?: (?:for|on|to|with) (?P<t>.+))?",
             |found| {
-                let longer = ["more", "another", "longer", "extra"].iter().any(|word| found.utterance_text().contains(word));
+                let longer =
+                    ["more", "another", "longer", "extra"].iter().any(|word| found.utterance_text().contains(word));
                 let by = amount(&found.text("n").replace(" extra", "")).filter(|_| longer)?;
                 let named = if found.words("t").is_empty() { Target::It } else { known_target(found)? };
                 Some(Intent::Shift(named, by))
@@ -99,11 +100,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| told(found),
         ),
         (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
-        (r"(?:skip|scrap|drop|forget|ditch|cancel) (?P<t>.+?)(?: this time| today| tonight| this week| tomorrow| after all)?", |found| {
-            known_target(found)
-                .filter(|target| matches!(target, Target::Title(_)))
-                .map(|target| Intent::Delete(vec![target]))
-        }),
+        (
+            r"(?:skip|scrap|drop|forget|ditch|cancel) (?P<t>.+?)(?: this time| today| tonight| this week| tomorrow| after all)?",
+            |found| {
+                known_target(found)
+                    .filter(|target| matches!(target, Target::Title(_)))
+                    .map(|target| Intent::Delete(vec![target]))
+            },
+        ),
     ])
 });
 

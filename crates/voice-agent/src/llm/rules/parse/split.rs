@@ -257,7 +257,9 @@ pub(super) fn told_each(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
                 | Intent::Reopen(_)
                 | Intent::Delete(_)
         );
-        let counted = |intent: &Intent| matches!(intent, Intent::SetDue(Target::Picked(_), _) | Intent::SetPriority(Target::Picked(_), _));
+        let counted = |intent: &Intent| {
+            matches!(intent, Intent::SetDue(Target::Picked(_), _) | Intent::SetPriority(Target::Picked(_), _))
+        };
         (told && (super::names_title(&intent, known) || counted(&intent))).then_some(intent)
     };
     let intents: Option<Vec<Intent>> = parts.iter().map(clear).collect();
@@ -395,7 +397,9 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
 
 /// "We're doing lasagne on Saturday, need mince": something that could be added, and only told why.
 fn offered_beside(parts: &[&[Word]], known: Known<'_>) -> Option<Intent> {
-    let tells = |part: &[Word]| matches!(part[0].norm.as_str(), "we" | "we're" | "i" | "i'm" | "there's" | "it's" | "so" | "my" | "our");
+    let tells = |part: &[Word]| {
+        matches!(part[0].norm.as_str(), "we" | "we're" | "i" | "i'm" | "there's" | "it's" | "so" | "my" | "our")
+    };
     let (mut offer, mut told) = (None, 0);
     for part in parts {
         match parse_one(&Utterance::new(part.to_vec()), known) {

@@ -37,7 +37,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let mut norm = vec![base.as_str()];
                 norm.extend(norms(found.words("t")));
                 // "All three are packed."
-                if target(found.words("t")) == Some(Target::Them) && found.known.titles.named(&[base.as_str()]).is_some() {
+                if target(found.words("t")) == Some(Target::Them)
+                    && found.known.titles.named(&[base.as_str()]).is_some()
+                {
                     return Some(Intent::Complete(vec![Target::Them]));
                 }
                 match found.known.titles.named(&norm) {
@@ -180,7 +182,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:i |we |i'll |we'll |so )*(?:need|have|got|must|should|ought|gotta|had better|can)(?: to)? (?:do|redo|repeat) (?:it|that|this)(?: all)?(?: over)? again(?: (?P<d>.+))?",
             |found| match found.text("d") {
                 "" => Some(Intent::Reopen(Target::It)),
-                _ => dates::parse(&norms(found.words("d")), found.known.now).map(|due| Intent::SetDue(Target::It, Some(due))),
+                _ => dates::parse(&norms(found.words("d")), found.known.now)
+                    .map(|due| Intent::SetDue(Target::It, Some(due))),
             },
         ),
         // "Done": what?
@@ -197,11 +200,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             telling.then(|| Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
         }),
         // "Called her."
-        (r"(?:just |already |finally |now )*(?P<v>[a-z]+) (?:them|him|her|it)(?: already| now| just now| yesterday| today| earlier)*", |found| {
-            let base = lexicon::present_of(found.text("v"))?;
-            let telling = base != found.text("v") && !matches!(base.as_str(), "do" | "get" | "change" | "leave" | "keep" | "go");
-            telling.then(|| Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
-        }),
+        (
+            r"(?:just |already |finally |now )*(?P<v>[a-z]+) (?:them|him|her|it)(?: already| now| just now| yesterday| today| earlier)*",
+            |found| {
+                let base = lexicon::present_of(found.text("v"))?;
+                let telling = base != found.text("v")
+                    && !matches!(base.as_str(), "do" | "get" | "change" | "leave" | "keep" | "go");
+                telling.then(|| Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
+            },
+        ),
         // "The trash is out" is "take out the trash" done.
         (
             r"(?P<t>.+?) (?:is|are) (?:all |already |now )*(?P<v>out|in|up|off|down|away|back)(?: now| already)?",
@@ -264,7 +271,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let due = dates::parse(&norms(found.words("d")), found.known.now)?;
                 let named = target(found.words("t"))?;
                 // "Training is on Tuesday at six": no such task is on the list.
-                let is_new = text.contains(" is ") && !text.contains("be done") && found.known.titles.touched(&norms(found.words("t"))).is_empty();
+                let is_new = text.contains(" is ")
+                    && !text.contains("be done")
+                    && found.known.titles.touched(&norms(found.words("t"))).is_empty();
                 match named {
                     Target::Title(title) if is_new && (1..=5).contains(&found.words("t").len()) => {
                         Some(Intent::Offer(vec![NewTask { title, due: Some(due), priority: None }]))

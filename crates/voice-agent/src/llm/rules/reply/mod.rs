@@ -209,7 +209,8 @@ pub(crate) fn phrase(scene: &Scene<'_>, turn: &Turn<'_>) -> String {
 
 /// Whether the time that a task got is the first of two that were said: "between 2 and 4".
 fn begins_a_span(turn: &Turn<'_>, called: &Called<'_>, now: &jiff::ZonedDateTime) -> bool {
-    let set = matches!(called.status(), "added" | "updated") && called.argument("due").is_some_and(|due| due.contains('T'));
+    let set =
+        matches!(called.status(), "added" | "updated") && called.argument("due").is_some_and(|due| due.contains('T'));
     let due = called.task().filter(|_| set).and_then(|task| due_date(task.due?, now));
     let words = tokenise(turn.user);
     due.and_then(|due| due.time).is_some_and(|time| dates::begins_span(&norms(&words), time))
