@@ -153,6 +153,8 @@ pub(crate) fn targets_of(intent: &Intent) -> &[Target] {
     }
 }
 
+const NOTHING_TO_BRING_BACK: &str = "There is nothing to bring back just now. You can say, undo that.";
+
 pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Answer {
     if is_too_long(intent) {
         return Answer::say(format!(
@@ -206,9 +208,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             None => Answer::say(reply::not_understood(scene, utterance)),
         },
         Intent::Stays => Answer::say("Okay, it stays on your list."),
-        Intent::Redo | Intent::NothingToBringBack => {
-            Answer::say("There is nothing to bring back just now. You can say, undo that.")
-        }
+        Intent::Redo | Intent::NothingToBringBack => Answer::say(NOTHING_TO_BRING_BACK),
         Intent::Unsure => Answer::say("Okay, I'll leave everything as it is. Tell me when you know."),
         Intent::SoundsLikeUndo | Intent::BringBack => Answer::say(reply::not_understood(scene, utterance)),
         Intent::Kept => Answer::say("Okay, I left everything as it is."),

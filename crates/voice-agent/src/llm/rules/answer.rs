@@ -69,7 +69,8 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     if let (Intent::Date(due), Some(change)) = (intent, dialogue::last_change(previous))
         && change.call.name != "delete_task"
     {
-        return vec![Intent::SetDue(Target::It, Some(*due))];
+        let due = apart::in_its_month(scene, &change, *due, utterance);
+        return vec![Intent::SetDue(Target::It, Some(due))];
     }
     if let Intent::Date(due) = intent
         && apart::told_of_one(scene, previous, utterance)

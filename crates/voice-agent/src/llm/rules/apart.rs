@@ -184,6 +184,20 @@ pub(crate) fn neighbouring_day(scene: &Scene<'_>, previous: &Turn<'_>, utterance
     Some(super::answer::another_day(listed, Due { date, time: None, day_said: true, either_half: false }))
 }
 
+/// "On the eleventh" of what is due on the first of January: of that month.
+pub(crate) fn in_its_month(scene: &Scene<'_>, change: &Called<'_>, due: Due, utterance: &Utterance) -> Due {
+    let words = norms(&utterance.words);
+    let named = words.strip_prefix(&["on"]).unwrap_or(&words);
+    let named = named.strip_prefix(&["the"]).unwrap_or(named);
+    let day =
+        dates::ordinal(named).filter(|(length, _)| *length == named.len()).and_then(|(_, day)| i8::try_from(day).ok());
+    let before = change.task().and_then(|task| dates::due_date(task.due?, &scene.request.now));
+    let later =
+        before.filter(|before| before.date.day() == 1 && before.date > scene.request.now.date().last_of_month());
+    let date = later.zip(day).and_then(|(before, day)| before.date.with().day(day).build().ok());
+    date.map_or(due, |date| Due { date, ..due })
+}
+
 /// Whether a day behind this turn can only be for the one open task that it spoke of: the caller told something of it and asked
 /// nothing, or says the day as a proposal ("let's say Friday").
 pub(crate) fn told_of_one(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> bool {

@@ -26,6 +26,9 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
         Intent::Cancel | Intent::No if forgets(utterance) && changes_of(last).next().is_some() => taken_off(last),
         Intent::No if changes_of(last).count() == 1 && regrets(utterance) => taken_off(last),
         Intent::Add(tasks) => Intent::Add(tasks.into_iter().map(|task| counted_from(scene, utterance, task)).collect()),
+        Intent::Offer(tasks) => {
+            Intent::Offer(tasks.into_iter().map(|task| counted_from(scene, utterance, task)).collect())
+        }
         other => other,
     };
     if intents == [Intent::Redo] {

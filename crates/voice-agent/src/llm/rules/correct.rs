@@ -102,15 +102,23 @@ fn one_of_several(scene: &Scene<'_>, previous: &Turn<'_>, norm: &[&str]) -> Opti
 /// "I meant buy, not byu": one word of the title for another.
 fn a_word_for_another(previous: &Turn<'_>, words: &[Word]) -> Option<Intent> {
     let at = words.iter().position(|word| word.norm == "not").filter(|at| *at > 0 && at + 1 < words.len())?;
-    let change = dialogue::last_change(previous)
-        .filter(|change| matches!(change.call.name.as_str(), "add_task" | "rename_task"))?;
+    let change = dialogue::last_change(previous).filter(|change| {
+        matches!(change.call.name.as_str(), "add_task" | "rename_task" | "set_due" | "set_priority")
+    })?;
     let old = change.task()?.title;
     let wrong = norms(&words[at + 1..]);
     let of_old: Vec<&str> = old.split(' ').collect();
+    // "The white van, not the blue one": what both say is no part of it.
+    let small = |word: &&str| matches!(*word, "the" | "one" | "ones" | "a" | "an" | "my");
+    let wrong: Vec<&str> = wrong.into_iter().filter(|word| !small(word)).collect();
     let place = of_old
-        .windows(wrong.len())
-        .position(|part| part.iter().zip(&wrong).all(|(word, wrong)| word.to_lowercase() == *wrong))?;
-    let said: Vec<&str> = words[..at].iter().map(|word| word.raw.as_str()).collect();
+        .windows(wrong.len().max(1))
+        .position(|part| part.iter().zip(&wrong).all(|(word, wrong)| word.to_lowercase() == *wrong))
+        .filter(|_| !wrong.is_empty())?;
+    let kept = |word: &&Word| of_old.iter().any(|old| old.to_lowercase() == word.norm);
+    let several = words[..at].len() > 1 && words[..at].iter().any(|word| kept(&word));
+    let said = words[..at].iter().filter(|word| !several || !(kept(word) || small(&word.norm.as_str())));
+    let said: Vec<&str> = said.map(|word| word.raw.as_str()).collect();
     let new = [&of_old[..place], &said, &of_old[place + wrong.len()..]].concat().join(" ");
     Some(Intent::Rename(Target::It, super::normalise::capitalised(&new)))
 }

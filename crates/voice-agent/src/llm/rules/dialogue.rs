@@ -253,7 +253,7 @@ pub(crate) fn asks_first(said: &str) -> bool {
     let spans = |pair: &[&str]| matches!(pair, ["next", "week" | "weekend" | "month" | "year" | "few" | "days"]);
     let day = words.windows(2).any(|pair| spans(pair) || matches!(pair, ["next", day] if day.ends_with("day")));
     let plural = words.iter().any(|word| matches!(*word, "tasks" | "things" | "ones"));
-    asks && !day && !plural && words.iter().any(|word| matches!(*word, "next" | "first"))
+    asks && !day && !plural && words.iter().any(|word| matches!(*word, "next" | "first" | "soonest" | "earliest"))
 }
 
 fn mentioned<'a>(turn: &Turn<'a>) -> Option<Vec<TaskView<'a>>> {

@@ -19,14 +19,30 @@ const ACTIONS: &str = "accept adjust analyse analyze announce answer apply appro
     save scan schedule scrub sell send set sew share shave shine ship shop shovel sow sign skype sort speak start stop \
     store study submit subscribe sweep swim take talk tape teach tell test text thank throw tidy train transfer \
     translate treat trim try turn unpack unsubscribe update upgrade upload vacuum verify visit volunteer wake walk \
-    wash watch water wax weed weigh wipe wrap write zip";
+    wash watch water wax weed weigh wipe wrap write zip \
+    adjust archive assign attend auction bathe bind bleed block boil braid breathe brew bump catalogue chase claim climb \
+    coach congratulate cycle deal deep-clean demolish descale dilute dismantle disinfect dispatch dispose \
+    donate drain dry empty engrave evict fasten fertilise fertilize forge fund glaze grate \
+    grease grind groom grout handle harvest heat hem host inflate inform insulate insure invest knead knit \
+    lift loan lubricate marinate mulch nominate obtain operate oversee patch \
+    pave photograph plait plaster play pluck pour preserve prime prune quote raise rearrange \
+    recruit redirect reheat reinstall reload relocate remortgage replant repot rescue restring revise ride rinse \
+    roll rotate sack sell serve service settle sharpen shorten shred sketch slice smoke soak solve \
+    spray stack sterilise store strain strengthen stretch strip supervise sweeten switch \
+    tally taste telephone thaw tighten tow trace track transcribe transplant treat tune unblock unclog \
+    untangle upholster varnish ventilate view vote wean weld wind worm";
 
 /// Those that are as likely a thing: they begin a task only in front of an article or the like.
 const NOUN_LIKE: &str = "back bake book change charge check comb copy cut dig draft draw drive drop dust edit exercise \
     file fry go grill hand hire iron journal kill lock look mail message mop oil order pack paint park peel phone plan \
     plant play polish post practice present print process pump purchase push rake release rent repair reply report \
     request research return review ring run save scan sew share shop sign sort start stop store study swim tape test \
-    text train transfer treat trim turn update upgrade visit walk wash watch water wax weed wrap zip milk";
+    text train transfer treat trim turn update upgrade \
+    block boil bump chase claim climb coach cycle deal drain dry fund glaze \
+    grease heat host lift loan patch prime prune quote \
+    raise ride roll sack serve service settle slice smoke soak spray stack \
+    strain stretch strip switch taste tow trace track tune varnish view vote wind worm telephone \
+    archive harvest sketch visit walk wash watch water wax weed wrap zip milk";
 
 const PAST: &[(&str, &str)] = &[
     ("ate", "eat"),

@@ -161,6 +161,11 @@ fn normal_form(raw: &str) -> String {
     if let Some((_, whole)) = SHORT.iter().find(|(short, _)| *short == lower) {
         return (*whole).to_owned();
     }
+    // "7ish".
+    let lower = match lower.strip_suffix("ish") {
+        Some(hour) if !hour.is_empty() && hour.bytes().all(|byte| byte.is_ascii_digit()) => hour.to_owned(),
+        _ => lower,
+    };
     // "p.m" (its last point is punctuation) is "pm"; "17.30" and "v2.1" keep theirs.
     if dotless.chars().all(char::is_alphabetic) && dotless.chars().count() <= 3 { dotless } else { lower }
 }

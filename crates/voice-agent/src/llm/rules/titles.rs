@@ -72,6 +72,12 @@ impl Title {
         all.into_iter().skip(usize::from(verb)).collect()
     }
 
+    /// Whether the word is spelt as a name in the midst of the title: "Pick up Emil from school".
+    fn has_name(&self, word: &str) -> bool {
+        let capital = |part: &&str| part.chars().next().is_some_and(char::is_uppercase);
+        self.text.split(' ').skip(1).filter(capital).any(|part| part.to_lowercase() == word)
+    }
+
     fn has_literally(&self, word: &Entry) -> bool {
         self.entries().iter().any(|entry| entry.word == word.word)
     }
@@ -164,7 +170,7 @@ impl Titles {
             let hit = telling.iter().filter(hits).count();
             let last = telling.last().is_some_and(|entry| hits(&entry));
             let share = hit as f64 / telling.len().max(1) as f64;
-            let long = telling.iter().filter(hits).any(|entry| entry.word.len() >= 5);
+            let long = telling.iter().filter(hits).any(|entry| entry.word.len() >= 5 || title.has_name(&entry.word));
             if hit == 0 || share < 0.33 && !last && !long {
                 continue;
             }

@@ -22,7 +22,7 @@ const OPEN: &str = "open again|reopen|not done|isn't done|aren't done|wasn't don
     uncheck|unmark|still to do|still open|not yet done|active again|back on my list|back on the list|haven't done|haven't finished|\
     didn't do|didn't finish|not actually done|never did|not complete|isn't complete|back open";
 /// What says that it is not wanted any more.
-const UNWANTED: &str = "won't bother|shan't bother|not bother|not bothering|don't bother|no longer need|don't need|not needed|no need|\
+const UNWANTED: &str = "won't bother|shan't bother|not bother|not bothering|don't bother|no longer need|don't need|isn't necessary|aren't necessary|not necessary|no longer necessary|unnecessary|isn't needed|aren't needed|don't have to|needn't|not needed|no need|\
     not doing|isn't happening|not happening|called off|cancelled|canceled|get rid of|forget about|no point|gave up on|giving up on|\
     not going ahead|lose the|don't want|changed my mind about|off the table|fell through|not gonna do|not going to do";
 /// What says that it is done.

@@ -7,7 +7,7 @@ use super::super::lexicon;
 use super::{Word, norms};
 
 /// What is typed in a hurry, and what it stands for.
-pub(super) const SHORT: [(&str, &str); 77] = [
+pub(super) const SHORT: [(&str, &str); 79] = [
     ("whats", "what's"),
     ("whens", "when's"),
     ("wheres", "where's"),
@@ -52,6 +52,8 @@ pub(super) const SHORT: [(&str, &str); 77] = [
     ("sry", "sorry"),
     ("ye", "yes"),
     ("yh", "yes"),
+    ("til", "till"),
+    ("yeh", "yes"),
     ("pls", "please"),
     ("b4", "before"),
     ("bout", "about"),

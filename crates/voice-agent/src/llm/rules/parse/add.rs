@@ -24,7 +24,16 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (
             r"(?:please )?(?:remind|reminds|re mind|remained|rewind|remember) (?:me|us)(?: again)?(?: (?:to|too|two|about|of|that i (?:need|have|should|must) to|that i (?:need|have)|that))? (?P<t>.+)",
-            |found| marked(found),
+            |found| {
+                // "Remind me what's on tomorrow" asks.
+                let first = found.words("t").first().map_or("", |word| word.norm.as_str());
+                if matches!(first, "what" | "what's" | "when" | "when's" | "which" | "who" | "how") {
+                    let asked = super::parse_exact(&Utterance::new(found.words("t").to_vec()), found.known);
+                    return matches!(asked, Intent::List(_) | Intent::When(_) | Intent::Count(_) | Intent::At(_))
+                        .then_some(asked);
+                }
+                marked(found)
+            },
         ),
         (r"(?:remind|reminds) (?:me|us)(?: to)?", |_| Some(missing_title())),
         (
@@ -232,7 +241,7 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:i|we|i've|we've|i have)(?: just| also)? (?:promised|agreed|offered|volunteered|decided|meant|intended|swore)(?: (?:[a-z]+ )?(?:i'd|i would)| to) (?P<t>.+)",
+            r"(?:i|we|i've|we've|i have)(?: just| also)? (?:promised|agreed|offered|volunteered|decided|meant|intended|swore|told|said)(?: (?:[a-z]+ ){0,3}(?:i'd|i would|we'd)| to) (?P<t>.+)",
             |found| {
                 lexicon::starts_verb(&norms(found.words("t")))
                     .then(|| offered(&Utterance::new(found.words("t").to_vec()), found.known))
@@ -347,6 +356,11 @@ pub(super) fn marked(found: &Match<'_>) -> Option<Intent> {
             "two" | "three" | "four" | "several" | "these" | "the following" | "a couple of" | "a few" | "some"
         );
     let words = separate.unwrap_or(whole);
+    // "Add one for the flat in Park Road."
+    let words = match norms(words).as_slice() {
+        ["one" | "another", "for" | "to" | "about", _, ..] => &words[2..],
+        _ => words,
+    };
     // "Add … let me think."
     if matches!(norms(words).as_slice(), ["let", "me", "think" | "see", ..] | ["hang" | "hold", "on", ..]) {
         return Some(missing_title());
@@ -391,6 +405,14 @@ fn separately(words: &[Word]) -> Option<&[Word]> {
 /// "I want to …": a command to us, or something to do, which we offer to add.
 fn wanted(found: &Match<'_>) -> Option<Intent> {
     let rest = Utterance::new(found.words("t").to_vec());
+    // "I want to start it on Friday."
+    let said = norms(&rest.words);
+    if let [verb, "it" | "that" | "this", day @ ..] = said.as_slice()
+        && lexicon::starts_verb(&[*verb])
+        && let Some(due) = dates::parse(day, found.known.now)
+    {
+        return Some(Intent::SetDue(Target::It, Some(due)));
+    }
     match super::parse_exact(&rest, found.known) {
         // "I want to finish the report" is a plan; "I want to mark the report as done" is a command.
         intent @ Intent::Complete(_) if !intent.spans_all() && !marks_done(&rest) => offered(&rest, found.known),

@@ -73,6 +73,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:how (?:long|much time) (?:have i got|do i have|have i|is there|is left|do i get)(?: left)?|when (?:do i|must i|should i) (?:do|finish|hand) (?:it|that)(?: in)?(?: by)?)(?: for (?:it|that|this))?(?: left)?",
             |_| Some(Intent::When("it".into())),
         ),
+        // "Read me the ones with pack in them."
+        (
+            r"(?:read|show|tell|list|give)(?: me| out)? (?:the |all |all the )?(?:ones|tasks|things|those) (?:with|about|that have|that mention|containing) (?P<t>[a-z' ]+?)(?: in (?:them|it|the name|the title|their names?))?",
+            |found| {
+                let words: Vec<&str> = found.text("t").split(' ').collect();
+                let query = Some(found.text("t").to_owned()).filter(|_| found.known.titles.named(&words).is_some())?;
+                Some(Intent::List(Filter { status: Some("open"), query: Some(query), ..Filter::default() }))
+            },
+        ),
         // "Read that back to me."
         (
             r"(?:read|say|play) (?:it|that|them|those|everything|all of (?:it|that|them)|it all|them all)(?: all)? (?:back|out|to me|back to me|out loud|out to me)(?: again| now)?",

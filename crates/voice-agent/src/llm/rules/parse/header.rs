@@ -22,6 +22,16 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
     let head = Utterance::new(head[..dated.map_or(head.len(), |(start, _)| start)].to_vec());
     let (priority, several) = heading(&head, known)?;
     let rest = &words[at + 1..];
+    // "One last thing: the train should be booked by tomorrow", which is on the list.
+    let adds = |word: &Word| {
+        listed("add list task tasks todo to-do reminder note remember remind write jot take new", &word.norm)
+    };
+    if !head.words.iter().any(adds) {
+        let said = parse(&Utterance::new(rest.to_vec()), known);
+        if said.iter().all(|intent| super::changes_a_task(intent) && super::names_known(intent, known)) {
+            return Some(said);
+        }
+    }
     let several = several || rest.iter().any(Word::ends_line);
     // A list may be written in sentences; one title ends with its sentence.
     let end = rest.iter().position(|word| word.trail.contains(['.', '!', '?', ';'])).map_or(rest.len(), |end| end + 1);
@@ -50,7 +60,7 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
 /// Words of which a heading may consist.
 const HEADING: &str = "todo to-do task reminder note new add list the my a to do following these also another remember memo more \
     shopping two three four five several things items on put for me tasks todos to-dos reminders one thing last next oh and \
-    take write jot down this that";
+    take write jot down this that create make of";
 /// Those that announce several tasks.
 const SEVERAL: &str = "tasks todos to-dos reminders things items following list two three four five several";
 

@@ -68,7 +68,9 @@ fn is_enumeration(words: &[Word], known: Known<'_>) -> bool {
             from = start;
         }
     }
-    parts.push(&words[from..]);
+    let last = &words[from..];
+    let dated = dates::find_trailing(&norms(last), known.now).map_or(last.len(), |(start, _)| start);
+    parts.push(if dated > 0 { &last[..dated] } else { last });
     let joined = words.iter().any(|word| word.trail.contains(','));
     let thing = |part: &&[Word]| {
         let norm = norms(part);

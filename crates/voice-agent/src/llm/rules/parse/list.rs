@@ -147,7 +147,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:give me |what's )(?:an? |the )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|what(?:'s| is) on (?:there|it|that)(?: now| so far| already)?|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks",
+            r"(?:give me |what's |i want |i'd like |can i have )?(?:an? |the |my )?(?:quick |short |brief )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|what(?:'s| is) on (?:there|it|that)(?: now| so far| already)?|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
@@ -474,7 +474,10 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
     if text.contains("my day") {
         return Some("today".into());
     }
-    let words: Vec<&str> = text.split(' ').collect();
+    let day_of = |word: &'_ str| {
+        word.strip_suffix("'s").filter(|day| matches!(*day, "today" | "tomorrow") || day.ends_with("day")).map(str::len)
+    };
+    let words: Vec<&str> = text.split(' ').map(|word| day_of(word).map_or(word, |length| &word[..length])).collect();
     let today = known.now.date();
     if let Some(range) = dates::find_range(&words, known.now) {
         // "By Friday" of this week is this week, with what was due on its days before.

@@ -49,7 +49,9 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
     ) {
         return None;
     }
-    if matches!(words.as_slice(), ["do" | "finish" | "start", "mine" | "it" | "that" | "this" | "them" | "something"]) {
+    if matches!(words.as_slice(), ["do" | "finish" | "start", "mine" | "it" | "that" | "this" | "them" | "something"])
+        || matches!(words.as_slice(), ["do", "it" | "that" | "this", "again", ..])
+    {
         return None;
     }
     if matches!(text, "go" | "go now" | "leave" | "run" | "think" | "stop" | "do" | "do today") {

@@ -82,7 +82,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| told(found),
         ),
         (
-            r"(?P<t>.+?) (?:needs? to|has to|have to|must|should|ought to) be (?P<v>[a-z]+)(?: (?P<p>up|off|out|down|in|away|back))?(?: (?P<d>(?:by|on|at|before|until|in|tomorrow|today|tonight|this|next|monday|tuesday|wednesday|thursday|friday|saturday|sunday).*))?",
+            r"(?P<t>.+?) (?:needs? to|has to|have to|must|should|ought to|can|could|may|will) be (?P<v>[a-z]+)(?: (?P<p>up|off|out|down|in|away|back))?(?: (?P<d>(?:by|on|at|before|until|in|tomorrow|today|tonight|this|next|monday|tuesday|wednesday|thursday|friday|saturday|sunday).*))?",
             |found| needed(found),
         ),
         (
@@ -100,11 +100,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| told(found),
         ),
         (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
-        (r"(?:skip|scrap|drop|forget|ditch|cancel) (?P<t>.+?)(?: this time| today| after all)?", |found| {
-            known_target(found)
-                .filter(|target| matches!(target, Target::Title(_)))
-                .map(|target| Intent::Delete(vec![target]))
-        }),
+        (
+            r"(?:skip|scrap|drop|forget|ditch|cancel) (?P<t>.+?)(?: this time| today| tonight| this week| tomorrow| after all)?",
+            |found| {
+                known_target(found)
+                    .filter(|target| matches!(target, Target::Title(_)))
+                    .map(|target| Intent::Delete(vec![target]))
+            },
+        ),
     ])
 });
 

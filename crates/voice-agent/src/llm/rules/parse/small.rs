@@ -115,6 +115,21 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 (!other || named).then_some(Intent::Correct(what))
             },
         ),
+        // "It's the white van, not the blue one."
+        (
+            r"(?:(?:no|sorry|wait|actually|oh) )*(?:it's|it is|that's|it should be|i meant) (?P<what>(?:the |my |an? )?[a-z0-9' ]+ not .+)",
+            |found| Some(Intent::Correct(found.words("what").to_vec())),
+        ),
+        // "No, three was right."
+        (
+            r"(?:(?:no|sorry|wait|actually|oh|well) )+(?P<what>.+?) (?:was|is) (?:right|fine|correct|better|okay|ok|enough)(?: after all| actually)?",
+            |found| {
+                let words = found.words("what");
+                let norms: Vec<&str> = words.iter().map(|word| word.norm.as_str()).collect();
+                let hour = || dates::parse(&[&["at"], norms.as_slice()].concat(), found.known.now);
+                dates::parse(&norms, found.known.now).or_else(hour).map(|_| Intent::Correct(words.to_vec()))
+            },
+        ),
         // "It's Friday": what else it is corrects nothing ("it's at the school").
         (
             r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:it was|it's|it is) (?P<what>.+)",

@@ -36,6 +36,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
                 let mut norm = vec![base.as_str()];
                 norm.extend(norms(found.words("t")));
+                // "All three are packed."
+                if target(found.words("t")) == Some(Target::Them)
+                    && found.known.titles.named(&[base.as_str()]).is_some()
+                {
+                    return Some(Intent::Complete(vec![Target::Them]));
+                }
                 match found.known.titles.named(&norm) {
                     Some(named) => Some(Intent::Complete(vec![Target::Title(named.to_owned())])),
                     // "Anna and Clara have been called."
@@ -173,8 +179,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "He didn't get it, I need to do it again."
         (
-            r"(?:i |we |i'll |we'll |so )*(?:need|have|got|must|should|ought|gotta|had better|can)(?: to)? (?:do|redo|repeat) (?:it|that|this)(?: all)?(?: over)? again",
-            |_| Some(Intent::Reopen(Target::It)),
+            r"(?:i |we |i'll |we'll |so )*(?:need|have|got|must|should|ought|gotta|had better|can)(?: to)? (?:do|redo|repeat) (?:it|that|this)(?: all)?(?: over)? again(?: (?P<d>.+))?",
+            |found| match found.text("d") {
+                "" => Some(Intent::Reopen(Target::It)),
+                _ => dates::parse(&norms(found.words("d")), found.known.now)
+                    .map(|due| Intent::SetDue(Target::It, Some(due))),
+            },
         ),
         // "Done": what?
         (r"(?:all )?(?:done|finished|completed)(?: already| now)?", |_| {
