@@ -340,7 +340,7 @@ async fn the_old_are_deleted_and_a_destroyed_key_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_recording_under_anothers_name_is_refused() {
+async fn a_recording_under_another_name_is_refused() {
     let case = Case::new();
     let here = case.start("one");
     let (consent, mut tape) = (agreed(), here.tape(AudioFormat::Pcm24k));
