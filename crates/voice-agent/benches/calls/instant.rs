@@ -270,7 +270,7 @@ fn sound(format: AudioFormat, bytes: usize) -> Vec<u8> {
     match format {
         AudioFormat::Mulaw8k => vec![4; bytes],
         AudioFormat::Pcm16k | AudioFormat::Pcm24k => {
-            let wave = |n: usize| if n / 24 % 2 == 0 { 4_000_i16 } else { -4_000 };
+            let wave = |n: usize| if (n / 24).is_multiple_of(2) { 4_000_i16 } else { -4_000 };
             (0..bytes / 2).flat_map(|n| wave(n).to_le_bytes()).collect()
         }
     }

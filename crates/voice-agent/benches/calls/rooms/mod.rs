@@ -19,7 +19,7 @@ use crate::stats::Spread;
 use server::Server;
 
 #[path = "../../../../livekit-rtc/tests/livekit/server.rs"]
-#[expect(dead_code, reason = "the crate's own tests need more of it")]
+#[expect(dead_code, clippy::unwrap_used, reason = "the server of the tests, of which this uses a part")]
 mod server;
 
 /// Callers come within this time.
