@@ -108,21 +108,25 @@ async fn status(here: &mut Redis, there: Result<Redis>) -> Result<Value> {
     Ok(json!({"here": mine, "there": theirs, "bytes_behind": behind}))
 }
 
-/// Whether two primaries would be the outcome.
+/// Whether two primaries would be the outcome. Only one that was looked for and not reached is gone: an address or a password that is
+/// wrong says nothing of it.
 async fn must_be_gone(here: &mut Redis, there: Result<Redis>) -> Result<String> {
-    if let Ok(mut there) = there {
-        let state = there.replication().await?;
-        let role = state.get("role").map_or("something", String::as_str);
-        ensure!(
-            role != "master",
-            "the other region's primary answers: fence it off first (or use failback, or --force)"
-        );
-        return Ok(format!("the other Redis answers, as {role}"));
-    }
     let info = here.replication().await?;
     let up = info.get("master_link_status").is_some_and(|status| status == "up");
     ensure!(!up, "this Redis still hears its primary: fence it off first (or use failback, or --force)");
-    Ok("the old primary does not answer".to_owned())
+    match there {
+        Ok(mut there) => {
+            let state = there.replication().await?;
+            let role = state.get("role").map_or("something", String::as_str);
+            ensure!(
+                role != "master",
+                "the other region's primary answers: fence it off first (or use failback, or --force)"
+            );
+            Ok(format!("the other Redis answers, as {role}"))
+        }
+        Err(error) if redis::is_unreachable(&error) => Ok("the old primary does not answer".to_owned()),
+        Err(error) => Err(error.context("whether the old primary is gone cannot be told (or use --force)")),
+    }
 }
 
 async fn promote(here: &mut Redis, there: Result<Redis>, force: bool) -> Result<Value> {
@@ -178,6 +182,17 @@ async fn catch_up(here: &mut Redis, there: &mut Redis) -> Result<u64> {
     Ok(millis(waited))
 }
 
+/// The primary holds all changes back, waits until the replica has the last one, and changes roles with it. For how long they were held back.
+async fn change_roles(here: &mut Redis, there: &mut Redis, host: &str, port: &str) -> Result<Duration> {
+    there.run::<()>(&["FAILOVER", "TO", host, port, "TIMEOUT", LAST_CHANGES_MS]).await?;
+    let role = |role: &'static str| {
+        move |info: &std::collections::BTreeMap<String, String>| info.get("role").is_some_and(|found| found == role)
+    };
+    let changed = here.until("role:master", LAST_CHANGES, role("master")).await?;
+    there.until("role:slave", LAST_CHANGES, role("slave")).await?;
+    Ok(changed)
+}
+
 async fn failback(here: &mut Redis, there: &mut Redis, given: Option<&str>) -> Result<Value> {
     let began = Instant::now();
     let (mine, theirs) = (here.state().await?, there.state().await?);
@@ -192,13 +207,14 @@ async fn failback(here: &mut Redis, there: &mut Redis, given: Option<&str>) -> R
         format!("which of the other's replicas is this one? --known-as says so: {}", theirs.replicas.join(" · "))
     })?;
     catch_up(here, there).await?;
-    // The primary holds all changes back, waits until the replica has the last one, and changes roles with it.
-    there.run::<()>(&["FAILOVER", "TO", &host, &port, "TIMEOUT", LAST_CHANGES_MS]).await?;
-    let role = |role: &'static str| {
-        move |info: &std::collections::BTreeMap<String, String>| info.get("role").is_some_and(|found| found == role)
+    let changed = match change_roles(here, there, &host, &port).await {
+        Ok(changed) => changed,
+        // Left as it is, the primary would go on holding its changes back, for nobody.
+        Err(error) => match there.run::<()>(&["FAILOVER", "ABORT"]).await {
+            Ok(()) => return Err(error.context("the roles did not change, and the primary goes on")),
+            Err(abort) => return Err(error.context(format!("the roles did not change; FAILOVER ABORT: {abort:#}"))),
+        },
     };
-    let changed = here.until("role:master", LAST_CHANGES, role("master")).await?;
-    there.until("role:slave", LAST_CHANGES, role("slave")).await?;
     here.takes_changes().await?;
     let caught_up_ms = catch_up(there, here).await?;
     let (mine, now) = (here.state().await?, there.state().await?);

@@ -1,6 +1,6 @@
 //! One region's Redis, as far as its role is concerned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -103,13 +103,14 @@ impl Redis {
     }
 
     async fn count(&mut self, pattern: &str) -> Result<u64> {
-        let (mut cursor, mut count, step) = ("0".to_owned(), 0, SCAN.to_string());
+        // A key may be told twice while Redis makes its table larger or smaller.
+        let (mut cursor, mut found, step) = ("0".to_owned(), BTreeSet::new(), SCAN.to_string());
         loop {
-            let (next, keys): (String, Vec<String>) =
+            let (next, keys): (String, Vec<Vec<u8>>) =
                 self.run(&["SCAN", &cursor, "MATCH", pattern, "COUNT", &step]).await?;
-            count += keys.len() as u64;
+            found.extend(keys);
             if next == "0" {
-                return Ok(count);
+                return Ok(found.len() as u64);
             }
             cursor = next;
         }
@@ -139,6 +140,12 @@ impl Redis {
             sleep(LOOK).await;
         }
     }
+}
+
+/// Whether nobody was there, in contrast to somebody who did not want to answer.
+pub(super) fn is_unreachable(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<redis::RedisError>();
+    cause.is_some_and(|cause| cause.is_io_error() || cause.is_timeout() || cause.is_connection_refusal())
 }
 
 /// Lines of `name:value`.

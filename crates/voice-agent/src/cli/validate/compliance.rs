@@ -52,6 +52,8 @@ pub(super) async fn compliance(of: &Deployment, evidence: &mut Evidence) -> Resu
     let file = &of.args.compliance;
     let text = std::fs::read_to_string(file).with_context(|| format!("--compliance {}", file.display()))?;
     let wanted: Wanted = toml::from_str(&text).with_context(|| format!("--compliance {}", file.display()))?;
+    let is_list = !wanted.document.is_empty() && !wanted.setting.is_empty();
+    evidence.check(is_list, "--compliance asks for no documents, or for no settings");
     for document in &wanted.document {
         look(document, evidence);
     }
@@ -150,14 +152,26 @@ async fn consent(of: &Deployment, evidence: &mut Evidence) -> Result<()> {
     Ok(())
 }
 
+/// What a record of a review says, each in a line of its own.
+const SIGNED: [&str; 3] = ["Reviewed by", "Date", "Jurisdictions"];
+
+/// Whether a line says what `name` asks for.
+fn says(line: &str, name: &str) -> bool {
+    let rest = line.trim().strip_prefix(name).and_then(|rest| rest.strip_prefix(':'));
+    rest.is_some_and(|rest| !rest.trim().is_empty())
+}
+
 /// Somebody qualified has read it all; a machine cannot.
 fn review(of: &Deployment, evidence: &mut Evidence) -> Result<()> {
     match &of.args.legal_review {
         Some(file) => {
             let text = read(file)?;
-            let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            evidence.note(format!("legal review: {}, sha256 {}: {first}", file.display(), digest(text.as_bytes())));
-            evidence.check(!first.is_empty(), "the record of the legal review is empty");
+            evidence.note(format!("legal review: {}, sha256 {}", file.display(), digest(text.as_bytes())));
+            for name in SIGNED {
+                let line = text.lines().find(|line| says(line, name));
+                evidence.check(line.is_some(), format!("the record of the legal review has no line `{name}: …`"));
+                line.into_iter().for_each(|line| evidence.note(line.trim().to_owned()));
+            }
         }
         None if of.rehearsal().is_empty() => {
             evidence
@@ -218,6 +232,12 @@ mod tests {
         assert_eq!(look_at(path.clone(), "DEPENDENCIES"), Status::Passed);
         assert_eq!(look_at(path, "retention"), Status::Failed);
         assert_eq!(look_at(PathBuf::from("/nonexistent"), ""), Status::Failed);
+    }
+
+    #[test]
+    fn a_review_is_signed() {
+        assert!(says("  Reviewed by: Ada Lovelace, counsel", "Reviewed by") && says("Date: 2026-11-29", "Date"));
+        assert!(!says("TODO: ask legal", "Reviewed by") && !says("Date:  ", "Date") && !says("Dated: now", "Date"));
     }
 
     #[test]

@@ -106,11 +106,23 @@ fn settings(printed: &[u8]) -> Result<Value> {
     Ok(said["config"].clone())
 }
 
-/// The providers whose address is this machine's.
+/// Whether this is an address that only a machine or a network of one's own has: what answers there is no paid provider.
+fn is_ours(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(ip)) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
+        }
+        Ok(std::net::IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unspecified(),
+        // A name without a dot is one of the cluster's, or of the machine's own.
+        Err(_) => !host.contains('.') || [".local", ".svc", ".internal"].iter().any(|end| host.ends_with(end)),
+    }
+}
+
+/// The providers whose address is this machine's, or this network's.
 fn local_providers(settings: &Value) -> Vec<String> {
     let is_local = |section: &Value| {
         let url = section["base_url"].as_str().and_then(|url| reqwest::Url::parse(url).ok());
-        url.is_some_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")))
+        url.is_some_and(|url| url.host_str().is_some_and(is_ours))
     };
     let sections = settings.as_object().into_iter().flatten();
     sections.filter(|(_, section)| is_local(section)).map(|(name, _)| name.clone()).collect()
@@ -126,6 +138,13 @@ mod tests {
             "deepgram": {"base_url": "ws://127.0.0.1:9101"}, "openai": {"base_url": "https://api.openai.com/v1"},
             "cartesia": {"base_url": "http://localhost:1"}, "elevenlabs": {"base_url": ""}, "region": "x"});
         assert_eq!(local_providers(&settings), ["cartesia", "deepgram"]);
+        for host in ["10.244.0.1", "[::1]", "rehearsal", "providers.voice.svc.cluster.local", "127.9.9.9", "[fd00::1]"]
+        {
+            assert!(is_ours(host), "{host}");
+        }
+        for host in ["api.deepgram.com", "8.8.8.8", "eu.api.example.com"] {
+            assert!(!is_ours(host), "{host}");
+        }
     }
 
     #[test]

@@ -171,11 +171,14 @@ async fn validate(config: Config, args: ValidateArgs) -> Result<(), Failure> {
     let window_s = of.args.window.as_secs();
     let report = Report { validated, rehearsal, began: began.to_string(), window_s, criteria };
     let folder = folder.unwrap_or_else(|| default_folder(&report, began));
-    archive(&of, &report, &folder).await.context("the archive")?;
+    // What a day has shown is said before anything else can go wrong.
     if of.args.json {
         out::line(&json!({"archive": folder, "sum": report.sum(), "report": report}).to_string())?;
     } else {
         report.print()?;
+    }
+    archive(&of, &report, &folder).await.context("the archive")?;
+    if !of.args.json {
         out::line(&format!("Evidence, baseline and configuration: {}", folder.display()))?;
     }
     if report.validated {

@@ -130,7 +130,8 @@ pub(super) async fn persistence(of: &Deployment, evidence: &mut Evidence) -> Res
     if code == Some(HANDED_OVER) {
         evidence.note("the call was handed over: nothing is to be said about it");
     } else {
-        call.hear_out(of.args.patience()).await.map_err(anyhow::Error::from)?;
+        let heard_out = call.hear_out(of.args.patience()).await.map_err(anyhow::Error::from)?;
+        evidence.check(heard_out, "what the agent said to a caller who came back was not heard to its end");
         let said = call.heard.caption();
         evidence.note(format!("the agent said {said:?} when the caller was back"));
         evidence.check(said.contains(BACK), format!("the caller did not hear {BACK:?}"));
