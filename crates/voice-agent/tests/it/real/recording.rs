@@ -20,9 +20,15 @@ use crate::server::Session;
 /// The master key of these tests.
 const MASTER: [u8; 32] = [7; 32];
 
-/// What a recorded server is told.
-pub(super) fn settings() -> [(&'static str, String); 2] {
-    [("RECORDING_ENABLED", "true".to_owned()), ("RECORDING_MASTER_KEY", STANDARD.encode(MASTER))]
+/// What a recorded server is told. What takes long on a small and busy machine has not failed.
+pub(super) fn settings() -> [(&'static str, String); 4] {
+    let patient = "15000".to_owned();
+    [
+        ("RECORDING_ENABLED", "true".to_owned()),
+        ("RECORDING_MASTER_KEY", STANDARD.encode(MASTER)),
+        ("DEADLINE_TTS_MS", patient.clone()),
+        ("DEADLINE_STT_MS", patient),
+    ]
 }
 
 /// The user's key, as whoever has the store and the master key finds it.
@@ -151,9 +157,9 @@ async fn without_consent_and_where_nothing_is_recorded_no_file_is_made() {
 
 #[tokio::test]
 async fn a_killed_process_loses_no_more_than_is_held_back() {
-    let [enabled, master] = settings();
-    let pairs = [(enabled.0, enabled.1.as_str()), (master.0, master.1.as_str()), ("RECORDING_DELAY_MS", "1000")];
-    let home = Home::with(pairs).await;
+    let settings = settings();
+    let [one, two, three, four] = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let home = Home::with([one, two, three, four, ("RECORDING_DELAY_MS", "1000")]).await;
     let data_dir = home.path().join("data");
     let server = home.start().await;
     let ada = agreeing(&server, "ada").await;
