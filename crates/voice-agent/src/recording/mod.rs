@@ -226,9 +226,10 @@ impl Recorder {
         Ok(all)
     }
 
+    /// What waits here, and what processes that are no more have left on this disk.
     async fn waiting(&self) -> std::io::Result<Vec<spool::Waiting>> {
         let Some(spool) = self.spool.clone() else { return Ok(Vec::new()) };
-        tokio::task::spawn_blocking(move || spool.waiting()).await?
+        tokio::task::spawn_blocking(move || spool.adopt().and_then(|()| spool.waiting())).await?
     }
 
     /// A recording's file as it is kept, sealed; none if there is none.
@@ -249,7 +250,8 @@ impl Recorder {
     pub async fn open(&self, name: &Name) -> Result<Option<Opened>, RecordingError> {
         let Some(sealed) = self.sealed(name).await? else { return Ok(None) };
         let key = self.vault.key_of(name.owner).await?.ok_or(RecordingError::Erased)?;
-        let opened = open(&sealed, &key)?;
+        let opening = tokio::task::spawn_blocking(move || open(&sealed, &key));
+        let opened = opening.await.map_err(std::io::Error::from)??;
         if opened.label == name.label() { Ok(Some(opened)) } else { Err(RecordingError::Misnamed(opened.label)) }
     }
 
@@ -271,6 +273,8 @@ impl Recorder {
     /// # Errors
     /// [`RecordingError`]; some of them may be there still.
     pub async fn delete_of(&self, owner: Pseudonym) -> Result<u64, RecordingError> {
+        // What is on its way to the storage would come there after it was deleted.
+        let _alone = self.rounds.lock().await;
         let all = self.list(Some(owner)).await?;
         for one in &all {
             self.delete(&one.name).await?;

@@ -41,15 +41,20 @@ pub(super) async fn run(recorder: Arc<Recorder>) {
     }
 }
 
-/// Deletes what began too long before `now`. How many files.
+/// Deletes what began too long before `now`. How many files. One that cannot be deleted keeps none of the others.
 pub(super) async fn expire(recorder: &Recorder, now: Timestamp) -> Result<u64, RecordingError> {
     let age = DAY * i32::try_from(recorder.settings.retention_days).unwrap_or(i32::MAX);
     let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
     let mut files = 0;
+    let mut refused = None;
     for old in recorder.list(None).await?.into_iter().filter(|one| one.name.start < oldest) {
-        recorder.delete(&old.name).await?;
-        recorder.events.recordings_deleted(1);
-        files += 1;
+        match recorder.delete(&old.name).await {
+            Ok(()) => {
+                recorder.events.recordings_deleted(1);
+                files += 1;
+            }
+            Err(error) => refused = Some(error),
+        }
     }
-    Ok(files)
+    refused.map_or(Ok(files), Err)
 }

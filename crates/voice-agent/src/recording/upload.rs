@@ -1,11 +1,14 @@
 //! From the spool to the storage, in the background and for as long as it takes.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::spool::{Spool, Waiting, mend};
 use super::{MB, Recorder, StorageError};
+use crate::vault::{Header, SealError};
 
 /// How often it is looked for what others have left, if nothing is told.
 const LOOK: Duration = Duration::from_secs(30);
@@ -49,7 +52,17 @@ pub(super) async fn round(recorder: &Recorder) -> bool {
             left.push(one);
             continue;
         }
-        match bring(recorder, spool, &one).await {
+        let path = match whole(recorder, spool, &one).await {
+            Ok(Some(path)) => path,
+            Ok(None) => continue,
+            // It says nothing of the storage: the others are not kept back by it.
+            Err(error) => {
+                why = Some(error);
+                left.push(one);
+                continue;
+            }
+        };
+        match bring(recorder, spool, &one, path).await {
             Ok(()) => in_a_row = 0,
             Err(error) => {
                 in_a_row += 1;
@@ -85,8 +98,7 @@ fn trouble(recorder: &Recorder, why: &str) -> bool {
 }
 
 /// Brings one file to the storage; why not.
-async fn bring(recorder: &Recorder, spool: &Arc<Spool>, one: &Waiting) -> Result<(), String> {
-    let Some(path) = whole(recorder, one).await? else { return Ok(()) };
+async fn bring(recorder: &Recorder, spool: &Arc<Spool>, one: &Waiting, path: PathBuf) -> Result<(), String> {
     match recorder.storage.put(&one.name, &path).await {
         Ok(bytes) => {
             let spool = Arc::clone(spool);
@@ -104,26 +116,24 @@ async fn bring(recorder: &Recorder, spool: &Arc<Spool>, one: &Waiting) -> Result
     }
 }
 
-/// Where the whole file is; none if there is nothing to keep.
-async fn whole(recorder: &Recorder, one: &Waiting) -> Result<Option<std::path::PathBuf>, String> {
-    if !one.is_torn {
-        return Ok(Some(one.path.clone()));
-    }
-    let path = one.path.clone();
-    let mended = match recorder.vault.key_of(one.name.owner).await {
-        Ok(Some(key)) => {
-            tokio::task::spawn_blocking(move || mend(&path, &key).map_err(|error| error.to_string())).await
+/// Where the whole file is; none if there is nothing to keep. What is sealed under a key that was destroyed nobody can read: its user was
+/// erased, and it goes.
+async fn whole(recorder: &Recorder, spool: &Arc<Spool>, one: &Waiting) -> Result<Option<PathBuf>, String> {
+    let key = recorder.vault.key_of(one.name.owner).await.map_err(|error| error.to_string())?;
+    let (spool, path, is_torn) = (Arc::clone(spool), one.path.clone(), one.is_torn);
+    let looked = tokio::task::spawn_blocking(move || {
+        let header = File::open(&path).map_err(SealError::from).and_then(|mut file| Header::read(&mut file));
+        match (key, header) {
+            (Some(key), Ok(header)) if header.key == key.id() && !is_torn => Ok(Some(path)),
+            // Without a whole header nothing was written.
+            (Some(key), header) if is_torn && header.as_ref().map_or(true, |header| header.key == key.id()) => {
+                mend(&path, &key).map_err(|error| error.to_string())
+            }
+            (Some(_), Err(error)) => Err(error.to_string()),
+            _ => spool.remove(&path).map(|()| None).map_err(|error| error.to_string()),
         }
-        // The user was erased meanwhile: nobody can read it.
-        Ok(None) => {
-            tokio::task::spawn_blocking(move || {
-                std::fs::remove_file(&path).map(|()| None).map_err(|error| error.to_string())
-            })
-            .await
-        }
-        Err(error) => return Err(error.to_string()),
-    };
-    mended.map_err(|error| error.to_string())?
+    });
+    looked.await.map_err(|error| error.to_string())?
 }
 
 /// A failure without what a URL may hold behind its path.
