@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use voice_core::chat::ChatItem;
-use voice_core::consent::{ConsentDecision, ConsentFlow};
+use voice_core::consent::ConsentFlow;
 use voice_core::cost::{CostMeter, NanoUsd, Quantity, Usage};
 use voice_core::ids::{CommitId, ConnectionId, ReplyId, ToolCallId, TurnId};
 use voice_core::input::{CommitError, Key};
@@ -13,6 +13,7 @@ use voice_core::session::Restored;
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output, Session, phrases};
 
+use crate::consent::asks_to_stop;
 use crate::page::Page;
 use crate::patience::Patience;
 use crate::seen::Seen;
@@ -36,7 +37,7 @@ pub(crate) struct Check {
     /// The VAD's last edge, as the session told the page.
     pub(crate) caller_speaks: bool,
     /// Consent was given, and neither withdrawn nor "stop recording" said.
-    recording_allowed: bool,
+    pub(crate) recording_allowed: bool,
     pub(crate) ended: bool,
     /// The greatest id of each kind so far: reply, request, speech, utterance, call, commit.
     greatest: [u64; 6],
@@ -44,7 +45,7 @@ pub(crate) struct Check {
     /// Whether the session was told anything since its process began.
     pub(crate) told: bool,
     /// The announcement, or the question, may have been heard.
-    opened: bool,
+    pub(crate) opened: bool,
     /// "Stop recording" was said in what the caller is saying now.
     pub(crate) stop_said: bool,
     /// The calls whose change is not committed, their reply, and the last request before they were computed.
@@ -184,37 +185,6 @@ impl World {
             }
             _ => {}
         }
-    }
-
-    /// A yes to a question that may have been heard allows a recording.
-    fn check_yes(&mut self, text: &str) {
-        if self.profile.config.consent == ConsentFlow::Ask && self.check.opened && text.contains("yes") {
-            self.check.recording_allowed = true;
-        }
-    }
-
-    /// The first words are on their way to the caller, to their last.
-    fn check_opening(&mut self, text: &str) {
-        let last = match self.profile.config.consent {
-            ConsentFlow::Announce => "disable recording.",
-            ConsentFlow::Ask => "training purposes?",
-            ConsentFlow::Elsewhere | ConsentFlow::Never => return,
-        };
-        if text.contains(last) && !std::mem::replace(&mut self.check.opened, true) {
-            self.check.recording_allowed |= self.profile.config.consent == ConsentFlow::Announce;
-        }
-    }
-
-    /// What was decided about recording.
-    pub(crate) fn decided(&mut self, decision: ConsentDecision) {
-        self.saw(match decision {
-            ConsentDecision::Announced => Seen::Announced,
-            ConsentDecision::Agreed => Seen::Agreed,
-            ConsentDecision::Declined => Seen::Declined,
-            ConsentDecision::Unanswered => Seen::Unanswered,
-            ConsentDecision::Stopped => Seen::Stopped,
-            ConsentDecision::OptedOut => Seen::OptedOut,
-        });
     }
 
     /// The session as it is after an input.
@@ -527,12 +497,4 @@ impl World {
         }
         self.strange("every turn is finished", format!("{:?} never were", self.check.open_turns))
     }
-}
-
-/// Whether this asks for the recording to stop: as one of its sentences.
-fn asks_to_stop(text: &str) -> bool {
-    text.split(['.', '!', '?']).any(|sentence| {
-        let words = sentence.trim().to_lowercase();
-        matches!(words.as_str(), "please stop recording" | "stop recording")
-    })
 }

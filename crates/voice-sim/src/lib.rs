@@ -4,6 +4,7 @@
 mod caller;
 mod carry;
 mod check;
+mod consent;
 mod device;
 mod dice;
 #[cfg(feature = "servers")]

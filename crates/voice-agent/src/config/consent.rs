@@ -1,6 +1,8 @@
 //! Which way of consent a telephone number has.
 
-use super::{Config, ConfigError, Consent, ConsentRule};
+use serde::{Deserialize, Serialize};
+
+use super::{Config, ConfigError, ConsentRule};
 
 /// The countries of the European Economic Area, the United Kingdom and Switzerland: a plain yes, whatever the others have.
 const ASKED: [&str; 32] = [
@@ -10,9 +12,40 @@ const ASKED: [&str; 32] = [
 ];
 
 /// What is shipped.
-pub(super) fn default_prefixes() -> Vec<String> {
+fn default_prefixes() -> Vec<String> {
     let asked = ASKED.iter().map(|prefix| format!("{prefix}=ask"));
     std::iter::once("+1=announce".to_owned()).chain(asked).collect()
+}
+
+/// How callers come to agree to a recording. Which way is lawful where is a question for a lawyer; docs/compliance.md.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Consent {
+    /// The version of the privacy notice that callers can read; written down with everything that they decide.
+    pub policy_version: String,
+    /// By telephone, where `prefixes` names no other way.
+    pub phone: ConsentRule,
+    /// By telephone without a number.
+    pub withheld: ConsentRule,
+    /// In LiveKit rooms.
+    pub rooms: ConsentRule,
+    /// Other ways for numbers that begin like this: `+1=announce`. The longest that fits decides.
+    pub prefixes: Vec<String>,
+    /// How long a question waits for its answer, once it was heard, in milliseconds.
+    pub wait_ms: u64,
+}
+
+impl Default for Consent {
+    fn default() -> Self {
+        Self {
+            policy_version: "1".to_owned(),
+            phone: ConsentRule::Ask,
+            withheld: ConsentRule::Ask,
+            rooms: ConsentRule::Ask,
+            prefixes: default_prefixes(),
+            wait_ms: 6_000,
+        }
+    }
 }
 
 impl Consent {

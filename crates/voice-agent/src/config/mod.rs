@@ -20,14 +20,14 @@ mod validate;
 
 pub use chain::{LlmKind, SttKind, TtsKind};
 pub use choice::{AuthMode, ConsentRule, JwtAlgorithm, LogFormat, ScreenDetail};
+pub use consent::Consent;
 pub use env::Env;
 pub use listen::ListenAddr;
 pub use load::{Loaded, load};
 pub use secret::{Secret, Secrets};
 pub use section::{
-    Auth, Cartesia, Chain, Consent, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog,
-    Interruption, Limits, LiveKit, Log, Metrics, Model, OpenAi, Otel, PagerDuty, Recording, Screen, Session, Shutdown,
-    Twilio, Vad,
+    Auth, Cartesia, Chain, Cost, Deadline, Deepgram, ElevenLabs, Endpointing, Failover, Http, InputLog, Interruption,
+    Limits, LiveKit, Log, Metrics, Model, OpenAi, Otel, PagerDuty, Recording, Screen, Session, Shutdown, Twilio, Vad,
 };
 
 use std::path::PathBuf;

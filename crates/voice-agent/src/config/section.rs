@@ -7,8 +7,7 @@ use voice_core::CoreConfig;
 use voice_core::ceiling::AtCeiling;
 use voice_core::failover::FailoverConfig;
 
-use super::choice::{AuthMode, ConsentRule, JwtAlgorithm, LogFormat, ScreenDetail};
-use super::consent::default_prefixes;
+use super::choice::{AuthMode, JwtAlgorithm, LogFormat, ScreenDetail};
 use super::listen::ListenAddr;
 
 macro_rules! sections {
@@ -389,22 +388,6 @@ sections! {
         detail: ScreenDetail = ScreenDetail::Auto,
         /// Language models that see nothing: they are told what is read in the picture.
         blind_models: Vec<String> = vec!["gpt-3.5-turbo".to_owned()],
-    }
-
-    /// How callers come to agree to a recording. Which way is lawful where is a question for a lawyer; docs/compliance.md.
-    Consent {
-        /// The version of the privacy notice that callers can read; written down with everything that they decide.
-        policy_version: String = "1".to_owned(),
-        /// By telephone, where `prefixes` names no other way.
-        phone: ConsentRule = ConsentRule::Ask,
-        /// By telephone without a number.
-        withheld: ConsentRule = ConsentRule::Ask,
-        /// In LiveKit rooms.
-        rooms: ConsentRule = ConsentRule::Ask,
-        /// Other ways for numbers that begin like this: `+1=announce`. The longest that fits decides.
-        prefixes: Vec<String> = default_prefixes(),
-        /// How long a question waits for its answer, once it was heard.
-        wait_ms: u64 = 6_000,
     }
 
     /// The log, on standard error.

@@ -69,16 +69,16 @@ impl Policy {
         self.settings.wait_ms
     }
 
-    /// What is written down of a decision. `number` counts the decisions of this process in this session.
+    /// What is written down of a decision, by the session's owner with this fence.
     pub fn record(
         &self,
         doc: &SessionDoc,
         (decision, how): (ConsentDecision, ConsentHow),
-        number: (u64, u64),
+        fence: u64,
         at: Timestamp,
     ) -> ConsentRecord {
         ConsentRecord {
-            id: format!("{}-{}-{}", doc.session_id, number.0, number.1),
+            id: format!("{}-{fence}-{}-{}", doc.session_id, at.as_microsecond(), decision.as_str()),
             at,
             session_id: doc.session_id.clone(),
             channel: doc.channel,
@@ -139,8 +139,8 @@ mod tests {
             (Phone, json!({"phone_number": "+4930123456"}), Ask),
             (Phone, json!({}), Ask),
             (Phone, json!({"phone_number": "+15551234567", TEXTS: 60_000}), Never),
-            (Browser, json!({"room": "r"}), Ask),
-            (Browser, json!({"room": "r", OPTED_OUT: true}), Never),
+            (Browser, json!({"livekit_room": "r"}), Ask),
+            (Browser, json!({"livekit_room": "r", OPTED_OUT: true}), Never),
         ] {
             assert_eq!(keeping().flow(&doc(channel, &context)), flow, "{channel:?} {context}");
             assert_eq!(Policy::default().flow(&doc(channel, &context)), Elsewhere, "where nothing is kept");
@@ -149,9 +149,8 @@ mod tests {
 
     #[test]
     fn what_is_written_down_holds_the_words_that_were_said_or_shown() {
-        let record = |doc: &SessionDoc, decision, how| {
-            keeping().record(doc, (decision, how), (3, 1), Timestamp::UNIX_EPOCH).wording
-        };
+        let record =
+            |doc: &SessionDoc, decision, how| keeping().record(doc, (decision, how), 3, Timestamp::UNIX_EPOCH).wording;
         let phone = doc(Channel::Phone, &json!({}));
         assert_eq!(record(&phone, ConsentDecision::Announced, ConsentHow::Announcement), phrases::PHONE_CONSENT);
         assert!(record(&phone, ConsentDecision::Agreed, ConsentHow::Key).starts_with(phrases::CONSENT_QUESTION));

@@ -191,8 +191,6 @@ struct Driver {
     turn_tools: Vec<ToolCallReport>,
     frames_dropped: FramesDropped,
     tidied_ms: u64,
-    /// What was decided about recording so far, here.
-    decisions: u64,
     /// The session was told that it is to move.
     is_moving: bool,
     /// What the next process has still to say, once the session has left.
@@ -274,7 +272,6 @@ impl Driver {
             turn_tools: Vec::new(),
             frames_dropped: FramesDropped::default(),
             tidied_ms: 0,
-            decisions: 0,
             is_moving: false,
             left: None,
             is_leaving: false,

@@ -69,7 +69,7 @@ impl Sessions {
         let Some(agreed) = answer else { return };
         let decision = if agreed { ConsentDecision::Agreed } else { ConsentDecision::Declined };
         let how = (decision, ConsentHow::Page);
-        let record = self.parts.consent.record(doc, how, (fence, 0), self.parts.clock.now());
+        let record = self.parts.consent.record(doc, how, fence, self.parts.clock.now());
         let user = doc.user_id.clone();
         if let Err(error) = self.parts.store.add_consent(user.clone(), record.clone()).await {
             self.store_failed("add_consent", &error);
