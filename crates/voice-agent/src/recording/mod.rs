@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,6 +46,8 @@ use storage::Storage;
 use upload::said;
 
 const MB: u64 = 1_000_000;
+/// Parts that encode and write at the same time.
+const WRITERS: usize = 4;
 
 /// What recordings are made of.
 pub struct Parts {
@@ -112,6 +114,8 @@ pub struct Recorder {
     /// When the last part began, in milliseconds since 1970: no two have the same name.
     last_start_ms: AtomicI64,
     news: Notify,
+    /// Parts that encode and write at the same time: each takes a thread with its stack for that moment.
+    writers: Semaphore,
     /// Whoever brings files to the storage is alone.
     rounds: Mutex<()>,
 }
@@ -151,6 +155,7 @@ impl Recorder {
             waiting_bytes,
             last_start_ms: AtomicI64::new(0),
             news,
+            writers: Semaphore::new(WRITERS),
             rounds,
         }))
     }

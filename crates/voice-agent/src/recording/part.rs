@@ -116,10 +116,15 @@ pub(super) async fn make(
                 Some(one) => part.take(one),
                 None => break,
             },
-            _ = ticks.tick() => part = off_thread(part, move |part| part.work(now_ms())).await?,
+            _ = ticks.tick() => {
+                // None only if the recorder closed it, which it never does.
+                let _writer = recorder.writers.acquire().await.ok();
+                part = off_thread(part, move |part| part.work(now_ms())).await?;
+            }
         }
     }
     let lost_ms = part.mix.take_lost_ms();
+    let _writer = recorder.writers.acquire().await.ok();
     let bytes = tokio::task::spawn_blocking(move || part.finish()).await.map_err(|_| PartError::Thread)??;
     recorder.lost_frames(lost_ms / FRAME_MS);
     Ok(bytes)
