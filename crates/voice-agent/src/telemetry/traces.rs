@@ -46,8 +46,10 @@ impl Traces {
             .with_endpoint(format!("{base}/v1/traces"))
             .build()
             .map_err(|error| TraceError(error.to_string()))?;
+        // A batch in the making has left the processor's queue, and waits all the same: the room for it is there.
         let config = BatchConfigBuilder::default().with_max_queue_size(settings.queue).build();
-        let processor = BatchSpanProcessor::builder(Watched::new(exporter)).with_batch_config(config).build();
+        let processor = Watched::new(exporter)
+            .behind(settings.queue, |exporter| BatchSpanProcessor::builder(exporter).with_batch_config(config).build());
         Ok(Self::with(SdkTracerProvider::builder().with_span_processor(processor), settings, region, instance))
     }
 
