@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use voice_core::consent::ConsentState;
 use voice_core::cost::NanoUsd;
+use voice_core::log::Header;
 use voice_core::snapshot::{Counters, Message, Role, SNAPSHOT_VERSION, Snapshot};
+use voice_core::{CoreConfig, Session};
 
 use crate::store::{ConversationItem, Role as StoredRole, SessionDoc};
 use crate::transport::livekit::ROOM;
@@ -148,6 +150,15 @@ fn part<T: DeserializeOwned + Default>(core: &Map<String, Value>, key: &str, ses
         // The reason may quote what was said.
         tracing::warn!(session, key, "a part of the saved session cannot be read and is left out");
         T::default()
+    })
+}
+
+/// The session that this log begins with.
+pub(super) fn begin(header: Header, doc: &SessionDoc, config: &CoreConfig) -> Session {
+    header.begin().unwrap_or_else(|error| {
+        // `read` gives only what can be taken up; this is a defect, and the call must go on.
+        tracing::error!(session = doc.session_id.as_str(), %error, "the saved session cannot be taken up");
+        Session::new(config.clone())
     })
 }
 

@@ -52,7 +52,7 @@ use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, AttemptResult, ClientEvent, EndReason, Outcome};
 use voice_core::provider::Stage;
 use voice_core::session::Session;
-use voice_core::{CoreConfig, Input, Observation, Output};
+use voice_core::{Input, Observation, Output};
 
 use crate::recording::Tape;
 use crate::store::{Channel, SessionDoc, UserTasks};
@@ -221,7 +221,7 @@ impl Driver {
         let session_id = start.doc.session_id.clone();
         let (logs, user) = (deps.input_logs.as_ref(), &start.doc.user_id);
         let journal = Journal::begin(logs, user, session_id.as_str(), &header, &deps.tracker);
-        let session = begin(header, &start.doc, &deps.core);
+        let session = doc::begin(header, &start.doc, &deps.core);
         let accounted = doc::accounted(&start.doc);
         let room = doc::room(&start.doc);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
@@ -489,14 +489,6 @@ fn tells_of_a_provider(output: &Output, stage: Stage) -> bool {
         Observation::Attempt { stage: of, .. } => *of == stage,
         _ => false,
     }
-}
-
-fn begin(header: Header, doc: &SessionDoc, config: &CoreConfig) -> Session {
-    header.begin().unwrap_or_else(|error| {
-        // `doc::read` gives only what can be taken up; this is a defect, and the call must go on.
-        tracing::error!(session = doc.session_id.as_str(), %error, "the saved session cannot be taken up");
-        Session::new(config.clone())
-    })
 }
 
 #[cfg(test)]

@@ -244,7 +244,7 @@ impl Part {
         while let Some(frame) = self.mix.take(now_ms) {
             self.hold.push(self.coder.encode(&frame)?);
         }
-        let until_ms = now_ms.saturating_sub(SETTLE_MS + self.delay_ms);
+        let Some(until_ms) = now_ms.checked_sub(SETTLE_MS + self.delay_ms) else { return Ok(()) };
         let packets = self.hold.release(until_ms, &self.blanks, &self.coder);
         self.pages.add(&packets, false)?;
         self.blanks.forget_before(until_ms);

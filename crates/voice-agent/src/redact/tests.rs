@@ -150,7 +150,7 @@ fn dates_times_titles_and_quantities_stay_as_they_are() {
 fn a_log_line_keeps_its_counts_and_loses_its_people() {
     for line in [
         r#"{"at_ms":1732888888888,"cost_nano":5551234567,"fence":12}"#,
-        r#"{"trace":"4bf92f3577b34da6a3ce929d0e0e4736","span":"00f067aa0ba902b7"}"#,
+        r#"{"trace":"4bf92f3577b34da6a3ce929d0e0e4736","span":"00f067aa0b0902b7"}"#,
         "2026-11-29T14:57:52.123456Z INFO turn=3 latency_ms=712",
         "0x4111 12 Main Street",
     ] {

@@ -252,7 +252,7 @@ async fn of_an_erased_person_no_byte_is_left_on_the_disk_and_the_certificate_say
     assert!(statement.store_scrubbed && statement.left.is_empty(), "{:?}", statement.left);
     assert_eq!(holding(server.data(), &NEEDLES), [] as [String; 0]);
     assert!(!log.exists());
-    assert!(holding(server.data(), &["Bea's task"]).len() > 0, "others keep what is theirs");
+    assert!(!holding(server.data(), &["Bea's task"]).is_empty(), "others keep what is theirs");
     // What was wished for outlives the name, and a second erasure finds nothing.
     let pseudonym = statement.subject;
     let kept = Decisions::of(server.store.as_ref(), &voice_agent::consent::nameless(&pseudonym)).await.unwrap();
@@ -384,7 +384,7 @@ async fn of_an_erased_person_no_byte_is_left_in_redis_or_its_files() {
     let mut direct = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
     let keys: Vec<String> = redis::Commands::keys(&mut direct, "*").unwrap();
     assert!(keys.iter().all(|key| !key.contains(NUMBER)), "{keys:?}");
-    assert!(holding(redis.folder.path(), &["Bea's task"]).len() > 0, "others keep what is theirs");
+    assert!(!holding(redis.folder.path(), &["Bea's task"]).is_empty(), "others keep what is theirs");
 }
 
 /// A recording of this person in the storage of this server: its name, and its bytes as they lie there.

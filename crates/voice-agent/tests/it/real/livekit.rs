@@ -1,4 +1,5 @@
 //! Callers in rooms of a real livekit-server (`make test-livekit` builds it; without it these tests say that they do nothing).
+#![expect(clippy::print_stdout, reason = "what is measured is read in the test's output")]
 
 mod caller;
 mod drill;
