@@ -7,6 +7,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_core::CoreConfig;
 use voice_core::chat::ChatItem;
 use voice_core::ids::{RungId, SpeechId};
 use voice_core::provider::ProviderFailure;
