@@ -293,8 +293,9 @@ impl Sessions {
         time_zone: Option<TimeZone>,
     ) -> Result<(Live, bool, Option<String>), SessionError> {
         let claimed = self.parts.store.claim_session(id.clone(), self.parts.instance.clone()).await;
-        let StoredSession { doc, token_hash, fence, .. } =
+        let StoredSession { mut doc, token_hash, fence, .. } =
             claimed.inspect_err(|error| self.store_failed(CLAIM, error))?;
+        self.heed_objection(&mut doc).await;
         let begun = crate::driver::has_begun(&doc);
         let time_zone = time_zone.unwrap_or_else(|| saved_time_zone(&doc.context));
         let handover = self.take_handover(id, before).await;

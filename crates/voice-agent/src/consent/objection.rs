@@ -3,13 +3,15 @@
 use voice_core::consent::{ConsentDecision, ConsentHow};
 
 use crate::app::App;
-use crate::driver::api::Command;
+use crate::driver::api::{Command, SendError};
 use crate::store::{Channel, ConsentRecord, SessionId, StoreError, UserId};
 
-/// The user is not to be recorded any more: written down, and told to the calls that are going on here.
+/// The user is not to be recorded any more: written down, and told to the calls that are going on here. A call in another process is
+/// not told: it heeds the objection when it is taken up again.
 ///
 /// # Errors
-/// As the store's; nothing is told to anybody then.
+/// As the store's; nothing is told to anybody then. [`StoreError::Unavailable`] too when a call here is too busy to be told: it is written down
+/// then, and can be said again.
 pub async fn object(app: &App, user: &UserId) -> Result<(), StoreError> {
     let at = app.clock.now();
     let record = ConsentRecord {
@@ -24,9 +26,9 @@ pub async fn object(app: &App, user: &UserId) -> Result<(), StoreError> {
     };
     app.store.add_consent(user.clone(), record).await?;
     for live in app.sessions.list().into_iter().filter(|live| live.user == *user) {
-        // One that is over, or too busy to be told, is not recorded for long either: it looks at nobody's wish any more.
-        if let Err(error) = live.handle.send(Command::Consent { recording: false }) {
-            tracing::warn!(session = %live.id, %error, "a session could not be told of an objection to its recording");
+        match live.handle.send(Command::Consent { recording: false }) {
+            Ok(()) | Err(SendError::Ended) => {}
+            Err(SendError::Full) => return Err(StoreError::Unavailable("a call is too busy to be told".to_owned())),
         }
     }
     Ok(())

@@ -51,6 +51,19 @@ impl Sessions {
         Ok(())
     }
 
+    /// An objection may have come while nobody here had the session: what was allowed before it is allowed no longer. Nor is it where nobody can
+    /// say whether one came, and the call goes on all the same.
+    pub(super) async fn heed_objection(&self, doc: &mut SessionDoc) {
+        let is_recorded = doc.context.get("recording_enabled").and_then(serde_json::Value::as_bool) == Some(true);
+        if !is_recorded {
+            return;
+        }
+        let known = self.recall_objection(doc).await;
+        if known.is_err() || doc.context.contains_key(OPTED_OUT) {
+            doc.context.insert("recording_enabled".to_owned(), json!(false));
+        }
+    }
+
     async fn has_opted_out(&self, doc: &SessionDoc) -> Result<bool, StoreError> {
         let store = self.parts.store.as_ref();
         let theirs = Decisions::of(store, &doc.user_id).await?;
