@@ -75,11 +75,11 @@ impl Rehearsal {
             let outputs: Vec<Output> = std::iter::from_fn(|| session.poll_output()).collect();
             for output in &outputs {
                 if let Output::Consent { decision, .. } = output {
+                    self.seen.stops += u64::from(self.allowed && *decision == ConsentDecision::Stopped);
                     self.allowed = matches!(decision, ConsentDecision::Agreed | ConsentDecision::Announced);
                 }
             }
             if outputs.iter().any(asks_to_stop) {
-                self.seen.stops += u64::from(self.allowed);
                 self.allowed = false;
             }
             for output in &outputs {
