@@ -136,10 +136,11 @@ async fn what_is_slow_dear_or_empty_fails() {
 async fn a_full_run_that_fails_validates_nothing() {
     let (folder, server) = (tempfile::tempdir().unwrap(), TestServer::start().await);
     let url = format!("http://{}", server.addr());
-    let (output, said) = validate(folder.path(), &["--url", &url, "--speech-command", "exit 7"]).await;
+    // This server has no voice, so a caller waits for its greeting in vain.
+    let (output, said) = validate(folder.path(), &["--url", &url]).await;
     assert_eq!((output.status.code(), &said["report"]["rehearsal"]), (Some(1), &json!([])));
     assert_eq!(status(&said, "Browser Channel"), "failed");
-    assert!(said.to_string().contains("--speech-command failed (exit status: 7)"), "{said:#}");
+    assert!(said.to_string().contains("the greeting was not heard to its end"), "{said:#}");
     for criterion in ["P95 Latency", "Phone Channel", "Session Persistence", "Alerting Active", "Failover Tested"] {
         assert_eq!(status(&said, criterion), "not_run", "{said:#}");
     }
