@@ -80,7 +80,8 @@ function SignIn({ refusal, onToken }: { refusal: AdminError | null; onToken(toke
           role="status"
           data-testid="admin-refusal"
         >
-          {refusal === null && "It is the server’s ADMIN_TOKEN, AUDITOR_TOKEN or PRIVACY_TOKEN. This tab keeps it until it is closed."}
+          {refusal === null &&
+            "It is the server’s ADMIN_TOKEN, AUDITOR_TOKEN or PRIVACY_TOKEN. This tab keeps it until it is closed."}
           {off &&
             "This server has no operators. Start it with ADMIN_TOKEN set to a long random word, and sign in with that."}
           {refusal !== null && !off && (refusal.status === 401 ? "This is nobody’s token." : refusal.message)}

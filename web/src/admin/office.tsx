@@ -72,7 +72,13 @@ function Person({ api, who, onNotice }: PanelProps & { who: WhoAmI }) {
         onInput={(event) => setUser(event.currentTarget.value)}
       />
       <div class="watch-acts">
-        <button type="button" class="button" disabled={name === ""} data-testid="consents" onClick={() => void act(consents)}>
+        <button
+          type="button"
+          class="button"
+          disabled={name === ""}
+          data-testid="consents"
+          onClick={() => void act(consents)}
+        >
           What they decided
         </button>
         {who.calls.includes("Export") && (
@@ -134,7 +140,9 @@ function AccessLog({ api, onNotice }: PanelProps) {
           <p data-testid="audit-result">
             {audit.audit.findings.length === 0
               ? `The access log is whole: ${audit.audit.lines} lines.`
-              : audit.audit.findings.map((finding) => `${finding.log}, line ${finding.line}: ${finding.what}`).join("; ")}
+              : audit.audit.findings
+                  .map((finding) => `${finding.log}, line ${finding.line}: ${finding.what}`)
+                  .join("; ")}
           </p>
           <ol class="access-lines">
             {audit.lines

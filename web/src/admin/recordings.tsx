@@ -64,11 +64,7 @@ export function Recordings({ api, mayOpen, onNotice }: Props) {
                 <td class="numeric">
                   {(part.bytes / 1_000).toFixed(0)} KB{part.waiting && " (waits for its storage)"}
                 </td>
-                <td>
-                  {mayOpen && (
-                    <Acts part={part} onOpen={open} onHear={(name, url) => setHeard({ name, url })} />
-                  )}
-                </td>
+                <td>{mayOpen && <Acts part={part} onOpen={open} onHear={(name, url) => setHeard({ name, url })} />}</td>
               </tr>
             ))}
           </tbody>
