@@ -20,7 +20,7 @@ trap finish EXIT
 make_base() {
     local container
     # What Debian's slim images leave out, too.
-    debootstrap --variant=minbase bookworm "$folder/base" http://deb.debian.org/debian >"$folder/log"
+    debootstrap --variant=minbase bookworm "$folder/base" >"$folder/log"
     rm -rf "$folder"/base/var/{cache/apt,lib/apt/lists}/* "$folder"/base/usr/share/{doc,man,locale}/*
     container="$(buildah "${store[@]}" from scratch)"
     buildah "${store[@]}" add --quiet "$container" "$folder/base" / >/dev/null

@@ -83,6 +83,9 @@ export function admin(world, request, response, path) {
   if (told === null) return problem(404, "admin_off", "Operators' calls are off. ADMIN_TOKEN switches them on.");
   if (request.headers.authorization !== `Bearer ${OPERATOR}`)
     return problem(401, "unauthorized", "Not the operator's.");
+  if (path === "/api/admin/whoami") {
+    return send(response, 200, { role: "operator", calls: ["WhoAmI", "Sessions", "Words"], records: false });
+  }
   const [, , , , id, sub] = path.split("/");
   if (path === "/api/admin/drain") {
     told.draining = true;

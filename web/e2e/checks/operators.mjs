@@ -22,7 +22,7 @@ export const operators = {
     mock.world.admin = badNight();
     await page.getByTestId("admin-token").fill("wrong");
     await page.getByTestId("admin-enter").click();
-    await page.getByTestId("admin-refusal").filter({ hasText: "not the operator" }).waitFor(WAIT);
+    await page.getByTestId("admin-refusal").filter({ hasText: "nobody’s token" }).waitFor(WAIT);
     await axeInBoth(page, "a wrong token");
     await signIn(page, mock);
     if (page.url().includes(OPERATOR)) throw new Error("the token is in the address");

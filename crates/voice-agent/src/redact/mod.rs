@@ -66,12 +66,25 @@ pub fn find(text: &str) -> Vec<Found> {
 
 /// The transcript without it: `"call +1 555 123 4567"` becomes `"call [phone]"`.
 pub fn redact(text: &str) -> Cow<'_, str> {
-    replace(text, &find_in(text, Source::Speech))
+    until_clean(text, Source::Speech)
 }
 
 /// As [`redact`], for a line of a log: a number without spaces or a plus is a count there, unless it is a card's.
 pub fn redact_log(line: &str) -> Cow<'_, str> {
-    replace(line, &find_in(line, Source::Log))
+    until_clean(line, Source::Log)
+}
+
+/// What is taken out can show that its neighbour was part of it: `card, 4111 - 4111` is a card's number in two pieces. So it is looked through
+/// again until nothing more is found; each time there are fewer digits and words for them.
+fn until_clean(text: &str, source: Source) -> Cow<'_, str> {
+    let mut clean = replace(text, &find_in(text, source));
+    while let Cow::Owned(once) = &clean {
+        match replace(once, &find_in(once, source)) {
+            Cow::Owned(again) if again != *once => clean = Cow::Owned(again),
+            _ => break,
+        }
+    }
+    clean
 }
 
 /// Whether the caller is telling a card's digits, or is about to: `text` is what was said so far in this turn. True from
