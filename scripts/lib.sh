@@ -20,3 +20,29 @@ TOOLS_DIR="$CACHE/tools/$(sha256sum "$ROOT/scripts/tools.txt" | cut -c1-16)"
 # The S3 server of the tests likewise.
 STORAGE_DIR="$CACHE/tools/storage-$(sha256sum "$ROOT/scripts/tools-storage.txt" | cut -c1-16)"
 export PATH="$TOOLS_DIR/bin:$STORAGE_DIR/bin:$PATH"
+
+# Builds the servers and the rehearsal providers, and runs a script of scripts/operations with Prometheus and its companions; then says what machine
+# it was, and what commit. run_with_watchers SCRIPT TOOL… -- ARGUMENT…
+run_with_watchers() {
+    local script=$1 tool profile target load code=0
+    shift
+    while [[ "$1" != -- ]]; do
+        tool=$1
+        have "$tool" || { complain "needs $tool, which is not here (apt-get install redis-server openssl util-linux)"; exit 1; }
+        shift
+    done
+    shift
+    profile="${PROFILE:-release}"
+    scripts/operations.sh install
+    # Two builds, so that each binary is what it is without the other.
+    cargo build --quiet --locked --profile "$profile" --package voice-agent
+    cargo build --quiet --locked --profile "$profile" --package voice-sim --features servers
+    target="${CARGO_TARGET_DIR:-target}/$([[ "$profile" == dev ]] && echo debug || echo "$profile")"
+    load="$(cut -d ' ' -f 1-3 /proc/loadavg)"
+    scripts/operations.sh run python3 "scripts/operations/$script" --target "$target" "$@" || code=$?
+    say
+    say "- command: \`$0 $*\`, a $profile build"
+    say "- processor: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores; load average before $load, after $(cut -d ' ' -f 1-3 /proc/loadavg)"
+    say "- commit: $(git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown), $(date -u '+%Y-%m-%d %H:%M UTC')"
+    exit "$code"
+}

@@ -4,13 +4,14 @@
 //! of that in the spool below `DATA_DIR`; the uploader brings them to the storage, and retention deletes them there.
 //! docs/recordings.md says what follows from that for those who operate it.
 
+mod card;
 mod decode;
 mod hold;
 mod mix;
 mod name;
 mod packet;
 mod part;
-mod redact;
+
 mod retention;
 mod spool;
 mod storage;
@@ -217,6 +218,7 @@ impl Recorder {
     /// # Errors
     /// [`RecordingError`].
     pub async fn list(&self, owner: Option<Pseudonym>) -> Result<Vec<Listed>, RecordingError> {
+        self.adopt().await?;
         let of = owner.map(|owner| owner.to_string());
         let stored = self.storage.list(of.as_deref()).await?;
         let mut all: Vec<Listed> =
@@ -231,10 +233,15 @@ impl Recorder {
         Ok(all)
     }
 
-    /// What waits here, and what processes that are no more have left on this disk.
+    /// Takes up what processes that are no more have left on this disk.
+    async fn adopt(&self) -> std::io::Result<()> {
+        let Some(spool) = self.spool.clone() else { return Ok(()) };
+        tokio::task::spawn_blocking(move || spool.adopt()).await?
+    }
+
     async fn waiting(&self) -> std::io::Result<Vec<spool::Waiting>> {
         let Some(spool) = self.spool.clone() else { return Ok(Vec::new()) };
-        tokio::task::spawn_blocking(move || spool.adopt().and_then(|()| spool.waiting())).await?
+        tokio::task::spawn_blocking(move || spool.waiting()).await?
     }
 
     /// A recording's file as it is kept, sealed; none if there is none.

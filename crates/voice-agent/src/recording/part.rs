@@ -17,7 +17,7 @@ use super::name::{Kind, Name};
 use super::packet::{Coder, Pages};
 use super::spool::{Spool, SpoolError, Writing};
 use super::transcript::{Line, Transcript};
-use super::{Recorder, redact};
+use super::{Recorder, card};
 use crate::audio::format::AudioFormat;
 use crate::audio::frame::{FRAME_MS, RATE_16K, decode_pcm16le};
 use crate::audio::mulaw;
@@ -219,7 +219,7 @@ impl Part {
             }
             ClientEvent::Transcript { text, r#final, .. } => {
                 let so_far = format!("{} {text}", self.said);
-                if redact::tells_card(&so_far) {
+                if card::is_told(&so_far) {
                     let from_ms = self.said_from_ms.unwrap_or(now_ms).saturating_sub(BEFORE_SPEECH_MS);
                     self.blanks.add(from_ms, now_ms + AFTER_DIGITS_MS);
                 }
@@ -230,7 +230,7 @@ impl Part {
             ClientEvent::AgentText { text, .. } => {
                 self.said.clear();
                 self.said_from_ms = None;
-                if redact::tells_card(text) {
+                if card::is_told(text) {
                     let sounds_ms = text.chars().count() as u64 * MS_PER_CHAR + AFTER_DIGITS_MS;
                     self.blanks.add(now_ms, now_ms + sounds_ms);
                 }
@@ -289,7 +289,7 @@ impl Part {
         }
         let mut bytes = Vec::new();
         for line in lines {
-            let text = redact::redact(&line.text).into_owned();
+            let text = crate::redact::redact(&line.text).into_owned();
             let at_ms = line.at_ms.saturating_sub(self.from_ms);
             serde_json::to_writer(&mut bytes, &Line { at_ms, text, ..line.clone() }).map_err(std::io::Error::from)?;
             bytes.push(b'\n');
