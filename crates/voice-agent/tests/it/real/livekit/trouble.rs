@@ -104,7 +104,7 @@ async fn without_udp_the_conversation_goes_by_tcp() {
     speaks_and_is_answered(&mut caller).await;
 }
 
-/// Every twentieth packet is lost, each way, in a network namespace of this test's own.
+/// Every twentieth packet is lost on each of the two links and each way, in a network namespace of this test's own.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_one_packet_in_twenty_lost_the_conversation_goes_on() {
     const TEST: &str = "with_one_packet_in_twenty_lost";
@@ -122,17 +122,15 @@ async fn with_one_packet_in_twenty_lost_the_conversation_goes_on() {
     caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
     with_a_long_list_after_a_turn(&mut caller).await;
-    let (received_before, concealed_before) = caller.frames();
+    let before = caller.frames();
     has_the_list_read(&mut caller).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let (received, concealed) = caller.frames();
-    let (received, concealed) = (received - received_before, concealed - concealed_before);
+    let frames = caller.frames() - before;
     let silence = caller.longest_silence(Instant::now() - Duration::from_secs(5), Instant::now());
-    println!(
-        "5 % loss: of {} frames of speech {concealed} were made up; longest silence {silence:?}",
-        received + concealed
-    );
-    assert!(concealed * 10 < received, "{concealed} of {received}");
+    println!("5 % loss on both links: {frames:?}; longest silence {silence:?}");
+    // Of two links, each of which loses 5 %, a tenth is lost; nearly all of it comes with the next packet.
+    assert!(frames.restored + frames.concealed > 0, "{frames:?}");
+    assert!(frames.concealed * 20 < frames.received, "{frames:?}");
     caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
 }
