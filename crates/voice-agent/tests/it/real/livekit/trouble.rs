@@ -9,20 +9,10 @@ use super::caller::Caller;
 use super::proxy::Proxy;
 use super::server::{Server, skip};
 use super::{home, home_at, registered};
-use crate::real::interruption::TITLES;
+use crate::real::interruption::with_a_long_list;
 
 /// Set in a network of this test's own, where packets are lost.
 const LOSSY: &str = "LIVEKIT_LOSSY";
-
-/// With enough tasks that the list is read for a while.
-async fn with_a_long_list(caller: &mut Caller) {
-    caller.sees("listening").await;
-    for title in TITLES {
-        caller.room.send_text(TextOptions::topic("lk.chat"), format!("add {title}")).await.unwrap();
-        caller.reads("added").await;
-        caller.sees("listening").await;
-    }
-}
 
 /// Has the list read, and waits until it is in the midst of it.
 async fn has_the_list_read(caller: &mut Caller) {
@@ -48,8 +38,9 @@ async fn an_agents_lost_signalling_is_not_heard() {
     let proxy = Proxy::start(rooms.port).await;
     let home = home_at(proxy.port).await;
     let agent = registered(home.start().await).await;
+    with_a_long_list(&agent, "ada").await;
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
-    with_a_long_list(&mut caller).await;
+    caller.sees("listening").await;
     has_the_list_read(&mut caller).await;
 
     let cut = Instant::now();
@@ -71,8 +62,9 @@ async fn a_restarted_livekit_server_is_joined_again_and_the_conversation_goes_on
     let Some(mut rooms) = Server::start("a_restarted_livekit_server") else { return };
     let home = home(&rooms).await;
     let agent = registered(home.start().await).await;
+    with_a_long_list(&agent, "ada").await;
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
-    with_a_long_list(&mut caller).await;
+    caller.sees("listening").await;
     has_the_list_read(&mut caller).await;
 
     let killed = Instant::now();
@@ -114,14 +106,14 @@ async fn with_one_packet_in_twenty_lost_the_conversation_goes_on() {
     }
     let Some(rooms) = Server::start(TEST) else { return };
     let home = home(&rooms).await;
-    let _agent = registered(home.start().await).await;
+    let agent = registered(home.start().await).await;
     let joining = Instant::now();
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
     let heard = caller.hears_after(joining).await;
     println!("5 % loss: the first word {:?} after the caller began to join", heard - joining);
     caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
-    with_a_long_list_after_a_turn(&mut caller).await;
+    with_a_long_list(&agent, "ada").await;
     let before = caller.frames();
     has_the_list_read(&mut caller).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -133,14 +125,6 @@ async fn with_one_packet_in_twenty_lost_the_conversation_goes_on() {
     assert!(frames.concealed * 20 < frames.received, "{frames:?}");
     caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
-}
-
-async fn with_a_long_list_after_a_turn(caller: &mut Caller) {
-    for title in TITLES {
-        caller.room.send_text(TextOptions::topic("lk.chat"), format!("add {title}")).await.unwrap();
-        caller.reads("added").await;
-        caller.sees("listening").await;
-    }
 }
 
 /// Runs this test once more, in a network that loses packets. That needs root, `unshare` and `nft`.
