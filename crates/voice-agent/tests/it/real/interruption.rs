@@ -14,6 +14,11 @@ const TITLES: [&str; 4] = [
     "Find a quiet hotel near the lake for the weekend with the family",
 ];
 
+/// What makes such a list, in one breath: several lines are several commands.
+pub(super) fn a_long_list() -> String {
+    TITLES.map(|title| format!("add {title}")).join("\n")
+}
+
 /// Somebody with so many tasks that the agent reads the list for a while.
 pub(super) async fn with_a_long_list(server: &Process, user: &str) -> Session {
     let session = server.user(user).await;

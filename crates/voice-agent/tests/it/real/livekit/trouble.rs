@@ -9,13 +9,16 @@ use super::caller::Caller;
 use super::proxy::Proxy;
 use super::server::{Server, skip};
 use super::{home, home_at, registered};
-use crate::real::interruption::with_a_long_list;
+use crate::real::interruption::a_long_list;
 
 /// Set in a network of this test's own, where packets are lost.
 const LOSSY: &str = "LIVEKIT_LOSSY";
 
-/// Has the list read, and waits until it is in the midst of it.
-async fn has_the_list_read(caller: &mut Caller) {
+/// Makes a list, has it read, and waits until it is in the midst of it.
+async fn has_a_long_list_read(caller: &mut Caller) {
+    caller.room.send_text(TextOptions::topic("lk.chat"), a_long_list()).await.unwrap();
+    caller.reads("added").await;
+    // This cuts the rest of that answer short.
     let asked = Instant::now();
     caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
     caller.hears_after(asked).await;
@@ -38,10 +41,9 @@ async fn an_agents_lost_signalling_is_not_heard() {
     let proxy = Proxy::start(rooms.port).await;
     let home = home_at(proxy.port).await;
     let agent = registered(home.start().await).await;
-    with_a_long_list(&agent, "ada").await;
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
     caller.sees("listening").await;
-    has_the_list_read(&mut caller).await;
+    has_a_long_list_read(&mut caller).await;
 
     let cut = Instant::now();
     proxy.cut();
@@ -62,10 +64,9 @@ async fn a_restarted_livekit_server_is_joined_again_and_the_conversation_goes_on
     let Some(mut rooms) = Server::start("a_restarted_livekit_server") else { return };
     let home = home(&rooms).await;
     let agent = registered(home.start().await).await;
-    with_a_long_list(&agent, "ada").await;
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
     caller.sees("listening").await;
-    has_the_list_read(&mut caller).await;
+    has_a_long_list_read(&mut caller).await;
 
     let killed = Instant::now();
     rooms.restart();
@@ -106,16 +107,15 @@ async fn with_one_packet_in_twenty_lost_the_conversation_goes_on() {
     }
     let Some(rooms) = Server::start(TEST) else { return };
     let home = home(&rooms).await;
-    let agent = registered(home.start().await).await;
+    let _agent = registered(home.start().await).await;
     let joining = Instant::now();
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
     let heard = caller.hears_after(joining).await;
     println!("5 % loss: the first word {:?} after the caller began to join", heard - joining);
     caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
-    with_a_long_list(&agent, "ada").await;
     let before = caller.frames();
-    has_the_list_read(&mut caller).await;
+    has_a_long_list_read(&mut caller).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let frames = caller.frames() - before;
     let silence = caller.longest_silence(Instant::now() - Duration::from_secs(5), Instant::now());
