@@ -42,6 +42,8 @@ use crate::tasks::{TaskChange, TaskList, UndoEffect, UndoEntry};
 
 /// A session is forgotten this long after its last activity.
 pub const SESSION_TTL: Duration = Duration::from_secs(3600);
+/// For so long a session that was erased with its person is not put back, whoever remembers it.
+pub const ERASED_TTL: Duration = Duration::from_secs(24 * 3600);
 /// A hand-over's context is forgotten this long after it was put down.
 pub const HANDOVER_TTL: Duration = Duration::from_secs(300);
 /// For so long a text message that comes again is known as one that came.
@@ -171,7 +173,8 @@ pub trait Store: Send + Sync + 'static {
     fn extend_session(&self, id: SessionId, fence: u64) -> StoreFuture<'_, ()>;
 
     /// Says that the session is this owner's, after an outage of the store or when it ran out while its owner lived: what the store
-    /// lost of it is put there again, and a session that another has claimed since is not touched ([`StoreError::Fenced`]).
+    /// lost of it is put there again. A session that another has claimed since is not touched ([`StoreError::Fenced`]), and one that ended, or was
+    /// erased, stays so ([`StoreError::Ended`]).
     fn reassert_session(
         &self,
         doc: SessionDoc,
@@ -247,7 +250,7 @@ pub trait Store: Send + Sync + 'static {
     fn keys(&self) -> StoreFuture<'_, Vec<String>>;
 
     /// Adds what somebody decided about recordings to what they decided before. The same decision again changes nothing, and
-    /// neither does another one under the same id.
+    /// neither does another one under the same id. [`StoreError::Ended`] if it was decided in a session that was erased since.
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()>;
 
     /// All that somebody decided about recordings, oldest first.
@@ -257,7 +260,7 @@ pub trait Store: Send + Sync + 'static {
     fn sessions_of(&self, user: UserId) -> StoreFuture<'_, Vec<StoredSession>>;
 
     /// Forgets everything of the user but the wrapped key: sessions with what belongs to them, tasks, undo, decisions, notes.
-    /// Repeating it forgets what has come since.
+    /// Repeating it forgets what has come since. Of each session its id is remembered for [`ERASED_TTL`]: no owner puts it back.
     fn erase_user(&self, user: UserId) -> StoreFuture<'_, Erased>;
 
     /// Has the store's own files written anew, so that nothing is in them that was deleted before. Takes as long as it takes.

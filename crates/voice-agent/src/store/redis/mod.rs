@@ -378,8 +378,8 @@ impl Store for RedisStore {
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let mut script = script::ADD_CONSENT.key(key::consents(&user));
-            script.arg(&record.id).arg(record.to_json()?);
-            self.link.run(script).await.map(|_| ())
+            script.key(key::lease(&record.session_id)).arg(&record.id).arg(record.to_json()?);
+            accepted(self.link.run(script).await?, &record.session_id).map(|_| ())
         })
     }
 

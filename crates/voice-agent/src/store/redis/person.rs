@@ -1,8 +1,8 @@
 //! What is kept of one person. Several scripts: there may be thousands of sessions, and Redis serves nobody else while one runs.
 
 use super::link::Link;
-use super::{key, key_pair, reply, script, stored};
-use crate::store::{Erased, LogHead, SessionId, StoreError, StoredSession, UserId};
+use super::{key, key_pair, ms, reply, script, stored};
+use crate::store::{ERASED_TTL, Erased, LogHead, SessionId, StoreError, StoredSession, UserId};
 
 /// The person's sessions, oldest first.
 pub(super) async fn sessions(link: &Link, user: &UserId) -> Result<Vec<StoredSession>, StoreError> {
@@ -26,8 +26,8 @@ pub(super) async fn erase(link: &Link, user: &UserId) -> Result<Erased, StoreErr
     let mut sessions = Vec::new();
     for session in self::sessions(link, user).await? {
         let id = session.doc.session_id;
-        let mut script = key_pair(&script::DELETE, &id);
-        script.key(key::intents(&id)).key(key::handover(&id)).key(key::SESSIONS).arg(id.as_str());
+        let mut script = key_pair(&script::ERASE_SESSION, &id);
+        script.key(key::intents(&id)).key(key::handover(&id)).key(key::SESSIONS).arg(id.as_str()).arg(ms(ERASED_TTL));
         link.run(script).await?;
         sessions.push(id);
     }

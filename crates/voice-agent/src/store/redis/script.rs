@@ -67,6 +67,8 @@ scripts! {
     ALL_SESSIONS = "all_sessions.lua";
     /// Forgets what is kept of a person.
     ERASE = "erase.lua";
+    /// Forgets a session, and that it may be put back.
+    ERASE_SESSION = "erase_session.lua";
     /// Notes how far an access log is.
     PUT_LOG_HEAD = "put_log_head.lua";
     /// Reads how far the access logs are.

@@ -288,7 +288,7 @@ impl Store for SqliteStore {
     }
 
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
-        self.write(move |tx, _| person::add_consent(tx, &user, &record))
+        self.write(move |tx, now| person::add_consent(tx, &user, &record, now))
     }
 
     fn consents(&self, user: UserId) -> StoreFuture<'_, Vec<ConsentRecord>> {
@@ -300,7 +300,7 @@ impl Store for SqliteStore {
     }
 
     fn erase_user(&self, user: UserId) -> StoreFuture<'_, Erased> {
-        self.write(move |tx, _| person::erase(tx, &user))
+        self.write(move |tx, now| person::erase(tx, &user, now))
     }
 
     fn scrub(&self) -> StoreFuture<'_, Scrubbed> {

@@ -4,10 +4,16 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use super::{StoreError, number, revision, session};
-use crate::store::{ConsentRecord, Erased, LogHead, SessionId, StoredSession, UserId};
+use crate::store::{ConsentRecord, ERASED_TTL, Erased, LogHead, SessionId, StoredSession, UserId};
 
-/// Adds a decision, unless it is there.
-pub(super) fn add_consent(tx: &Transaction<'_>, user: &UserId, record: &ConsentRecord) -> Result<(), StoreError> {
+/// Adds a decision, unless it is there, or its session was erased.
+pub(super) fn add_consent(
+    tx: &Transaction<'_>,
+    user: &UserId,
+    record: &ConsentRecord,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    session::must_not_be_erased(tx, &record.session_id, now)?;
     let sql = "INSERT INTO consents (user_id, id, at, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
     let values = params![user.as_str(), record.id, record.at.as_microsecond(), record.to_json()?];
     tx.prepare_cached(sql)?.execute(values)?;
@@ -37,9 +43,11 @@ fn session_ids(conn: &Connection, user: &UserId) -> Result<Vec<SessionId>, Store
 }
 
 /// Forgets all of it.
-pub(super) fn erase(tx: &Transaction<'_>, user: &UserId) -> Result<Erased, StoreError> {
+pub(super) fn erase(tx: &Transaction<'_>, user: &UserId, now: Timestamp) -> Result<Erased, StoreError> {
     let sessions = session_ids(tx, user)?;
     for id in &sessions {
+        let sql = "INSERT OR REPLACE INTO erased_sessions (id, expires_at) VALUES (?1, ?2)";
+        tx.prepare_cached(sql)?.execute(params![id.as_str(), session::expiry(now, ERASED_TTL)])?;
         // Its hand-over and its tools' answers go with it.
         tx.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id.as_str()])?;
     }
