@@ -24,7 +24,7 @@ use crate::pager::{Pager, Source};
 use crate::readiness::{Hold, Readiness};
 use crate::recording::{self, Recorder, StorageError};
 use crate::sessions::{self, Sessions, SpawnSession};
-use crate::sms::Texter;
+use crate::sms::{OptOuts, Texter};
 use crate::store::{Clock, InstanceId, Store};
 use crate::telemetry::Events;
 use crate::transport::livekit;
@@ -206,7 +206,12 @@ impl App {
         };
         let rooms = livekit::Settings::of(&config).map(Arc::new);
         let (calls, going_away) = (TaskTracker::new(), CancellationToken::new());
-        let texter = Texter::new(&config, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&events));
+        let texter = Texter::new(
+            &config,
+            OptOuts::new(Arc::clone(&store), vault.clone()),
+            Arc::clone(&clock),
+            Arc::clone(&events),
+        );
         let texter = Arc::new(texter);
         let (pager, paging) = Pager::new(&config, source(&config, &instance), &events);
         calls.spawn(going_away.clone().run_until_cancelled_owned(paging));

@@ -121,3 +121,4 @@ fn private(path: &Path) -> anyhow::Result<std::fs::File> {
     let open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     open.with_context(|| path.display().to_string())
 }
+    statement.kept.iter().try_for_each(|kept| out::line(&format!("kept {kept}")))?;

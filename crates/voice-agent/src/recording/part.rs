@@ -22,7 +22,8 @@ use crate::audio::format::AudioFormat;
 use crate::audio::frame::{FRAME_MS, RATE_16K, decode_pcm16le};
 use crate::audio::mulaw;
 use crate::config::Recording;
-use crate::store::UserId;
+use crate::redact::{card_in_progress, redact, without_digits};
+use crate::store::{SessionId, UserId};
 use crate::vault::{UserKey, VaultError};
 
 /// How often what has settled is encoded.
@@ -104,7 +105,7 @@ pub(super) async fn make(
     about: About,
     mut taped: mpsc::Receiver<Taped>,
 ) -> Result<u64, PartError> {
-    let key = recorder.vault.user_key(&about.user).await?;
+    let key = recorder.vault.key_for(&about.user, &SessionId::new(about.session.clone())).await?;
     let began = about.began;
     let now_ms = move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut part = Box::new(Part::new(&recorder.settings, spool, about, key)?);

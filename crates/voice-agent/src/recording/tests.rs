@@ -285,6 +285,21 @@ async fn a_killed_process_leaves_what_it_had_to_the_next() {
         case.files()
     );
 }
+#[tokio::test]
+async fn what_waits_in_the_folder_of_a_process_that_lives_is_counted() {
+    let case = Case::new();
+    let (here, there) = (case.start("one"), case.start("two"));
+    let key = there.vault.user_key(&ana()).await.unwrap();
+    let name = Name::new(key.owner(), "s1", SystemClock.now(), 3, Kind::Words);
+    there.recorder.spool.as_ref().unwrap().create(&name, &key).unwrap().finish().unwrap();
+    let waiting = async |process: &Running| process.recorder.waiting_elsewhere(key.owner()).await.unwrap();
+    assert_eq!((waiting(&here).await, waiting(&there).await), (1, 0));
+    assert_eq!(here.recorder.delete_of(key.owner()).await.unwrap(), 0, "it is not this process' to delete");
+    here.vault.destroy_user_key(&ana()).await.unwrap();
+    there.recorder.flush().await;
+    assert_eq!(waiting(&here).await, 0, "its own deletes it when it looks");
+}
+
 
 #[tokio::test]
 async fn what_a_storage_refuses_waits_and_is_delivered_later() {

@@ -256,13 +256,43 @@ async fn of_an_erased_person_no_byte_is_left_on_the_disk_and_the_certificate_say
     // What was wished for outlives the name, and a second erasure finds nothing.
     let pseudonym = statement.subject;
     let kept = Decisions::of(server.store.as_ref(), &voice_agent::consent::nameless(&pseudonym)).await.unwrap();
-    assert!(kept.opted_out());
+    assert!(kept.opted_out() && statement.kept.len() == 2, "{:?}", statement.kept);
+    let opt_outs = server.app().texter.opt_outs();
+    assert!(!server.store.is_opted_out(person()).await.unwrap() && opt_outs.has(&person()).await.unwrap());
     let again = server.post("/api/admin/privacy/erase", PRIVACY, &body).await.text().await.unwrap();
     let again = Certificate::verify(&again, Some(&ours)).unwrap().statement;
     assert!(again.erased.values().all(|many| *many == 0) && !again.key_destroyed);
+    assert_eq!(again.kept, statement.kept, "it is still remembered");
     let audit: Value = server.get("/api/admin/access-log", AUDITOR).await.json().await.unwrap();
     assert_eq!(audit["audit"]["findings"], json!([]));
     assert_eq!(audit["lines"].as_array().unwrap().iter().filter(|line| line["action"] == "erase").count(), 2);
+    // After a START they may be written to again.
+    opt_outs.take_back(&person()).await.unwrap();
+    assert!(!opt_outs.has(&person()).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_what_is_being_written_and_one_that_broke_off_is_done_to_its_end() {
+    let server = TestServer::with(with_roles).await;
+    fill(server.store.as_ref()).await;
+    let desk = Desk::of(server.app()).unwrap();
+    let vault = server.app().vault.clone().unwrap();
+    let owner = vault.user_key(&person()).await.unwrap().owner();
+    // A tape or a log of a session that has just ended.
+    let sealing = vault.sealing(&person());
+    let erasing = tokio::spawn(async move { desk.erase(&person()).await });
+    while !server.store.load_session(SessionId::new("call_1")).await.unwrap().unwrap().ended {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..50 {
+        assert!(vault.key_of(owner).await.unwrap().is_some(), "its key is needed still");
+    }
+    drop(sealing);
+    let statement = erasing.await.unwrap().unwrap().statement;
+    assert!(statement.key_destroyed && vault.key_of(owner).await.unwrap().is_none());
+    // What an erasure that broke off behind the key leaves to the next.
+    let statement = Desk::of(server.app()).unwrap().erase(&person()).await.unwrap().statement;
+    assert!(statement.key_destroyed, "{statement:?}");
 }
 
 #[tokio::test]

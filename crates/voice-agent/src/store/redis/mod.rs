@@ -362,7 +362,15 @@ impl Store for RedisStore {
     fn delete_key(&self, name: String) -> StoreFuture<'_, bool> {
         Box::pin(async move {
             let mut script = script::DELETE_KEY.key(key::wrapped(&name));
-            script.key(key::KEYS).arg(name);
+            script.key(key::KEYS).key(key::DESTROYED).arg(name);
+            Ok(self.link.run(script).await?.word == "ok")
+        })
+    }
+
+    fn was_destroyed(&self, name: String) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            let mut script = script::IS_IN.key(key::DESTROYED);
+            script.arg(name);
             Ok(self.link.run(script).await?.word == "ok")
         })
     }
