@@ -1,6 +1,7 @@
 //! The operators' calls. Without `ADMIN_TOKEN` they are off.
 
 mod log;
+mod pipe;
 mod privacy;
 mod recording;
 mod role;

@@ -354,6 +354,84 @@ async fn an_access_that_cannot_be_written_down_does_not_happen() {
 }
 
 #[tokio::test]
+async fn a_known_break_of_the_access_log_is_sealed_by_the_auditor_and_by_nobody_else() {
+    let server = TestServer::with(with_roles).await;
+    let body = json!({"user_id": person()});
+    server.post("/api/admin/privacy/consents", AUDITOR, &body).await;
+    let folder = server.data().join(voice_agent::access_log::FOLDER);
+    std::fs::write(folder.join("20261129T120000000Z-pod.jsonl"), "half a li").unwrap();
+    let audit = async || {
+        let told: Value = server.get("/api/admin/access-log", AUDITOR).await.json().await.unwrap();
+        (told["audit"]["findings"].as_array().unwrap().len(), told["audit"]["sealed"].as_array().unwrap().len())
+    };
+    assert_eq!(audit().await, (2, 0));
+    let path = "/api/admin/access-log";
+    let seal = json!({"log": "20261129T120000000Z-pod", "reason": "the process was killed"});
+    for token in [OPERATOR, PRIVACY] {
+        problem(server.post(path, token, &seal).await, 403, "other_role").await;
+    }
+    problem(server.post(path, AUDITOR, &json!({"log": "x", "reason": ""})).await, 422, "invalid_fields").await;
+    problem(server.post(path, AUDITOR, &json!({"log": "x", "reason": "y"})).await, 404, "no_such_break").await;
+    assert_eq!(server.post(path, AUDITOR, &seal).await.status(), 204);
+    assert_eq!(audit().await, (0, 1));
+    problem(server.post(path, AUDITOR, &seal).await, 404, "no_such_break").await;
+}
+
+#[tokio::test]
+async fn who_reads_a_log_of_inputs_is_noted_with_whose_it_is() {
+    let logs = tempfile::tempdir().unwrap();
+    let server = TestServer::with(|config| {
+        with_roles(config);
+        config.input_log.dir = logs.path().to_owned();
+    })
+    .await;
+    fill(server.store.as_ref()).await;
+    let vault = server.app().vault.clone().unwrap();
+    let key = vault.user_key(&person()).await.unwrap();
+    let (mut sealer, mut bytes) = Sealer::new(&key, "input-log/x").unwrap();
+    sealer.seal(WORDS.as_bytes(), &mut bytes).unwrap();
+    sealer.finish(&mut bytes).unwrap();
+    std::fs::write(logs.path().join("call_1-20261129T120000000Z.jsonl.sealed"), bytes).unwrap();
+    std::fs::write(logs.path().join("call_2-20261129T120000000Z.jsonl"), "{}").unwrap();
+    for call in ["call_1", "call_2"] {
+        assert_eq!(server.get(&format!("/api/admin/sessions/{call}/log"), OPERATOR).await.status(), 200);
+    }
+    let told: Value = server.get("/api/admin/access-log", AUDITOR).await.json().await.unwrap();
+    let bea = vault.pseudonym(&UserId::new("bea")).await.unwrap().to_string();
+    for (line, whose) in told["lines"].as_array().unwrap().iter().zip([key.owner().to_string(), bea]) {
+        assert_eq!((&line["action"], &line["user"]), (&json!("read_input_log"), &json!(whose)));
+    }
+}
+
+#[tokio::test]
+async fn an_archive_holds_the_rest_when_something_cannot_be_read_and_names_it() {
+    let logs = tempfile::tempdir().unwrap();
+    let server = TestServer::with(|config| {
+        with_roles(config);
+        config.input_log.dir = logs.path().to_owned();
+    })
+    .await;
+    fill(server.store.as_ref()).await;
+    let (name, bytes) = recorded(&server, &person()).await;
+    let damaged = Name { fence: 4, ..name.clone() };
+    let path = server.data().join("recordings").join(damaged.to_string());
+    std::fs::write(path, &bytes[..bytes.len() - 9]).unwrap();
+    std::fs::write(logs.path().join("call_1-20261129T120000000Z.jsonl.sealed"), "no sealed file").unwrap();
+    let body = json!({"user_id": person()});
+    let answer = server.post("/api/admin/privacy/export", PRIVACY, &body).await;
+    assert_eq!(answer.status(), 200);
+    let archive = unpacked(&answer.bytes().await.unwrap());
+    let read = |name: &str| std::fs::read_to_string(archive.path().join(name)).unwrap_or_else(|_| panic!("{name}"));
+    assert_eq!(read("recordings/call_1/19700101T000000000Z-3.jsonl"), WORDS);
+    assert!(read("sessions/call_1.json").contains(WORDS) && read("access-log.jsonl").contains("export"));
+    let missing: Value = serde_json::from_str(&read("missing.json")).unwrap();
+    let named: Vec<&str> = missing.as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
+    let all = ["recordings/call_1/19700101T000000000Z-4.jsonl", "input-logs/call_1-20261129T120000000Z.jsonl"];
+    assert_eq!(named, all);
+    assert!(missing[0]["why"].as_str().unwrap().contains("breaks off"), "{missing}");
+}
+
+#[tokio::test]
 async fn a_caller_reads_and_withdraws_without_anybody() {
     let server = TestServer::start().await;
     let shown = "Talk, and record the call. The audio is kept.";

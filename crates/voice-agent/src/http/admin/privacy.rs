@@ -1,6 +1,7 @@
 //! People's rights: what there is of somebody, everything of it in one file, and none of it any more.
 
 use axum::Json as JsonAnswer;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::body::{Fields, Json};
 use super::super::problem::Problem;
+use super::pipe::Pipe;
 use super::role::{AdminCall, Whose, admit, disposition, note, unreadable};
 use crate::access_log;
 use crate::app::Shared;
@@ -85,12 +87,21 @@ pub(in super::super) async fn export(
     let user = user_of(body)?;
     let desk = desk(&app)?;
     note(&app, role, "export", Whose::User(&user), "").await?;
-    let export = desk.export(&user).await.map_err(|error| failed(&app, error))?;
+    let collection = desk.collect(&user).await.map_err(|error| failed(&app, error))?;
     let head = [
         (header::CONTENT_TYPE, "application/gzip".to_owned()),
-        (header::CONTENT_DISPOSITION, disposition(&format!("{}.tar.gz", export.pseudonym))),
+        (header::CONTENT_DISPOSITION, disposition(&format!("{}.tar.gz", collection.pseudonym()))),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    Ok((head, export.bytes).into_response())
+    let (pipe, pieces) = Pipe::new();
+    app.calls.spawn(async move {
+        let broken = pipe.clone();
+        if let Err(error) = desk.export(collection, pipe).await {
+            tracing::error!(%error, "an archive of everything about somebody breaks off");
+            broken.break_off().await;
+        }
+    });
+    Ok((head, Body::from_stream(pieces)).into_response())
 }
 
 /// `POST /api/admin/privacy/erase`: nothing of somebody any more. Answers the certificate.
