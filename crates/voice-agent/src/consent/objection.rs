@@ -6,8 +6,8 @@ use crate::app::App;
 use crate::driver::api::{Command, SendError};
 use crate::store::{Channel, ConsentRecord, SessionId, StoreError, UserId};
 
-/// The user is not to be recorded any more: written down, and told to the calls that are going on here. A call in another process is
-/// not told: it heeds the objection when it is taken up again.
+/// The user is not to be recorded any more: written down, and told to the calls that are going on here. Calls in other processes hear of it
+/// from the store, within a moment.
 ///
 /// # Errors
 /// As the store's; nothing is told to anybody then. [`StoreError::Unavailable`] too when a call here is too busy to be told: it is written down

@@ -29,7 +29,7 @@ pub use person::{Erased, LogHead, Scrubbed};
 pub use redis::{RedisOptions, RedisStore};
 pub use spend::{SPEND_BATCH_TTL, SPEND_TTL, Spend, SpendKey, SpendSum};
 pub use sqlite::{SqliteOptions, SqliteStore};
-pub use watch::{TaskEvents, TasksChanged};
+pub use watch::{Change, TaskEvents, TasksChanged};
 
 use std::time::Duration;
 
@@ -253,7 +253,7 @@ pub trait Store: Send + Sync + 'static {
     fn keys(&self) -> StoreFuture<'_, Vec<String>>;
 
     /// Adds what somebody decided about recordings to what they decided before. The same decision again changes nothing, and
-    /// neither does another one under the same id. [`StoreError::Ended`] if it was decided in a session that was erased since.
+    /// neither does another one under the same id. An objection is told to all who listen. [`StoreError::Ended`] if it was decided in a session that was erased since.
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()>;
 
     /// All that somebody decided about recordings, oldest first.
@@ -281,7 +281,8 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the instance's last heartbeat still counts.
     fn instance_alive(&self, instance: InstanceId) -> StoreFuture<'_, bool>;
 
-    /// Every change of anybody's tasks from now on, whichever way it came about (in this process).
+    /// Every change of anybody's tasks from now on, and every objection to recordings, whichever way it came about; of other instances, too,
+    /// where they share the store.
     fn task_events(&self) -> TaskEvents;
 
     /// Tries a write, and says how the store is.

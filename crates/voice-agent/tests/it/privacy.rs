@@ -22,7 +22,7 @@ use voice_agent::vault::{Key, LocalKms, Sealer, Vault};
 use voice_core::consent::{ConsentDecision, ConsentHow};
 
 use crate::redis_server::RedisServer;
-use crate::server::{TestServer, problem};
+use crate::server::{TestServer, problem, soon};
 
 const OPERATOR: &str = "the operator's token";
 const AUDITOR: &str = "the auditor's token";
@@ -454,6 +454,33 @@ async fn a_caller_reads_and_withdraws_without_anybody() {
 
 /// What reads and deletes recordings, and records nothing.
 fn recorder(config: &Config, vault: &Arc<Vault>, clock: &Arc<dyn Clock>) -> Arc<Recorder> {
+#[tokio::test]
+async fn an_objection_stops_the_recording_of_a_call_that_another_instance_has() {
+    let redis = RedisServer::start();
+    let shared = |config: &mut Config| {
+        with_roles(config);
+        config.secrets.redis_url = Some(Secret::new(redis.url()));
+        config.secrets.recording_master_key = Some(Secret::new("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="));
+    };
+    let (here, there) = (TestServer::with(shared).await, TestServer::with(shared).await);
+    let (hers, others) = (here.session("ada").await, here.session("bea").await);
+    let (mut socket, mut other) = (here.voice(&hers).await, here.voice(&others).await);
+    // It listens to what others tell: before that, what was missed is told with the first connection.
+    soon("both listen", async || {
+        let mut direct = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+        let (_, count): (String, usize) =
+            redis::cmd("PUBSUB").arg("NUMSUB").arg("voice:tasks-changed").query(&mut direct).unwrap();
+        count == 2
+    })
+    .await;
+    let body = json!({"user_id": "ada"});
+    assert_eq!(there.post("/api/admin/privacy/withdraw", PRIVACY, &body).await.status(), 204);
+    assert_eq!(socket.event("recording").await["enabled"], false);
+    let answer = there.post("/api/consents", &others.token, &json!({"opt_out": true})).await;
+    assert_eq!(answer.status(), 204, "the session is found in the store");
+    assert_eq!(other.event("recording").await["enabled"], false);
+}
+
     let events = Arc::new(Events::new(Metrics::new("rules", &["add_task"])));
     let parts = recording::Parts {
         settings: config.recording.clone(),

@@ -4,7 +4,7 @@ use voice_core::consent::{ConsentDecision, ConsentHow};
 
 use super::*;
 
-fn decided(id: &str, second: i64, decision: ConsentDecision) -> ConsentRecord {
+pub(super) fn decided(id: &str, second: i64, decision: ConsentDecision) -> ConsentRecord {
     ConsentRecord {
         id: id.to_owned(),
         at: at(second),

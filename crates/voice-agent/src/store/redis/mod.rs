@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use voice_core::consent::ConsentDecision;
 
 use self::link::Link;
 use self::reply::Reply;
@@ -385,9 +386,15 @@ impl Store for RedisStore {
 
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
         Box::pin(async move {
+            let objects = record.decision == ConsentDecision::OptedOut;
             let mut script = script::ADD_CONSENT.key(key::consents(&user));
             script.key(key::lease(&record.session_id)).arg(&record.id).arg(record.to_json()?);
-            accepted(self.link.run(script).await?, &record.session_id).map(|_| ())
+            script.arg(if objects { key::NEWS } else { "" }).arg(news::objection(&self.teller, &user));
+            accepted(self.link.run(script).await?, &record.session_id)?;
+            if objects {
+                self.news.tell_objection(&user);
+            }
+            Ok(())
         })
     }
 

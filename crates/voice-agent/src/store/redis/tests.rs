@@ -151,6 +151,18 @@ async fn another_instances_changes_are_heard_of_and_missed_ones_are_said() {
     assert_eq!(events.changed(&ana()).await, Some(1));
     here.change_tasks(ana(), None, create(2), UndoEffect::None).await.unwrap();
     assert_eq!(events.changed(&ana()).await, Some(2), "one's own are told once");
+    let objection = ConsentRecord {
+        id: "a".to_owned(),
+        at: Timestamp::UNIX_EPOCH,
+        session_id: SessionId::new(""),
+        channel: crate::store::Channel::Browser,
+        policy_version: "1".to_owned(),
+        wording: String::new(),
+        decision: ConsentDecision::OptedOut,
+        how: voice_core::consent::ConsentHow::Page,
+    };
+    there.add_consent(ana(), objection).await.unwrap();
+    assert_eq!(events.next().await, Some(Some(crate::store::Change::Objection(ana()))), "and objections");
     server.kill();
     server.restart();
     assert_eq!(events.changed(&ana()).await, Some(0), "after an outage: read afresh");

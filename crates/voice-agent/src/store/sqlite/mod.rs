@@ -37,6 +37,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use serde_json::Value;
+use voice_core::consent::ConsentDecision;
 
 use super::watch::TaskNews;
 use super::{
@@ -292,7 +293,14 @@ impl Store for SqliteStore {
     }
 
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
-        self.write(move |tx, now| person::add_consent(tx, &user, &record, now))
+        let (news, now) = (self.news.clone(), self.clock.now());
+        Box::pin(self.worker.call(move |conn| {
+            transact(conn, |tx| person::add_consent(tx, &user, &record, now))?;
+            if record.decision == ConsentDecision::OptedOut {
+                news.tell_objection(&user);
+            }
+            Ok(())
+        }))
     }
 
     fn consents(&self, user: UserId) -> StoreFuture<'_, Vec<ConsentRecord>> {
