@@ -38,6 +38,7 @@ mod reply;
 mod rival;
 mod save;
 mod speak;
+mod taped;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -110,6 +111,8 @@ pub struct Session {
     too_long_said: bool,
     reply: Option<Reply>,
     pending_texts: VecDeque<PendingText>,
+    /// The reply before, and what was heard of it.
+    last_heard: Option<(ReplyId, String)>,
     saving: Saving,
     ladder: Ladder,
     last_activity_ms: u64,
@@ -155,6 +158,7 @@ impl Session {
             reply: None,
             pending_texts: VecDeque::new(),
             saving: Saving::default(),
+            last_heard: None,
             ladder,
             last_activity_ms: 0,
             state: AgentState::Listening,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use voice_core::ids::ReplyId;
 use voice_core::output::ClientEvent;
 
 use super::hold::{Blanks, Hold};
@@ -16,7 +17,7 @@ use super::mix::{Mix, SETTLE_MS, Side};
 use super::name::{Kind, Name};
 use super::packet::{Coder, Pages};
 use super::spool::{Spool, SpoolError, Writing};
-use super::transcript::{Line, Transcript};
+use super::transcript::{Line, Transcript, Who};
 use super::{Recorder, card};
 use crate::audio::format::AudioFormat;
 use crate::audio::frame::{FRAME_MS, RATE_16K, decode_pcm16le};
@@ -34,6 +35,8 @@ const BEFORE_SPEECH_MS: u64 = 700;
 const AFTER_DIGITS_MS: u64 = 4_000;
 /// A letter that the agent says takes about so long, in milliseconds.
 const MS_PER_CHAR: u64 = 75;
+/// A card's digits that are told in several turns: after so long without one, in milliseconds, it is not told any more.
+const BETWEEN_DIGITS_MS: u64 = 20_000;
 /// What was said in a turn is looked through for a card's digits up to so many bytes.
 const MOST_SAID: usize = 2_000;
 
@@ -46,6 +49,8 @@ pub(super) enum Taped {
     Agent { now_ms: u64, audio: Vec<u8> },
     /// A key was pressed.
     Key { now_ms: u64 },
+    /// These words of a reply were heard.
+    Words { now_ms: u64, reply: ReplyId, text: String },
     /// Something was said, or is being said.
     Event { now_ms: u64, event: ClientEvent },
 }
@@ -156,6 +161,7 @@ struct Part {
     /// What the caller has said in this turn, for a card's digits, and since when.
     said: String,
     said_from_ms: Option<u64>,
+    said_last_ms: u64,
     sound: Option<Writing>,
     words: Option<Writing>,
 }
@@ -182,6 +188,7 @@ impl Part {
             transcript: Transcript::default(),
             said: String::new(),
             said_from_ms: None,
+            said_last_ms: 0,
             sound: None,
             words: None,
         })
@@ -198,6 +205,7 @@ impl Part {
                 self.mix.put(Side::Agent, now_ms, now_ms.saturating_sub(duration_ms), &samples);
             }
             Taped::Key { now_ms } => self.blanks.key(now_ms),
+            Taped::Words { now_ms, reply, text } => self.transcript.heard(now_ms, reply, text),
             Taped::Event { now_ms, event } => {
                 self.look_for_digits(now_ms, &event);
                 self.transcript.take(now_ms, &event);
@@ -225,12 +233,15 @@ impl Part {
                     self.blanks.add(from_ms, now_ms + AFTER_DIGITS_MS);
                 }
                 if *r#final && so_far.len() <= MOST_SAID {
-                    self.said = so_far;
+                    (self.said, self.said_last_ms) = (so_far, now_ms);
                 }
             }
             ClientEvent::AgentText { text, .. } => {
-                self.said.clear();
-                self.said_from_ms = None;
+                // "Go on", says the agent, and the digits go on.
+                if !card_in_progress(&self.said) || now_ms > self.said_last_ms + BETWEEN_DIGITS_MS {
+                    self.said.clear();
+                    self.said_from_ms = None;
+                }
                 if card::is_told(text) {
                     let sounds_ms = text.chars().count() as u64 * MS_PER_CHAR + AFTER_DIGITS_MS;
                     self.blanks.add(now_ms, now_ms + sounds_ms);
@@ -248,12 +259,13 @@ impl Part {
         let Some(until_ms) = now_ms.checked_sub(SETTLE_MS + self.delay_ms) else { return Ok(()) };
         let packets = self.hold.release(until_ms, &self.blanks, &self.coder);
         self.pages.add(&packets, false)?;
-        self.blanks.forget_before(until_ms);
         if !packets.is_empty() {
             self.write_sound()?;
         }
         let lines = self.transcript.release(now_ms.saturating_sub(self.delay_ms));
-        self.write_words(&lines)
+        self.write_words(&lines)?;
+        self.blanks.forget_before(until_ms);
+        Ok(())
     }
 
     /// Writes the rest, and ends the files.
@@ -284,13 +296,22 @@ impl Part {
         Ok(self.sound.insert(writing).append(&bytes)?)
     }
 
+    /// The words of a line as they may be kept: where a card is told, in however many utterances, without any digit of the caller's.
+    fn clean(&self, line: &Line) -> String {
+        let text = redact(&line.text);
+        if line.who == Who::Caller && self.blanks.meet(line.at_ms, line.until_ms) {
+            return without_digits(&text);
+        }
+        text.into_owned()
+    }
+
     fn write_words(&mut self, lines: &[Line]) -> Result<(), PartError> {
         if lines.is_empty() {
             return Ok(());
         }
         let mut bytes = Vec::new();
         for line in lines {
-            let text = crate::redact::redact(&line.text).into_owned();
+            let text = self.clean(line);
             let at_ms = line.at_ms.saturating_sub(self.from_ms);
             serde_json::to_writer(&mut bytes, &Line { at_ms, text, ..line.clone() }).map_err(std::io::Error::from)?;
             bytes.push(b'\n');
@@ -402,6 +423,56 @@ mod tests {
         let caller = case.caller();
         assert!(is_loud(&caller, 100, 2_000) && is_loud(&caller, 14_000, 15_000));
         assert!((3..13).all(|second| !is_loud(&caller, second * 1_000, second * 1_000 + 900)));
+    }
+
+    #[test]
+    fn a_card_that_is_told_in_pieces_leaves_no_digit_in_the_words() {
+        let mut case = Case::new(10_000);
+        let said = |now_ms, id, text: &str| {
+            let utterance_id = voice_core::ids::UtteranceId(id);
+            Taped::Event {
+                now_ms,
+                event: ClientEvent::Transcript { utterance_id, text: text.to_owned(), r#final: true },
+            }
+        };
+        let speaks = |now_ms| Taped::Event { now_ms, event: ClientEvent::UserSpeaking { speaking: true } };
+        let agent = |now_ms| Taped::Event {
+            now_ms,
+            event: ClientEvent::AgentText {
+                reply_id: ReplyId(1),
+                speech_id: voice_core::ids::SpeechId(1),
+                text: "Go on.".to_owned(),
+            },
+        };
+        let call = [
+            said(1_000, 1, "add two tasks"),
+            agent(2_000),
+            speaks(10_000),
+            said(11_000, 2, "my card number is four one one one"),
+            agent(11_500),
+            speaks(12_000),
+            said(13_000, 3, "one one 11"),
+            said(15_000, 4, "1111"),
+            agent(15_500),
+            speaks(16_000),
+            said(17_000, 5, "one one one one thanks"),
+            agent(18_000),
+            speaks(60_000),
+            said(61_000, 6, "call me at two"),
+        ];
+        call.into_iter().for_each(|one| case.part.take(one));
+        let mut words = Vec::new();
+        for line in case.part.transcript.release(u64::MAX) {
+            words.push(case.part.clean(&line));
+        }
+        assert_eq!(words[0], "add two tasks");
+        for piece in &words[1..5] {
+            assert!(
+                !piece.chars().any(char::is_numeric) && !piece.contains("one") && !piece.contains("four"),
+                "{piece}"
+            );
+        }
+        assert_eq!(words[5], "call me at two");
     }
 
     #[test]

@@ -217,8 +217,7 @@ async fn the_words_are_beside_the_sound_and_nothing_on_the_disk_can_be_read() {
     let (consent, mut tape) = (agreed(), here.tape(AudioFormat::Pcm24k));
     caller_speaks(&mut tape, consent.permit(), 0);
     tape.event(consent.permit(), 1_000, &said(1, "water the rhododendron"));
-    let answer = ClientEvent::AgentText { reply_id: ReplyId(1), speech_id: SpeechId(1), text: "Added.".to_owned() };
-    tape.event(consent.permit(), 1_500, &answer);
+    tape.words(consent.permit(), 1_500, ReplyId(1), "Added.");
     tape.stop();
     here.settle().await;
     let words = String::from_utf8(here.one(Kind::Words).await.text).unwrap();
@@ -285,6 +284,7 @@ async fn a_killed_process_leaves_what_it_had_to_the_next() {
         case.files()
     );
 }
+
 #[tokio::test]
 async fn what_waits_in_the_folder_of_a_process_that_lives_is_counted() {
     let case = Case::new();
@@ -299,7 +299,6 @@ async fn what_waits_in_the_folder_of_a_process_that_lives_is_counted() {
     there.recorder.flush().await;
     assert_eq!(waiting(&here).await, 0, "its own deletes it when it looks");
 }
-
 
 #[tokio::test]
 async fn what_a_storage_refuses_waits_and_is_delivered_later() {
