@@ -31,7 +31,7 @@ pub struct Statement {
     /// Whether the person's key was destroyed, by this erasure or an earlier one, so that copies of what was sealed under it cannot be opened,
     /// wherever they are. False if there never was one.
     pub key_destroyed: bool,
-    /// The store's own files hold nothing of it any more.
+    /// The store's own files hold nothing of it any more; those of its replicas are named under `left`.
     pub store_scrubbed: bool,
     /// What could not be done, and has to be done by hand or again.
     pub left: Vec<String>,

@@ -188,6 +188,13 @@ impl Desk {
     async fn scrub(&self, statement: &mut Statement) -> Result<(), PrivacyError> {
         for _ in 0..SCRUBS {
             match self.store.scrub().await {
+                Ok(Scrubbed::Replicas(count)) => {
+                    statement.store_scrubbed = true;
+                    statement.left.push(format!(
+                        "the files of {count} replicas of the store are their own, and have it until they are written anew: run BGREWRITEAOF \
+                         and BGSAVE on each"
+                    ));
+                }
                 Ok(scrubbed) => statement.store_scrubbed = scrubbed == Scrubbed::Clean,
                 // It takes longer than a request may, and goes on; another one waits behind it.
                 Err(StoreError::Timeout(_)) => {}

@@ -33,4 +33,6 @@ pub enum Scrubbed {
     Clean,
     /// They are being written anew, or cannot be by us: how is said in docs/privacy.md.
     Pending,
+    /// They were written anew, and so many replicas have files of their own, which were not.
+    Replicas(u64),
 }

@@ -174,6 +174,23 @@ async fn another_instances_changes_are_heard_of_and_missed_ones_are_said() {
     assert_eq!(events.changed(&ana()).await, Some(3));
 }
 
+#[tokio::test]
+async fn replicas_have_files_of_their_own_and_are_counted() {
+    let (server, replica) = (RedisServer::start(), RedisServer::start());
+    let store = open(&server);
+    assert_eq!(store.scrub().await, Ok(Scrubbed::Clean));
+    replica.tell(&format!("REPLICAOF 127.0.0.1 {}", server.port));
+    let mut redis = direct(&server);
+    for _ in 0..2_000 {
+        let told: String = redis::cmd("INFO").arg("replication").query(&mut redis).unwrap();
+        if told.contains("state=online") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(store.scrub().await, Ok(Scrubbed::Replicas(1)));
+}
+
 /// Returns when so many instances listen.
 fn wait_for_subscribers(server: &RedisServer, wanted: usize) {
     let mut redis = direct(server);

@@ -276,9 +276,9 @@ impl Store for SqliteStore {
     fn delete_key(&self, name: String) -> StoreFuture<'_, bool> {
         Box::pin(self.worker.call(move |conn| {
             let was_there = transact(conn, |tx| key::delete(tx, &name))?;
-            if was_there {
-                // Its bytes are overwritten in the database; the write-ahead log still has them.
-                make_room(conn);
+            if was_there && !make_room(conn) {
+                // Its bytes are overwritten in the database; the write-ahead log still has them, until it is emptied.
+                tracing::debug!("a key that was destroyed is in the store's log still");
             }
             Ok(was_there)
         }))
@@ -319,8 +319,8 @@ impl Store for SqliteStore {
         // A database of some thousand users is rewritten within the deadline of a request; if not, it is all the same.
         Box::pin(self.worker.call(|conn| {
             conn.execute_batch("VACUUM")?;
-            make_room(conn);
-            Ok(Scrubbed::Clean)
+            // Somebody reads what the log has: it is emptied the next time.
+            Ok(if make_room(conn) { Scrubbed::Clean } else { Scrubbed::Pending })
         }))
     }
 
@@ -378,19 +378,19 @@ fn transact<T>(
 ) -> Result<T, StoreError> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let result = work(&tx).and_then(|value| Ok(tx.commit().map(|()| value)?));
-    if matches!(result, Err(StoreError::Full(_))) {
-        make_room(conn);
+    if matches!(result, Err(StoreError::Full(_))) && !make_room(conn) {
+        tracing::debug!("no room could be made in the store's log");
     }
     result
 }
 
-/// Empties the write-ahead log. It is the one thing whose space can be given back on a full disk: its pages go into the database, as
-/// far as that has room for them, and the next request may fit.
-fn make_room(conn: &Connection) {
-    let emptied = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-    if let Err(error) = emptied {
-        tracing::debug!(%error, "the store's log cannot be emptied now");
-    }
+/// Empties the write-ahead log; whether it is empty. It is the one thing whose space can be given back on a full disk: its pages go into the
+/// database, as far as that has room for them, and the next request may fit.
+fn make_room(conn: &Connection) -> bool {
+    // SQLite answers with success and says in a column that a reader was in its way.
+    let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    let emptied = busy.inspect_err(|error| tracing::debug!(%error, "the store's log cannot be emptied now"));
+    emptied.is_ok_and(|busy| busy == 0)
 }
 
 /// Takes the folder for this process.
