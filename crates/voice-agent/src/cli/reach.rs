@@ -108,6 +108,13 @@ fn local(config: &Config) -> String {
 }
 
 impl Alone {
+    /// Writes something down that is nothing without it.
+    pub(super) async fn write(&self, action: &'static str, of: String) -> anyhow::Result<()> {
+        let log = self.log.as_ref().context("no accesses are written down here (RECORDING_ACCESS_LOGGING)")?;
+        let access = Access { role: Role::Command, action, user: String::new(), of };
+        log.note(&access).await.context("the access log")
+    }
+
     /// Writes down what is done; it is not done otherwise.
     pub(super) async fn note(&self, action: &'static str, user: Option<&UserId>) -> anyhow::Result<()> {
         let Some(log) = &self.log else { return Ok(()) };

@@ -23,7 +23,7 @@ use crate::sessions::{Live, SessionError};
 use crate::store::SessionId;
 
 pub(super) use log::download;
-pub(super) use privacy::{access_log, consents, erase, export, whoami, withdraw};
+pub(super) use privacy::{access_log, consents, erase, export, seal_log, whoami, withdraw};
 pub(super) use recording::{list as recordings, read as recording};
 pub(super) use spend::spend;
 pub(super) use watch::{events, session};

@@ -11,7 +11,7 @@ use super::super::body::{Fields, Json};
 use super::super::problem::Problem;
 use super::pipe::Pipe;
 use super::role::{AdminCall, Whose, admit, disposition, note, unreadable};
-use crate::access_log;
+use crate::access_log::{self, MAX_REASON, SEAL};
 use crate::app::Shared;
 use crate::consent::{Decisions, object};
 use crate::privacy::{Desk, PrivacyError};
@@ -135,6 +135,34 @@ pub(in super::super) async fn access_log(
     let lines = read.map_err(|error| unreadable("the access log", &error))?;
     let lines = lines.map_err(|error| unreadable("the access log", &error))?;
     Ok(JsonAnswer(json!({"audit": findings, "lines": lines})))
+}
+
+/// `POST /api/admin/access-log` with `{"log": …, "reason": …}`: why a log is not as it was written. It is a line of the access log itself.
+pub(in super::super) async fn seal_log(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Json(body): Json,
+) -> Result<StatusCode, Problem> {
+    let role = admit(&app, &headers, AdminCall::SealLog)?;
+    let mut fields = Fields::new(body, &["log", "reason"])?;
+    let (log, reason) = (fields.string("log").unwrap_or_default(), fields.string("reason").unwrap_or_default());
+    if log.is_empty() {
+        fields.fault("log", "must name a log, as the audit does");
+    }
+    let is_reason = !reason.trim().is_empty() && reason.chars().count() <= MAX_REASON;
+    if !is_reason || reason.chars().any(char::is_control) {
+        fields.fault("reason", "must say in at most 300 characters why the log is not as it was written");
+    }
+    fields.finish(())?;
+    if app.access_log.is_none() {
+        let off =
+            "No accesses are written down here (RECORDING_ACCESS_LOGGING), so nothing can be written of a log either.";
+        return Err(Problem::not_found("access_log_off", off));
+    }
+    let seal = desk(&app)?.seal(&log, &reason).await.map_err(|error| failed(&app, error))?;
+    let none = || Problem::not_found("no_such_break", "The audit finds nothing in this log that is not sealed.");
+    note(&app, role, SEAL, Whose::Nobody, &seal.ok_or_else(none)?.to_of()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn failed(app: &Shared, error: PrivacyError) -> Problem {

@@ -117,7 +117,7 @@ pub(in crate::store) async fn what_was_erased_is_not_put_back(harness: &mut impl
 }
 
 pub(in crate::store) async fn a_logs_head_never_goes_back(harness: &mut impl Harness) {
-    let head = |lines, hash: &str| LogHead { lines, hash: hash.to_owned() };
+    let head = |lines, hash: &str| LogHead { lines, hash: hash.to_owned(), place: "host:/a folder".to_owned() };
     let store = harness.store();
     assert_eq!(store.log_heads().await.unwrap(), []);
     for (name, lines, hash) in [("pod-1", 1, "a"), ("pod-2", 5, "b"), ("pod-1", 3, "c"), ("pod-1", 2, "d")] {

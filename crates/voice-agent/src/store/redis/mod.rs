@@ -423,7 +423,7 @@ impl Store for RedisStore {
     fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let mut script = script::PUT_LOG_HEAD.key(key::ACCESS_LOGS);
-            script.arg(name).arg(head.lines).arg(head.hash);
+            script.arg(name).arg(head.lines).arg(head.hash).arg(head.place);
             self.link.run(script).await.map(|_| ())
         })
     }

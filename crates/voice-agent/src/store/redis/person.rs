@@ -43,8 +43,11 @@ pub(super) async fn erase(link: &Link, user: &UserId) -> Result<Erased, StoreErr
 pub(super) async fn log_heads(link: &Link) -> Result<Vec<(String, LogHead)>, StoreError> {
     let texts = link.run(script::LOG_HEADS.key(key::ACCESS_LOGS)).await?.texts()?;
     let one = |[name, head]: &[String; 2]| {
-        let (lines, hash) = head.split_once(' ').ok_or_else(|| StoreError::Corrupt("a log's head".to_owned()))?;
-        Ok((name.clone(), LogHead { lines: reply::number(lines)?, hash: hash.to_owned() }))
+        let (lines, rest) = head.split_once(' ').ok_or_else(|| StoreError::Corrupt("a log's head".to_owned()))?;
+        // Earlier versions did not say where.
+        let (hash, place) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (hash, place) = (hash.to_owned(), place.to_owned());
+        Ok((name.clone(), LogHead { lines: reply::number(lines)?, hash, place }))
     };
     let mut heads = texts.as_chunks::<2>().0.iter().map(one).collect::<Result<Vec<_>, StoreError>>()?;
     heads.sort_unstable_by(|one, other| one.0.cmp(&other.0));

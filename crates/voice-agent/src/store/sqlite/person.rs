@@ -63,19 +63,19 @@ pub(super) fn erase(tx: &Transaction<'_>, user: &UserId, now: Timestamp) -> Resu
 
 /// Notes how far a log is; never back.
 pub(super) fn put_log_head(tx: &Transaction<'_>, name: &str, head: &LogHead) -> Result<(), StoreError> {
-    let sql = "INSERT INTO access_logs (name, lines, hash) VALUES (?1, ?2, ?3)
-               ON CONFLICT DO UPDATE SET lines = ?2, hash = ?3 WHERE lines < ?2";
-    tx.prepare_cached(sql)?.execute(params![name, number(head.lines), head.hash])?;
+    let sql = "INSERT INTO access_logs (name, lines, hash, place) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO UPDATE SET lines = ?2, hash = ?3, place = ?4 WHERE lines < ?2";
+    tx.prepare_cached(sql)?.execute(params![name, number(head.lines), head.hash, head.place])?;
     Ok(())
 }
 
 /// How far every log is, in the order of their names.
 pub(super) fn log_heads(conn: &Connection) -> Result<Vec<(String, LogHead)>, StoreError> {
-    let mut statement = conn.prepare_cached("SELECT name, lines, hash FROM access_logs ORDER BY name")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get(2)?)))?;
+    let mut statement = conn.prepare_cached("SELECT name, lines, hash, place FROM access_logs ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?)))?;
     rows.map(|row| {
-        let (name, lines, hash) = row?;
-        Ok((name, LogHead { lines: revision(lines)?, hash }))
+        let (name, lines, hash, place) = row?;
+        Ok((name, LogHead { lines: revision(lines)?, hash, place }))
     })
     .collect()
 }
