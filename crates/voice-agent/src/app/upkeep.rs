@@ -44,8 +44,12 @@ pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker)
         tasks.spawn(every(PRUNE, Arc::clone(app), stop.clone(), prune));
     }
     tasks.spawn(stop.clone().run_until_cancelled_owned(rotate(Arc::clone(app))));
-    if let Some(recorder) = &app.recorder {
-        recorder.keep(stop, tasks);
+    match &app.recorder {
+        Some(recorder) => recorder.keep(stop, tasks),
+        None => tracing::warn!(
+            "nothing is recorded, and no recording that is there is deleted when it is too old: instances that share a Redis need one \
+             RECORDING_MASTER_KEY for that"
+        ),
     }
     tasks.spawn(tell_news(Arc::clone(app), stop.clone()));
 }
@@ -104,15 +108,11 @@ async fn tell_news(app: Shared, stop: CancellationToken) {
                     app.sessions.heed_objection_of(&user).await;
                 }
             }
+            None => return,
         }
     }
 }
 
-            None => return,
-async fn heartbeat(app: &Shared) {
-    let beat = app.store.heartbeat(app.instance.clone(), HEARTBEAT_TTL).await;
-    let is_back = app.store_answered(beat.is_ok());
-    match beat {
 async fn tell_tasks(app: &Shared, user: &UserId) {
     if !app.sessions.has_user(user) {
         return;
@@ -123,6 +123,10 @@ async fn tell_tasks(app: &Shared, user: &UserId) {
     }
 }
 
+async fn heartbeat(app: &Shared) {
+    let beat = app.store.heartbeat(app.instance.clone(), HEARTBEAT_TTL).await;
+    let is_back = app.store_answered(beat.is_ok());
+    match beat {
         // The log says it once; the reason stays the same while it lasts.
         Err(error) => app.readiness.degrade("store", error.to_string()),
         Ok(()) if is_back => {
