@@ -44,7 +44,7 @@ mod tests;
 mod tools;
 mod voice;
 
-use consent::Asking;
+use consent::{Asking, Decided};
 use frugal::Frugal;
 use hush::Hush;
 use ladder::Ladder;
@@ -93,6 +93,7 @@ pub struct Session {
     announcing: Option<ReplyId>,
     /// The question whether the call may be recorded, until it is answered.
     asking: Option<Asking>,
+    decided: Decided,
     cost: CostMeter,
     frugal: Frugal,
     extra: Map<String, Value>,
@@ -110,9 +111,9 @@ pub struct Session {
     speaking_since_ms: Option<u64>,
     too_long_said: bool,
     reply: Option<Reply>,
-    pending_texts: VecDeque<PendingText>,
     /// The reply before, and what was heard of it.
     last_heard: Option<(ReplyId, String)>,
+    pending_texts: VecDeque<PendingText>,
     saving: Saving,
     ladder: Ladder,
     last_activity_ms: u64,
@@ -142,6 +143,7 @@ impl Session {
             consent: Consent::default(),
             announcing: None,
             asking: None,
+            decided: Decided::default(),
             cost: CostMeter::default(),
             frugal: Frugal::default(),
             extra: Map::new(),
@@ -156,9 +158,9 @@ impl Session {
             speaking_since_ms: None,
             too_long_said: false,
             reply: None,
+            last_heard: None,
             pending_texts: VecDeque::new(),
             saving: Saving::default(),
-            last_heard: None,
             ladder,
             last_activity_ms: 0,
             state: AgentState::Listening,

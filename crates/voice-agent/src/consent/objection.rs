@@ -2,6 +2,7 @@
 
 use voice_core::consent::{ConsentDecision, ConsentHow};
 
+use super::Decisions;
 use crate::app::App;
 use crate::driver::api::{Command, SendError};
 use crate::store::{Channel, ConsentRecord, SessionId, StoreError, UserId};
@@ -24,7 +25,10 @@ pub async fn object(app: &App, user: &UserId) -> Result<(), StoreError> {
         decision: ConsentDecision::OptedOut,
         how: ConsentHow::Page,
     };
-    app.store.add_consent(user.clone(), record).await?;
+    // Whoever says it again and again does not fill the ledger; the calls are told again all the same.
+    if !Decisions::of(app.store.as_ref(), user).await?.opted_out() {
+        app.store.add_consent(user.clone(), record).await?;
+    }
     for live in app.sessions.list().into_iter().filter(|live| live.user == *user) {
         match live.handle.send(Command::Consent { recording: false }) {
             Ok(()) | Err(SendError::Ended) => {}

@@ -284,11 +284,11 @@ impl Store for SqliteStore {
         }))
     }
 
-    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
     fn was_destroyed(&self, name: String) -> StoreFuture<'_, bool> {
         self.read(move |conn, _| key::was_destroyed(conn, &name))
     }
 
+    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
         self.read(|conn, _| key::names(conn))
     }
 
