@@ -172,7 +172,7 @@ async fn a_known_break_is_sealed_by_a_line_of_the_log_and_a_change_after_it_is_f
     fs::write(&broken, format!("{}\n{}", lines[..4].join("\n"), &lines[4][..30])).unwrap();
     assert_eq!(audited().await.findings.len(), 2);
     assert_eq!(seal("another", "a log that nobody knows").await, None);
-    let of = seal(&name, "power cut; ask 555-123-4567").await.unwrap().to_of();
+    let of = seal(&name, "power cut; ask +1 555 765 4321").await.unwrap().to_of();
     assert!(of.ends_with("power cut; ask [phone]"), "{of}");
     let clock = Arc::new(ManualClock::new(Timestamp::from_second(1).unwrap()));
     let (store, vault) = (Arc::clone(&desk.store), Arc::clone(&desk.vault));
