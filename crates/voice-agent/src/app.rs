@@ -206,13 +206,8 @@ impl App {
         };
         let rooms = livekit::Settings::of(&config).map(Arc::new);
         let (calls, going_away) = (TaskTracker::new(), CancellationToken::new());
-        let texter = Texter::new(
-            &config,
-            OptOuts::new(Arc::clone(&store), vault.clone()),
-            Arc::clone(&clock),
-            Arc::clone(&events),
-        );
-        let texter = Arc::new(texter);
+        let opt_outs = OptOuts::new(Arc::clone(&store), vault.clone());
+        let texter = Arc::new(Texter::new(&config, opt_outs, Arc::clone(&clock), Arc::clone(&events)));
         let (pager, paging) = Pager::new(&config, source(&config, &instance), &events);
         calls.spawn(going_away.clone().run_until_cancelled_owned(paging));
         let text_gap = Duration::from_millis(config.twilio.fallback_sms_gap_ms);
