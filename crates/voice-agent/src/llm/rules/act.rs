@@ -197,7 +197,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::UndoSome(count) => undo_some(scene, *count),
         Intent::Swap(targets) => context::swap(scene, targets),
         Intent::Missed(words) => Answer::say(reply::missed(words)),
-        Intent::AddThat => twice::add_that(scene),
+        Intent::AddThat(due) => twice::add_that(scene, *due),
         Intent::Last => last(scene),
         Intent::Review => Answer::call("transfer_to_agent", object(json!({"agent": REVIEW_AGENT}))),
         Intent::Goodbye => Answer { text: "Goodbye!".into(), ..Answer::call("end_call", Map::new()) },

@@ -134,7 +134,7 @@ fn yes_and(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> Opt
         // "Yes, delete it …", "add it anyway …"
         let repeated =
             matches!(&intent, Intent::Delete(targets) if matches!(targets.as_slice(), [Target::It | Target::Them]));
-        (repeated || matches!(intent, Intent::Yes | Intent::AddThat)).then_some((length, answered, intent))
+        (repeated || matches!(intent, Intent::Yes | Intent::AddThat(None))).then_some((length, answered, intent))
     };
     let (length, answered, intent) = (1..words.len().min(6)).rev().find_map(yes)?;
     let joining = |word: &&Word| matches!(word.norm.as_str(), "and" | "also" | "then" | "but" | "plus" | "please");
@@ -244,22 +244,19 @@ fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) 
                 Some(if calls[0].0 == "undo" { again(calls) } else { vec![Intent::Kept] })
             }
             // "Add it anyway", "add another one".
-            Intent::AddThat if calls[0].0 == "add_task" => Some(again(calls)),
+            Intent::AddThat(_) if calls[0].0 == "add_task" => Some(again(calls)),
             Intent::Incomplete(Missing::Title, inner)
                 if calls[0].0 == "add_task" && matches!(**inner, Intent::Add(_)) =>
             {
                 Some(again(calls))
             }
             Intent::No | Intent::Cancel => Some(vec![Intent::Kept]),
-            // Another one was meant: ask about that one.
-            Intent::Correct(words) if calls.len() == 1 => {
-                let (name, mut arguments) = calls.into_iter().next()?;
-                arguments.remove("id");
-                arguments.remove("confirmed");
-                arguments.remove("anyway");
-                arguments.insert("title".into(), title(words).into());
-                Some(vec![Intent::Again(name.to_owned(), arguments)])
+            // "No, Eva": likewise.
+            Intent::Unknown if calls.len() == 1 && calls[0].0 == "delete_task" && hedge::says_no_but(utterance) => {
+                Some(vec![hedge::again_by_name(calls, &utterance.words[1..])?])
             }
+            // Another one was meant: ask about that one.
+            Intent::Correct(words) if calls.len() == 1 => Some(vec![hedge::again_by_name(calls, words)?]),
             _ => None,
         },
         Pending::Choose { call, among, query } => {

@@ -23,6 +23,8 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
         Intent::SoundsLikeUndo if utterance.text.starts_with("i ") => Intent::Talk(Talk::Praise),
         Intent::SoundsLikeUndo => Intent::Unknown,
         Intent::BringBack => brought_back(scene, last),
+        // "Scratch that", in so many words, is "undo that".
+        Intent::Cancel if scratches(utterance) && changes_of(last).next().is_some() => Intent::Undo,
         Intent::Cancel | Intent::No if forgets(utterance) && changes_of(last).next().is_some() => taken_off(last),
         Intent::No if changes_of(last).count() == 1 && regrets(utterance) => taken_off(last),
         Intent::Add(tasks) => Intent::Add(tasks.into_iter().map(|task| counted_from(scene, utterance, task)).collect()),
@@ -78,6 +80,10 @@ pub(crate) fn dropped(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<In
 fn forgets(utterance: &Utterance) -> bool {
     let said = |phrase: &&str| utterance.text.contains(phrase);
     ["forget it", "forget that", "forget about", "scratch that", "cancel that", "cancel it"].iter().any(said)
+}
+
+fn scratches(utterance: &Utterance) -> bool {
+    ["scratch that", "scratch it", "strike that"].iter().any(|phrase| utterance.text.contains(phrase))
 }
 
 /// "Oh no", "no wait", "no, please don't": said right behind a change, it may be sorry for it. "No thanks" is not.
@@ -174,6 +180,9 @@ fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &
     }
     let rest = &words[leads..words.len() - tail];
     let rest = if rest[0].norm == "add" && rest.len() > 1 { &rest[1..] } else { rest };
+    if tells_or_asks(rest) {
+        return None;
+    }
     match change.call.name.as_str() {
         "add_task" | "rename_task" => {
             let before = change.task()?;
@@ -181,7 +190,10 @@ fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &
             let tasks = parse::new_tasks(rest, false, scene.known());
             let like = |task: NewTask| {
                 let task = counted_from(scene, utterance, task);
-                NewTask { title: with_verb(before.title, &task.title), due: task.due.or(due), ..task }
+                // What has a verb of its own is another matter, and has its own day.
+                let own = lexicon::starts_action(&norms(rest));
+                let due = task.due.or(due.filter(|_| !own));
+                NewTask { title: with_verb(before.title, &task.title), due, ..task }
             };
             Some(vec![Intent::Add(tasks.into_iter().map(like).collect())]).filter(|_| rest.len() <= 10)
         }
@@ -190,6 +202,23 @@ fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &
             Some(vec![again_by_title(&change, named)])
         }
     }
+}
+
+/// "And dish soap" behind an offer to add a task: what it adds to it.
+pub(crate) fn one_more(scene: &Scene<'_>, before: &str, words: &[Word]) -> Option<Vec<NewTask>> {
+    let leads = words.iter().take_while(|word| matches!(word.norm.as_str(), "and" | "also" | "plus" | "add")).count();
+    let rest = words.get(leads..).filter(|rest| !rest.is_empty() && rest.len() <= 10 && !tells_or_asks(rest))?;
+    let tasks = parse::new_tasks(rest, false, scene.known());
+    let like = |task: NewTask| NewTask { title: with_verb(before, &task.title), ..task };
+    Some(tasks.into_iter().map(like).collect::<Vec<_>>()).filter(|tasks| !tasks.is_empty())
+}
+
+/// "And we're meeting at noon", "and how do I remove it" name nothing to add.
+fn tells_or_asks(rest: &[Word]) -> bool {
+    const TELLING: &str = "i i'm i've i'll we we're we've we'll he he's she she's they they're it it's that's there's you how what what's when \
+        why where who which can could is are do does did just only once twice maybe perhaps not never so if because since yes no \
+        okay then there here always again";
+    TELLING.split_ascii_whitespace().any(|telling| telling == rest[0].norm)
 }
 
 /// "And matches?": the question before, about another task.
@@ -276,7 +305,8 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
         };
     // "No sorry, …" is gone by now: what stands before it is not looked at.
     let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
-    let corrects = lead > 0 || ["no ", "no,", "sorry", "wait"].iter().any(|word| user.starts_with(word));
+    let corrects = lead > 0 || ["no ", "no,", "sorry", "wait", "i mean"].iter().any(|word| user.starts_with(word))
+        || ["i mean", "i mean."].iter().any(|word| user.trim_end().ends_with(word));
     let rest = utterance.words.get(lead..)?;
     // "Silk thread actually."
     let (rest, turned) = match norms(rest).as_slice() {
@@ -347,7 +377,9 @@ pub(crate) fn corrected_title(old: &str, words: &[Word]) -> String {
         return title(words);
     }
     let raw: Vec<&str> = old.split(' ').collect();
-    let said = words.iter().map(|word| word.raw.as_str()).collect::<Vec<_>>().join(" ");
+    // What began a sentence is spelt as it was within the title: "Chapter six, I mean".
+    let spelt = |word: &Word| raw.iter().find(|old| **old == word.norm).map_or(word.raw.clone(), |old| (*old).to_owned());
+    let said = words.iter().map(spelt).collect::<Vec<_>>().join(" ");
     let (at, length) = match new.as_slice() {
         [only] => {
             let near = |word: &str| strsim::normalized_damerau_levenshtein(word, only);

@@ -20,7 +20,7 @@ const ACTIONS: &str = "accept adjust analyse analyze announce answer apply appro
     store study submit subscribe sweep swim take talk tape teach tell test text thank throw tidy train transfer \
     translate treat trim try turn unpack unsubscribe update upgrade upload vacuum verify visit volunteer wake walk \
     wash watch water wax weed weigh wipe wrap write zip \
-    adjust archive assign attend auction bathe bind bleed block boil braid breathe brew bump catalogue chase claim climb \
+    babysit borrow burn chill whisk sprinkle apologise apologize renegotiate adjust archive assign attend auction bathe bind bleed block boil braid breathe brew bump catalogue chase claim climb \
     coach congratulate cycle deal deep-clean demolish descale dilute dismantle disinfect dispatch dispose \
     donate drain dry empty engrave evict fasten fertilise fertilize forge fund glaze grate \
     grease grind groom grout handle harvest heat hem host inflate inform insulate insure invest knead knit \

@@ -1,10 +1,10 @@
 //! Answers to "shall I add that to your list?": yes, no, a day for it, or other words.
 
 use super::act::Scene;
-use super::context::corrected_title;
+use super::context::{self, corrected_title};
 use super::dates;
 use super::normalise::{Utterance, Word, norms};
-use super::parse::{self, Intent, Missing};
+use super::parse::{self, Intent, Missing, Target};
 
 /// The commands that an answer to an offer stands for.
 pub(crate) fn answer_offer(
@@ -18,13 +18,24 @@ pub(crate) fn answer_offer(
         vec![Intent::Add(tasks.iter().map(fill).collect())]
     };
     match intent {
-        Intent::Yes | Intent::AddThat => Some(vec![Intent::Add(tasks.to_vec())]),
+        Intent::Yes | Intent::AddThat(None) => Some(vec![Intent::Add(tasks.to_vec())]),
         Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)) => {
             Some(vec![Intent::Add(tasks.to_vec())])
         }
         Intent::No | Intent::Cancel => Some(vec![Intent::Enough]),
-        Intent::Date(due) => Some(with_due(*due)),
+        Intent::Date(due) | Intent::AddThat(Some(due)) | Intent::SetDue(Target::It | Target::Them, Some(due)) => Some(with_due(*due)),
+        Intent::SetPriority(Target::It | Target::Them, priority) => {
+            let fill = |task: &parse::NewTask| parse::NewTask { priority: Some(*priority), ..task.clone() };
+            Some(vec![Intent::Add(tasks.iter().map(fill).collect())])
+        }
         Intent::Correct(words) => Some(vec![Intent::Offer(corrected_offer(scene, tasks, words))]),
+        // "And dish soap": who goes on has agreed to what came before.
+        Intent::Unknown | Intent::Offer(_) | Intent::Add(_) | Intent::Talk(parse::Talk::OffTopic)
+            if matches!(utterance.words[0].norm.as_str(), "and" | "also" | "plus") && tasks.len() == 1 =>
+        {
+            let more = context::one_more(scene, &tasks[0].title, &utterance.words)?;
+            Some(vec![Intent::Add(tasks.iter().cloned().chain(more).collect())])
+        }
         _ => {
             // "Yes, for Friday."
             let words = norms(&utterance.words);

@@ -89,7 +89,9 @@ fn done_with_the_one(scene: &Scene<'_>, utterance: &Utterance, intents: &[Intent
     let focus = dialogue::focus(if apart { scene.history() } else { std::slice::from_ref(last) });
     let open = matches!(focus.as_slice(), [task] if !task.done);
     let asked = last.calls.iter().all(|called| called.call.name == "list_tasks");
-    (matches!(**inner, Intent::Complete(_)) && utterance.words.len() <= 2 && open && asked)
+    // "Done" behind a new task may say that there is no more to add; "done already" does not.
+    let already = norms(&utterance.words).contains(&"already");
+    (matches!(**inner, Intent::Complete(_)) && utterance.words.len() <= 3 && open && (asked || already))
         .then(|| Intent::Complete(vec![Target::It]))
 }
 

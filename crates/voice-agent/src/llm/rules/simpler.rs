@@ -75,6 +75,7 @@ pub(crate) fn ways(utterance: &Utterance, titles: &Titles) -> Vec<Utterance> {
     let turn = utterance.words.iter().rposition(|word| matches!(word.norm.as_str(), "anyway" | "anyways" | "anyhow"));
     ways.extend(turn.filter(|at| *at > 0).map(|at| utterance.words[at + 1..].to_vec()).filter(|rest| !rest.is_empty()));
     ways.extend(from_a_wish(&utterance.words));
+    ways.extend(from_a_conclusion(&utterance.words));
     for words in plain.iter().rev() {
         let mut words = *words;
         for _ in 0..MOST {
@@ -123,6 +124,16 @@ fn from_a_wish(words: &[Word]) -> Option<Vec<Word>> {
         )
     });
     (!thinks && words.len() - at > 3).then(|| words[at..].to_vec())
+}
+
+/// "The bike is broken again, so put it back on the list": what follows from what is told.
+fn from_a_conclusion(words: &[Word]) -> Option<Vec<Word>> {
+    let at = words.iter().rposition(|word| word.norm == "so" && !word.quoted).filter(|at| *at > 1)?;
+    let asks = words[..at].iter().any(|word| matches!(word.norm.as_str(), "what" | "when" | "how" | "if" | "or" | "why"));
+    let rest = &words[at + 1..];
+    let commands = lexicon::starts_command(&super::normalise::norms(rest))
+        || rest.first().is_some_and(|word| matches!(word.norm.as_str(), "put" | "move" | "make" | "set" | "cross" | "tick" | "take" | "please" | "let's"));
+    (!asks && words[at - 1].pauses() && commands && rest.len() > 1).then(|| rest.to_vec())
 }
 
 /// Words that commands are made of.

@@ -12,6 +12,11 @@ pub(super) type Day = (usize, Date, Option<DayPart>);
 /// Understands a day at the start of the words. `lenient`: a preposition or the context says that a date is meant.
 pub(super) fn parse(words: &[&str], now: &ZonedDateTime, lenient: bool) -> Option<Day> {
     let today = now.date();
+    if let ["first", "thing", rest @ ..] = words {
+        let skip = usize::from(matches!(rest.first(), Some(&"on" | &"this" | &"next")) && rest.first() == Some(&"on"));
+        let (length, date, _) = parse(rest.get(skip..).filter(|rest| !rest.is_empty())?, now, true)?;
+        return Some((2 + skip + length, date, Some(DayPart::Morning)));
+    }
     apart(words, now)
         .or_else(|| relative(words, today))
         .or_else(|| named(words, today))
@@ -89,6 +94,9 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
     if let ["end", "of", tail @ ..] | ["close", "of", tail @ ..] = rest {
         return end_of(tail, today).map(|(length, date, part)| (skip + 2 + length, date, part));
     }
+    if let Some((length, date)) = middle_of(rest, today) {
+        return Some((skip + length, date, None));
+    }
     if let ["last", "day", "of", tail @ ..] = rest {
         return end_of(tail, today).map(|(length, date, _)| (skip + 3 + length, date, None));
     }
@@ -125,6 +133,29 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
         ["new", "year's", "eve", ..] | ["new", "years", "eve", ..] => Some((skip + 3, coming(12, 31, today)?, None)),
         _ => None,
     }
+}
+
+/// "Mid-December", "the middle of next month": its 15th; "midweek" is its Wednesday.
+fn middle_of(words: &[&str], today: Date) -> Option<(usize, Date)> {
+    let (length, tail): (usize, Vec<&str>) = match words {
+        ["middle", "of", "the" | "this", rest @ ..] => (3, rest.to_vec()),
+        ["middle" | "mid", "of", rest @ ..] => (2, rest.to_vec()),
+        ["mid", rest @ ..] => (1, rest.to_vec()),
+        [first, rest @ ..] if first.starts_with("mid-") || *first == "midweek" => {
+            let unit = first.trim_start_matches("mid").trim_start_matches('-');
+            (0, std::iter::once(unit).chain(rest.iter().copied()).collect())
+        }
+        _ => return None,
+    };
+    let (more, date) = match tail.as_slice() {
+        ["next", "week", ..] => (2, plus(monday(today)?, 9)?),
+        ["week", ..] => (1, next_weekday(Weekday::Wednesday, plus(today, -1)?)?),
+        ["next", "month", ..] => (2, plus(plus(today.last_of_month(), 1)?, 14)?),
+        ["month", ..] => (1, coming_day(15, today)?),
+        [name, ..] => (1, coming(month(name).filter(|_| name.len() > 2)?, 15, today)?),
+        [] => return None,
+    };
+    Some((length + more, date))
 }
 
 fn end_of(tail: &[&str], today: Date) -> Option<Day> {
@@ -252,6 +283,7 @@ fn weekday_phrase(words: &[&str], today: Date, lenient: bool) -> Option<(usize, 
             let of = usize::from(words.get(skip + 1) == Some(&"of"));
             Some((skip + of + 3, plus(monday(today)?, 7 + i64::from(day.to_monday_zero_offset()))?))
         }
+        ["a", "week", "on", name, ..] => Some((skip + 4, plus(next_weekday(weekday(name, true)?, today)?, 7)?)),
         ["week", "on", name, ..] => Some((skip + 3, plus(next_weekday(weekday(name, true)?, today)?, 7)?)),
         [name, "week", ..] if skip == 0 => Some((2, plus(next_weekday(weekday(name, lenient)?, today)?, 7)?)),
         [name, "after", "next", ..] => {

@@ -4,11 +4,11 @@ use std::sync::LazyLock;
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, norms};
+use super::super::normalise::{Utterance, Word, capitalised, norms};
 use super::needed::{lacking, needed};
 use super::priority::leading_priority;
 use super::rule::{Match, Rule, first_match, rules};
-use super::{Intent, Known, Missing, NewTask, Target, new_tasks};
+use super::{Intent, Known, Missing, NewTask, Target, new_tasks, target};
 
 /// With a word that says clearly that a task is to be added; whatever follows is its title.
 static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -112,6 +112,13 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     return None;
                 }
                 let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
+                // "Put fix the bike back on the list": it was done.
+                if let [of_it @ .., last] = found.words("t")
+                    && last.norm == "back"
+                    && !of_it.is_empty()
+                {
+                    return target(of_it).map(Intent::Reopen);
+                }
                 if matches!(named, "something" | "an item" | "something else" | "something new") {
                     return Some(missing_title());
                 }
@@ -126,9 +133,16 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
             r"(?:add|put|at|write|jot|note|pop|stick|get|chuck|bung) (?:it|that|this|them|those)(?: down| in| on there| on| one| task| again| back| too| to my list| to the list| on my list| on the list| back on| anyway| anyhow| regardless| all the same)*",
-            |_| Some(Intent::AddThat),
+            |_| Some(Intent::AddThat(None)),
         ),
-        (r"(?:add|put)(?: in)? (?:another one|one more|another)(?: to| for)? (?P<t>.+)", |found| marked(found)),
+        // "Then add it for Wednesday."
+        (r"(?:add|write|note|jot|include) (?:it|that|this|them|those)(?: down| in| to my list| to the list| on my list| on the list)* (?P<d>.+)", |found| {
+            dates::parse(&norms(found.words("d")), found.known.now).map(|due| Intent::AddThat(Some(due)))
+        }),
+        (
+            r"(?:add|put|create|make|set up|write|note)(?: in| down)? (?:another one|one more|another)(?: to| for| called| about)? (?P<t>.+)",
+            |found| marked(found),
+        ),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
         // "Put call the vet down for Thursday", "schedule a haircut on Friday": with a day, it is for the list.
         (r"(?:put|pop|pencil|note|jot|get) (?P<t>.+?) (?:down|in) (?P<rest>(?:for|on|at|by) .+)", |found| {
@@ -295,7 +309,7 @@ fn about_that(intent: Intent) -> Intent {
 }
 
 pub(super) fn parse_soft(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    first_match(&SOFT, utterance, known)
+    first_match(&SOFT, utterance, known).map(about_that)
 }
 
 /// "Buy milk tomorrow": only something to do, so we ask.
@@ -435,6 +449,18 @@ fn offered(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     })
 }
 
+/// "A dentist appointment" is on the list as "Dentist appointment". "A levels" keeps its letter, and so does what is quoted.
+fn without_article(title: String, words: &[Word]) -> String {
+    let written = |article: &str| {
+        let quoted = words.iter().any(|word| word.quoted);
+        let lettered = words.iter().any(|word| word.norm == "a" && (word.raw == "A" || word.pauses()));
+        title.strip_prefix(article).filter(|_| !quoted && !(lettered && article == "A ")).map(str::to_owned)
+    };
+    let Some(rest) = written("A ").or_else(|| written("An ")) else { return title };
+    let amount = matches!(rest.split(' ').next(), Some("few" | "couple" | "lot" | "bit" | "little" | "pair" | "dozen" | "day"));
+    if amount { title } else { capitalised(&rest) }
+}
+
 pub(super) fn build(words: &[Word], several: bool, lead: Option<&str>, known: Known<'_>) -> Intent {
     if let Some(rest) = super::tasks::without_past(words).filter(|_| !words.iter().any(|word| word.quoted)) {
         let tasks = new_tasks(rest, several, known);
@@ -445,6 +471,10 @@ pub(super) fn build(words: &[Word], several: bool, lead: Option<&str>, known: Kn
         return missing_title();
     }
     let priority = lead.map(|lead| if lead.contains("low") { super::Priority::Low } else { super::Priority::High });
-    let with_lead = |task: NewTask| NewTask { priority: task.priority.or(priority), ..task };
+    let with_lead = |task: NewTask| NewTask {
+        priority: task.priority.or(priority),
+        title: without_article(task.title, words),
+        ..task
+    };
     Intent::Add(tasks.into_iter().map(with_lead).collect())
 }

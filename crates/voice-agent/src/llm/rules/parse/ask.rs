@@ -96,6 +96,23 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::DateOf(due))
             },
         ),
+        // "How many days until the thesis is due?"
+        (
+            r"how (?:many days|long)(?: is it| do i have| have i got| is left| are left)? (?:until|till|to|before|for) (?:the |my )?(?P<t>[a-z' ]+?)(?: is due| is| has to be done)?",
+            |found| {
+                let words: Vec<&str> = found.text("t").split(' ').collect();
+                found.known.titles.named(&words).map(|title| Intent::When(title.to_owned()))
+            },
+        ),
+        // "Did I already add call the vet?"
+        (
+            r"(?:did|have) (?:i|we)(?: already| ever| also| just)* (?:add|added|put down|put|noted?(?: down)?|write down|written down|created?|mention|mentioned) (?:a task |a reminder |something |anything )?(?:to |for |about |called )?(?:the |my )?(?P<t>.+?)(?: (?:on|in|to) (?:my|the) list)?(?: yet| already)?",
+            |found| {
+                let pointed = matches!(found.text("t"), "it" | "that" | "this" | "them" | "last" | "just now" | "today");
+                let query = Some(found.text("t").to_owned()).filter(|_| !pointed)?;
+                Some(Intent::List(Filter { status: Some("all"), query: Some(query), ..Filter::default() }))
+            },
+        ),
         // "Anything with Nadia?"
         (
             r"(?:anything|something|any(?: tasks?| things?)?|what's|what have i got|what do i have) (?:with|about|for|involving|regarding|to do with) (?P<t>[a-z' ]+)",

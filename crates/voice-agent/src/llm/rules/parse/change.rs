@@ -179,6 +179,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::SetDue(Target::It, Some(due)))
             },
         ),
+        // "Can we do eleven instead?": an hour.
+        (r"do (?P<d>[a-z0-9:]+(?: (?:thirty|fifteen|forty-five|o'clock|am|pm|instead))*)", |found| {
+            let hour = norms(found.words("d"));
+            let hour = hour.strip_suffix(&["instead"]).unwrap_or(&hour);
+            let due = dates::parse(&[&["at"], hour].concat(), found.known.now)?;
+            Some(Intent::SetDue(Target::It, Some(due)))
+        }),
         (r"(?:finish|do) (?P<t>.+)", |found| {
             // "Do the first one first" is a plan.
             if matches!(found.text("t").rsplit(' ').next(), Some("first" | "next" | "later"))
@@ -367,6 +374,10 @@ pub(super) fn each_of(intent: Intent, known: Known<'_>) -> Vec<Intent> {
         Intent::Reopen(Target::Title(title)) => {
             let words = tokenise(title);
             let parts = joined_titles(&words, true, known);
+            let tells = |part: &&[Word]| matches!(part.first().map(|word| word.norm.as_str()), Some("i" | "it" | "it's" | "he" | "she" | "they" | "we" | "because" | "so" | "that" | "that's"));
+            if parts.len() > 1 && parts[1..].iter().any(tells) {
+                return target(parts[0]).map_or_else(|| vec![intent.clone()], |first| vec![Intent::Reopen(first)]);
+            }
             let several = parts.len() > 1 && known.titles.named(&norms(&words)).is_none();
             several.then(|| parts.into_iter().filter_map(target).map(Intent::Reopen).collect())
         }

@@ -40,6 +40,8 @@ const LEADING: &[&[&str]] = &[
     &["maybe"],
     &["perhaps"],
     &["i", "guess"],
+    &["let's", "say"],
+    &["let", "us", "say"],
     &["i", "suppose"],
     &["i", "was", "just", "thinking", "that"],
     &["i", "was", "thinking", "that"],
@@ -138,6 +140,19 @@ const LEADING: &[&[&str]] = &[
 ];
 
 const TRAILING: &[&[&str]] = &[
+    &["so", "i", "don't", "forget"],
+    &["so", "i", "don't", "forget", "it"],
+    &["so", "i", "won't", "forget"],
+    &["so", "that", "i", "don't", "forget"],
+    &["so", "that", "i", "won't", "forget"],
+    &["so", "i", "remember"],
+    &["before", "i", "forget"],
+    &["before", "i", "forget", "it"],
+    &["when", "you", "get", "a", "chance"],
+    &["when", "you", "have", "a", "moment"],
+    &["real", "quick"],
+    &["if", "that's", "possible"],
+    &["if", "that", "works"],
     &["if", "you", "would", "be", "so", "kind"],
     &["if", "you'd", "be", "so", "kind"],
     &["if", "you", "don't", "mind"],

@@ -170,7 +170,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     || text.starts_with("what's");
                 let dated = (about || question) && due(text, found.known).is_some();
                 let command = text.starts_with("check ") || text.starts_with("open ") || text.starts_with("give ");
-                if command && !text.contains("task") && !text.contains("list") && !text.contains("to-do") {
+                let priorities = text.starts_with("give me") && text.contains("priorit");
+                if command && !priorities && !text.contains("task") && !text.contains("list") && !text.contains("to-do") {
                     return None;
                 }
                 (about || dated || (question && text.split(' ').count() <= 2 && text.starts_with("any")))
@@ -482,7 +483,7 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
     if let Some(range) = dates::find_range(&words, known.now) {
         // "By Friday" of this week is this week, with what was due on its days before.
         let sunday = today.checked_add(i64::from(6 - today.weekday().to_monday_zero_offset()).days()).ok()?;
-        let by = words.iter().any(|word| matches!(*word, "by" | "until" | "till" | "before"));
+        let by = words.iter().any(|word| matches!(*word, "by" | "until" | "till"));
         let this_week = by && range.from == Some(today) && range.to.is_some_and(|to| to > today && to <= sunday);
         return Some(if this_week { "this_week".into() } else { range.to_argument() });
     }

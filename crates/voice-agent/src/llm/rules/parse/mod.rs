@@ -10,6 +10,7 @@ mod dated;
 mod elision;
 mod fronted;
 mod header;
+mod howto;
 mod join;
 mod line;
 mod list;
@@ -38,6 +39,7 @@ use super::normalise::{Utterance, Word};
 use super::titles::Titles;
 
 pub(crate) use add::dated_thing;
+pub(crate) use howto::Doing;
 pub(crate) use join::joined_titles;
 pub(crate) use list::filter;
 pub(crate) use pick::pick;
@@ -103,6 +105,8 @@ pub(crate) enum Talk {
     Hello,
     Thanks,
     Help,
+    /// "How do I delete a task?"
+    HowTo(Doing),
     HowAreYou,
     Feeling,
     Who,
@@ -166,8 +170,8 @@ pub(crate) enum Intent {
     SoundsLikeUndo,
     /// "Put it back": only what was taken off the list, or finished.
     BringBack,
-    /// "Add that": what was offered, or what was just deleted.
-    AddThat,
+    /// "Add that", "add it for Wednesday": what was offered, what was not found, or what was just deleted.
+    AddThat(Option<Due>),
     /// "What did I just add?"
     Last,
     Review,
@@ -234,7 +238,7 @@ impl Intent {
                 | Self::Offer(_)
                 | Self::Talk(_)
                 | Self::Repeat
-                | Self::AddThat
+                | Self::AddThat(_)
                 | Self::Last
                 | Self::Missed(_)
         )
@@ -299,6 +303,9 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     if let Some(talk) = small::parse_whole_talk(utterance) {
         return talk;
     }
+    if let Some(told) = howto::parse(utterance) {
+        return told;
+    }
     if let Some(known) = small::parse_led_talk(utterance).or_else(|| shift::instead(utterance, known)) {
         return known;
     }
@@ -336,6 +343,9 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     }
     if let Some(command) = before_a_remark(&plain, known) {
         return command;
+    }
+    if small::ends_in_farewell(utterance) {
+        return Intent::Goodbye;
     }
     // "Yes please do" is more than its courtesies.
     assent::parse(&utterance.text)

@@ -21,8 +21,20 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::No),
         ),
         (
-            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|nvm|never mine|that's enough|enough|that will do|that'll do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that))(?: (?:thanks|thank you|then|please|for now|that will do|that'll do|that's enough|enough))*",
+            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|nvm|never mine|that's enough|enough|that will do|that'll do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that|scratch it|strike that))(?: (?:thanks|thank you|then|please|for now|that will do|that'll do|that's enough|enough))*",
             |_| Some(Intent::Cancel),
+        ),
+        // "Don't delete anything."
+        (
+            r"(?:no |please |oh |wait )*(?:don't|do not|never) (?:delete|remove|change|touch|add|do|move|mark|cancel|erase) (?:anything|any of (?:it|them|those|that)|everything|it all|them all|nothing)(?: yet| please| for now)*",
+            |_| Some(Intent::Kept),
+        ),
+        (
+            r"(?:(?:so|and|hey|do you know|can you tell me|tell me) )*(?:what's|what is|what will|how's|how is|how will|is it|is it going|will it|will there|does it|is there)\b.*\b(?:weather|forecast|rain|raining|snow|snowing|sunny|temperature)\b(?: .*)?",
+            |found| {
+                let listed = found.all_words().iter().any(|word| matches!(word.norm.as_str(), "list" | "task" | "tasks"));
+                (!listed).then_some(Intent::Talk(Talk::Weather))
+            },
         ),
         (
             r"(?:go on|keep going|continue|carry on|more|next|next ones|tell me more|and then|what else|the rest|read the rest|read on|show me more|and the rest|the others|what about the rest|go on please|the next ones?|read more|yes go on|what are the others|what are they|what are those|which ones|which ones are they|which are they|which tasks|like what|is there (?:anything|something|any) (?:else|more)|anything else|any more)",
@@ -46,7 +58,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // In so many words.
         (
-            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo last|undo the (?:other (?:one|thing|change)|one before(?: that)?|previous one)|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|(?:change|swap|switch) (?:it|them|that|those) back)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo the (?:deletion|addition|change|move|renaming)|undo last|undo the (?:other (?:one|thing|change)|one before(?: that)?|previous one)|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|(?:change|swap|switch) (?:it|them|that|those) back)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
             |_| Some(Intent::Undo),
         ),
         (
@@ -155,7 +167,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             (!what.is_empty()).then(|| Intent::Correct(what.to_vec()))
         }),
         (
-            r"(?:no|nope|wait|actually|sorry|oh)(?: no| sorry| wait| actually)* (?:make|make it|move|change) (?:it|that one|that|this one|this) (?:to |for |on )?(?P<what>.+)",
+            r"(?:no|nope|wait|actually|sorry|oh|better|rather|or|hmm)(?: no| sorry| wait| actually| better| rather)* (?:make|make it|move|change) (?:it|that one|that|this one|this) (?:to |for |on )?(?P<what>.+)",
             |found| Some(Intent::Correct(found.words("what").to_vec())),
         ),
         (
@@ -178,6 +190,14 @@ fn farewell(found: &Match<'_>) -> Intent {
         true => Intent::List(Filter { status: Some("open"), ..Filter::default() }),
         false => Intent::Goodbye,
     }
+}
+
+/// "Aight thanks bye": a few words, whatever they are, and a farewell.
+pub(super) fn ends_in_farewell(utterance: &Utterance) -> bool {
+    let words = &utterance.words;
+    let last = words.last().map_or("", |word| word.norm.as_str());
+    let telling = |word: &Word| matches!(word.norm.as_str(), "say" | "said" | "says" | "to" | "a" | "the" | "not" | "don't" | "no");
+    matches!(last, "bye" | "goodbye" | "byebye" | "bye-bye" | "cya") && (2..=6).contains(&words.len()) && !words.iter().any(telling)
 }
 
 /// Small talk that its first words do not make a courtesy: "hi there", "can you hear me".

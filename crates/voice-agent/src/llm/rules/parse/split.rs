@@ -319,11 +319,19 @@ pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> 
                 "on" | "to" | "onto" | "in" | "down" | "my" | "the" | "our" | "list" | "there" | "please" | "then"
             )
         };
-        if !adds || !rest[2..].iter().all(listed) {
+        let dated = adds.then(|| super::super::dates::find_trailing(&norms(rest), known.now)).flatten();
+        let (stop, due) = dated.map_or((rest.len(), None), |(start, due)| (start.max(2), Some(due)));
+        if !adds || !rest[2..stop].iter().all(listed) {
             return None;
         }
         match parse_one(&Utterance::new(words[..end].to_vec()), known) {
-            Intent::Offer(tasks) => Some(Intent::Add(tasks)),
+            Intent::Offer(tasks) => {
+                Some(Intent::Add(tasks.into_iter().map(|task| NewTask { due: due.or(task.due), ..task }).collect()))
+            }
+            // "Flat 3 needs a new lock. Add that": in the words in which it was told.
+            Intent::Unknown if matches!(rest[0].norm.as_str(), "add" | "note") && (2..=10).contains(&end) => {
+                Some(Intent::Add(vec![NewTask { title: title(&words[..end]), due, priority: None }]))
+            }
             _ => None,
         }
     })
@@ -338,6 +346,7 @@ pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent>
     let intent = parse_one(&Utterance::new(words[start..].to_vec()), known);
     let pointed = match intent {
         Intent::SetDue(Target::It, due @ Some(_)) => Intent::SetDue(named()?, due),
+        Intent::Date(due) if words[end - 1].pauses() => Intent::SetDue(named()?, Some(due)),
         Intent::SetPriority(Target::It, priority) => Intent::SetPriority(named()?, priority),
         Intent::Shift(Target::It, shift) => Intent::Shift(named()?, shift),
         Intent::Delete(targets) if targets == [Target::It] => Intent::Delete(vec![named()?]),

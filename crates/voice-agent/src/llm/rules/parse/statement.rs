@@ -56,6 +56,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::Complete(vec![if them { Target::Them } else { Target::It }]))
             },
         ),
+        // "The deadline for the proposal is December 3rd."
+        (
+            r"(?:(?:the|my|our) )?(?:deadline|due date|due day|date|time|day) (?:for|of|on) (?P<t>.+?) (?:is|has to be|should be|will be|must be|is now|was moved to|got moved to|moved to|changed to)(?: on| at| now)* (?P<d>.+)",
+            |found| {
+                let words = norms(found.words("d"));
+                let due = dates::parse(&words, found.known.now)
+                    .or_else(|| dates::parse(&[&["at"], words.as_slice()].concat(), found.known.now))?;
+                Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
+            },
+        ),
         (r"(?P<t>.+?) (?:is|are|was) (?:{DONE}) and so (?:is|are|was) (?P<u>.+)", |found| {
             Some(Intent::Complete(vec![target(found.words("t"))?, target(found.words("u"))?]))
         }),
@@ -174,7 +184,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "I have now", "just did it".
         (
-            r"(?:yes |yeah |yep |oh |well )*(?:(?:i|we) (?:have|did|do)(?: it| that| so)?(?: now| already| just now)+|(?:i |we |i've |we've )?just (?:did|done)(?: it| that| so)?(?: now)?|(?:did|done) (?:it|that)(?: now| already| just now)*)",
+            r"(?:yes |yeah |yep |oh |well )*(?:(?:now )?(?:i|we) have|now (?:i|we) did|(?:i|we) (?:have|did|do)(?: it| that| so)?(?: now| already| just now)+|(?:i |we |i've |we've )?just (?:did|done)(?: it| that| so)?(?: now)?|(?:did|done) (?:it|that)(?: now| already| just now)*)",
             |_| Some(Intent::Complete(vec![Target::It])),
         ),
         // "He didn't get it, I need to do it again."
@@ -184,6 +194,20 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 "" => Some(Intent::Reopen(Target::It)),
                 _ => dates::parse(&norms(found.words("d")), found.known.now)
                     .map(|due| Intent::SetDue(Target::It, Some(due))),
+            },
+        ),
+        // "I made the call": one of the calls.
+        (
+            r"{I}(?: just| already| now| also| finally)* (?:made|placed) (?:the|that|my|all the|those|both) (?P<n>(?:phone )?calls?|payments?|bookings?|reservations?|orders?)(?: already| now| just now| yesterday| today| this morning)?",
+            |found| {
+                let verb = match found.text("n").trim_end_matches('s') {
+                    "payment" => "pay",
+                    "booking" | "reservation" => "book",
+                    "order" => "order",
+                    _ => "call",
+                };
+                let known = found.known.titles.named(&[verb]).is_some();
+                known.then(|| Intent::Complete(vec![Target::Title(verb.to_owned())]))
             },
         ),
         // "Done": what?
@@ -423,11 +447,16 @@ fn planned(found: &Match<'_>) -> Option<Intent> {
         let object = whole.get(1..).filter(|object| finishing && !object.is_empty())?;
         found.known.titles.named(object)
     });
-    let pointed = finishing && matches!(named.get(1..).and_then(target), Some(Target::It));
+    let object = named.get(1..).and_then(target).filter(|_| finishing || whole.first() == Some(&"take"));
+    let pointed = object.filter(|object| matches!(object, Target::It | Target::Them | Target::Picked(_)));
+    // "I'll try again tonight."
+    let again = matches!(whole.as_slice(), ["try" | "do", rest @ ..] if matches!(rest, ["again"] | ["it" | "that" | "them", "again"] | ["calling" | "reaching", _, "again"]));
+    let pointed = pointed.or_else(|| again.then_some(Target::It));
     match (known, dated) {
         (Some(title), Some((_, due))) => Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due))),
         (Some(title), None) => Some(Intent::When(title.to_owned())),
-        (None, Some((_, due))) if pointed => Some(Intent::SetDue(Target::It, Some(due))),
+        (None, Some((_, due))) if pointed.is_some() => pointed.map(|target| Intent::SetDue(target, Some(due))),
+        _ if again => None,
         _ if lexicon::starts_action(&norm)
             && !matches!(norm[0], "take" | "talk" | "go" | "leave" | "think" | "call") =>
         {

@@ -22,7 +22,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Thanks)),
         ),
         (
-            r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things) .+|how can you help(?: me)?|what can i say to you|options|instructions|who can help|can you help me|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly|for (?:me|us)|to help(?: me)?|to you|with (?:you|this)))*",
+            r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things) .+|how can you help(?: me)?|what can i say to you|options|instructions|how (?:do|can|would|should) (?:i|you|we) (?:add|remove|delete|change|move|mark|complete|finish|undo|rename|list|see|cross off)(?: [a-z]+){0,4}|who can help|can you help me|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly|for (?:me|us)|to help(?: me)?|to you|with (?:you|this)))*",
             |_| Some(Intent::Talk(Talk::Help)),
         ),
         (
@@ -95,6 +95,6 @@ pub(super) fn parse_talk(utterance: &Utterance) -> Option<Intent> {
     let talk = first_match(&TALK, utterance, Known { now: &NOW, titles: Titles::NONE })?;
     // "You're funny. Add laugh more": what follows a sentence may be a command.
     let goes_on = utterance.words.split_last().is_some_and(|(_, rest)| rest.iter().any(Word::ends_sentence));
-    let swallows = goes_on && matches!(talk, Intent::Talk(Talk::Love | Talk::HowAreYou | Talk::Sorry | Talk::Feeling));
+    let swallows = goes_on && matches!(talk, Intent::Talk(Talk::Love | Talk::HowAreYou | Talk::Sorry | Talk::Feeling | Talk::Weather));
     (!swallows).then_some(talk)
 }

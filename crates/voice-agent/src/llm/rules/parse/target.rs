@@ -69,7 +69,7 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     }
     if matches!(
         joined.as_str(),
-        "a task" | "task" | "tasks" | "something" | "an item" | "some tasks" | "one of my tasks"
+        "already" | "now" | "just now" | "already actually" | "a task" | "task" | "tasks" | "something" | "an item" | "some tasks" | "one of my tasks"
     ) {
         return None;
     }
