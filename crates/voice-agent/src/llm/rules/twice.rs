@@ -49,7 +49,9 @@ fn unfound(turn: &Turn<'_>) -> Option<String> {
     let [called] = turn.calls.as_slice() else { return None };
     let named = match called.status() {
         "not_found" => called.field("query").and_then(Value::as_str).or_else(|| called.argument("title")),
-        "ok" if called.call.name == "list_tasks" && number(called.field("total")) == Some(0) => called.argument("query"),
+        "ok" if called.call.name == "list_tasks" && number(called.field("total")) == Some(0) => {
+            called.argument("query")
+        }
         _ => None,
     };
     named.filter(|named| !named.is_empty()).map(capitalised)

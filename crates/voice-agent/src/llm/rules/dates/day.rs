@@ -94,8 +94,14 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
     if let ["end", "of", tail @ ..] | ["close", "of", tail @ ..] = rest {
         return end_of(tail, today).map(|(length, date, part)| (skip + 2 + length, date, part));
     }
-    if let Some((length, date)) = middle_of(rest, today) {
-        return Some((skip + length, date, None));
+    // "In the first week of December", "in mid-December".
+    let lead = usize::from(words.first() == Some(&"in"));
+    let lead = lead + usize::from(words.get(lead) == Some(&"the"));
+    let part = words.get(lead..)?;
+    if let Some((length, date)) =
+        beginning_of(part, today).or_else(|| week_of(part, today)).or_else(|| middle_of(part, today))
+    {
+        return Some((lead + length, date, None));
     }
     if let ["last", "day", "of", tail @ ..] = rest {
         return end_of(tail, today).map(|(length, date, _)| (skip + 3 + length, date, None));
@@ -133,6 +139,43 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
         ["new", "year's", "eve", ..] | ["new", "years", "eve", ..] => Some((skip + 3, coming(12, 31, today)?, None)),
         _ => None,
     }
+}
+
+/// "The beginning of next month", "early December": its first day, or the week's Monday.
+fn beginning_of(words: &[&str], today: Date) -> Option<(usize, Date)> {
+    let (length, tail): (usize, &[&str]) = match words {
+        ["beginning" | "start", "of", "the", rest @ ..] => (3, rest),
+        ["beginning" | "start", "of", rest @ ..] => (2, rest),
+        ["early", "in" | "next", ..] => (1, &words[1..]),
+        ["early", rest @ ..] => (1, rest),
+        _ => return None,
+    };
+    match tail {
+        ["next", "week", ..] => Some((length + 2, plus(monday(today)?, 7)?)),
+        ["next", "month", ..] => Some((length + 2, plus(today.last_of_month(), 1)?)),
+        ["next", "year", ..] => Some((length + 2, plus(today.last_of_year(), 1)?)),
+        ["in", name, ..] => Some((length + 2, coming(month(name).filter(|_| name.len() > 2)?, 1, today)?)),
+        [name, ..] => Some((length + 1, coming(month(name).filter(|_| name.len() > 2)?, 1, today)?)),
+        [] => None,
+    }
+}
+
+/// "The first week of December": the day on which it begins, counted from the first.
+fn week_of(words: &[&str], today: Date) -> Option<(usize, Date)> {
+    let [which, "week", "of" | "in", rest @ ..] = words else { return None };
+    let days = match *which {
+        "first" => 0,
+        "second" => 7,
+        "third" => 14,
+        "fourth" | "last" => 21,
+        _ => return None,
+    };
+    let (length, first) = match rest {
+        ["next", "month", ..] => (2, plus(today.last_of_month(), 1)?),
+        [name, ..] => (1, coming(month(name).filter(|_| name.len() > 2)?, 1, today)?),
+        [] => return None,
+    };
+    Some((3 + length, plus(first, days)?))
 }
 
 /// "Mid-December", "the middle of next month": its 15th; "midweek" is its Wednesday.

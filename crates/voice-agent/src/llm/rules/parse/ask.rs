@@ -108,9 +108,26 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:did|have) (?:i|we)(?: already| ever| also| just)* (?:add|added|put down|put|noted?(?: down)?|write down|written down|created?|mention|mentioned) (?:a task |a reminder |something |anything )?(?:to |for |about |called )?(?:the |my )?(?P<t>.+?)(?: (?:on|in|to) (?:my|the) list)?(?: yet| already)?",
             |found| {
-                let pointed = matches!(found.text("t"), "it" | "that" | "this" | "them" | "last" | "just now" | "today");
+                let pointed =
+                    matches!(found.text("t"), "it" | "that" | "this" | "them" | "last" | "just now" | "today");
                 let query = Some(found.text("t").to_owned()).filter(|_| !pointed)?;
                 Some(Intent::List(Filter { status: Some("all"), query: Some(query), ..Filter::default() }))
+            },
+        ),
+        // "Tell me about the order."
+        (
+            r"(?:tell me (?:more |something )?about|what do you (?:know|have) (?:about|on|for)|(?:show|give) me (?:the )?details (?:of|on|for|about)|details (?:of|on|for|about)) (?:the |my )?(?P<t>.+)",
+            |found| {
+                let words: Vec<&str> = found.text("t").split(' ').collect();
+                found.known.titles.named(&words).map(|title| Intent::When(title.to_owned()))
+            },
+        ),
+        // "Are we done?"
+        (
+            r"(?:so |and |ok |okay )*(?:are we|am i|is that|was that|is this) (?:all |now )?(?:done|finished|through|all|everything|it)(?: then| now| for (?:today|now)| with everything)*",
+            |found| {
+                let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
+                asks.then(|| Intent::List(Filter { status: Some("open"), ..Filter::default() }))
             },
         ),
         // "Anything with Nadia?"

@@ -238,6 +238,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:change|edit|update|set) the (?:title|name|text|wording) (?:of|for) (?P<t>.+?) (?:to|into) (?P<n>.+)",
             |found| rename(found),
         ),
+        (
+            r"(?:change|edit|update|correct) (?:the |its )?(?:title|name|text|wording)(?: (?:of|for) (?P<t>.+))?",
+            |found| {
+                let named = target(found.words("t")).unwrap_or(Target::It);
+                Some(incomplete(Missing::NewTitle, Intent::Rename(named, String::new())))
+            },
+        ),
         // Due dates and priorities, by what stands at the end.
         (
             r"(?:set|change|update|make|move|put|edit) (?:the |its )?(?:due date|due time|deadline|date|due|time)(?: (?:of|for|on) (?P<t>.+?))? (?:to|as|for|on|until|be) (?P<d>.+)",
@@ -276,6 +283,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:set|change|update|raise|lower|make|put|increase|reduce|decrease|bump|drop|knock|turn|take|bring) (?:up |down |back )*(?:the |its )?(?:priority|importance|urgency)(?: (?:of|for|on) (?P<t>.+?))?(?: from (?:low|normal|medium|high))?(?: (?:to|as|at) (?P<d>.+))?",
             |found| priority_of(found),
         ),
+        // "Lower it to normal."
+        (
+            r"(?:raise|lower|reduce|increase|bump|drop|bring|turn|take|put|set|move) (?P<t>.+?)(?: up| down| back)? to (?P<d>(?:a )?(?:high|highest|top|low|lowest|normal|medium)(?: priority| importance)?)",
+            |found| priority_of(found),
+        ),
         (
             r"(?:give|assign) (?P<t>.+?) (?:a )?(?P<d>(?:high|highest|top|low|lowest|normal|medium|higher|lower)) priority",
             |found| priority_of(found),
@@ -291,7 +303,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             Some(Intent::SetPriority(target(found.words("t"))?, Priority::Low))
         }),
         (
-            r"(?:move|mov|change|shift|push|postpone|reschedule|delay|put off|bring forward|put|set|make|schedule|defer|do|pull|bring|bump|extend|snooze|update|mark|moved|remove)(?: back| forward| up| out| off)? (?P<x>.+)",
+            r"(?:move|mov|switch|change|shift|push|postpone|reschedule|delay|put off|bring forward|put|set|make|schedule|defer|do|pull|bring|bump|extend|snooze|update|mark|moved|remove)(?: back| forward| up| out| off)? (?P<x>.+)",
             |found| changed(found),
         ),
         (r"(?:move|postpone|reschedule|delay|push|snooze)", |_| {
@@ -374,7 +386,12 @@ pub(super) fn each_of(intent: Intent, known: Known<'_>) -> Vec<Intent> {
         Intent::Reopen(Target::Title(title)) => {
             let words = tokenise(title);
             let parts = joined_titles(&words, true, known);
-            let tells = |part: &&[Word]| matches!(part.first().map(|word| word.norm.as_str()), Some("i" | "it" | "it's" | "he" | "she" | "they" | "we" | "because" | "so" | "that" | "that's"));
+            let tells = |part: &&[Word]| {
+                matches!(
+                    part.first().map(|word| word.norm.as_str()),
+                    Some("i" | "it" | "it's" | "he" | "she" | "they" | "we" | "because" | "so" | "that" | "that's")
+                )
+            };
             if parts.len() > 1 && parts[1..].iter().any(tells) {
                 return target(parts[0]).map_or_else(|| vec![intent.clone()], |first| vec![Intent::Reopen(first)]);
             }

@@ -151,6 +151,16 @@ const TRAILING: &[&[&str]] = &[
     &["when", "you", "get", "a", "chance"],
     &["when", "you", "have", "a", "moment"],
     &["real", "quick"],
+    &["to", "be", "on", "the", "safe", "side"],
+    &["to", "be", "safe"],
+    &["to", "be", "sure"],
+    &["just", "in", "case"],
+    &["just", "to", "be", "safe"],
+    &["just", "to", "be", "sure"],
+    &["i", "suppose"],
+    &["i", "guess"],
+    &["i", "think"],
+    &["i", "reckon"],
     &["if", "that's", "possible"],
     &["if", "that", "works"],
     &["if", "you", "would", "be", "so", "kind"],
@@ -196,8 +206,9 @@ fn starts_with(words: &[Word], phrase: &[&str]) -> bool {
 }
 
 pub(super) fn leading_courtesy(words: &[Word]) -> Option<usize> {
-    if let Some(phrase) = LEADING.iter().find(|phrase| starts_with(words, phrase)) {
-        return Some(phrase.len());
+    // The longest: "would you be so kind as to" is more than "would you".
+    if let Some(length) = LEADING.iter().filter(|phrase| starts_with(words, phrase)).map(|phrase| phrase.len()).max() {
+        return Some(length);
     }
     // "Morning! What's due?", "perfect, add milk".
     if let [first, _, ..] = words
@@ -307,7 +318,7 @@ fn trailing_courtesy(words: &[Word]) -> Option<usize> {
     }
     TRAILING
         .iter()
-        .find(|phrase| {
+        .filter(|phrase| {
             words.len() > phrase.len()
                 && phrase
                     .iter()
@@ -315,4 +326,5 @@ fn trailing_courtesy(words: &[Word]) -> Option<usize> {
                     .all(|(expected, word)| word.norm == *expected)
         })
         .map(|phrase| phrase.len())
+        .max()
 }

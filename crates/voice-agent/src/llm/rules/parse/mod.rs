@@ -2,11 +2,13 @@
 
 mod about;
 mod add;
+mod aside;
 mod ask;
 mod assent;
 mod change;
 mod courtesy;
 mod dated;
+mod diary;
 mod elision;
 mod fronted;
 mod header;
@@ -38,7 +40,7 @@ use super::lexicon;
 use super::normalise::{Utterance, Word};
 use super::titles::Titles;
 
-pub(crate) use add::dated_thing;
+pub(crate) use dated::dated_thing;
 pub(crate) use howto::Doing;
 pub(crate) use join::joined_titles;
 pub(crate) use list::filter;
@@ -266,6 +268,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if let Some(lines) = line::parse_lines(utterance, known) {
         return lines;
     }
+    if let Some(listed) = line::parse_enumerated(utterance, known) {
+        return vec![listed];
+    }
     if let Some(about) = fronted::parse(utterance, known) {
         return vec![about];
     }
@@ -280,10 +285,10 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if let Some(told) = split::sentences(&whole, known) {
         return told;
     }
-    if let Some(wanted) = split::wanted(&whole, known) {
+    if let Some(wanted) = aside::wanted(&whole, known) {
         return vec![wanted];
     }
-    if let Some(told) = split::told_of(&whole, known) {
+    if let Some(told) = aside::told_of(&whole, known) {
         return vec![told];
     }
     let one = parse_one(&whole, known);
@@ -300,10 +305,7 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
 /// Understands one command.
 pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     let utterance = &without_denial(utterance, known);
-    if let Some(talk) = small::parse_whole_talk(utterance) {
-        return talk;
-    }
-    if let Some(told) = howto::parse(utterance) {
+    if let Some(told) = howto::parse(utterance).or_else(|| small::parse_whole_talk(utterance)) {
         return told;
     }
     if let Some(known) = small::parse_led_talk(utterance).or_else(|| shift::instead(utterance, known)) {

@@ -64,7 +64,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:they|he|she|we|i|(?:my|the|our) [a-z]+)(?:'ve|'s| have| has)?(?: just| now)? (?:extended|postponed|delayed|pushed|moved|shifted|put|set)(?: (?:it|that|this|the deadline|the date|things))?(?: (?P<w>back|out|off|forward|up|on))?(?: by| for)? (?P<n>(?:another )?(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?|months?))(?P<x> (?:later|earlier|back|forward|further))?",
             |found| {
-                let extends = ["extended", "postponed", "delayed"].iter().any(|verb| found.utterance_text().contains(verb));
+                let extends =
+                    ["extended", "postponed", "delayed"].iter().any(|verb| found.utterance_text().contains(verb));
                 match moved(found) {
                     Some(Intent::Shift(_, by)) => Some(Intent::Shift(Target::It, by)),
                     None if extends => amount(found.text("n")).map(|by| Intent::Shift(Target::It, by)),
@@ -74,7 +75,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "He asked for an hour later."
         (
-            r"(?:he|she|they|it|that|we|i)(?:'s| has| have|'ve|'d| would)? (?:asked for|asked if|asked|wants?|wanted|needs?|needed|said|suggested|prefers?|preferred|likes?|made)(?: it| us| me)?(?: to be| for| at| to come| to start)? (?P<n>(?:(?:half|an?|one|two|three|four|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
+            r"(?:he|she|they|it|that|we|i)(?:'s| has| have|'ve|'d| would)? (?:asked for|asked if|asked|wants?|wanted|needs?|needed|said|suggested|prefers?|preferred|likes?|made)(?: it| us| me)?(?: to be| for| at| to come| to start| to meet| to do it| to go| to make it| to have it| to see us| to see me)? (?P<n>(?:(?:half|an?|one|two|three|four|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
             |found| moved(found),
         ),
         (
@@ -231,6 +232,15 @@ fn at_hour(found: &Match<'_>) -> Option<Intent> {
     Some(Intent::SetDue(known_target(found)?, Some(due)))
 }
 
+/// "They finish an hour earlier": somebody, and what they do, say nothing of which task it is.
+fn is_somebody(words: &[Word]) -> bool {
+    matches!(
+        norms(words).as_slice(),
+        ["they" | "it" | "he" | "she" | "we" | "that" | "this"]
+            | ["they" | "it" | "he" | "she" | "we" | "that" | "this", _]
+    )
+}
+
 fn moved(found: &Match<'_>) -> Option<Intent> {
     let amount = amount(found.text("n"))?;
     let way = [found.text("w"), found.text("x").trim()];
@@ -253,7 +263,8 @@ fn moved(found: &Match<'_>) -> Option<Intent> {
         || matches!(verb, "move" | "bring" | "pull")
             && way.iter().any(|word| matches!(*word, "forward" | "forwards" | "up"));
     let sign = if earlier { -1 } else { 1 };
-    let named = if found.words("t").is_empty() { Target::It } else { known_target(found)? };
+    let pointed = found.words("t").is_empty() || is_somebody(found.words("t"));
+    let named = if pointed { Target::It } else { known_target(found)? };
     Some(Intent::Shift(named, amount.times(sign)))
 }
 

@@ -13,7 +13,7 @@ use super::{Filter, Intent, Known, Talk};
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:yes|yeah|yep|yup|yah|ya|ye|yea|yeh|yas|yass|yes yes|y|k|kk|mhm|aye|aye aye|indeed|by all means|go on then|yep go on|yes go on|please go ahead|you may|do so|of course yes|ok do it|yes do|oh yes|oh yeah|absolutely yes|too right|hell yes|hell yeah|for sure|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|anyway|anyhow|add another one|you can|it is|yeah|remove it|mark it))*",
+            r"(?:yes|yeah|yep|yup|yah|ya|ye|yea|yeh|yas|yass|yes yes|y|k|kk|mhm|aye|aye aye|indeed|by all means|go on then|yep go on|yes go on|please go ahead|you may|do so|of course yes|ok do it|yes do|oh yes|oh yeah|absolutely yes|too right|hell yes|hell yeah|for sure|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|anyway|anyhow|add another one|you can|it is|yeah|remove it|mark it|both|both of them|all|all of them|them all|all of it|all three|everything|every one|every one of them|(?:delete|remove|clear|erase) (?:everything|all of them|them all|it all|both|both of them|all)))*",
             |_| Some(Intent::Yes),
         ),
         (
@@ -32,7 +32,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:(?:so|and|hey|do you know|can you tell me|tell me) )*(?:what's|what is|what will|how's|how is|how will|is it|is it going|will it|will there|does it|is there)\b.*\b(?:weather|forecast|rain|raining|snow|snowing|sunny|temperature)\b(?: .*)?",
             |found| {
-                let listed = found.all_words().iter().any(|word| matches!(word.norm.as_str(), "list" | "task" | "tasks"));
+                let listed =
+                    found.all_words().iter().any(|word| matches!(word.norm.as_str(), "list" | "task" | "tasks"));
                 (!listed).then_some(Intent::Talk(Talk::Weather))
             },
         ),
@@ -55,6 +56,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 };
                 Some(Intent::UndoSome(count))
             },
+        ),
+        (
+            r"(?:(?:no|oh|please|just|only) )*(?:undo|revert|take back|reverse) (?:only |just )?(?:the|my) (?:very )?last (?:one|thing|change|action|step|bit|part|command)(?: please| again)?",
+            |_| Some(Intent::UndoSome(1)),
         ),
         // In so many words.
         (
@@ -91,7 +96,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Review),
         ),
         (
-            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
+            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that was all|that was it|that was everything|that's it|that's everything|that's (?:all|everything) i (?:need|needed|wanted|want|have|had)|that is all i need|that's all for (?:me|us)|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
             |found| Some(farewell(found)),
         ),
         (
@@ -174,18 +179,21 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:no|nope|not that|wait|actually|sorry)(?: no| sorry| wait| actually)* (?:i (?:meant|mean|said|was talking about) )?(?P<what>(?:the|my) .+)",
             |found| Some(Intent::Correct(found.words("what").to_vec())),
         ),
-        (r"(?:no|actually|sorry|wait|rather)(?: no| sorry| wait| actually)* (?P<what>.+)", |found| {
-            let words = found.words("what");
-            let norms: Vec<&str> = words.iter().map(|word| word.norm.as_str()).collect();
-            dates::parse(&norms, found.known.now).map(|_| Intent::Correct(words.to_vec()))
-        }),
+        (
+            r"(?:no|actually|sorry|wait|rather|better|or better|or)(?: no| sorry| wait| actually)* (?P<what>.+)",
+            |found| {
+                let words = found.words("what");
+                let norms: Vec<&str> = words.iter().map(|word| word.norm.as_str()).collect();
+                dates::parse(&norms, found.known.now).map(|_| Intent::Correct(words.to_vec()))
+            },
+        ),
     ])
 });
 
 /// "Nothing else?" asks what is left, and ends no call.
 fn farewell(found: &Match<'_>) -> Intent {
     let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
-    let left = ["nothing else", "that's all", "that's it", "that's everything", "that is all"];
+    let left = ["nothing else", "that was", "that's all", "that's it", "that's everything", "that is all"];
     match asks && left.iter().any(|phrase| found.utterance_text().starts_with(phrase)) {
         true => Intent::List(Filter { status: Some("open"), ..Filter::default() }),
         false => Intent::Goodbye,
@@ -196,8 +204,12 @@ fn farewell(found: &Match<'_>) -> Intent {
 pub(super) fn ends_in_farewell(utterance: &Utterance) -> bool {
     let words = &utterance.words;
     let last = words.last().map_or("", |word| word.norm.as_str());
-    let telling = |word: &Word| matches!(word.norm.as_str(), "say" | "said" | "says" | "to" | "a" | "the" | "not" | "don't" | "no");
-    matches!(last, "bye" | "goodbye" | "byebye" | "bye-bye" | "cya") && (2..=6).contains(&words.len()) && !words.iter().any(telling)
+    let telling = |word: &Word| {
+        matches!(word.norm.as_str(), "say" | "said" | "says" | "to" | "a" | "the" | "not" | "don't" | "no")
+    };
+    matches!(last, "bye" | "goodbye" | "byebye" | "bye-bye" | "cya")
+        && (2..=6).contains(&words.len())
+        && !words.iter().any(telling)
 }
 
 /// Small talk that its first words do not make a courtesy: "hi there", "can you hear me".

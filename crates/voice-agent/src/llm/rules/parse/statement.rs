@@ -45,7 +45,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 match found.known.titles.named(&norm) {
                     Some(named) => Some(Intent::Complete(vec![Target::Title(named.to_owned())])),
                     // "Anna and Clara have been called."
-                    None => did_each(&[base], found.words("t"), found.known),
+                    None => did_each(std::slice::from_ref(&base), found.words("t"), found.known)
+                        .or_else(|| did_things(&[base], found.words("t"), found.known)),
                 }
             },
         ),
@@ -54,6 +55,25 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| {
                 let them = matches!(found.text("t"), "they're" | "those are");
                 Some(Intent::Complete(vec![if them { Target::Them } else { Target::It }]))
+            },
+        ),
+        // "I'd rather have it done by Thursday noon."
+        (
+            r"(?:i'd rather|i'd prefer to|i would rather|i'd like to|i want to|i'd like|i want|i need to|i need|we need|we need to|i have to|i must)(?: have| get| see)? (?:it|that|this|that one)(?: done| finished| ready| sorted| over with)? (?P<d>(?:by|on|for|before|until|at|today|tomorrow|tonight|next|this|sooner).*)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                Some(Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
+        // "I'm seeing grandpa on Sunday": a day for the task that says the same in other words.
+        (
+            r"(?:i'm|i am|we're|we are) (?:now |actually |only |just )*(?P<v>seeing|meeting|visiting|having|doing|going to|taking|getting|calling|picking up|leaving for) (?P<t>.+)",
+            |found| {
+                let norm = norms(found.words("t"));
+                let (start, due) =
+                    dates::find_trailing(&norm, found.known.now).filter(|(start, due)| *start > 0 && due.day_said)?;
+                let title = found.known.titles.named(&norm[..start])?;
+                Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
             },
         ),
         // "The deadline for the proposal is December 3rd."
@@ -319,6 +339,14 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
             }
             _ => None,
         },
+        // "Where do I have to be tomorrow?" moves nothing, and "book a table at Luigi's for Friday" is something to do.
+        Intent::SetDue(Target::Title(title), _) | Intent::SetPriority(Target::Title(title), _) => {
+            let lower = title.to_lowercase();
+            let words: Vec<&str> = lower.split(' ').collect();
+            let asked = opens_question(utterance) || asks(utterance);
+            let unknown = known.titles.touched(&words).is_empty();
+            (!(unknown && (asked || lexicon::starts_action(&words)))).then_some(intent)
+        }
         _ => Some(intent),
     }
 }
@@ -377,7 +405,10 @@ fn asks(utterance: &Utterance) -> bool {
 /// "I bought the milk": done, if there is such a task.
 fn did(found: &Match<'_>) -> Option<Intent> {
     let base = lexicon::present_of(found.text("v"))?;
-    let mut words: Vec<Word> = found.words("t").to_vec();
+    // "… but they had no oil" is told of something else.
+    let told = found.words("t");
+    let turn = told.iter().position(|word| word.norm == "but" && !word.quoted).filter(|at| *at > 0);
+    let mut words: Vec<Word> = told[..turn.unwrap_or(told.len())].to_vec();
     // What one got, one bought.
     let bases = if base == "get" { vec![base, "buy".to_owned()] } else { vec![base] };
     let named = |base: &&String| {
@@ -448,7 +479,8 @@ fn planned(found: &Match<'_>) -> Option<Intent> {
         found.known.titles.named(object)
     });
     let object = named.get(1..).and_then(target).filter(|_| finishing || whole.first() == Some(&"take"));
-    let pointed = object.filter(|object| matches!(object, Target::It | Target::Them | Target::Picked(_)));
+    let pointed =
+        object.filter(|object| matches!(object, Target::It | Target::Them | Target::Picked(_) | Target::All(_)));
     // "I'll try again tonight."
     let again = matches!(whole.as_slice(), ["try" | "do", rest @ ..] if matches!(rest, ["again"] | ["it" | "that" | "them", "again"] | ["calling" | "reaching", _, "again"]));
     let pointed = pointed.or_else(|| again.then_some(Target::It));

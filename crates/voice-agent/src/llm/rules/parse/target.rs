@@ -69,9 +69,42 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     }
     if matches!(
         joined.as_str(),
-        "already" | "now" | "just now" | "already actually" | "a task" | "task" | "tasks" | "something" | "an item" | "some tasks" | "one of my tasks"
+        "already"
+            | "now"
+            | "just now"
+            | "already actually"
+            | "a task"
+            | "task"
+            | "tasks"
+            | "something"
+            | "an item"
+            | "some tasks"
+            | "one of my tasks"
     ) {
         return None;
+    }
+    if matches!(
+        joined.as_str(),
+        "the rest"
+            | "the rest of them"
+            | "the rest of it"
+            | "the rest of my list"
+            | "the rest of the list"
+            | "everything else"
+            | "all the others"
+            | "all the rest"
+            | "the other ones"
+            | "all the other ones"
+            | "all other tasks"
+            | "the other tasks"
+            | "the remaining ones"
+            | "the remaining tasks"
+            | "what's left"
+            | "the other two"
+            | "the other three"
+            | "the other four"
+    ) {
+        return Some(Target::All(vec![Target::It]));
     }
     if is_everything(&norm) {
         return Some(Target::All(Vec::new()));

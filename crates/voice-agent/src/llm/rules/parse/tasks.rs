@@ -113,7 +113,17 @@ fn without_remark(words: &[Word]) -> &[Word] {
 
 /// Without what only says that there is no hurry.
 fn without_leisure(words: &[Word]) -> &[Word] {
-    const LEISURE: [&[&str]; 11] = [
+    const LEISURE: [&[&str]; 21] = [
+        &["no", "date", "yet"],
+        &["no", "due", "date", "yet"],
+        &["no", "due", "date"],
+        &["no", "deadline"],
+        &["without", "a", "date"],
+        &["without", "a", "due", "date"],
+        &["without", "a", "deadline"],
+        &["no", "particular", "date"],
+        &["right", "after", "that"],
+        &["straight", "after", "that"],
         &["at", "some", "point"],
         &["at", "some", "stage"],
         &["some", "time"],
@@ -134,7 +144,28 @@ fn without_leisure(words: &[Word]) -> &[Word] {
 
 /// Where it is said why: "… because we're out", "… so I don't forget".
 fn reason(words: &[Word]) -> Option<usize> {
-    let subject = |word: &str| matches!(word, "i" | "we" | "it" | "he" | "she" | "they" | "i'm" | "we're" | "it's" | "he's" | "she's" | "they're" | "there's" | "my" | "the" | "our" | "i've" | "we've");
+    let subject = |word: &str| {
+        matches!(
+            word,
+            "i" | "we"
+                | "it"
+                | "he"
+                | "she"
+                | "they"
+                | "i'm"
+                | "we're"
+                | "it's"
+                | "he's"
+                | "she's"
+                | "they're"
+                | "there's"
+                | "my"
+                | "the"
+                | "our"
+                | "i've"
+                | "we've"
+        )
+    };
     (2..words.len().saturating_sub(1)).find(|at| {
         let next = words[at + 1].norm.as_str();
         let after = words.get(at + 2).map_or("", |word| word.norm.as_str());
@@ -142,7 +173,11 @@ fn reason(words: &[Word]) -> Option<usize> {
             && match words[*at].norm.as_str() {
                 "because" | "cos" | "cuz" => true,
                 "cause" => subject(next),
-                "so" => matches!(next, "i" | "we" | "that" | "it's" | "he" | "she" | "they") && !after.is_empty() && words[at - 1].norm != "or",
+                "so" => {
+                    matches!(next, "i" | "we" | "that" | "it's" | "he" | "she" | "they")
+                        && !after.is_empty()
+                        && words[at - 1].norm != "or"
+                }
                 "before" => matches!((next, after), ("i", "forget") | ("it's", "too")),
                 _ => false,
             }
@@ -323,6 +358,8 @@ fn without_dangling(words: &[Word]) -> &[Word] {
         // "Send it" keeps its word; in "…, make it" and "… and it" it belongs to the date.
         && (last.norm != "it"
             || rest.last().is_some_and(|word| word.pauses() || matches!(word.norm.as_str(), "and" | "make" | "mark" | "with")))
+        // "Lunch with Mark" keeps its guest.
+        && (last.norm != "mark" || rest.last().is_some_and(|word| word.pauses() || word.norm == "and"))
         && matches!(
             last.norm.as_str(),
             "and"

@@ -41,10 +41,20 @@ pub(crate) fn talk(talk: Talk, scene: &Scene<'_>) -> String {
     }
 }
 
+/// How the answer begins to who asks about the recording.
+const RECORDING: &str = "If you agreed to it, this call may be recorded.";
+
+/// Whether the caller has just been told about the recording.
+pub(crate) fn told_of_recording(scene: &Scene<'_>) -> bool {
+    scene.history().last().is_some_and(|turn| turn.calls.is_empty() && turn.reply.contains(RECORDING))
+}
+
 /// What to say to have something done.
 const fn how_to(doing: Doing) -> &'static str {
     match doing {
-        Doing::Add => "Say, add a task to, and then what it is. A day, an hour or a priority can follow, as in, add call John by Friday.",
+        Doing::Add => {
+            "Say, add a task to, and then what it is. A day, an hour or a priority can follow, as in, add call John by Friday."
+        }
         Doing::List => "Say, what's on my list, or, what's due today.",
         Doing::Complete => "Say, I've done, and the task's name. Mark it as done works, too.",
         Doing::Reopen => "Say, reopen, and the task's name.",
