@@ -265,6 +265,13 @@ pub(crate) fn present_of(word: &str) -> Option<String> {
     }
     let stem = word.strip_suffix("ed")?;
     let with_e = word.strip_suffix('d')?;
+    // "Emptied" is of "empty".
+    if let Some(head) = word.strip_suffix("ied") {
+        let base = format!("{head}y");
+        if listed(ACTIONS, &base) || listed(NOUN_LIKE, &base) {
+            return Some(base);
+        }
+    }
     // "Mopped" is of "mop".
     let mut letters = stem.chars().rev();
     let doubled = letters.next() == letters.next() && stem.len() > 3 && stem.is_ascii();

@@ -92,7 +92,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| marked(found),
         ),
         (
-            r"(?:set|make|create|add|give me|can i have|could i have|can i get|could i get|i'd like|i want|i need) (?:a |an )?(?P<p>urgent |important )?(?:reminder|remainder|alarm)(?: for me)?(?: (?:to|about|for))? (?P<t>.+)",
+            r"(?:set|make|create|add|give me|can i have|could i have|can i get|could i get|i'd like|i want|i need|what i need is|what i want is|what i'd like is) (?:a |an )?(?P<p>urgent |important )?(?:reminder|remainder|alarm)(?: for me)?(?: (?:to|about|for))? (?P<t>.+)",
             |found| marked(found),
         ),
         (r"(?:reminder|to-?do|todo|task|a task|note to self|note|memo)(?: (?:to|is))? (?P<t>.+)", |found| {

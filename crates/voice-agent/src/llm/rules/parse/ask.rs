@@ -89,7 +89,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "What's the date next Tuesday?", "what day is the first of December?"
         (
-            r"(?:(?:so|and|ok|okay) )*(?:what|which)(?:'s| is| was)? (?:the )?(?:date|day)(?: of the week)?(?: is| will be| of| on| for| falls on)* (?P<d>.+)",
+            r"(?:(?:so|and|ok|okay) )*(?:what|which)(?:'s| is| was)? (?:the )?(?:date|day)(?: of the week)?(?: is it| will it be| is| will be| of| on| for| falls on)* (?P<d>.+)",
             |found| {
                 let words: Vec<&str> = found.text("d").split(' ').collect();
                 let due = dates::parse(&words, found.known.now).filter(|due| due.day_said && due.time.is_none())?;
@@ -120,6 +120,36 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| {
                 let words: Vec<&str> = found.text("t").split(' ').collect();
                 found.known.titles.named(&words).map(|title| Intent::When(title.to_owned()))
+            },
+        ),
+        // "What did I ask you to remind me of?"
+        (
+            r"what (?:did|have|was it) (?:i|that i) (?:ask|asked|tell|told|want|wanted) you to (?:remind me (?:of|about|to do)|remember|add|note|keep|write down)(?: again| for me)*",
+            |_| Some(Intent::List(Filter { status: Some("open"), ..Filter::default() })),
+        ),
+        // "Do I have to pay anybody this week?"
+        (
+            r"(?:do|must|should) (?:i|we)(?: still| also)? (?:have to|need to|got to)? ?[a-z]+ (?:anybody|anyone|anything|something|somebody|someone)(?: else)? (?P<d>.+)",
+            |found| {
+                let due = filter(found.text("d"), found.known).due;
+                due.map(|due| Intent::List(Filter { status: Some("open"), due: Some(due), ..Filter::default() }))
+            },
+        ),
+        // "Is that in the morning?"
+        (
+            r"(?:is|was) (?:that|it|this)(?: one)? (?:really |still |now )?(?:in the (?:morning|afternoon|evening)|at (?:noon|night)|(?:due |on |at |for )?(?P<d>[a-z0-9:]+))",
+            |found| {
+                let words: Vec<&str> = found.text("d").split(' ').filter(|word| !word.is_empty()).collect();
+                let dated = words.is_empty() || dates::parse(&words, found.known.now).is_some() || dates::parse(&[&["at"], words.as_slice()].concat(), found.known.now).is_some();
+                dated.then(|| Intent::When("it".into()))
+            },
+        ),
+        // "No more tasks, right?"
+        (
+            r"(?:so |and |ok |okay )*(?:there are |there's |i have )?(?:no more|no other|no) (?:tasks|things|to-dos|items)(?: left| for today| today| then| now| right| is that right)*",
+            |found| {
+                let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
+                asks.then(|| Intent::List(Filter { status: Some("open"), ..Filter::default() }))
             },
         ),
         // "Are we done?"

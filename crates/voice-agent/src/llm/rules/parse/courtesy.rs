@@ -307,7 +307,24 @@ fn is_thing(word: &str) -> bool {
     )
 }
 
+/// "… an hour ago", "… a couple of days ago": what is done is done.
+fn past_while(words: &[Word]) -> Option<usize> {
+    let [.., unit, ago] = words else { return None };
+    let known = matches!(unit.norm.trim_end_matches('s'), "minute" | "hour" | "day" | "week" | "moment" | "second" | "while");
+    if ago.norm != "ago" || !known {
+        return None;
+    }
+    let counts = |word: &&Word| {
+        matches!(word.norm.as_str(), "a" | "an" | "few" | "couple" | "of" | "half" | "some" | "just" | "about")
+            || super::super::dates::cardinal(&[word.norm.as_str()]).is_some()
+    };
+    Some(2 + words[..words.len() - 2].iter().rev().take(4).take_while(counts).count())
+}
+
 fn trailing_courtesy(words: &[Word]) -> Option<usize> {
+    if let Some(length) = past_while(words).filter(|length| *length < words.len()) {
+        return Some(length);
+    }
     // "…, yeah": only behind a pause, because a title may end in such a word.
     if let [.., before, last] = words
         && words.len() > 2

@@ -65,7 +65,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             lexicon::starts_action(&norms(found.words("t"))).then(|| query(found.words("t")))
         }),
         (
-            r"(?:did|have) you (?:already |just )?(?:add|added|put|got|get|saved?|noted?|written?)(?: down)? (?:it|that|this|them)(?: down| on| yet| already| to my list| on my list)*",
+            r"(?:do you have (?:that|it|this)|have you (?:that|it)|is (?:that|it) noted)(?: down| noted| now| then| on (?:my|the) list)*|(?:did|have) you (?:already |just )?(?:add|added|put|got|get|saved?|noted?|written?)(?: down)? (?:it|that|this|them)(?: down| on| yet| already| to my list| on my list)*",
             |_| Some(Intent::Last),
         ),
         (

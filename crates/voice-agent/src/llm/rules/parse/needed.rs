@@ -31,6 +31,13 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
             return Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)));
         }
     }
+    // "I need to buy the strings before the rehearsal", and "Buy strings" is on the list.
+    let hinge = words.iter().position(|word| matches!(*word, "before" | "after" | "until" | "when")).filter(|at| *at > 1);
+    if let Some(title) = hinge.and_then(|at| found.known.titles.same(&words[..at]))
+        && dates::find_trailing(&words, found.known.now).is_none()
+    {
+        return Some(Intent::List(Filter { status: Some("open"), query: Some(title.to_owned()), ..Filter::default() }));
+    }
     // "I need the mat before that": it is on the list.
     if matches!(words.as_slice(), ["the" | "my" | "that", _, ..])
         && let [only] = found.known.titles.touched(&words).as_slice()

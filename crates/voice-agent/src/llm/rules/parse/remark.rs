@@ -30,7 +30,7 @@ pub(super) fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utteran
         denies
             && (words[at - 1].pauses() && dates::parse(&denied, known.now).is_some()
                 || dates::parse(&denied, known.now).or_else(hour).is_some()
-                    && dates::find_trailing(&before, known.now).is_some())
+                    && dates::find_trailing(before.strip_suffix(&["instead"]).unwrap_or(&before), known.now).is_some())
     });
     let end = denied.map(|at| if words[at].norm == "not" { at } else { at - 1 });
     end.map_or_else(|| utterance.clone(), |at| Utterance::new(words[..at].to_vec()))

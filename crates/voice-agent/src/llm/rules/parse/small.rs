@@ -108,7 +108,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Goodbye),
         ),
         (
-            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
+            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on|that's wrong|that's not right|that's not it|wrong)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
             |found| {
                 let what = found.words("what").to_vec();
                 let first = found.text("what").split(' ').next().unwrap_or_default();
@@ -135,7 +135,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         // "It's the white van, not the blue one."
         (
             r"(?:(?:no|sorry|wait|actually|oh) )*(?:it's|it is|that's|it should be|i meant) (?P<what>(?:the |my |an? )?[a-z0-9' ]+ not .+)",
-            |found| Some(Intent::Correct(found.words("what").to_vec())),
+            |found| {
+                let first = found.words("what").first().map_or("", |word| word.norm.as_str());
+                (!matches!(first, "wrong" | "right" | "not")).then(|| Intent::Correct(found.words("what").to_vec()))
+            },
         ),
         // "No, three was right."
         (

@@ -289,6 +289,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:it's|that's|this is|it is|that is|it isn't|it's really|that one is|that one's|it's|they're)(?: actually| really| very| quite| super)? (?P<d>.+)",
             |found| {
                 if let Some(priority) = find_priority(&norms(found.words("d"))) {
+                    // "It isn't important" says the opposite.
+                    let denied = found.utterance_text().starts_with("it isn't");
+                    let priority = if denied && priority == Priority::High { Priority::Low } else { priority };
                     return Some(Intent::SetPriority(Target::It, priority));
                 }
                 dates::parse(&norms(found.words("d")), found.known.now).map(|due| Intent::SetDue(Target::It, Some(due)))

@@ -22,7 +22,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Thanks)),
         ),
         (
-            r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things|kinds? of (?:things|commands|stuff)) .+|how can you help(?: me)?|what can i say to you|options|instructions|how (?:do|can|would|should) (?:i|you|we) (?:add|remove|delete|change|move|mark|complete|finish|undo|rename|list|see|cross off)(?: [a-z]+){0,4}|who can help|can you help me|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly|for (?:me|us)|to help(?: me)?|to you|with (?:you|this)))*",
+            r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things|kinds? of (?:things|commands|stuff)) .+|how can you help(?: me)?|what can i say to you|options|instructions|how (?:do|can|would|should) (?:i|you|we) (?:add|remove|delete|change|move|mark|complete|finish|undo|rename|list|see|cross off)(?: [a-z]+){0,4}|who can help|(?:can|could|will) you help me(?: (?:organi[sz]e|plan|manage|with|keep) .+)?|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly|for (?:me|us)|to help(?: me)?|to you|with (?:you|this)))*",
             |_| Some(Intent::Talk(Talk::Help)),
         ),
         (
