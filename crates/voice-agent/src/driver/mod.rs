@@ -387,8 +387,9 @@ impl Driver {
         };
         let message = if let Input::Text { message, .. } = &input { *message } else { None };
         self.tape_input(now_ms, &input);
+        let had_permit = self.session.recording_permit().is_some();
         self.session.handle_input(now_ms, input);
-        self.heed_consent();
+        self.tape_outcome(now_ms, had_permit);
         while let Some(output) = self.session.poll_output() {
             self.journal.output(&output);
             if let (Some(message), Output::Client { event: ClientEvent::Error { .. } }) = (&message, &output) {

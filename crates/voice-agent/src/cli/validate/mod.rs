@@ -206,19 +206,14 @@ async fn look_at_all(of: &Deployment) -> Vec<Finding> {
 
 /// Somebody has had enough, or the machine has.
 async fn interruption() -> anyhow::Error {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            // What cannot be heard here ends the process, as ever.
-            Err(_) => std::future::pending().await,
-        }
+    // A signal that cannot be heard here ends the process, as ever.
+    let heard = async |kind: SignalKind| match signal(kind) {
+        Ok(mut signal) => signal.recv().await,
+        Err(_) => std::future::pending().await,
     };
     tokio::select! {
-        pressed = tokio::signal::ctrl_c() => match pressed {
-            Ok(()) => anyhow::anyhow!("interrupted; nothing was validated"),
-            Err(error) => anyhow::Error::new(error).context("nothing can be interrupted here"),
-        },
-        _ = terminated => anyhow::anyhow!("terminated; nothing was validated"),
+        _ = heard(SignalKind::interrupt()) => anyhow::anyhow!("interrupted; nothing was validated"),
+        _ = heard(SignalKind::terminate()) => anyhow::anyhow!("terminated; nothing was validated"),
     }
 }
 
