@@ -8,7 +8,7 @@ BENCH ?=
 EVAL ?=
 DRILL ?=
 
-.PHONY: help setup models web screenshots build run test test-livekit test-cluster check sim bench drill drill-kill drill-deploy drill-redis drill-sentinel drill-alerts drill-rooms drill-regions demo-production eval fuzz clean
+.PHONY: help setup models web screenshots build run test test-livekit test-cluster check sim bench drill drill-savings drill-kill drill-deploy drill-redis drill-sentinel drill-alerts drill-rooms drill-regions demo-production eval fuzz clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench: setup models web ## measure, and print Markdown with a description of the
 
 drill: setup models web ## call a release build under every fault of its providers: Markdown (DRILL="--stage llm --only hang --repeat 5")
 	@scripts/drill.sh $(DRILL)
+
+drill-savings: setup models web ## hold the same conversation under one setting after the other: what each saves, as Markdown (DRILL="--only whisper")
+	@scripts/drill-savings.sh $(DRILL)
 
 drill-kill drill-deploy drill-redis drill-sentinel: setup models web ## end an instance, each in turn, Redis, or its master in the midst of calls: Markdown (DRILL="--calls 50 --phones 50")
 	@scripts/drill-survive.sh $(@:drill-%=%) $(DRILL)

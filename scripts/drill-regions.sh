@@ -6,7 +6,6 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-profile="${PROFILE:-release}"
 PACKAGES=(gdnsd liburcu8 libev4 libmaxminddb0)
 have redis-server || { complain "redis-server is missing (apt-get install redis-server)"; exit 1; }
 
@@ -30,15 +29,11 @@ if [[ -z "$gdnsd" ]]; then
     gdnsd="$names/usr/sbin/gdnsd"
     libraries="$(printf '%s:' "$names"/usr/lib/*-linux-gnu*)"
 fi
-# Two builds, so that each binary is what it is without the other.
-cargo build --quiet --locked --profile "$profile" --package voice-agent
-cargo build --quiet --locked --profile "$profile" --package voice-sim --features servers
-target="${CARGO_TARGET_DIR:-target}/$([[ "$profile" == dev ]] && echo debug || echo "$profile")"
+build_for_drill
 
-load="$(cut -d ' ' -f 1-3 /proc/loadavg)"
+before="$(load_average)"
 code=0
 env ${libraries:+LD_LIBRARY_PATH="${libraries%:}"} "$target/voice-sim" region --binary "$target/voice-agent" --gdnsd "$gdnsd" "$@" || code=$?
 say "- command: \`scripts/drill-regions.sh $*\`, a $profile build"
-say "- processor: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores; load average before $load, after $(cut -d ' ' -f 1-3 /proc/loadavg)"
-say "- commit: $(git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown), $(date -u '+%Y-%m-%d %H:%M UTC')"
+say_machine "$before"
 exit "$code"

@@ -4,20 +4,15 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-profile="${PROFILE:-release}"
 if ! command -v redis-server >/dev/null; then
     complain "redis-server is missing (apt-get install redis-server)"
     exit 1
 fi
-# Two builds, so that each binary is what it is without the other.
-cargo build --quiet --locked --profile "$profile" --package voice-agent
-cargo build --quiet --locked --profile "$profile" --package voice-sim --features servers
-target="${CARGO_TARGET_DIR:-target}/$([[ "$profile" == dev ]] && echo debug || echo "$profile")"
+build_for_drill
 
-load="$(cut -d ' ' -f 1-3 /proc/loadavg)"
+before="$(load_average)"
 code=0
 "$target/voice-sim" survive --binary "$target/voice-agent" "$@" || code=$?
 say "- command: \`scripts/drill-survive.sh $*\`, a $profile build"
-say "- processor: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores; load average before $load, after $(cut -d ' ' -f 1-3 /proc/loadavg)"
-say "- commit: $(git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown), $(date -u '+%Y-%m-%d %H:%M UTC')"
+say_machine "$before"
 exit "$code"

@@ -8,7 +8,6 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-profile="${PROFILE:-release}"
 folder="$(mktemp -d)"
 started=()
 # shellcheck disable=SC2317,SC2329 # the trap calls it
@@ -20,10 +19,7 @@ finish() {
 }
 trap finish EXIT
 
-# Two builds, so that each binary is what it is without the other.
-cargo build --quiet --locked --profile "$profile" --package voice-agent
-cargo build --quiet --locked --profile "$profile" --package voice-sim --features servers
-target="${CARGO_TARGET_DIR:-target}/$([[ "$profile" == dev ]] && echo debug || echo "$profile")"
+build_for_drill
 
 # wait_for FILE PATTERN: until a line of a log says so.
 wait_for() {
@@ -57,10 +53,9 @@ started+=($!)
 wait_for "$folder/log" '"message":"ready"'
 address() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$folder/log" | head -n 1; }
 
-load="$(cut -d ' ' -f 1-3 /proc/loadavg)"
+before="$(load_average)"
 code=0
 "$target/voice-sim" drill --url "http://$(address http_addr)" --metrics "http://$(address metrics_addr)" --control "$control" "$@" || code=$?
 say "- command: \`make drill\`, latencies ${LATENCY:-stt=100,llm=150,tts=80} ms, a $profile build"
-say "- processor: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores; load average before $load, after $(cut -d ' ' -f 1-3 /proc/loadavg)"
-say "- commit: $(git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown), $(date -u '+%Y-%m-%d %H:%M UTC')"
+say_machine "$before"
 exit "$code"

@@ -21,10 +21,26 @@ TOOLS_DIR="$CACHE/tools/$(sha256sum "$ROOT/scripts/tools.txt" | cut -c1-16)"
 STORAGE_DIR="$CACHE/tools/storage-$(sha256sum "$ROOT/scripts/tools-storage.txt" | cut -c1-16)"
 export PATH="$TOOLS_DIR/bin:$STORAGE_DIR/bin:$PATH"
 
+# Builds the server and the rehearsal providers with PROFILE, and sets `profile` and `target`, where they are.
+build_for_drill() {
+    profile="${PROFILE:-release}"
+    # Two builds, so that each binary is what it is without the other.
+    cargo build --quiet --locked --profile "$profile" --package voice-agent
+    cargo build --quiet --locked --profile "$profile" --package voice-sim --features servers
+    target="${CARGO_TARGET_DIR:-target}/$([[ "$profile" == dev ]] && echo debug || echo "$profile")"
+}
+
+# What machine a drill ran on, and of what commit. say_machine LOAD, as it was before.
+say_machine() {
+    say "- processor: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores; load average before $1, after $(load_average)"
+    say "- commit: $(git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown), $(date -u '+%Y-%m-%d %H:%M UTC')"
+}
+load_average() { cut -d ' ' -f 1-3 /proc/loadavg; }
+
 # Builds the servers and the rehearsal providers, and runs a script of scripts/operations with Prometheus and its companions; then says what machine
 # it was, and what commit. run_with_watchers SCRIPT TOOL… -- ARGUMENT…
 run_with_watchers() {
-    local script=$1 tool profile target load code=0
+    local script=$1 tool profile target before code=0
     shift
     while [[ "$1" != -- ]]; do
         tool=$1
@@ -32,17 +48,12 @@ run_with_watchers() {
         shift
     done
     shift
-    profile="${PROFILE:-release}"
     scripts/operations.sh install
-    # Two builds, so that each binary is what it is without the other.
-    cargo build --quiet --locked --profile "$profile" --package voice-agent
-    cargo build --quiet --locked --profile "$profile" --package voice-sim --features servers
-    target="${CARGO_TARGET_DIR:-target}/$([[ "$profile" == dev ]] && echo debug || echo "$profile")"
-    load="$(cut -d ' ' -f 1-3 /proc/loadavg)"
+    build_for_drill
+    before="$(load_average)"
     scripts/operations.sh run python3 "scripts/operations/$script" --target "$target" "$@" || code=$?
     say
     say "- command: \`$0 $*\`, a $profile build"
-    say "- processor: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores; load average before $load, after $(cut -d ' ' -f 1-3 /proc/loadavg)"
-    say "- commit: $(git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown), $(date -u '+%Y-%m-%d %H:%M UTC')"
+    say_machine "$before"
     exit "$code"
 }

@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use voice_core::provider::Stage;
-use voice_sim::drill::{Balanced, Drill, Region, Says, Survive, What, markdown, matrix, summary};
+use voice_sim::drill::{Balanced, Drill, Region, Savings, Says, Survive, What, markdown, matrix, summary};
 use voice_sim::provider::code::{decode_words, overlaps, say};
 use voice_sim::provider::pcm::{parse_wav, wav};
-use voice_sim::provider::{Fault, Provider, ProviderServers, Rule, Script, parse_latencies};
+use voice_sim::provider::{Fault, Manner, Provider, ProviderServers, Rule, Script, parse_latencies};
 
 /// The largest file of rules or audio that is read, in bytes.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     },
     /// Calls a running server under every fault of the matrix, and prints a table of what its callers heard.
     Drill(DrillArgs),
+    /// Holds the same conversation with the server under one setting after the other, and prints a table of what each saves.
+    Savings(SavingsArgs),
     /// Ends an instance, each instance in turn, or Redis in the midst of calls, and prints a table of what the callers noticed.
     Survive(SurviveArgs),
     /// Kills one of two regions in the midst of calls, promotes the other, and goes back; prints a table of what the callers noticed.
@@ -74,6 +76,9 @@ pub(crate) struct ProvidersArgs {
     /// A JSON file with a list of rules for the language model (docs/rehearsal.md).
     #[arg(long)]
     rules: Option<PathBuf>,
+    /// How the language model words its answers: fixed, or as told to be brief: sparing, chatty (docs/rehearsal.md).
+    #[arg(long, default_value = "fixed")]
+    manner: Manner,
     /// Words, beyond the common ones, that an STT understands.
     #[arg(long, default_value = "")]
     words: String,
@@ -111,6 +116,31 @@ pub(crate) struct DrillArgs {
     /// Longest that a provider may take to be used again once it is well, in seconds: longer than its rest.
     #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
     recovery: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SavingsArgs {
+    /// The server's binary.
+    #[arg(long, value_name = "FILE")]
+    binary: PathBuf,
+    /// The price list: config/prices.toml knows no price of some.
+    #[arg(long, value_name = "FILE")]
+    prices: PathBuf,
+    /// Only settings whose name has this in it, beside those that are shipped.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    only: String,
+    /// How many calls go on at once, each with a server of its own.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=20))]
+    at_once: u64,
+    /// Latencies of the rehearsal servers in ms, as for `providers`.
+    #[arg(long, default_value = "stt=100,llm=150,tts=80")]
+    latency: String,
+    /// From the end of an answer to the caller's next words, in ms.
+    #[arg(long, default_value_t = 2_500, value_name = "MS", value_parser = clap::value_parser!(u64).range(500..=60_000))]
+    pause_ms: u64,
+    /// Where the processes keep their data and logs; a new folder of the system's otherwise.
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -195,6 +225,10 @@ pub(crate) fn run(command: Command) -> Result<()> {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(drill(args))
         }
+        Command::Savings(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(savings(args))
+        }
         Command::Survive(args) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(survive(args))
@@ -267,6 +301,7 @@ fn script(args: ProvidersArgs) -> Result<Script> {
         latencies: parse_latencies(&args.latency).map_err(anyhow::Error::msg)?,
         faults: args.fault,
         rules,
+        manner: args.manner,
         words: args.words,
         ..Script::default()
     };
@@ -379,6 +414,21 @@ async fn drill(args: DrillArgs) -> Result<()> {
         bail!("{} things were not as they should be", troubles.len());
     }
     Ok(())
+}
+
+/// Holds the conversation under each setting. Fails if one of them broke it.
+async fn savings(args: SavingsArgs) -> Result<()> {
+    let folder = folder_of(args.folder)?;
+    let savings = Savings {
+        binary: args.binary,
+        prices: args.prices,
+        only: args.only,
+        at_once: usize::try_from(args.at_once)?,
+        latency: args.latency,
+        pause: Duration::from_millis(args.pause_ms),
+    };
+    let (table, problems) = savings.run(&folder).await?;
+    tell(&table, &problems, &folder)
 }
 
 /// Ends something in the midst of calls. Fails if a caller lost more than a moment.

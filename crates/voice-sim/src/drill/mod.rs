@@ -5,8 +5,10 @@
 //! be compared word by word.
 
 mod caller;
+mod fleet;
 mod matrix;
 mod report;
+mod savings;
 mod scrape;
 mod survive;
 
@@ -20,6 +22,7 @@ use voice_core::provider::Stage;
 pub use caller::{Caller, Heard};
 pub use matrix::{Cell, Says, matrix};
 pub use report::{markdown, summary};
+pub use savings::Savings;
 pub use scrape::{Count, Scrape, Times};
 pub use survive::{Balanced, Region, Survive, What};
 

@@ -41,6 +41,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use fault::{Fault, FaultKind, Place};
 pub use journal::{Counts, End, Entry, Journal, Key, Note};
 pub use latency::{Latency, Step, parse_latencies};
+pub use openai::manner::Manner;
 pub use openai::rules::{Rule, RuleCall};
 pub use pagerduty::Alert;
 pub use script::{Keys, Limits, Script};

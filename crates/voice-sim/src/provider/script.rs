@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fault::Fault;
 use super::latency::{Latency, Step};
+use super::openai::manner::Manner;
 use super::openai::rules::Rule;
 use super::service::Provider;
 
@@ -99,6 +100,8 @@ pub struct Script {
     pub faults: Vec<Fault>,
     /// What the language model answers; before the rules that it always has.
     pub rules: Vec<Rule>,
+    /// How the language model words what no rule says.
+    pub manner: Manner,
     /// Words, beyond the common ones, that an STT understands.
     pub words: String,
     /// Models that OpenAI serves.
@@ -119,6 +122,7 @@ impl Default for Script {
             latencies: Vec::new(),
             faults: Vec::new(),
             rules: Vec::new(),
+            manner: Manner::default(),
             words: String::new(),
             models: SERVED.iter().map(|model| (*model).to_owned()).collect(),
             limits: Limits::default(),

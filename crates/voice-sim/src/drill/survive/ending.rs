@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::time::{Instant, sleep};
 
+use super::super::fleet::{Instance, Launch};
 use super::balancer::Balancer;
-use super::fleet::{Instance, Launch};
 use super::life::{Doing, Leg, Seat};
 use super::redis::Redis;
 use super::{Survive, What};

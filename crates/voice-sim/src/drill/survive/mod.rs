@@ -3,7 +3,6 @@
 mod balancer;
 mod dns;
 mod ending;
-mod fleet;
 mod life;
 mod mouth;
 mod phone;
@@ -25,13 +24,13 @@ pub use self::balancer::Balanced;
 use self::balancer::Balancer;
 use self::dns::Place;
 use self::ending::Stage;
-use self::fleet::Launch;
 use self::life::{Leg, Life, Phase, Seat};
 use self::phone::Phone;
 use self::redis::Redis;
 pub use self::region::Region;
 use self::table::Found;
 use self::talker::Talker;
+use super::fleet::Launch;
 use crate::provider::{Limits, ProviderServers, Script, parse_latencies};
 
 /// The address that the servers are told they have, and that is signed; the balancer is what stands there.

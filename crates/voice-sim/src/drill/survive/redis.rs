@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::fleet::{LOOK, Ours, PATIENCE};
+use super::super::fleet::{LOOK, Ours, PATIENCE};
 use super::life::Life;
 
 /// The name that the Sentinel knows the master by.

@@ -13,10 +13,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::super::fleet::{Instance, Launch, Ours};
 use super::super::report::percentile;
 use super::balancer::Balancer;
 use super::dns::{Name, Place};
-use super::fleet::{Instance, Launch, Ours};
 use super::life::{Life, Loss, Phase, Seat};
 use super::redis::Server;
 use super::talker::Talker;

@@ -42,6 +42,9 @@ const FIELDS: [&str; 30] = [
 /// Further fields that are old or rare, and have no effect here.
 const RARE: [&str; 3] = ["top_logprobs", "user", "web_search_options"];
 
+/// What is said to a model that is to be brief, in lower case.
+const BRIEF: &str = "answer in one sentence";
+
 /// What the model is to answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Last {
@@ -64,6 +67,8 @@ pub(crate) struct Asked {
     pub(crate) include_usage: bool,
     pub(crate) obfuscation: bool,
     pub(crate) most_tokens: Option<u64>,
+    /// The instructions ask for one sentence.
+    pub(crate) brief: bool,
     /// Of everything that was sent: four characters of its JSON each.
     pub(crate) prompt_tokens: u64,
 }
@@ -116,8 +121,17 @@ pub(crate) fn check(request: &Value, models: &[String]) -> Result<Asked, Problem
         include_usage,
         obfuscation,
         most_tokens: most_tokens(object, model)?,
+        brief: is_brief(object.get("messages")),
         prompt_tokens: sent.map(|text| text.chars().count() as u64).sum::<u64>().div_ceil(4),
     })
+}
+
+/// Whether a message of the system asks for an answer of one sentence.
+fn is_brief(messages: Option<&Value>) -> bool {
+    let all = messages.and_then(Value::as_array).into_iter().flatten();
+    let mut system = all.filter(|message| message["role"] == "system" || message["role"] == "developer");
+    let asks = |message: &Value| message["content"].as_str().is_some_and(|text| text.to_lowercase().contains(BRIEF));
+    system.any(asks)
 }
 
 fn boolean(object: &Map<String, Value>, name: &str) -> Result<Option<bool>, Problem> {

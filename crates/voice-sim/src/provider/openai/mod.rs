@@ -2,6 +2,7 @@
 
 mod check;
 mod chunk;
+pub(super) mod manner;
 mod messages;
 mod multipart;
 pub(super) mod rules;
@@ -30,6 +31,7 @@ use super::service::Service;
 use super::shared::{Shared, check_key, header, json_response, with_header, with_retry_after};
 use check::{Asked, Last};
 use chunk::ChatStream;
+use manner::Wording;
 use rules::Reply;
 
 /// Largest body that is taken: an image, or a file to transcribe (25 MB).
@@ -207,7 +209,10 @@ async fn complete(shared: Arc<Shared>, asked: Asked, record: Record) -> Response
 
 /// By the test's rules, or by those that always hold. Tools that were not offered are not called.
 fn choose(shared: &Shared, asked: &Asked, record: &Record) -> Reply {
-    let mut reply = shared.rules.answer(asked).unwrap_or_else(|| tasks::answer(asked));
+    let mut reply = shared
+        .rules
+        .answer(asked)
+        .unwrap_or_else(|| tasks::answer(asked, Wording { manner: shared.script.manner, brief: asked.brief }));
     reply.calls.retain(|call| {
         let offered = asked.tools.iter().any(|tool| tool.name == call.name);
         if !offered {

@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::check::{Asked, Last};
+use super::manner::Wording;
 use super::messages::ToolResult;
 use super::rules::{Reply, RuleCall};
 use super::tools::{Choice, Tool};
@@ -60,11 +61,21 @@ fn patterns() -> &'static [(Intent, Option<Regex>)] {
 }
 
 /// The answer to a request.
-pub(super) fn answer(asked: &Asked) -> Reply {
+pub(super) fn answer(asked: &Asked, wording: Wording) -> Reply {
+    let mut reply = plain(asked, wording);
+    for call in &mut reply.calls {
+        if let Some(Value::String(words)) = call.arguments.get_mut(WORDS) {
+            *words = wording.finish(std::mem::take(words));
+        }
+    }
+    Reply { text: wording.finish(reply.text), ..reply }
+}
+
+fn plain(asked: &Asked, wording: Wording) -> Reply {
     match &asked.last {
         Last::User(text, image) => answer_user(asked, text, *image),
         Last::Tools(results) => {
-            let told: Vec<String> = results.iter().map(tell_result).collect();
+            let told: Vec<String> = results.iter().map(|result| tell_result(result, wording)).collect();
             Reply { text: told.join(" "), calls: Vec::new() }
         }
         Last::Nothing => Reply { text: "How can I help?".to_owned(), calls: Vec::new() },
@@ -72,7 +83,8 @@ pub(super) fn answer(asked: &Asked) -> Reply {
 }
 
 fn answer_user(asked: &Asked, text: &str, image: Option<usize>) -> Reply {
-    let plain = text.trim().trim_end_matches(['.', '!', '?', ',']).to_lowercase();
+    // A full stop where the caller hesitated ends no sentence.
+    let plain = text.trim().trim_end_matches(['.', '!', '?', ',']).replace(". ", " ").to_lowercase();
     let found = patterns().iter().find_map(|(intent, pattern)| {
         let captures = pattern.as_ref()?.captures(&plain)?;
         Some((*intent, captures.name("what").map(|what| what.as_str().to_owned())))
@@ -149,7 +161,7 @@ fn anything(schema: &Value, what: Option<&str>) -> Value {
 }
 
 /// A sentence about what a tool answered.
-fn tell_result(result: &ToolResult) -> String {
+fn tell_result(result: &ToolResult, wording: Wording) -> String {
     let output: Value = serde_json::from_str(&result.output).unwrap_or_else(|_| Value::from(result.output.as_str()));
     let what = SUBJECTS.iter().find_map(|subject| result.call.arguments.get(*subject)).and_then(Value::as_str);
     let what = what.unwrap_or("it");
@@ -168,7 +180,7 @@ fn tell_result(result: &ToolResult) -> String {
     let intent = INTENTS.iter().find(|(_, _, names)| named(names)).map(|(intent, _, _)| *intent);
     match intent {
         Some(Intent::Add) => tell_added(what),
-        Some(Intent::List) => tell_list(&titles(&output)),
+        Some(Intent::List) => tell_list(&titles(&output), wording),
         Some(Intent::Complete) => format!("Marked {what} as done."),
         Some(Intent::Delete) => format!("Deleted {what}."),
         Some(Intent::Undo) => "I have taken that back.".to_owned(),
@@ -181,11 +193,18 @@ fn tell_added(what: &str) -> String {
     format!("Added {what}.")
 }
 
-fn tell_list(titles: &[String]) -> String {
+fn tell_list(titles: &[String], wording: Wording) -> String {
+    // "You have 2 tasks"
+    let told = wording.titles(4, titles);
     match titles {
         [] => "You have no tasks.".to_owned(),
-        [one] => format!("You have one task: {one}."),
-        many => format!("You have {} tasks: {}.", many.len(), many.join(", ")),
+        [one] if told == 1 => format!("You have one task: {one}."),
+        many if told == 0 => format!("You have {} tasks.", many.len()),
+        many => {
+            let more = many.len() - told;
+            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("You have {} tasks: {}{rest}.", many.len(), many[..told].join(", "))
+        }
     }
 }
 
@@ -222,7 +241,10 @@ mod tests {
             tool("end_call", &json!({}), &[]),
         ]);
         let request = json!({"model": "m", "messages": [{"role": "user", "content": text}], "tools": tools});
-        answer(&check::check(&request, &["m".to_owned()]).map_err(|problem| problem.message).expect("a good request"))
+        answer(
+            &check::check(&request, &["m".to_owned()]).map_err(|problem| problem.message).expect("a good request"),
+            Wording::default(),
+        )
     }
 
     #[test]
@@ -231,6 +253,7 @@ mod tests {
             ("Add a task to buy milk.", "add_task", json!({"title": "buy milk"})),
             ("Please remind me to call Mum!", "add_task", json!({"title": "call mum"})),
             ("add buy bread", "add_task", json!({"title": "buy bread"})),
+            ("Add a task to. Pay the rent.", "add_task", json!({"title": "pay the rent"})),
             ("What are my tasks?", "list_tasks", json!({})),
             ("Mark buy milk as done.", "complete_task", json!({"title": "buy milk", "priority": "low"})),
             ("I finished the report", "complete_task", json!({"title": "report", "priority": "low"})),
@@ -255,7 +278,7 @@ mod tests {
                 name: name.to_owned(),
                 arguments: json!({"title": "milk"}),
             };
-            tell_result(&ToolResult { call, output: output.to_string() })
+            tell_result(&ToolResult { call, output: output.to_string() }, Wording::default())
         };
         assert_eq!(tell("add_task", json!({"status": "ok"})), "Added milk.");
         assert_eq!(tell("add_task", json!({"status": "exists"})), "You have milk already. Shall I add it anyway?");

@@ -63,6 +63,8 @@ pub(super) struct Instance {
     process: Ours,
     /// Where callers are answered.
     pub(super) address: SocketAddr,
+    /// Where its metrics are.
+    pub(super) metrics: SocketAddr,
 }
 
 impl Instance {
@@ -83,7 +85,8 @@ impl Instance {
         let file = std::fs::File::create(launch.folder.join(format!("{name}.log")))?;
         std::thread::spawn(move || read_log(BufReader::new(log), file, sender));
         let ready = timeout(PATIENCE, ready).await.context("an instance is not ready in time")?;
-        Ok(Self { process, address: ready.context("an instance ended before it was ready")? })
+        let (address, metrics) = ready.context("an instance ended before it was ready")?;
+        Ok(Self { process, address, metrics })
     }
 
     /// `kill -9`.
@@ -102,19 +105,22 @@ impl Instance {
     }
 }
 
-/// Keeps the log, and says where callers are answered once the instance is ready.
-fn read_log(log: impl std::io::BufRead, mut file: std::fs::File, sender: oneshot::Sender<SocketAddr>) {
-    let (mut sender, mut address) = (Some(sender), None);
+/// Keeps the log, and says where callers are answered, and where the metrics are, once the instance is ready.
+fn read_log(log: impl std::io::BufRead, mut file: std::fs::File, sender: oneshot::Sender<(SocketAddr, SocketAddr)>) {
+    let (mut sender, mut addresses) = (Some(sender), None);
     for line in log.lines().map_while(std::io::Result::ok) {
         // The log is for whoever looks for what went wrong.
         let _kept = std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes());
         let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
         match line["message"].as_str() {
-            Some("listening") => address = line["http_addr"].as_str().and_then(|text| text.parse().ok()),
+            Some("listening") => {
+                let address = |field: &str| line[field].as_str().and_then(|text| text.parse().ok());
+                addresses = address("http_addr").zip(address("metrics_addr"));
+            }
             Some("ready") => {
-                if let Some((sender, address)) = sender.take().zip(address) {
+                if let Some((sender, addresses)) = sender.take().zip(addresses) {
                     // Whoever waits may have given up.
-                    let _gone = sender.send(address);
+                    let _gone = sender.send(addresses);
                 }
             }
             _ => {}
