@@ -20,16 +20,16 @@ KUBERNETES=v1.37.2
 OURS="$(cat "$MODULE"/go.mod "$MODULE"/go.sum "$MODULE"/adapter/*.go | sha256sum | cut -c1-16)"
 # PROGRAM VERSION PACKAGE
 GO_PROGRAMS="
+kustomize v5.8.1 sigs.k8s.io/kustomize/kustomize/v5
+kube-score v1.20.0 github.com/zegl/kube-score/cmd/kube-score
 kube-apiserver $KUBERNETES k8s.io/kubernetes/cmd/kube-apiserver
 kubectl $KUBERNETES k8s.io/kubernetes/cmd/kubectl
 kube-controller-manager $KUBERNETES k8s.io/kubernetes/cmd/kube-controller-manager
 kube-scheduler $KUBERNETES k8s.io/kubernetes/cmd/kube-scheduler
 kwok v0.8.0 sigs.k8s.io/kwok/cmd/kwok
-kustomize v5.8.1 sigs.k8s.io/kustomize/kustomize/v5
-kube-score v1.20.0 github.com/zegl/kube-score/cmd/kube-score
-metrics-server v0.9.0 sigs.k8s.io/metrics-server/cmd/metrics-server
 adapter $OURS voice-agent/scripts/cluster/go/adapter
 prometheus v0.313.0 github.com/prometheus/prometheus/cmd/prometheus
+metrics-server v0.9.0 sigs.k8s.io/metrics-server/cmd/metrics-server
 "
 # Prometheus with one kind of discovery: the other thirty are a hundred modules. Debian's is built without this one.
 TAGS=remove_all_sd,enable_kubernetes_sd
