@@ -10,6 +10,10 @@ from plane import Plane
 
 # An n2-standard-4 as GKE leaves it: of 4 cores and 16 GiB.
 CPU, MEMORY, PODS = "3920m", "13619Mi", "110"
+# What is left of a boot disk of 100 GB.
+DISK = "44Gi"
+SIZE = {"capacity": {"cpu": "4", "memory": "16Gi", "pods": PODS, "ephemeral-storage": "94Gi"},
+        "allocatable": {"cpu": CPU, "memory": MEMORY, "pods": PODS, "ephemeral-storage": DISK}}
 # What GKE's own pods of a node are assumed to ask for (docs/kubernetes.md).
 SYSTEM_CPU, SYSTEM_MEMORY = "200m", "1Gi"
 REGION = "us-east1"
@@ -29,8 +33,7 @@ def node(name, zone, port):
                                     "topology.kubernetes.io/region": REGION, "topology.kubernetes.io/zone": zone}},
             "status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}],
                        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-                       "allocatable": {"cpu": CPU, "memory": MEMORY, "pods": PODS},
-                       "capacity": {"cpu": "4", "memory": "16Gi", "pods": PODS}}}
+                       **SIZE}}
 
 
 def system_pods():
