@@ -54,13 +54,20 @@ class Network:
 
 
 class Backends:
-    """Where connections to one port of a Service go: to the endpoint that has the fewest."""
+    """Where connections to one port of a Service go: to the endpoint that has the fewest, and of those to the one that waited longest."""
 
     def __init__(self, endpoints):
-        self.endpoints, self.counts = endpoints, {}
+        self.endpoints, self.counts, self.taken, self.numbers = endpoints, {}, {}, itertools.count(1)
 
     def ordered(self):
-        return sorted(self.endpoints(), key=lambda address: self.counts.get(address, 0))
+        return sorted(self.endpoints(), key=lambda address: (self.counts.get(address, 0), self.taken.get(address, 0)))
+
+    def take(self, address):
+        self.counts[address] = self.counts.get(address, 0) + 1
+        self.taken[address] = next(self.numbers)
+
+    def give_back(self, address):
+        self.counts[address] -= 1
 
 
 class Relays:
@@ -125,7 +132,7 @@ class Relays:
 
     async def carry(self, backends, reader, writer):
         for address in backends.ordered():
-            backends.counts[address] = backends.counts.get(address, 0) + 1
+            backends.take(address)
             try:
                 try:
                     there = await asyncio.wait_for(asyncio.open_connection(*address), CONNECT)
@@ -135,7 +142,7 @@ class Relays:
                 there[1].close()
                 break
             finally:
-                backends.counts[address] -= 1
+                backends.give_back(address)
         writer.close()
 
 
