@@ -158,7 +158,7 @@ enter() {
 }
 
 # In namespaces of its own, with the tools on its path.
-unittest() { scripts/operations.sh run scripts/cluster.sh enter python3 -W ignore::ResourceWarning -m unittest --verbose "$@"; }
+unittest() { exec scripts/operations.sh run scripts/cluster.sh enter python3 -W ignore::ResourceWarning -m unittest --verbose "$@"; }
 
 # Every module at the same time, each with a control plane of its own: most of it is waiting.
 run_modules() {

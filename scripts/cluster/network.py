@@ -76,8 +76,8 @@ class Relays:
     def __init__(self, api):
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
-        # Who is told when there is another Service.
-        self.servers, self.listeners = {}, []
+        # Who is told when there is another Service; and connections, which nothing else holds.
+        self.servers, self.listeners, self.carried = {}, [], set()
         self.slices = Watched(api, "/apis/discovery.k8s.io/v1/endpointslices")
         self.services = Watched(api, "/api/v1/services", self.changed)
 
@@ -93,6 +93,9 @@ class Relays:
         backends = Backends(endpoints)
 
         async def accept(reader, writer):
+            task = asyncio.current_task()
+            self.carried.add(task)
+            task.add_done_callback(self.carried.discard)
             await self.carry(backends, reader, writer)
         future = asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, address, port), self.loop)
         return future.result(10)
@@ -120,7 +123,7 @@ class Relays:
             meta = each["metadata"]
             if meta["namespace"] != space or meta.get("labels", {}).get("kubernetes.io/service-name") != service:
                 continue
-            number = next((one["port"] for one in each["ports"] if one.get("name", "") == port), None)
+            number = next((one["port"] for one in each.get("ports") or [] if one.get("name", "") == port), None)
             for end in each.get("endpoints") or []:
                 target = [(address, number) for address in end["addresses"]]
                 conditions = end.get("conditions", {})

@@ -100,7 +100,9 @@ class Plane:
             "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{self.etcd}", f"--secure-port={self.port}", "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", f"--tls-cert-file={folder}/server.crt",
             f"--tls-private-key-file={folder}/server.key", f"--client-ca-file={folder}/ca.crt", f"--token-auth-file={folder}/tokens.csv",
-            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+            # Debian's etcd cannot say how far a watch is, which lists by watches need: a client that tries waits ever longer between its tries.
+            "--feature-gates=WatchList=false",
             "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={folder}/accounts.pub",
             f"--service-account-signing-key-file={folder}/accounts.key", f"--service-cluster-ip-range={SERVICES}",
             # For the APIs of others, which are served beside it: metrics, and custom metrics.
