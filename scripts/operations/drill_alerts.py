@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 import wave
 from pathlib import Path
 
@@ -235,6 +236,21 @@ def store(drill):
     threading.Thread(target=trouble, daemon=True).start()
     drill.stages.callback(lambda: redis.poll() is None and redis.send_signal(signal.SIGCONT))
     drill.stages.callback(over.set)
+
+
+@scenario("VoiceRecordingsWaiting")
+def unstored(drill):
+    # A file where the folder should be.
+    blocked = drill.folder / "no-folder"
+    blocked.write_text("", encoding="utf-8")
+    instance = drill.instance("unstored", drill.providers("unstored"),
+                              QUICK | {"RECORDING_ENABLED": "true", "RECORDING_STORAGE": str(blocked)})
+    _, body = instance.post("/api/sessions", b'{"recording_consent": true}')
+    session = json.loads(body)
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {session['token']}"}
+    path = f"{instance.url}/api/sessions/{session['session_id']}"
+    fetch(f"{path}/messages", data=b'{"text": "what are my tasks?"}', headers=headers)
+    urllib.request.urlopen(urllib.request.Request(path, headers=headers, method="DELETE"), timeout=10).close()
 
 
 @scenario("VoiceModelSlow", "VoiceAudioLost", longest=150)

@@ -155,6 +155,7 @@ async function call(restarted) {
     await type(page);
     const now = await state(page);
     result.notice = now.notice;
+    result.microphoneAsked = await page.evaluate(() => window.__microphoneAsked);
     result.captions = now.lines.map(({ who, text, unheard }) => ({ who, text, unheard }));
     result.tasks = now.tasks.map(({ title, status, due, priority }) => ({ title, status, due, priority }));
     if (faults.length > 0) throw new Error(`the page complained: ${faults.join(" | ")}`);

@@ -224,6 +224,12 @@ impl Peer {
         true
     }
 
+    /// The next offer has another track in this section. The numbers of its packets are another sequence, and str0m (0.25) would take
+    /// those below the last one's for late ones: it begins the section anew.
+    pub(crate) fn forget_section(&mut self, mid: Mid) {
+        self.rtc.direct_api().remove_media(mid);
+    }
+
     /// Takes the server's offer, and answers it; nothing if it cannot be used.
     pub(crate) fn handle_offer(&mut self, now: Instant, sdp: &str) -> Option<String> {
         let offer = SdpOffer::from_sdp_string(sdp).ok()?;

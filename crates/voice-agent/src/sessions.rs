@@ -25,6 +25,7 @@ use crate::telemetry::Events;
 use crate::vault::Vault;
 
 mod first;
+mod objection;
 mod own;
 mod vouched;
 

@@ -114,9 +114,28 @@ impl Session {
     /// # Errors
     /// As [`Self::get`].
     pub async fn titles(&self) -> Result<Vec<String>> {
+        Ok(self.tasks().await?.into_iter().map(|(_, title)| title).collect())
+    }
+
+    /// The ids and titles of the caller's tasks.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn tasks(&self) -> Result<Vec<(String, String)>> {
         let tasks = self.get("/api/tasks").await?;
-        let titles = tasks.as_array().into_iter().flatten();
-        Ok(titles.filter_map(|task| Some(task["title"].as_str()?.to_owned())).collect())
+        let text = |task: &Value, field: &str| task[field].as_str().map(str::to_owned);
+        let each = |task: &Value| Some((text(task, "id")?, text(task, "title")?));
+        Ok(tasks.as_array().into_iter().flatten().filter_map(each).collect())
+    }
+
+    /// Takes a task of the caller's away.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or there is no such task.
+    pub async fn delete_task(&self, id: &str) -> Result<()> {
+        let request = self.client.delete(format!("{}/api/tasks/{id}", self.url));
+        request.bearer_auth(&self.token).timeout(REQUEST).send().await?.error_for_status()?;
+        Ok(())
     }
 
     /// Opens the session's socket.

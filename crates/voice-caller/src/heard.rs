@@ -92,6 +92,11 @@ impl Heard {
     pub fn heard_ms(&self) -> u64 {
         (self.pcm.len() / 24) as u64
     }
+
+    /// Milliseconds of the answer's audio that are no silence.
+    pub fn loud_ms(&self) -> u64 {
+        crate::loud_ms(&self.pcm, 24_000)
+    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,13 @@ pub fn last_loud<'a>(frames: impl ExactSizeIterator<Item = &'a [i16]> + DoubleEn
     frames.rposition(|frame| frame.iter().any(|sample| sample.unsigned_abs() >= SILENT))
 }
 
+/// Milliseconds of frames with sound in them, in mono samples of this rate.
+pub fn loud_ms(pcm: &[i16], rate: u32) -> u64 {
+    let frame = rate as usize / 50;
+    let loud = |frame: &&[i16]| frame.iter().any(|sample| sample.unsigned_abs() >= SILENT);
+    pcm.chunks(frame.max(1)).filter(loud).count() as u64 * FRAME_MS
+}
+
 fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -38,5 +45,6 @@ mod tests {
         speech.extend([10; 327]);
         assert_eq!(last_loud(speech.chunks(320)), Some(3));
         assert_eq!(last_loud([0; 1_000].chunks(320)), None);
+        assert_eq!((loud_ms(&speech, 16_000), loud_ms(&[0; 1_000], 8_000), loud_ms(&[], 0)), (20, 0, 0));
     }
 }

@@ -38,12 +38,13 @@ mod reply;
 mod rival;
 mod save;
 mod speak;
+mod taped;
 #[cfg(test)]
 mod tests;
 mod tools;
 mod voice;
 
-use consent::Asking;
+use consent::{Asking, Decided};
 use frugal::Frugal;
 use hush::Hush;
 use ladder::Ladder;
@@ -92,6 +93,7 @@ pub struct Session {
     announcing: Option<ReplyId>,
     /// The question whether the call may be recorded, until it is answered.
     asking: Option<Asking>,
+    decided: Decided,
     cost: CostMeter,
     frugal: Frugal,
     extra: Map<String, Value>,
@@ -109,6 +111,8 @@ pub struct Session {
     speaking_since_ms: Option<u64>,
     too_long_said: bool,
     reply: Option<Reply>,
+    /// The reply before, and what was heard of it.
+    last_heard: Option<(ReplyId, String)>,
     pending_texts: VecDeque<PendingText>,
     saving: Saving,
     ladder: Ladder,
@@ -139,6 +143,7 @@ impl Session {
             consent: Consent::default(),
             announcing: None,
             asking: None,
+            decided: Decided::default(),
             cost: CostMeter::default(),
             frugal: Frugal::default(),
             extra: Map::new(),
@@ -153,6 +158,7 @@ impl Session {
             speaking_since_ms: None,
             too_long_said: false,
             reply: None,
+            last_heard: None,
             pending_texts: VecDeque::new(),
             saving: Saving::default(),
             ladder,

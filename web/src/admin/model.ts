@@ -92,7 +92,13 @@ export interface Consents {
 
 /** The access log's last lines, and what an audit of it found. */
 export interface Audit {
-  audit: { logs: number; lines: number; findings: { log: string; line: number; what: string }[] };
+  audit: {
+    logs: number;
+    lines: number;
+    findings: { log: string; line: number; what: string }[];
+    /** Logs that are broken, and of which somebody has written down why. */
+    sealed: { log: string; at: string; role: string; reason: string }[];
+  };
   lines: { n: number; at: string; role: string; action: string; user: string; of: string }[];
 }
 

@@ -144,6 +144,11 @@ function AccessLog({ api, onNotice }: PanelProps) {
                   .map((finding) => `${finding.log}, line ${finding.line}: ${finding.what}`)
                   .join("; ")}
           </p>
+          {audit.audit.sealed.map((sealed) => (
+            <p key={sealed.log}>
+              {sealed.log} is broken, and was sealed at {sealed.at} by the {sealed.role}: {sealed.reason}
+            </p>
+          ))}
           <ol class="access-lines">
             {audit.lines
               .slice(-100)

@@ -203,12 +203,12 @@ export class LinkKeeper {
 
   private handleApiError(error: unknown): void {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 503) {
+    if (error.code === "full") {
       this.hooks.onFull(error);
     } else if (error.status >= 400 && error.status < 500 && error.status !== 429) {
       this.hooks.onOver("gone", error.message);
     } else {
-      // Nobody there yet: the next try is a fresh handshake.
+      // Nobody there yet, or one that still starts or already stops: the next try is a fresh handshake, and the microphone stays open.
       this.refusals = 0;
       this.retryIn(backoffMs(this.attempt));
     }

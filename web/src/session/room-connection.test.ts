@@ -50,8 +50,14 @@ class FakeRoom {
   /** An agent of this identity comes, and answers what it is asked. */
   agent(identity: string): { kind: number; identity: string; audioTrackPublications: Map<string, unknown> } {
     const agent = { kind: 4, identity, audioTrackPublications: new Map() };
+    this.remoteParticipants.set(identity, agent);
     this.emit("participantConnected", agent);
     return agent;
+  }
+
+  goes(agent: { identity: string }): void {
+    this.remoteParticipants.delete(agent.identity);
+    this.emit("participantDisconnected", agent);
   }
 
   async says(identity: string, event: object): Promise<void> {
@@ -148,15 +154,33 @@ describe("a connection through a room", () => {
 
   it("waits for another agent when the one it has is gone, and gives up after a while", async () => {
     const first = await begin("a1");
-    FakeRoom.last.emit("participantDisconnected", first);
+    FakeRoom.last.goes(first);
     expect([connection.isOpen, interrupted]).toEqual([false, 1]);
     expect(connection.send({ type: "text", text: "hi" })).toBe(false);
     const second = await begin("a2");
     expect(connection.isOpen).toBe(true);
-    FakeRoom.last.emit("participantDisconnected", second);
+    FakeRoom.last.goes(second);
     await vi.advanceTimersByTimeAsync(8_000);
     expect(closed).toEqual([[1006, "the agent is gone, and no other came", true]]);
     expect(FakeRoom.last.left).toBe(true);
+  });
+
+  it("turns back to an agent that came before the one that is gone, which has to answer in time", async () => {
+    await begin("a1");
+    const second = FakeRoom.last.agent("a2");
+    FakeRoom.last.goes(second);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent().at(-1)).toBe("ping a1");
+    await FakeRoom.last.says("a1", { type: "pong", t: 0 });
+    await FakeRoom.last.says("a1", READY);
+    expect(connection.isOpen).toBe(true);
+    await vi.advanceTimersByTimeAsync(4_900);
+    expect(closed).toEqual([]);
+
+    const third = FakeRoom.last.agent("a3");
+    FakeRoom.last.goes(third);
+    await vi.advanceTimersByTimeAsync(8_000);
+    expect(closed).toEqual([[1006, "the agent is gone, and no other came", true]]);
   });
 
   it("begins again after an interruption, and not after one of the signalling alone", async () => {

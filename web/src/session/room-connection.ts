@@ -140,12 +140,8 @@ export class RoomConnection implements SessionConnection {
   /** The newest agent has the session, or will take it: one that is gone without a word is seen for a while. */
   private meet(participant: RemoteParticipant): void {
     if (participant.kind !== this.livekit?.ParticipantKind.AGENT || this.closed) return;
-    this.agent = participant;
     clearTimeout(this.agentTimer);
-    for (const { track } of participant.audioTrackPublications.values()) {
-      if (track !== undefined) this.media.play(track.mediaStreamTrack);
-    }
-    this.greet();
+    this.turnTo(participant);
   }
 
   private miss(participant: RemoteParticipant): void {
@@ -155,6 +151,22 @@ export class RoomConnection implements SessionConnection {
     this.interrupt();
     clearTimeout(this.agentTimer);
     this.agentTimer = setTimeout(() => this.finish(1006, "the agent is gone, and no other came"), AGENT_WITHIN_MS);
+    this.turnToOther();
+  }
+
+  /** One that came before may have the session: after a restart of LiveKit several come, and all but one leave again. It has to answer in time. */
+  private turnToOther(): void {
+    const isAgent = ({ kind }: RemoteParticipant) => kind === this.livekit?.ParticipantKind.AGENT;
+    const other = [...(this.room?.remoteParticipants.values() ?? [])].filter(isAgent).at(-1);
+    if (other !== undefined) this.turnTo(other);
+  }
+
+  private turnTo(agent: RemoteParticipant): void {
+    this.agent = agent;
+    for (const { track } of agent.audioTrackPublications.values()) {
+      if (track !== undefined) this.media.play(track.mediaStreamTrack);
+    }
+    this.greet();
   }
 
   /** What is said now may not arrive. */
@@ -210,6 +222,7 @@ export class RoomConnection implements SessionConnection {
 
   private handleReady(): void {
     clearTimeout(this.openTimer);
+    clearTimeout(this.agentTimer);
     this.opened = true;
     this.ready = true;
     this.stopPings();

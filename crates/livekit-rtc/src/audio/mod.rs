@@ -74,7 +74,9 @@ pub struct AudioFrame {
 pub enum Origin {
     /// It was sent.
     Received,
-    /// It was lost on the way, and made up from what came before, or from the spare copy in the next packet.
+    /// It was lost on the way, and came once more as the spare copy in the next packet.
+    Restored,
+    /// It was lost on the way, and made up from what came before.
     Concealed,
     /// Nothing was sent: the speaker is silent or muted, or the connection is interrupted.
     Silence,

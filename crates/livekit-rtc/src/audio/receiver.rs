@@ -33,6 +33,8 @@ pub struct ReceiverStats {
     pub lost: u64,
     /// Packets that are no Opus.
     pub broken: u64,
+    /// Frames that were lost, and came once more as the spare copy in the next packet.
+    pub restored: u64,
     /// Frames that were made up for lost ones.
     pub concealed: u64,
 }
@@ -123,18 +125,21 @@ impl Receiver {
         self.frames.pop_front()
     }
 
-    /// Fills a hole of this many ticks in front of a packet: lost packets are concealed, and where none were lost there was
-    /// silence.
+    /// Fills a hole of this many ticks in front of a packet: lost packets are restored or concealed, and where none were lost
+    /// there was silence.
     fn fill(&mut self, hole: u64, lost: u64, packet: &[u8]) {
         let missing = hole.saturating_sub(self.ahead) / FRAME_TICKS;
         self.ahead = self.ahead.saturating_sub(hole);
-        let concealed = missing.min(lost).min(MAX_CONCEALED);
-        self.silence(missing - concealed);
-        for left in (0..concealed).rev() {
-            // The last one before a packet may be in that packet as a spare copy; without one this conceals, too.
-            let (source, spare) = if left == 0 { (packet, true) } else { (&[][..], false) };
-            self.decode(source, spare, Origin::Concealed);
-            self.stats.concealed += 1;
+        let replaced = missing.min(lost).min(MAX_CONCEALED);
+        self.silence(missing - replaced);
+        for left in (0..replaced).rev() {
+            if left == 0 && has_spare(packet) {
+                self.decode(packet, true, Origin::Restored);
+                self.stats.restored += 1;
+            } else {
+                self.decode(&[], false, Origin::Concealed);
+                self.stats.concealed += 1;
+            }
         }
     }
 
@@ -174,6 +179,19 @@ impl Receiver {
     }
 }
 
+/// Whether a packet brings a spare copy of the frame before it (in-band FEC, RFC 6716, 2.1.7): in its first byte the mode,
+/// the duration and the count of frames (3.1), then for each 20 ms a bit for voice, and the bit that says so (4.2.3).
+fn has_spare(packet: &[u8]) -> bool {
+    let [toc, first, ..] = packet else { return false };
+    let (mode, is_single) = (toc >> 3, toc & 0b11 == 0);
+    let voice_bits = match mode {
+        0..=11 => (mode % 4).max(1), // SILK of 10, 20, 40 or 60 ms
+        12..=15 => 1,                // Hybrid of 10 or 20 ms
+        _ => return false,           // CELT has none.
+    };
+    is_single && first >> (7 - voice_bits) & 1 == 1
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -184,7 +202,10 @@ mod tests {
     /// A second of a tone of 400 Hz as packets.
     fn packets() -> Vec<Vec<u8>> {
         // To Opus a steady tone is noise, which it would not send.
-        let options = EncoderOptions { expected_loss_percent: 20, dtx: false, ..EncoderOptions::default() };
+        packets_with(EncoderOptions { expected_loss_percent: 20, dtx: false, ..EncoderOptions::default() })
+    }
+
+    fn packets_with(options: EncoderOptions) -> Vec<Vec<u8>> {
         let mut encoder = Encoder::new(SampleRate::Hz16000, options).unwrap();
         (0..50)
             .map(|frame| {
@@ -207,6 +228,7 @@ mod tests {
     fn origins(frames: &[AudioFrame]) -> String {
         let letter = |frame: &AudioFrame| match frame.origin {
             Origin::Received => 'r',
+            Origin::Restored => 'x',
             Origin::Concealed => 'c',
             Origin::Silence => 's',
         };
@@ -229,21 +251,42 @@ mod tests {
     }
 
     #[test]
-    fn lost_packets_are_concealed() {
+    fn lost_packets_are_restored_from_the_next_or_concealed() {
         let mut receiver = Receiver::new(SampleRate::Hz16000).unwrap();
         let now = Instant::now();
+        let packets = packets();
+        // One that is lost alone, and two in a row, each before a packet that brings a copy.
+        let alone = (20..).find(|at| has_spare(&packets[at + 1])).unwrap();
+        let second = (alone + 5..).find(|at| has_spare(&packets[at + 1])).unwrap();
+        let lost = [alone, second - 1, second];
         let mut heard = Vec::new();
-        for (number, packet) in (0..).zip(packets()) {
-            if ![20, 30, 31].contains(&number) {
-                receiver.handle_packet(now, number, number * 960, &packet);
-                heard.extend(frames(&mut receiver));
-            }
+        for (number, packet) in packets.iter().enumerate().filter(|(number, _)| !lost.contains(number)) {
+            receiver.handle_packet(now, number as u64, number as u64 * 960, packet);
+            heard.extend(frames(&mut receiver));
         }
         assert_eq!(heard.len(), 50);
-        let made_up: Vec<usize> = (0..50).filter(|at| heard[*at].origin == Origin::Concealed).collect();
-        assert_eq!(made_up, [20, 30, 31]);
-        assert!(level(&heard[20].samples) > 0.05, "the tone goes on");
-        assert_eq!(receiver.stats(), ReceiverStats { packets: 47, lost: 3, broken: 0, concealed: 3 });
+        let from = |origin| (0..50).filter(|at| heard[*at].origin == origin).collect::<Vec<usize>>();
+        assert_eq!((from(Origin::Restored), from(Origin::Concealed)), (vec![alone, second], vec![second - 1]));
+        assert!(lost.iter().all(|at| level(&heard[*at].samples) > 0.05), "the tone goes on");
+        let stats = ReceiverStats { packets: 47, lost: 3, restored: 2, concealed: 1, ..ReceiverStats::default() };
+        assert_eq!(receiver.stats(), stats);
+    }
+
+    #[test]
+    fn a_spare_copy_is_seen_by_the_packets_header() {
+        let wanted = EncoderOptions { expected_loss_percent: 20, ..EncoderOptions::default() };
+        for (options, has) in [(wanted, true), (EncoderOptions { expected_loss_percent: 0, ..wanted }, false)] {
+            let packets = packets_with(EncoderOptions { dtx: false, ..options });
+            let spares = packets[5..].iter().filter(|packet| has_spare(packet)).count();
+            // To Opus not every frame of a tone is worth a second copy.
+            assert_eq!(spares > 20, has, "{spares}");
+        }
+        // Music, two frames in a packet, and no packet at all.
+        for packet in [&[0xfc, 0xff, 0xff][..], &[0x09, 0xff, 0xff], &[0x08], &[]] {
+            assert!(!has_spare(packet), "{packet:x?}");
+        }
+        // 60 ms have three bits for voice.
+        assert!(has_spare(&[0x18, 0b0001_0000]) && !has_spare(&[0x18, 0b1110_0000]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What we receive: the server's offers, and the tracks in them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use str0m::Event as PeerEvent;
@@ -43,6 +43,8 @@ pub(super) struct Negotiation {
     waiting: Option<proto::SessionDescription>,
     offer: Option<proto::SessionDescription>,
     answer: Option<proto::SessionDescription>,
+    /// The last track of each media section, by its `mid`.
+    sections: HashMap<String, TrackSid>,
     /// Tracks that are wanted, or not, against [`Config::auto_subscribe`](super::Config::auto_subscribe).
     exceptions: BTreeSet<TrackSid>,
 }
@@ -91,6 +93,12 @@ impl Engine {
         let (Some(offer), Some(peer)) = (self.negotiation.waiting.take(), self.subscriber.as_mut()) else {
             return;
         };
+        for (mid, track) in sdp::tracks_by_mid(&offer.sdp) {
+            let before = self.negotiation.sections.insert(mid.clone(), track.clone());
+            if before.is_some_and(|before| before != track) {
+                peer.forget_section(Mid::from(mid.as_str()));
+            }
+        }
         let Some(sdp) = peer.handle_offer(now, &offer.sdp) else {
             self.rejoin(now, LinkError::Protocol);
             return;

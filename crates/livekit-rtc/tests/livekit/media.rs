@@ -1,12 +1,15 @@
 //! Audio between two of our participants.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use livekit_rtc::audio::{EncoderOptions, SampleRate};
-use livekit_rtc::{PublishOptions, RoomOptions, Transport};
+use livekit_rtc::{Event, PublishOptions, RoomOptions, Track, Transport};
 
-use crate::server::{Server, subscribed};
+use crate::server::{Server, subscribed, until};
 use crate::sound::{LEVEL, listen, say, share, steady, wait_for_sound};
+
+/// Longest wait for a sound that is being made.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn options(transport: Transport) -> RoomOptions {
     RoomOptions { rate: SampleRate::Hz16000, transport, ..RoomOptions::default() }
@@ -63,6 +66,31 @@ async fn two_participants_hear_each_other() {
 async fn they_do_over_tcp_alone() {
     let Some(server) = Server::start("they_do_over_tcp_alone") else { return };
     hear_each_other(&server, Transport::Tcp).await;
+}
+
+/// The server sends a new track in the media section of one that is gone, with sequence numbers of its own: below the old ones,
+/// half of the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_microphone_that_takes_the_place_of_another_is_heard() {
+    let Some(server) = Server::start("each_microphone_that_takes_the_place") else { return };
+    let (ada, _ada_events) = server.join_with("kitchen", "ada", options(Transport::Auto)).await;
+    let (bob, mut bob_events) = server.join_with("kitchen", "bob", options(Transport::Auto)).await;
+    for number in 1..=8 {
+        let source = ada.publish_audio(steady()).await.unwrap();
+        let track = subscribed(&mut bob_events).await;
+        let mut stream = bob.listen(&track.sid).await.unwrap();
+        let heard = async { tokio::time::timeout(PATIENCE, wait_for_sound(&mut stream)).await };
+        tokio::select! {
+            heard = heard => heard.unwrap_or_else(|_| panic!("microphone {number} is not heard")),
+            () = say(&source, 400.0, 1_000) => panic!("microphone {number} is not heard"),
+        }
+        source.unpublish().await.unwrap();
+        until(&mut bob_events, |event| (*event == gone(&track)).then_some(())).await;
+    }
+}
+
+fn gone(track: &Track) -> Event {
+    Event::TrackUnsubscribed { track: track.sid.clone() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -155,6 +155,10 @@ impl Store for AtOnce {
         at_once(self.0.delete_key(name))
     }
 
+    fn was_destroyed(&self, name: String) -> StoreFuture<'_, bool> {
+        at_once(self.0.was_destroyed(name))
+    }
+
     fn keys(&self) -> StoreFuture<'_, Vec<String>> {
         at_once(self.0.keys())
     }

@@ -9,6 +9,7 @@
 
 mod audit;
 mod line;
+mod seal;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -19,14 +20,22 @@ use std::path::{Path, PathBuf};
 use crate::store::StoreError;
 use crate::vault::VaultError;
 
-pub use audit::{Finding, Findings, audit, last_lines, lines_about};
+pub use audit::{Elsewhere, Finding, Findings, Sealed, audit, last_lines, lines_about};
 pub use line::{Access, Line, Role};
+pub use seal::{MAX_REASON, SEAL, Seal};
 pub use write::AccessLog;
 
 /// The folder below `DATA_DIR`.
 pub const FOLDER: &str = "access-log";
 /// What a log's file ends with.
 const ENDING: &str = ".jsonl";
+
+/// Which disk this data folder is on: the host, and the folder there. A log that is missing where it was written is missing; on another disk it is not.
+pub(crate) fn place(data_dir: &Path) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let folder = data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned());
+    format!("{}:{}", host.trim(), folder.display())
+}
 
 /// Why an access was not written down. It does not happen then.
 #[derive(Debug, thiserror::Error)]

@@ -63,7 +63,7 @@ impl Desk {
 async fn an_untouched_log_is_whole_and_names_nobody() {
     let desk = Desk::five().await;
     let found = audit(desk.folder.path(), &desk.vault, desk.store.as_ref(), false).await.unwrap();
-    assert_eq!(found, Findings { logs: 1, lines: 5, findings: Vec::new() });
+    assert_eq!(found, Findings { logs: 1, lines: 5, ..Findings::default() });
     let text = fs::read_to_string(desk.file()).unwrap();
     // Hashes may hold "555" and "bea" by themselves.
     assert!(!text.contains("+1") && !text.contains("\"bea\"") && text.contains("sess_3"));
@@ -141,8 +141,56 @@ async fn a_log_that_was_cut_off_or_is_gone_is_named() {
     assert_eq!(desk.named().await, [0]);
     fs::remove_file(desk.file()).unwrap();
     assert_eq!(desk.named().await, [0], "also when all of it is gone");
-    let elsewhere = audit(desk.folder.path(), &desk.vault, desk.store.as_ref(), true).await.unwrap();
-    assert_eq!(elsewhere.findings, [], "it may be on another instance's disk");
+    let shared = audit(desk.folder.path(), &desk.vault, desk.store.as_ref(), true).await.unwrap();
+    assert_eq!((shared.findings.len(), shared.elsewhere), (1, Vec::new()), "also where others have logs of their own");
+}
+
+#[tokio::test]
+async fn a_log_on_another_instances_disk_is_not_missing_on_this_one() {
+    let desk = Desk::five().await;
+    let (here, there) = (desk.folder.path(), tempfile::tempdir().unwrap());
+    let found = audit(there.path(), &desk.vault, desk.store.as_ref(), true).await.unwrap();
+    let elsewhere: Vec<(u64, &str)> = found.elsewhere.iter().map(|log| (log.lines, log.place.as_str())).collect();
+    assert_eq!((elsewhere, found.findings.len()), (vec![(5, place(here).as_str())], 0));
+    let alone = audit(there.path(), &desk.vault, desk.store.as_ref(), false).await.unwrap();
+    assert_eq!(alone.findings.len(), 1, "where nobody else is, it is");
+}
+
+#[tokio::test]
+async fn a_known_break_is_sealed_by_a_line_of_the_log_and_a_change_after_it_is_found() {
+    let desk = Desk::five().await;
+    let broken = desk.file();
+    let name = broken.file_stem().unwrap().to_string_lossy().into_owned();
+    let lines = desk.lines();
+    let audited = async || audit(desk.folder.path(), &desk.vault, desk.store.as_ref(), false).await.unwrap();
+    let seal = async |log: &str, reason: &str| {
+        let (folder, store) = (desk.folder.path(), desk.store.as_ref());
+        Seal::for_break(folder, &desk.vault, store, false, (log, reason)).await.unwrap()
+    };
+    assert_eq!(seal(&name, "nothing is wrong").await, None);
+    // The process was killed in the middle of its last line.
+    fs::write(&broken, format!("{}\n{}", lines[..4].join("\n"), &lines[4][..30])).unwrap();
+    assert_eq!(audited().await.findings.len(), 2);
+    assert_eq!(seal("another", "a log that nobody knows").await, None);
+    let of = seal(&name, "power cut; ask +1 555 765 4321").await.unwrap().to_of();
+    assert!(of.ends_with("power cut; ask [phone]"), "{of}");
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(1).unwrap()));
+    let (store, vault) = (Arc::clone(&desk.store), Arc::clone(&desk.vault));
+    let next = AccessLog::new(desk.folder.path(), InstanceId::new("pod-2"), store, vault, clock);
+    next.note(&Access { role: Role::Auditor, action: SEAL, user: String::new(), of }).await.unwrap();
+    let found = audited().await;
+    assert_eq!((found.findings, found.sealed.len(), found.sealed[0].findings.len()), (Vec::new(), 1, 2));
+    assert_eq!((found.sealed[0].role, found.sealed[0].reason.as_str()), (Role::Auditor, "power cut; ask [phone]"));
+    assert_eq!(seal(&name, "twice").await, None);
+    // Whatever is changed after that is a break of its own.
+    fs::write(&broken, format!("{}\n", lines[..3].join("\n"))).unwrap();
+    let found = audited().await;
+    assert!(!found.findings.is_empty() && found.sealed.is_empty());
+    fs::remove_file(&broken).unwrap();
+    assert_eq!(audited().await.findings.len(), 1);
+    let of = seal(&name, "the disk was lost").await.unwrap().to_of();
+    next.note(&Access { role: Role::Command, action: SEAL, user: String::new(), of }).await.unwrap();
+    assert_eq!(audited().await.findings, []);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use tokio::sync::Mutex;
 
 use super::line::{Access, Line, genesis, hash};
-use super::{AccessLogError, ENDING, FOLDER};
+use super::{AccessLogError, ENDING, FOLDER, place};
 use crate::privacy::secret;
 use crate::store::{Clock, InstanceId, LogHead, Store, UserId};
 use crate::vault::Vault;
@@ -18,6 +18,7 @@ use crate::vault::Vault;
 /// This process's log. Its file is made with the first access.
 pub struct AccessLog {
     folder: PathBuf,
+    data_dir: PathBuf,
     instance: InstanceId,
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
@@ -28,6 +29,7 @@ pub struct AccessLog {
 /// The log as it is open.
 struct Open {
     name: String,
+    place: String,
     path: PathBuf,
     file: File,
     key: hmac::Key,
@@ -50,7 +52,8 @@ impl AccessLog {
         vault: Arc<Vault>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { folder: data_dir.join(FOLDER), instance, store, vault, clock, open: Mutex::default() }
+        let (folder, data_dir, open) = (data_dir.join(FOLDER), data_dir.to_owned(), Mutex::default());
+        Self { folder, data_dir, instance, store, vault, clock, open }
     }
 
     /// Writes an access down. What it is about may be handed out when this has said yes, and not before.
@@ -73,7 +76,7 @@ impl AccessLog {
         });
         let text = written?;
         (log.lines, log.last) = (line.n, hash(&text));
-        let head = LogHead { lines: log.lines, hash: log.last.clone() };
+        let head = LogHead { lines: log.lines, hash: log.last.clone(), place: log.place.clone() };
         let name = log.name.clone();
         *open = Some(log);
         drop(open);
@@ -99,8 +102,10 @@ impl AccessLog {
         let made = make(&self.folder, &path).map_err(|error| AccessLogError::io(&path, error))?;
         let last = genesis(&name);
         // Before the first line: a log that is removed whole is noticed too.
-        self.store.put_log_head(name.clone(), LogHead { lines: 0, hash: last.clone() }).await?;
-        Ok(Open { name, path, file: made, key, lines: 0, last })
+        let place = place(&self.data_dir);
+        let head = LogHead { lines: 0, hash: last.clone(), place: place.clone() };
+        self.store.put_log_head(name.clone(), head).await?;
+        Ok(Open { name, place, path, file: made, key, lines: 0, last })
     }
 }
 

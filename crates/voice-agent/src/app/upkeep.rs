@@ -1,6 +1,7 @@
 //! What goes on in the background: the instance's heartbeat, the health of the store and of the stages' rungs, the sweep of what expired, the pruning of
-//! the logs of inputs, and the news of changed tasks.
+//! the logs of inputs, and the news of changed tasks and of objections.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::input_log::{self, Pruned};
-use crate::store::HEARTBEAT_TTL;
+use crate::store::{Change, HEARTBEAT_TTL, UserId};
 use crate::vault::Rotated;
 
 /// How often the instance says that it lives.
@@ -43,10 +44,14 @@ pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker)
         tasks.spawn(every(PRUNE, Arc::clone(app), stop.clone(), prune));
     }
     tasks.spawn(stop.clone().run_until_cancelled_owned(rotate(Arc::clone(app))));
-    if let Some(recorder) = &app.recorder {
-        recorder.keep(stop, tasks);
+    match &app.recorder {
+        Some(recorder) => recorder.keep(stop, tasks),
+        None => tracing::warn!(
+            "nothing is recorded, and no recording that is there is deleted when it is too old: instances that share a Redis need one \
+             RECORDING_MASTER_KEY for that"
+        ),
     }
-    tasks.spawn(tell_task_news(Arc::clone(app), stop.clone()));
+    tasks.spawn(tell_news(Arc::clone(app), stop.clone()));
 }
 
 /// Wraps all keys by the present master key, if there are earlier ones: from then on those are not needed any more.
@@ -84,26 +89,37 @@ async fn every(period: Duration, app: Shared, stop: CancellationToken, work: imp
     }
 }
 
-/// Whoever changed a user's tasks (the page, another session's tool): all of the user's sessions see it.
-async fn tell_task_news(app: Shared, stop: CancellationToken) {
+/// Whoever changed a user's tasks (the page, another session's tool): all of the user's sessions see it. Whoever was told of an objection to
+/// recordings: all of the user's sessions heed it.
+async fn tell_news(app: Shared, stop: CancellationToken) {
     let mut news = app.store.task_events();
     loop {
         let change = tokio::select! {
             change = news.next() => change,
             () = stop.cancelled() => return,
         };
-        let users = match change {
-            Some(Some(change)) => vec![change.user_id],
-            // Some were missed: everybody is told.
-            Some(None) => app.sessions.users(),
-            None => return,
-        };
-        for user in users.into_iter().filter(|user| app.sessions.has_user(user)) {
-            match app.store.tasks(user.clone()).await {
-                Ok(tasks) => app.sessions.tell_tasks(&user, &Arc::new(tasks.list.tasks)),
-                Err(error) => app.events.store_failed("tasks", &error),
+        match change {
+            Some(Some(Change::Tasks(change))) => tell_tasks(&app, &change.user_id).await,
+            Some(Some(Change::Objection(user))) => app.sessions.heed_objection_of(&user).await,
+            // Something was missed: everybody is told.
+            Some(None) => {
+                for user in app.sessions.users().into_iter().collect::<BTreeSet<_>>() {
+                    tell_tasks(&app, &user).await;
+                    app.sessions.heed_objection_of(&user).await;
+                }
             }
+            None => return,
         }
+    }
+}
+
+async fn tell_tasks(app: &Shared, user: &UserId) {
+    if !app.sessions.has_user(user) {
+        return;
+    }
+    match app.store.tasks(user.clone()).await {
+        Ok(tasks) => app.sessions.tell_tasks(user, &Arc::new(tasks.list.tasks)),
+        Err(error) => app.events.store_failed("tasks", &error),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::reach::{Reach, ReachArgs};
 use super::{Failure, out};
 use crate::config::{Config, Loaded};
-use crate::privacy::Certificate;
+use crate::privacy::{Certificate, Missing};
 use crate::store::UserId;
 
 /// What `voice-agent privacy` can do.
@@ -63,21 +63,45 @@ pub(super) fn run(loaded: Loaded, verb: &Verb) -> Result<(), Failure> {
 
 async fn export(config: &Config, user: &str, to: &Path, reach: &ReachArgs) -> anyhow::Result<()> {
     // Before anything is collected: a file that is there is somebody's.
-    let mut file = private(to)?;
-    let bytes = match Reach::find(config, reach, &[("PRIVACY_TOKEN", &config.secrets.privacy_token)])? {
+    let file = private(to)?;
+    let exported = export_to(config, user, file.try_clone()?, reach).await;
+    if exported.is_err() {
+        // A part of an archive is none.
+        std::fs::remove_file(to).with_context(|| to.display().to_string())?;
+    }
+    let missing = exported?;
+    file.sync_all().with_context(|| to.display().to_string())?;
+    out::line(&format!("{}: {} bytes", to.display(), file.metadata()?.len()))?;
+    missing.iter().try_for_each(|missing| out::line(&format!("missing: {}: {}", missing.what, missing.why)))?;
+    if !missing.is_empty() {
+        bail!("{} files could not be read; the archive has the rest, and names them in missing.json", missing.len());
+    }
+    Ok(())
+}
+
+/// What is missing, as far as it is known here: a server says it in the archive.
+async fn export_to(
+    config: &Config,
+    user: &str,
+    mut file: std::fs::File,
+    reach: &ReachArgs,
+) -> anyhow::Result<Vec<Missing>> {
+    match Reach::find(config, reach, &[("PRIVACY_TOKEN", &config.secrets.privacy_token)])? {
         Reach::Alone(alone) => {
             let user = UserId::new(user);
             alone.note("export", Some(&user)).await?;
-            alone.desk.export(&user).await?.bytes
+            let collection = alone.desk.collect(&user).await?;
+            Ok(alone.desk.export(collection, file).await?.missing)
         }
         Reach::Server(server) => {
             let body = json!({"user_id": user});
-            let answer = server.call(Method::POST, "/api/admin/privacy/export", Some(&body)).await?;
-            answer.bytes().await.map_err(reqwest::Error::without_url)?.to_vec()
+            let mut answer = server.call(Method::POST, "/api/admin/privacy/export", Some(&body)).await?;
+            while let Some(piece) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
+                file.write_all(&piece)?;
+            }
+            Ok(Vec::new())
         }
-    };
-    file.write_all(&bytes).and_then(|()| file.sync_all()).with_context(|| to.display().to_string())?;
-    out::line(&format!("{}: {} bytes", to.display(), bytes.len()))
+    }
 }
 
 async fn erase(config: &Config, user: &str, to: Option<&Path>, reach: &ReachArgs) -> anyhow::Result<()> {
@@ -113,6 +137,7 @@ fn verify(file: &Path, public_key: Option<&str>) -> anyhow::Result<()> {
     out::line(&format!("genuine: signed by {}", certificate.public_key))?;
     out::line(&format!("{} was erased at {}: {}", statement.subject, statement.done, json!(statement.erased)))?;
     out::line(if statement.key_destroyed { "the key was destroyed" } else { "there was no key" })?;
+    statement.kept.iter().try_for_each(|kept| out::line(&format!("kept {kept}")))?;
     statement.left.iter().try_for_each(|left| out::line(&format!("left to do: {left}")))
 }
 

@@ -20,7 +20,7 @@ use crate::store::{
 use crate::telemetry::{Events, Metrics};
 use crate::vault::{self, Vault};
 
-/// How long a server may take for an answer: an erasure waits for calls to end and for files to be written anew.
+/// How long a server may be silent: an erasure waits for calls to end and for files to be written anew.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Arguments of every command that looks at what a server keeps.
@@ -108,6 +108,13 @@ fn local(config: &Config) -> String {
 }
 
 impl Alone {
+    /// Writes something down that is nothing without it.
+    pub(super) async fn write(&self, action: &'static str, of: String) -> anyhow::Result<()> {
+        let log = self.log.as_ref().context("no accesses are written down here (RECORDING_ACCESS_LOGGING)")?;
+        let access = Access { role: Role::Command, action, user: String::new(), of };
+        log.note(&access).await.context("the access log")
+    }
+
     /// Writes down what is done; it is not done otherwise.
     pub(super) async fn note(&self, action: &'static str, user: Option<&UserId>) -> anyhow::Result<()> {
         let Some(log) = &self.log else { return Ok(()) };
@@ -126,7 +133,7 @@ impl Remote {
             let names: Vec<&str> = tokens.iter().map(|(name, _)| *name).collect();
             bail!("the server at {url} has the data: set {} as it has it", names.join(" or "));
         };
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let client = reqwest::Client::builder().read_timeout(PATIENCE).build()?;
         Ok(Self { url: url.trim_end_matches('/').to_owned(), token: token.clone(), client })
     }
 

@@ -1,5 +1,6 @@
 //! `voice-agent recordings`: what there is of recordings, and who looked at it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use anyhow::{Context as _, bail};
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use super::reach::{Reach, ReachArgs};
 use super::{Failure, out};
-use crate::access_log::Findings;
+use crate::access_log::{Elsewhere, Finding, Findings, MAX_REASON, SEAL, Sealed};
 use crate::config::{Config, Loaded};
 
 /// What `voice-agent recordings` can do.
@@ -22,6 +23,16 @@ pub(super) enum Verb {
         #[command(flatten)]
         reach: ReachArgs,
     },
+    /// Writes down why a log is not as it was written: a line of the access log itself. The audit names it as sealed from then on.
+    Seal {
+        /// The log, as the audit names it.
+        log: String,
+        /// Why: a process that was killed in the middle of a line, a disk that was lost.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        reach: ReachArgs,
+    },
 }
 
 pub(super) fn run(loaded: Loaded, verb: &Verb) -> Result<(), Failure> {
@@ -29,6 +40,7 @@ pub(super) fn run(loaded: Loaded, verb: &Verb) -> Result<(), Failure> {
     let work = async {
         match verb {
             Verb::Audit { json, reach } => audit(&config, *json, reach).await,
+            Verb::Seal { log, reason, reach } => seal(&config, log, reason, reach).await,
         }
     };
     block_on(work).map_err(Into::into)
@@ -55,15 +67,50 @@ async fn audit(config: &Config, json: bool, reach: &ReachArgs) -> anyhow::Result
         out::line(&serde_json::to_string(&found)?)?;
     } else {
         out::line(&format!("{} logs, {} lines", found.logs, found.lines))?;
-        for finding in &found.findings {
-            out::line(&format!("{}, line {}: {}", finding.log, finding.line, finding.what))?;
+        let mut elsewhere: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for Elsewhere { lines, place, .. } in &found.elsewhere {
+            let (logs, all) = elsewhere.entry(place).or_default();
+            (*logs, *all) = (*logs + 1, all.saturating_add(*lines));
         }
+        for (place, (logs, lines)) in elsewhere {
+            out::line(&format!(
+                "{logs} logs with {lines} lines are not on this disk but on {place}: audit them there"
+            ))?;
+        }
+        for Sealed { log, at, role, reason, findings } in &found.sealed {
+            out::line(&format!("{log}: broken, and sealed at {at} by the {}: {reason}", role.as_str()))?;
+            findings.iter().try_for_each(tell)?;
+        }
+        found.findings.iter().try_for_each(tell)?;
     }
     if !found.findings.is_empty() {
         bail!("the access log is not as it was written: {} findings", found.findings.len());
     }
     if !json {
-        out::line("The access log is whole.")?;
+        let but = if found.sealed.is_empty() { "" } else { ", but for what is sealed" };
+        out::line(&format!("The access log is whole{but}."))?;
     }
     Ok(())
+}
+
+fn tell(finding: &Finding) -> anyhow::Result<()> {
+    out::line(&format!("{}, line {}: {}", finding.log, finding.line, finding.what))
+}
+
+async fn seal(config: &Config, log: &str, reason: &str, reach: &ReachArgs) -> anyhow::Result<()> {
+    if reason.trim().is_empty() || reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
+        bail!("--reason must say in at most {MAX_REASON} characters why the log is not as it was written");
+    }
+    match Reach::find(config, reach, &[("AUDITOR_TOKEN", &config.secrets.auditor_token)])? {
+        Reach::Alone(alone) => {
+            let seal = alone.desk.seal(log, reason).await?;
+            let seal = seal.with_context(|| format!("the audit finds nothing in {log} that is not sealed"))?;
+            alone.write(SEAL, seal.to_of()).await?;
+        }
+        Reach::Server(server) => {
+            let body = serde_json::json!({"log": log, "reason": reason});
+            server.call(Method::POST, "/api/admin/access-log", Some(&body)).await?;
+        }
+    }
+    out::line(&format!("{log} is sealed."))
 }

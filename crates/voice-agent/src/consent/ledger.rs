@@ -54,6 +54,8 @@ pub async fn write(store: Arc<dyn Store>, events: Arc<Events>, user: UserId, rec
     for _ in 0..TRIES {
         match store.add_consent(user.clone(), record.clone()).await {
             Ok(()) => return,
+            // The person was erased meanwhile, and so is what they decided.
+            Err(StoreError::Ended(_)) => return,
             Err(error) => events.store_failed("add_consent", &error),
         }
         tokio::time::sleep(pause).await;

@@ -2,12 +2,13 @@
 
 use voice_core::consent::{ConsentDecision, ConsentHow};
 
+use super::Decisions;
 use crate::app::App;
 use crate::driver::api::{Command, SendError};
 use crate::store::{Channel, ConsentRecord, SessionId, StoreError, UserId};
 
-/// The user is not to be recorded any more: written down, and told to the calls that are going on here. A call in another process is
-/// not told: it heeds the objection when it is taken up again.
+/// The user is not to be recorded any more: written down, and told to the calls that are going on here. Calls in other processes hear of it
+/// from the store, within a moment.
 ///
 /// # Errors
 /// As the store's; nothing is told to anybody then. [`StoreError::Unavailable`] too when a call here is too busy to be told: it is written down
@@ -24,7 +25,10 @@ pub async fn object(app: &App, user: &UserId) -> Result<(), StoreError> {
         decision: ConsentDecision::OptedOut,
         how: ConsentHow::Page,
     };
-    app.store.add_consent(user.clone(), record).await?;
+    // Whoever says it again and again does not fill the ledger; the calls are told again all the same.
+    if !Decisions::of(app.store.as_ref(), user).await?.opted_out() {
+        app.store.add_consent(user.clone(), record).await?;
+    }
     for live in app.sessions.list().into_iter().filter(|live| live.user == *user) {
         match live.handle.send(Command::Consent { recording: false }) {
             Ok(()) | Err(SendError::Ended) => {}

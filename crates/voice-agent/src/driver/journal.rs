@@ -10,8 +10,8 @@ use tokio_util::task::TaskTracker;
 use voice_core::log::{Digest, Entry, Header};
 use voice_core::{Input, Output};
 
-use crate::store::UserId;
-use crate::vault::{MAX_CHUNK_BYTES, Sealer, Vault, VaultError};
+use crate::store::{SessionId, UserId};
+use crate::vault::{MAX_CHUNK_BYTES, Sealer, Sealing, Vault, VaultError};
 
 /// Lines that may wait for the disk; when they are more, the log ends, and says so.
 const QUEUE: usize = 1_024;
@@ -58,7 +58,14 @@ impl Journal {
             let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
             let name = format!("{session}-{now}.jsonl");
             let (sender, receiver) = mpsc::channel(QUEUE);
-            tracker.spawn(write(logs.clone(), user.clone(), name, receiver));
+            let writer = Writer {
+                logs: logs.clone(),
+                user: user.clone(),
+                session: SessionId::new(session),
+                name,
+                _sealing: logs.vault.sealing(user),
+            };
+            tracker.spawn(writer.run(receiver));
             journal.lines = Some(sender);
             journal.line(header);
         }
@@ -99,42 +106,48 @@ impl Journal {
     }
 }
 
-async fn write(logs: InputLogs, user: UserId, name: String, lines: mpsc::Receiver<Vec<u8>>) {
-    let path = logs.dir.join(format!("{name}.sealed"));
-    if let Err(error) = write_all(&logs, &user, (&name, &path), lines).await {
-        tracing::warn!(path = %path.display(), %error, "the log of inputs cannot be written");
-    }
+/// What writes one log.
+struct Writer {
+    logs: InputLogs,
+    user: UserId,
+    session: SessionId,
+    name: String,
+    _sealing: Sealing,
 }
 
-async fn write_all(
-    logs: &InputLogs,
-    user: &UserId,
-    (name, path): (&str, &Path),
-    mut lines: mpsc::Receiver<Vec<u8>>,
-) -> Result<(), LogError> {
-    let key = logs.vault.user_key(user).await?;
-    let (mut sealer, mut sealed) = Sealer::new(&key, &format!("input-log/{name}"))?;
-    tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(&logs.dir).await?;
-    let mut file = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await?;
-    let (mut text, mut bytes) = (Vec::new(), 0);
-    while let Some(line) = lines.recv().await {
-        bytes += line.len();
-        if bytes > MAX_BYTES {
-            tracing::warn!(path = %path.display(), "the log of inputs is full");
-            break;
-        }
-        text.extend_from_slice(&line);
-        // As many lines as wait are one chunk.
-        if lines.is_empty() || text.len() >= MAX_CHUNK_BYTES {
-            sealer.seal(&text, &mut sealed)?;
-            file.write_all(&sealed).await?;
-            text.clear();
-            sealed.clear();
+impl Writer {
+    async fn run(self, lines: mpsc::Receiver<Vec<u8>>) {
+        let path = self.logs.dir.join(format!("{}.sealed", self.name));
+        if let Err(error) = self.write(&path, lines).await {
+            tracing::warn!(path = %path.display(), %error, "the log of inputs cannot be written");
         }
     }
-    sealer.seal(&text, &mut sealed)?;
-    sealer.finish(&mut sealed)?;
-    file.write_all(&sealed).await?;
-    file.flush().await?;
-    Ok(())
+
+    async fn write(&self, path: &Path, mut lines: mpsc::Receiver<Vec<u8>>) -> Result<(), LogError> {
+        let key = self.logs.vault.key_for(&self.user, &self.session).await?;
+        let (mut sealer, mut sealed) = Sealer::new(&key, &format!("input-log/{}", self.name))?;
+        tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.logs.dir).await?;
+        let mut file = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await?;
+        let (mut text, mut bytes) = (Vec::new(), 0);
+        while let Some(line) = lines.recv().await {
+            bytes += line.len();
+            if bytes > MAX_BYTES {
+                tracing::warn!(path = %path.display(), "the log of inputs is full");
+                break;
+            }
+            text.extend_from_slice(&line);
+            // As many lines as wait are one chunk.
+            if lines.is_empty() || text.len() >= MAX_CHUNK_BYTES {
+                sealer.seal(&text, &mut sealed)?;
+                file.write_all(&sealed).await?;
+                text.clear();
+                sealed.clear();
+            }
+        }
+        sealer.seal(&text, &mut sealed)?;
+        sealer.finish(&mut sealed)?;
+        file.write_all(&sealed).await?;
+        file.flush().await?;
+        Ok(())
+    }
 }

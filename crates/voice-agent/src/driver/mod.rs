@@ -200,6 +200,18 @@ struct Driver {
     end: Option<(Outcome, EndReason)>,
 }
 
+/// The session, new or as it was kept, and the log of its inputs.
+fn begin(deps: &Deps, start: &Start) -> (Session, Journal) {
+    // A new session's document has consent and the caller's time zone already; without a history it greets as new.
+    let restored =
+        Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed || start.handover.is_some() });
+    let config = channel::core(&deps.core, &deps.consent, &start.doc);
+    let header = Header { version: LOG_VERSION, config, restored };
+    let (logs, user) = (deps.input_logs.as_ref(), &start.doc.user_id);
+    let journal = Journal::begin(logs, user, start.doc.session_id.as_str(), &header, &deps.tracker);
+    (doc::begin(header, &start.doc, &deps.core), journal)
+}
+
 impl Driver {
     fn new(
         deps: Arc<Deps>,
@@ -213,15 +225,7 @@ impl Driver {
             // Nobody shares anything yet: the page says when it does.
             start.doc.channel = Channel::Browser;
         }
-        // A new session's document has consent and the caller's time zone already; without a history it greets as new.
-        let restored =
-            Some(RestoredFrom { snapshot: doc::read(&start.doc), moved: !start.resumed || start.handover.is_some() });
-        let config = channel::core(&deps.core, &deps.consent, &start.doc);
-        let header = Header { version: LOG_VERSION, config, restored };
-        let session_id = start.doc.session_id.clone();
-        let (logs, user) = (deps.input_logs.as_ref(), &start.doc.user_id);
-        let journal = Journal::begin(logs, user, session_id.as_str(), &header, &deps.tracker);
-        let session = doc::begin(header, &start.doc, &deps.core);
+        let (session, journal) = begin(&deps, &start);
         let accounted = doc::accounted(&start.doc);
         let room = doc::room(&start.doc);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
@@ -383,8 +387,9 @@ impl Driver {
         };
         let message = if let Input::Text { message, .. } = &input { *message } else { None };
         self.tape_input(now_ms, &input);
+        let had_permit = self.session.recording_permit().is_some();
         self.session.handle_input(now_ms, input);
-        self.heed_consent();
+        self.tape_outcome(now_ms, had_permit);
         while let Some(output) = self.session.poll_output() {
             self.journal.output(&output);
             if let (Some(message), Output::Client { event: ClientEvent::Error { .. } }) = (&message, &output) {

@@ -47,10 +47,16 @@ impl Driver {
         self.tape.event(self.session.recording_permit(), now_ms, event);
     }
 
-    /// Without a permit the part ends now, not with the next frame.
-    pub(super) fn heed_consent(&mut self) {
-        if self.tape.is_on() && self.session.recording_permit().is_none() {
-            self.tape.stop();
+    /// What the last input did to the tape: without a permit it ends, and with one that was there before as well, what was heard of the agent is
+    /// written down.
+    pub(super) fn tape_outcome(&mut self, now_ms: u64, had_permit: bool) {
+        if !self.tape.is_there() {
+            return;
+        }
+        let permit = self.session.recording_permit();
+        self.tape.heed(permit, self.session.last_utterance());
+        for (reply, heard) in self.session.heard() {
+            self.tape.words(permit.filter(|_| had_permit), now_ms, reply, &heard);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The operators' calls. Without `ADMIN_TOKEN` they are off.
 
 mod log;
+mod pipe;
 mod privacy;
 mod recording;
 mod role;
@@ -22,7 +23,7 @@ use crate::sessions::{Live, SessionError};
 use crate::store::SessionId;
 
 pub(super) use log::download;
-pub(super) use privacy::{access_log, consents, erase, export, whoami, withdraw};
+pub(super) use privacy::{access_log, consents, erase, export, seal_log, whoami, withdraw};
 pub(super) use recording::{list as recordings, read as recording};
 pub(super) use spend::spend;
 pub(super) use watch::{events, session};

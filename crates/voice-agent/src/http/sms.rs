@@ -111,15 +111,16 @@ async fn take_once(
 
 async fn take(app: &Shared, number: PhoneNumber, message: &Message<'_>) -> Result<Outcome, StoreError> {
     let user = user_of(&number);
-    let opted_out = app.store.is_opted_out(user.clone()).await?;
+    let opt_outs = app.texter.opt_outs();
+    let opted_out = opt_outs.has(&user).await?;
     Ok(match (word(message.body, message.opt_out), opted_out) {
         (Some(Word::Stop), _) => {
-            app.store.set_opted_out(user, true).await?;
+            opt_outs.add(&user).await?;
             forget_question(app, &number).await;
             Outcome::silent("stop")
         }
         (Some(Word::Start | Word::Yes), true) => {
-            app.store.set_opted_out(user, false).await?;
+            opt_outs.take_back(&user).await?;
             Outcome::silent("start")
         }
         (_, true) => Outcome::silent("opted_out"),

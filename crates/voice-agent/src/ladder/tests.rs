@@ -9,6 +9,7 @@ use voice_sim::provider::{Journal, Provider, ProviderServers, Script, Service};
 use super::*;
 use crate::config::{Config, Secret};
 use crate::pager::Source;
+use crate::sms::OptOuts;
 use crate::store::{SqliteOptions, SqliteStore, Store, SystemClock};
 use crate::telemetry::{Events, Metrics};
 
@@ -37,7 +38,8 @@ impl House {
         let data = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path(), SqliteOptions::default()).unwrap());
         let events = Arc::new(Events::new(Metrics::new("rules", &[])));
-        let texter = Arc::new(Texter::new(&config, store, Arc::new(SystemClock), Arc::clone(&events)));
+        let opt_outs = OptOuts::new(store, None);
+        let texter = Arc::new(Texter::new(&config, opt_outs, Arc::new(SystemClock), Arc::clone(&events)));
         let source = Source { region: "eu".to_owned(), instance: "i".to_owned(), url: String::new() };
         let (pager, paging) = Pager::new(&config, source, &events);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

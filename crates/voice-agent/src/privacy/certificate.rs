@@ -28,13 +28,16 @@ pub struct Statement {
     pub done: Timestamp,
     /// How many of what were erased.
     pub erased: BTreeMap<String, u64>,
-    /// Whether the person's key was destroyed, so that copies of what was sealed under it cannot be opened, wherever they are. False if
-    /// there was none.
+    /// Whether the person's key was destroyed, by this erasure or an earlier one, so that copies of what was sealed under it cannot be opened,
+    /// wherever they are. False if there never was one.
     pub key_destroyed: bool,
-    /// The store's own files hold nothing of it any more.
+    /// The store's own files hold nothing of it any more; those of its replicas are named under `left`.
     pub store_scrubbed: bool,
     /// What could not be done, and has to be done by hand or again.
     pub left: Vec<String>,
+    /// What is kept because the person wants it to be, under the pseudonym alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
 }
 
 impl Statement {
@@ -50,6 +53,7 @@ impl Statement {
             key_destroyed: false,
             store_scrubbed: false,
             left: Vec::new(),
+            kept: Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{CertificateError, secret};
-use crate::access_log::{self, AccessLogError, Findings};
+use crate::access_log::{self, AccessLogError, Findings, Seal};
 use crate::app::Shared;
 use crate::config::Config;
 use crate::recording::{Recorder, RecordingError};
@@ -102,6 +102,15 @@ impl Desk {
     pub async fn audit(&self) -> Result<Findings, PrivacyError> {
         let folder = &self.config.data_dir;
         Ok(access_log::audit(folder, &self.vault, self.store.as_ref(), self.is_shared()).await?)
+    }
+
+    /// What is to be written down of a break in this log, if there is one that nobody has written down.
+    ///
+    /// # Errors
+    /// [`PrivacyError`].
+    pub async fn seal(&self, log: &str, reason: &str) -> Result<Option<Seal>, PrivacyError> {
+        let (folder, store) = (&self.config.data_dir, self.store.as_ref());
+        Ok(Seal::for_break(folder, &self.vault, store, self.is_shared(), (log, reason)).await?)
     }
 
     /// The public key with which this server's certificates can be verified, in base64.

@@ -1,6 +1,7 @@
 //! Nothing of somebody any more.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -12,9 +13,11 @@ use super::files::Whose;
 use super::{Desk, PrivacyError, files, secret};
 use crate::consent::{Decisions, nameless};
 use crate::sessions::SessionError;
+use crate::sms::OptOuts;
 use crate::store::{Channel, ConsentRecord, Erased, Scrubbed, SessionId, StoreError, UserId};
+use crate::vault::Pseudonym;
 
-/// How long a session of this person may take to end.
+/// How long a session of this person may take to end, and what is written of it to be on the disk.
 const GOODBYE: Duration = Duration::from_secs(5);
 /// So often the embedded store is asked to write its file anew, each time for as long as a request may take.
 const SCRUBS: u32 = 6;
@@ -29,32 +32,48 @@ impl Desk {
     /// [`PrivacyError`]: the erasure is not complete then, and is to be asked for again.
     pub async fn erase(&self, user: &UserId) -> Result<Certificate, PrivacyError> {
         let owner = self.vault.pseudonym(user).await?;
-        let pseudonym = owner.to_string();
-        let mut statement = Statement::begin(pseudonym.clone(), self.clock.now());
-        let objects = self.objection(user, &pseudonym).await?;
+        let mut statement = Statement::begin(owner.to_string(), self.clock.now());
+        // First: an erasure that breaks off must not lose them.
+        self.keep_wishes(user, &mut statement).await?;
         let sessions = self.end_sessions(user).await?;
-        statement.key_destroyed = self.vault.destroy_user_key(user).await?;
+        self.await_sealed(user).await?;
+        let destroyed_now = self.vault.destroy_user_key(user).await?;
+        statement.key_destroyed = destroyed_now || self.vault.was_destroyed(owner).await?;
         count(&mut statement, "recordings", self.recorder.delete_of(owner).await?);
-        let logs = self.delete_input_logs(Whose { owner, sessions }).await?;
-        count(&mut statement, "input_logs", logs);
+        self.tell_waiting(owner, &mut statement).await?;
+        self.delete_input_logs(Whose { owner, sessions }, &mut statement).await?;
         self.erase_in_store(user, &mut statement).await?;
         self.forget_in_memory(user, &mut statement);
-        if let Some(objection) = objects {
-            // Without a name: that this person is not to be recorded is what they want remembered of them.
-            self.store.add_consent(nameless(&pseudonym), objection).await?;
-        }
         self.scrub(&mut statement).await?;
         statement.done = self.clock.now();
         let key = secret::certificate_key(&self.vault).await?;
         Ok(Certificate::sign(statement, &key)?)
     }
 
-    /// The objection that outlives the person's data, if there is one.
-    async fn objection(&self, user: &UserId, pseudonym: &str) -> Result<Option<ConsentRecord>, PrivacyError> {
+    /// What this person refused outlives the rest, without a name: that they are not to be recorded, or written to, is what they want remembered
+    /// of them.
+    async fn keep_wishes(&self, user: &UserId, statement: &mut Statement) -> Result<(), PrivacyError> {
+        let pseudonym = nameless(&statement.subject);
         let hers = Decisions::of(self.store.as_ref(), user).await?;
-        let before = Decisions::of(self.store.as_ref(), &nameless(pseudonym)).await?;
+        let before = Decisions::of(self.store.as_ref(), &pseudonym).await?;
+        let is_kept = before.opted_out();
+        // A yes that came since an earlier erasure goes with this one; the refusal before it is there still.
+        if is_kept || hers.and(before).opted_out() {
+            if !is_kept {
+                self.store.add_consent(pseudonym, self.objection()).await?;
+            }
+            statement.kept.push("under the pseudonym alone: that this person is not to be recorded".to_owned());
+        }
+        if OptOuts::new(Arc::clone(&self.store), Some(Arc::clone(&self.vault))).outlive(user).await? {
+            statement.kept.push("under the pseudonym alone: that this person wants no text messages".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The objection that outlives the person's data.
+    fn objection(&self) -> ConsentRecord {
         let at = self.clock.now();
-        Ok(hers.and(before).opted_out().then(|| ConsentRecord {
+        ConsentRecord {
             id: format!("erased-{}", at.as_microsecond()),
             at,
             session_id: SessionId::new(""),
@@ -63,7 +82,27 @@ impl Desk {
             wording: String::new(),
             decision: ConsentDecision::OptedOut,
             how: ConsentHow::Page,
-        }))
+        }
+    }
+
+    /// What was taped and logged in the sessions that ended is on the disk: from here on nothing is sealed under the key any more.
+    async fn await_sealed(&self, user: &UserId) -> Result<(), PrivacyError> {
+        timeout(GOODBYE, self.vault.sealed(user)).await.map_err(|_| {
+            let why = "a recording or a log of this person is still being written; ask again".to_owned();
+            StoreError::Unavailable(why).into()
+        })
+    }
+
+    /// Recordings that wait where this process cannot delete them.
+    async fn tell_waiting(&self, owner: Pseudonym, statement: &mut Statement) -> Result<(), PrivacyError> {
+        let waiting = self.recorder.waiting_elsewhere(owner).await?;
+        if waiting > 0 {
+            statement.left.push(format!(
+                "{waiting} files of recordings, which nobody can read any more, wait on this disk in the folder of another process: it deletes \
+                 them when it looks there next; ask again then"
+            ));
+        }
+        Ok(())
     }
 
     /// Ends what is going on, and says which sessions there are.
@@ -100,14 +139,20 @@ impl Desk {
         Ok(all)
     }
 
-    async fn delete_input_logs(&self, whose: Whose) -> Result<u64, PrivacyError> {
+    async fn delete_input_logs(&self, whose: Whose, statement: &mut Statement) -> Result<(), PrivacyError> {
         let folder = self.config.input_log.dir.clone();
-        tokio::task::spawn_blocking(move || {
-            let logs = files::input_logs(&folder, &whose)?;
-            logs.iter().try_for_each(|path| files::delete(path))?;
-            Ok(logs.len() as u64)
-        })
-        .await?
+        let deleting = tokio::task::spawn_blocking(move || {
+            let found = files::input_logs(&folder, &whose)?;
+            found.theirs.iter().try_for_each(|path| files::delete(path)).map(|()| found)
+        });
+        let files::Found { theirs, unknown } = deleting.await??;
+        count(statement, "input_logs", theirs.len() as u64);
+        if unknown > 0 {
+            statement.left.push(format!(
+                "whose {unknown} logs of inputs are cannot be read: let the server read them, and ask again"
+            ));
+        }
+        Ok(())
     }
 
     /// Twice: what a session that was just ending put there after the first time goes with the second.
@@ -133,8 +178,9 @@ impl Desk {
         if self.is_shared() {
             let (answers, voices) = (self.config.cost.answer_cache_s, self.config.cost.voice_cache_s);
             statement.left.push(format!(
-                "other instances may keep answers for {answers} s and speech for {voices} s in their memory, and logs of inputs on \
-                 their disks; ask each of them, or restart them"
+                "other instances may keep answers for {answers} s and speech for {voices} s in their memory; and on their disks logs of inputs, \
+                 and recordings that wait for their storage, which nobody can read any more: the recordings are deleted within a minute, the logs \
+                 are to be deleted there"
             ));
         }
     }
@@ -142,6 +188,13 @@ impl Desk {
     async fn scrub(&self, statement: &mut Statement) -> Result<(), PrivacyError> {
         for _ in 0..SCRUBS {
             match self.store.scrub().await {
+                Ok(Scrubbed::Replicas(count)) => {
+                    statement.store_scrubbed = true;
+                    statement.left.push(format!(
+                        "the files of {count} replicas of the store are their own, and have it until they are written anew: run BGREWRITEAOF \
+                         and BGSAVE on each"
+                    ));
+                }
                 Ok(scrubbed) => statement.store_scrubbed = scrubbed == Scrubbed::Clean,
                 // It takes longer than a request may, and goes on; another one waits behind it.
                 Err(StoreError::Timeout(_)) => {}

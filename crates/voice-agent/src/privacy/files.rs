@@ -18,28 +18,42 @@ pub(super) struct Whose {
     pub(super) sessions: BTreeSet<String>,
 }
 
-/// Their files, in order. The sessions' ids are only compared with the files' names.
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Their files, in order.
+    pub(super) theirs: Vec<PathBuf>,
+    /// How many cannot be read, so that nobody knows whose they are.
+    pub(super) unknown: usize,
+}
+
+/// Their files. The sessions' ids are only compared with the files' names.
 ///
 /// # Errors
 /// [`PrivacyError::Io`]. A folder that is not there holds nothing.
-pub(super) fn input_logs(folder: &Path, whose: &Whose) -> Result<Vec<PathBuf>, PrivacyError> {
+pub(super) fn input_logs(folder: &Path, whose: &Whose) -> Result<Found, PrivacyError> {
     if folder.as_os_str().is_empty() {
-        return Ok(Vec::new());
+        return Ok(Found::default());
     }
     let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
         entries => entries.map_err(|error| failed(folder, error))?,
     };
-    let mut found = Vec::new();
+    let mut found = Found::default();
     for entry in entries {
         let path = entry.map_err(|error| failed(folder, error))?.path();
-        if let Some(session) = session_of_input_log(&path)
-            && (whose.sessions.contains(session) || is_owned(&path, whose.owner)?)
-        {
-            found.push(path);
+        let Some(session) = session_of_input_log(&path) else { continue };
+        let is_theirs = if whose.sessions.contains(session) { Ok(true) } else { is_owned(&path, whose.owner) };
+        match is_theirs {
+            Ok(true) => found.theirs.push(path),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "whose this log of inputs is cannot be read");
+                found.unknown += 1;
+            }
         }
     }
-    found.sort();
+    found.theirs.sort();
     Ok(found)
 }
 

@@ -11,4 +11,4 @@ pub mod secret;
 pub use archive::Archive;
 pub use certificate::{Certificate, CertificateError, Statement};
 pub use desk::{Desk, PrivacyError};
-pub use export::Export;
+pub use export::{Collection, Export, Missing};

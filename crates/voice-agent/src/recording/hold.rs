@@ -56,6 +56,11 @@ impl Blanks {
         self.spans.iter().any(|(from_ms, until_ms)| (*from_ms..*until_ms).contains(&at_ms))
     }
 
+    /// Whether some moment between these is not kept, the first and the last included.
+    pub(super) fn meet(&self, from_ms: u64, until_ms: u64) -> bool {
+        self.spans.iter().any(|(from, until)| *from <= until_ms && from_ms < *until)
+    }
+
     /// What was before is kept already, or not.
     pub(super) fn forget_before(&mut self, at_ms: u64) {
         self.spans.retain(|(_, until_ms)| *until_ms >= at_ms);
@@ -104,6 +109,12 @@ mod tests {
             blanks.key(at_ms);
         }
         assert_eq!(hidden(&blanks), [20, 21, 22, 23, 24, 25]);
+        assert!(
+            blanks.meet(0, 20_000)
+                && blanks.meet(25_999, 30_000)
+                && !blanks.meet(26_000, 30_000)
+                && !blanks.meet(0, 19_000)
+        );
         assert!(blanks.hide(19_600) && !blanks.hide(19_400) && !blanks.hide(26_000));
     }
 

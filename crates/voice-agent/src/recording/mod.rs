@@ -19,7 +19,7 @@ mod tape;
 mod transcript;
 mod upload;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -109,6 +109,8 @@ pub struct Recorder {
     readiness: Arc<Readiness>,
     tracker: TaskTracker,
     storage: Storage,
+    data_dir: PathBuf,
+    instance: String,
     /// None where nothing is recorded and nothing waits.
     spool: Option<Arc<Spool>>,
     waiting_bytes: AtomicU64,
@@ -152,6 +154,8 @@ impl Recorder {
             readiness,
             tracker,
             storage,
+            data_dir: data_dir.to_owned(),
+            instance: instance.to_owned(),
             spool,
             waiting_bytes,
             last_start_ms: AtomicI64::new(0),
@@ -202,7 +206,9 @@ impl Recorder {
         }
         let (sender, taped) = mpsc::channel(tape::QUEUE);
         let (recorder, spool) = (Arc::clone(self), Arc::clone(spool));
+        let sealing = self.vault.sealing(&about.user);
         self.tracker.spawn(async move {
+            let _sealing = sealing;
             let session = about.session.clone();
             match part::make(Arc::clone(&recorder), spool, about, taped).await {
                 Ok(bytes) => tracing::debug!(session, bytes, "a part of the recording is complete"),
@@ -242,6 +248,16 @@ impl Recorder {
     async fn waiting(&self) -> std::io::Result<Vec<spool::Waiting>> {
         let Some(spool) = self.spool.clone() else { return Ok(Vec::new()) };
         tokio::task::spawn_blocking(move || spool.waiting()).await?
+    }
+
+    /// How many of this owner's files wait on this disk in the folders of other processes, which live, or where this one cannot get at them.
+    ///
+    /// # Errors
+    /// [`RecordingError::Spool`].
+    pub async fn waiting_elsewhere(&self, owner: Pseudonym) -> Result<u64, RecordingError> {
+        let (data_dir, instance) = (self.data_dir.clone(), self.instance.clone());
+        let look = tokio::task::spawn_blocking(move || spool::elsewhere(&data_dir, &instance, owner));
+        Ok(look.await.map_err(std::io::Error::from)??)
     }
 
     /// A recording's file as it is kept, sealed; none if there is none.

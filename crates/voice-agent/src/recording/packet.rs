@@ -38,7 +38,9 @@ struct Voice {
 
 impl Voice {
     /// A frame's packet; none if it is `silence` again. A side on which nothing sounds costs nothing.
-    fn encode(&mut self, samples: &[i16]) -> Result<Option<Vec<u8>>, opus::Error> {
+    ///
+    /// It has its own bytes and no more: hundreds of them are held back.
+    fn encode(&mut self, samples: &[i16], room: &mut [u8; MOST_BYTES]) -> Result<Option<Vec<u8>>, opus::Error> {
         let rested = self.silent >= RESTS_AFTER;
         self.silent = if samples.iter().all(|sample| *sample == 0) { self.silent.saturating_add(1) } else { 0 };
         if self.silent >= RESTS_AFTER {
@@ -47,7 +49,8 @@ impl Voice {
         if rested {
             self.encoder.reset_state()?;
         }
-        self.encoder.encode_vec(samples, MOST_BYTES).map(Some)
+        let length = self.encoder.encode(samples, room)?;
+        Ok(room.get(..length).map(<[u8]>::to_vec))
     }
 }
 
@@ -90,9 +93,9 @@ impl Coder {
     /// # Errors
     /// For a frame that is not 20 ms.
     pub(super) fn encode(&mut self, frame: &Frame) -> Result<Packet, opus::Error> {
-        let mut sides = self.silence.clone();
+        let (mut sides, mut room) = (self.silence.clone(), [0; MOST_BYTES]);
         for ((voice, samples), packet) in self.voices.iter_mut().zip(&frame.sides).zip(&mut sides) {
-            if let Some(encoded) = voice.encode(samples)? {
+            if let Some(encoded) = voice.encode(samples, &mut room)? {
                 *packet = encoded;
             }
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use voice_core::ids::ReplyId;
 use voice_core::output::ClientEvent;
 
 use super::hold::{Blanks, Hold};
@@ -16,13 +17,14 @@ use super::mix::{Mix, SETTLE_MS, Side};
 use super::name::{Kind, Name};
 use super::packet::{Coder, Pages};
 use super::spool::{Spool, SpoolError, Writing};
-use super::transcript::{Line, Transcript};
+use super::transcript::{Line, Transcript, Who};
 use super::{Recorder, card};
 use crate::audio::format::AudioFormat;
 use crate::audio::frame::{FRAME_MS, RATE_16K, decode_pcm16le};
 use crate::audio::mulaw;
 use crate::config::Recording;
-use crate::store::UserId;
+use crate::redact::{card_in_progress, redact, without_digits};
+use crate::store::{SessionId, UserId};
 use crate::vault::{UserKey, VaultError};
 
 /// How often what has settled is encoded.
@@ -33,6 +35,8 @@ const BEFORE_SPEECH_MS: u64 = 700;
 const AFTER_DIGITS_MS: u64 = 4_000;
 /// A letter that the agent says takes about so long, in milliseconds.
 const MS_PER_CHAR: u64 = 75;
+/// A card's digits that are told in several turns: after so long without one, in milliseconds, it is not told any more.
+const BETWEEN_DIGITS_MS: u64 = 20_000;
 /// What was said in a turn is looked through for a card's digits up to so many bytes.
 const MOST_SAID: usize = 2_000;
 
@@ -45,6 +49,8 @@ pub(super) enum Taped {
     Agent { now_ms: u64, audio: Vec<u8> },
     /// A key was pressed.
     Key { now_ms: u64 },
+    /// These words of a reply were heard.
+    Words { now_ms: u64, reply: ReplyId, text: String },
     /// Something was said, or is being said.
     Event { now_ms: u64, event: ClientEvent },
 }
@@ -104,7 +110,7 @@ pub(super) async fn make(
     about: About,
     mut taped: mpsc::Receiver<Taped>,
 ) -> Result<u64, PartError> {
-    let key = recorder.vault.user_key(&about.user).await?;
+    let key = recorder.vault.key_for(&about.user, &SessionId::new(about.session.clone())).await?;
     let began = about.began;
     let now_ms = move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut part = Box::new(Part::new(&recorder.settings, spool, about, key)?);
@@ -155,6 +161,7 @@ struct Part {
     /// What the caller has said in this turn, for a card's digits, and since when.
     said: String,
     said_from_ms: Option<u64>,
+    said_last_ms: u64,
     sound: Option<Writing>,
     words: Option<Writing>,
 }
@@ -181,6 +188,7 @@ impl Part {
             transcript: Transcript::default(),
             said: String::new(),
             said_from_ms: None,
+            said_last_ms: 0,
             sound: None,
             words: None,
         })
@@ -197,6 +205,7 @@ impl Part {
                 self.mix.put(Side::Agent, now_ms, now_ms.saturating_sub(duration_ms), &samples);
             }
             Taped::Key { now_ms } => self.blanks.key(now_ms),
+            Taped::Words { now_ms, reply, text } => self.transcript.heard(now_ms, reply, text),
             Taped::Event { now_ms, event } => {
                 self.look_for_digits(now_ms, &event);
                 self.transcript.take(now_ms, &event);
@@ -213,6 +222,9 @@ impl Part {
 
     /// A card's digits are not kept, whoever says them.
     fn look_for_digits(&mut self, now_ms: u64, event: &ClientEvent) {
+        if !self.said.is_empty() && now_ms > self.said_last_ms + BETWEEN_DIGITS_MS {
+            self.forget_said();
+        }
         match event {
             ClientEvent::UserSpeaking { speaking: true } => {
                 self.said_from_ms.get_or_insert(now_ms);
@@ -224,12 +236,14 @@ impl Part {
                     self.blanks.add(from_ms, now_ms + AFTER_DIGITS_MS);
                 }
                 if *r#final && so_far.len() <= MOST_SAID {
-                    self.said = so_far;
+                    (self.said, self.said_last_ms) = (so_far, now_ms);
                 }
             }
             ClientEvent::AgentText { text, .. } => {
-                self.said.clear();
-                self.said_from_ms = None;
+                // "Go on", says the agent, and the digits go on.
+                if !card_in_progress(&self.said) {
+                    self.forget_said();
+                }
                 if card::is_told(text) {
                     let sounds_ms = text.chars().count() as u64 * MS_PER_CHAR + AFTER_DIGITS_MS;
                     self.blanks.add(now_ms, now_ms + sounds_ms);
@@ -237,6 +251,11 @@ impl Part {
             }
             _ => {}
         }
+    }
+
+    fn forget_said(&mut self) {
+        self.said.clear();
+        self.said_from_ms = None;
     }
 
     /// Encodes what has settled, and writes what was held back long enough.
@@ -247,12 +266,13 @@ impl Part {
         let Some(until_ms) = now_ms.checked_sub(SETTLE_MS + self.delay_ms) else { return Ok(()) };
         let packets = self.hold.release(until_ms, &self.blanks, &self.coder);
         self.pages.add(&packets, false)?;
-        self.blanks.forget_before(until_ms);
         if !packets.is_empty() {
             self.write_sound()?;
         }
         let lines = self.transcript.release(now_ms.saturating_sub(self.delay_ms));
-        self.write_words(&lines)
+        self.write_words(&lines)?;
+        self.blanks.forget_before(until_ms);
+        Ok(())
     }
 
     /// Writes the rest, and ends the files.
@@ -283,13 +303,22 @@ impl Part {
         Ok(self.sound.insert(writing).append(&bytes)?)
     }
 
+    /// The words of a line as they may be kept: where a card is told, in however many utterances, without any digit of the caller's.
+    fn clean(&self, line: &Line) -> String {
+        let text = redact(&line.text);
+        if line.who == Who::Caller && self.blanks.meet(line.at_ms, line.until_ms) {
+            return without_digits(&text);
+        }
+        text.into_owned()
+    }
+
     fn write_words(&mut self, lines: &[Line]) -> Result<(), PartError> {
         if lines.is_empty() {
             return Ok(());
         }
         let mut bytes = Vec::new();
         for line in lines {
-            let text = crate::redact::redact(&line.text).into_owned();
+            let text = self.clean(line);
             let at_ms = line.at_ms.saturating_sub(self.from_ms);
             serde_json::to_writer(&mut bytes, &Line { at_ms, text, ..line.clone() }).map_err(std::io::Error::from)?;
             bytes.push(b'\n');
@@ -303,119 +332,4 @@ impl Part {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::recording::decode;
-    use crate::vault::{End, Key, Pseudonym, open};
-
-    struct Case {
-        folder: tempfile::TempDir,
-        key: UserKey,
-        part: Box<Part>,
-    }
-
-    impl Case {
-        fn new(delay_ms: u64) -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let spool = Arc::new(Spool::open(folder.path(), "one").unwrap());
-            let key = UserKey::new(Pseudonym::from_bytes([1; 16]), Key::random().unwrap());
-            let about = About {
-                user: UserId::new("ana"),
-                session: "s".to_owned(),
-                fence: 1,
-                format: AudioFormat::Pcm24k,
-                began: Instant::now(),
-                from_ms: 0,
-                start: Timestamp::UNIX_EPOCH,
-            };
-            let settings = Recording { delay_ms, ..Recording::default() };
-            let part = Box::new(Part::new(&settings, spool, about, key.clone()).unwrap());
-            Self { folder, key, part }
-        }
-
-        /// The caller speaks until then.
-        fn speaks(&mut self, from_ms: u64, to_ms: u64) {
-            let tone = |n: usize| ((n as f32 * 0.12).sin() * 9_000.0) as i16;
-            let frame = Box::new(std::array::from_fn(tone));
-            for now_ms in (from_ms + 20..=to_ms).step_by(20) {
-                self.part.take(Taped::Caller { now_ms, frame: frame.clone() });
-                if now_ms % 1_000 == 0 {
-                    self.part.work(now_ms).unwrap();
-                }
-            }
-        }
-
-        fn files(&self) -> Vec<std::path::PathBuf> {
-            let mut files = crate::recording::spool::files(self.folder.path()).unwrap();
-            files.retain(|path| !path.ends_with("lock"));
-            files
-        }
-
-        fn written(&self) -> u64 {
-            self.files().iter().map(|path| std::fs::metadata(path).unwrap().len()).sum()
-        }
-
-        /// The caller's side of what is on the disk once the part is complete.
-        fn caller(self) -> Vec<i16> {
-            let Self { folder, key, part } = self;
-            part.finish().unwrap();
-            let files = crate::recording::spool::files(folder.path()).unwrap();
-            let sound = files.iter().find(|path| path.to_string_lossy().ends_with(".ogg.sealed")).unwrap();
-            let opened = open(&std::fs::read(sound).unwrap(), &key).unwrap();
-            assert_eq!(opened.end, End::Whole);
-            let [caller, _] = decode(&opened.text).unwrap();
-            caller
-        }
-    }
-
-    fn is_loud(side: &[i16], from_ms: usize, to_ms: usize) -> bool {
-        let part = &side[from_ms * 16..to_ms * 16];
-        part.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / part.len() as f64 > 1e6
-    }
-
-    #[test]
-    fn it_is_written_while_the_call_goes_on_and_no_sooner_than_it_may_be() {
-        let mut case = Case::new(3_000);
-        case.speaks(0, 3_000);
-        assert_eq!(case.files(), Vec::<std::path::PathBuf>::new());
-        case.speaks(3_000, 6_000);
-        let early = case.written();
-        case.speaks(6_000, 10_000);
-        assert!(early > 0 && case.written() > early + 5_000, "{early} {}", case.written());
-        let caller = case.caller();
-        assert!((9_900..=10_100).contains(&(caller.len() / 16)), "{}", caller.len() / 16);
-        assert!(is_loud(&caller, 100, 9_900));
-    }
-
-    #[test]
-    fn a_card_that_is_told_is_not_kept_from_where_the_caller_began_to_speak() {
-        let mut case = Case::new(10_000);
-        case.speaks(0, 3_000);
-        let event = |now_ms, event| Taped::Event { now_ms, event };
-        case.part.take(event(3_000, ClientEvent::UserSpeaking { speaking: true }));
-        case.speaks(3_000, 9_000);
-        let text = "4111 1111 1111 1111".to_owned();
-        let utterance_id = voice_core::ids::UtteranceId(1);
-        case.part.take(event(9_000, ClientEvent::Transcript { utterance_id, text, r#final: true }));
-        case.speaks(9_000, 16_000);
-        let caller = case.caller();
-        assert!(is_loud(&caller, 100, 2_000) && is_loud(&caller, 14_000, 15_000));
-        assert!((3..13).all(|second| !is_loud(&caller, second * 1_000, second * 1_000 + 900)));
-    }
-
-    #[test]
-    fn a_full_disk_is_an_error_and_leaves_what_was_written() {
-        let mut case = Case::new(0);
-        case.speaks(0, 3_000);
-        let before = case.written();
-        assert!(before > 0);
-        // The file was opened for reading only: it takes nothing more.
-        let path = case.files().remove(0);
-        case.part.sound = case.part.sound.take().map(|writing| writing.refusing(&path));
-        for now_ms in (3_020..=6_000).step_by(20) {
-            case.part.take(Taped::Caller { now_ms, frame: Box::new([5_000; 320]) });
-        }
-        let error = case.part.work(6_000).unwrap_err();
-        assert_eq!((error.reason(), case.written()), ("disk", before));
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::name::Name;
-use crate::vault::{Header, Opener, SealError, Sealer, UserKey, VaultError};
+use crate::vault::{Header, Opener, Pseudonym, SealError, Sealer, UserKey, VaultError};
 
 /// The folder below `DATA_DIR`.
 const FOLDER: &str = "recordings-waiting";
@@ -43,6 +43,20 @@ pub(super) struct Waiting {
 /// Whether anything ever waited there.
 pub(super) fn is_there(data_dir: &Path) -> bool {
     data_dir.join(FOLDER).is_dir()
+}
+
+/// How many files of this owner wait below `DATA_DIR` in the folders of other processes, of `instance` that is. Blocks on the disk.
+pub(super) fn elsewhere(data_dir: &Path, instance: &str, owner: Pseudonym) -> io::Result<u64> {
+    let root = data_dir.join(FOLDER);
+    let folders = match folders(&root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        folders => folders?,
+    };
+    let mut count = 0;
+    for folder in folders.into_iter().filter(|folder| *folder != root.join(instance)) {
+        count += files(&folder.join(owner.to_string()))?.len() as u64;
+    }
+    Ok(count)
 }
 
 /// This process's folder.

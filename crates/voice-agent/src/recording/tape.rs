@@ -1,13 +1,14 @@
 //! What a session's driver tapes. Everything goes through here with the permit that the caller's consent is: without one nothing is taken, and
 //! no file begins.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 use voice_core::consent::RecordingPermit;
-use voice_core::ids::SpeechId;
+use voice_core::ids::{ReplyId, SpeechId, UtteranceId};
 use voice_core::output::ClientEvent;
 
 use super::Recorder;
@@ -15,6 +16,8 @@ use super::part::{About, Taped};
 use crate::audio::format::AudioFormat;
 use crate::store::UserId;
 
+/// Replies of which it is known how much was heard: the session tells of two.
+const MOST_REPLIES: usize = 4;
 /// What may wait for the part's task: five seconds of a call.
 pub(super) const QUEUE: usize = 256;
 /// After a part that broke off the next one is tried so much later, in milliseconds.
@@ -45,6 +48,11 @@ pub struct Tape {
     rests_until_ms: u64,
     /// As far as the agent's speech was played, whether or not that was taped.
     played: Option<(SpeechId, u64)>,
+    /// Utterances up to this one were under way, or over, when there was no permit: what is understood of them holds words that were said
+    /// without one.
+    barred: UtteranceId,
+    /// So many words were heard of the last replies, whether or not they were taped.
+    heard: VecDeque<(ReplyId, usize)>,
     frames_lost: u64,
     /// Where tests look at what is taped.
     #[cfg(test)]
@@ -60,10 +68,17 @@ impl Tape {
             part: None,
             rests_until_ms: 0,
             played: None,
+            barred: UtteranceId(0),
+            heard: VecDeque::new(),
             frames_lost: 0,
             #[cfg(test)]
             sink: None,
         }
+    }
+
+    /// Whether anything may come to be on it.
+    pub fn is_there(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| recorder.records())
     }
 
     /// Whether a part is being recorded.
@@ -109,13 +124,43 @@ impl Tape {
     /// Something was said, or is being said.
     pub fn event(&mut self, permit: Option<&RecordingPermit>, now_ms: u64, event: &ClientEvent) {
         let begins = match event {
+            ClientEvent::Transcript { utterance_id, .. } if *utterance_id <= self.barred => return,
             ClientEvent::Transcript { r#final, .. } => *r#final,
-            ClientEvent::UserText { .. } | ClientEvent::AgentText { .. } => true,
-            ClientEvent::Heard { .. } | ClientEvent::UserSpeaking { .. } => false,
+            ClientEvent::UserText { .. } => true,
+            ClientEvent::AgentText { .. } | ClientEvent::UserSpeaking { .. } => false,
             _ => return,
         };
         if let Some(permit) = permit.filter(|_| begins || self.is_on()) {
             self.tape(permit, now_ms, || Taped::Event { now_ms, event: event.clone() });
+        }
+    }
+
+    /// So much of a reply was heard until now. `permit` is one that there was all the time since what was heard before.
+    pub fn words(&mut self, permit: Option<&RecordingPermit>, now_ms: u64, reply: ReplyId, heard: &str) {
+        let count = heard.split_whitespace().count();
+        let before = self.heard.iter().find(|(of, _)| *of == reply).map_or(0, |(_, count)| *count);
+        if count <= before {
+            return;
+        }
+        self.heard.retain(|(of, _)| *of != reply);
+        self.heard.push_back((reply, count));
+        if self.heard.len() > MOST_REPLIES {
+            self.heard.pop_front();
+        }
+        if let Some(permit) = permit {
+            let text = || heard.split_whitespace().skip(before).collect::<Vec<_>>().join(" ");
+            self.tape(permit, now_ms, || Taped::Words { now_ms, reply, text: text() });
+        }
+    }
+
+    /// Something happened in the session. Without a permit the part ends now, not with the next frame, and what is being said is not kept
+    /// when it is understood later.
+    pub fn heed(&mut self, permit: Option<&RecordingPermit>, last_utterance: UtteranceId) {
+        if permit.is_none() {
+            self.barred = last_utterance;
+            if self.is_on() {
+                self.stop();
+            }
         }
     }
 

@@ -217,8 +217,7 @@ async fn the_words_are_beside_the_sound_and_nothing_on_the_disk_can_be_read() {
     let (consent, mut tape) = (agreed(), here.tape(AudioFormat::Pcm24k));
     caller_speaks(&mut tape, consent.permit(), 0);
     tape.event(consent.permit(), 1_000, &said(1, "water the rhododendron"));
-    let answer = ClientEvent::AgentText { reply_id: ReplyId(1), speech_id: SpeechId(1), text: "Added.".to_owned() };
-    tape.event(consent.permit(), 1_500, &answer);
+    tape.words(consent.permit(), 1_500, ReplyId(1), "Added.");
     tape.stop();
     here.settle().await;
     let words = String::from_utf8(here.one(Kind::Words).await.text).unwrap();
@@ -284,6 +283,21 @@ async fn a_killed_process_leaves_what_it_had_to_the_next() {
         "{:?}",
         case.files()
     );
+}
+
+#[tokio::test]
+async fn what_waits_in_the_folder_of_a_process_that_lives_is_counted() {
+    let case = Case::new();
+    let (here, there) = (case.start("one"), case.start("two"));
+    let key = there.vault.user_key(&ana()).await.unwrap();
+    let name = Name::new(key.owner(), "s1", SystemClock.now(), 3, Kind::Words);
+    there.recorder.spool.as_ref().unwrap().create(&name, &key).unwrap().finish().unwrap();
+    let waiting = async |process: &Running| process.recorder.waiting_elsewhere(key.owner()).await.unwrap();
+    assert_eq!((waiting(&here).await, waiting(&there).await), (1, 0));
+    assert_eq!(here.recorder.delete_of(key.owner()).await.unwrap(), 0, "it is not this process' to delete");
+    here.vault.destroy_user_key(&ana()).await.unwrap();
+    there.recorder.flush().await;
+    assert_eq!(waiting(&here).await, 0, "its own deletes it when it looks");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use serde::Serialize;
-use voice_core::ids::{SpeechId, UtteranceId};
+use voice_core::ids::{ReplyId, UtteranceId};
 use voice_core::output::ClientEvent;
 
 /// Lines that may wait to become final; beyond it the oldest is.
@@ -22,6 +22,9 @@ pub(super) enum Who {
 pub(super) struct Line {
     /// When it began, in milliseconds of the recording.
     pub(super) at_ms: u64,
+    /// When it was complete, in milliseconds of the session.
+    #[serde(skip)]
+    pub(super) until_ms: u64,
     /// Who.
     pub(super) who: Who,
     /// The words.
@@ -32,7 +35,7 @@ pub(super) struct Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Of {
     Utterance(UtteranceId),
-    Speech(SpeechId),
+    Reply(ReplyId),
     Typed,
 }
 
@@ -40,15 +43,12 @@ enum Of {
 struct Open {
     of: Of,
     line: Line,
-    changed_ms: u64,
 }
 
-/// The lines that may still change: an utterance goes on, a speech is cut.
+/// The lines that may still change: an utterance goes on, more of a reply is heard.
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
     open: VecDeque<Open>,
-    /// Of an interruption only the reply is told; its speech is the last that was shown.
-    last_speech: Option<SpeechId>,
 }
 
 impl Transcript {
@@ -59,41 +59,36 @@ impl Transcript {
                 self.set(now_ms, Of::Utterance(*utterance_id), Who::Caller, text.clone());
             }
             ClientEvent::UserText { text } => self.set(now_ms, Of::Typed, Who::Caller, text.clone()),
-            ClientEvent::AgentText { speech_id, text, .. } => {
-                self.last_speech = Some(*speech_id);
-                let of = Of::Speech(*speech_id);
-                match self.open.iter_mut().find(|open| open.of == of) {
-                    Some(open) => {
-                        let space = if open.line.text.ends_with(' ') || text.starts_with(' ') { "" } else { " " };
-                        open.line.text.push_str(space);
-                        open.line.text.push_str(text);
-                        open.changed_ms = now_ms;
-                    }
-                    None => self.set(now_ms, of, Who::Agent, text.clone()),
-                }
-            }
-            ClientEvent::Heard { heard, .. } => {
-                if let Some(of) = self.last_speech.map(Of::Speech)
-                    && let Some(open) = self.open.iter_mut().find(|open| open.of == of)
-                {
-                    open.line.text.clone_from(heard);
-                    open.changed_ms = now_ms;
-                }
-            }
             _ => {}
         }
     }
 
-    fn set(&mut self, now_ms: u64, of: Of, who: Who, text: String) {
-        match self.open.iter_mut().find(|open| open.of == of && of != Of::Typed) {
-            Some(open) => (open.line.text, open.changed_ms) = (text, now_ms),
-            None => self.open.push_back(Open { of, line: Line { at_ms: now_ms, who, text }, changed_ms: now_ms }),
+    /// These words of a reply were heard at `now_ms`.
+    pub(super) fn heard(&mut self, now_ms: u64, reply: ReplyId, words: String) {
+        match self.find(Of::Reply(reply)) {
+            Some(line) => {
+                line.text.push(' ');
+                line.text.push_str(&words);
+                line.until_ms = now_ms;
+            }
+            None => self.set(now_ms, Of::Reply(reply), Who::Agent, words),
         }
+    }
+
+    fn set(&mut self, now_ms: u64, of: Of, who: Who, text: String) {
+        match self.find(of).filter(|_| of != Of::Typed) {
+            Some(line) => (line.text, line.until_ms) = (text, now_ms),
+            None => self.open.push_back(Open { of, line: Line { at_ms: now_ms, until_ms: now_ms, who, text } }),
+        }
+    }
+
+    fn find(&mut self, of: Of) -> Option<&mut Line> {
+        self.open.iter_mut().find(|open| open.of == of).map(|open| &mut open.line)
     }
 
     /// The lines that have not changed since `until_ms`, in order; those without words are left out.
     pub(super) fn release(&mut self, until_ms: u64) -> Vec<Line> {
-        let due = self.open.iter().take_while(|open| open.changed_ms <= until_ms).count();
+        let due = self.open.iter().take_while(|open| open.line.until_ms <= until_ms).count();
         let due = due.max(self.open.len().saturating_sub(MOST_OPEN));
         self.open.drain(..due).map(|open| open.line).filter(|line| !line.text.trim().is_empty()).collect()
     }
@@ -101,16 +96,10 @@ impl Transcript {
 
 #[cfg(test)]
 mod tests {
-    use voice_core::ids::ReplyId;
-
     use super::*;
 
     fn said(id: u64, text: &str) -> ClientEvent {
         ClientEvent::Transcript { utterance_id: UtteranceId(id), text: text.to_owned(), r#final: true }
-    }
-
-    fn spoken(text: &str) -> ClientEvent {
-        ClientEvent::AgentText { reply_id: ReplyId(1), speech_id: SpeechId(1), text: text.to_owned() }
     }
 
     fn texts(lines: &[Line]) -> Vec<(u64, Who, &str)> {
@@ -122,11 +111,9 @@ mod tests {
         let mut transcript = Transcript::default();
         transcript.take(100, &said(1, "Add milk"));
         transcript.take(900, &said(1, "Add milk and bread"));
-        transcript.take(1_500, &spoken("I've added milk."));
-        transcript.take(1_600, &spoken("Anything else?"));
+        transcript.heard(1_500, ReplyId(1), "I've".to_owned());
+        transcript.heard(1_600, ReplyId(1), "added".to_owned());
         transcript.take(2_000, &said(2, ""));
-        let heard = ClientEvent::Heard { reply_id: ReplyId(1), heard: "I've added".to_owned(), unheard: String::new() };
-        transcript.take(2_100, &heard);
         assert_eq!(transcript.release(899), []);
         assert_eq!(texts(&transcript.release(1_000)), [(100, Who::Caller, "Add milk and bread")]);
         assert_eq!(texts(&transcript.release(9_000)), [(1_500, Who::Agent, "I've added")]);

@@ -5,6 +5,7 @@
 //! number too much that is taken out costs little there, and one too few is somebody's. What they cannot know is what a name
 //! is; a transcript is personal data with or without them.
 
+mod digit;
 mod mail;
 mod number;
 mod place;
@@ -15,6 +16,8 @@ mod token;
 
 use std::borrow::Cow;
 use std::ops::Range;
+
+pub use digit::without_digits;
 
 /// What kind of thing was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::ocr::Ocr;
+use super::ocr::{Ocr, Until};
 use super::picture::Picture;
 use super::reading::Reading;
 use crate::model::pool::{Lane, ModelPool};
@@ -17,6 +17,9 @@ pub const MODEL: &str = "ocr";
 pub const MOST_WAITING: usize = 4;
 /// How long a picture is read: what is not read then is left out, the smallest print first.
 const READ_FOR: Duration = Duration::from_millis(2_000);
+/// How long its largest print is read, on a machine that is busy: the model that wants it is waited for 4 s
+/// (`deadlines.llm_first_ms`), and may have waited for the pool already.
+const READ_AT_MOST: Duration = Duration::from_millis(3_300);
 
 /// Reads pictures on a pool of its own: seconds of a core, never on the runtime's threads.
 pub struct Reader {
@@ -36,7 +39,9 @@ impl Reader {
     async fn read(&self, picture: Picture) -> Option<Reading> {
         let job = move |ocr: &mut Ocr| {
             let image = picture.decode().map_err(|error| error.to_string())?;
-            let read = ocr.read(&image, Instant::now() + READ_FOR).map_err(|error| error.to_string())?;
+            let began = Instant::now();
+            let until = Until { soon: began + READ_FOR, late: began + READ_AT_MOST };
+            let read = ocr.read(&image, until).map_err(|error| error.to_string())?;
             Ok::<_, String>(Reading::of(&image, read))
         };
         let answer = match self.pool.submit(Lane::Urgent, job) {

@@ -10,7 +10,7 @@ use voice_core::cost::CostMeter;
 
 use super::{NewSession, SessionError, Sessions};
 use crate::consent::{self, Decisions, OPTED_OUT, WORDING, nameless};
-use crate::store::{SessionDoc, SessionId, StoreError};
+use crate::store::{SessionDoc, SessionId, StoreError, UserId};
 use crate::vault::VaultError;
 
 impl Sessions {
@@ -44,7 +44,7 @@ impl Sessions {
         if !self.parts.consent.keeps() {
             return Ok(());
         }
-        let opted_out = self.has_opted_out(doc).await;
+        let opted_out = self.has_opted_out(&doc.user_id).await;
         if opted_out.inspect_err(|error| self.store_failed(super::CREATE, error))? {
             doc.context.insert(OPTED_OUT.to_owned(), json!(true));
         }
@@ -64,12 +64,12 @@ impl Sessions {
         }
     }
 
-    async fn has_opted_out(&self, doc: &SessionDoc) -> Result<bool, StoreError> {
+    pub(super) async fn has_opted_out(&self, user: &UserId) -> Result<bool, StoreError> {
         let store = self.parts.store.as_ref();
-        let theirs = Decisions::of(store, &doc.user_id).await?;
+        let theirs = Decisions::of(store, user).await?;
         let Some(vault) = &self.parts.vault else { return Ok(theirs.opted_out()) };
         // Who was erased is nobody here any more, but for this.
-        let pseudonym = vault.pseudonym(&doc.user_id).await.map_err(|error| match error {
+        let pseudonym = vault.pseudonym(user).await.map_err(|error| match error {
             VaultError::Store(error) => error,
             error => StoreError::Unavailable(error.to_string()),
         })?;

@@ -58,6 +58,8 @@ impl Sessions {
                 let _later = live.handle.send(Command::StoreIsBack);
             }
             Err(StoreError::Fenced(_)) => self.let_go(live),
+            // Somebody ended it, or its caller was erased, while the store was away.
+            Err(StoreError::Ended(_)) => drop(live.handle.send(Command::HangUp { by: HangUp::Operator })),
             Err(error) => self.store_failed("reassert_session", &error),
         }
     }

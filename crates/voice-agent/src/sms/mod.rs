@@ -1,6 +1,7 @@
 //! Text messages to callers: written by the agent, sent by Twilio, and never to who wants none. What comes from callers is
 //! [`crate::http`]'s.
 
+mod opt_out;
 mod rest;
 mod split;
 mod wire;
@@ -8,6 +9,7 @@ mod word;
 
 use std::sync::Arc;
 
+pub use opt_out::OptOuts;
 pub use rest::RestError;
 pub(crate) use rest::{body_of, client};
 pub use split::{Room, plain, segments, split};
@@ -16,7 +18,7 @@ pub use word::{Word, word};
 use rest::Rest;
 
 use crate::config::Config;
-use crate::store::{Clock, Store, StoreError, UserId};
+use crate::store::{Clock, StoreError, UserId};
 use crate::telemetry::Events;
 use crate::transport::twilio::PhoneNumber;
 
@@ -60,7 +62,7 @@ impl Unsent {
 pub struct Texter {
     rest: Option<Rest>,
     room: Room,
-    store: Arc<dyn Store>,
+    opt_outs: OptOuts,
     clock: Arc<dyn Clock>,
     events: Arc<Events>,
 }
@@ -73,15 +75,20 @@ impl std::fmt::Debug for Texter {
 
 impl Texter {
     /// With the account of these settings, if they have one.
-    pub fn new(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, events: Arc<Events>) -> Self {
+    pub fn new(config: &Config, opt_outs: OptOuts, clock: Arc<dyn Clock>, events: Arc<Events>) -> Self {
         let twilio = &config.twilio;
         let room = Room { segments: twilio.sms_max_segments, messages: twilio.sms_max_messages };
-        Self { rest: Rest::new(config), room, store, clock, events }
+        Self { rest: Rest::new(config), room, opt_outs, clock, events }
     }
 
     /// Whether there is an account and a number to send from.
     pub const fn can_send(&self) -> bool {
         self.rest.is_some()
+    }
+
+    /// Who wants none.
+    pub const fn opt_outs(&self) -> &OptOuts {
+        &self.opt_outs
     }
 
     /// The text as the messages that it is sent in.
@@ -107,7 +114,7 @@ impl Texter {
     async fn send_one(&self, to: &PhoneNumber, message: &str) -> Result<Option<u64>, Unsent> {
         let rest = self.rest.as_ref().ok_or(Unsent::NotConfigured)?;
         let user = user_of(to);
-        if self.store.is_opted_out(user.clone()).await? {
+        if self.opt_outs.has(&user).await? {
             return Err(Unsent::OptedOut);
         }
         match rest.send(self.clock.as_ref(), to, message).await {
@@ -115,7 +122,7 @@ impl Texter {
             Err(error) => {
                 if error == RestError::OptedOut {
                     // Twilio heard a STOP that we did not.
-                    self.store.set_opted_out(user, true).await?;
+                    self.opt_outs.add(&user).await?;
                 }
                 Err(Unsent::Twilio(error))
             }

@@ -4,7 +4,7 @@ use voice_sim::provider::{ProviderServers, Script, Service};
 
 use super::*;
 use crate::config::Secret;
-use crate::store::{SqliteOptions, SqliteStore, SystemClock};
+use crate::store::{SqliteOptions, SqliteStore, Store, SystemClock};
 use crate::telemetry::Metrics;
 
 struct House {
@@ -34,7 +34,8 @@ impl House {
         let data = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path(), SqliteOptions::default()).unwrap());
         let events = Arc::new(Events::new(Metrics::new("rules", &[])));
-        let texter = Texter::new(&config, Arc::clone(&store), Arc::new(SystemClock), Arc::clone(&events));
+        let opt_outs = OptOuts::new(Arc::clone(&store), None);
+        let texter = Texter::new(&config, opt_outs, Arc::new(SystemClock), Arc::clone(&events));
         Self { servers, texter, store, events, _data: data }
     }
 

@@ -29,7 +29,7 @@ pub use person::{Erased, LogHead, Scrubbed};
 pub use redis::{RedisOptions, RedisStore};
 pub use spend::{SPEND_BATCH_TTL, SPEND_TTL, Spend, SpendKey, SpendSum};
 pub use sqlite::{SqliteOptions, SqliteStore};
-pub use watch::{TaskEvents, TasksChanged};
+pub use watch::{Change, TaskEvents, TasksChanged};
 
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ use crate::tasks::{TaskChange, TaskList, UndoEffect, UndoEntry};
 
 /// A session is forgotten this long after its last activity.
 pub const SESSION_TTL: Duration = Duration::from_secs(3600);
+/// For so long a session that was erased with its person is not put back, whoever remembers it.
+pub const ERASED_TTL: Duration = Duration::from_secs(24 * 3600);
 /// A hand-over's context is forgotten this long after it was put down.
 pub const HANDOVER_TTL: Duration = Duration::from_secs(300);
 /// For so long a text message that comes again is known as one that came.
@@ -171,7 +173,8 @@ pub trait Store: Send + Sync + 'static {
     fn extend_session(&self, id: SessionId, fence: u64) -> StoreFuture<'_, ()>;
 
     /// Says that the session is this owner's, after an outage of the store or when it ran out while its owner lived: what the store
-    /// lost of it is put there again, and a session that another has claimed since is not touched ([`StoreError::Fenced`]).
+    /// lost of it is put there again. A session that another has claimed since is not touched ([`StoreError::Fenced`]), and one that ended, or was
+    /// erased, stays so ([`StoreError::Ended`]).
     fn reassert_session(
         &self,
         doc: SessionDoc,
@@ -240,14 +243,17 @@ pub trait Store: Send + Sync + 'static {
     /// Puts a key that is wrapped anew in the place of `old`; whether it did: not if there is another one now, or none.
     fn replace_key(&self, name: String, old: String, new: String) -> StoreFuture<'_, bool>;
 
-    /// Forgets a wrapped key, and overwrites it as far as that is in our hands; whether there was one.
+    /// Forgets a wrapped key, and overwrites it as far as that is in our hands; whether there was one. That there was one is remembered.
     fn delete_key(&self, name: String) -> StoreFuture<'_, bool>;
+
+    /// Whether a key of this name was ever forgotten; there may be another one since.
+    fn was_destroyed(&self, name: String) -> StoreFuture<'_, bool>;
 
     /// The names of all wrapped keys, in order.
     fn keys(&self) -> StoreFuture<'_, Vec<String>>;
 
     /// Adds what somebody decided about recordings to what they decided before. The same decision again changes nothing, and
-    /// neither does another one under the same id.
+    /// neither does another one under the same id. An objection is told to all who listen. [`StoreError::Ended`] if it was decided in a session that was erased since.
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()>;
 
     /// All that somebody decided about recordings, oldest first.
@@ -257,7 +263,7 @@ pub trait Store: Send + Sync + 'static {
     fn sessions_of(&self, user: UserId) -> StoreFuture<'_, Vec<StoredSession>>;
 
     /// Forgets everything of the user but the wrapped key: sessions with what belongs to them, tasks, undo, decisions, notes.
-    /// Repeating it forgets what has come since.
+    /// Repeating it forgets what has come since. Of each session its id is remembered for [`ERASED_TTL`]: no owner puts it back.
     fn erase_user(&self, user: UserId) -> StoreFuture<'_, Erased>;
 
     /// Has the store's own files written anew, so that nothing is in them that was deleted before. Takes as long as it takes.
@@ -275,7 +281,8 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the instance's last heartbeat still counts.
     fn instance_alive(&self, instance: InstanceId) -> StoreFuture<'_, bool>;
 
-    /// Every change of anybody's tasks from now on, whichever way it came about (in this process).
+    /// Every change of anybody's tasks from now on, and every objection to recordings, whichever way it came about; of other instances, too,
+    /// where they share the store.
     fn task_events(&self) -> TaskEvents;
 
     /// Tries a write, and says how the store is.

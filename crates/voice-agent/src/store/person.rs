@@ -24,6 +24,8 @@ pub struct LogHead {
     pub lines: u64,
     /// The hash of the last.
     pub hash: String,
+    /// On which disk it is; empty where nobody said.
+    pub place: String,
 }
 
 /// Whether the store's files hold nothing any more of what was deleted before.
@@ -31,6 +33,8 @@ pub struct LogHead {
 pub enum Scrubbed {
     /// They were written anew.
     Clean,
+    /// They were written anew, and so many replicas have files of their own, which were not.
+    Replicas(u64),
     /// They are being written anew, or cannot be by us: how is said in docs/privacy.md.
     Pending,
 }

@@ -394,6 +394,12 @@ impl Metrics {
         for reason in RECORDING_FAILURES.map(str::to_owned) {
             touch(&self.recordings_failed, &ByReason { reason });
         }
+        self.make_text_series();
+        self.build_info.get_or_create(&ByVersion { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
+    }
+
+    /// Those of texts, and of who is paged.
+    fn make_text_series(&self) {
         for outcome in SMS_RECEIVED.map(str::to_owned) {
             touch(&self.sms_received, &ByHow { outcome });
         }
@@ -408,7 +414,6 @@ impl Metrics {
                 touch(&self.pages, &ByPage { action: action.to_owned(), outcome: outcome.to_owned() });
             }
         }
-        self.build_info.get_or_create(&ByVersion { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
     }
 
     /// The stage's failover counter.

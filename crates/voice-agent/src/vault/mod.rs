@@ -12,13 +12,14 @@ mod kms;
 mod master;
 mod open;
 mod seal;
+mod sealing;
 
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use tokio::sync::OnceCell;
 
-use crate::store::{Store, StoreError, UserId};
+use crate::store::{SessionId, Store, StoreError, UserId};
 
 pub use key::{Key, KeyId, Pseudonym, UserKey};
 pub use kms::{Kms, KmsFuture, LocalKms};
@@ -26,6 +27,9 @@ pub use master::{MASTER_KEY_FILE, MasterKeyError, load as load_master};
 pub(crate) use master::{check_list as check_masters, parse as parse_master};
 pub use open::{End, Opened, Opener, open};
 pub use seal::{Header, MAX_CHUNK_BYTES, SealError, Sealer};
+pub use sealing::Sealing;
+
+use sealing::Sealings;
 
 /// Under which name the secret of the pseudonyms lies in the store: no pseudonym is called so.
 const PSEUDONYMS: &str = "pseudonyms";
@@ -45,6 +49,9 @@ pub enum VaultError {
     /// The key service did not answer, or refused.
     #[error("the key service: {0}")]
     Kms(String),
+    /// The user was erased, and the session was theirs before: nothing more of it is kept.
+    #[error("the session's user was erased")]
+    Erased,
     /// A sealed file cannot grow any more: it has 2^32 chunks, or the machine has no memory for its cipher.
     #[error("nothing more can be sealed in this file")]
     Full,
@@ -69,6 +76,7 @@ pub struct Vault {
     store: Arc<dyn Store>,
     kms: Arc<dyn Kms>,
     pseudonyms: OnceCell<hmac::Key>,
+    sealings: Arc<Sealings>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -80,7 +88,7 @@ impl std::fmt::Debug for Vault {
 impl Vault {
     /// A vault whose keys lie in `store`, wrapped by `kms`.
     pub fn new(store: Arc<dyn Store>, kms: Arc<dyn Kms>) -> Self {
-        Self { store, kms, pseudonyms: OnceCell::new() }
+        Self { store, kms, pseudonyms: OnceCell::new(), sealings: Arc::default() }
     }
 
     /// What stands for the user in files' names and in logs.
@@ -103,6 +111,31 @@ impl Vault {
         let owner = self.pseudonym(user).await?;
         let key = self.find_or_make(&owner.to_string()).await?;
         Ok(UserKey::new(owner, key))
+    }
+
+    /// The user's key for what is kept of this session. A session that was there before its user was erased gets none: what it has still to
+    /// write would outlive the erasure under a key that was made after it.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn key_for(&self, user: &UserId, session: &SessionId) -> Result<UserKey, VaultError> {
+        let key = self.user_key(user).await?;
+        if self.was_destroyed(key.owner()).await? {
+            // An erasure ends the sessions before it destroys the key: one that goes on began after it.
+            let stored = self.store.load_session(session.clone()).await?;
+            stored.filter(|stored| !stored.ended).ok_or(VaultError::Erased)?;
+        }
+        Ok(key)
+    }
+
+    /// Something of this user is about to be sealed, until the guard goes.
+    pub fn sealing(&self, user: &UserId) -> Sealing {
+        self.sealings.begin(user)
+    }
+
+    /// Waits until nothing of this user is being sealed here.
+    pub async fn sealed(&self, user: &UserId) {
+        self.sealings.ended(user).await;
     }
 
     /// The user's key, if there is one.
@@ -128,6 +161,14 @@ impl Vault {
     pub async fn destroy_user_key(&self, user: &UserId) -> Result<bool, VaultError> {
         let owner = self.pseudonym(user).await?;
         Ok(self.store.delete_key(owner.to_string()).await?)
+    }
+
+    /// Whether a key of this user was ever destroyed.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn was_destroyed(&self, owner: Pseudonym) -> Result<bool, VaultError> {
+        Ok(self.store.was_destroyed(owner.to_string()).await?)
     }
 
     /// Wraps all keys by the present master key. Can be repeated, and be done by several instances at once.

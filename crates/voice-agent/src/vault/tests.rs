@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::{SqliteOptions, SqliteStore};
+use crate::store::{Channel, InstanceId, SessionDoc, SqliteOptions, SqliteStore};
 
 /// A vault on a store of its own.
 struct Case {
@@ -47,6 +47,53 @@ fn header_bytes(file: &[u8]) -> usize {
     let mut rest = file;
     Header::read(&mut rest).unwrap();
     file.len() - rest.len()
+}
+
+#[tokio::test]
+async fn a_session_of_somebody_who_was_erased_gets_no_key_any_more() {
+    let case = Case::new();
+    let vault = case.vault(&Key::random().unwrap(), &[]);
+    let session = async |id: &str| {
+        let doc = SessionDoc {
+            session_id: SessionId::new(id),
+            user_id: ana(),
+            channel: Channel::Phone,
+            conversation_history: Vec::new(),
+            current_agent: "TaskAgent".to_owned(),
+            created_at: jiff::Timestamp::now(),
+            last_activity: jiff::Timestamp::now(),
+            context: serde_json::Map::new(),
+        };
+        case.store.create_session(doc, [7; 32], InstanceId::new("one")).await.unwrap();
+        SessionId::new(id)
+    };
+    let old = session("old").await;
+    let before = vault.key_for(&ana(), &old).await.unwrap();
+    case.store.end_session(old.clone(), None).await.unwrap();
+    assert_eq!(vault.key_for(&ana(), &old).await.unwrap().id(), before.id(), "what is over may still be written down");
+    assert!(vault.destroy_user_key(&ana()).await.unwrap());
+    assert_eq!(vault.key_for(&ana(), &old).await.unwrap_err(), VaultError::Erased);
+    case.store.erase_user(ana()).await.unwrap();
+    assert_eq!(vault.key_for(&ana(), &old).await.unwrap_err(), VaultError::Erased);
+    let next = session("new").await;
+    assert_ne!(vault.key_for(&ana(), &next).await.unwrap().id(), before.id(), "who calls again has another key");
+    assert_eq!(vault.key_for(&ana(), &old).await.unwrap_err(), VaultError::Erased, "which is not the old session's");
+}
+
+#[tokio::test]
+async fn whoever_waits_for_what_is_being_sealed_waits_for_all_of_one_person() {
+    let case = Case::new();
+    let vault = case.vault(&Key::random().unwrap(), &[]);
+    let hers = ana();
+    vault.sealed(&hers).await;
+    let (one, two, other) = (vault.sealing(&hers), vault.sealing(&hers), vault.sealing(&UserId::new("bea")));
+    let mut sealed = std::pin::pin!(vault.sealed(&hers));
+    assert!(futures_util::poll!(sealed.as_mut()).is_pending());
+    drop(one);
+    assert!(futures_util::poll!(sealed.as_mut()).is_pending());
+    drop(two);
+    sealed.await;
+    drop(other);
 }
 
 #[tokio::test]

@@ -125,10 +125,12 @@ impl Fake {
                     self.news.send_modify(|info| info.ended = Some((outcome, reason)));
                     return;
                 }
+                Command::Consent { recording } => {
+                    self.say(Outbound::Event(ClientEvent::Recording { enabled: recording }));
+                }
                 Command::TakenOver => return,
                 Command::Playout { .. }
                 | Command::Key { .. }
-                | Command::Consent { .. }
                 | Command::Sharing { .. }
                 | Command::Picture { .. }
                 | Command::StoreIsBack => {}

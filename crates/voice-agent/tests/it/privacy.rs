@@ -22,7 +22,7 @@ use voice_agent::vault::{Key, LocalKms, Sealer, Vault};
 use voice_core::consent::{ConsentDecision, ConsentHow};
 
 use crate::redis_server::RedisServer;
-use crate::server::{TestServer, problem};
+use crate::server::{TestServer, problem, soon};
 
 const OPERATOR: &str = "the operator's token";
 const AUDITOR: &str = "the auditor's token";
@@ -256,13 +256,43 @@ async fn of_an_erased_person_no_byte_is_left_on_the_disk_and_the_certificate_say
     // What was wished for outlives the name, and a second erasure finds nothing.
     let pseudonym = statement.subject;
     let kept = Decisions::of(server.store.as_ref(), &voice_agent::consent::nameless(&pseudonym)).await.unwrap();
-    assert!(kept.opted_out());
+    assert!(kept.opted_out() && statement.kept.len() == 2, "{:?}", statement.kept);
+    let opt_outs = server.app().texter.opt_outs();
+    assert!(!server.store.is_opted_out(person()).await.unwrap() && opt_outs.has(&person()).await.unwrap());
     let again = server.post("/api/admin/privacy/erase", PRIVACY, &body).await.text().await.unwrap();
     let again = Certificate::verify(&again, Some(&ours)).unwrap().statement;
     assert!(again.erased.values().all(|many| *many == 0) && !again.key_destroyed);
+    assert_eq!(again.kept, statement.kept, "it is still remembered");
     let audit: Value = server.get("/api/admin/access-log", AUDITOR).await.json().await.unwrap();
     assert_eq!(audit["audit"]["findings"], json!([]));
     assert_eq!(audit["lines"].as_array().unwrap().iter().filter(|line| line["action"] == "erase").count(), 2);
+    // After a START they may be written to again.
+    opt_outs.take_back(&person()).await.unwrap();
+    assert!(!opt_outs.has(&person()).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_what_is_being_written_and_one_that_broke_off_is_done_to_its_end() {
+    let server = TestServer::with(with_roles).await;
+    fill(server.store.as_ref()).await;
+    let desk = Desk::of(server.app()).unwrap();
+    let vault = server.app().vault.clone().unwrap();
+    let owner = vault.user_key(&person()).await.unwrap().owner();
+    // A tape or a log of a session that has just ended.
+    let sealing = vault.sealing(&person());
+    let erasing = tokio::spawn(async move { desk.erase(&person()).await });
+    while !server.store.load_session(SessionId::new("call_1")).await.unwrap().unwrap().ended {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..50 {
+        assert!(vault.key_of(owner).await.unwrap().is_some(), "its key is needed still");
+    }
+    drop(sealing);
+    let statement = erasing.await.unwrap().unwrap().statement;
+    assert!(statement.key_destroyed && vault.key_of(owner).await.unwrap().is_none());
+    // What an erasure that broke off behind the key leaves to the next.
+    let statement = Desk::of(server.app()).unwrap().erase(&person()).await.unwrap().statement;
+    assert!(statement.key_destroyed, "{statement:?}");
 }
 
 #[tokio::test]
@@ -324,6 +354,84 @@ async fn an_access_that_cannot_be_written_down_does_not_happen() {
 }
 
 #[tokio::test]
+async fn a_known_break_of_the_access_log_is_sealed_by_the_auditor_and_by_nobody_else() {
+    let server = TestServer::with(with_roles).await;
+    let body = json!({"user_id": person()});
+    server.post("/api/admin/privacy/consents", AUDITOR, &body).await;
+    let folder = server.data().join(voice_agent::access_log::FOLDER);
+    std::fs::write(folder.join("20261129T120000000Z-pod.jsonl"), "half a li").unwrap();
+    let audit = async || {
+        let told: Value = server.get("/api/admin/access-log", AUDITOR).await.json().await.unwrap();
+        (told["audit"]["findings"].as_array().unwrap().len(), told["audit"]["sealed"].as_array().unwrap().len())
+    };
+    assert_eq!(audit().await, (2, 0));
+    let path = "/api/admin/access-log";
+    let seal = json!({"log": "20261129T120000000Z-pod", "reason": "the process was killed"});
+    for token in [OPERATOR, PRIVACY] {
+        problem(server.post(path, token, &seal).await, 403, "other_role").await;
+    }
+    problem(server.post(path, AUDITOR, &json!({"log": "x", "reason": ""})).await, 422, "invalid_fields").await;
+    problem(server.post(path, AUDITOR, &json!({"log": "x", "reason": "y"})).await, 404, "no_such_break").await;
+    assert_eq!(server.post(path, AUDITOR, &seal).await.status(), 204);
+    assert_eq!(audit().await, (0, 1));
+    problem(server.post(path, AUDITOR, &seal).await, 404, "no_such_break").await;
+}
+
+#[tokio::test]
+async fn who_reads_a_log_of_inputs_is_noted_with_whose_it_is() {
+    let logs = tempfile::tempdir().unwrap();
+    let server = TestServer::with(|config| {
+        with_roles(config);
+        config.input_log.dir = logs.path().to_owned();
+    })
+    .await;
+    fill(server.store.as_ref()).await;
+    let vault = server.app().vault.clone().unwrap();
+    let key = vault.user_key(&person()).await.unwrap();
+    let (mut sealer, mut bytes) = Sealer::new(&key, "input-log/x").unwrap();
+    sealer.seal(WORDS.as_bytes(), &mut bytes).unwrap();
+    sealer.finish(&mut bytes).unwrap();
+    std::fs::write(logs.path().join("call_1-20261129T120000000Z.jsonl.sealed"), bytes).unwrap();
+    std::fs::write(logs.path().join("call_2-20261129T120000000Z.jsonl"), "{}").unwrap();
+    for call in ["call_1", "call_2"] {
+        assert_eq!(server.get(&format!("/api/admin/sessions/{call}/log"), OPERATOR).await.status(), 200);
+    }
+    let told: Value = server.get("/api/admin/access-log", AUDITOR).await.json().await.unwrap();
+    let bea = vault.pseudonym(&UserId::new("bea")).await.unwrap().to_string();
+    for (line, whose) in told["lines"].as_array().unwrap().iter().zip([key.owner().to_string(), bea]) {
+        assert_eq!((&line["action"], &line["user"]), (&json!("read_input_log"), &json!(whose)));
+    }
+}
+
+#[tokio::test]
+async fn an_archive_holds_the_rest_when_something_cannot_be_read_and_names_it() {
+    let logs = tempfile::tempdir().unwrap();
+    let server = TestServer::with(|config| {
+        with_roles(config);
+        config.input_log.dir = logs.path().to_owned();
+    })
+    .await;
+    fill(server.store.as_ref()).await;
+    let (name, bytes) = recorded(&server, &person()).await;
+    let damaged = Name { fence: 4, ..name.clone() };
+    let path = server.data().join("recordings").join(damaged.to_string());
+    std::fs::write(path, &bytes[..bytes.len() - 9]).unwrap();
+    std::fs::write(logs.path().join("call_1-20261129T120000000Z.jsonl.sealed"), "no sealed file").unwrap();
+    let body = json!({"user_id": person()});
+    let answer = server.post("/api/admin/privacy/export", PRIVACY, &body).await;
+    assert_eq!(answer.status(), 200);
+    let archive = unpacked(&answer.bytes().await.unwrap());
+    let read = |name: &str| std::fs::read_to_string(archive.path().join(name)).unwrap_or_else(|_| panic!("{name}"));
+    assert_eq!(read("recordings/call_1/19700101T000000000Z-3.jsonl"), WORDS);
+    assert!(read("sessions/call_1.json").contains(WORDS) && read("access-log.jsonl").contains("export"));
+    let missing: Value = serde_json::from_str(&read("missing.json")).unwrap();
+    let named: Vec<&str> = missing.as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
+    let all = ["recordings/call_1/19700101T000000000Z-4.jsonl", "input-logs/call_1-20261129T120000000Z.jsonl"];
+    assert_eq!(named, all);
+    assert!(missing[0]["why"].as_str().unwrap().contains("breaks off"), "{missing}");
+}
+
+#[tokio::test]
 async fn a_caller_reads_and_withdraws_without_anybody() {
     let server = TestServer::start().await;
     let shown = "Talk, and record the call. The audio is kept.";
@@ -338,10 +446,39 @@ async fn a_caller_reads_and_withdraws_without_anybody() {
     assert_eq!((&record["policy_version"], &told["opted_out"]), (&json!("1"), &json!(false)));
     problem(server.post("/api/consents", &session.token, &json!({"opt_out": false})).await, 422, "invalid_fields")
         .await;
-    assert_eq!(server.post("/api/consents", &session.token, &json!({"opt_out": true})).await.status(), 204);
+    for _ in 0..3 {
+        assert_eq!(server.post("/api/consents", &session.token, &json!({"opt_out": true})).await.status(), 204);
+    }
     let told: Value = server.get("/api/consents", &session.token).await.json().await.unwrap();
-    assert_eq!(told["opted_out"], true);
+    assert_eq!((&told["opted_out"], told["consents"].as_array().unwrap().len()), (&json!(true), 2), "written once");
     problem(server.get("/api/consents", "wrong").await, 401, "unauthorized").await;
+}
+
+#[tokio::test]
+async fn an_objection_stops_the_recording_of_a_call_that_another_instance_has() {
+    let redis = RedisServer::start();
+    let shared = |config: &mut Config| {
+        with_roles(config);
+        config.secrets.redis_url = Some(Secret::new(redis.url()));
+        config.secrets.recording_master_key = Some(Secret::new("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="));
+    };
+    let (here, there) = (TestServer::with(shared).await, TestServer::with(shared).await);
+    let (hers, others) = (here.session("ada").await, here.session("bea").await);
+    let (mut socket, mut other) = (here.voice(&hers).await, here.voice(&others).await);
+    // It listens to what others tell: before that, what was missed is told with the first connection.
+    soon("both listen", async || {
+        let mut direct = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+        let (_, count): (String, usize) =
+            redis::cmd("PUBSUB").arg("NUMSUB").arg("voice:tasks-changed").query(&mut direct).unwrap();
+        count == 2
+    })
+    .await;
+    let body = json!({"user_id": "ada"});
+    assert_eq!(there.post("/api/admin/privacy/withdraw", PRIVACY, &body).await.status(), 204);
+    assert_eq!(socket.event("recording").await["enabled"], false);
+    let answer = there.post("/api/consents", &others.token, &json!({"opt_out": true})).await;
+    assert_eq!(answer.status(), 204, "the session is found in the store");
+    assert_eq!(other.event("recording").await["enabled"], false);
 }
 
 /// What reads and deletes recordings, and records nothing.

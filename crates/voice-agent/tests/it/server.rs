@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use voice_agent::app::{App, Parts, Server};
 use voice_agent::config::{Config, ListenAddr};
 use voice_agent::sessions::SpawnSession;
-use voice_agent::store::{InstanceId, SqliteOptions, SqliteStore, Store, SystemClock};
+use voice_agent::store::{InstanceId, RedisOptions, RedisStore, SqliteOptions, SqliteStore, Store, SystemClock};
 use voice_agent::telemetry::{Events, Metrics};
 
 use crate::fake;
@@ -64,7 +64,7 @@ impl TestServer {
         config.shutdown.grace_ms = 0;
         config.data_dir = data.path().to_owned();
         change(&mut config);
-        let store = open_store(data.path());
+        let store = open_store(&config);
         let killed = CancellationToken::new();
         let events = Arc::new(Events::new(Metrics::new("rules", &["add_task"])));
         let ground = Ground { store: Arc::clone(&store), events: Arc::clone(&events), config, killed: killed.clone() };
@@ -198,8 +198,11 @@ fn faked(ground: &Ground) -> SpawnSession {
     fake::spawner(Arc::clone(&ground.store), ground.config.limits.command_queue, ground.killed.clone())
 }
 
-fn open_store(data: &Path) -> Arc<dyn Store> {
-    Arc::new(SqliteStore::open(data, SqliteOptions::default()).unwrap())
+fn open_store(config: &Config) -> Arc<dyn Store> {
+    match &config.secrets.redis_url {
+        Some(url) => Arc::new(RedisStore::new(url.reveal(), RedisOptions::default()).unwrap()),
+        None => Arc::new(SqliteStore::open(&config.data_dir, SqliteOptions::default()).unwrap()),
+    }
 }
 
 /// Asserts a problem document, and gives its body.

@@ -62,6 +62,9 @@ fn healthy() -> Vec<(&'static str, Value)> {
         ("voice_session_duration_seconds_sum", one("6000")),
         ("voice_spend_nanousd_total", one("6000000000")),
         ("voice_connected_milliseconds_total", one("6000000")),
+        // Every point of the window was scraped.
+        ("count_over_time(count(voice_ready)[600s:15s])", one("40")),
+        ("count_over_time(count(voice_ready)[86400s:60s])", one("1440")),
         ("", one("1")),
     ]
 }
@@ -122,6 +125,8 @@ async fn what_is_slow_dear_or_empty_fails() {
     values[0].1 = one("0.81");
     values[3].1 = one("8");
     values.insert(0, ("voice_ready{", json!([])));
+    // A day with a hole of an hour.
+    values.insert(0, ("count_over_time", one("1380")));
     let url = prometheus(values).await;
     let only = ["--prometheus", &url, "--only", "latency,cost,monitoring"];
     let (output, said) = validate(folder.path(), &only).await;
@@ -130,6 +135,7 @@ async fn what_is_slow_dear_or_empty_fails() {
         assert_eq!(status(&said, criterion), "failed", "{said:#}");
     }
     assert!(said.to_string().contains("panels without data: Board / Panel"), "{said:#}");
+    assert!(said.to_string().contains("the metrics do not cover 24 hours: 95.8 % of it"), "{said:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

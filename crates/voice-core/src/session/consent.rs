@@ -14,6 +14,19 @@ use super::Session;
 /// The question is asked so often at most, when a yes comes before it can be known what to.
 const MOST_TIMES: u32 = 2;
 
+/// So often the caller's side may begin a recording in one session: whoever plays with the button fills neither the ledger nor the disk. It can be stopped
+/// always.
+const MOST_AGREED: u32 = 20;
+
+/// What was decided so far.
+#[derive(Debug, Default)]
+pub(super) struct Decided {
+    /// How often recording began.
+    agreed: u32,
+    /// The last decision was an objection to all recording.
+    opted_out: bool,
+}
+
 /// The question whether the call may be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asking {
@@ -191,7 +204,8 @@ impl Session {
 
     /// The caller's side says what was answered there.
     pub(super) fn handle_consent(&mut self, recording: bool) {
-        if self.config.consent == ConsentFlow::Never && recording {
+        let is_too_much = self.decided.agreed >= MOST_AGREED && self.consent.permit().is_none();
+        if recording && (self.config.consent == ConsentFlow::Never || is_too_much) {
             self.client(ClientEvent::Recording { enabled: false });
             return;
         }
@@ -231,9 +245,9 @@ impl Session {
         phrases::opts_out(text) || never && phrases::asks_to_stop_recording(text)
     }
 
-    /// Remembers an objection to all recording. Only for what was said for certain.
+    /// Remembers an objection to all recording, once. Only for what was said for certain.
     pub(super) fn heed_opt_out(&mut self, text: &str, how: ConsentHow) {
-        if self.opts_out(text) {
+        if self.opts_out(text) && !self.decided.opted_out {
             self.decide(ConsentDecision::OptedOut, how);
         }
     }
@@ -241,6 +255,8 @@ impl Session {
     /// Makes or destroys the permit, and has it written down.
     fn decide(&mut self, decision: ConsentDecision, how: ConsentHow) {
         (self.announcing, self.asking) = (None, None);
+        self.decided.opted_out = decision == ConsentDecision::OptedOut;
+        self.decided.agreed = self.decided.agreed.saturating_add(u32::from(decision.records()));
         if self.consent.set(decision.records()) {
             self.client(ClientEvent::Recording { enabled: decision.records() });
         }

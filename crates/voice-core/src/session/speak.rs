@@ -329,6 +329,7 @@ impl Session {
     /// The reply is over: what was said and done becomes history.
     pub(super) fn settle(&mut self, reply: Reply, heard: String, interrupted: bool) {
         self.opening_is_over(reply.id, &heard);
+        self.last_heard = Some((reply.id, heard.clone()));
         let in_flight = self.saving.tools_in_flight().to_vec();
         let (turn, cost, end_call) = (reply.turn, reply.turn_cost(), reply.end_call);
         if !reply.answer_said {

@@ -1,5 +1,6 @@
 //! A test alert, from Alertmanager to whoever is told.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,14 @@ pub(super) async fn alerting(of: &Deployment, evidence: &mut Evidence) -> Result
         Some(address) => Some(Hook::open(address).await?),
         None => None,
     };
+    if hook.is_none() {
+        // Without a webhook of one's own there is only a count, and whom it was about is seen when there is nobody else.
+        let others = alertmanager.get("/api/v2/alerts", &[("active", "true")]).await.context("Alertmanager")?;
+        let others = others.as_array().map_or(0, Vec::len);
+        let why =
+            format!("{others} other alerts are told of too, and a count cannot tell them apart: give --alert-webhook");
+        evidence.check(others == 0, why);
+    }
     let before = Told::of(&alertmanager.text("/metrics", &[]).await?);
     send(of, &alertmanager, LASTS_S).await?;
     let began = Instant::now();
@@ -57,6 +66,9 @@ async fn loaded(prometheus: &Prometheus, evidence: &mut Evidence) -> Result<()> 
     let firing: Vec<&str> =
         alerts.iter().filter(|alert| alert["state"] == "firing").filter_map(|alert| alert["name"].as_str()).collect();
     evidence.note(format!("{} alerts are loaded; firing now: {}", alerts.len(), firing.join(", ")));
+    let told = prometheus.alertmanagers().await?;
+    evidence.check(told > 0, "Prometheus tells no Alertmanager");
+    evidence.note(format!("Prometheus tells {told} Alertmanagers"));
     Ok(())
 }
 
@@ -103,7 +115,7 @@ async fn told(
                 "arrived {by}by Alertmanager's count ({delivered}) after {:.1} s",
                 began.elapsed().as_secs_f64()
             ));
-            let failed = now.failed - before.failed;
+            let failed = now.failed() - before.failed();
             evidence.check(failed <= 0.0, format!("{failed} notifications failed meanwhile"));
             return Ok(true);
         }
@@ -111,11 +123,11 @@ async fn told(
     Ok(false)
 }
 
-/// What Alertmanager says that it has delivered, by integration.
+/// What Alertmanager says of its notifications, by integration: what it tried, and what of that failed.
 #[derive(Debug, Default)]
 struct Told {
-    delivered: Vec<(String, f64)>,
-    failed: f64,
+    tried: BTreeMap<String, f64>,
+    failed: BTreeMap<String, f64>,
 }
 
 impl Told {
@@ -123,26 +135,35 @@ impl Told {
         let mut told = Self::default();
         for line in metrics.lines() {
             let Some((series, value)) = line.rsplit_once(' ') else { continue };
-            let value: f64 = value.parse().unwrap_or(0.0);
-            if let Some(labels) = series.strip_prefix("alertmanager_notifications_total{") {
-                let name = labels.split_once("integration=\"").and_then(|(_, rest)| rest.split_once('"'));
-                told.delivered.extend(name.map(|(name, _)| (name.to_owned(), value)));
-            } else if series.starts_with("alertmanager_notifications_failed_total{") {
-                told.failed += value;
+            let (name, labels) = series.split_once('{').unwrap_or_default();
+            let counts = match name {
+                "alertmanager_notifications_total" => &mut told.tried,
+                "alertmanager_notifications_failed_total" => &mut told.failed,
+                _ => continue,
+            };
+            if let Some((integration, _)) =
+                labels.split_once("integration=\"").and_then(|(_, rest)| rest.split_once('"'))
+            {
+                // A failure is counted for each of its reasons.
+                *counts.entry(integration.to_owned()).or_default() += value.parse().unwrap_or(0.0);
             }
         }
         told
     }
 
+    fn failed(&self) -> f64 {
+        self.failed.values().sum()
+    }
+
+    fn delivered(&self, integration: &str) -> f64 {
+        let of = |counts: &BTreeMap<String, f64>| counts.get(integration).copied().unwrap_or(0.0);
+        of(&self.tried) - of(&self.failed)
+    }
+
     /// The integrations that delivered something since then.
     fn since(&self, before: &Self) -> String {
-        let then =
-            |name: &str| before.delivered.iter().filter(|(other, _)| other == name).map(|(_, value)| value).sum();
-        let more = |(name, value): &(String, f64)| {
-            let then: f64 = then(name);
-            (*value > then).then(|| name.clone())
-        };
-        self.delivered.iter().filter_map(more).collect::<Vec<_>>().join(", ")
+        let more = |name: &&String| self.delivered(name) > before.delivered(name);
+        self.tried.keys().filter(more).map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -193,12 +214,13 @@ mod tests {
             format!(
                 "# HELP x\nalertmanager_notifications_total{{integration=\"webhook\"}} {webhook}\n\
                  alertmanager_notifications_total{{integration=\"pagerduty\"}} 1\n\
-                 alertmanager_notifications_failed_total{{integration=\"webhook\"}} {failed}\n"
+                 alertmanager_notifications_failed_total{{integration=\"webhook\",reason=\"clientError\"}} {failed}\n"
             )
         };
-        let (before, after) = (Told::of(&metrics(2, 0)), Told::of(&metrics(3, 1)));
+        let (before, after, refused) = (metrics(2, 0), metrics(4, 1), metrics(3, 1));
+        let (before, after, refused) = (Told::of(&before), Told::of(&after), Told::of(&refused));
         assert_eq!((before.since(&before), after.since(&before)), (String::new(), "webhook".to_owned()));
-        assert_eq!(after.failed - before.failed, 1.0);
+        assert_eq!((refused.since(&before), refused.failed() - before.failed()), (String::new(), 1.0));
     }
 
     #[tokio::test]

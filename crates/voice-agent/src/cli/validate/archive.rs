@@ -30,7 +30,7 @@ pub(super) async fn archive(of: &Deployment, report: &Report, folder: &Path) -> 
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     write(folder, "checklist.md", &report.markdown(of))?;
     write(folder, "result.json", &pretty(&serde_json::to_value(report)?)?)?;
-    write(folder, "configuration.json", &pretty(&configuration(of))?)?;
+    write(folder, "configuration.json", &pretty(&configuration(of).await)?)?;
     if let Ok(prometheus) = of.prometheus() {
         write(folder, "baseline.json", &pretty(&baseline(of, &prometheus).await?)?)?;
         write(folder, "prometheus-rules.json", &pretty(&json!(prometheus.rules().await?))?)?;
@@ -55,8 +55,8 @@ fn pretty(value: &Value) -> Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
-/// The deployment's settings, and the files that it was made of.
-fn configuration(of: &Deployment) -> Value {
+/// The deployment's settings and versions, and the files that it was made of.
+async fn configuration(of: &Deployment) -> Value {
     let mut settings = of.settings.clone().unwrap_or(Value::Null);
     hide(&mut settings);
     let mut files = Map::new();
@@ -67,6 +67,8 @@ fn configuration(of: &Deployment) -> Value {
     }
     json!({
         "at": of.began.to_string(),
+        // None where no Prometheus says so; a validation has one.
+        "versions": of.versions().await.ok(),
         "validated_by": env!("CARGO_PKG_VERSION"),
         "settings": settings,
         "deploy_sha256": files,
@@ -89,13 +91,30 @@ fn hide(value: &mut Value) {
                 let is_secret = SECRET.as_ref().is_none_or(|secret| secret.is_match(name));
                 match field {
                     Value::String(text) if is_secret && !text.is_empty() => *field = json!("<not kept>"),
+                    Value::String(text) => without_user(text),
                     field => hide(field),
                 }
             }
         }
         Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::String(text) => without_user(text),
         _ => {}
     }
+}
+
+/// An address may have a user and a password in it, and a query with a key.
+fn without_user(text: &mut String) {
+    let Ok(mut url) = reqwest::Url::parse(text) else { return };
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if !url.has_host() || !(has_user || url.query().is_some()) {
+        return;
+    }
+    if has_user && (url.set_username("").is_err() || url.set_password(None).is_err()) {
+        "<not kept>".clone_into(text);
+        return;
+    }
+    url.set_query(None);
+    *text = url.into();
 }
 
 fn without_secrets(yaml: &str) -> String {
@@ -142,11 +161,13 @@ mod tests {
     #[test]
     fn no_secret_is_kept() {
         let mut settings = json!({"openai": {"api_key": "hunter2", "max_tokens": 300, "models": ["a"]}, "auth_token": "x",
-            "list": [{"password": "hunter3", "client_secret": ""}], "region": "us-east-1"});
+            "list": [{"password": "hunter3", "client_secret": ""}], "region": "us-east-1",
+            "deepgram": {"base_url": "wss://ada:hunter4@gateway.example/v1?key=hunter5"}, "urls": ["redis://:hunter6@redis:6379/0"]});
         hide(&mut settings);
         let text = settings.to_string();
         assert!(!text.contains("hunter") && !text.contains("\"x\""), "{text}");
         assert!(text.contains("300") && text.contains("us-east-1"), "{text}");
+        assert!(text.contains("wss://gateway.example/v1\"") && text.contains("redis://redis:6379/0"), "{text}");
 
         let yaml = "receivers:\n- name: webhook\n  webhook_configs:\n  - url: https://hooks.example/T0/secret\n    send_resolved: true\n  pagerduty_configs:\n  - routing_key: hunter2\n    severity: critical\n";
         let kept = without_secrets(yaml);

@@ -1,6 +1,7 @@
 //! What is validated, and by what.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -34,6 +35,8 @@ pub(super) struct Deployment {
     pub(super) run: String,
     /// When it began.
     pub(super) began: jiff::Timestamp,
+    /// A provider was made to fail, and is not well again.
+    pub(super) ailing: AtomicBool,
 }
 
 impl Deployment {
@@ -46,7 +49,16 @@ impl Deployment {
         };
         let speaker = Speaker { command: args.speech_command.clone(), models_dir: config.models_dir.clone(), folder };
         let run = crate::http::random_hex::<4>().context("no randomness")?;
-        Ok(Self { args, config, client, speaker, settings, run, began: jiff::Timestamp::now() })
+        Ok(Self {
+            args,
+            config,
+            client,
+            speaker,
+            settings,
+            run,
+            began: jiff::Timestamp::now(),
+            ailing: AtomicBool::new(false),
+        })
     }
 
     /// Why this run is a rehearsal, and validates nothing; empty when it is none.
@@ -78,6 +90,14 @@ impl Deployment {
         Ok(Prometheus::new(Web::new(&self.client, url)))
     }
 
+    /// The versions of the instances that Prometheus scrapes.
+    pub(super) async fn versions(&self) -> Result<String> {
+        let running = self.prometheus()?.query("count by (version) (voice_build_info)").await?;
+        let versions: Vec<&str> = running.iter().map(|one| one.label("version")).collect();
+        anyhow::ensure!(!versions.is_empty(), "no instance says its version (voice_build_info)");
+        Ok(versions.join(", "))
+    }
+
     /// A new session of a user of this run's own, or of whom the bearer token names.
     pub(super) async fn session(&self, who: &str) -> Result<Session> {
         let mut body = json!({"channel": "browser", "time_zone": "UTC"});
@@ -88,9 +108,15 @@ impl Deployment {
         Session::begin(&self.client, &self.args.url, bearer, &body).await
     }
 
-    /// A call by browser whose greeting was heard out.
+    /// A call by browser whose greeting was heard out. The caller's list is empty: what is on it afterwards came of the call.
     pub(super) async fn call(&self, who: &str) -> Result<Call> {
-        let mut call = Call::connect(self.session(who).await?).await?;
+        let session = self.session(who).await?;
+        let tasks = session.tasks().await?.len();
+        anyhow::ensure!(
+            tasks == 0,
+            "the caller has {tasks} tasks already: --bearer-token must be of a user of its own, whose list is empty"
+        );
+        let mut call = Call::connect(session).await?;
         if !call.session.greeting.is_empty() {
             anyhow::ensure!(call.hear_out(self.args.patience()).await?, "the greeting was not heard to its end");
         }

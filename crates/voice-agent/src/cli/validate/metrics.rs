@@ -56,24 +56,38 @@ fn quantile(share: f64, labels: &str, window: &str) -> String {
     format!("histogram_quantile({share}, sum by (le) (rate(voice_latency_seconds_bucket{{{labels}}}[{window}])))")
 }
 
-/// A window that is longer than what was watched says less than it seems to.
+/// Of a window's points so many at least must have been scraped: a Prometheus may be restarted meanwhile.
+const WATCHED: f64 = 0.98;
+
+/// How far apart those points are.
+const fn step(window: Duration) -> u64 {
+    if window.as_secs() < 7_200 { 15 } else { 60 }
+}
+
+/// A window that is longer than what was watched, or has holes, says less than it seems to.
 async fn reaches_back(prometheus: &Prometheus, window: Duration, evidence: &mut Evidence) -> Result<(), Halt> {
-    let almost = window.mul_f64(0.98).saturating_sub(Duration::from_secs(30));
-    let then = prometheus.number(&format!("count(voice_ready offset {})", range(almost))).await?;
+    let step = step(window);
+    let seen = format!("count_over_time(count(voice_ready)[{}:{step}s])", range(window));
+    let seen = prometheus.number(&seen).await?.unwrap_or(0.0);
+    // Points, and as many as there can be; the first may lie before the window.
+    let share = (seen * step as f64 / window.as_secs_f64()).min(1.0);
     let instances = prometheus.number("count(voice_ready == 1)").await?.unwrap_or(0.0);
-    let words = if window < Duration::from_secs(7_200) {
+    evidence.note(format!(
+        "watched for {:.1} % of {}; {instances:.0} instances are ready now",
+        share * 100.0,
+        said(window)
+    ));
+    evidence
+        .check(share >= WATCHED, format!("the metrics do not cover {}: {:.1} % of it", said(window), share * 100.0));
+    Ok(())
+}
+
+fn said(window: Duration) -> String {
+    if window < Duration::from_secs(7_200) {
         format!("{} minutes", window.as_secs() / 60)
     } else {
         format!("{} hours", window.as_secs() / 3_600)
-    };
-    match then {
-        Some(then) => {
-            evidence.note(format!("watched for all {words}: {then:.0} instances then, {instances:.0} ready now"))
-        }
-        None => evidence
-            .check(false, format!("the metrics do not reach back {words}; {instances:.0} instances are ready now")),
     }
-    Ok(())
 }
 
 /// Cost per minute: what the cost tracker adds up, of ended calls and of all that was spent.

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::archive::archive;
 use self::criterion::{Criterion, Evidence, Finding, Halt, Status};
@@ -157,15 +158,19 @@ async fn validate(config: Config, args: ValidateArgs) -> Result<(), Failure> {
         // What a run of a day is for is looked at before it.
         spec::check(&of.args.spec).map_err(|error| Failure::Usage(format!("{error:#}")))?;
     }
-    let mut criteria = Vec::new();
-    for criterion in Criterion::ORDER {
-        let finding = look(&of, criterion).await;
-        out::error(&format!("{}: {}", finding.criterion, finding.status));
-        criteria.push(finding);
-    }
+    let looked = tokio::select! {
+        criteria = look_at_all(&of) => Ok(criteria),
+        interrupted = interruption() => Err(interrupted),
+    };
     // It is there only if sentences were said by a command.
     let _not_there = std::fs::remove_dir_all(&scratch);
-    criteria.sort_by_key(|finding| Criterion::ALL.iter().position(|criterion| criterion.title() == finding.criterion));
+    let criteria = match looked {
+        Ok(criteria) => criteria,
+        Err(interrupted) => {
+            talk::heal(&of).await.context("a provider that was made to fail could not be made well again")?;
+            return Err(interrupted.into());
+        }
+    };
     let all_passed = criteria.iter().all(|finding| finding.status == Status::Passed);
     let validated = all_passed && rehearsal.is_empty();
     let window_s = of.args.window.as_secs();
@@ -185,6 +190,31 @@ async fn validate(config: Config, args: ValidateArgs) -> Result<(), Failure> {
         sign_off(&of, began, &folder).await?;
     }
     if all_passed { Ok(()) } else { Err(anyhow::anyhow!("{}", report.sum()).into()) }
+}
+
+/// The findings, in the order of the checklist.
+async fn look_at_all(of: &Deployment) -> Vec<Finding> {
+    let mut criteria = Vec::new();
+    for criterion in Criterion::ORDER {
+        let finding = look(of, criterion).await;
+        out::error(&format!("{}: {}", finding.criterion, finding.status));
+        criteria.push(finding);
+    }
+    criteria.sort_by_key(|finding| Criterion::ALL.iter().position(|criterion| criterion.title() == finding.criterion));
+    criteria
+}
+
+/// Somebody has had enough, or the machine has.
+async fn interruption() -> anyhow::Error {
+    // A signal that cannot be heard here ends the process, as ever.
+    let heard = async |kind: SignalKind| match signal(kind) {
+        Ok(mut signal) => signal.recv().await,
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        _ = heard(SignalKind::interrupt()) => anyhow::anyhow!("interrupted; nothing was validated"),
+        _ = heard(SignalKind::terminate()) => anyhow::anyhow!("terminated; nothing was validated"),
+    }
 }
 
 fn default_folder(report: &Report, began: jiff::Timestamp) -> PathBuf {
@@ -223,11 +253,17 @@ async fn look_at(of: &Deployment, criterion: Criterion, evidence: &mut Evidence)
 /// Ticks the boxes, annotates the specification, and tells the stakeholders.
 async fn sign_off(of: &Deployment, began: jiff::Timestamp, folder: &std::path::Path) -> anyhow::Result<()> {
     let date = began.strftime("%Y-%m-%d").to_string();
+    let version = of.versions().await?;
+    let archive = folder.display().to_string();
+    let sign = |told: &str| {
+        spec::sign_off(&of.args.spec, &SignOff { date: &date, version: &version, archive: &archive, told })
+    };
+    // Nobody is told of what does not stand written.
+    sign("not told: no webhook was given")?;
     let told = match &of.args.notify_url {
         None => "not told: no webhook was given".to_owned(),
         Some(notify) => {
-            let body =
-                json!({"text": READY, "validated": date, "evidence": folder, "version": env!("CARGO_PKG_VERSION")});
+            let body = json!({"text": READY, "validated": date, "evidence": folder, "version": version});
             match Web::new(&of.client, notify).post("", &body).await {
                 Ok(_) => format!("told {date}: \"{READY}\""),
                 // The validation stands; who was not told can be told by hand.
@@ -235,9 +271,7 @@ async fn sign_off(of: &Deployment, began: jiff::Timestamp, folder: &std::path::P
             }
         }
     };
-    let archive = folder.display().to_string();
-    let with = SignOff { date: &date, version: env!("CARGO_PKG_VERSION"), archive: &archive, told: &told };
-    spec::sign_off(&of.args.spec, &with)?;
+    sign(&told)?;
     out::error(&format!("{}: Validated: {date}; stakeholders {told}", of.args.spec.display()));
     Ok(())
 }

@@ -86,6 +86,15 @@ impl Prometheus {
         Ok(groups.iter().flat_map(|group| group["rules"].as_array().into_iter().flatten()).cloned().collect())
     }
 
+    /// How many Alertmanagers it tells.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub(super) async fn alertmanagers(&self) -> Result<usize> {
+        let data = self.ask("/api/v1/alertmanagers", &[]).await?;
+        Ok(data["activeAlertmanagers"].as_array().map_or(0, Vec::len))
+    }
+
     async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
         let answer = self.web.get(path, query).await.context("Prometheus")?;
         if answer["status"] != "success" {

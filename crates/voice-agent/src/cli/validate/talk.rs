@@ -1,11 +1,13 @@
 //! Callers by browser: a task, a shared screen, a kill in mid-call, a provider that fails in a call.
 
+use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use voice_caller::browser::{Call, CallError};
+use voice_caller::browser::{Call, CallError, Session};
 
 use super::criterion::{Evidence, Halt};
 use super::deployment::Deployment;
@@ -32,9 +34,9 @@ const UNTIL_SCRAPED: Duration = Duration::from_secs(120);
 
 /// Browser channel: a task by voice.
 pub(super) async fn browser(of: &Deployment, evidence: &mut Evidence) -> Result<(), Halt> {
-    let mut call = of.call("browser").await?;
-    let added = add_task(of, &mut call, "buy bread", evidence).await;
-    if let Ok(document) = call.session.document().await {
+    let talk = async |call: &mut Call, evidence: &mut Evidence| {
+        add_task(of, call, "buy bread", evidence).await?;
+        let document = call.session.document().await?;
         let cost = &document["context"]["cost"];
         let usd = |name: &str| cost[name].as_f64().unwrap_or_default();
         evidence.note(format!(
@@ -42,21 +44,50 @@ pub(super) async fn browser(of: &Deployment, evidence: &mut Evidence) -> Result<
             usd("total_usd"),
             usd("cost_per_minute_usd")
         ));
+        Ok(())
+    };
+    in_call(of, "browser", evidence, talk).await
+}
+
+/// Calls, talks, takes away what tasks came of it, and hangs up, whatever came of the talk.
+async fn in_call(
+    of: &Deployment,
+    who: &str,
+    evidence: &mut Evidence,
+    talk: impl AsyncFnOnce(&mut Call, &mut Evidence) -> Result<()>,
+) -> Result<(), Halt> {
+    let mut call = of.call(who).await?;
+    let talked = talk(&mut call, evidence).await;
+    if let Err(error) = clear(&call.session).await {
+        evidence.note(format!("what was put on the list could not be taken away: {error:#}"));
     }
     call.hang_up().await;
-    Ok(added?)
+    Ok(talked?)
+}
+
+/// The list was empty before the call.
+async fn clear(session: &Session) -> Result<()> {
+    for (id, _) in session.tasks().await? {
+        session.delete_task(&id).await?;
+    }
+    Ok(())
 }
 
 /// Says that this is to be done, and looks whether it is on the list.
 async fn add_task(of: &Deployment, call: &mut Call, title: &str, evidence: &mut Evidence) -> Result<()> {
-    let before = call.session.titles().await?;
+    let before = call.session.tasks().await?;
     ask(of, call, &format!("Add a task to {title}."), evidence).await?;
-    let after = call.session.titles().await?;
-    let new: Vec<&String> = after.iter().filter(|title| !before.contains(title)).collect();
+    let after = call.session.tasks().await?;
+    let new = new_titles(&before, &after);
     evidence.note(format!("tasks before {}, after {}: new {new:?}", before.len(), after.len()));
     let found = new.iter().any(|new| new.to_lowercase().contains(title));
     evidence.check(found, format!("no task {title:?} is on the list"));
     Ok(())
+}
+
+fn new_titles(before: &[(String, String)], after: &[(String, String)]) -> Vec<String> {
+    let is_new = |id: &str| !before.iter().any(|(known, _)| known == id);
+    after.iter().filter(|(id, _)| is_new(id)).map(|(_, title)| title.clone()).collect()
 }
 
 /// Says a sentence, and tells what was understood, answered and heard.
@@ -66,34 +97,31 @@ async fn ask(of: &Deployment, call: &mut Call, sentence: &str, evidence: &mut Ev
     let heard = &call.heard;
     let felt = heard.felt_ms.map_or_else(|| "never".to_owned(), |ms| format!("after {ms} ms"));
     evidence.note(format!(
-        "session {}: understood {:?}, answered {:?}, heard {felt}, {} ms of audio",
+        "session {}: understood {:?}, answered {:?}, heard {felt}, {} ms of sound",
         call.session.id,
         heard.transcript(),
         heard.caption(),
-        heard.heard_ms()
+        heard.loud_ms()
     ));
     if let Some(turn) = &heard.turn {
         evidence.note(format!("the server's latency {} ms: {}", turn["latency_ms"], turn["stages"]));
     }
     ensure!(answered?, "{sentence:?} was not answered within {} s", of.args.patience().as_secs());
-    evidence.check(heard.heard_ms() > 0, format!("nothing was heard in answer to {sentence:?}"));
+    evidence.check(heard.loud_ms() > 0, format!("nothing was heard in answer to {sentence:?}"));
     evidence.check(heard.fell_back.is_none(), "voice failed, and the caller was asked to type");
     Ok(())
 }
 
 /// Screen share: a picture with known contents, and a task from it.
 pub(super) async fn screen(of: &Deployment, evidence: &mut Evidence) -> Result<(), Halt> {
-    let mut call = of.call("screen").await?;
-    let looked = look(of, &mut call, evidence).await;
-    call.hang_up().await;
-    Ok(looked?)
+    in_call(of, "screen", evidence, async |call, evidence| look(of, call, evidence).await).await
 }
 
 async fn look(of: &Deployment, call: &mut Call, evidence: &mut Evidence) -> Result<()> {
     call.until(of.args.patience(), |call| call.ready.is_some()).await?;
     let screens = call.ready.as_ref().is_some_and(|ready| ready["screens"] == true);
     ensure!(screens, "the server looks at no screens (`screen.enabled`)");
-    let before = call.session.titles().await?;
+    let before = call.session.tasks().await?;
     call.share(SCREEN.to_vec()).await?;
     ask(of, call, "Create a task from this.", evidence).await?;
     evidence.check(call.heard.events.iter().any(|event| event == "look"), "the agent did not look");
@@ -102,7 +130,7 @@ async fn look(of: &Deployment, call: &mut Call, evidence: &mut Evidence) -> Resu
     let mut new: Vec<String> = Vec::new();
     while new.is_empty() && Instant::now() < deadline {
         call.until(Duration::from_millis(500), |_| false).await?;
-        new = call.session.titles().await?.into_iter().filter(|title| !before.contains(title)).collect();
+        new = new_titles(&before, &call.session.tasks().await?);
     }
     evidence.note(format!("a picture of {} bytes was shared; new tasks: {new:?}", SCREEN.len()));
     let found = new.iter().any(|title| title.to_lowercase().contains(ON_SCREEN));
@@ -117,15 +145,18 @@ pub(super) async fn persistence(of: &Deployment, evidence: &mut Evidence) -> Res
     let Some(command) = &of.args.kill_command else {
         return Err(Halt::NotRun("--kill-command does not say how an instance is killed".to_owned()));
     };
-    let mut call = of.call("persistence").await?;
-    add_task(of, &mut call, "read the report", evidence).await?;
+    in_call(of, "persistence", evidence, async |call, evidence| survives(of, command, call, evidence).await).await
+}
+
+async fn survives(of: &Deployment, command: &str, call: &mut Call, evidence: &mut Evidence) -> Result<()> {
+    add_task(of, call, "read the report", evidence).await?;
     let before = call.session.document().await?;
     let id = call.session.id.clone();
     let variables = [("VOICE_SESSION_ID", id.as_str()), ("VOICE_URL", of.args.url.as_str())];
     let killing = order::run("--kill-command", command, &variables);
-    let (_, (code, at)) = tokio::try_join!(killing, until_lost(&mut call))?;
+    let (_, (code, at)) = tokio::try_join!(killing, until_lost(call))?;
     let code_said = code.map_or_else(|| "without a word".to_owned(), |code| format!("with {code}"));
-    come_back(&mut call, code, at, evidence).await.with_context(|| format!("lost {code_said}"))?;
+    come_back(call, code, at, evidence).await.with_context(|| format!("lost {code_said}"))?;
     evidence.note(format!("the connection was lost {code_said}"));
     if code == Some(HANDED_OVER) {
         evidence.note("the call was handed over: nothing is to be said about it");
@@ -136,9 +167,7 @@ pub(super) async fn persistence(of: &Deployment, evidence: &mut Evidence) -> Res
         evidence.note(format!("the agent said {said:?} when the caller was back"));
         evidence.check(said.contains(BACK), format!("the caller did not hear {BACK:?}"));
     }
-    remembers(of, &mut call, &before, evidence).await?;
-    call.hang_up().await;
-    Ok(())
+    remembers(of, call, &before, evidence).await
 }
 
 /// Stays on the line until it is lost: the close code, and when.
@@ -200,16 +229,39 @@ pub(super) async fn failover(of: &Deployment, evidence: &mut Evidence) -> Result
             "neither --fail-command nor --rehearsal-control says how Deepgram is made to fail".to_owned(),
         ));
     }
-    let mut call = of.call("failover").await?;
-    evidence.note(format!("Deepgram fails from {:.0} on", jiff::Timestamp::now()));
-    let taken_over = match fail(of).await {
-        Ok(()) => whisper_takes_over(of, &mut call, &prometheus, evidence).await,
-        Err(error) => Err(error),
+    let talk = async |call: &mut Call, evidence: &mut Evidence| {
+        evidence.note(format!("Deepgram fails from {:.0} on", jiff::Timestamp::now()));
+        of.ailing.store(true, Ordering::Relaxed);
+        // A provider may be made to fail by a rollout, which takes its time, and moves the call.
+        let (failing, lost) = attended(call, fail(of)).await;
+        failing?;
+        if let Some((code, at)) = lost {
+            come_back(call, code, at, evidence).await?;
+        }
+        whisper_takes_over(of, call, &prometheus, evidence).await
     };
-    call.hang_up().await;
+    let taken_over = in_call(of, "failover", evidence, talk).await;
     // Whatever came of it: the provider is to be well again.
     heal(of).await?;
-    Ok(taken_over?)
+    taken_over
+}
+
+/// Does something while the caller stays on the line; when that was lost, how and when.
+async fn attended<T>(call: &mut Call, doing: impl Future<Output = T>) -> (T, Option<(Option<u16>, Instant)>) {
+    let mut doing = pin!(doing);
+    let lost = async {
+        loop {
+            match call.until(UNTIL_LOST, |_| false).await {
+                Err(CallError::Lost(code)) => return (code, Instant::now()),
+                Err(_) => return (None, Instant::now()),
+                Ok(_) => {}
+            }
+        }
+    };
+    tokio::select! {
+        done = &mut doing => (done, None),
+        lost = lost => (doing.await, Some(lost)),
+    }
 }
 
 /// A call is answered while Deepgram fails, and the counters say by whose help.
@@ -228,7 +280,7 @@ async fn whisper_takes_over(
     let before = count().await?;
     let added = add_task(of, call, "send the invoice", evidence).await;
     if added.as_ref().is_err_and(|error| matches!(error.downcast_ref(), Some(CallError::Lost(_)))) {
-        // A provider may be made to fail by a rollout, which moves the call.
+        // The rollout's last step.
         come_back(call, Some(HANDED_OVER), Instant::now(), evidence).await?;
         add_task(of, call, "send the invoice", evidence).await?;
     } else {
@@ -259,8 +311,16 @@ async fn fail(of: &Deployment) -> Result<()> {
     order::run("--fail-command", command, &[("VOICE_URL", &of.args.url)]).await.map(drop)
 }
 
-/// Makes it well again.
-async fn heal(of: &Deployment) -> Result<()> {
+/// Makes it well again, unless it is.
+pub(super) async fn heal(of: &Deployment) -> Result<()> {
+    if of.ailing.load(Ordering::Relaxed) {
+        make_well(of).await?;
+        of.ailing.store(false, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+async fn make_well(of: &Deployment) -> Result<()> {
     if let Some(control) = &of.args.rehearsal_control {
         let path = "/control/fault?provider=deepgram";
         return Web::new(&of.client, control).delete(path).await.context("the rehearsal servers");

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use voice_caller::phone::Call;
+use voice_caller::loud_ms;
+use voice_caller::phone::{Call, RATE};
 use voice_caller::twilio::Twilio;
 
 use super::criterion::{Evidence, Halt};
@@ -30,14 +31,14 @@ pub(super) async fn phone(of: &Deployment, evidence: &mut Evidence) -> Result<()
     let title = TITLES.iter().find(|title| !before.contains(**title)).context("the caller's list is full of this")?;
     let mut call = Call::dial(twilio.clone()).await?;
     let greeting = call.hear_out(PAUSE, of.args.patience()).await?.context("nothing was heard of a greeting")?;
-    evidence.note(format!("announcement and greeting: {} ms", loud_ms(&greeting.pcm)));
+    evidence.note(format!("announcement and greeting: {} ms", loud_ms(&greeting.pcm, RATE)));
     let speech = of.speaker.say_by_telephone(&format!("Add a task to {title}.")).await?;
     let answer = call.say(&speech, PAUSE, of.args.patience()).await?;
     call.hang_up().await;
     let answer = answer.context("the call was not answered")?;
     let felt = answer.felt_ms.map_or_else(|| "never".to_owned(), |ms| format!("after {ms} ms"));
-    evidence.note(format!("answer heard {felt}, {} ms of audio", loud_ms(&answer.pcm)));
-    evidence.check(answer.felt_ms.is_some() && loud_ms(&answer.pcm) > 0, "no answer was heard");
+    evidence.note(format!("answer heard {felt}, {} ms of audio", loud_ms(&answer.pcm, RATE)));
+    evidence.check(answer.felt_ms.is_some() && loud_ms(&answer.pcm, RATE) > 0, "no answer was heard");
     let after = text(&twilio, LIST).await?.to_lowercase();
     evidence.note(format!("a text of the same number is answered {after:?}"));
     evidence.check(after.contains(title), format!("no task {title:?} is on the caller's list"));
@@ -82,10 +83,4 @@ async fn text(twilio: &Twilio, body: &str) -> Result<String> {
     let answer = twilio.text(&sid, body).await.context("the texts' webhook")?;
     ensure!(!answer.is_empty(), "a text message was not answered");
     Ok(answer)
-}
-
-/// Milliseconds of sound in what was heard, at 8 kHz.
-fn loud_ms(pcm: &[i16]) -> usize {
-    let loud = |frame: &&[i16]| frame.iter().any(|sample| sample.unsigned_abs() >= voice_caller::SILENT);
-    pcm.chunks(160).filter(loud).count() * 20
 }

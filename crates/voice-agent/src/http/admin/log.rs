@@ -14,8 +14,11 @@ use tokio::io::AsyncReadExt as _;
 
 use super::super::path::Path;
 use super::super::problem::Problem;
+use super::super::session::session_problem;
 use super::role::{AdminCall, Whose, admit, note};
+use crate::access_log::Role;
 use crate::app::{Shared, newest_input_log};
+use crate::store::SessionId;
 use crate::vault::{Header, Opener, SealError};
 
 /// Bytes that are read at once.
@@ -45,12 +48,26 @@ pub(in super::super) async fn download(
         tokio::task::spawn_blocking(move || newest_input_log(&dir, &session)).await.map_err(std::io::Error::other);
     let path = found.flatten().map_err(|error| unreadable(&error))?;
     let path = path.ok_or_else(|| Problem::not_found("no_input_log", "There is no log of this session here."))?;
-    note(&app, role, "read_input_log", Whose::Nobody, &id).await?;
+    note_whose(&app, role, &path, &id).await?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let disposition = format!("attachment; filename=\"{}\"", name.strip_suffix(".sealed").unwrap_or(&name));
     let head = [(header::CONTENT_TYPE, "application/jsonl".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
     let body = if name.ends_with(".sealed") { opened(&app, path).await? } else { plain(path).await? };
     Ok((head, body).into_response())
+}
+
+/// Writes down whose log is read: its header says it, and of a plain one the session, as long as the store has it.
+async fn note_whose(app: &Shared, role: Role, path: &std::path::Path, id: &str) -> Result<(), Problem> {
+    const ACTION: &str = "read_input_log";
+    let sealed = path.to_owned();
+    let header = tokio::task::spawn_blocking(move || Header::read(&mut BufReader::new(std::fs::File::open(sealed)?)));
+    if let Ok(header) = header.await.map_err(|error| unreadable(&error))? {
+        return note(app, role, ACTION, Whose::Pseudonym(&header.owner.to_string()), id).await;
+    }
+    let stored = app.store.load_session(SessionId::new(id)).await;
+    let user = stored.map_err(|error| session_problem(app, error.into()))?.map(|stored| stored.doc.user_id);
+    let whose = user.as_ref().map_or(Whose::Nobody, Whose::User);
+    note(app, role, ACTION, whose, id).await
 }
 
 /// A log of a version that sealed none.

@@ -1,6 +1,7 @@
 //! People's rights: what there is of somebody, everything of it in one file, and none of it any more.
 
 use axum::Json as JsonAnswer;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -8,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::super::body::{Fields, Json};
 use super::super::problem::Problem;
+use super::pipe::Pipe;
 use super::role::{AdminCall, Whose, admit, disposition, note, unreadable};
-use crate::access_log;
+use crate::access_log::{self, MAX_REASON, SEAL};
 use crate::app::Shared;
 use crate::consent::{Decisions, object};
 use crate::privacy::{Desk, PrivacyError};
@@ -85,12 +87,21 @@ pub(in super::super) async fn export(
     let user = user_of(body)?;
     let desk = desk(&app)?;
     note(&app, role, "export", Whose::User(&user), "").await?;
-    let export = desk.export(&user).await.map_err(|error| failed(&app, error))?;
+    let collection = desk.collect(&user).await.map_err(|error| failed(&app, error))?;
     let head = [
         (header::CONTENT_TYPE, "application/gzip".to_owned()),
-        (header::CONTENT_DISPOSITION, disposition(&format!("{}.tar.gz", export.pseudonym))),
+        (header::CONTENT_DISPOSITION, disposition(&format!("{}.tar.gz", collection.pseudonym()))),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    Ok((head, export.bytes).into_response())
+    let (pipe, pieces) = Pipe::new();
+    app.calls.spawn(async move {
+        let broken = pipe.clone();
+        if let Err(error) = desk.export(collection, pipe).await {
+            tracing::error!(%error, "an archive of everything about somebody breaks off");
+            broken.break_off().await;
+        }
+    });
+    Ok((head, Body::from_stream(pieces)).into_response())
 }
 
 /// `POST /api/admin/privacy/erase`: nothing of somebody any more. Answers the certificate.
@@ -124,6 +135,34 @@ pub(in super::super) async fn access_log(
     let lines = read.map_err(|error| unreadable("the access log", &error))?;
     let lines = lines.map_err(|error| unreadable("the access log", &error))?;
     Ok(JsonAnswer(json!({"audit": findings, "lines": lines})))
+}
+
+/// `POST /api/admin/access-log` with `{"log": …, "reason": …}`: why a log is not as it was written. It is a line of the access log itself.
+pub(in super::super) async fn seal_log(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Json(body): Json,
+) -> Result<StatusCode, Problem> {
+    let role = admit(&app, &headers, AdminCall::SealLog)?;
+    let mut fields = Fields::new(body, &["log", "reason"])?;
+    let (log, reason) = (fields.string("log").unwrap_or_default(), fields.string("reason").unwrap_or_default());
+    if log.is_empty() {
+        fields.fault("log", "must name a log, as the audit does");
+    }
+    let is_reason = !reason.trim().is_empty() && reason.chars().count() <= MAX_REASON;
+    if !is_reason || reason.chars().any(char::is_control) {
+        fields.fault("reason", "must say in at most 300 characters why the log is not as it was written");
+    }
+    fields.finish(())?;
+    if app.access_log.is_none() {
+        let off =
+            "No accesses are written down here (RECORDING_ACCESS_LOGGING), so nothing can be written of a log either.";
+        return Err(Problem::not_found("access_log_off", off));
+    }
+    let seal = desk(&app)?.seal(&log, &reason).await.map_err(|error| failed(&app, error))?;
+    let none = || Problem::not_found("no_such_break", "The audit finds nothing in this log that is not sealed.");
+    note(&app, role, SEAL, Whose::Nobody, &seal.ok_or_else(none)?.to_of()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn failed(app: &Shared, error: PrivacyError) -> Problem {

@@ -55,6 +55,8 @@ calls! {
     Consents = [Auditor, Privacy],
     /// The access log, and whether it is whole.
     AccessLog = [Auditor, Privacy],
+    /// A note on why an access log is broken.
+    SealLog = [Auditor],
     /// Everything about somebody.
     Export = [Privacy],
     /// The erasure of somebody.
@@ -147,7 +149,7 @@ mod tests {
             calls.map(|call| format!("{call:?}")).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(may(Role::Operator), "WhoAmI Sessions Words InputLog End Drain Spend Recordings Recording");
-        assert_eq!(may(Role::Auditor), "WhoAmI Spend Recordings Consents AccessLog");
+        assert_eq!(may(Role::Auditor), "WhoAmI Spend Recordings Consents AccessLog SealLog");
         assert_eq!(may(Role::Privacy), "WhoAmI Recordings Recording Consents AccessLog Export Erase Withdraw");
         assert_eq!((may(Role::Command), may(Role::Server)), (String::new(), String::new()));
     }

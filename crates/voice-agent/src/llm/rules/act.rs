@@ -197,7 +197,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::UndoSome(count) => undo_some(scene, *count),
         Intent::Swap(targets) => context::swap(scene, targets),
         Intent::Missed(words) => Answer::say(reply::missed(words)),
-        Intent::AddThat => twice::add_that(scene),
+        Intent::AddThat(due) => twice::add_that(scene, *due),
         Intent::Last => last(scene),
         Intent::Review => Answer::call("transfer_to_agent", object(json!({"agent": REVIEW_AGENT}))),
         Intent::Goodbye => Answer { text: "Goodbye!".into(), ..Answer::call("end_call", Map::new()) },
@@ -217,6 +217,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::Talk(talk) => Answer::say(reply::talk(*talk, scene)),
         Intent::Date(due) => bare_date(scene, *due),
         Intent::Yes => Answer::say("Okay. What would you like to do?"),
+        Intent::Cancel if reply::told_of_recording(scene) => Answer::say("To stop the recording, say, stop recording."),
         Intent::No | Intent::Cancel => Answer::say("Okay. Anything else?"),
         // "What else?" after something was done asks what is left.
         Intent::More if utterance.text.contains("else") => list(&Filter::default(), dialogue::ASKED),
@@ -228,6 +229,10 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
 }
 
 fn undo_some(scene: &Scene<'_>, count: usize) -> Answer {
+    let lost = scene.history().last().is_some_and(|turn| turn.calls.is_empty() && reply::is_lost(&turn.reply));
+    if lost {
+        return undo(scene);
+    }
     match count.min(dialogue::undoable(scene.history())) {
         0 => undo(scene),
         steps => Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] },

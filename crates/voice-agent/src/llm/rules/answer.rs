@@ -134,7 +134,7 @@ fn yes_and(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> Opt
         // "Yes, delete it …", "add it anyway …"
         let repeated =
             matches!(&intent, Intent::Delete(targets) if matches!(targets.as_slice(), [Target::It | Target::Them]));
-        (repeated || matches!(intent, Intent::Yes | Intent::AddThat)).then_some((length, answered, intent))
+        (repeated || matches!(intent, Intent::Yes | Intent::AddThat(None))).then_some((length, answered, intent))
     };
     let (length, answered, intent) = (1..words.len().min(6)).rev().find_map(yes)?;
     let joining = |word: &&Word| matches!(word.norm.as_str(), "and" | "also" | "then" | "but" | "plus" | "please");
@@ -161,7 +161,7 @@ fn yes_and(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Utterance) -> Opt
 }
 
 /// The turn whose question may be open: the one before, or the one before that if it only repeated or hesitated.
-fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
+pub(crate) fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
     let history = scene.history();
     let mut turns = history.iter().rev();
     for _ in 0..3 {
@@ -172,8 +172,8 @@ fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
         let (_, intents) = scene.understand(turn.user);
         // A "yes" that made us ask the same again leaves the question where it was.
         let asked_again = matches!(intents.as_slice(), [Intent::Yes | Intent::Unsure]) && turn.reply == ASK_TITLE;
-        let passing =
-            asked_again || matches!(intents.as_slice(), [Intent::Repeat | Intent::Hesitation | Intent::Talk(_)]);
+        let passing = asked_again
+            || matches!(intents.as_slice(), [Intent::Repeat | Intent::Hesitation | Intent::Talk(_) | Intent::Last]);
         if !passing {
             return Some(turn);
         }
@@ -210,7 +210,7 @@ const MOST_AGAIN: usize = 4;
 
 /// What the words came to that we answered with a question: understood as they were then, since they may have answered one
 /// themselves.
-fn asked_about(scene: &Scene<'_>, previous: &Turn<'_>) -> Vec<Intent> {
+pub(crate) fn asked_about(scene: &Scene<'_>, previous: &Turn<'_>) -> Vec<Intent> {
     let history = scene.history();
     let at = history.iter().rposition(|turn| std::ptr::eq(turn, previous)).unwrap_or(0);
     let turns = history.get(at.saturating_sub(MOST_AGAIN - 1)..=at).unwrap_or_default();
@@ -239,27 +239,34 @@ fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) 
             {
                 Some(again(calls))
             }
+            // "Yes, delete everything."
+            Intent::DeleteScope(scope, kept)
+                if kept.is_empty()
+                    && calls.iter().all(|(name, arguments)| {
+                        *name == "delete_task" && arguments.get("scope").and_then(Value::as_str) == Some(*scope)
+                    })
+                    && matches!(utterance.words[0].norm.as_str(), "yes" | "yeah" | "yep" | "sure" | "delete") =>
+            {
+                Some(again(calls))
+            }
             // "Undo that" to "shall I take that back?" is a yes; to "shall I really delete it?" it is a no.
             Intent::Undo | Intent::UndoSome(_) | Intent::SoundsLikeUndo => {
                 Some(if calls[0].0 == "undo" { again(calls) } else { vec![Intent::Kept] })
             }
             // "Add it anyway", "add another one".
-            Intent::AddThat if calls[0].0 == "add_task" => Some(again(calls)),
+            Intent::AddThat(_) if calls[0].0 == "add_task" => Some(again(calls)),
             Intent::Incomplete(Missing::Title, inner)
                 if calls[0].0 == "add_task" && matches!(**inner, Intent::Add(_)) =>
             {
                 Some(again(calls))
             }
             Intent::No | Intent::Cancel => Some(vec![Intent::Kept]),
-            // Another one was meant: ask about that one.
-            Intent::Correct(words) if calls.len() == 1 => {
-                let (name, mut arguments) = calls.into_iter().next()?;
-                arguments.remove("id");
-                arguments.remove("confirmed");
-                arguments.remove("anyway");
-                arguments.insert("title".into(), title(words).into());
-                Some(vec![Intent::Again(name.to_owned(), arguments)])
+            // "No, Eva": likewise.
+            Intent::Unknown if calls.len() == 1 && calls[0].0 == "delete_task" && hedge::says_no_but(utterance) => {
+                Some(vec![hedge::again_by_name(calls, &utterance.words[1..])?])
             }
+            // Another one was meant: ask about that one.
+            Intent::Correct(words) if calls.len() == 1 => Some(vec![hedge::again_by_name(calls, words)?]),
             _ => None,
         },
         Pending::Choose { call, among, query } => {

@@ -11,6 +11,7 @@ use super::dialogue::{self, Called, TaskView, Turn, changes_of};
 use super::follow::follow;
 use super::lexicon;
 use super::locate::{by_id, choose};
+use super::more::ellipsis;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, NewTask, Pick, Talk};
 use super::sequel::sequel;
@@ -23,9 +24,13 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
         Intent::SoundsLikeUndo if utterance.text.starts_with("i ") => Intent::Talk(Talk::Praise),
         Intent::SoundsLikeUndo => Intent::Unknown,
         Intent::BringBack => brought_back(scene, last),
+        // "Scratch that", in so many words, is "undo that".
+        Intent::Cancel if scratches(utterance) && changes_of(last).next().is_some() => Intent::Undo,
         Intent::Cancel | Intent::No if forgets(utterance) && changes_of(last).next().is_some() => taken_off(last),
         Intent::No if changes_of(last).count() == 1 && regrets(utterance) => taken_off(last),
         Intent::Add(tasks) => Intent::Add(tasks.into_iter().map(|task| counted_from(scene, utterance, task)).collect()),
+        // "Also rake the leaves": one more, as before.
+        Intent::Offer(tasks) if is_more(utterance) && added_lately(scene, last) => Intent::Add(tasks),
         Intent::Offer(tasks) => {
             Intent::Offer(tasks.into_iter().map(|task| counted_from(scene, utterance, task)).collect())
         }
@@ -43,6 +48,19 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
         .or_else(|| mended(scene, last, utterance, intent))
         .or_else(|| picked(scene, last, utterance, intent));
     found.unwrap_or(intents)
+}
+
+/// Whether the words say that something is to come on top.
+fn is_more(utterance: &Utterance) -> bool {
+    let words = norms(&utterance.words);
+    matches!(words.as_slice(), ["also" | "plus", ..] | ["oh" | "and" | "then", "also" | "and", ..])
+        || matches!(words.as_slice(), [.., "too" | "also"] | [.., "as", "well"])
+}
+
+/// Whether a task was added in one of the last turns; what is said right behind that one is looked at elsewhere.
+fn added_lately(scene: &Scene<'_>, last: &Turn<'_>) -> bool {
+    let adds = |turn: &Turn<'_>| changes_of(turn).any(|called| called.call.name == "add_task");
+    !adds(last) && scene.history().iter().rev().take(4).any(adds)
 }
 
 /// "No bread", "without the balloons": one of the tasks that were added lately is not wanted.
@@ -78,6 +96,10 @@ pub(crate) fn dropped(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<In
 fn forgets(utterance: &Utterance) -> bool {
     let said = |phrase: &&str| utterance.text.contains(phrase);
     ["forget it", "forget that", "forget about", "scratch that", "cancel that", "cancel it"].iter().any(said)
+}
+
+fn scratches(utterance: &Utterance) -> bool {
+    ["scratch that", "scratch it", "strike that"].iter().any(|phrase| utterance.text.contains(phrase))
 }
 
 /// "Oh no", "no wait", "no, please don't": said right behind a change, it may be sorry for it. "No thanks" is not.
@@ -141,103 +163,6 @@ fn brought_back(scene: &Scene<'_>, last: &Turn<'_>) -> Intent {
     }
 }
 
-/// "And eggs", "eggs too": more of what was just done.
-fn ellipsis(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
-    if let Some(found) = asked_too(last, utterance, intent).or_else(|| done_to_it(scene, utterance, intent)) {
-        return Some(found);
-    }
-    let change = dialogue::last_change(last)?;
-    if intent.is_command() || !matches!(intent, Intent::Unknown | Intent::Offer(_) | Intent::Talk(Talk::OffTopic)) {
-        return None;
-    }
-    let words = utterance.words.as_slice();
-    let words = match words {
-        [first, rest @ ..] if rest.len() > 1 && matches!(first.norm.as_str(), "ok" | "okay" | "yes" | "yeah") => rest,
-        _ => words,
-    };
-    // "So are the dishes", "so is the car".
-    if let ["so", "is" | "are" | "was" | "were" | "has" | "have" | "did" | "does", rest @ ..] = norms(words).as_slice()
-        && change.call.name != "add_task"
-    {
-        return scene.titles.named(rest).map(|named| vec![again_by_title(&change, named)]);
-    }
-    let leads =
-        words.iter().take_while(|word| matches!(word.norm.as_str(), "and" | "also" | "plus" | "oh" | "then")).count();
-    let tail = match norms(words).as_slice() {
-        [.., "as", "well"] => 2,
-        [.., "too" | "also"] => 1,
-        _ => 0,
-    };
-    let leads = if words.first().is_some_and(|word| word.norm == "oh") && leads == 1 { 0 } else { leads };
-    if leads + tail == 0 || leads + tail >= words.len() || words.len() > 14 {
-        return None;
-    }
-    let rest = &words[leads..words.len() - tail];
-    let rest = if rest[0].norm == "add" && rest.len() > 1 { &rest[1..] } else { rest };
-    match change.call.name.as_str() {
-        "add_task" | "rename_task" => {
-            let before = change.task()?;
-            let due = before.due.and_then(|due| dates::due_date(due, &scene.request.now));
-            let tasks = parse::new_tasks(rest, false, scene.known());
-            let like = |task: NewTask| {
-                let task = counted_from(scene, utterance, task);
-                NewTask { title: with_verb(before.title, &task.title), due: task.due.or(due), ..task }
-            };
-            Some(vec![Intent::Add(tasks.into_iter().map(like).collect())]).filter(|_| rest.len() <= 10)
-        }
-        _ => {
-            let named = scene.titles.named(&norms(rest))?;
-            Some(vec![again_by_title(&change, named)])
-        }
-    }
-}
-
-/// "And matches?": the question before, about another task.
-fn asked_too(last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
-    let asked =
-        last.calls.last().filter(|called| called.call.name == "list_tasks" && called.argument("query").is_some())?;
-    let open = matches!(intent, Intent::Unknown | Intent::Offer(_) | Intent::Talk(Talk::OffTopic));
-    let rest = match utterance.words.as_slice() {
-        [and, rest @ ..] if matches!(and.norm.as_str(), "and" | "or") && (1..=6).contains(&rest.len()) && open => rest,
-        _ => return None,
-    };
-    let mut arguments = asked.call.arguments.clone();
-    arguments.insert("query".into(), title(rest).into());
-    arguments.remove("offset");
-    Some(vec![Intent::Again("list_tasks".into(), arguments)])
-}
-
-/// "I've called them": the one task of those spoken of, or of all, that begins with the verb.
-fn done_to_it(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
-    if !matches!(intent, Intent::Incomplete(parse::Missing::Title, inner) if matches!(**inner, Intent::Complete(_))) {
-        return None;
-    }
-    let verb = utterance.words.iter().find_map(|word| lexicon::present_of(&word.norm).filter(|verb| verb != "do"))?;
-    let begins = |title: &str| title.to_lowercase().split(' ').next() == Some(verb.as_str());
-    let focus = dialogue::focus(scene.history());
-    let spoken: Vec<&str> =
-        focus.iter().filter(|task| !task.done).map(|task| task.title).filter(|title| begins(title)).collect();
-    let all: Vec<&str> = scene.request.titles.iter().map(String::as_str).filter(|title| begins(title)).collect();
-    match (spoken.as_slice(), all.as_slice()) {
-        ([only], _) | ([], [only]) => Some(vec![Intent::Complete(vec![parse::Target::Title((*only).to_owned())])]),
-        _ => None,
-    }
-}
-
-/// A thing with the verb of the task before: "buy milk" and "eggs" are "Buy eggs".
-fn with_verb(before: &str, thing: &str) -> String {
-    let lower = before.to_lowercase();
-    let of_before: Vec<&str> = lower.split(' ').collect();
-    let lower = thing.to_lowercase();
-    let of_thing: Vec<&str> = lower.split(' ').collect();
-    let alike = lexicon::starts_verb(&of_before) && of_before.len() > 1 && of_thing.len() <= 3;
-    let own_verb = lexicon::starts_verb(&of_thing);
-    match before.split(' ').next().filter(|_| alike && !own_verb) {
-        Some(verb) => format!("{verb} {}", uncapitalised(thing)),
-        None => thing.to_owned(),
-    }
-}
-
 pub(crate) fn uncapitalised(text: &str) -> String {
     let second_is_capital = text.chars().nth(1).is_some_and(char::is_uppercase);
     let mut letters = text.chars();
@@ -276,7 +201,9 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
         };
     // "No sorry, …" is gone by now: what stands before it is not looked at.
     let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
-    let corrects = lead > 0 || ["no ", "no,", "sorry", "wait"].iter().any(|word| user.starts_with(word));
+    let corrects = lead > 0
+        || ["no ", "no,", "sorry", "wait", "i mean"].iter().any(|word| user.starts_with(word))
+        || ["i mean", "i mean."].iter().any(|word| user.trim_end().ends_with(word));
     let rest = utterance.words.get(lead..)?;
     // "Silk thread actually."
     let (rest, turned) = match norms(rest).as_slice() {
@@ -287,6 +214,11 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
     let rest = Some(rest).filter(|rest| (corrects || turned) && !rest.is_empty() && rest.len() <= 7)?;
     let like = replaces(change.task().map_or("", |task| task.title), &norms(rest));
     if is_phrase(&norms(rest), like) {
+        return None;
+    }
+    // "That's all I need" tells, and corrects nothing.
+    let only_is = lead == 1 && behind.first().is_some_and(|word| matches!(*word, "it's" | "that's" | "its")) && !turned;
+    if only_is && !like && !["no", "sorry", "wait"].iter().any(|word| user.starts_with(word)) {
         return None;
     }
     // Without a pause, "no" and "oh" belong to the word behind them ("no worries"), unless that is like one it corrects.
@@ -316,7 +248,7 @@ pub(crate) fn another_time(scene: &Scene<'_>, last: &Turn<'_>, words: &[&str]) -
 fn is_phrase(words: &[&str], like: bool) -> bool {
     const OPENING: &str = "worries worry problem problems rush hurry pressure need wonder big biggie idea way \
         doubt matter more due good thanks chance kidding sweat stress trouble harm offence offense luck god gosh boy man dear \
-        well wow hell heavens goodness";
+        well wow hell heavens goodness all everything enough fine great nice lovely right true wrong sad bad funny perfect";
     let first = match words {
         ["about", "that" | "it" | "this"] => return true,
         ["my", last] => *last,
@@ -347,7 +279,10 @@ pub(crate) fn corrected_title(old: &str, words: &[Word]) -> String {
         return title(words);
     }
     let raw: Vec<&str> = old.split(' ').collect();
-    let said = words.iter().map(|word| word.raw.as_str()).collect::<Vec<_>>().join(" ");
+    // What began a sentence is spelt as it was within the title: "Chapter six, I mean".
+    let spelt =
+        |word: &Word| raw.iter().find(|old| **old == word.norm).map_or(word.raw.clone(), |old| (*old).to_owned());
+    let said = words.iter().map(spelt).collect::<Vec<_>>().join(" ");
     let (at, length) = match new.as_slice() {
         [only] => {
             let near = |word: &str| strsim::normalized_damerau_levenshtein(word, only);
@@ -464,14 +399,5 @@ mod tests {
         ] {
             assert_eq!(corrected_title(old, &tokenise(said)), new, "{old} / {said}");
         }
-    }
-
-    #[test]
-    fn a_thing_takes_the_verb_before_it() {
-        assert_eq!(with_verb("Buy milk", "Eggs"), "Buy eggs");
-        assert_eq!(with_verb("Buy milk", "USB sticks"), "Buy USB sticks");
-        assert_eq!(with_verb("Buy milk", "Call Bob"), "Call Bob");
-        assert_eq!(with_verb("Milk", "Eggs"), "Eggs");
-        assert_eq!(with_verb("Buy paint", "A ladder"), "Buy a ladder");
     }
 }

@@ -166,6 +166,9 @@ fn is_late(words: &[&str]) -> bool {
                 | "concert"
                 | "gig"
                 | "pub"
+                | "table"
+                | "restaurant"
+                | "reservation"
         )
     };
     words.iter().any(late)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::act::Scene;
 use super::answer::{again, best_fit};
 use super::dialogue::{Pending, TaskView, Turn, pending};
-use super::normalise::{Utterance, norms};
+use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, Target};
 
 /// Words that turn a yes round.
@@ -167,4 +167,20 @@ fn some_of_them<'a>(
     let chosen: Vec<(&str, Map<String, Value>)> = chosen.map(|(_, call)| call.clone()).collect();
     // "Only the milk" says what is to go; "not the bread" alone says only what is to stay.
     Some(if only && !sparing || agrees { again(chosen) } else { ask_again(chosen) })
+}
+
+/// "No, Eva": a no, and a name of few words.
+pub(crate) fn says_no_but(utterance: &Utterance) -> bool {
+    let words = &utterance.words;
+    matches!(words[0].norm.as_str(), "no" | "nope") && words[0].pauses() && (2..=5).contains(&words.len())
+}
+
+/// The call again, about the task of another name.
+pub(crate) fn again_by_name(calls: Vec<(&str, Map<String, Value>)>, words: &[Word]) -> Option<Intent> {
+    let (name, mut arguments) = calls.into_iter().next()?;
+    for key in ["id", "confirmed", "anyway"] {
+        arguments.remove(key);
+    }
+    arguments.insert("title".into(), title(words).into());
+    Some(Intent::Again(name.to_owned(), arguments))
 }

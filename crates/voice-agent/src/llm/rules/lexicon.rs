@@ -20,7 +20,7 @@ const ACTIONS: &str = "accept adjust analyse analyze announce answer apply appro
     store study submit subscribe sweep swim take talk tape teach tell test text thank throw tidy train transfer \
     translate treat trim try turn unpack unsubscribe update upgrade upload vacuum verify visit volunteer wake walk \
     wash watch water wax weed weigh wipe wrap write zip \
-    adjust archive assign attend auction bathe bind bleed block boil braid breathe brew bump catalogue chase claim climb \
+    babysit borrow burn chill whisk sprinkle apologise apologize renegotiate adjust archive assign attend auction bathe bind bleed block boil braid breathe brew bump catalogue chase claim climb \
     coach congratulate cycle deal deep-clean demolish descale dilute dismantle disinfect dispatch dispose \
     donate drain dry empty engrave evict fasten fertilise fertilize forge fund glaze grate \
     grease grind groom grout handle harvest heat hem host inflate inform insulate insure invest knead knit \
@@ -33,7 +33,7 @@ const ACTIONS: &str = "accept adjust analyse analyze announce answer apply appro
     untangle upholster varnish ventilate view vote wean weld wind worm";
 
 /// Those that are as likely a thing: they begin a task only in front of an article or the like.
-const NOUN_LIKE: &str = "back bake book change charge check comb copy cut dig draft draw drive drop dust edit exercise \
+const NOUN_LIKE: &str = "back book change charge check comb copy cut dig draft draw drive drop dust edit exercise \
     file fry go grill hand hire iron journal kill lock look mail message mop oil order pack paint park peel phone plan \
     plant play polish post practice present print process pump purchase push rake release rent repair reply report \
     request research return review ring run save scan sew share shop sign sort start stop store study swim tape test \
@@ -265,7 +265,21 @@ pub(crate) fn present_of(word: &str) -> Option<String> {
     }
     let stem = word.strip_suffix("ed")?;
     let with_e = word.strip_suffix('d')?;
-    [stem, with_e].into_iter().find(|base| listed(ACTIONS, base) || listed(NOUN_LIKE, base)).map(str::to_owned)
+    // "Emptied" is of "empty".
+    if let Some(head) = word.strip_suffix("ied") {
+        let base = format!("{head}y");
+        if listed(ACTIONS, &base) || listed(NOUN_LIKE, &base) {
+            return Some(base);
+        }
+    }
+    // "Mopped" is of "mop".
+    let mut letters = stem.chars().rev();
+    let doubled = letters.next() == letters.next() && stem.len() > 3 && stem.is_ascii();
+    let undoubled = if doubled { &stem[..stem.len() - 1] } else { stem };
+    [stem, with_e, undoubled]
+        .into_iter()
+        .find(|base| listed(ACTIONS, base) || listed(NOUN_LIKE, base))
+        .map(str::to_owned)
 }
 
 static METAPHONE: LazyLock<DoubleMetaphone> = LazyLock::new(DoubleMetaphone::default);

@@ -36,7 +36,13 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
         Target::Title(title) => Ok(vec![object(json!({"title": title}))]),
         Target::All(kept) => Ok(vec![all_but(scene, kept, object(json!({"all": true})))?]),
         Target::It => match dialogue::focus(history).as_slice() {
-            [] => Err("Which task do you mean? Please say its name.".into()),
+            // There is but one; unless another one was spoken of, and not understood.
+            [] => match scene.request.titles.as_slice() {
+                [only] if history.last().is_none_or(|turn| !reply::is_lost(&turn.reply)) => {
+                    Ok(vec![object(json!({"title": only}))])
+                }
+                _ => Err("Which task do you mean? Please say its name.".into()),
+            },
             [task] => Ok(vec![by_id(task)]),
             several => Err(reply::which(several.iter().map(|task| task.title))),
         },

@@ -16,6 +16,7 @@ mod gist;
 mod hedge;
 mod lexicon;
 mod locate;
+mod more;
 mod normalise;
 mod offer;
 mod parse;

@@ -361,6 +361,31 @@ fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
         let Some((at, length)) = find_repair(&words) else { break };
         let after: Vec<Word> = words[at + length..].to_vec();
         let before: Vec<Word> = words[..at].to_vec();
+        // "Hang on, no, keep it": nothing was said that is taken back.
+        let idle = |word: &Word| {
+            matches!(
+                word.norm.as_str(),
+                "hang"
+                    | "hold"
+                    | "on"
+                    | "wait"
+                    | "oh"
+                    | "hmm"
+                    | "well"
+                    | "actually"
+                    | "sorry"
+                    | "okay"
+                    | "ok"
+                    | "a"
+                    | "second"
+                    | "sec"
+                    | "no"
+            )
+        };
+        if !before.is_empty() && before.iter().all(idle) && length == 1 && words[at].norm == "no" {
+            words = words[at..].to_vec();
+            break;
+        }
         if before.is_empty() {
             // "no, I meant Friday" corrects the turn before, and is not ours; "no wait, …" just starts again.
             if length == 1
@@ -372,7 +397,7 @@ fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
             words = after;
         } else if after.is_empty() {
             // "add buy milk, no wait": something was taken back, and nothing put in its place.
-            if norms(&words[at..]) == ["i", "mean"] {
+            if norms(&words[at..]) == ["i", "mean"] || norms(&words[at..]) == ["sorry"] && before.len() > 2 {
                 // "Tomorrow, I mean" takes nothing back.
                 words = before;
                 break;

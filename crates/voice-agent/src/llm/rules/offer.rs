@@ -1,10 +1,12 @@
 //! Answers to "shall I add that to your list?": yes, no, a day for it, or other words.
 
 use super::act::Scene;
+use super::answer::{asked_about, question_turn};
 use super::context::corrected_title;
 use super::dates;
+use super::more::one_more;
 use super::normalise::{Utterance, Word, norms};
-use super::parse::{self, Intent, Missing};
+use super::parse::{self, Intent, Missing, Target};
 
 /// The commands that an answer to an offer stands for.
 pub(crate) fn answer_offer(
@@ -14,17 +16,35 @@ pub(crate) fn answer_offer(
     intent: &Intent,
 ) -> Option<Vec<Intent>> {
     let with_due = |due: dates::Due| {
-        let fill = |task: &parse::NewTask| parse::NewTask { due: Some(due), ..task.clone() };
+        // An hour alone is of the day that was offered.
+        let on_its_day = |before: Option<dates::Due>| match before {
+            Some(before) if !due.day_said && due.time.is_some() => dates::Due { date: before.date, ..due },
+            _ => due,
+        };
+        let fill = |task: &parse::NewTask| parse::NewTask { due: Some(on_its_day(task.due)), ..task.clone() };
         vec![Intent::Add(tasks.iter().map(fill).collect())]
     };
     match intent {
-        Intent::Yes | Intent::AddThat => Some(vec![Intent::Add(tasks.to_vec())]),
+        Intent::Yes | Intent::AddThat(None) => Some(vec![Intent::Add(tasks.to_vec())]),
         Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)) => {
             Some(vec![Intent::Add(tasks.to_vec())])
         }
         Intent::No | Intent::Cancel => Some(vec![Intent::Enough]),
-        Intent::Date(due) => Some(with_due(*due)),
+        Intent::Date(due) | Intent::AddThat(Some(due)) | Intent::SetDue(Target::It | Target::Them, Some(due)) => {
+            Some(with_due(*due))
+        }
+        Intent::SetPriority(Target::It | Target::Them, priority) => {
+            let fill = |task: &parse::NewTask| parse::NewTask { priority: Some(*priority), ..task.clone() };
+            Some(vec![Intent::Add(tasks.iter().map(fill).collect())])
+        }
         Intent::Correct(words) => Some(vec![Intent::Offer(corrected_offer(scene, tasks, words))]),
+        // "And dish soap": who goes on has agreed to what came before.
+        Intent::Unknown | Intent::Offer(_) | Intent::Add(_) | Intent::Talk(parse::Talk::OffTopic)
+            if matches!(utterance.words[0].norm.as_str(), "and" | "also" | "plus") && tasks.len() == 1 =>
+        {
+            let more = one_more(scene, &tasks[0].title, &utterance.words)?;
+            Some(vec![Intent::Add(tasks.iter().cloned().chain(more).collect())])
+        }
         _ => {
             // "Yes, for Friday."
             let words = norms(&utterance.words);
@@ -48,4 +68,19 @@ fn corrected_offer(scene: &Scene<'_>, tasks: &[parse::NewTask], words: &[Word]) 
         (None, _) => parse::NewTask { title: corrected_title(&task.title, words), ..task.clone() },
     };
     tasks.iter().map(corrected).collect()
+}
+
+/// What is said of "it", where a task has just been offered: of that one.
+pub(crate) fn on_an_offer(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Intent>) -> Vec<Intent> {
+    let [intent @ (Intent::SetDue(Target::It, Some(_)) | Intent::SetPriority(Target::It, _))] = intents.as_slice()
+    else {
+        return intents;
+    };
+    let Some(previous) = question_turn(scene).filter(|turn| turn.calls.is_empty() && turn.reply.contains('?')) else {
+        return intents;
+    };
+    match asked_about(scene, previous).as_slice() {
+        [Intent::Offer(tasks)] => answer_offer(tasks, scene, utterance, intent).unwrap_or(intents),
+        _ => intents,
+    }
 }

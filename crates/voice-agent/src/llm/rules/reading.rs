@@ -8,6 +8,7 @@ use super::dates;
 use super::dialogue;
 use super::gist;
 use super::normalise::{Utterance, norms};
+use super::offer::on_an_offer;
 use super::parse::{self, Intent, Missing, Talk, Target};
 use super::sequel;
 use super::simpler;
@@ -40,7 +41,8 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
         let ways = if gist::asks(&utterance.words) { Vec::new() } else { simpler::ways(&utterance, scene.titles) };
         let read = || ways.iter().find_map(|way| gist::read(scene, way));
         if let Some(intents) = gist::read(scene, &utterance).or_else(read) {
-            return carry_out_all(scene, &utterance, &sequel::corrected(scene, intents));
+            let intents = on_an_offer(scene, &utterance, sequel::corrected(scene, intents));
+            return carry_out_all(scene, &utterance, &intents);
         }
     }
     if names_nothing(scene, &intents) {
@@ -59,7 +61,7 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
             return carry_out_all(scene, &utterance, &surer);
         }
     }
-    carry_out_all(scene, &utterance, &intents)
+    carry_out_all(scene, &utterance, &on_an_offer(scene, &utterance, intents))
 }
 
 /// "Actually 6:45" of what is at seven in the morning is in the morning, too.
@@ -89,7 +91,9 @@ fn done_with_the_one(scene: &Scene<'_>, utterance: &Utterance, intents: &[Intent
     let focus = dialogue::focus(if apart { scene.history() } else { std::slice::from_ref(last) });
     let open = matches!(focus.as_slice(), [task] if !task.done);
     let asked = last.calls.iter().all(|called| called.call.name == "list_tasks");
-    (matches!(**inner, Intent::Complete(_)) && utterance.words.len() <= 2 && open && asked)
+    // "Done" behind a new task may say that there is no more to add; "done already" does not.
+    let already = norms(&utterance.words).contains(&"already");
+    (matches!(**inner, Intent::Complete(_)) && utterance.words.len() <= 3 && open && (asked || already))
         .then(|| Intent::Complete(vec![Target::It]))
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn sequel(scene: &Scene<'_>, last: &Turn<'_>, intent: &Intent) -> Opt
     }
     let change = dialogue::last_change(last)?;
     once_more(scene, &change, &utterance)
-        .or_else(|| not_that_one(scene, &change, &utterance))
+        .or_else(|| not_that_one(scene, last, &change, &utterance))
         .or_else(|| other_way(&change, &utterance))
         .or_else(|| not_yet(&change, &utterance))
         .or_else(|| instead(scene, last, intent))
@@ -83,6 +83,8 @@ fn once_more(scene: &Scene<'_>, change: &Called<'_>, utterance: &Utterance) -> O
     let said = match behind(&words, &["and", "also", "then", "oh", "please", "ok", "okay"]) {
         ["again", rest @ ..] | ["another", "one" | "reminder", rest @ ..] | ["another", rest @ ..] => rest,
         ["one", "more" | "again", rest @ ..] | ["the", "same", "again", rest @ ..] => rest,
+        // "And also tomorrow night."
+        rest @ [_, ..] if words[..words.len() - rest.len()].contains(&"also") => rest,
         _ => return None,
     };
     let task = change.task().filter(|_| change.call.name == "add_task")?;
@@ -105,13 +107,22 @@ fn on_its_day(due: Due, before: Option<Due>) -> Due {
 }
 
 /// "Not the oat one": if that is what was changed, it is taken back; if it is another, that one stays as it is.
-fn not_that_one(scene: &Scene<'_>, change: &Called<'_>, utterance: &Utterance) -> Option<Vec<Intent>> {
+fn not_that_one(scene: &Scene<'_>, last: &Turn<'_>, change: &Called<'_>, utterance: &Utterance) -> Option<Vec<Intent>> {
     let words = norms(&utterance.words);
     let named = match behind(&words, &["no", "but", "sorry", "oh"]) {
         ["not", "the" | "my", rest @ ..] if (1..=4).contains(&rest.len()) => rest,
         _ => return None,
     };
-    let pauses = utterance.words.split_last().is_some_and(|(_, rest)| rest.iter().any(Word::pauses));
+    let lead = words.len() - behind(&words, &["no", "but", "sorry", "oh"]).len();
+    let pauses = utterance.words[lead..].split_last().is_some_and(|(_, rest)| rest.iter().any(Word::pauses));
+    // "Sorry, not the corn": of several that were done, that one is not.
+    let several: Vec<Called<'_>> = dialogue::changes_of(last).copied().collect();
+    if several.len() > 1 && !pauses {
+        let is_it = |called: &&Called<'_>| called.task().is_some_and(|task| titles::has_words(named, task.title));
+        let mut meant = several.iter().filter(|called| called.call.name == "complete_task").filter(is_it);
+        let task = meant.next().filter(|_| meant.next().is_none())?.task()?;
+        return Some(vec![Intent::Reopen(Target::Title(task.title.to_owned()))]);
+    }
     let adds = matches!(change.call.name.as_str(), "add_task" | "rename_task");
     let changed = change.task().filter(|_| !pauses && !adds)?;
     if titles::has_words(named, changed.title) {

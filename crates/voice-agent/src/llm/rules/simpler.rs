@@ -23,7 +23,7 @@ const LEADING: &str = "i was like thinking|i was thinking|i'm thinking|maybe you
     i'd be grateful if you would|could you possibly|can you quickly|could you quickly|can you just|could you just|\
     can i just|i just|well then|never mind|nvm|nevermind|nm|thank you|thanks|cheers|ta|ugh|argh|lol|lmao|haha|hah|ha|omg|\
     bruh|bro|dude|mate|man|yo|aye|whatever|fine|right|lovely|good|great|perfect|nice|brilliant|cool|sure|jk|gosh|blimey|\
-    crikey|goodness|ooh|aha|yay|phew|anyway|anyways|anyhow|listen|look|see|actually|also|sorry|oops|honestly|seriously|\
+    crikey|goodness|what was it|what was it again|now what was it|ah yes|ah right|oh right|ah|ooh|aha|yay|phew|anyway|anyways|anyhow|listen|look|see|actually|also|sorry|oops|honestly|seriously|\
     basically|literally|tbh|btw|fyi|still|meanwhile|quick|quickly|firstly|first|next|then|second|secondly|third|thirdly|\
     lastly|finally|again|and|but|so|ok|okay|well|now|oh|no|nope|nah|yes|yeah|yep|wait|hmm|hm|love|dear|hey|hi|hello|please|jeez|urgh|right so|\
     just|maybe|perhaps|because|cause|alright|hold up|k|kk|yup|ye|done|cool beans|wow|damn|crap|sugar|bugger|heavens|\
@@ -75,6 +75,8 @@ pub(crate) fn ways(utterance: &Utterance, titles: &Titles) -> Vec<Utterance> {
     let turn = utterance.words.iter().rposition(|word| matches!(word.norm.as_str(), "anyway" | "anyways" | "anyhow"));
     ways.extend(turn.filter(|at| *at > 0).map(|at| utterance.words[at + 1..].to_vec()).filter(|rest| !rest.is_empty()));
     ways.extend(from_a_wish(&utterance.words));
+    ways.extend(from_a_conclusion(&utterance.words));
+    ways.extend(uncontracted(&utterance.words));
     for words in plain.iter().rev() {
         let mut words = *words;
         for _ in 0..MOST {
@@ -123,6 +125,42 @@ fn from_a_wish(words: &[Word]) -> Option<Vec<Word>> {
         )
     });
     (!thinks && words.len() - at > 3).then(|| words[at..].to_vec())
+}
+
+/// "The bathroom's clean" is "the bathroom is clean".
+fn uncontracted(words: &[Word]) -> Option<Vec<Word>> {
+    let at = words.iter().take(6).position(|word| word.norm.len() > 3 && word.norm.ends_with("'s"))?;
+    let owned = words[at].norm.trim_end_matches("'s");
+    let asks =
+        words.first().is_some_and(|word| matches!(word.norm.as_str(), "what" | "which" | "when" | "who" | "how"));
+    let pronoun = asks
+        || matches!(
+            owned,
+            "it" | "that" | "what" | "let" | "he" | "she" | "there" | "who" | "how" | "where" | "when" | "here"
+        );
+    if pronoun || at + 1 >= words.len() {
+        return None;
+    }
+    let cut = |text: &str| text.trim_end_matches("'s").trim_end_matches("’s").to_owned();
+    let thing = Word { raw: cut(&words[at].raw), norm: owned.to_owned(), ..words[at].clone() };
+    let is = super::normalise::tokenise("is");
+    Some([&words[..at], &[thing], &is, &words[at + 1..]].concat())
+}
+
+/// "The bike is broken again, so put it back on the list": what follows from what is told.
+fn from_a_conclusion(words: &[Word]) -> Option<Vec<Word>> {
+    let at = words.iter().rposition(|word| word.norm == "so" && !word.quoted).filter(|at| *at > 1)?;
+    let asks =
+        words[..at].iter().any(|word| matches!(word.norm.as_str(), "what" | "when" | "how" | "if" | "or" | "why"));
+    let rest = &words[at + 1..];
+    let commands = lexicon::starts_command(&super::normalise::norms(rest))
+        || rest.first().is_some_and(|word| {
+            matches!(
+                word.norm.as_str(),
+                "put" | "move" | "make" | "set" | "cross" | "tick" | "take" | "please" | "let's"
+            )
+        });
+    (!asks && words[at - 1].pauses() && commands && rest.len() > 1).then(|| rest.to_vec())
 }
 
 /// Words that commands are made of.

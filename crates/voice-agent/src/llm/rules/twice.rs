@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::Answer;
 use super::act::{Scene, add_arguments, object, undo};
-use super::dialogue::{Called, Turn, last_change};
+use super::dates::Due;
+use super::dialogue::{Called, Turn, last_change, number};
+use super::normalise::capitalised;
 use super::parse::NewTask;
 use super::reply;
 
@@ -42,12 +44,32 @@ pub(crate) fn is_dated(turn: &Turn<'_>, called: &Called<'_>) -> bool {
     turn.calls.iter().any(|other| other.call.name == "set_due" && other.call.arguments.get("id") == Some(task.id))
 }
 
-/// "Add that": only what was just deleted can be meant here; what was offered is an answer.
-pub(crate) fn add_that(scene: &Scene<'_>) -> Answer {
-    match scene.history().last().and_then(last_change) {
+/// The name of the task that was asked for and is not on the list.
+fn unfound(turn: &Turn<'_>) -> Option<String> {
+    let [called] = turn.calls.as_slice() else { return None };
+    let named = match called.status() {
+        "not_found" => called.field("query").and_then(Value::as_str).or_else(|| called.argument("title")),
+        "ok" if called.call.name == "list_tasks" && number(called.field("total")) == Some(0) => {
+            called.argument("query")
+        }
+        _ => None,
+    };
+    named.filter(|named| !named.is_empty()).map(capitalised)
+}
+
+/// "Add that", with a day or without: what was just deleted, or asked for and not found. What was offered is an answer.
+pub(crate) fn add_that(scene: &Scene<'_>, due: Option<Due>) -> Answer {
+    let last = scene.history().last();
+    if let Some(title) = last.and_then(unfound) {
+        return Answer::call("add_task", add_arguments(&NewTask { title, due, priority: None }));
+    }
+    match last.and_then(last_change) {
         Some(change) if change.call.name == "delete_task" => undo(scene),
         // "Yes, add it", and it is there.
         Some(change) if change.call.name == "add_task" => {
+            if let Some((task, due)) = change.task().zip(due) {
+                return Answer::call("set_due", object(json!({"id": task.id, "due": due.to_argument()})));
+            }
             let title = change.task().map_or_else(|| "It".to_owned(), |task| reply::spoken(task.title));
             Answer::say(format!("{title} is on your list. Anything else?"))
         }

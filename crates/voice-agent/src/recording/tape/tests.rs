@@ -1,10 +1,15 @@
 //! The tape in thousands of simulated calls, against what their callers allowed.
 
-use voice_core::consent::ConsentDecision;
+use voice_core::consent::{Consent, ConsentDecision};
 use voice_core::log::{Entry, Header};
+use voice_core::session::Session;
 use voice_core::{Input, Output};
 use voice_sim::{Killing, log_seed};
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::super::transcript::Transcript;
 use super::*;
 
 /// Calls.
@@ -18,6 +23,7 @@ struct Seen {
     taped: u64,
     refused: u64,
     agent: u64,
+    words: u64,
     stops: u64,
 }
 
@@ -40,7 +46,7 @@ impl Rehearsal {
     }
 
     /// Whatever was taped just now was allowed.
-    fn look(&mut self, now_ms: u64, what: &str) {
+    fn look(&mut self, now_ms: u64, what: &str) -> u64 {
         let mut count = 0;
         while let Ok(one) = self.taped.try_recv() {
             assert!(self.allowed, "{what} at {now_ms} ms, without leave: {one:?}");
@@ -49,6 +55,7 @@ impl Rehearsal {
         }
         self.seen.taped += count;
         self.seen.refused += u64::from(count == 0);
+        count
     }
 
     /// One process of the call.
@@ -71,7 +78,9 @@ impl Rehearsal {
             if let Input::Consent { recording } = &input {
                 self.allowed = *recording;
             }
+            let had_permit = session.recording_permit().is_some();
             session.handle_input(at_ms, input);
+            self.settle(&session, at_ms, had_permit);
             let outputs: Vec<Output> = std::iter::from_fn(|| session.poll_output()).collect();
             for output in &outputs {
                 if let Output::Consent { decision, .. } = output {
@@ -88,8 +97,19 @@ impl Rehearsal {
                     self.look(at_ms, "words");
                 }
             }
-            if session.recording_permit().is_none() {
-                self.tape.stop();
+        }
+    }
+
+    /// As the driver does after each input.
+    fn settle(&mut self, session: &Session, at_ms: u64, had_permit: bool) {
+        let permit = session.recording_permit();
+        self.tape.heed(permit, session.last_utterance());
+        for (reply, heard) in session.heard() {
+            self.tape.words(permit.filter(|_| had_permit), at_ms, reply, &heard);
+            if had_permit && permit.is_some() {
+                self.seen.words += self.look(at_ms, "what was heard");
+            } else {
+                assert_eq!(self.look(at_ms, "what was heard"), 0);
             }
         }
     }
@@ -118,8 +138,135 @@ fn in_no_simulated_call_is_anything_taped_without_leave_or_after_its_end() {
             all.taped += call.seen.taped;
             all.refused += call.seen.refused;
             all.agent += call.seen.agent;
+            all.words += call.seen.words;
             all.stops += call.seen.stops;
         }
     }
-    assert!(all.taped > 10_000 && all.refused > 10_000 && all.agent > 100 && all.stops > 3, "{all:?}");
+    assert!(
+        all.taped > 10_000 && all.refused > 10_000 && all.agent > 100 && all.words > 100 && all.stops > 3,
+        "{all:?}"
+    );
+}
+
+/// What happens in a call, as far as the transcript is concerned.
+#[derive(Debug, Clone, Copy)]
+enum Happens {
+    /// The caller agrees, or has it stopped.
+    Consent(bool),
+    /// The caller begins to speak.
+    Begins,
+    /// The caller says another word.
+    Says,
+    /// What was said is understood; more may follow.
+    Understood,
+    /// The agent begins another reply.
+    Answers,
+    /// The caller hears so many more of its words.
+    Hears(usize),
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    prop_oneof![
+        1 => any::<bool>().prop_map(Happens::Consent),
+        1 => Just(Happens::Begins),
+        4 => Just(Happens::Says),
+        2 => Just(Happens::Understood),
+        1 => Just(Happens::Answers),
+        4 => (0..4_usize).prop_map(Happens::Hears),
+    ]
+}
+
+/// A call whose every word is one of its kind.
+struct Talk {
+    tape: Tape,
+    taped: mpsc::Receiver<Taped>,
+    transcript: Transcript,
+    consent: Consent,
+    words: usize,
+    /// Of this utterance, and whether each was said with leave.
+    utterance: (u64, Vec<String>),
+    reply: (u64, Vec<String>),
+    /// Words that no transcript may have, and the agent's that it must have.
+    forbidden: Vec<String>,
+    due: Vec<String>,
+}
+
+impl Talk {
+    fn new() -> Self {
+        let Rehearsal { tape, taped, .. } = Rehearsal::new(false);
+        let (transcript, consent) = (Transcript::default(), Consent::default());
+        let (forbidden, due) = (Vec::new(), Vec::new());
+        Self { tape, taped, transcript, consent, words: 0, utterance: (0, vec![]), reply: (0, vec![]), forbidden, due }
+    }
+
+    fn word(&mut self) -> String {
+        self.words += 1;
+        let word = format!("w{}", self.words);
+        if self.consent.permit().is_none() {
+            self.forbidden.push(word.clone());
+        }
+        word
+    }
+
+    fn take(&mut self, now_ms: u64, what: Happens) {
+        let had_permit = self.consent.permit().is_some();
+        let mut event = None;
+        match what {
+            Happens::Consent(agreed) => drop(self.consent.set(agreed)),
+            Happens::Begins => self.utterance = (self.utterance.0 + 1, Vec::new()),
+            Happens::Says if self.utterance.0 > 0 => {
+                let word = self.word();
+                self.utterance.1.push(word);
+            }
+            Happens::Understood if self.utterance.0 > 0 => {
+                let (utterance_id, text) = (UtteranceId(self.utterance.0), self.utterance.1.join(" "));
+                event = Some(ClientEvent::Transcript { utterance_id, text, r#final: true });
+            }
+            Happens::Answers => self.reply = (self.reply.0 + 1, Vec::new()),
+            Happens::Hears(count) if self.reply.0 > 0 => {
+                for _ in 0..count {
+                    let word = self.word();
+                    self.due.extend(had_permit.then(|| word.clone()));
+                    self.reply.1.push(word);
+                }
+            }
+            _ => {}
+        }
+        let permit = self.consent.permit();
+        self.tape.heed(permit, UtteranceId(self.utterance.0));
+        self.tape.words(permit.filter(|_| had_permit), now_ms, ReplyId(self.reply.0), &self.reply.1.join(" "));
+        if let Some(event) = event {
+            self.tape.event(permit, now_ms, &event);
+        }
+        while let Ok(one) = self.taped.try_recv() {
+            match one {
+                Taped::Event { now_ms, event } => self.transcript.take(now_ms, &event),
+                Taped::Words { now_ms, reply, text } => self.transcript.heard(now_ms, reply, text),
+                _ => {}
+            }
+        }
+    }
+
+    /// The transcript's words.
+    fn written(&mut self) -> Vec<String> {
+        let lines = self.transcript.release(u64::MAX);
+        lines.iter().flat_map(|line| line.text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_transcript_has_a_word_that_was_said_or_heard_without_leave(all in vec(happens(), 0..60)) {
+        let mut talk = Talk::new();
+        let mut written = Vec::new();
+        for (now_ms, what) in all.into_iter().enumerate() {
+            talk.take(now_ms as u64, what);
+            if now_ms % 20 == 0 {
+                written.extend(talk.written());
+            }
+        }
+        written.extend(talk.written());
+        prop_assert!(!talk.forbidden.iter().any(|word| written.contains(word)), "{:?} in {written:?}", talk.forbidden);
+        prop_assert!(talk.due.iter().all(|word| written.contains(word)), "{:?} not in {written:?}", talk.due);
+    }
 }

@@ -33,8 +33,11 @@ pub(in crate::store) async fn a_key_is_replaced_as_it_was_read_and_destroyed_for
     let delete = || harness.store();
     assert!(delete().delete_key("a".to_owned()).await.unwrap());
     assert!(!delete().delete_key("a".to_owned()).await.unwrap());
+    let was_destroyed = async |store: Arc<dyn Store>, name: &str| store.was_destroyed(name.to_owned()).await.unwrap();
+    assert!(was_destroyed(harness.store(), "a").await && !was_destroyed(harness.store(), "b").await);
     assert!(!replace(harness, "a", "2", "3").await, "a rotation brings nothing back");
     harness.crash();
     assert_eq!((key(harness, "a").await, harness.store().keys().await.unwrap()), (None, Vec::new()));
     assert!(put(harness, "a", "4").await);
+    assert!(was_destroyed(harness.store(), "a").await, "there was one before this");
 }

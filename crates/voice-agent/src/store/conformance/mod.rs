@@ -52,7 +52,7 @@ macro_rules! suite {
             two_who_spend_at_once_lose_nothing, old_spend_is_forgotten, an_opt_out_is_kept_until_it_is_taken_back,
             a_message_comes_once, a_key_is_kept_once, a_key_is_replaced_as_it_was_read_and_destroyed_for_good,
             decisions_are_added_and_never_changed, a_persons_sessions_are_found,
-            an_erased_person_is_gone_and_others_are_not, a_logs_head_never_goes_back);
+            an_erased_person_is_gone_and_others_are_not, what_was_erased_is_not_put_back, a_logs_head_never_goes_back);
     };
     (@each $harness:expr; $($check:ident),* $(,)?) => {$(
         #[tokio::test]

@@ -4,7 +4,7 @@ use voice_core::consent::{ConsentDecision, ConsentHow};
 
 use super::*;
 
-fn decided(id: &str, second: i64, decision: ConsentDecision) -> ConsentRecord {
+pub(super) fn decided(id: &str, second: i64, decision: ConsentDecision) -> ConsentRecord {
     ConsentRecord {
         id: id.to_owned(),
         at: at(second),
@@ -85,8 +85,39 @@ pub(in crate::store) async fn an_erased_person_is_gone_and_others_are_not(harnes
     store.scrub().await.unwrap();
 }
 
+pub(in crate::store) async fn what_was_erased_is_not_put_back(harness: &mut impl Harness) {
+    let fence = started(&harness.store(), "s1").await;
+    harness.store().erase_user(ana()).await.unwrap();
+    harness.crash();
+    let ended = || StoreError::Ended("s1".to_owned());
+    for elapsed in [Duration::ZERO, SESSION_TTL] {
+        harness.advance(elapsed);
+        let store = harness.store();
+        store.sweep().await.unwrap();
+        // Its owner, who was away, and one whose number the store never had: a replica became the master.
+        for fence in [fence, fence + 7] {
+            assert_eq!(store.reassert_session(saying("s1", "from memory"), HASH, fence, here()).await, Err(ended()));
+            let late = turn(saying("s1", "late"), fence, 2, Some(add(1, 0, &task(1))));
+            assert_eq!(store.commit(late).await, Err(ended()));
+            assert_eq!(store.extend_session(sid("s1"), fence).await, Err(ended()));
+        }
+        let late = decided("a", 1, ConsentDecision::Agreed);
+        assert_eq!(store.add_consent(ana(), late).await, Err(ended()), "what was decided in it neither");
+        assert_eq!(store.claim_session(sid("s1"), there()).await, Err(StoreError::NotFound("s1".to_owned())));
+        assert_eq!(store.live_sessions().await, Ok(Vec::new()));
+    }
+    let store = harness.store();
+    assert_eq!(store.erase_user(ana()).await.unwrap(), Erased::default(), "nothing came back");
+    // The same id again is another conversation: a number that texts has one for ever.
+    let next = started(&store, "s1").await;
+    assert_eq!(store.commit(turn(saying("s1", "hello"), next, 1, None)).await, Ok(COMMITTED));
+    store.add_consent(ana(), decided("b", 2, ConsentDecision::Agreed)).await.unwrap();
+    let late = store.reassert_session(saying("s1", "from memory"), HASH, fence, here()).await;
+    assert_eq!(late, Err(StoreError::Fenced("s1".to_owned())));
+}
+
 pub(in crate::store) async fn a_logs_head_never_goes_back(harness: &mut impl Harness) {
-    let head = |lines, hash: &str| LogHead { lines, hash: hash.to_owned() };
+    let head = |lines, hash: &str| LogHead { lines, hash: hash.to_owned(), place: "host:/a folder".to_owned() };
     let store = harness.store();
     assert_eq!(store.log_heads().await.unwrap(), []);
     for (name, lines, hash) in [("pod-1", 1, "a"), ("pod-2", 5, "b"), ("pod-1", 3, "c"), ("pod-1", 2, "d")] {

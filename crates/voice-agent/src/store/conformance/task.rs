@@ -1,5 +1,7 @@
 //! Turns, tools and tasks.
 
+use voice_core::consent::ConsentDecision;
+
 use super::*;
 
 pub(in crate::store) async fn a_turn_is_saved_whole(h: &mut impl Harness) {
@@ -200,4 +202,8 @@ pub(in crate::store) async fn listeners_hear_of_changes(h: &mut impl Harness) {
     assert_eq!(events.changed(&ana()).await, Some(1), "neither Bob's change nor a turn without one");
     store.change_tasks(ana(), None, vec![TaskChange::Deleted(task(1))], UndoEffect::None).await.unwrap();
     assert_eq!(events.changed(&ana()).await, Some(2));
+    for (id, decision) in [("a", ConsentDecision::Agreed), ("b", ConsentDecision::OptedOut)] {
+        store.add_consent(ana(), decided(id, 1, decision)).await.unwrap();
+    }
+    assert_eq!(events.next().await, Some(Some(Change::Objection(ana()))), "and of an objection, not of a yes");
 }

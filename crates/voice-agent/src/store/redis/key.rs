@@ -12,6 +12,8 @@ pub(super) const SESSIONS: &str = "voice:sessions";
 pub(super) const SPEND_DAYS: &str = "voice:spend:days";
 /// The names of the wrapped keys.
 pub(super) const KEYS: &str = "voice:keys";
+/// The names of the keys that were destroyed.
+pub(super) const DESTROYED: &str = "voice:keys:destroyed";
 /// Where changes of tasks are told.
 pub(super) const NEWS: &str = "voice:tasks-changed";
 /// What a health check writes.

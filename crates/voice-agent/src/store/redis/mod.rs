@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use voice_core::consent::ConsentDecision;
 
 use self::link::Link;
 use self::reply::Reply;
@@ -362,7 +363,15 @@ impl Store for RedisStore {
     fn delete_key(&self, name: String) -> StoreFuture<'_, bool> {
         Box::pin(async move {
             let mut script = script::DELETE_KEY.key(key::wrapped(&name));
-            script.key(key::KEYS).arg(name);
+            script.key(key::KEYS).key(key::DESTROYED).arg(name);
+            Ok(self.link.run(script).await?.word == "ok")
+        })
+    }
+
+    fn was_destroyed(&self, name: String) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            let mut script = script::IS_IN.key(key::DESTROYED);
+            script.arg(name);
             Ok(self.link.run(script).await?.word == "ok")
         })
     }
@@ -377,9 +386,15 @@ impl Store for RedisStore {
 
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
         Box::pin(async move {
+            let objects = record.decision == ConsentDecision::OptedOut;
             let mut script = script::ADD_CONSENT.key(key::consents(&user));
-            script.arg(&record.id).arg(record.to_json()?);
-            self.link.run(script).await.map(|_| ())
+            script.key(key::lease(&record.session_id)).arg(&record.id).arg(record.to_json()?);
+            script.arg(if objects { key::NEWS } else { "" }).arg(news::objection(&self.teller, &user));
+            accepted(self.link.run(script).await?, &record.session_id)?;
+            if objects {
+                self.news.tell_objection(&user);
+            }
+            Ok(())
         })
     }
 
@@ -408,7 +423,7 @@ impl Store for RedisStore {
     fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let mut script = script::PUT_LOG_HEAD.key(key::ACCESS_LOGS);
-            script.arg(name).arg(head.lines).arg(head.hash);
+            script.arg(name).arg(head.lines).arg(head.hash).arg(head.place);
             self.link.run(script).await.map(|_| ())
         })
     }

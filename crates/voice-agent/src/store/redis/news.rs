@@ -1,4 +1,4 @@
-//! Changes of tasks by other processes: each is told on a channel, and whoever is connected hears it.
+//! Changes of tasks by other processes, and objections that they were told of: each is told on a channel, and whoever is connected hears it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,14 @@ use crate::store::watch::TaskNews;
 /// How long after a failure the next attempt is made.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// What stands in the place of a revision where somebody objects to recordings. Versions that do not know it leave such a message alone.
+const OBJECTION: &str = "objection";
+
+/// What is told of an objection.
+pub(super) fn objection(teller: &str, user: &UserId) -> String {
+    serde_json::json!([teller, user, OBJECTION]).to_string()
+}
+
 /// Listens until it is cancelled, and tells what others than `own` change. Whenever something may have been missed, everybody is told to
 /// read afresh.
 pub(super) async fn listen(link: Arc<Link>, news: TaskNews, own: String, cancelled: CancellationToken) {
@@ -27,7 +35,7 @@ pub(super) async fn listen(link: Arc<Link>, news: TaskNews, own: String, cancell
         if let Err(error) = &heard
             && !failed
         {
-            tracing::warn!(%error, "other instances' changes of tasks are not heard of for now");
+            tracing::warn!(%error, "other instances' changes of tasks, and objections told to them, are not heard of for now");
         }
         (missed, failed) = (true, heard.is_err());
         tokio::select! {
@@ -51,10 +59,14 @@ async fn hear(link: &Link, news: &TaskNews, own: &str, missed: bool) -> Result<(
             tracing::warn!("something that is no change of tasks came over Redis' channel for them");
             continue;
         };
-        if teller != own
-            && let Ok(rev) = rev.parse()
-        {
-            news.tell(&UserId::new(user), rev);
+        if teller == own {
+            continue;
+        }
+        let user = UserId::new(user);
+        if rev == OBJECTION {
+            news.tell_objection(&user);
+        } else if let Ok(rev) = rev.parse() {
+            news.tell(&user, rev);
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! What is kept of one person. Several scripts: there may be thousands of sessions, and Redis serves nobody else while one runs.
 
 use super::link::Link;
-use super::{key, key_pair, reply, script, stored};
-use crate::store::{Erased, LogHead, SessionId, StoreError, StoredSession, UserId};
+use super::{key, key_pair, ms, reply, script, stored};
+use crate::store::{ERASED_TTL, Erased, LogHead, SessionId, StoreError, StoredSession, UserId};
 
 /// The person's sessions, oldest first.
 pub(super) async fn sessions(link: &Link, user: &UserId) -> Result<Vec<StoredSession>, StoreError> {
@@ -26,8 +26,8 @@ pub(super) async fn erase(link: &Link, user: &UserId) -> Result<Erased, StoreErr
     let mut sessions = Vec::new();
     for session in self::sessions(link, user).await? {
         let id = session.doc.session_id;
-        let mut script = key_pair(&script::DELETE, &id);
-        script.key(key::intents(&id)).key(key::handover(&id)).key(key::SESSIONS).arg(id.as_str());
+        let mut script = key_pair(&script::ERASE_SESSION, &id);
+        script.key(key::intents(&id)).key(key::handover(&id)).key(key::SESSIONS).arg(id.as_str()).arg(ms(ERASED_TTL));
         link.run(script).await?;
         sessions.push(id);
     }
@@ -43,8 +43,11 @@ pub(super) async fn erase(link: &Link, user: &UserId) -> Result<Erased, StoreErr
 pub(super) async fn log_heads(link: &Link) -> Result<Vec<(String, LogHead)>, StoreError> {
     let texts = link.run(script::LOG_HEADS.key(key::ACCESS_LOGS)).await?.texts()?;
     let one = |[name, head]: &[String; 2]| {
-        let (lines, hash) = head.split_once(' ').ok_or_else(|| StoreError::Corrupt("a log's head".to_owned()))?;
-        Ok((name.clone(), LogHead { lines: reply::number(lines)?, hash: hash.to_owned() }))
+        let (lines, rest) = head.split_once(' ').ok_or_else(|| StoreError::Corrupt("a log's head".to_owned()))?;
+        // Earlier versions did not say where.
+        let (hash, place) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (hash, place) = (hash.to_owned(), place.to_owned());
+        Ok((name.clone(), LogHead { lines: reply::number(lines)?, hash, place }))
     };
     let mut heads = texts.as_chunks::<2>().0.iter().map(one).collect::<Result<Vec<_>, StoreError>>()?;
     heads.sort_unstable_by(|one, other| one.0.cmp(&other.0));

@@ -57,6 +57,8 @@ scripts! {
     REPLACE_KEY = "replace_key.lua";
     /// Forgets a wrapped key.
     DELETE_KEY = "delete_key.lua";
+    /// Whether a set has a member.
+    IS_IN = "is_in.lua";
     /// Lists the wrapped keys.
     KEYS = "keys.lua";
     /// Adds a decision about recordings.
@@ -65,6 +67,8 @@ scripts! {
     CONSENTS = "consents.lua";
     /// Lists the sessions, those that ended included.
     ALL_SESSIONS = "all_sessions.lua";
+    /// Forgets a session, and that it may be put back.
+    ERASE_SESSION = "erase_session.lua";
     /// Forgets what is kept of a person.
     ERASE = "erase.lua";
     /// Notes how far an access log is.

@@ -40,7 +40,21 @@ async fn rewrite(connection: &mut MultiplexedConnection) -> Result<Scrubbed, Red
     cmd("BGSAVE").arg("SCHEDULE").query_async::<()>(connection).await?;
     let through = wait(connection, |now| !now.saves).await?;
     let after = Persistence::of(connection).await?;
-    Ok(if through && after.is_well { Scrubbed::Clean } else { Scrubbed::Pending })
+    if !through || !after.is_well {
+        return Ok(Scrubbed::Pending);
+    }
+    // They are told what was deleted, and rewrite their own files when they like: nothing of this reaches those.
+    match replicas(connection).await? {
+        0 => Ok(Scrubbed::Clean),
+        count => Ok(Scrubbed::Replicas(count)),
+    }
+}
+
+/// How many replicas are connected.
+async fn replicas(connection: &mut MultiplexedConnection) -> Result<u64, RedisError> {
+    let text: String = cmd("INFO").arg("replication").query_async(connection).await?;
+    let count = text.lines().find_map(|line| line.strip_prefix("connected_slaves:")?.trim().parse().ok());
+    Ok(count.unwrap_or(0))
 }
 
 async fn wait(

@@ -151,6 +151,18 @@ async fn another_instances_changes_are_heard_of_and_missed_ones_are_said() {
     assert_eq!(events.changed(&ana()).await, Some(1));
     here.change_tasks(ana(), None, create(2), UndoEffect::None).await.unwrap();
     assert_eq!(events.changed(&ana()).await, Some(2), "one's own are told once");
+    let objection = ConsentRecord {
+        id: "a".to_owned(),
+        at: Timestamp::UNIX_EPOCH,
+        session_id: SessionId::new(""),
+        channel: crate::store::Channel::Browser,
+        policy_version: "1".to_owned(),
+        wording: String::new(),
+        decision: ConsentDecision::OptedOut,
+        how: voice_core::consent::ConsentHow::Page,
+    };
+    there.add_consent(ana(), objection).await.unwrap();
+    assert_eq!(events.next().await, Some(Some(crate::store::Change::Objection(ana()))), "and objections");
     server.kill();
     server.restart();
     assert_eq!(events.changed(&ana()).await, Some(0), "after an outage: read afresh");
@@ -160,6 +172,23 @@ async fn another_instances_changes_are_heard_of_and_missed_ones_are_said() {
     }
     there.change_tasks(ana(), None, create(3), UndoEffect::None).await.unwrap();
     assert_eq!(events.changed(&ana()).await, Some(3));
+}
+
+#[tokio::test]
+async fn replicas_have_files_of_their_own_and_are_counted() {
+    let (server, replica) = (RedisServer::start(), RedisServer::start());
+    let store = open(&server);
+    assert_eq!(store.scrub().await, Ok(Scrubbed::Clean));
+    replica.tell(&format!("REPLICAOF 127.0.0.1 {}", server.port));
+    let mut redis = direct(&server);
+    for _ in 0..2_000 {
+        let told: String = redis::cmd("INFO").arg("replication").query(&mut redis).unwrap();
+        if told.contains("state=online") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(store.scrub().await, Ok(Scrubbed::Replicas(1)));
 }
 
 /// Returns when so many instances listen.

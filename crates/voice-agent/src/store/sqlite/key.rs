@@ -24,7 +24,17 @@ pub(super) fn replace(tx: &Transaction<'_>, name: &str, old: &str, new: &str) ->
 
 /// Forgets a key; whether there was one.
 pub(super) fn delete(tx: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
-    Ok(tx.prepare_cached("DELETE FROM keys WHERE name = ?1")?.execute([name])? > 0)
+    let was_there = tx.prepare_cached("DELETE FROM keys WHERE name = ?1")?.execute([name])? > 0;
+    if was_there {
+        tx.prepare_cached("INSERT INTO destroyed_keys (name) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([name])?;
+    }
+    Ok(was_there)
+}
+
+/// Whether a key of this name was ever forgotten.
+pub(super) fn was_destroyed(conn: &Connection, name: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM destroyed_keys WHERE name = ?1)";
+    Ok(conn.prepare_cached(sql)?.query_row([name], |row| row.get(0))?)
 }
 
 /// All names, in order.

@@ -37,6 +37,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use serde_json::Value;
+use voice_core::consent::ConsentDecision;
 
 use super::watch::TaskNews;
 use super::{
@@ -275,12 +276,16 @@ impl Store for SqliteStore {
     fn delete_key(&self, name: String) -> StoreFuture<'_, bool> {
         Box::pin(self.worker.call(move |conn| {
             let was_there = transact(conn, |tx| key::delete(tx, &name))?;
-            if was_there {
-                // Its bytes are overwritten in the database; the write-ahead log still has them.
-                make_room(conn);
+            if was_there && !make_room(conn) {
+                // Its bytes are overwritten in the database; the write-ahead log still has them, until it is emptied.
+                tracing::debug!("a key that was destroyed is in the store's log still");
             }
             Ok(was_there)
         }))
+    }
+
+    fn was_destroyed(&self, name: String) -> StoreFuture<'_, bool> {
+        self.read(move |conn, _| key::was_destroyed(conn, &name))
     }
 
     fn keys(&self) -> StoreFuture<'_, Vec<String>> {
@@ -288,7 +293,14 @@ impl Store for SqliteStore {
     }
 
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
-        self.write(move |tx, _| person::add_consent(tx, &user, &record))
+        let (news, now) = (self.news.clone(), self.clock.now());
+        Box::pin(self.worker.call(move |conn| {
+            transact(conn, |tx| person::add_consent(tx, &user, &record, now))?;
+            if record.decision == ConsentDecision::OptedOut {
+                news.tell_objection(&user);
+            }
+            Ok(())
+        }))
     }
 
     fn consents(&self, user: UserId) -> StoreFuture<'_, Vec<ConsentRecord>> {
@@ -300,15 +312,15 @@ impl Store for SqliteStore {
     }
 
     fn erase_user(&self, user: UserId) -> StoreFuture<'_, Erased> {
-        self.write(move |tx, _| person::erase(tx, &user))
+        self.write(move |tx, now| person::erase(tx, &user, now))
     }
 
     fn scrub(&self) -> StoreFuture<'_, Scrubbed> {
         // A database of some thousand users is rewritten within the deadline of a request; if not, it is all the same.
         Box::pin(self.worker.call(|conn| {
             conn.execute_batch("VACUUM")?;
-            make_room(conn);
-            Ok(Scrubbed::Clean)
+            // Somebody reads what the log has: it is emptied the next time.
+            Ok(if make_room(conn) { Scrubbed::Clean } else { Scrubbed::Pending })
         }))
     }
 
@@ -366,19 +378,19 @@ fn transact<T>(
 ) -> Result<T, StoreError> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let result = work(&tx).and_then(|value| Ok(tx.commit().map(|()| value)?));
-    if matches!(result, Err(StoreError::Full(_))) {
-        make_room(conn);
+    if matches!(result, Err(StoreError::Full(_))) && !make_room(conn) {
+        tracing::debug!("no room could be made in the store's log");
     }
     result
 }
 
-/// Empties the write-ahead log. It is the one thing whose space can be given back on a full disk: its pages go into the database, as
-/// far as that has room for them, and the next request may fit.
-fn make_room(conn: &Connection) {
-    let emptied = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-    if let Err(error) = emptied {
-        tracing::debug!(%error, "the store's log cannot be emptied now");
-    }
+/// Empties the write-ahead log; whether it is empty. It is the one thing whose space can be given back on a full disk: its pages go into the
+/// database, as far as that has room for them, and the next request may fit.
+fn make_room(conn: &Connection) -> bool {
+    // SQLite answers with success and says in a column that a reader was in its way.
+    let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    let emptied = busy.inspect_err(|error| tracing::debug!(%error, "the store's log cannot be emptied now"));
+    emptied.is_ok_and(|busy| busy == 0)
 }
 
 /// Takes the folder for this process.

@@ -4,10 +4,16 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use super::{StoreError, number, revision, session};
-use crate::store::{ConsentRecord, Erased, LogHead, SessionId, StoredSession, UserId};
+use crate::store::{ConsentRecord, ERASED_TTL, Erased, LogHead, SessionId, StoredSession, UserId};
 
-/// Adds a decision, unless it is there.
-pub(super) fn add_consent(tx: &Transaction<'_>, user: &UserId, record: &ConsentRecord) -> Result<(), StoreError> {
+/// Adds a decision, unless it is there, or its session was erased.
+pub(super) fn add_consent(
+    tx: &Transaction<'_>,
+    user: &UserId,
+    record: &ConsentRecord,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    session::must_not_be_erased(tx, &record.session_id, now)?;
     let sql = "INSERT INTO consents (user_id, id, at, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
     let values = params![user.as_str(), record.id, record.at.as_microsecond(), record.to_json()?];
     tx.prepare_cached(sql)?.execute(values)?;
@@ -37,9 +43,11 @@ fn session_ids(conn: &Connection, user: &UserId) -> Result<Vec<SessionId>, Store
 }
 
 /// Forgets all of it.
-pub(super) fn erase(tx: &Transaction<'_>, user: &UserId) -> Result<Erased, StoreError> {
+pub(super) fn erase(tx: &Transaction<'_>, user: &UserId, now: Timestamp) -> Result<Erased, StoreError> {
     let sessions = session_ids(tx, user)?;
     for id in &sessions {
+        let sql = "INSERT OR REPLACE INTO erased_sessions (id, expires_at) VALUES (?1, ?2)";
+        tx.prepare_cached(sql)?.execute(params![id.as_str(), session::expiry(now, ERASED_TTL)])?;
         // Its hand-over and its tools' answers go with it.
         tx.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id.as_str()])?;
     }
@@ -55,19 +63,19 @@ pub(super) fn erase(tx: &Transaction<'_>, user: &UserId) -> Result<Erased, Store
 
 /// Notes how far a log is; never back.
 pub(super) fn put_log_head(tx: &Transaction<'_>, name: &str, head: &LogHead) -> Result<(), StoreError> {
-    let sql = "INSERT INTO access_logs (name, lines, hash) VALUES (?1, ?2, ?3)
-               ON CONFLICT DO UPDATE SET lines = ?2, hash = ?3 WHERE lines < ?2";
-    tx.prepare_cached(sql)?.execute(params![name, number(head.lines), head.hash])?;
+    let sql = "INSERT INTO access_logs (name, lines, hash, place) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO UPDATE SET lines = ?2, hash = ?3, place = ?4 WHERE lines < ?2";
+    tx.prepare_cached(sql)?.execute(params![name, number(head.lines), head.hash, head.place])?;
     Ok(())
 }
 
 /// How far every log is, in the order of their names.
 pub(super) fn log_heads(conn: &Connection) -> Result<Vec<(String, LogHead)>, StoreError> {
-    let mut statement = conn.prepare_cached("SELECT name, lines, hash FROM access_logs ORDER BY name")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get(2)?)))?;
+    let mut statement = conn.prepare_cached("SELECT name, lines, hash, place FROM access_logs ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?)))?;
     rows.map(|row| {
-        let (name, lines, hash) = row?;
-        Ok((name, LogHead { lines: revision(lines)?, hash }))
+        let (name, lines, hash, place) = row?;
+        Ok((name, LogHead { lines: revision(lines)?, hash, place }))
     })
     .collect()
 }

@@ -34,6 +34,7 @@ pub(super) fn create(
     // One that expired and was not swept yet is as one that never was.
     tx.prepare_cached("DELETE FROM sessions WHERE id = ?1 AND expires_at <= ?2")?
         .execute(params![id, now.as_millisecond()])?;
+    tx.prepare_cached("DELETE FROM erased_sessions WHERE id = ?1")?.execute([id])?;
     let fence = next_fence(tx)?;
     let sql = "INSERT INTO sessions (id, doc, token_hash, fence, owner, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                ON CONFLICT DO NOTHING";
@@ -88,12 +89,23 @@ fn standing(tx: &Transaction<'_>, id: &SessionId, fence: u64, now: Timestamp) ->
         .prepare_cached(sql)?
         .query_row(params![id.as_str(), now.as_millisecond()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let (present, ended) = found.ok_or_else(|| StoreError::NotFound(id.to_string()))?;
+    let Some((present, ended)) = found else {
+        must_not_be_erased(tx, id, now)?;
+        return Err(StoreError::NotFound(id.to_string()));
+    };
     Ok(match (revision(present)? == fence, ended) {
         (false, _) => Standing::Fenced,
         (true, true) => Standing::Ended,
         (true, false) => Standing::Owned,
     })
+}
+
+/// Nothing is put back of a session that was erased with its person.
+pub(super) fn must_not_be_erased(tx: &Transaction<'_>, id: &SessionId, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM erased_sessions WHERE id = ?1 AND expires_at > ?2)";
+    let is_erased: bool =
+        tx.prepare_cached(sql)?.query_row(params![id.as_str(), now.as_millisecond()], |row| row.get(0))?;
+    if is_erased { Err(StoreError::Ended(id.to_string())) } else { Ok(()) }
 }
 
 /// As `standing`, for methods that have no outcome for it.
@@ -155,7 +167,7 @@ pub(super) fn extend(tx: &Transaction<'_>, id: &SessionId, fence: u64, now: Time
     Ok(())
 }
 
-/// What ran out while its owner lived is his still, unless another has claimed it.
+/// What ran out while its owner lived is his still, unless another has claimed it, or it was erased.
 pub(super) fn reassert(
     tx: &Transaction<'_>,
     doc: &SessionDoc,
@@ -164,6 +176,7 @@ pub(super) fn reassert(
     instance: &InstanceId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    must_not_be_erased(tx, &doc.session_id, now)?;
     let id = doc.session_id.as_str();
     let sql = "INSERT INTO sessions (id, doc, token_hash, fence, owner, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                ON CONFLICT (id) DO UPDATE SET expires_at = ?6 WHERE fence = ?4";
@@ -209,6 +222,7 @@ pub(super) fn live(conn: &Connection, now: Timestamp) -> Result<Vec<LiveSession>
 pub(super) fn sweep(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<SessionId>, StoreError> {
     let now = now.as_millisecond();
     tx.prepare_cached("DELETE FROM handovers WHERE expires_at <= ?1")?.execute([now])?;
+    tx.prepare_cached("DELETE FROM erased_sessions WHERE expires_at <= ?1")?.execute([now])?;
     let mut statement = tx.prepare_cached("DELETE FROM sessions WHERE expires_at <= ?1 RETURNING id")?;
     let rows = statement.query_map([now], |row| row.get(0).map(|id: String| SessionId::new(id)))?;
     Ok(rows.collect::<Result<_, _>>()?)

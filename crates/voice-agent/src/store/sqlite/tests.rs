@@ -113,6 +113,20 @@ fn a_damaged_file_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_log_that_somebody_reads_is_not_said_to_be_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { deadline: Duration::from_secs(20), ..SqliteOptions::default() };
+    let store = SqliteStore::open(folder.path(), options).unwrap();
+    store.put_key("a".to_owned(), "secret".to_owned()).await.unwrap();
+    let reader = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM keys;").unwrap();
+    store.delete_key("a".to_owned()).await.unwrap();
+    assert_eq!(store.scrub().await, Ok(Scrubbed::Pending));
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(store.scrub().await, Ok(Scrubbed::Clean));
+}
+
+#[tokio::test]
 async fn damage_inside_the_file_is_found_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path(), options()).unwrap();

@@ -115,6 +115,8 @@ async fn somebody_talks_to_the_page_hears_the_answer_and_goes_on_after_a_kill() 
     assert!(report["back"].as_str().unwrap().contains("Where were we?"), "{report}");
     assert!(report["second"].as_str().unwrap().to_lowercase().contains("review the proposal"), "{report}");
     assert_eq!(report["tasks"].as_array().unwrap().len(), 1, "{report}");
+    // A server that is away and starts again is no reason to ask for the microphone once more.
+    assert_eq!(report["microphoneAsked"], 1, "{report}");
     assert!(report["turns"][0]["latencyMs"].is_u64() || report["turns"][0]["latency_ms"].is_u64(), "{report:#}");
     // What was to be heard.
     let heard = transcribe(&wav(&played));

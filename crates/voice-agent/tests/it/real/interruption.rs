@@ -7,19 +7,30 @@ use super::process::{Home, Process, fixture};
 use crate::server::Session;
 
 /// Long titles: their list takes the agent a quarter of a minute.
-pub(super) const TITLES: [&str; 4] = [
+const TITLES: [&str; 4] = [
     "Prepare the slides for the meeting with the new customers from Norway",
     "Write a long letter to the landlord about the broken kitchen window",
     "Collect the receipts of the last three months for the tax adviser",
     "Find a quiet hotel near the lake for the weekend with the family",
 ];
 
+/// What makes such a list, in one breath: several lines are several commands.
+pub(super) fn a_long_list() -> String {
+    TITLES.map(|title| format!("add {title}")).join("\n")
+}
+
+/// Somebody with so many tasks that the agent reads the list for a while.
+pub(super) async fn with_a_long_list(server: &Process, user: &str) -> Session {
+    let session = server.user(user).await;
+    for title in TITLES {
+        assert_eq!(server.post("/api/tasks", &session.token, &json!({"title": title})).await.status(), 201);
+    }
+    session
+}
+
 /// A call in which the agent has been reading the list for two seconds.
 async fn reading(server: &Process) -> (Session, Phone, Value) {
-    let ada = server.user("ada").await;
-    for title in TITLES {
-        assert_eq!(server.post("/api/tasks", &ada.token, &json!({"title": title})).await.status(), 201);
-    }
+    let ada = with_a_long_list(server, "ada").await;
     let mut phone = Phone::call(server, &ada).await;
     phone.until_greeted().await;
     phone.send(&json!({"type": "text", "text": "What's on my list?"})).await;

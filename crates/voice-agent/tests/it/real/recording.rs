@@ -2,16 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use voice_agent::audio::resample::resample;
 use voice_agent::embedded;
 use voice_agent::model::runtime::default_models_dir;
 use voice_agent::recording::{Name, decode};
 use voice_agent::store::SqliteStore;
 use voice_agent::vault::{End, Key, Kms, LocalKms, Opened, UserKey, open};
+use voice_caller::phone::Call;
+use voice_caller::twilio::Twilio;
 
+use super::super::twilio::client::{AUTH_TOKEN, CALL, PUBLIC_URL};
 use super::browser::transcribe;
 use super::phone::{Phone, wav};
 use super::process::{Home, Process, eventually, fixture};
@@ -137,6 +142,54 @@ async fn a_call_is_recorded_as_each_side_said_it_until_the_caller_says_stop() {
     assert!(lines.iter().any(|line| line["who"] == "caller" && line["text"].as_str().unwrap().contains("proposal")));
     assert!(lines.iter().any(|line| line["who"] == "agent") && !words.to_lowercase().contains("undo"), "{words}");
     nothing_is_readable(&["recordings", "recordings-waiting"].map(|name| data_dir.join(name)), &["proposal", "ada"]);
+}
+
+/// A telephone's side of Twilio, whose number begins like this.
+fn telephone(server: &Process) -> Twilio {
+    Twilio {
+        client: reqwest::Client::new(),
+        public_url: PUBLIC_URL.to_owned(),
+        reached_at: server.url(""),
+        account: "AC0123456789abcdef0123456789abcdef".to_owned(),
+        auth_token: AUTH_TOKEN.to_owned(),
+        number: "+15005550006".to_owned(),
+        call: CALL.to_owned(),
+        caller: "+15551234567".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_telephones_call_is_recorded_after_its_announcement_until_the_caller_says_stop() {
+    let settings = settings();
+    let [one, two, three, four] = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let home = Home::with([one, two, three, four, ("TWILIO_AUTH_TOKEN", AUTH_TOKEN), ("PUBLIC_URL", PUBLIC_URL)]).await;
+    let server = home.start().await;
+    // A machine that is busy makes one piece of a sentence long after the other: who speaks then has not heard the announcement.
+    let (pause, patience) = (Duration::from_secs(5), Duration::from_secs(60));
+    let mut call = Call::dial(telephone(&server)).await.unwrap();
+    call.hear_out(pause, patience).await.unwrap().expect("it announces and greets");
+    let by_phone = |pcm: &[i16]| resample(pcm, 16_000, 8_000).unwrap();
+    let stop = embedded::say(&default_models_dir(), "Stop recording.", 16_000).unwrap();
+    for said in [wav(&fixture("voice_review_the_proposal.wav")), stop, wav(&fixture("stt_undo_the_last_change.wav"))] {
+        call.say(&by_phone(&said), pause, patience).await.unwrap().expect("it answers");
+    }
+    call.hang_up().await;
+    eventually("both files are stored", async || server.metric("voice_recordings_stored_total").await == 2.0).await;
+
+    let data_dir = home.path().join("data");
+    let all = stored(&data_dir).await;
+    let [(_, sound), (_, words)] = all.as_slice() else { panic!("{all:?}") };
+    let [caller, agent] = decode(&sound.text).unwrap();
+    let (caller, agent) = (heard(&caller), heard(&agent));
+    assert!(caller.contains("proposal") && !caller.contains("undo"), "the caller: {caller}");
+    assert!(agent.contains("added") && !agent.contains("undid") && !agent.contains("recorded"), "the agent: {agent}");
+    let words = String::from_utf8(words.text.clone()).unwrap().to_lowercase();
+    assert!(words.contains("proposal") && words.contains("added"), "{words}");
+    assert!(!words.contains("undo") && !words.contains("undid") && !words.contains("may be recorded"), "{words}");
+    nothing_is_readable(
+        &["recordings", "recordings-waiting"].map(|name| data_dir.join(name)),
+        &["proposal", "15551234567"],
+    );
 }
 
 #[tokio::test]

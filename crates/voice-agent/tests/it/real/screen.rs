@@ -77,7 +77,8 @@ async fn a_language_model_that_sees_is_sent_the_picture_once_and_only_then() {
 /// A language model that looks, and makes a task of what it sees; and the settings of a server that asks it.
 pub(super) async fn model_that_sees() -> (ProviderServers, Vec<(&'static str, String)>) {
     let rules = vec![
-        Rule::user("a task from this").calls("look_at_screen", &json!({})),
+        // "From this" may be heard as "for this".
+        Rule::user("reate a task").calls("look_at_screen", &json!({})),
         Rule::user("The caller's screen").calls("add_task", &json!({"title": "Review the contract", "say": "Added."})),
     ];
     let providers = ProviderServers::start(Script { rules, ..Script::default() }).await.unwrap();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::browser::{PATIENCE, can_browse, root, script, transcribe};
-use super::interruption::{TITLES, words};
+use super::interruption::{with_a_long_list, words};
 use super::phone::{wav, write_wav};
 use super::process::{Home, Process, fixture};
 use crate::server::Session;
@@ -25,11 +25,7 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) async fn with(server: &Process, expect: &str, sound: &[i16], env: &[(&str, &str)]) -> Self {
-        let user = server.user(USER).await;
-        for title in TITLES {
-            let added = server.post("/api/tasks", &user.token, &serde_json::json!({"title": title})).await;
-            assert_eq!(added.status(), 201);
-        }
+        with_a_long_list(server, USER).await;
         let folder = root().join("target/talk-over").join(expect);
         let (played, microphone) = (folder.join("played.wav"), folder.join("microphone.wav"));
         let mut command = script("talk-over.mjs", server, &folder, &played);

@@ -250,6 +250,32 @@ fn where_nothing_may_be_recorded_nothing_is_whatever_is_said() {
 }
 
 #[test]
+fn whoever_plays_with_the_button_is_recorded_no_more_and_may_stop_always() {
+    let mut call = Call::new();
+    for _ in 0..200 {
+        for recording in [true, false] {
+            call.at(10, Input::Consent { recording });
+            assert!(!permit(&call) || recording);
+        }
+    }
+    let agreed = decided(&call).iter().filter(|(decision, _)| *decision == ConsentDecision::Agreed).count();
+    assert_eq!((agreed, decided(&call).len()), (20, 40));
+    assert_eq!(call.events().last(), Some(&ClientEvent::Recording { enabled: false }), "and the page is told");
+}
+
+#[test]
+fn an_objection_that_is_said_again_is_written_once() {
+    let mut call = call(ConsentFlow::Never);
+    let mut at_ms = hears_all(&mut call, 50) + 500;
+    for _ in 0..4 {
+        call.speaks(at_ms, at_ms + 1_000, "Don't record me again", 950);
+        call.until(at_ms + 3_000);
+        at_ms = hears_all(&mut call, at_ms + 3_000) + 500;
+    }
+    assert_eq!(decided(&call), [(ConsentDecision::OptedOut, ConsentHow::Voice)]);
+}
+
+#[test]
 fn a_page_says_what_was_answered_there_and_it_is_written_once() {
     let mut call = Call::new();
     for recording in [true, true, false, false] {

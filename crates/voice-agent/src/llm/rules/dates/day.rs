@@ -12,6 +12,11 @@ pub(super) type Day = (usize, Date, Option<DayPart>);
 /// Understands a day at the start of the words. `lenient`: a preposition or the context says that a date is meant.
 pub(super) fn parse(words: &[&str], now: &ZonedDateTime, lenient: bool) -> Option<Day> {
     let today = now.date();
+    if let ["first", "thing", rest @ ..] = words {
+        let skip = usize::from(matches!(rest.first(), Some(&"on" | &"this" | &"next")) && rest.first() == Some(&"on"));
+        let (length, date, _) = parse(rest.get(skip..).filter(|rest| !rest.is_empty())?, now, true)?;
+        return Some((2 + skip + length, date, Some(DayPart::Morning)));
+    }
     apart(words, now)
         .or_else(|| relative(words, today))
         .or_else(|| named(words, today))
@@ -89,6 +94,15 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
     if let ["end", "of", tail @ ..] | ["close", "of", tail @ ..] = rest {
         return end_of(tail, today).map(|(length, date, part)| (skip + 2 + length, date, part));
     }
+    // "In the first week of December", "in mid-December".
+    let lead = usize::from(words.first() == Some(&"in"));
+    let lead = lead + usize::from(words.get(lead) == Some(&"the"));
+    let part = words.get(lead..)?;
+    if let Some((length, date)) =
+        beginning_of(part, today).or_else(|| week_of(part, today)).or_else(|| middle_of(part, today))
+    {
+        return Some((lead + length, date, None));
+    }
     if let ["last", "day", "of", tail @ ..] = rest {
         return end_of(tail, today).map(|(length, date, _)| (skip + 3 + length, date, None));
     }
@@ -125,6 +139,66 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
         ["new", "year's", "eve", ..] | ["new", "years", "eve", ..] => Some((skip + 3, coming(12, 31, today)?, None)),
         _ => None,
     }
+}
+
+/// "The beginning of next month", "early December": its first day, or the week's Monday.
+fn beginning_of(words: &[&str], today: Date) -> Option<(usize, Date)> {
+    let (length, tail): (usize, &[&str]) = match words {
+        ["beginning" | "start", "of", "the", rest @ ..] => (3, rest),
+        ["beginning" | "start", "of", rest @ ..] => (2, rest),
+        ["early", "in" | "next", ..] => (1, &words[1..]),
+        ["early", rest @ ..] => (1, rest),
+        _ => return None,
+    };
+    match tail {
+        ["next", "week", ..] => Some((length + 2, plus(monday(today)?, 7)?)),
+        ["next", "month", ..] => Some((length + 2, plus(today.last_of_month(), 1)?)),
+        ["next", "year", ..] => Some((length + 2, plus(today.last_of_year(), 1)?)),
+        ["in", name, ..] => Some((length + 2, coming(month(name).filter(|_| name.len() > 2)?, 1, today)?)),
+        [name, ..] => Some((length + 1, coming(month(name).filter(|_| name.len() > 2)?, 1, today)?)),
+        [] => None,
+    }
+}
+
+/// "The first week of December": the day on which it begins, counted from the first.
+fn week_of(words: &[&str], today: Date) -> Option<(usize, Date)> {
+    let [which, "week", "of" | "in", rest @ ..] = words else { return None };
+    let days = match *which {
+        "first" => 0,
+        "second" => 7,
+        "third" => 14,
+        "fourth" | "last" => 21,
+        _ => return None,
+    };
+    let (length, first) = match rest {
+        ["next", "month", ..] => (2, plus(today.last_of_month(), 1)?),
+        [name, ..] => (1, coming(month(name).filter(|_| name.len() > 2)?, 1, today)?),
+        [] => return None,
+    };
+    Some((3 + length, plus(first, days)?))
+}
+
+/// "Mid-December", "the middle of next month": its 15th; "midweek" is its Wednesday.
+fn middle_of(words: &[&str], today: Date) -> Option<(usize, Date)> {
+    let (length, tail): (usize, Vec<&str>) = match words {
+        ["middle", "of", "the" | "this", rest @ ..] => (3, rest.to_vec()),
+        ["middle" | "mid", "of", rest @ ..] => (2, rest.to_vec()),
+        ["mid", rest @ ..] => (1, rest.to_vec()),
+        [first, rest @ ..] if first.starts_with("mid-") || *first == "midweek" => {
+            let unit = first.trim_start_matches("mid").trim_start_matches('-');
+            (0, std::iter::once(unit).chain(rest.iter().copied()).collect())
+        }
+        _ => return None,
+    };
+    let (more, date) = match tail.as_slice() {
+        ["next", "week", ..] => (2, plus(monday(today)?, 9)?),
+        ["week", ..] => (1, next_weekday(Weekday::Wednesday, plus(today, -1)?)?),
+        ["next", "month", ..] => (2, plus(plus(today.last_of_month(), 1)?, 14)?),
+        ["month", ..] => (1, coming_day(15, today)?),
+        [name, ..] => (1, coming(month(name).filter(|_| name.len() > 2)?, 15, today)?),
+        [] => return None,
+    };
+    Some((length + more, date))
 }
 
 fn end_of(tail: &[&str], today: Date) -> Option<Day> {
@@ -252,6 +326,7 @@ fn weekday_phrase(words: &[&str], today: Date, lenient: bool) -> Option<(usize, 
             let of = usize::from(words.get(skip + 1) == Some(&"of"));
             Some((skip + of + 3, plus(monday(today)?, 7 + i64::from(day.to_monday_zero_offset()))?))
         }
+        ["a", "week", "on", name, ..] => Some((skip + 4, plus(next_weekday(weekday(name, true)?, today)?, 7)?)),
         ["week", "on", name, ..] => Some((skip + 3, plus(next_weekday(weekday(name, true)?, today)?, 7)?)),
         [name, "week", ..] if skip == 0 => Some((2, plus(next_weekday(weekday(name, lenient)?, today)?, 7)?)),
         [name, "after", "next", ..] => {

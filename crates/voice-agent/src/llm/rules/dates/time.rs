@@ -141,6 +141,7 @@ pub(super) fn day_part(words: &[&str], after_day: bool, whole: bool) -> Option<(
         }
         ["at", "night", ..] => Some((2, DayPart::Tonight)),
         [word @ ("noon" | "midday" | "midnight" | "lunchtime"), ..] => DayPart::from_word(word).map(|part| (1, part)),
+        ["first", "thing", "in", "the", "morning", ..] => Some((5, DayPart::Morning)),
         ["first", "thing", ..] if after_day => Some((2, DayPart::Morning)),
         [word, ..] if after_day => DayPart::from_word(word).map(|part| (1, part)),
         _ => None,

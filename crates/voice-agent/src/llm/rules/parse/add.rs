@@ -4,11 +4,11 @@ use std::sync::LazyLock;
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, norms};
+use super::super::normalise::{Utterance, Word, capitalised, norms};
 use super::needed::{lacking, needed};
 use super::priority::leading_priority;
 use super::rule::{Match, Rule, first_match, rules};
-use super::{Intent, Known, Missing, NewTask, Target, new_tasks};
+use super::{Intent, Known, Missing, NewTask, Target, new_tasks, target};
 
 /// With a word that says clearly that a task is to be added; whatever follows is its title.
 static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -92,7 +92,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| marked(found),
         ),
         (
-            r"(?:set|make|create|add|give me|can i have|could i have|can i get|could i get|i'd like|i want|i need) (?:a |an )?(?P<p>urgent |important )?(?:reminder|remainder|alarm)(?: for me)?(?: (?:to|about|for))? (?P<t>.+)",
+            r"(?:set|make|create|add|give me|can i have|could i have|can i get|could i get|i'd like|i want|i need|what i need is|what i want is|what i'd like is) (?:a |an )?(?P<p>urgent |important )?(?:reminder|remainder|alarm)(?: for me)?(?: (?:to|about|for))? (?P<t>.+)",
             |found| marked(found),
         ),
         (r"(?:reminder|to-?do|todo|task|a task|note to self|note|memo)(?: (?:to|is))? (?P<t>.+)", |found| {
@@ -112,6 +112,13 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     return None;
                 }
                 let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
+                // "Put fix the bike back on the list": it was done.
+                if let [of_it @ .., last] = found.words("t")
+                    && last.norm == "back"
+                    && !of_it.is_empty()
+                {
+                    return target(of_it).map(Intent::Reopen);
+                }
                 if matches!(named, "something" | "an item" | "something else" | "something new") {
                     return Some(missing_title());
                 }
@@ -126,10 +133,22 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
             r"(?:add|put|at|write|jot|note|pop|stick|get|chuck|bung) (?:it|that|this|them|those)(?: down| in| on there| on| one| task| again| back| too| to my list| to the list| on my list| on the list| back on| anyway| anyhow| regardless| all the same)*",
-            |_| Some(Intent::AddThat),
+            |_| Some(Intent::AddThat(None)),
         ),
-        (r"(?:add|put)(?: in)? (?:another one|one more|another)(?: to| for)? (?P<t>.+)", |found| marked(found)),
+        // "Then add it for Wednesday."
+        (
+            r"(?:add|write|note|jot|include) (?:it|that|this|them|those)(?: down| in| to my list| to the list| on my list| on the list)* (?P<d>.+)",
+            |found| dates::parse(&norms(found.words("d")), found.known.now).map(|due| Intent::AddThat(Some(due))),
+        ),
+        (
+            r"(?:add|put|create|make|set up|write|note)(?: in| down)? (?:another one|one more|another)(?: to| for| called| about)? (?P<t>.+)",
+            |found| marked(found),
+        ),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
+        (
+            r"(?:put|write|note|jot|mark|take|pencil|set) (?:me )?down (?:that i (?:need|have) to |to )?(?P<t>.+)",
+            |found| marked(found),
+        ),
         // "Put call the vet down for Thursday", "schedule a haircut on Friday": with a day, it is for the list.
         (r"(?:put|pop|pencil|note|jot|get) (?P<t>.+?) (?:down|in) (?P<rest>(?:for|on|at|by) .+)", |found| {
             let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
@@ -248,6 +267,18 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     .flatten()
             },
         ),
+        // "I keep forgetting to water the basil", "it's time to clean the oven".
+        (
+            r"(?:(?:i|we) (?:keep|kept) (?:forgetting|meaning)|(?:i|we) (?:always|almost|nearly|totally) (?:forget|forgot)|(?:i|we) forgot|(?:i've|we've|i have) (?:been meaning|forgotten)|(?:i|we) (?:was|were) (?:supposed|meant|going)|it's (?:about |high )?time|(?:i|we) (?:better|could do with remembering)|it would be (?:good|nice|great)|(?:someone|somebody) (?:needs|has|ought)) to (?P<t>.+)",
+            |found| {
+                let words = found.words("t");
+                (lexicon::starts_verb(&norms(words))
+                    && words.len() > 1
+                    && found.known.titles.named(&norms(words)).is_none())
+                .then(|| offered(&Utterance::new(words.to_vec()), found.known))
+                .flatten()
+            },
+        ),
         (
             r"(?:i'd like|i want|i would like|i wanna|i plan|i'm planning|let's|let me|we want|we'd like) (?:to )?(?P<t>.+)",
             |found| wanted(found),
@@ -295,7 +326,7 @@ fn about_that(intent: Intent) -> Intent {
 }
 
 pub(super) fn parse_soft(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    first_match(&SOFT, utterance, known)
+    first_match(&SOFT, utterance, known).map(about_that)
 }
 
 /// "Buy milk tomorrow": only something to do, so we ask.
@@ -314,30 +345,17 @@ pub(super) fn parse_bare(utterance: &Utterance, known: Known<'_>) -> Option<Inte
     {
         return None;
     }
+    // "Make it half past", "put it in the diary" are said to us.
+    let pointing = matches!(
+        words.as_slice(),
+        [
+            "make" | "put" | "set" | "move" | "change" | "mark" | "push" | "shift" | "keep",
+            "it" | "that" | "this" | "them" | "those",
+            ..
+        ]
+    );
     match build(&utterance.words, false, None, known) {
-        Intent::Add(tasks) => Some(Intent::Offer(tasks)),
-        _ => None,
-    }
-}
-
-/// "Cinema with Jess Saturday 7pm": a thing with a day, of which nothing else is said.
-pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    const TELLING: &str = "i i'm i've i'll i'd we we're we've you he she they it it's that that's this there there's is isn't are was \
-        were be been has have had do don't does did didn't will won't would can can't could should must might if when what what's \
-        which who how why where not no yes my me so because says said think guess they've they're they'll he's she's we've you're us him \
-        her them given gave again try instead until till";
-    let utterance = &super::courtesy::without_courtesies(utterance);
-    let words = norms(&utterance.words);
-    let (start, due) =
-        dates::find_trailing(&words, known.now).filter(|(start, due)| (1..=6).contains(start) && due.day_said)?;
-    let telling = |word: &&str| TELLING.split_ascii_whitespace().any(|telling| telling == *word);
-    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
-    let named = !known.titles.touched(&words[..start]).is_empty();
-    if asks || named || due.date < known.now.date() || words[..start].iter().any(telling) {
-        return None;
-    }
-    match build(&utterance.words, false, None, known) {
-        Intent::Add(tasks) if tasks.len() == 1 => Some(Intent::Offer(tasks)),
+        Intent::Add(tasks) if !pointing => Some(Intent::Offer(tasks)),
         _ => None,
     }
 }
@@ -435,6 +453,19 @@ fn offered(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     })
 }
 
+/// "A dentist appointment" is on the list as "Dentist appointment". "A levels" keeps its letter, and so does what is quoted.
+fn without_article(title: String, words: &[Word]) -> String {
+    let written = |article: &str| {
+        let quoted = words.iter().any(|word| word.quoted);
+        let lettered = words.iter().any(|word| word.norm == "a" && (word.raw == "A" || word.pauses()));
+        title.strip_prefix(article).filter(|_| !quoted && !(lettered && article == "A ")).map(str::to_owned)
+    };
+    let Some(rest) = written("A ").or_else(|| written("An ")) else { return title };
+    let amount =
+        matches!(rest.split(' ').next(), Some("few" | "couple" | "lot" | "bit" | "little" | "pair" | "dozen" | "day"));
+    if amount { title } else { capitalised(&rest) }
+}
+
 pub(super) fn build(words: &[Word], several: bool, lead: Option<&str>, known: Known<'_>) -> Intent {
     if let Some(rest) = super::tasks::without_past(words).filter(|_| !words.iter().any(|word| word.quoted)) {
         let tasks = new_tasks(rest, several, known);
@@ -445,6 +476,10 @@ pub(super) fn build(words: &[Word], several: bool, lead: Option<&str>, known: Kn
         return missing_title();
     }
     let priority = lead.map(|lead| if lead.contains("low") { super::Priority::Low } else { super::Priority::High });
-    let with_lead = |task: NewTask| NewTask { priority: task.priority.or(priority), ..task };
+    let with_lead = |task: NewTask| NewTask {
+        priority: task.priority.or(priority),
+        title: without_article(task.title, words),
+        ..task
+    };
     Intent::Add(tasks.into_iter().map(with_lead).collect())
 }

@@ -89,11 +89,75 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "What's the date next Tuesday?", "what day is the first of December?"
         (
-            r"(?:(?:so|and|ok|okay) )*(?:what|which)(?:'s| is| was)? (?:the )?(?:date|day)(?: of the week)?(?: is| will be| of| on| for| falls on)* (?P<d>.+)",
+            r"(?:(?:so|and|ok|okay) )*(?:what|which)(?:'s| is| was)? (?:the )?(?:date|day)(?: of the week)?(?: is it| will it be| is| will be| of| on| for| falls on)* (?P<d>.+)",
             |found| {
                 let words: Vec<&str> = found.text("d").split(' ').collect();
                 let due = dates::parse(&words, found.known.now).filter(|due| due.day_said && due.time.is_none())?;
                 Some(Intent::DateOf(due))
+            },
+        ),
+        // "How many days until the thesis is due?"
+        (
+            r"how (?:many days|long)(?: is it| do i have| have i got| is left| are left)? (?:until|till|to|before|for) (?:the |my )?(?P<t>[a-z' ]+?)(?: is due| is| has to be done)?",
+            |found| {
+                let words: Vec<&str> = found.text("t").split(' ').collect();
+                found.known.titles.named(&words).map(|title| Intent::When(title.to_owned()))
+            },
+        ),
+        // "Did I already add call the vet?"
+        (
+            r"(?:did|have) (?:i|we)(?: already| ever| also| just)* (?:add|added|put down|put|noted?(?: down)?|write down|written down|created?|mention|mentioned) (?:a task |a reminder |something |anything )?(?:to |for |about |called )?(?:the |my )?(?P<t>.+?)(?: (?:on|in|to) (?:my|the) list)?(?: yet| already)?",
+            |found| {
+                let pointed =
+                    matches!(found.text("t"), "it" | "that" | "this" | "them" | "last" | "just now" | "today");
+                let query = Some(found.text("t").to_owned()).filter(|_| !pointed)?;
+                Some(Intent::List(Filter { status: Some("all"), query: Some(query), ..Filter::default() }))
+            },
+        ),
+        // "Tell me about the order."
+        (
+            r"(?:tell me (?:more |something )?about|what do you (?:know|have) (?:about|on|for)|(?:show|give) me (?:the )?details (?:of|on|for|about)|details (?:of|on|for|about)) (?:the |my )?(?P<t>.+)",
+            |found| {
+                let words: Vec<&str> = found.text("t").split(' ').collect();
+                found.known.titles.named(&words).map(|title| Intent::When(title.to_owned()))
+            },
+        ),
+        // "What did I ask you to remind me of?"
+        (
+            r"what (?:did|have|was it) (?:i|that i) (?:ask|asked|tell|told|want|wanted) you to (?:remind me (?:of|about|to do)|remember|add|note|keep|write down)(?: again| for me)*",
+            |_| Some(Intent::List(Filter { status: Some("open"), ..Filter::default() })),
+        ),
+        // "Do I have to pay anybody this week?"
+        (
+            r"(?:do|must|should) (?:i|we)(?: still| also)? (?:have to|need to|got to)? ?[a-z]+ (?:anybody|anyone|anything|something|somebody|someone)(?: else)? (?P<d>.+)",
+            |found| {
+                let due = filter(found.text("d"), found.known).due;
+                due.map(|due| Intent::List(Filter { status: Some("open"), due: Some(due), ..Filter::default() }))
+            },
+        ),
+        // "Is that in the morning?"
+        (
+            r"(?:is|was) (?:that|it|this)(?: one)? (?:really |still |now )?(?:in the (?:morning|afternoon|evening)|at (?:noon|night)|(?:due |on |at |for )?(?P<d>[a-z0-9:]+))",
+            |found| {
+                let words: Vec<&str> = found.text("d").split(' ').filter(|word| !word.is_empty()).collect();
+                let dated = words.is_empty() || dates::parse(&words, found.known.now).is_some() || dates::parse(&[&["at"], words.as_slice()].concat(), found.known.now).is_some();
+                dated.then(|| Intent::When("it".into()))
+            },
+        ),
+        // "No more tasks, right?"
+        (
+            r"(?:so |and |ok |okay )*(?:there are |there's |i have )?(?:no more|no other|no) (?:tasks|things|to-dos|items)(?: left| for today| today| then| now| right| is that right)*",
+            |found| {
+                let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
+                asks.then(|| Intent::List(Filter { status: Some("open"), ..Filter::default() }))
+            },
+        ),
+        // "Are we done?"
+        (
+            r"(?:so |and |ok |okay )*(?:are we|am i|is that|was that|is this) (?:all |now )?(?:done|finished|through|all|everything|it)(?: then| now| for (?:today|now)| with everything)*",
+            |found| {
+                let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
+                asks.then(|| Intent::List(Filter { status: Some("open"), ..Filter::default() }))
             },
         ),
         // "Anything with Nadia?"

@@ -179,6 +179,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::SetDue(Target::It, Some(due)))
             },
         ),
+        // "Can we do eleven instead?": an hour.
+        (r"do (?P<d>[a-z0-9:]+(?: (?:thirty|fifteen|forty-five|o'clock|am|pm|instead))*)", |found| {
+            let hour = norms(found.words("d"));
+            let hour = hour.strip_suffix(&["instead"]).unwrap_or(&hour);
+            let due = dates::parse(&[&["at"], hour].concat(), found.known.now)?;
+            Some(Intent::SetDue(Target::It, Some(due)))
+        }),
         (r"(?:finish|do) (?P<t>.+)", |found| {
             // "Do the first one first" is a plan.
             if matches!(found.text("t").rsplit(' ').next(), Some("first" | "next" | "later"))
@@ -231,6 +238,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:change|edit|update|set) the (?:title|name|text|wording) (?:of|for) (?P<t>.+?) (?:to|into) (?P<n>.+)",
             |found| rename(found),
         ),
+        (
+            r"(?:change|edit|update|correct) (?:the |its )?(?:title|name|text|wording)(?: (?:of|for) (?P<t>.+))?",
+            |found| {
+                let named = target(found.words("t")).unwrap_or(Target::It);
+                Some(incomplete(Missing::NewTitle, Intent::Rename(named, String::new())))
+            },
+        ),
         // Due dates and priorities, by what stands at the end.
         (
             r"(?:set|change|update|make|move|put|edit) (?:the |its )?(?:due date|due time|deadline|date|due|time)(?: (?:of|for|on) (?P<t>.+?))? (?:to|as|for|on|until|be) (?P<d>.+)",
@@ -269,6 +283,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:set|change|update|raise|lower|make|put|increase|reduce|decrease|bump|drop|knock|turn|take|bring) (?:up |down |back )*(?:the |its )?(?:priority|importance|urgency)(?: (?:of|for|on) (?P<t>.+?))?(?: from (?:low|normal|medium|high))?(?: (?:to|as|at) (?P<d>.+))?",
             |found| priority_of(found),
         ),
+        // "Lower it to normal."
+        (
+            r"(?:raise|lower|reduce|increase|bump|drop|bring|turn|take|put|set|move) (?P<t>.+?)(?: up| down| back)? to (?P<d>(?:a )?(?:high|highest|top|low|lowest|normal|medium)(?: priority| importance)?)",
+            |found| priority_of(found),
+        ),
         (
             r"(?:give|assign) (?P<t>.+?) (?:a )?(?P<d>(?:high|highest|top|low|lowest|normal|medium|higher|lower)) priority",
             |found| priority_of(found),
@@ -284,7 +303,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             Some(Intent::SetPriority(target(found.words("t"))?, Priority::Low))
         }),
         (
-            r"(?:move|mov|change|shift|push|postpone|reschedule|delay|put off|bring forward|put|set|make|schedule|defer|do|pull|bring|bump|extend|snooze|update|mark|moved|remove)(?: back| forward| up| out| off)? (?P<x>.+)",
+            r"(?:move|mov|switch|change|shift|push|postpone|reschedule|delay|put off|bring forward|put|set|make|schedule|defer|do|pull|bring|bump|extend|snooze|update|mark|moved|remove)(?: back| forward| up| out| off)? (?P<x>.+)",
             |found| changed(found),
         ),
         (r"(?:move|postpone|reschedule|delay|push|snooze)", |_| {
@@ -367,6 +386,15 @@ pub(super) fn each_of(intent: Intent, known: Known<'_>) -> Vec<Intent> {
         Intent::Reopen(Target::Title(title)) => {
             let words = tokenise(title);
             let parts = joined_titles(&words, true, known);
+            let tells = |part: &&[Word]| {
+                matches!(
+                    part.first().map(|word| word.norm.as_str()),
+                    Some("i" | "it" | "it's" | "he" | "she" | "they" | "we" | "because" | "so" | "that" | "that's")
+                )
+            };
+            if parts.len() > 1 && parts[1..].iter().any(tells) {
+                return target(parts[0]).map_or_else(|| vec![intent.clone()], |first| vec![Intent::Reopen(first)]);
+            }
             let several = parts.len() > 1 && known.titles.named(&norms(&words)).is_none();
             several.then(|| parts.into_iter().filter_map(target).map(Intent::Reopen).collect())
         }

@@ -40,6 +40,8 @@ const LEADING: &[&[&str]] = &[
     &["maybe"],
     &["perhaps"],
     &["i", "guess"],
+    &["let's", "say"],
+    &["let", "us", "say"],
     &["i", "suppose"],
     &["i", "was", "just", "thinking", "that"],
     &["i", "was", "thinking", "that"],
@@ -138,6 +140,29 @@ const LEADING: &[&[&str]] = &[
 ];
 
 const TRAILING: &[&[&str]] = &[
+    &["so", "i", "don't", "forget"],
+    &["so", "i", "don't", "forget", "it"],
+    &["so", "i", "won't", "forget"],
+    &["so", "that", "i", "don't", "forget"],
+    &["so", "that", "i", "won't", "forget"],
+    &["so", "i", "remember"],
+    &["before", "i", "forget"],
+    &["before", "i", "forget", "it"],
+    &["when", "you", "get", "a", "chance"],
+    &["when", "you", "have", "a", "moment"],
+    &["real", "quick"],
+    &["to", "be", "on", "the", "safe", "side"],
+    &["to", "be", "safe"],
+    &["to", "be", "sure"],
+    &["just", "in", "case"],
+    &["just", "to", "be", "safe"],
+    &["just", "to", "be", "sure"],
+    &["i", "suppose"],
+    &["i", "guess"],
+    &["i", "think"],
+    &["i", "reckon"],
+    &["if", "that's", "possible"],
+    &["if", "that", "works"],
     &["if", "you", "would", "be", "so", "kind"],
     &["if", "you'd", "be", "so", "kind"],
     &["if", "you", "don't", "mind"],
@@ -181,8 +206,9 @@ fn starts_with(words: &[Word], phrase: &[&str]) -> bool {
 }
 
 pub(super) fn leading_courtesy(words: &[Word]) -> Option<usize> {
-    if let Some(phrase) = LEADING.iter().find(|phrase| starts_with(words, phrase)) {
-        return Some(phrase.len());
+    // The longest: "would you be so kind as to" is more than "would you".
+    if let Some(length) = LEADING.iter().filter(|phrase| starts_with(words, phrase)).map(|phrase| phrase.len()).max() {
+        return Some(length);
     }
     // "Morning! What's due?", "perfect, add milk".
     if let [first, _, ..] = words
@@ -281,7 +307,24 @@ fn is_thing(word: &str) -> bool {
     )
 }
 
+/// "… an hour ago", "… a couple of days ago": what is done is done.
+fn past_while(words: &[Word]) -> Option<usize> {
+    let [.., unit, ago] = words else { return None };
+    let known = matches!(unit.norm.trim_end_matches('s'), "minute" | "hour" | "day" | "week" | "moment" | "second" | "while");
+    if ago.norm != "ago" || !known {
+        return None;
+    }
+    let counts = |word: &&Word| {
+        matches!(word.norm.as_str(), "a" | "an" | "few" | "couple" | "of" | "half" | "some" | "just" | "about")
+            || super::super::dates::cardinal(&[word.norm.as_str()]).is_some()
+    };
+    Some(2 + words[..words.len() - 2].iter().rev().take(4).take_while(counts).count())
+}
+
 fn trailing_courtesy(words: &[Word]) -> Option<usize> {
+    if let Some(length) = past_while(words).filter(|length| *length < words.len()) {
+        return Some(length);
+    }
     // "…, yeah": only behind a pause, because a title may end in such a word.
     if let [.., before, last] = words
         && words.len() > 2
@@ -292,7 +335,7 @@ fn trailing_courtesy(words: &[Word]) -> Option<usize> {
     }
     TRAILING
         .iter()
-        .find(|phrase| {
+        .filter(|phrase| {
             words.len() > phrase.len()
                 && phrase
                     .iter()
@@ -300,4 +343,5 @@ fn trailing_courtesy(words: &[Word]) -> Option<usize> {
                     .all(|(expected, word)| word.norm == *expected)
         })
         .map(|phrase| phrase.len())
+        .max()
 }

@@ -140,5 +140,11 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
     if lone_verb || errand || depends || refers {
         return false;
     }
+    // "Print the handouts, order sandwiches and …": behind a comma, what could be a thing is something to do, too.
+    let part = seams(rest).first().map_or(rest.len(), |(end, _)| *end);
+    let paused = !conjunction && before.last().is_some_and(Word::pauses) && part > 1;
+    if paused && lexicon::starts_verb(&rest_norms) && lexicon::starts_action(&before_norms) {
+        return true;
+    }
     lexicon::starts_action(&rest_norms) && (lexicon::starts_verb(&before_norms) || before_norms.len() >= 2)
 }

@@ -1,6 +1,7 @@
 //! Lines that were typed or pasted at once: each says something of its own.
 
-use super::super::normalise::{Utterance, Word};
+use super::super::lexicon;
+use super::super::normalise::{Utterance, Word, norms};
 use super::{Intent, Known, NewTask, new_tasks, parse};
 
 /// Longest line that may be a title although it is no command, in words.
@@ -43,4 +44,33 @@ pub(super) fn parse_lines(utterance: &Utterance, known: Known<'_>) -> Option<Vec
         intents.push(if adding { Intent::Add(offered) } else { Intent::Offer(offered) });
     }
     (!intents.is_empty()).then(|| super::chain(intents))
+}
+
+/// "First, call the insurance. Second, scan the receipts": what is counted off is a list.
+pub(super) fn parse_enumerated(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    const COUNTING: &str = "first firstly second secondly third thirdly fourth fifth finally lastly next then";
+    let words = &utterance.words;
+    let counts = |at: usize| {
+        let begins = at == 0 || words[at - 1].pauses() || words[at - 1].norm == "and";
+        begins && words[at].pauses() && COUNTING.split_ascii_whitespace().any(|word| word == words[at].norm)
+    };
+    let starts: Vec<usize> = (0..words.len()).filter(|at| counts(*at)).collect();
+    if starts.len() < 2 || starts.first() != Some(&0) {
+        return None;
+    }
+    let ends = starts.iter().skip(1).copied().chain([words.len()]);
+    let parts: Vec<&[Word]> = starts.iter().zip(ends).map(|(start, end)| without_and(&words[start + 1..end])).collect();
+    let doing = |part: &&[Word]| lexicon::starts_verb(&norms(part)) && part.len() > 1;
+    if !parts.iter().all(doing) {
+        return None;
+    }
+    Some(Intent::Add(parts.into_iter().flat_map(|part| new_tasks(part, false, known)).collect()))
+}
+
+/// Without the "and" that leads to the last one.
+fn without_and(words: &[Word]) -> &[Word] {
+    match words {
+        [rest @ .., last] if last.norm == "and" => rest,
+        _ => words,
+    }
 }

@@ -7,6 +7,7 @@ use jiff::ToSpan;
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title};
+use super::diary;
 use super::rule::{Match, Rule, first_match, rules};
 use super::{Filter, Intent, Known, Priority};
 
@@ -43,6 +44,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:am i|are we|i'm|we're) (?:free|busy|available)(?: .+)?|(?:(?:what (?:did|have) i|(?:is there )?anything (?:that )?i(?:'ve)?) (?:miss|missed|forget|forgotten|forgot)|(?:did|have) i (?:miss|missed|forget|forgotten) (?:anything|something))",
             |found| {
+                // "I'm busy then" tells.
+                let tells = found.utterance_text().starts_with("i'm ") || found.utterance_text().starts_with("we're ");
+                if tells
+                    && found.all_words().iter().any(|word| matches!(word.norm.as_str(), "then" | "that" | "so" | "but"))
+                {
+                    return None;
+                }
                 let missed = ["miss", "forg"].iter().any(|word| found.utterance_text().contains(word));
                 let due = if missed { Some("overdue".to_owned()) } else { due(found.utterance_text(), found.known) };
                 due.map(|due| Intent::List(Filter { status: Some("open"), due: Some(due), ..Filter::default() }))
@@ -57,7 +65,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             lexicon::starts_action(&norms(found.words("t"))).then(|| query(found.words("t")))
         }),
         (
-            r"(?:did|have) you (?:already |just )?(?:add|added|put|got|get|saved?|noted?|written?)(?: down)? (?:it|that|this|them)(?: down| on| yet| already| to my list| on my list)*",
+            r"(?:do you have (?:that|it|this)|have you (?:that|it)|is (?:that|it) noted)(?: down| noted| now| then| on (?:my|the) list)*|(?:did|have) you (?:already |just )?(?:add|added|put|got|get|saved?|noted?|written?)(?: down)? (?:it|that|this|them)(?: down| on| yet| already| to my list| on my list)*",
             |_| Some(Intent::Last),
         ),
         (
@@ -78,7 +86,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             Some(Intent::When(title(found.words("t"))))
         }),
         (
-            r"(?:when|what time|by when) (?:is|are|was|do i have to|must i|should i|do i need to|does|did i say) (?:the |my )?(?P<t>.+?)(?: due| need to be done| be done| to be done| supposed to be done)?",
+            r"(?:when|what time|by when) (?:is|are|was|do i have to|must i|should i|do i need to|does|did i say) (?:the |my )?(?P<t>.+?)(?: due| need to be done| be done| to be done| supposed to be done)?(?: now| again| then)?",
             |found| Some(Intent::When(title(found.words("t")))),
         ),
         (r"(?:what's|what is) (?:its|the) (?:due date|deadline|priority)|how (?:urgent|important) is it", |_| {
@@ -170,7 +178,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     || text.starts_with("what's");
                 let dated = (about || question) && due(text, found.known).is_some();
                 let command = text.starts_with("check ") || text.starts_with("open ") || text.starts_with("give ");
-                if command && !text.contains("task") && !text.contains("list") && !text.contains("to-do") {
+                let priorities = text.starts_with("give me") && text.contains("priorit");
+                if command && !priorities && !text.contains("task") && !text.contains("list") && !text.contains("to-do")
+                {
                     return None;
                 }
                 (about || dated || (question && text.split(' ').count() <= 2 && text.starts_with("any")))
@@ -238,71 +248,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     ])
 });
 
-/// "What's at six?", "do I have anything tomorrow at noon?"
-fn of_an_hour(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    const ASKING: [&[&str]; 13] = [
-        &["what's"],
-        &["what", "is"],
-        &["what", "do", "i", "have"],
-        &["what", "have", "i", "got"],
-        &["what", "have", "i"],
-        &["do", "i", "have", "anything"],
-        &["do", "i", "have", "something"],
-        &["have", "i", "got", "anything"],
-        &["is", "there", "anything"],
-        &["is", "there", "something"],
-        &["anything"],
-        &["got", "anything"],
-        &["what", "was"],
-    ];
-    let words = norms(&utterance.words);
-    let asked = ASKING.iter().filter(|asked| words.starts_with(asked)).map(|asked| asked.len()).max()?;
-    let more = words[asked..]
-        .iter()
-        .take_while(|word| matches!(**word, "on" | "due" | "planned" | "scheduled" | "happening" | "again"));
-    let more = if words.get(asked) == Some(&"on") && words.get(asked + 1) != Some(&"at") { 0 } else { more.count() };
-    let rest = words.get(asked + more..)?;
-    let due = dates::parse(rest, known.now).filter(|due| due.time.is_some())?;
-    let clocked = rest.contains(&"at")
-        || rest.iter().any(|word| word.contains(':') || word.ends_with("pm") || word.ends_with("am"));
-    clocked.then_some(Intent::At(due))
-}
-
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    if let Some(at) = of_an_hour(utterance, known) {
+    if let Some(at) = diary::of_an_hour(utterance, known) {
         return Some(at);
     }
-    of_a_day(utterance, known).or_else(|| first_match(&RULES, utterance, known))
-}
-
-/// "What does Wednesday look like?", "tell me what's on for next week", "show me Friday": a question in which nothing but a day is
-/// named.
-fn of_a_day(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    const ASKING: &str =
-        "what what's whats how how's show tell give read list see check do does is are am anything any which";
-    const EMPTY: &str = "what what's whats how how's show tell give read list see check do does is are am anything any which i i've me         my we us our there have got get going on for to of the a look looks looking like plan plans planned schedule scheduled         happening coming up this that's in at by so and tasks things task thing stuff list agenda need about else still be         been free busy with please out off already yet too early late";
-    let words = norms(&utterance.words);
-    let listed = |list: &str, word: &str| list.split_ascii_whitespace().any(|entry| entry == word);
-    if !listed(ASKING, words.first()?) || words.len() > 14 {
-        return None;
-    }
-    let span = |at: usize| {
-        let named =
-            dates::find_leading(&words[at..], known.now).filter(|(_, due)| due.day_said).map(|(length, _)| length);
-        let range = matches!(words[at..], ["next" | "this", "week" | "weekend" | "month", ..]).then_some(2);
-        named.max(range)
-    };
-    let mut dated = false;
-    let mut at = 0;
-    while at < words.len() {
-        // A preposition belongs to its day.
-        match (listed(EMPTY, words[at]), span(at)) {
-            (false, Some(length)) => (dated, at) = (true, at + length),
-            (true, _) => at += 1,
-            (false, None) => return None,
-        }
-    }
-    dated.then(|| Intent::List(filter(&utterance.text, known)))
+    diary::of_a_day(utterance, known).or_else(|| first_match(&RULES, utterance, known))
 }
 
 /// "Did I pay the bill?" asks for a task, done or not.
@@ -378,6 +328,7 @@ pub(crate) fn filter(text: &str, known: Known<'_>) -> Filter {
         || has("accomplished")
         || has("accomplish")
         || text.contains("did i do")
+        || text.contains("did i already do")
         || text.contains("did i finish")
         || text.contains("i just finish");
     let undone = text.contains("not done")
@@ -482,7 +433,7 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
     if let Some(range) = dates::find_range(&words, known.now) {
         // "By Friday" of this week is this week, with what was due on its days before.
         let sunday = today.checked_add(i64::from(6 - today.weekday().to_monday_zero_offset()).days()).ok()?;
-        let by = words.iter().any(|word| matches!(*word, "by" | "until" | "till" | "before"));
+        let by = words.iter().any(|word| matches!(*word, "by" | "until" | "till"));
         let this_week = by && range.from == Some(today) && range.to.is_some_and(|to| to > today && to <= sunday);
         return Some(if this_week { "this_week".into() } else { range.to_argument() });
     }

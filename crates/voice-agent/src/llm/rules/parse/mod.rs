@@ -2,14 +2,17 @@
 
 mod about;
 mod add;
+mod aside;
 mod ask;
 mod assent;
 mod change;
 mod courtesy;
 mod dated;
+mod diary;
 mod elision;
 mod fronted;
 mod header;
+mod howto;
 mod join;
 mod line;
 mod list;
@@ -37,7 +40,8 @@ use super::lexicon;
 use super::normalise::{Utterance, Word};
 use super::titles::Titles;
 
-pub(crate) use add::dated_thing;
+pub(crate) use dated::dated_thing;
+pub(crate) use howto::Doing;
 pub(crate) use join::joined_titles;
 pub(crate) use list::filter;
 pub(crate) use pick::pick;
@@ -103,6 +107,8 @@ pub(crate) enum Talk {
     Hello,
     Thanks,
     Help,
+    /// "How do I delete a task?"
+    HowTo(Doing),
     HowAreYou,
     Feeling,
     Who,
@@ -166,8 +172,8 @@ pub(crate) enum Intent {
     SoundsLikeUndo,
     /// "Put it back": only what was taken off the list, or finished.
     BringBack,
-    /// "Add that": what was offered, or what was just deleted.
-    AddThat,
+    /// "Add that", "add it for Wednesday": what was offered, what was not found, or what was just deleted.
+    AddThat(Option<Due>),
     /// "What did I just add?"
     Last,
     Review,
@@ -234,7 +240,7 @@ impl Intent {
                 | Self::Offer(_)
                 | Self::Talk(_)
                 | Self::Repeat
-                | Self::AddThat
+                | Self::AddThat(_)
                 | Self::Last
                 | Self::Missed(_)
         )
@@ -262,6 +268,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if let Some(lines) = line::parse_lines(utterance, known) {
         return lines;
     }
+    if let Some(listed) = line::parse_enumerated(utterance, known) {
+        return vec![listed];
+    }
     if let Some(about) = fronted::parse(utterance, known) {
         return vec![about];
     }
@@ -276,10 +285,10 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if let Some(told) = split::sentences(&whole, known) {
         return told;
     }
-    if let Some(wanted) = split::wanted(&whole, known) {
+    if let Some(wanted) = aside::wanted(&whole, known) {
         return vec![wanted];
     }
-    if let Some(told) = split::told_of(&whole, known) {
+    if let Some(told) = aside::told_of(&whole, known) {
         return vec![told];
     }
     let one = parse_one(&whole, known);
@@ -296,8 +305,8 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
 /// Understands one command.
 pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     let utterance = &without_denial(utterance, known);
-    if let Some(talk) = small::parse_whole_talk(utterance) {
-        return talk;
+    if let Some(told) = howto::parse(utterance).or_else(|| small::parse_whole_talk(utterance)) {
+        return told;
     }
     if let Some(known) = small::parse_led_talk(utterance).or_else(|| shift::instead(utterance, known)) {
         return known;
@@ -336,6 +345,9 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     }
     if let Some(command) = before_a_remark(&plain, known) {
         return command;
+    }
+    if small::ends_in_farewell(utterance) {
+        return Intent::Goodbye;
     }
     // "Yes please do" is more than its courtesies.
     assent::parse(&utterance.text)

@@ -5,7 +5,7 @@ use super::super::lexicon;
 use super::super::normalise::norms;
 use super::add::{build, marked};
 use super::rule::Match;
-use super::{Intent, NewTask, Target};
+use super::{Filter, Intent, NewTask, Target};
 
 /// "I need to …": a task, unless it is said of the list or of the call itself.
 pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
@@ -30,6 +30,24 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
         if let Some(title) = found.known.titles.named(&named).filter(|_| !lexicon::starts_verb(&named)) {
             return Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)));
         }
+    }
+    // "I need to buy the strings before the rehearsal", and "Buy strings" is on the list.
+    let hinge = words.iter().position(|word| matches!(*word, "before" | "after" | "until" | "when")).filter(|at| *at > 1);
+    if let Some(title) = hinge.and_then(|at| found.known.titles.same(&words[..at]))
+        && dates::find_trailing(&words, found.known.now).is_none()
+    {
+        return Some(Intent::List(Filter { status: Some("open"), query: Some(title.to_owned()), ..Filter::default() }));
+    }
+    // "I need the mat before that": it is on the list.
+    if matches!(words.as_slice(), ["the" | "my" | "that", _, ..])
+        && let [only] = found.known.titles.touched(&words).as_slice()
+        && words.len() <= 6
+    {
+        return Some(Intent::List(Filter {
+            status: Some("open"),
+            query: Some((*only).to_owned()),
+            ..Filter::default()
+        }));
     }
     // "I need bread": a thing, and no doing.
     let few = words.len() <= 3 || found.words("t")[0].pauses();

@@ -30,7 +30,7 @@ pub(super) fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utteran
         denies
             && (words[at - 1].pauses() && dates::parse(&denied, known.now).is_some()
                 || dates::parse(&denied, known.now).or_else(hour).is_some()
-                    && dates::find_trailing(&before, known.now).is_some())
+                    && dates::find_trailing(before.strip_suffix(&["instead"]).unwrap_or(&before), known.now).is_some())
     });
     let end = denied.map(|at| if words[at].norm == "not" { at } else { at - 1 });
     end.map_or_else(|| utterance.clone(), |at| Utterance::new(words[..at].to_vec()))
@@ -38,7 +38,17 @@ pub(super) fn without_denial(utterance: &Utterance, known: Known<'_>) -> Utteran
 
 /// "Mark it as low, it's been extended": a command, and why.
 pub(super) fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    let pause = utterance.words.iter().position(Word::pauses)?;
+    let why = utterance
+        .words
+        .iter()
+        .position(|word| matches!(word.norm.as_str(), "because" | "cos" | "cuz"))
+        .filter(|at| *at > 1);
+    let pause = utterance
+        .words
+        .iter()
+        .position(Word::pauses)
+        .filter(|at| at + 1 < utterance.words.len())
+        .or(why.map(|at| at - 1))?;
     let remark = utterance.words.get(pause + 1)?;
     let explains = matches!(
         remark.norm.as_str(),

@@ -50,7 +50,7 @@ const SHORTHANDS: [(&str, &str); 8] = [
     ),
     (
         "{TASK}",
-        "(?:tasks?|tusks?|to-dos?|to-do|todos?|to do|to do's|two do|items?|reminders?|entry|notes?|attack|tax|desk)",
+        "(?:tasks?|tsak|taks|tusks?|to-dos?|to-do|todos?|to do|to do's|two do|items?|reminders?|entry|notes?|attack|tax|desk)",
     ),
     (
         "{LIST}",

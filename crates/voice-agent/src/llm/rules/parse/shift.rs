@@ -60,9 +60,22 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::Shift(named, by))
             },
         ),
+        // "They extended it by two days."
+        (
+            r"(?:they|he|she|we|i|(?:my|the|our) [a-z]+)(?:'ve|'s| have| has)?(?: just| now)? (?:extended|postponed|delayed|pushed|moved|shifted|put|set)(?: (?:it|that|this|the deadline|the date|things))?(?: (?P<w>back|out|off|forward|up|on))?(?: by| for)? (?P<n>(?:another )?(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?|months?))(?P<x> (?:later|earlier|back|forward|further))?",
+            |found| {
+                let extends =
+                    ["extended", "postponed", "delayed"].iter().any(|verb| found.utterance_text().contains(verb));
+                match moved(found) {
+                    Some(Intent::Shift(_, by)) => Some(Intent::Shift(Target::It, by)),
+                    None if extends => amount(found.text("n")).map(|by| Intent::Shift(Target::It, by)),
+                    _ => None,
+                }
+            },
+        ),
         // "He asked for an hour later."
         (
-            r"(?:he|she|they|it|that|we|i)(?:'s| has| have|'ve|'d| would)? (?:asked for|asked if|asked|wants?|wanted|needs?|needed|said|suggested|prefers?|preferred|likes?|made)(?: it| us| me)?(?: to be| for| at| to come| to start)? (?P<n>(?:(?:half|an?|one|two|three|four|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
+            r"(?:he|she|they|it|that|we|i)(?:'s| has| have|'ve|'d| would)? (?:asked for|asked if|asked|wants?|wanted|needs?|needed|said|suggested|prefers?|preferred|likes?|made)(?: it| us| me)?(?: to be| for| at| to come| to start| to meet| to do it| to go| to make it| to have it| to see us| to see me)? (?P<n>(?:(?:half|an?|one|two|three|four|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
             |found| moved(found),
         ),
         (
@@ -171,27 +184,39 @@ fn known_target(found: &Match<'_>) -> Option<Target> {
 }
 
 fn told(found: &Match<'_>) -> Option<Intent> {
-    let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+    let words = norms(found.words("d"));
+    // "Moved from four to five."
+    let from_to = || {
+        let to = words.iter().rposition(|word| *word == "to").filter(|_| words.first() == Some(&"from"))?;
+        let then = &words[to + 1..];
+        dates::parse(then, found.known.now).or_else(|| dates::parse(&[&["at"], then].concat(), found.known.now))
+    };
+    let due = from_to().or_else(|| dates::parse(&words, found.known.now))?;
     Some(Intent::SetDue(known_target(found)?, Some(due)))
 }
 
 /// "The cake needs to be picked up on Saturday": a date for "pick up the cake", or something to do.
 fn needed(found: &Match<'_>) -> Option<Intent> {
     let things = found.words("t");
+    let end = things
+        .iter()
+        .rposition(|word| !matches!(word.norm.as_str(), "still" | "also" | "really"))
+        .map_or(0, |at| at + 1);
+    let things = &things[..end];
     if things.iter().rev().skip(1).any(Word::pauses) || things.len() > 7 {
         return None;
     }
     let base = lexicon::present_of(found.text("v")).or_else(|| lexicon::verb_of_ing(found.text("v")))?;
     let verb = [base.as_str(), found.text("p")].join(" ");
     let mut norm: Vec<&str> = verb.split_whitespace().collect();
-    norm.extend(norms(found.words("t")));
+    norm.extend(norms(things));
     let named = found.known.titles.named(&norm).map(|named| Target::Title(named.to_owned()));
     let named = named.or_else(|| known_target(found));
     let due = dates::parse(&norms(found.words("d")), found.known.now);
     match (named, due) {
         (Some(named), Some(due)) => Some(Intent::SetDue(named, Some(due))),
         (None, due) if due.is_some() || found.text("d").is_empty() => {
-            let said: Vec<&str> = found.words("t").iter().map(|word| word.raw.as_str()).collect();
+            let said: Vec<&str> = things.iter().map(|word| word.raw.as_str()).collect();
             let words = tokenise(&format!("{} {} {}", verb.trim(), said.join(" "), found.text("d")));
             Some(Intent::Offer(super::new_tasks(&words, false, found.known)))
         }
@@ -205,6 +230,15 @@ fn at_hour(found: &Match<'_>) -> Option<Intent> {
     words.extend(norms(found.words("d")));
     let due = dates::parse(&words, found.known.now)?;
     Some(Intent::SetDue(known_target(found)?, Some(due)))
+}
+
+/// "They finish an hour earlier": somebody, and what they do, say nothing of which task it is.
+fn is_somebody(words: &[Word]) -> bool {
+    matches!(
+        norms(words).as_slice(),
+        ["they" | "it" | "he" | "she" | "we" | "that" | "this"]
+            | ["they" | "it" | "he" | "she" | "we" | "that" | "this", _]
+    )
 }
 
 fn moved(found: &Match<'_>) -> Option<Intent> {
@@ -229,7 +263,8 @@ fn moved(found: &Match<'_>) -> Option<Intent> {
         || matches!(verb, "move" | "bring" | "pull")
             && way.iter().any(|word| matches!(*word, "forward" | "forwards" | "up"));
     let sign = if earlier { -1 } else { 1 };
-    let named = if found.words("t").is_empty() { Target::It } else { known_target(found)? };
+    let pointed = found.words("t").is_empty() || is_somebody(found.words("t"));
+    let named = if pointed { Target::It } else { known_target(found)? };
     Some(Intent::Shift(named, amount.times(sign)))
 }
 

@@ -13,7 +13,7 @@ use super::{Filter, Intent, Known, Talk};
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:yes|yeah|yep|yup|yah|ya|ye|yea|yeh|yas|yass|yes yes|y|k|kk|mhm|aye|aye aye|indeed|by all means|go on then|yep go on|yes go on|please go ahead|you may|do so|of course yes|ok do it|yes do|oh yes|oh yeah|absolutely yes|too right|hell yes|hell yeah|for sure|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|anyway|anyhow|add another one|you can|it is|yeah|remove it|mark it))*",
+            r"(?:yes|yeah|yep|yup|yah|ya|ye|yea|yeh|yas|yass|yes yes|y|k|kk|mhm|aye|aye aye|indeed|by all means|go on then|yep go on|yes go on|please go ahead|you may|do so|of course yes|ok do it|yes do|oh yes|oh yeah|absolutely yes|too right|hell yes|hell yeah|for sure|sure|sure thing|of course|certainly|absolutely|definitely|correct|right|exactly|ok|okay|fine|go ahead|do it|do that|please do|please|that's right|that's correct|that's the one|why not|i do|i am|i'm sure|sounds good|confirm|confirmed|affirmative|yes i'm sure|yes i am sure|yes delete it|go for it|you bet|alright|very well)(?: (?:yes|please|do it|do that|go ahead|do|sure|thanks|thank you|that's right|that one|i'm sure|i am|delete it|delete them|add it|add that|add them|anyway|anyhow|add another one|you can|it is|yeah|remove it|mark it|both|both of them|all|all of them|them all|all of it|all three|everything|every one|every one of them|(?:delete|remove|clear|erase) (?:everything|all of them|them all|it all|both|both of them|all)))*",
             |_| Some(Intent::Yes),
         ),
         (
@@ -21,8 +21,21 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::No),
         ),
         (
-            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|nvm|never mine|that's enough|enough|that will do|that'll do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that))(?: (?:thanks|thank you|then|please|for now|that will do|that'll do|that's enough|enough))*",
+            r"(?:(?:no |oh |actually )*(?:never ?mind|nevermind|nvm|never mine|that's enough|enough|that will do|that'll do|cancel|cancel that|cancel it|forget it|forget about it|forget that|leave it|leave that|skip it|drop it|abort|let it be|stop|stop it|stop that|stop talking|be quiet|quiet|that's fine|it's fine|it's okay|doesn't matter|it doesn't matter|nothing|no nothing|wait no|no wait|scratch that|scratch it|strike that))(?: (?:thanks|thank you|then|please|for now|that will do|that'll do|that's enough|enough))*",
             |_| Some(Intent::Cancel),
+        ),
+        // "Don't delete anything."
+        (
+            r"(?:no |please |oh |wait )*(?:don't|do not|never) (?:delete|remove|change|touch|add|do|move|mark|cancel|erase) (?:anything|any of (?:it|them|those|that)|everything|it all|them all|nothing)(?: yet| please| for now)*",
+            |_| Some(Intent::Kept),
+        ),
+        (
+            r"(?:(?:so|and|hey|do you know|can you tell me|tell me) )*(?:what's|what is|what will|how's|how is|how will|is it|is it going|will it|will there|does it|is there)\b.*\b(?:weather|forecast|rain|raining|snow|snowing|sunny|temperature)\b(?: .*)?",
+            |found| {
+                let listed =
+                    found.all_words().iter().any(|word| matches!(word.norm.as_str(), "list" | "task" | "tasks"));
+                (!listed).then_some(Intent::Talk(Talk::Weather))
+            },
         ),
         (
             r"(?:go on|keep going|continue|carry on|more|next|next ones|tell me more|and then|what else|the rest|read the rest|read on|show me more|and the rest|the others|what about the rest|go on please|the next ones?|read more|yes go on|what are the others|what are they|what are those|which ones|which ones are they|which are they|which tasks|like what|is there (?:anything|something|any) (?:else|more)|anything else|any more)",
@@ -44,9 +57,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::UndoSome(count))
             },
         ),
+        (
+            r"(?:(?:no|oh|please|just|only) )*(?:undo|revert|take back|reverse) (?:only |just )?(?:the|my) (?:very )?last (?:one|thing|change|action|step|bit|part|command)(?: please| again)?",
+            |_| Some(Intent::UndoSome(1)),
+        ),
         // In so many words.
         (
-            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo last|undo the (?:other (?:one|thing|change)|one before(?: that)?|previous one)|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|(?:change|swap|switch) (?:it|them|that|those) back)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo the (?:deletion|addition|change|move|renaming)|undo last|undo the (?:other (?:one|thing|change)|one before(?: that)?|previous one)|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|(?:change|swap|switch) (?:it|them|that|those) back)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
             |_| Some(Intent::Undo),
         ),
         (
@@ -79,7 +96,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Review),
         ),
         (
-            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that's it|that's everything|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
+            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that was all|that was it|that was everything|that's it|that's everything|that's (?:all|everything) i (?:need|needed|wanted|want|have|had)|that is all i need|that's all for (?:me|us)|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
             |found| Some(farewell(found)),
         ),
         (
@@ -91,7 +108,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Goodbye),
         ),
         (
-            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
+            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on|that's wrong|that's not right|that's not it|wrong)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
             |found| {
                 let what = found.words("what").to_vec();
                 let first = found.text("what").split(' ').next().unwrap_or_default();
@@ -118,7 +135,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         // "It's the white van, not the blue one."
         (
             r"(?:(?:no|sorry|wait|actually|oh) )*(?:it's|it is|that's|it should be|i meant) (?P<what>(?:the |my |an? )?[a-z0-9' ]+ not .+)",
-            |found| Some(Intent::Correct(found.words("what").to_vec())),
+            |found| {
+                let first = found.words("what").first().map_or("", |word| word.norm.as_str());
+                (!matches!(first, "wrong" | "right" | "not")).then(|| Intent::Correct(found.words("what").to_vec()))
+            },
         ),
         // "No, three was right."
         (
@@ -155,29 +175,44 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             (!what.is_empty()).then(|| Intent::Correct(what.to_vec()))
         }),
         (
-            r"(?:no|nope|wait|actually|sorry|oh)(?: no| sorry| wait| actually)* (?:make|make it|move|change) (?:it|that one|that|this one|this) (?:to |for |on )?(?P<what>.+)",
+            r"(?:no|nope|wait|actually|sorry|oh|better|rather|or|hmm)(?: no| sorry| wait| actually| better| rather)* (?:make|make it|move|change) (?:it|that one|that|this one|this) (?:to |for |on )?(?P<what>.+)",
             |found| Some(Intent::Correct(found.words("what").to_vec())),
         ),
         (
             r"(?:no|nope|not that|wait|actually|sorry)(?: no| sorry| wait| actually)* (?:i (?:meant|mean|said|was talking about) )?(?P<what>(?:the|my) .+)",
             |found| Some(Intent::Correct(found.words("what").to_vec())),
         ),
-        (r"(?:no|actually|sorry|wait|rather)(?: no| sorry| wait| actually)* (?P<what>.+)", |found| {
-            let words = found.words("what");
-            let norms: Vec<&str> = words.iter().map(|word| word.norm.as_str()).collect();
-            dates::parse(&norms, found.known.now).map(|_| Intent::Correct(words.to_vec()))
-        }),
+        (
+            r"(?:no|actually|sorry|wait|rather|better|or better|or)(?: no| sorry| wait| actually)* (?P<what>.+)",
+            |found| {
+                let words = found.words("what");
+                let norms: Vec<&str> = words.iter().map(|word| word.norm.as_str()).collect();
+                dates::parse(&norms, found.known.now).map(|_| Intent::Correct(words.to_vec()))
+            },
+        ),
     ])
 });
 
 /// "Nothing else?" asks what is left, and ends no call.
 fn farewell(found: &Match<'_>) -> Intent {
     let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
-    let left = ["nothing else", "that's all", "that's it", "that's everything", "that is all"];
+    let left = ["nothing else", "that was", "that's all", "that's it", "that's everything", "that is all"];
     match asks && left.iter().any(|phrase| found.utterance_text().starts_with(phrase)) {
         true => Intent::List(Filter { status: Some("open"), ..Filter::default() }),
         false => Intent::Goodbye,
     }
+}
+
+/// "Aight thanks bye": a few words, whatever they are, and a farewell.
+pub(super) fn ends_in_farewell(utterance: &Utterance) -> bool {
+    let words = &utterance.words;
+    let last = words.last().map_or("", |word| word.norm.as_str());
+    let telling = |word: &Word| {
+        matches!(word.norm.as_str(), "say" | "said" | "says" | "to" | "a" | "the" | "not" | "don't" | "no")
+    };
+    matches!(last, "bye" | "goodbye" | "byebye" | "bye-bye" | "cya")
+        && (2..=6).contains(&words.len())
+        && !words.iter().any(telling)
 }
 
 /// Small talk that its first words do not make a courtesy: "hi there", "can you hear me".

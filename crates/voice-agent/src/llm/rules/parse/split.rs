@@ -301,51 +301,9 @@ pub(super) fn sentences(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
         let fits = intent.is_command() && !matches!(intent, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
         intents.push(fits.then_some(intent)?);
     }
+    // "That was wrong. Undo it" takes one thing back.
+    intents.dedup_by(|a, b| a == b && *a == Intent::Undo);
     Some(super::chain(intents))
-}
-
-/// "We ran out of soap, put it on the list": what is told is asked for in the same breath.
-pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    let words = &utterance.words;
-    seams(words).into_iter().find_map(|(end, start)| {
-        let rest = &words[start..];
-        let adds = rest.len() > 1
-            && matches!(rest[0].norm.as_str(), "add" | "put" | "pop" | "stick" | "note")
-            && matches!(rest[1].norm.as_str(), "it" | "that" | "this" | "them" | "those");
-        let listed = |word: &Word| {
-            let word = word.norm.as_str();
-            matches!(
-                word,
-                "on" | "to" | "onto" | "in" | "down" | "my" | "the" | "our" | "list" | "there" | "please" | "then"
-            )
-        };
-        if !adds || !rest[2..].iter().all(listed) {
-            return None;
-        }
-        match parse_one(&Utterance::new(words[..end].to_vec()), known) {
-            Intent::Offer(tasks) => Some(Intent::Add(tasks)),
-            _ => None,
-        }
-    })
-}
-
-/// "I won't manage the slides today, make it Thursday": what is told names the task, and what is asked for points at it.
-pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    let words = &utterance.words;
-    let (end, start) = *seams(words).last()?;
-    let before = norms(&words[..end]);
-    let named = || known.titles.mentioned(&before).map(|title| Target::Title(title.to_owned()));
-    let intent = parse_one(&Utterance::new(words[start..].to_vec()), known);
-    let pointed = match intent {
-        Intent::SetDue(Target::It, due @ Some(_)) => Intent::SetDue(named()?, due),
-        Intent::SetPriority(Target::It, priority) => Intent::SetPriority(named()?, priority),
-        Intent::Shift(Target::It, shift) => Intent::Shift(named()?, shift),
-        Intent::Delete(targets) if targets == [Target::It] => Intent::Delete(vec![named()?]),
-        Intent::Untimed(Target::It) => Intent::Untimed(named()?),
-        _ => return None,
-    };
-    let told = parse_one(&Utterance::new(words[..end].to_vec()), known);
-    (!told.is_command()).then_some(pointed)
 }
 
 /// What is understood of a sentence that is not understood as a whole: its commands are carried out, and what is none of them is
@@ -421,7 +379,18 @@ fn elided(before: &[Word], rest: &[Word], known: Known<'_>) -> bool {
     let Some(verb) = before.first() else { return false };
     if !matches!(
         verb.norm.as_str(),
-        "set" | "move" | "make" | "put" | "change" | "push" | "postpone" | "reschedule" | "rename" | "shift" | "mark"
+        "set"
+            | "move"
+            | "switch"
+            | "make"
+            | "put"
+            | "change"
+            | "push"
+            | "postpone"
+            | "reschedule"
+            | "rename"
+            | "shift"
+            | "mark"
     ) || opens_command(&norms(rest))
     {
         return false;

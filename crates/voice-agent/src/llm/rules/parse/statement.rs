@@ -45,7 +45,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 match found.known.titles.named(&norm) {
                     Some(named) => Some(Intent::Complete(vec![Target::Title(named.to_owned())])),
                     // "Anna and Clara have been called."
-                    None => did_each(&[base], found.words("t"), found.known),
+                    None => did_each(std::slice::from_ref(&base), found.words("t"), found.known)
+                        .or_else(|| did_things(&[base], found.words("t"), found.known)),
                 }
             },
         ),
@@ -54,6 +55,35 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| {
                 let them = matches!(found.text("t"), "they're" | "those are");
                 Some(Intent::Complete(vec![if them { Target::Them } else { Target::It }]))
+            },
+        ),
+        // "I'd rather have it done by Thursday noon."
+        (
+            r"(?:i'd rather|i'd prefer to|i would rather|i'd like to|i want to|i'd like|i want|i need to|i need|we need|we need to|i have to|i must)(?: have| get| see)? (?:it|that|this|that one)(?: done| finished| ready| sorted| over with)? (?P<d>(?:by|on|for|before|until|at|today|tomorrow|tonight|next|this|sooner).*)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                Some(Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
+        // "I'm seeing grandpa on Sunday": a day for the task that says the same in other words.
+        (
+            r"(?:i'm|i am|we're|we are) (?:now |actually |only |just )*(?P<v>seeing|meeting|visiting|having|doing|going to|taking|getting|calling|picking up|leaving for) (?P<t>.+)",
+            |found| {
+                let norm = norms(found.words("t"));
+                let (start, due) =
+                    dates::find_trailing(&norm, found.known.now).filter(|(start, due)| *start > 0 && due.day_said)?;
+                let title = found.known.titles.named(&norm[..start])?;
+                Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
+            },
+        ),
+        // "The deadline for the proposal is December 3rd."
+        (
+            r"(?:(?:the|my|our) )?(?:deadline|due date|due day|date|time|day) (?:for|of|on) (?P<t>.+?) (?:is|has to be|should be|will be|must be|is now|was moved to|got moved to|moved to|changed to)(?: on| at| now)* (?P<d>.+)",
+            |found| {
+                let words = norms(found.words("d"));
+                let due = dates::parse(&words, found.known.now)
+                    .or_else(|| dates::parse(&[&["at"], words.as_slice()].concat(), found.known.now))?;
+                Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
             },
         ),
         (r"(?P<t>.+?) (?:is|are|was) (?:{DONE}) and so (?:is|are|was) (?P<u>.+)", |found| {
@@ -174,7 +204,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "I have now", "just did it".
         (
-            r"(?:yes |yeah |yep |oh |well )*(?:(?:i|we) (?:have|did|do)(?: it| that| so)?(?: now| already| just now)+|(?:i |we |i've |we've )?just (?:did|done)(?: it| that| so)?(?: now)?|(?:did|done) (?:it|that)(?: now| already| just now)*)",
+            r"(?:yes |yeah |yep |oh |well )*(?:(?:now )?(?:i|we) have|now (?:i|we) did|(?:i|we) (?:have|did|do)(?: it| that| so)?(?: now| already| just now)+|(?:i |we |i've |we've )?just (?:did|done)(?: it| that| so)?(?: now)?|(?:did|done) (?:it|that)(?: now| already| just now)*)",
             |_| Some(Intent::Complete(vec![Target::It])),
         ),
         // "He didn't get it, I need to do it again."
@@ -184,6 +214,20 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 "" => Some(Intent::Reopen(Target::It)),
                 _ => dates::parse(&norms(found.words("d")), found.known.now)
                     .map(|due| Intent::SetDue(Target::It, Some(due))),
+            },
+        ),
+        // "I made the call": one of the calls.
+        (
+            r"{I}(?: just| already| now| also| finally)* (?:made|placed) (?:the|that|my|all the|those|both) (?P<n>(?:phone )?calls?|payments?|bookings?|reservations?|orders?)(?: already| now| just now| yesterday| today| this morning)?",
+            |found| {
+                let verb = match found.text("n").trim_end_matches('s') {
+                    "payment" => "pay",
+                    "booking" | "reservation" => "book",
+                    "order" => "order",
+                    _ => "call",
+                };
+                let known = found.known.titles.named(&[verb]).is_some();
+                known.then(|| Intent::Complete(vec![Target::Title(verb.to_owned())]))
             },
         ),
         // "Done": what?
@@ -245,6 +289,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:it's|that's|this is|it is|that is|it isn't|it's really|that one is|that one's|it's|they're)(?: actually| really| very| quite| super)? (?P<d>.+)",
             |found| {
                 if let Some(priority) = find_priority(&norms(found.words("d"))) {
+                    // "It isn't important" says the opposite.
+                    let denied = found.utterance_text().starts_with("it isn't");
+                    let priority = if denied && priority == Priority::High { Priority::Low } else { priority };
                     return Some(Intent::SetPriority(Target::It, priority));
                 }
                 dates::parse(&norms(found.words("d")), found.known.now).map(|due| Intent::SetDue(Target::It, Some(due)))
@@ -295,6 +342,14 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
             }
             _ => None,
         },
+        // "Where do I have to be tomorrow?" moves nothing, and "book a table at Luigi's for Friday" is something to do.
+        Intent::SetDue(Target::Title(title), _) | Intent::SetPriority(Target::Title(title), _) => {
+            let lower = title.to_lowercase();
+            let words: Vec<&str> = lower.split(' ').collect();
+            let asked = opens_question(utterance) || asks(utterance);
+            let unknown = known.titles.touched(&words).is_empty();
+            (!(unknown && (asked || lexicon::starts_action(&words)))).then_some(intent)
+        }
         _ => Some(intent),
     }
 }
@@ -353,7 +408,10 @@ fn asks(utterance: &Utterance) -> bool {
 /// "I bought the milk": done, if there is such a task.
 fn did(found: &Match<'_>) -> Option<Intent> {
     let base = lexicon::present_of(found.text("v"))?;
-    let mut words: Vec<Word> = found.words("t").to_vec();
+    // "… but they had no oil" is told of something else.
+    let told = found.words("t");
+    let turn = told.iter().position(|word| word.norm == "but" && !word.quoted).filter(|at| *at > 0);
+    let mut words: Vec<Word> = told[..turn.unwrap_or(told.len())].to_vec();
     // What one got, one bought.
     let bases = if base == "get" { vec![base, "buy".to_owned()] } else { vec![base] };
     let named = |base: &&String| {
@@ -423,11 +481,17 @@ fn planned(found: &Match<'_>) -> Option<Intent> {
         let object = whole.get(1..).filter(|object| finishing && !object.is_empty())?;
         found.known.titles.named(object)
     });
-    let pointed = finishing && matches!(named.get(1..).and_then(target), Some(Target::It));
+    let object = named.get(1..).and_then(target).filter(|_| finishing || whole.first() == Some(&"take"));
+    let pointed =
+        object.filter(|object| matches!(object, Target::It | Target::Them | Target::Picked(_) | Target::All(_)));
+    // "I'll try again tonight."
+    let again = matches!(whole.as_slice(), ["try" | "do", rest @ ..] if matches!(rest, ["again"] | ["it" | "that" | "them", "again"] | ["calling" | "reaching", _, "again"]));
+    let pointed = pointed.or_else(|| again.then_some(Target::It));
     match (known, dated) {
         (Some(title), Some((_, due))) => Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due))),
         (Some(title), None) => Some(Intent::When(title.to_owned())),
-        (None, Some((_, due))) if pointed => Some(Intent::SetDue(Target::It, Some(due))),
+        (None, Some((_, due))) if pointed.is_some() => pointed.map(|target| Intent::SetDue(target, Some(due))),
+        _ if again => None,
         _ if lexicon::starts_action(&norm)
             && !matches!(norm[0], "take" | "talk" | "go" | "leave" | "think" | "call") =>
         {

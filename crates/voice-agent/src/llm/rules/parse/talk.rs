@@ -22,7 +22,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Thanks)),
         ),
         (
-            r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things) .+|how can you help(?: me)?|what can i say to you|options|instructions|who can help|can you help me|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly|for (?:me|us)|to help(?: me)?|to you|with (?:you|this)))*",
+            r"(?:help|help me|i need help|i need some help|what can (?:you|i) (?:do|say|ask)(?: here)?|what do you do|how does (?:this|it) work|how do (?:i|you) (?:use (?:this|it|you)|work|add a task|do this)|what are my options|what (?:commands|things|kinds? of (?:things|commands|stuff)) .+|how can you help(?: me)?|what can i say to you|options|instructions|how (?:do|can|would|should) (?:i|you|we) (?:add|remove|delete|change|move|mark|complete|finish|undo|rename|list|see|cross off)(?: [a-z]+){0,4}|who can help|(?:can|could|will) you help me(?: (?:organi[sz]e|plan|manage|with|keep) .+)?|i don't know what to (?:say|do)|what now|what should i (?:say|do)|what else can (?:you|i) (?:do|say))(?: (?:please|me|here|now|exactly|for (?:me|us)|to help(?: me)?|to you|with (?:you|this)))*",
             |_| Some(Intent::Talk(Talk::Help)),
         ),
         (
@@ -76,7 +76,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Wait)),
         ),
         (
-            r"(?:can you hear me|do you hear me|are you (?:still )?there|hello are you there|is anyone there|is anybody there|testing|test|testing testing|can you hear me now|hello can you hear me|you there|are you listening|test test|one two three)(?: now| me| please| test| there| okay| hello)*",
+            r"(?:can you hear me|do you hear me|are you (?:still )?there|hello are you there|is anyone there|is anybody there|testing|test|testing testing|can you hear me now|hello can you hear me|you there|are you listening|test test|one two three|(?:i was |i'm |i am )?(?:just|only) (?:testing|kidding|trying (?:this|you|it) out|checking)(?: you| this| it)?)(?: now| me| please| test| there| okay| hello)*",
             |_| Some(Intent::Talk(Talk::Hearing)),
         ),
         (
@@ -95,6 +95,7 @@ pub(super) fn parse_talk(utterance: &Utterance) -> Option<Intent> {
     let talk = first_match(&TALK, utterance, Known { now: &NOW, titles: Titles::NONE })?;
     // "You're funny. Add laugh more": what follows a sentence may be a command.
     let goes_on = utterance.words.split_last().is_some_and(|(_, rest)| rest.iter().any(Word::ends_sentence));
-    let swallows = goes_on && matches!(talk, Intent::Talk(Talk::Love | Talk::HowAreYou | Talk::Sorry | Talk::Feeling));
+    let swallows = goes_on
+        && matches!(talk, Intent::Talk(Talk::Love | Talk::HowAreYou | Talk::Sorry | Talk::Feeling | Talk::Weather));
     (!swallows).then_some(talk)
 }

@@ -69,14 +69,47 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     }
     if matches!(
         joined.as_str(),
-        "a task" | "task" | "tasks" | "something" | "an item" | "some tasks" | "one of my tasks"
+        "already"
+            | "now"
+            | "just now"
+            | "already actually"
+            | "a task"
+            | "task"
+            | "tasks"
+            | "something"
+            | "an item"
+            | "some tasks"
+            | "one of my tasks"
     ) {
         return None;
+    }
+    if matches!(
+        joined.as_str(),
+        "the rest"
+            | "the rest of them"
+            | "the rest of it"
+            | "the rest of my list"
+            | "the rest of the list"
+            | "everything else"
+            | "all the others"
+            | "all the rest"
+            | "the other ones"
+            | "all the other ones"
+            | "all other tasks"
+            | "the other tasks"
+            | "the remaining ones"
+            | "the remaining tasks"
+            | "what's left"
+            | "the other two"
+            | "the other three"
+            | "the other four"
+    ) {
+        return Some(Target::All(vec![Target::It]));
     }
     if is_everything(&norm) {
         return Some(Target::All(Vec::new()));
     }
-    if is_filtered(&norm) {
+    if is_filtered(&norm) || names_a_day(&norm) {
         return Some(Target::Those(joined.replace("'s", "")));
     }
     if let Some(kind) = of_a_kind(&norm).filter(|_| super::pick(&joined).is_none()) {
@@ -87,6 +120,17 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     }
     let title = title(words);
     (!title.is_empty()).then_some(Target::Title(title))
+}
+
+/// "The task for tomorrow", "the one due on Friday".
+fn names_a_day(words: &[&str]) -> bool {
+    const DAYS: &str = "today tomorrow tonight monday tuesday wednesday thursday friday saturday sunday";
+    let rest = match words {
+        ["the" | "my" | "that", "task" | "one" | "reminder" | "item", rest @ ..] => rest,
+        _ => return false,
+    };
+    let linked = rest.iter().take_while(|word| matches!(**word, "that's" | "is" | "which" | "due" | "for" | "on" | "from" | "of")).count();
+    matches!(&rest[linked..], [day] if linked > 0 && DAYS.split_ascii_whitespace().any(|known| known == *day))
 }
 
 /// "Both emails", "all the calls": those that have the word in their titles.
@@ -174,6 +218,9 @@ fn stripped(words: &[Word]) -> &[Word] {
         return words;
     }
     let norm = norms(words);
+    if names_a_day(&norm) {
+        return words;
+    }
     let article = usize::from(matches!(norm.first(), Some(&"the" | &"my" | &"that" | &"this" | &"a" | &"our")));
     if matches!(norm.get(article), Some(&"task" | &"item" | &"reminder" | &"todo" | &"to-do" | &"one" | &"entry")) {
         let linking = matches!(

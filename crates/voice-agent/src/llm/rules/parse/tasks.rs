@@ -107,11 +107,85 @@ fn without_remark(words: &[Word]) -> &[Word] {
     let at = (1..words.len().saturating_sub(1)).find(|at| {
         words[at - 1].pauses() && !words[at - 1].quoted && tells(&words[*at]) && words[*at..].iter().take(4).any(verb)
     });
-    at.filter(|at| *at > 1).map_or(words, |at| &words[..at])
+    let at = at.filter(|at| *at > 1).or_else(|| reason(words));
+    at.map_or(words, |at| &words[..at])
+}
+
+/// Without what only says that there is no hurry.
+fn without_leisure(words: &[Word]) -> &[Word] {
+    const LEISURE: [&[&str]; 21] = [
+        &["no", "date", "yet"],
+        &["no", "due", "date", "yet"],
+        &["no", "due", "date"],
+        &["no", "deadline"],
+        &["without", "a", "date"],
+        &["without", "a", "due", "date"],
+        &["without", "a", "deadline"],
+        &["no", "particular", "date"],
+        &["right", "after", "that"],
+        &["straight", "after", "that"],
+        &["at", "some", "point"],
+        &["at", "some", "stage"],
+        &["some", "time"],
+        &["sometime"],
+        &["sometime", "soon"],
+        &["eventually"],
+        &["sooner", "or", "later"],
+        &["one", "of", "these", "days"],
+        &["when", "i", "get", "a", "chance"],
+        &["when", "i", "have", "time"],
+        &["when", "i", "find", "time"],
+    ];
+    let norm = norms(words);
+    let ends = LEISURE.iter().filter(|phrase| norm.len() > phrase.len() + 1 && norm.ends_with(phrase));
+    let length = ends.map(|phrase| phrase.len()).max().unwrap_or(0);
+    &words[..words.len() - length]
+}
+
+/// Where it is said why: "… because we're out", "… so I don't forget".
+fn reason(words: &[Word]) -> Option<usize> {
+    let subject = |word: &str| {
+        matches!(
+            word,
+            "i" | "we"
+                | "it"
+                | "he"
+                | "she"
+                | "they"
+                | "i'm"
+                | "we're"
+                | "it's"
+                | "he's"
+                | "she's"
+                | "they're"
+                | "there's"
+                | "my"
+                | "the"
+                | "our"
+                | "i've"
+                | "we've"
+        )
+    };
+    (2..words.len().saturating_sub(1)).find(|at| {
+        let next = words[at + 1].norm.as_str();
+        let after = words.get(at + 2).map_or("", |word| word.norm.as_str());
+        !words[*at].quoted
+            && match words[*at].norm.as_str() {
+                "because" | "cos" | "cuz" => true,
+                "cause" => subject(next),
+                "so" => {
+                    matches!(next, "i" | "we" | "that" | "it's" | "he" | "she" | "they")
+                        && !after.is_empty()
+                        && words[at - 1].norm != "or"
+                }
+                "before" => matches!((next, after), ("i", "forget") | ("it's", "too")),
+                _ => false,
+            }
+    })
 }
 
 fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
-    let mut words = without_remark(words);
+    let mut words = without_leisure(without_remark(words));
     let (mut due, mut priority) = (None, None);
     if let Some((length, found)) = leading_priority(&norms(words))
         && length < words.len()
@@ -235,7 +309,9 @@ fn without_duty(words: &[Word]) -> &[Word] {
 }
 
 /// What may stand between a title and its date, and belongs to the date.
-const BEFORE_DATES: [&[&str]; 14] = [
+const BEFORE_DATES: [&[&str]; 16] = [
+    &["let's", "do", "it"],
+    &["and", "that"],
     &["before", "that"],
     &["after", "that"],
     &["let's", "say"],
@@ -257,7 +333,13 @@ fn repetition_last(words: &[Word]) -> Vec<Word> {
     let hinge = words.iter().take(4).position(|word| word.norm == "to");
     match hinge {
         Some(at) if words[0].norm == "every" && at > 0 && at + 1 < words.len() => {
-            words[at + 1..].iter().chain(&words[..at]).cloned().collect()
+            let mut said = words[at + 1..].to_vec();
+            // "Every Monday to take the bins out.": what ended the sentence stands in its midst now.
+            if let Some(last) = said.last_mut() {
+                last.trail.clear();
+            }
+            said.extend_from_slice(&words[..at]);
+            said
         }
         _ => words.to_vec(),
     }
@@ -276,6 +358,8 @@ fn without_dangling(words: &[Word]) -> &[Word] {
         // "Send it" keeps its word; in "…, make it" and "… and it" it belongs to the date.
         && (last.norm != "it"
             || rest.last().is_some_and(|word| word.pauses() || matches!(word.norm.as_str(), "and" | "make" | "mark" | "with")))
+        // "Lunch with Mark" keeps its guest.
+        && (last.norm != "mark" || rest.last().is_some_and(|word| word.pauses() || word.norm == "and"))
         && matches!(
             last.norm.as_str(),
             "and"

@@ -4,7 +4,7 @@ use super::super::act::Scene;
 use super::super::dates;
 use super::super::dialogue::Turn;
 use super::super::normalise::{Utterance, shortened, title};
-use super::super::parse::Talk;
+use super::super::parse::{Doing, Talk};
 use super::OPENING;
 
 /// How the replies to what was not understood begin; by these the next one knows that it is not the first.
@@ -17,6 +17,7 @@ pub(crate) fn talk(talk: Talk, scene: &Scene<'_>) -> String {
         Talk::Hello => "Hello! What can I do for you?".into(),
         Talk::Thanks => "You're welcome. Anything else?".into(),
         Talk::Help => help(scene),
+        Talk::HowTo(doing) => how_to(doing).into(),
         Talk::HowAreYou => "I'm fine, thanks for asking. What's on your mind for your list?".into(),
         Talk::Feeling => "I hear you. Shall we look at your list? You can say, what's due today.".into(),
         Talk::Who => "I'm a voice assistant, a machine that keeps your task list. What shall I do for you?".into(),
@@ -37,6 +38,31 @@ pub(crate) fn talk(talk: Talk, scene: &Scene<'_>) -> String {
         Talk::Wait => "Take your time, I'm here.".into(),
         Talk::Hearing => "Yes, I can hear you. What can I do for you?".into(),
         Talk::OffTopic => "That is beyond me, I only keep your tasks. You can ask, what's on my list?".into(),
+    }
+}
+
+/// How the answer begins to who asks about the recording.
+const RECORDING: &str = "If you agreed to it, this call may be recorded.";
+
+/// Whether the caller has just been told about the recording.
+pub(crate) fn told_of_recording(scene: &Scene<'_>) -> bool {
+    scene.history().last().is_some_and(|turn| turn.calls.is_empty() && turn.reply.contains(RECORDING))
+}
+
+/// What to say to have something done.
+const fn how_to(doing: Doing) -> &'static str {
+    match doing {
+        Doing::Add => {
+            "Say, add a task to, and then what it is. A day, an hour or a priority can follow, as in, add call John by Friday."
+        }
+        Doing::List => "Say, what's on my list, or, what's due today.",
+        Doing::Complete => "Say, I've done, and the task's name. Mark it as done works, too.",
+        Doing::Reopen => "Say, reopen, and the task's name.",
+        Doing::Due => "Say, move, and the task's name, and then to when, as in, move call John to Friday.",
+        Doing::Priority => "Say the task's name and, is urgent. Or, make it low priority.",
+        Doing::Rename => "Say, rename, the task's name, and then to what, as in, rename buy milk to buy oat milk.",
+        Doing::Delete => "Say, delete, and the task's name. I ask once more before it goes.",
+        Doing::Undo => "Say, undo that, and the last change is taken back.",
     }
 }
 

@@ -22,9 +22,28 @@ pub(super) struct Heard {
     pub(super) samples: Vec<i16>,
     /// When it was loud.
     loud: Vec<Instant>,
-    /// Frames that were sent, and frames that were lost and made up.
+    frames: Frames,
+}
+
+/// Frames of the agent's voice: those that came, those that were lost and came as the next packet's spare copy, and those
+/// that were lost and made up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Frames {
     pub(super) received: usize,
+    pub(super) restored: usize,
     pub(super) concealed: usize,
+}
+
+impl std::ops::Sub for Frames {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            received: self.received - before.received,
+            restored: self.restored - before.restored,
+            concealed: self.concealed - before.concealed,
+        }
+    }
 }
 
 pub(super) struct Caller {
@@ -53,8 +72,12 @@ impl Caller {
         tokio::spawn(async move {
             while let Some(frame) = sound.next().await {
                 let mut heard = ear.lock().unwrap();
-                heard.received += usize::from(frame.origin == Origin::Received);
-                heard.concealed += usize::from(frame.origin == Origin::Concealed);
+                match frame.origin {
+                    Origin::Received => heard.frames.received += 1,
+                    Origin::Restored => heard.frames.restored += 1,
+                    Origin::Concealed => heard.frames.concealed += 1,
+                    Origin::Silence => {}
+                }
                 if level(&frame.samples) > LOUD {
                     heard.loud.push(Instant::now());
                 }
@@ -126,9 +149,8 @@ impl Caller {
         edges.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 
-    /// Frames of the agent's voice that came, and those that were lost and made up.
-    pub(super) fn frames(&self) -> (usize, usize) {
-        let heard = self.heard.lock().unwrap();
-        (heard.received, heard.concealed)
+    /// What became of the frames of the agent's voice so far.
+    pub(super) fn frames(&self) -> Frames {
+        self.heard.lock().unwrap().frames
     }
 }

@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use super::server::{Server, skip};
 use super::{home, registered};
 use crate::real::browser::transcribe;
-use crate::real::interruption::TITLES;
+use crate::real::interruption::a_long_list;
 use crate::real::phone::{wav, write_wav};
 use crate::real::process::{Process, eventually, fixture};
 
@@ -114,11 +114,9 @@ async fn the_python_sdk_holds_a_spoken_conversation() {
     assert!(heard.contains("added") && heard.contains("proposal"), "{heard:?}");
 
     // Chat is read, and answered aloud; a word over the long answer stops it.
-    for title in TITLES {
-        python.order(json!({"type": format!("add {title}")})).await;
-        python.reads("added").await;
-        python.state("listening").await;
-    }
+    python.order(json!({"type": a_long_list()})).await;
+    python.reads("added").await;
+    python.state("listening").await;
     python.order(json!({"type": "what's on my list?"})).await;
     python.state("speaking").await;
     // The list takes ten seconds and more.

@@ -9,23 +9,16 @@ use super::caller::Caller;
 use super::proxy::Proxy;
 use super::server::{Server, skip};
 use super::{home, home_at, registered};
-use crate::real::interruption::TITLES;
+use crate::real::interruption::a_long_list;
 
 /// Set in a network of this test's own, where packets are lost.
 const LOSSY: &str = "LIVEKIT_LOSSY";
 
-/// With enough tasks that the list is read for a while.
-async fn with_a_long_list(caller: &mut Caller) {
-    caller.sees("listening").await;
-    for title in TITLES {
-        caller.room.send_text(TextOptions::topic("lk.chat"), format!("add {title}")).await.unwrap();
-        caller.reads("added").await;
-        caller.sees("listening").await;
-    }
-}
-
-/// Has the list read, and waits until it is in the midst of it.
-async fn has_the_list_read(caller: &mut Caller) {
+/// Makes a list, has it read, and waits until it is in the midst of it.
+async fn has_a_long_list_read(caller: &mut Caller) {
+    caller.room.send_text(TextOptions::topic("lk.chat"), a_long_list()).await.unwrap();
+    caller.reads("added").await;
+    // This cuts the rest of that answer short.
     let asked = Instant::now();
     caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
     caller.hears_after(asked).await;
@@ -49,8 +42,8 @@ async fn an_agents_lost_signalling_is_not_heard() {
     let home = home_at(proxy.port).await;
     let agent = registered(home.start().await).await;
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
-    with_a_long_list(&mut caller).await;
-    has_the_list_read(&mut caller).await;
+    caller.sees("listening").await;
+    has_a_long_list_read(&mut caller).await;
 
     let cut = Instant::now();
     proxy.cut();
@@ -72,8 +65,8 @@ async fn a_restarted_livekit_server_is_joined_again_and_the_conversation_goes_on
     let home = home(&rooms).await;
     let agent = registered(home.start().await).await;
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
-    with_a_long_list(&mut caller).await;
-    has_the_list_read(&mut caller).await;
+    caller.sees("listening").await;
+    has_a_long_list_read(&mut caller).await;
 
     let killed = Instant::now();
     rooms.restart();
@@ -104,7 +97,7 @@ async fn without_udp_the_conversation_goes_by_tcp() {
     speaks_and_is_answered(&mut caller).await;
 }
 
-/// Every twentieth packet is lost, each way, in a network namespace of this test's own.
+/// Every twentieth packet is lost on each of the two links and each way, in a network namespace of this test's own.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_one_packet_in_twenty_lost_the_conversation_goes_on() {
     const TEST: &str = "with_one_packet_in_twenty_lost";
@@ -121,28 +114,17 @@ async fn with_one_packet_in_twenty_lost_the_conversation_goes_on() {
     println!("5 % loss: the first word {:?} after the caller began to join", heard - joining);
     caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
-    with_a_long_list_after_a_turn(&mut caller).await;
-    let (received_before, concealed_before) = caller.frames();
-    has_the_list_read(&mut caller).await;
+    let before = caller.frames();
+    has_a_long_list_read(&mut caller).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let (received, concealed) = caller.frames();
-    let (received, concealed) = (received - received_before, concealed - concealed_before);
+    let frames = caller.frames() - before;
     let silence = caller.longest_silence(Instant::now() - Duration::from_secs(5), Instant::now());
-    println!(
-        "5 % loss: of {} frames of speech {concealed} were made up; longest silence {silence:?}",
-        received + concealed
-    );
-    assert!(concealed * 10 < received, "{concealed} of {received}");
+    println!("5 % loss on both links: {frames:?}; longest silence {silence:?}");
+    // Of two links, each of which loses 5 %, a tenth is lost; nearly all of it comes with the next packet.
+    assert!(frames.restored + frames.concealed > 0, "{frames:?}");
+    assert!(frames.concealed * 20 < frames.received, "{frames:?}");
     caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
-}
-
-async fn with_a_long_list_after_a_turn(caller: &mut Caller) {
-    for title in TITLES {
-        caller.room.send_text(TextOptions::topic("lk.chat"), format!("add {title}")).await.unwrap();
-        caller.reads("added").await;
-        caller.sees("listening").await;
-    }
 }
 
 /// Runs this test once more, in a network that loses packets. That needs root, `unshare` and `nft`.

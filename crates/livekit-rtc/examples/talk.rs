@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! LIVEKIT_URL=ws://127.0.0.1:7880 LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=secret \
-//!     cargo run -p livekit-rtc --example say -- kitchen hello.wav heard.wav
+//!     cargo run -p livekit-rtc --example talk -- kitchen hello.wav heard.wav
 //! ```
 //!
 //! The file is mono with 16 bits, at 8, 12, 16, 24 or 48 kHz. It stays until Ctrl-C, or until everybody has left.
