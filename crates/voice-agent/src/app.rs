@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access_log::AccessLog;
 use crate::answer_cache::AnswerCache;
+use crate::config::env::variable_of;
 use crate::config::{AuthMode, Config};
 use crate::consent::Policy;
 use crate::http::{Door, JwtError, Origins, Verifier, content_policy, metrics_router, random_hex, router, serve};
@@ -49,7 +50,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// A port cannot be had.
-    #[error("{key} = {addr}: {error}")]
+    #[error("{key} = {addr}: {error}; {} sets another address", variable_of(key))]
     Bind {
         /// The setting.
         key: &'static str,
