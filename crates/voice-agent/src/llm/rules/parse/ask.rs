@@ -140,7 +140,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:is|was) (?:that|it|this)(?: one)? (?:really |still |now )?(?:in the (?:morning|afternoon|evening)|at (?:noon|night)|(?:due |on |at |for )?(?P<d>[a-z0-9:]+))",
             |found| {
                 let words: Vec<&str> = found.text("d").split(' ').filter(|word| !word.is_empty()).collect();
-                let dated = words.is_empty() || dates::parse(&words, found.known.now).is_some() || dates::parse(&[&["at"], words.as_slice()].concat(), found.known.now).is_some();
+                let dated = words.is_empty()
+                    || dates::parse(&words, found.known.now).is_some()
+                    || dates::parse(&[&["at"], words.as_slice()].concat(), found.known.now).is_some();
                 dated.then(|| Intent::When("it".into()))
             },
         ),

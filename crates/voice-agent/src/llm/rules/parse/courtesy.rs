@@ -310,7 +310,8 @@ fn is_thing(word: &str) -> bool {
 /// "… an hour ago", "… a couple of days ago": what is done is done.
 fn past_while(words: &[Word]) -> Option<usize> {
     let [.., unit, ago] = words else { return None };
-    let known = matches!(unit.norm.trim_end_matches('s'), "minute" | "hour" | "day" | "week" | "moment" | "second" | "while");
+    let known =
+        matches!(unit.norm.trim_end_matches('s'), "minute" | "hour" | "day" | "week" | "moment" | "second" | "while");
     if ago.norm != "ago" || !known {
         return None;
     }

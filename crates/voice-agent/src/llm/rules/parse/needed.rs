@@ -32,7 +32,8 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
         }
     }
     // "I need to buy the strings before the rehearsal", and "Buy strings" is on the list.
-    let hinge = words.iter().position(|word| matches!(*word, "before" | "after" | "until" | "when")).filter(|at| *at > 1);
+    let hinge =
+        words.iter().position(|word| matches!(*word, "before" | "after" | "until" | "when")).filter(|at| *at > 1);
     if let Some(title) = hinge.and_then(|at| found.known.titles.same(&words[..at]))
         && dates::find_trailing(&words, found.known.now).is_none()
     {

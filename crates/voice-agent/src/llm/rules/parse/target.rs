@@ -129,7 +129,10 @@ fn names_a_day(words: &[&str]) -> bool {
         ["the" | "my" | "that", "task" | "one" | "reminder" | "item", rest @ ..] => rest,
         _ => return false,
     };
-    let linked = rest.iter().take_while(|word| matches!(**word, "that's" | "is" | "which" | "due" | "for" | "on" | "from" | "of")).count();
+    let linked = rest
+        .iter()
+        .take_while(|word| matches!(**word, "that's" | "is" | "which" | "due" | "for" | "on" | "from" | "of"))
+        .count();
     matches!(&rest[linked..], [day] if linked > 0 && DAYS.split_ascii_whitespace().any(|known| known == *day))
 }
 
