@@ -6,10 +6,15 @@ import unittest
 from pathlib import Path
 
 from drill_parts import Processes, free_port, until
+from manifests import K8S
 from plane import Plane
 
 # An n2-standard-4 as GKE leaves it: of 4 cores and 16 GiB.
 CPU, MEMORY, PODS = "3920m", "13619Mi", "110"
+# What is left of a boot disk of 100 GB.
+DISK = "44Gi"
+SIZE = {"capacity": {"cpu": "4", "memory": "16Gi", "pods": PODS, "ephemeral-storage": "94Gi"},
+        "allocatable": {"cpu": CPU, "memory": MEMORY, "pods": PODS, "ephemeral-storage": DISK}}
 # What GKE's own pods of a node are assumed to ask for (docs/kubernetes.md).
 SYSTEM_CPU, SYSTEM_MEMORY = "200m", "1Gi"
 REGION = "us-east1"
@@ -29,8 +34,7 @@ def node(name, zone, port):
                                     "topology.kubernetes.io/region": REGION, "topology.kubernetes.io/zone": zone}},
             "status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}],
                        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-                       "allocatable": {"cpu": CPU, "memory": MEMORY, "pods": PODS},
-                       "capacity": {"cpu": "4", "memory": "16Gi", "pods": PODS}}}
+                       **SIZE}}
 
 
 def system_pods():
@@ -51,17 +55,30 @@ def volume(name, path):
 
 
 class FakeCluster(unittest.TestCase):
-    """A control plane and the brief's three nodes, for all tests of a class."""
+    """A control plane and the brief's three nodes, for all tests of a module."""
+
+    plane = None
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="voice-cluster-"))
-        cls.addClassCleanup(shutil.rmtree, cls.folder, True)
-        cls.processes = Processes(cls.folder, ".")
-        cls.addClassCleanup(cls.processes.stop_all)
-        cls.plane = Plane(cls.processes).start()
-        cls.api, cls.kubectl = cls.plane.api, cls.plane.kubectl
-        cls.start_nodes()
+        if FakeCluster.plane is None:
+            FakeCluster.start()
+
+    @staticmethod
+    def start():
+        it = FakeCluster
+        it.folder = Path(tempfile.mkdtemp(prefix="voice-cluster-"))
+        unittest.addModuleCleanup(it.forget)
+        it.processes = Processes(it.folder, ".")
+        unittest.addModuleCleanup(it.processes.stop_all)
+        it.plane = Plane(it.processes).start()
+        it.api, it.kubectl = it.plane.api, it.plane.kubectl
+        it.start_nodes()
+
+    @staticmethod
+    def forget():
+        FakeCluster.plane = None
+        shutil.rmtree(FakeCluster.folder, True)
 
     @classmethod
     def start_nodes(cls):
@@ -76,7 +93,8 @@ class FakeCluster(unittest.TestCase):
             cls.api.create("/api/v1/nodes", node(f"n2-standard-4-{index + 1}", zone, port))
         until("three nodes are ready", lambda: cls.ready_nodes() == len(ZONES), 60)
         cls.api.create("/apis/apps/v1/namespaces/kube-system/daemonsets", system_pods())
-        for number in range(6):
+        # Two for each time that the manifests are applied.
+        for number in range(12):
             cls.api.create("/api/v1/persistentvolumes", volume(f"disk-{number}", cls.folder / f"disk-{number}"))
         until("the cloud's own pods run", lambda: len(cls.pods("app=the-clouds-own", "kube-system")) == len(ZONES), 60)
 
@@ -94,6 +112,13 @@ class FakeCluster(unittest.TestCase):
     @classmethod
     def deployment(cls, namespace="default", name="voice-agent"):
         return cls.api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
+
+    @classmethod
+    def take_away(cls, kustomization, namespace="default"):
+        """All of it, to the last pod. Volumes of claims that are gone are nobody's from then on."""
+        cls.kubectl("delete", "-k", K8S / kustomization, "--wait=true", "--ignore-not-found")
+        cls.kubectl("delete", "pvc", "--all", "-n", namespace, "--ignore-not-found")
+        until("nothing is left", lambda: not cls.api.get(f"/api/v1/namespaces/{namespace}/pods")["items"], 60)
 
     def apply(self, *words, namespace="default"):
         """kubectl apply, which must not warn of anything."""

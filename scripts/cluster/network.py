@@ -54,13 +54,20 @@ class Network:
 
 
 class Backends:
-    """Where connections to one port of a Service go: to the endpoint that has the fewest."""
+    """Where connections to one port of a Service go: to the endpoint that has the fewest, and of those to the one that waited longest."""
 
     def __init__(self, endpoints):
-        self.endpoints, self.counts = endpoints, {}
+        self.endpoints, self.counts, self.taken, self.numbers = endpoints, {}, {}, itertools.count(1)
 
     def ordered(self):
-        return sorted(self.endpoints(), key=lambda address: self.counts.get(address, 0))
+        return sorted(self.endpoints(), key=lambda address: (self.counts.get(address, 0), self.taken.get(address, 0)))
+
+    def take(self, address):
+        self.counts[address] = self.counts.get(address, 0) + 1
+        self.taken[address] = next(self.numbers)
+
+    def give_back(self, address):
+        self.counts[address] -= 1
 
 
 class Relays:
@@ -69,8 +76,8 @@ class Relays:
     def __init__(self, api):
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
-        # Who is told when there is another Service.
-        self.servers, self.listeners = {}, []
+        # Who is told when there is another Service; and connections, which nothing else holds.
+        self.servers, self.listeners, self.carried = {}, [], set()
         self.slices = Watched(api, "/apis/discovery.k8s.io/v1/endpointslices")
         self.services = Watched(api, "/api/v1/services", self.changed)
 
@@ -86,6 +93,9 @@ class Relays:
         backends = Backends(endpoints)
 
         async def accept(reader, writer):
+            task = asyncio.current_task()
+            self.carried.add(task)
+            task.add_done_callback(self.carried.discard)
             await self.carry(backends, reader, writer)
         future = asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, address, port), self.loop)
         return future.result(10)
@@ -113,7 +123,7 @@ class Relays:
             meta = each["metadata"]
             if meta["namespace"] != space or meta.get("labels", {}).get("kubernetes.io/service-name") != service:
                 continue
-            number = next((one["port"] for one in each["ports"] if one.get("name", "") == port), None)
+            number = next((one["port"] for one in each.get("ports") or [] if one.get("name", "") == port), None)
             for end in each.get("endpoints") or []:
                 target = [(address, number) for address in end["addresses"]]
                 conditions = end.get("conditions", {})
@@ -125,7 +135,7 @@ class Relays:
 
     async def carry(self, backends, reader, writer):
         for address in backends.ordered():
-            backends.counts[address] = backends.counts.get(address, 0) + 1
+            backends.take(address)
             try:
                 try:
                     there = await asyncio.wait_for(asyncio.open_connection(*address), CONNECT)
@@ -135,7 +145,7 @@ class Relays:
                 there[1].close()
                 break
             finally:
-                backends.counts[address] -= 1
+                backends.give_back(address)
         writer.close()
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from callers import Crowd, bearer
 from drill_parts import Processes, Providers, until
-from fakes import CPU, MEMORY, PODS, REGION, ZONES, volume
+from fakes import REGION, SIZE, ZONES, volume
 from images import images
 from manifests import K8S, built
 from network import Relays
@@ -29,8 +29,7 @@ CHAINS = {"STT_CHAIN": "deepgram", "LLM_CHAIN": "embedded", "TTS_CHAIN": "cartes
 def node_parts(name, zone):
     labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
               "topology.kubernetes.io/region": REGION, "topology.kubernetes.io/zone": zone}
-    status = {"capacity": {"cpu": "4", "memory": "16Gi", "pods": PODS}, "allocatable": {"cpu": CPU, "memory": MEMORY, "pods": PODS},
-              "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}]}
+    status = {**SIZE, "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}]}
     return status, labels
 
 

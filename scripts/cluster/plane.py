@@ -9,6 +9,7 @@ import yaml
 
 from api import Api, ApiError
 from drill_parts import Processes, free_port, until
+from pace import SHARE
 
 SERVICES = "10.96.0.0/16"
 # The names by which the API server itself is called.
@@ -99,7 +100,9 @@ class Plane:
             "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{self.etcd}", f"--secure-port={self.port}", "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", f"--tls-cert-file={folder}/server.crt",
             f"--tls-private-key-file={folder}/server.key", f"--client-ca-file={folder}/ca.crt", f"--token-auth-file={folder}/tokens.csv",
-            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+            # Debian's etcd cannot say how far a watch is, which lists by watches need: a client that tries waits ever longer between its tries.
+            "--feature-gates=WatchList=false",
             "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={folder}/accounts.pub",
             f"--service-account-signing-key-file={folder}/accounts.key", f"--service-cluster-ip-range={SERVICES}",
             # For the APIs of others, which are served beside it: metrics, and custom metrics.
@@ -109,12 +112,12 @@ class Plane:
             f"--proxy-client-key-file={folder}/front-proxy.key"])
 
     def start_controllers(self):
-        """Both with Kubernetes' own defaults: the autoscaler looks every 15 s, a silent node is given 50 s."""
+        """Both with Kubernetes' own defaults (a silent node is given 50 s), but that the autoscaler looks more often where its pace is quickened."""
         folder = self.folder
         for program, user, more in (
                 ("kube-controller-manager", "system:kube-controller-manager",
                  [f"--service-account-private-key-file={folder}/accounts.key", f"--root-ca-file={folder}/ca.crt",
-                  "--use-service-account-credentials=true"]),
+                  "--use-service-account-credentials=true", f"--horizontal-pod-autoscaler-sync-period={15 // SHARE}s"]),
                 ("kube-scheduler", "system:kube-scheduler", [])):
             kubeconfig = folder / f"{user.replace(':', '-')}.kubeconfig"
             self.processes.start(program, [

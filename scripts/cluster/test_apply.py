@@ -69,7 +69,7 @@ class ApplyTest(FakeCluster):
                 self.secrets(namespace)
                 self.kubectl("apply", "--validate=strict", "-k", K8S / "overlays" / overlay)
                 self.looks_right(namespace, agents, stores)
-                self.take_away(overlay, namespace)
+                self.take_away(f"overlays/{overlay}", namespace)
 
     def looks_right(self, namespace, agents, stores):
         def available():
@@ -105,18 +105,6 @@ class ApplyTest(FakeCluster):
         self.assertEqual({claim["status"]["phase"] for claim in claims}, {"Bound"})
         nodes = {pod["spec"]["nodeName"] for pod in self.pods("app in (voice-redis,voice-redis-replica)", namespace)}
         self.assertEqual(len(nodes), count, "the replica is not on the primary's node")
-
-    def take_away(self, overlay, namespace):
-        self.kubectl("delete", "-k", K8S / "overlays" / overlay, "--wait=true")
-        self.kubectl("delete", "pvc", "--all", "-n", namespace, "--ignore-not-found")
-        until("nothing is left", lambda: not self.pods(AGENTS, namespace), 60)
-        self.free_volumes()
-
-    def free_volumes(self):
-        """Hands the volumes of claims that are gone to the next ones."""
-        for each in self.api.get("/api/v1/persistentvolumes")["items"]:
-            if each["status"].get("phase") in ("Released", "Failed"):
-                self.api.patch(f"/api/v1/persistentvolumes/{each['metadata']['name']}", {"spec": {"claimRef": None}})
 
 
 class StagingTest(FakeCluster):
@@ -169,6 +157,10 @@ class StagingTest(FakeCluster):
 
 
 class DisruptionTest(FakeCluster):
+    @classmethod
+    def tearDownClass(cls):
+        cls.take_away("overlays/us-east-1")
+
     def setUp(self):
         self.secrets()
         self.kubectl("apply", "-k", K8S / "overlays/us-east-1")

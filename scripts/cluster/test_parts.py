@@ -4,7 +4,7 @@ import types
 import unittest
 
 from callers import bearer
-from network import Relays
+from network import Backends, Relays
 from pace import Pace
 from probe import Probe
 
@@ -60,6 +60,17 @@ class PartsTest(unittest.TestCase):
         del ends[0]
         self.assertEqual(Relays.endpoints(relays, "default", "voice-agent", "http"), [("10.244.0.5", 8080)])
         self.assertEqual(Relays.endpoints(relays, "other", "voice-agent", "http"), [])
+
+    def test_connections_are_shared_out_by_how_many_there_are_and_then_in_turn(self):
+        backends, first = Backends(lambda: ["a", "b", "c"]), []
+        for _ in range(6):
+            # Short ones: none is there when the next one comes.
+            first.append(backends.ordered()[0])
+            backends.take(first[-1])
+            backends.give_back(first[-1])
+        self.assertEqual(first, ["a", "b", "c"] * 2)
+        backends.take("a")
+        self.assertEqual(backends.ordered(), ["b", "c", "a"])
 
     def test_a_pace_that_is_too_fast_is_found(self):
         def wrong(*steps):

@@ -1,7 +1,6 @@
 """The autoscaler on live sessions: real instances, the manifests' Prometheus with its own discovery, and the manifests' rule in an adapter."""
 
 import json
-import os
 import shutil
 import threading
 import unittest
@@ -11,7 +10,7 @@ from callers import bearer
 from drill_parts import fetch, until
 from manifests import K8S
 from ours import OurCluster
-from pace import Pace
+from pace import WHOLE, Pace, quicken
 from served import serve_custom_metrics
 
 RULES = K8S / "components/hpa-sessions/prometheus-adapter.yaml"
@@ -63,8 +62,7 @@ class SessionsTest(OurCluster):
         return json.loads(body)["data"]["result"] if status == 200 else []
 
     def test_prometheus_in_the_cluster_finds_the_pods_by_their_annotations(self):
-        names = {pod["metadata"]["name"] for pod in self.agents()}
-        found = [each["metric"] for each in self.ask("voice_ready")]
+        found, names = [each["metric"] for each in self.ask("voice_ready")], {pod["metadata"]["name"] for pod in self.agents()}
         self.assertEqual({each["pod"] for each in found}, names)
         self.assertEqual({(each["namespace"], each["region"], each["job"]) for each in found}, {("default", "us-east1", "voice-agent")})
         # Each pod has two ports, and is one target.
@@ -73,7 +71,7 @@ class SessionsTest(OurCluster):
         self.assertGreater(sum(len(group["rules"]) for group in rules), 50)
         self.assertFalse([rule["name"] for group in rules for rule in group["rules"] if rule["health"] == "err"])
 
-    def test_live_sessions_scale_it(self):
+    def test_the_autoscaler_follows_live_sessions(self):
         served = self.api.get("/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/pods/*/voice_agent_active_sessions")
         self.assertEqual(len(served["items"]), 3)
         visitors = Visitors(self, self.config())
@@ -84,17 +82,19 @@ class SessionsTest(OurCluster):
         self.assertEqual(pace.note(), 3)
         visitors.goal = MANY
         until("they are there", lambda: visitors.live() >= MANY - 20, 120)
+        # Not before: with nobody there the quickened one would have taken an instance away.
+        self.api.patch(HPA, {"spec": {"behavior": quicken(self.api.get(HPA)["spec"]["behavior"])}})
         pace.until(lambda count: count >= WANTED, 240)
         until("all of them are available", lambda: self.available() == WANTED, 120)
         status = self.api.get(HPA)["status"]
         print(f"\nthe autoscaler on sessions: {pace.told()}; {json.dumps(status['currentMetrics'])}; refused {visitors.refused}", flush=True)
         self.assertEqual(status["currentMetrics"][0]["pods"]["metric"]["name"], "voice_agent_active_sessions")
         self.assertEqual(visitors.refused, 0)
-        if os.environ.get("CLUSTER_WHOLE"):
+        if WHOLE:
             visitors.goal = 0
             pace.until(lambda count: count == 2, 1200)
             print(f"\nand down again: {pace.told()}", flush=True)
-        self.assertEqual(pace.wrong(most_up=4, up_seconds=60, down_percent=25, down_seconds=120), [])
+        self.assertEqual(pace.wrong(), [])
 
 
 if __name__ == "__main__":

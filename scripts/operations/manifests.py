@@ -41,6 +41,18 @@ def with_component(overlay, component):
     return by_name(yaml.safe_load_all(output))
 
 
+def without_component(overlay, component):
+    """An overlay without one of its components, as somebody would take it out."""
+    with tempfile.TemporaryDirectory(dir=(K8S / overlay).parent, prefix=".test-") as name:
+        shutil.copytree(K8S / overlay, name, dirs_exist_ok=True)
+        path = Path(name, "kustomization.yaml")
+        lines = yaml.safe_load(path.read_text(encoding="utf-8"))
+        lines["components"].remove(os.path.relpath(K8S / "components" / component, K8S / overlay))
+        path.write_text(yaml.safe_dump(lines), encoding="utf-8")
+        output = subprocess.run([*builder(), name], check=True, capture_output=True, text=True).stdout
+    return by_name(yaml.safe_load_all(output))
+
+
 def by_name(objects):
     return {(thing["kind"], thing["metadata"]["name"]): thing for thing in objects if thing}
 

@@ -311,7 +311,7 @@ class ManifestsTest(unittest.TestCase):
         count = 0
         for words in (stage for command in commands(text) for stage in stages(command) if stage[0] == "kubectl"):
             line = " ".join(words)
-            for kind, name in re.findall(rf"\b({'|'.join(kinds)})[/ ]([a-z][\w-]+)", line):
+            for kind, name in re.findall(rf"\b({'|'.join(kinds)})[/ ]([a-z][\w-]+)(?![\w/-])", line):
                 if name not in OUTSIDE_APPS:
                     count += 1
                     self.assertIn((kinds[kind], name), objects, line)

@@ -48,6 +48,8 @@ pub const NOT_ALL_HEARD: &str = "I'm sorry, I didn't catch the end of that. Coul
 pub const NOT_SURE_SAVED: &str = "I'm not sure that was saved. I'll keep trying.";
 /// When the store is away, and has a change as soon as it is back.
 pub const SAVED_LATER: &str = "I can't reach your task list right now. I'll save that as soon as it's back.";
+/// When a change that was promised, or in doubt, turns out not to be made.
+pub const NOT_SAVED_AFTER_ALL: &str = "I'm sorry, your last change wasn't saved after all. Please tell me again.";
 /// When the longest duration is reached.
 pub const TOO_LONG: &str = "We've reached the longest time for one call. Your tasks are saved. Goodbye.";
 

@@ -111,6 +111,8 @@ pub struct Session {
     speaking_since_ms: Option<u64>,
     too_long_said: bool,
     reply: Option<Reply>,
+    /// The store does not have a change of which the caller was told that it would.
+    broken_promise: bool,
     /// The reply before, and what was heard of it.
     last_heard: Option<(ReplyId, String)>,
     pending_texts: VecDeque<PendingText>,
@@ -158,6 +160,7 @@ impl Session {
             speaking_since_ms: None,
             too_long_said: false,
             reply: None,
+            broken_promise: false,
             last_heard: None,
             pending_texts: VecDeque::new(),
             saving: Saving::default(),
@@ -305,6 +308,7 @@ impl Session {
         self.note_announcement();
         self.advance_asking();
         self.consider_ceilings();
+        self.own_up();
         self.advance_leaving();
         self.advance_saving();
         self.report_tools();

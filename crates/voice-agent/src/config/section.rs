@@ -75,7 +75,7 @@ sections! {
         /// Largest body of a request, in bytes.
         max_body_bytes: usize = 65_536,
         /// Largest text message on a socket, in bytes.
-        max_message_bytes: usize = 8_192,
+        max_message_bytes: usize = 32_768,
         /// Messages per second that a connection may send in the long run: audio takes 50.
         messages_per_second: u32 = 120,
         /// Messages that it may send at once: what a network that stood still, for as long as a connection may be silent,

@@ -145,7 +145,7 @@ impl Driver {
         let Some(leg) = &self.leg else { return };
         if leg.outbound.try_send(outbound).is_err() {
             let connection = leg.connection;
-            tracing::info!(session = self.labels.session_id, %connection, "the reader is too slow, or gone");
+            tracing::info!(session = self.labels.session_id, connection = connection.0, "the reader is too slow, or gone");
             self.detach(connection);
         }
     }

@@ -20,7 +20,7 @@ use voice_core::{Input, Output};
 use super::api::Outbound;
 use super::book::asked_chars;
 use super::mouth::{LetOut, Stopped};
-use super::recommit::{self, BETWEEN_TRIES};
+use super::recommit;
 use super::{Asked, Deps, Done, Driver, ScoreParts, doc};
 use crate::answer_cache::AnswerKey;
 use crate::llm::{LlmEvent, LlmRequest};
@@ -201,9 +201,7 @@ impl Driver {
         let (sender, began) = (self.done_sender.clone(), Instant::now());
         // Not aborted at the session's end: what it saves is wanted all the same.
         let task = self.deps.tracker.spawn(async move {
-            let waits = !what.tools.is_empty();
-            let make = || store.commit(what.clone());
-            let outcome = recommit::until_known(make, BETWEEN_TRIES, (commit, waits), &sender).await;
+            let outcome = recommit::until_kept(store.as_ref(), what, commit, &sender).await;
             // The session may have ended: then nobody waits.
             let _gone = sender.send(Done::Commit { commit, calls, outcome, took: began.elapsed() }).await;
         });

@@ -58,7 +58,7 @@ async fn what_is_not_the_protocol_closes_the_connection_and_not_the_session() {
         (Message::text("{\"type\":\"dance\"}"), 4000),
         (Message::text("{\"type\":\"text\"}"), 4000),
         (binary(641), 1009),
-        (Message::text(format!("\"{}\"", "x".repeat(8_192))), 1009),
+        (Message::text(format!("\"{}\"", "x".repeat(32_768))), 1009),
         (binary(100_000), 1009),
     ] {
         let mut socket = server.voice(&session).await;

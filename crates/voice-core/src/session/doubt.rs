@@ -98,6 +98,16 @@ impl Session {
         }
         let answered = self.outputs_of(&failed.tools);
         self.report_settled(&answered);
+        self.broken_promise = true;
+    }
+
+    /// With nothing under way a caller who was promised a change hears that it was not made.
+    pub(super) fn own_up(&mut self) {
+        let is_quiet = self.reply.is_none() && self.listening.is_none() && self.closing.is_none();
+        if self.broken_promise && is_quiet && self.link.is_some() && !self.must_close() {
+            self.broken_promise = false;
+            self.begin_scripted(phrases::NOT_SAVED_AFTER_ALL);
+        }
     }
 
     /// While it is not known what became of the last change, no other one is promised.

@@ -306,11 +306,10 @@ impl Session {
         }
         let Some(failed) = self.saving.in_flight.take_if(|in_flight| in_flight.commit == commit) else { return };
         self.saving.dirty = true;
-        if failed.doubt.is_none() {
-            self.observe(match error {
-                CommitError::Conflict => Observation::CommitConflicted { commit },
-                _ => Observation::CommitFailed { commit },
-            });
+        if error == CommitError::Conflict {
+            self.observe(Observation::CommitConflicted { commit });
+        } else if failed.doubt.is_none() {
+            self.observe(Observation::CommitFailed { commit });
         }
         if error == CommitError::Fenced {
             self.give_up_ownership();

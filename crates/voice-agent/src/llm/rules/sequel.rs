@@ -7,7 +7,7 @@ use super::act::Scene;
 use super::dates::{self, Due};
 use super::dialogue::{self, Called, Turn};
 use super::normalise::{Utterance, Word, normalise, norms};
-use super::parse::{Intent, Missing, Target};
+use super::parse::{self, Intent, Missing, Target};
 use super::titles;
 
 /// The commands that such words stand for; None if they are none of them. They are looked at as they were said: "again" and "not"
@@ -21,6 +21,7 @@ pub(crate) fn sequel(scene: &Scene<'_>, last: &Turn<'_>, intent: &Intent) -> Opt
     once_more(scene, &change, &utterance)
         .or_else(|| not_that_one(scene, last, &change, &utterance))
         .or_else(|| other_way(&change, &utterance))
+        .or_else(|| other_amount(scene, last, &change, &utterance))
         .or_else(|| not_yet(&change, &utterance))
         .or_else(|| instead(scene, last, intent))
 }
@@ -129,6 +130,35 @@ fn not_that_one(scene: &Scene<'_>, last: &Turn<'_>, change: &Called<'_>, utteran
         return Some(vec![Intent::Undo]);
     }
     scene.titles.named(named).map(|_| vec![Intent::Stays])
+}
+
+/// "No, two days", "make that three hours": as far as that, instead of as far as was said.
+fn other_amount(scene: &Scene<'_>, last: &Turn<'_>, change: &Called<'_>, utterance: &Utterance) -> Option<Vec<Intent>> {
+    let words = norms(&utterance.words);
+    let said = behind(
+        &words,
+        &[
+            "no", "sorry", "wait", "oh", "actually", "i", "meant", "mean", "make", "it", "that", "better", "rather",
+            "only", "just",
+        ],
+    );
+    if said.len() == words.len() || !(2..=4).contains(&said.len()) {
+        return None;
+    }
+    let by = parse::amount(&said.join(" "))?;
+    let moved = |unit: &&str| change.call.arguments.get(*unit).and_then(Value::as_i64).filter(|by| *by != 0);
+    if let Some(before) = ["months", "days", "minutes"].iter().find_map(moved) {
+        let (unit, amount) = by.argument();
+        let mut arguments = change.call.arguments.clone();
+        for unit in ["months", "days", "minutes"] {
+            arguments.remove(unit);
+        }
+        arguments.insert(unit.into(), Value::from(amount * before.signum()));
+        return Some(vec![Intent::Undo, Intent::Again(change.call.name.clone(), arguments)]);
+    }
+    let counted = last.user.to_lowercase().split(' ').any(|word| word == "in");
+    let due = dates::parse(&[&["in"], said].concat(), &scene.request.now)?;
+    counted.then(|| vec![Intent::SetDue(Target::It, Some(due))])
 }
 
 /// "No, later I meant": what was moved one way is moved the other way from where it was.

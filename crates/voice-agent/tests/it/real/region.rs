@@ -62,6 +62,28 @@ fn a_standby_is_promoted_and_everything_goes_back() {
 }
 
 #[test]
+fn of_two_replicas_at_one_port_the_name_says_which_is_meant() {
+    if !has("redis-server", "apt-get install redis-server") {
+        return;
+    }
+    // The primary has its region's own copy beside it; the other region's announces a name, as the manifests have it.
+    let announced = |name: &'static str| move |_| ["--replica-announce-ip", name].map(str::to_owned).to_vec();
+    let (west, east) = (RedisServer::start(), RedisServer::start_with(announced("localhost")));
+    let copy = RedisServer::start_with(announced("127.0.0.1"));
+    copy.tell(&format!("CONFIG SET replica-announce-port {}", east.port));
+    west.tell("SET voice:tasks:ada 1");
+    let (here, there) = (east.url(), west.url());
+    for follower in [&copy, &east] {
+        said(&region(&["follow"], &follower.url(), Some(&there)));
+    }
+    refused(&region(&["failback"], &here, Some(&there)), "--known-as says so");
+    let name = format!("localhost:{}", east.port);
+    let back = said(&region(&["failback", "--known-as", &name], &here, Some(&there)));
+    assert_eq!((&back["here"]["role"], &back["there"]["role"]), (&Value::from("master"), &Value::from("slave")));
+    assert_eq!(back["there"]["task_lists"], 1);
+}
+
+#[test]
 fn what_is_missing_is_said_without_a_password() {
     let nowhere = "redis://agent:hunter2@127.0.0.1:9";
     let output = region(&["status"], nowhere, None);

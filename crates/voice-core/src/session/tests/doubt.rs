@@ -6,7 +6,7 @@ use super::call::Call;
 use crate::chat::ChatItem;
 use crate::ids::CommitId;
 use crate::input::{CommitError, Input};
-use crate::output::{ClientEvent, Output};
+use crate::output::{ClientEvent, Observation, Output};
 use crate::phrases::NOT_SURE_SAVED;
 
 /// "Added milk." waits for this commit, of which the store does not say whether it has it.
@@ -136,6 +136,24 @@ fn a_change_while_the_store_is_away_is_promised_for_later_and_told_when_it_is_ke
     });
     assert_eq!(told.unwrap()["status"], "added");
     assert_eq!(call.commits().len(), 1, "what came of it is saved");
+}
+
+#[test]
+fn a_promise_that_cannot_be_kept_is_owned_up_to_and_counted() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    call.llm_calls(2_310, "add_task", json!({"title": "Milk"}));
+    call.store_works = false;
+    call.tool_answers(2_315, "add_task", true);
+    let (commit, ..) = call.commits().pop().unwrap();
+    call.at(2_330, Input::CommitFailed { commit, error: CommitError::Postponed });
+    call.tts_answers(2_400);
+    call.plays(2_410, 9_000);
+    call.take();
+    call.at(12_000, Input::CommitFailed { commit, error: CommitError::Conflict });
+    assert!(call.observations().contains(&Observation::CommitConflicted { commit }));
+    let told = |one: &Output| matches!(one, Output::Synthesize { text, .. } if crate::phrases::NOT_SAVED_AFTER_ALL.contains(text.as_str()));
+    assert!(call.has(told), "{:?}", call.take());
 }
 
 #[test]

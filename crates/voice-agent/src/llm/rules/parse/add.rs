@@ -458,7 +458,7 @@ fn without_article(title: String, words: &[Word]) -> String {
     let written = |article: &str| {
         let quoted = words.iter().any(|word| word.quoted);
         let lettered = words.iter().any(|word| word.norm == "a" && (word.raw == "A" || word.pauses()));
-        title.strip_prefix(article).filter(|_| !quoted && !(lettered && article == "A ")).map(str::to_owned)
+        title.strip_prefix(article).filter(|_| !(quoted || lettered && article == "A ")).map(str::to_owned)
     };
     let Some(rest) = written("A ").or_else(|| written("An ")) else { return title };
     let amount =

@@ -1,9 +1,10 @@
 //! What is told, and what is asked for in the same breath: "we ran out of soap, put it on the list".
 
 use super::super::dates;
+use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title};
 use super::split::seams;
-use super::{Intent, Known, NewTask, Target, parse_one};
+use super::{Intent, Known, NewTask, Target, new_tasks, parse_one};
 
 /// "We ran out of soap, put it on the list": what is told is asked for in the same breath.
 pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
@@ -30,6 +31,11 @@ pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> 
         }
         match parse_one(&Utterance::new(words[..end].to_vec()), known) {
             Intent::Offer(tasks) => {
+                Some(Intent::Add(tasks.into_iter().map(|task| NewTask { due: due.or(task.due), ..task }).collect()))
+            }
+            // "Tell Marco about the deadline, put that on my list" asks for no list.
+            Intent::List(_) if lexicon::starts_action(&norms(&words[..end])) => {
+                let tasks = new_tasks(&words[..end], false, known);
                 Some(Intent::Add(tasks.into_iter().map(|task| NewTask { due: due.or(task.due), ..task }).collect()))
             }
             // "Flat 3 needs a new lock. Add that": in the words in which it was told.
@@ -60,7 +66,6 @@ pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent>
                         | "cannot"
                         | "won't"
                         | "doesn't"
-                        | "won't"
                         | "out"
                         | "early"
                         | "late"

@@ -56,7 +56,7 @@ pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Int
         were be been has have had do don't does did didn't will won't would can can't could should must might if when what what's \
         which who how why where not no yes me so because says said think guess they've they're they'll he's she's we've you're us him \
         her them given gave again try instead until till";
-    let utterance = &super::courtesy::without_courtesies(utterance);
+    let utterance = &courtesy::without_courtesies(utterance);
     let words = norms(&utterance.words);
     let (start, due) =
         dates::find_trailing(&words, known.now).filter(|(start, due)| (1..=6).contains(start) && due.day_said)?;

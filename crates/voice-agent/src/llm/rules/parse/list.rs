@@ -155,7 +155,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:give me |what's |i want |i'd like |can i have )?(?:an? |the |my )?(?:quick |short |brief )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|what(?:'s| is) on (?:there|it|that)(?: now| so far| already)?|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks",
+            r"(?:give me |what's |i want |i'd like |can i have )?(?:an? |the |my )?(?:quick |short |brief )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|what(?:'s| is)(?: still| left)? on (?:there|it|that)(?: now| so far| already)?|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (

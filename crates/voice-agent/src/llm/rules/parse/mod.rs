@@ -20,6 +20,7 @@ mod many;
 mod moved;
 mod needed;
 mod pick;
+mod plan;
 mod priority;
 mod refer;
 mod remark;

@@ -411,8 +411,12 @@ fn elided(before: &[Word], rest: &[Word], known: Known<'_>) -> bool {
 /// Whether the words begin with the name of an open task, up to its "to".
 fn target_is_known(words: &[Word], known: Known<'_>) -> bool {
     let norm = norms(words);
-    let end = norm.iter().position(|word| *word == "to").unwrap_or(norm.len().saturating_sub(1));
-    end > 0 && known.titles.named(&norm[..end]).is_some()
+    let named = |end: usize| known.titles.named(&norm[..end]).filter(|title| known.titles.is_said(title, &norm[..end]));
+    match norm.iter().position(|word| *word == "to") {
+        Some(end) => end > 0 && known.titles.named(&norm[..end]).is_some(),
+        // "Paint the door low priority".
+        None => (1..norm.len()).any(|end| named(end).is_some()),
+    }
 }
 
 /// Whether the words behind a task that is added are a command of their own rather than the title of one more: they

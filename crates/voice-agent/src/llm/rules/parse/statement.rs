@@ -6,6 +6,7 @@ use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms};
 use super::change::complete;
+use super::plan::planned;
 use super::priority::find_priority;
 use super::rule::{Match, Rule, first_match, rules};
 use super::{Filter, Intent, Known, Missing, NewTask, Priority, Target, joined_titles, target};
@@ -467,36 +468,4 @@ fn did_things(bases: &[String], words: &[Word], known: Known<'_>) -> Option<Inte
     let parts = joined_titles(words, true, known);
     let targets: Option<Vec<Target>> = parts.iter().map(thing).collect();
     targets.filter(|targets| targets.len() > 1).map(Intent::Complete)
-}
-
-/// "I'll finish the report tomorrow": a date for a task that is on the list, or something to do that is not. Never done.
-fn planned(found: &Match<'_>) -> Option<Intent> {
-    let words = found.words("t");
-    let norm = norms(words);
-    let dated = dates::find_trailing(&norm, found.known.now);
-    let named = &words[..dated.map_or(words.len(), |(start, _)| start)];
-    let whole = norms(named);
-    let finishing = matches!(whole.first(), Some(&"finish" | &"do" | &"complete" | &"get" | &"handle"));
-    let known = found.known.titles.named(&whole).or_else(|| {
-        let object = whole.get(1..).filter(|object| finishing && !object.is_empty())?;
-        found.known.titles.named(object)
-    });
-    let object = named.get(1..).and_then(target).filter(|_| finishing || whole.first() == Some(&"take"));
-    let pointed =
-        object.filter(|object| matches!(object, Target::It | Target::Them | Target::Picked(_) | Target::All(_)));
-    // "I'll try again tonight."
-    let again = matches!(whole.as_slice(), ["try" | "do", rest @ ..] if matches!(rest, ["again"] | ["it" | "that" | "them", "again"] | ["calling" | "reaching", _, "again"]));
-    let pointed = pointed.or_else(|| again.then_some(Target::It));
-    match (known, dated) {
-        (Some(title), Some((_, due))) => Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due))),
-        (Some(title), None) => Some(Intent::When(title.to_owned())),
-        (None, Some((_, due))) if pointed.is_some() => pointed.map(|target| Intent::SetDue(target, Some(due))),
-        _ if again => None,
-        _ if lexicon::starts_action(&norm)
-            && !matches!(norm[0], "take" | "talk" | "go" | "leave" | "think" | "call") =>
-        {
-            Some(Intent::Offer(super::new_tasks(words, false, found.known)))
-        }
-        _ => None,
-    }
 }

@@ -28,7 +28,44 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     }
     let norm = norms(words);
     let joined = norm.join(" ");
-    match joined.as_str() {
+    if let Some(pointed) = pointed(&joined) {
+        return Some(pointed);
+    }
+    if matches!(
+        joined.as_str(),
+        "already"
+            | "now"
+            | "just now"
+            | "already actually"
+            | "a task"
+            | "task"
+            | "tasks"
+            | "something"
+            | "an item"
+            | "some tasks"
+            | "one of my tasks"
+    ) {
+        return None;
+    }
+    if is_everything(&norm) {
+        return Some(Target::All(Vec::new()));
+    }
+    if is_filtered(&norm) || names_a_day(&norm) {
+        return Some(Target::Those(joined.replace("'s", "")));
+    }
+    if let Some(kind) = of_a_kind(&norm).filter(|_| super::pick(&joined).is_none()) {
+        return Some(kind);
+    }
+    if let Some(picks) = super::pick(&joined) {
+        return Some(Target::Picked(picks));
+    }
+    let title = title(words);
+    (!title.is_empty()).then_some(Target::Title(title))
+}
+
+/// Words that only point: "it", "both of them", "the rest".
+fn pointed(joined: &str) -> Option<Target> {
+    Some(match joined {
         "it"
         | "that"
         | "this"
@@ -57,69 +94,30 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
         | "that again"
         | "that one again"
         | "him"
-        | "her" => {
-            return Some(Target::It);
-        }
+        | "her" => Target::It,
         "them" | "those" | "these" | "both" | "both of them" | "all of them" | "those two" | "them both"
         | "them all" | "both tasks" | "these two" | "those tasks" | "all of those" | "these tasks" | "all those"
-        | "all three" | "all three of them" => {
-            return Some(Target::Them);
-        }
-        _ => {}
-    }
-    if matches!(
-        joined.as_str(),
-        "already"
-            | "now"
-            | "just now"
-            | "already actually"
-            | "a task"
-            | "task"
-            | "tasks"
-            | "something"
-            | "an item"
-            | "some tasks"
-            | "one of my tasks"
-    ) {
-        return None;
-    }
-    if matches!(
-        joined.as_str(),
+        | "all three" | "all three of them" => Target::Them,
         "the rest"
-            | "the rest of them"
-            | "the rest of it"
-            | "the rest of my list"
-            | "the rest of the list"
-            | "everything else"
-            | "all the others"
-            | "all the rest"
-            | "the other ones"
-            | "all the other ones"
-            | "all other tasks"
-            | "the other tasks"
-            | "the remaining ones"
-            | "the remaining tasks"
-            | "what's left"
-            | "the other two"
-            | "the other three"
-            | "the other four"
-    ) {
-        return Some(Target::All(vec![Target::It]));
-    }
-    if is_everything(&norm) {
-        return Some(Target::All(Vec::new()));
-    }
-    if is_filtered(&norm) || names_a_day(&norm) {
-        return Some(Target::Those(joined.replace("'s", "")));
-    }
-    if let Some(kind) = of_a_kind(&norm).filter(|_| super::pick(&joined).is_none()) {
-        return Some(kind);
-    }
-    if let Some(picks) = super::pick(&joined) {
-        return Some(Target::Picked(picks));
-    }
-    let title = title(words);
-    (!title.is_empty()).then_some(Target::Title(title))
+        | "the rest of them"
+        | "the rest of it"
+        | "the rest of my list"
+        | "the rest of the list"
+        | "everything else"
+        | "all the others"
+        | "all the rest"
+        | "the other ones"
+        | "all the other ones"
+        | "all other tasks"
+        | "the other tasks"
+        | "the remaining ones"
+        | "the remaining tasks"
+        | "what's left"
+        | "the other two"
+        | "the other three"
+        | "the other four" => Target::All(vec![Target::It]),
+        _ => return None,
+    })
 }
 
 /// "The task for tomorrow", "the one due on Friday".
