@@ -93,20 +93,27 @@ impl Savings {
         }
         let calls = pairs.into_iter().enumerate().map(async |(number, (group, setting))| {
             let called = self.call(group, setting, &format!("s{number}"), folder).await;
-            called.map(|called| (group, called)).with_context(|| setting.name)
+            (group, called.with_context(|| setting.name))
         });
-        let mut groups: Vec<(Group, Vec<Called>)> = Vec::new();
+        let (mut groups, mut problems): (Vec<(Group, Vec<Called>)>, Vec<String>) = Default::default();
         let mut calls = stream::iter(calls).buffered(self.at_once.max(1));
         while let Some(called) = calls.next().await {
-            let (group, called) = called?;
+            let (group, called) = match called {
+                (group, Ok(called)) => (group, called),
+                // The others' figures are not lost with it.
+                (_, Err(error)) => {
+                    problems.push(format!("{error:#}"));
+                    continue;
+                }
+            };
             match groups.last_mut() {
                 Some((last, calls)) if last.name == group.name => calls.push(called),
                 _ => groups.push((group, vec![called])),
             }
         }
         let told = groups.iter().flat_map(|(_, calls)| calls);
-        let problems = told.flat_map(|called| called.problems.iter().map(|text| format!("{}: {text}", called.name)));
-        Ok((table::markdown(&groups), problems.collect()))
+        problems.extend(told.flat_map(|called| called.problems.iter().map(|text| format!("{}: {text}", called.name))));
+        Ok((table::markdown(&groups), problems))
     }
 
     /// Starts servers with this setting, holds the conversation, and reads the books.

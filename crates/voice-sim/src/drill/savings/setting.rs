@@ -46,7 +46,7 @@ pub(super) struct Group {
 /// What holds for all of them, unless they say otherwise: no rivals. A machine that is busy for a moment would ask for some, and their cost hide the rest.
 pub(super) const EVERYWHERE: [(&str, &str); 2] = [("FAILOVER_FREE_HEDGES", "0"), ("FAILOVER_HEDGE_PERCENT", "0")];
 
-const SHIPPED: Setting = Setting::of("as shipped, but for rivals", &[]);
+pub(super) const SHIPPED: Setting = Setting::of("as shipped, but for rivals", &[]);
 const BRIEF: Setting = Setting::of("`cost.always_brief = true`", &[("COST_ALWAYS_BRIEF", "true")]);
 
 /// Everything that is tried.
