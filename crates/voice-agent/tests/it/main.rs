@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it finds something else")]
 
+mod access_log;
 mod admin;
 mod api;
 mod bad_input;

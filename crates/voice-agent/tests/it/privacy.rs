@@ -24,22 +24,22 @@ use voice_core::consent::{ConsentDecision, ConsentHow};
 use crate::redis_server::RedisServer;
 use crate::server::{TestServer, problem, soon};
 
-const OPERATOR: &str = "the operator's token";
-const AUDITOR: &str = "the auditor's token";
-const PRIVACY: &str = "the privacy officer's token";
+pub(super) const OPERATOR: &str = "the operator's token";
+pub(super) const AUDITOR: &str = "the auditor's token";
+pub(super) const PRIVACY: &str = "the privacy officer's token";
 
 /// What nobody may find any more.
-const NUMBER: &str = "+15557654321";
+pub(super) const NUMBER: &str = "+15557654321";
 const TITLE: &str = "Zahnarzt wegen der Krone";
-const WORDS: &str = "my mother's maiden name is Quackenbush";
+pub(super) const WORDS: &str = "my mother's maiden name is Quackenbush";
 
-fn with_roles(config: &mut Config) {
+pub(super) fn with_roles(config: &mut Config) {
     config.secrets.admin_token = Some(Secret::new(OPERATOR));
     config.secrets.auditor_token = Some(Secret::new(AUDITOR));
     config.secrets.privacy_token = Some(Secret::new(PRIVACY));
 }
 
-fn person() -> UserId {
+pub(super) fn person() -> UserId {
     UserId::new(format!("phone:{NUMBER}"))
 }
 
@@ -145,7 +145,7 @@ fn decided(id: &str, decision: ConsentDecision) -> ConsentRecord {
 }
 
 /// Puts everything there that can be of a person, and some of another one.
-async fn fill(store: &dyn Store) {
+pub(super) async fn fill(store: &dyn Store) {
     for (user, words, title) in [(person(), WORDS, TITLE), (UserId::new("bea"), "hello from Bea", "Bea's task")] {
         let id = format!("call_{}", if user == person() { "1" } else { "2" });
         let there = InstanceId::new("an instance that is gone");
@@ -161,7 +161,7 @@ async fn fill(store: &dyn Store) {
 }
 
 /// The files below a folder that hold any of these bytes.
-fn holding(folder: &Path, needles: &[&str]) -> Vec<String> {
+pub(super) fn holding(folder: &Path, needles: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -306,101 +306,6 @@ async fn who_is_talking_is_hung_up_on_before_the_erasure() {
     assert!(server.app().sessions.list().is_empty());
     problem(server.get(&format!("/api/sessions/{}", session.id), &session.token).await, 401, "unauthorized").await;
     assert_eq!(holding(server.data(), &[WORDS]), [] as [String; 0]);
-}
-
-#[tokio::test]
-async fn every_access_is_in_the_log_and_no_token_is() {
-    let server = TestServer::with(with_roles).await;
-    fill(server.store.as_ref()).await;
-    let session = server.session("ada").await;
-    let body = json!({"user_id": person()});
-    server.get(&format!("/api/admin/sessions/{}?words=true", session.id), OPERATOR).await;
-    server.post("/api/admin/privacy/consents", AUDITOR, &body).await;
-    server.post("/api/admin/privacy/withdraw", PRIVACY, &body).await;
-    server.post("/api/admin/privacy/export", PRIVACY, &body).await;
-    let told: Value = server.get("/api/admin/access-log", PRIVACY).await.json().await.unwrap();
-    let lines: Vec<(&str, &str)> = told["lines"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|line| (line["role"].as_str().unwrap(), line["action"].as_str().unwrap()))
-        .collect();
-    let all = [
-        ("operator", "read_words"),
-        ("auditor", "read_consents"),
-        ("privacy", "withdraw"),
-        ("privacy", "export"),
-        ("privacy", "read_access_log"),
-    ];
-    assert_eq!(lines, all);
-    let pseudonyms: std::collections::BTreeSet<&str> =
-        told["lines"].as_array().unwrap().iter().map(|line| line["user"].as_str().unwrap()).collect();
-    assert_eq!(pseudonyms.len(), 3, "two people, and nobody in particular");
-    let folder = server.data().join(voice_agent::access_log::FOLDER);
-    assert_eq!(holding(&folder, &[OPERATOR, AUDITOR, PRIVACY, NUMBER, "ada"]), [] as [String; 0]);
-}
-
-#[tokio::test]
-async fn an_access_that_cannot_be_written_down_does_not_happen() {
-    let server = TestServer::with(with_roles).await;
-    fill(server.store.as_ref()).await;
-    // A file where the folder should be.
-    std::fs::write(server.data().join(voice_agent::access_log::FOLDER), "in the way").unwrap();
-    let body = json!({"user_id": person()});
-    let answer = server.post("/api/admin/privacy/export", PRIVACY, &body).await;
-    problem(answer, 503, "access_log").await;
-    problem(server.post("/api/admin/privacy/erase", PRIVACY, &body).await, 503, "access_log").await;
-    assert_eq!(server.store.sessions_of(person()).await.unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn a_known_break_of_the_access_log_is_sealed_by_the_auditor_and_by_nobody_else() {
-    let server = TestServer::with(with_roles).await;
-    let body = json!({"user_id": person()});
-    server.post("/api/admin/privacy/consents", AUDITOR, &body).await;
-    let folder = server.data().join(voice_agent::access_log::FOLDER);
-    std::fs::write(folder.join("20261129T120000000Z-pod.jsonl"), "half a li").unwrap();
-    let audit = async || {
-        let told: Value = server.get("/api/admin/access-log", AUDITOR).await.json().await.unwrap();
-        (told["audit"]["findings"].as_array().unwrap().len(), told["audit"]["sealed"].as_array().unwrap().len())
-    };
-    assert_eq!(audit().await, (2, 0));
-    let path = "/api/admin/access-log";
-    let seal = json!({"log": "20261129T120000000Z-pod", "reason": "the process was killed"});
-    for token in [OPERATOR, PRIVACY] {
-        problem(server.post(path, token, &seal).await, 403, "other_role").await;
-    }
-    problem(server.post(path, AUDITOR, &json!({"log": "x", "reason": ""})).await, 422, "invalid_fields").await;
-    problem(server.post(path, AUDITOR, &json!({"log": "x", "reason": "y"})).await, 404, "no_such_break").await;
-    assert_eq!(server.post(path, AUDITOR, &seal).await.status(), 204);
-    assert_eq!(audit().await, (0, 1));
-    problem(server.post(path, AUDITOR, &seal).await, 404, "no_such_break").await;
-}
-
-#[tokio::test]
-async fn who_reads_a_log_of_inputs_is_noted_with_whose_it_is() {
-    let logs = tempfile::tempdir().unwrap();
-    let server = TestServer::with(|config| {
-        with_roles(config);
-        config.input_log.dir = logs.path().to_owned();
-    })
-    .await;
-    fill(server.store.as_ref()).await;
-    let vault = server.app().vault.clone().unwrap();
-    let key = vault.user_key(&person()).await.unwrap();
-    let (mut sealer, mut bytes) = Sealer::new(&key, "input-log/x").unwrap();
-    sealer.seal(WORDS.as_bytes(), &mut bytes).unwrap();
-    sealer.finish(&mut bytes).unwrap();
-    std::fs::write(logs.path().join("call_1-20261129T120000000Z.jsonl.sealed"), bytes).unwrap();
-    std::fs::write(logs.path().join("call_2-20261129T120000000Z.jsonl"), "{}").unwrap();
-    for call in ["call_1", "call_2"] {
-        assert_eq!(server.get(&format!("/api/admin/sessions/{call}/log"), OPERATOR).await.status(), 200);
-    }
-    let told: Value = server.get("/api/admin/access-log", AUDITOR).await.json().await.unwrap();
-    let bea = vault.pseudonym(&UserId::new("bea")).await.unwrap().to_string();
-    for (line, whose) in told["lines"].as_array().unwrap().iter().zip([key.owner().to_string(), bea]) {
-        assert_eq!((&line["action"], &line["user"]), (&json!("read_input_log"), &json!(whose)));
-    }
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ async fn a_language_model_that_sees_is_sent_the_picture_once_and_only_then() {
 pub(super) async fn model_that_sees() -> (ProviderServers, Vec<(&'static str, String)>) {
     let rules = vec![
         // "From this" may be heard as "for this".
-        Rule::user("reate a task").calls("look_at_screen", &json!({})),
+        Rule::user("a task f").calls("look_at_screen", &json!({})),
         Rule::user("The caller's screen").calls("add_task", &json!({"title": "Review the contract", "say": "Added."})),
     ];
     let providers = ProviderServers::start(Script { rules, ..Script::default() }).await.unwrap();
