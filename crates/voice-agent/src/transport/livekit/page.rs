@@ -223,7 +223,7 @@ mod tests {
             ("", close::PROTOCOL),
             (r#"{"type":"shout"}"#, close::PROTOCOL),
             (r#"{"type":"ping"}"#, close::PROTOCOL),
-            (&" ".repeat(8_193), close::TOO_LARGE),
+            (&" ".repeat(32_769), close::TOO_LARGE),
         ] {
             let (mut line, _waiting) = line();
             assert_eq!(line.read(text).err().map(|end| end.code), Some(code), "{}", text.len());
