@@ -4,6 +4,7 @@
 #   scripts/cluster.sh tools         builds and fetches what it needs, once (about an hour of a core, 3 GB of disk meanwhile)
 #   scripts/cluster.sh cached        exit code 3 if something of that is not here
 #   scripts/cluster.sh test [NAME…]  runs the tests of scripts/cluster (NAME: a module of it, or one test)
+#   scripts/cluster.sh steady        all of them but the calls into pods, which need a machine of their own
 #   scripts/cluster.sh run CMD…      runs a command with the tools on its path
 #
 # Everything is kept outside the tree, in the cache folder: a folder for each program and version, with the digest of what was
@@ -160,12 +161,13 @@ enter() {
 # In namespaces of its own, with the tools on its path.
 unittest() { exec scripts/operations.sh run scripts/cluster.sh enter python3 -W ignore::ResourceWarning -m unittest --verbose "$@"; }
 
-# Every module at the same time, each with a control plane of its own: most of it is waiting.
+# Every module but the one that is named at the same time, each with a control plane of its own: most of it is waiting.
 run_modules() {
     local file process name ran logs count=0 failed=() running=() of=()
     logs="$(mktemp -d)"
     for file in scripts/cluster/test_*.py; do
         name="$(basename "$file" .py)"
+        [[ "$name" != "${1:-}" ]] || continue
         unittest "$name" >"$logs/$name" 2>&1 &
         running+=("$!")
         of["$!"]="$name"
@@ -185,10 +187,14 @@ run_modules() {
     [[ ${#failed[@]} -eq 0 ]]
 }
 
-run_tests() {
+prepare() {
     install_tools
     scripts/operations.sh install
     [[ -n "${CLUSTER_TARGET:-}" ]] || build_binaries
+}
+
+run_tests() {
+    prepare
     if [[ $# -gt 0 ]]; then unittest "$@"; else run_modules; fi
 }
 
@@ -196,8 +202,9 @@ case "${1:-}" in
     tools) install_tools ;;
     cached) [[ -z "$(missing)" ]] || { complain "Kubernetes was not built here (make test-cluster builds it, in an hour)"; exit 3; } ;;
     test) shift && run_tests "$@" ;;
+    steady) prepare && run_modules test_calls ;;
     run) shift && exec scripts/operations.sh run scripts/cluster.sh enter "$@" ;;
     # For the two above only.
     enter) shift && enter "$@" ;;
-    *) complain "usage: scripts/cluster.sh tools|cached|test [NAME…]|run CMD…"; exit 64 ;;
+    *) complain "usage: scripts/cluster.sh tools|cached|test [NAME…]|steady|run CMD…"; exit 64 ;;
 esac

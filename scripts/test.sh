@@ -161,7 +161,9 @@ cluster() {
         say "SKIPPED the manifests on a real API server: Kubernetes was not built here (make test-cluster builds it, in an hour)"
         return
     fi
-    PROFILE=dev scripts/cluster.sh test
+    PROFILE=dev scripts/cluster.sh steady
+    # They have not yet passed whole on a machine that others use (docs/kubernetes.md).
+    say "SKIPPED the calls into pods that are killed, rolled and scaled: make test-cluster tries them"
 }
 doctests() { cargo test --workspace --locked --doc; }
 sim() { cargo run --release --locked --package voice-sim -- --seeds "$SEEDS"; }
