@@ -162,7 +162,7 @@ cluster() {
         return
     fi
     PROFILE=dev scripts/cluster.sh steady
-    # They have not yet passed whole on a machine that others use (docs/kubernetes.md).
+    # They fail where the machine is starved (docs/kubernetes.md).
     say "SKIPPED the calls into pods that are killed, rolled and scaled: make test-cluster tries them"
 }
 doctests() { cargo test --workspace --locked --doc; }

@@ -268,9 +268,11 @@ export const people = {
     await page.getByTestId("text-input").fill("Add a task to");
     mock.world.inject({ starting: true });
     await mock.restart();
-    // A server that is still starting has the page wait on a screen without a text box.
-    await page.getByTestId("screen-full").waitFor(WAIT);
-    // What waits outlives this page.
+    // A server that is still starting is waited for with the conversation in sight.
+    const tried = await page.evaluate(() => window.__voiceAgentTest.state().link.attempt);
+    await page.waitForFunction((tried) => window.__voiceAgentTest.state().link.attempt > tried + 1, tried, WAIT);
+    if ((await page.getByTestId("text-input").inputValue()) !== "Add a task to") throw new Error("the draft is gone");
+    // What waits outlives this page. A new one waits on a screen without a text box.
     await page.reload();
     await page.getByTestId("screen-full").waitFor(WAIT);
     mock.world.inject({ starting: false });
