@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use voice_agent::store::UserId;
 use voice_agent::vault::Sealer;
 
-use crate::privacy::{AUDITOR, NUMBER, OPERATOR, PRIVACY, WORDS, fill, holding, person, with_roles};
+use crate::privacy::{AUDITOR, NUMBER, OPERATOR, PRIVACY, WORDS, fill, holding, person, with_logs, with_roles};
 use crate::server::{TestServer, problem};
 
 #[tokio::test]
@@ -79,11 +79,7 @@ async fn a_known_break_of_the_access_log_is_sealed_by_the_auditor_and_by_nobody_
 #[tokio::test]
 async fn who_reads_a_log_of_inputs_is_noted_with_whose_it_is() {
     let logs = tempfile::tempdir().unwrap();
-    let server = TestServer::with(|config| {
-        with_roles(config);
-        config.input_log.dir = logs.path().to_owned();
-    })
-    .await;
+    let server = with_logs(logs.path()).await;
     fill(server.store.as_ref()).await;
     let vault = server.app().vault.clone().unwrap();
     let key = vault.user_key(&person()).await.unwrap();

@@ -39,6 +39,15 @@ pub(super) fn with_roles(config: &mut Config) {
     config.secrets.privacy_token = Some(Secret::new(PRIVACY));
 }
 
+/// A server whose logs of inputs are in this folder.
+pub(super) async fn with_logs(folder: &Path) -> TestServer {
+    TestServer::with(|config| {
+        with_roles(config);
+        config.input_log.dir = folder.to_owned();
+    })
+    .await
+}
+
 pub(super) fn person() -> UserId {
     UserId::new(format!("phone:{NUMBER}"))
 }
@@ -194,11 +203,7 @@ fn unpacked(bytes: &[u8]) -> tempfile::TempDir {
 #[tokio::test]
 async fn an_archive_holds_everything_of_a_person_and_nothing_of_anybody_else() {
     let logs = tempfile::tempdir().unwrap();
-    let server = TestServer::with(|config| {
-        with_roles(config);
-        config.input_log.dir = logs.path().to_owned();
-    })
-    .await;
+    let server = with_logs(logs.path()).await;
     fill(server.store.as_ref()).await;
     for session in ["call_1", "call_2"] {
         let name = format!("{session}-20261129T120000000Z.jsonl");
@@ -228,11 +233,7 @@ async fn an_archive_holds_everything_of_a_person_and_nothing_of_anybody_else() {
 #[tokio::test]
 async fn of_an_erased_person_no_byte_is_left_on_the_disk_and_the_certificate_says_so() {
     let logs = tempfile::tempdir().unwrap();
-    let server = TestServer::with(|config| {
-        with_roles(config);
-        config.input_log.dir = logs.path().to_owned();
-    })
-    .await;
+    let server = with_logs(logs.path()).await;
     fill(server.store.as_ref()).await;
     let log = logs.path().join("call_1-20261129T120000000Z.jsonl");
     std::fs::write(&log, WORDS).unwrap();
@@ -311,11 +312,7 @@ async fn who_is_talking_is_hung_up_on_before_the_erasure() {
 #[tokio::test]
 async fn an_archive_holds_the_rest_when_something_cannot_be_read_and_names_it() {
     let logs = tempfile::tempdir().unwrap();
-    let server = TestServer::with(|config| {
-        with_roles(config);
-        config.input_log.dir = logs.path().to_owned();
-    })
-    .await;
+    let server = with_logs(logs.path()).await;
     fill(server.store.as_ref()).await;
     let (name, bytes) = recorded(&server, &person()).await;
     let damaged = Name { fence: 4, ..name.clone() };

@@ -36,6 +36,9 @@ use crate::config::Config;
 /// What the stakeholders are told.
 const READY: &str = "Voice-enabled Task Manager is production-ready";
 
+/// What stands in the specification where they are not.
+const NOBODY_TOLD: &str = "not told: no webhook was given";
+
 /// Where the deployment is, and how it is made to fail.
 #[derive(Debug, Clone, Args)]
 #[command(
@@ -259,9 +262,9 @@ async fn sign_off(of: &Deployment, began: jiff::Timestamp, folder: &std::path::P
         spec::sign_off(&of.args.spec, &SignOff { date: &date, version: &version, archive: &archive, told })
     };
     // Nobody is told of what does not stand written.
-    sign("not told: no webhook was given")?;
+    sign(NOBODY_TOLD)?;
     let told = match &of.args.notify_url {
-        None => "not told: no webhook was given".to_owned(),
+        None => NOBODY_TOLD.to_owned(),
         Some(notify) => {
             let body = json!({"text": READY, "validated": date, "evidence": folder, "version": version});
             match Web::new(&of.client, notify).post("", &body).await {
