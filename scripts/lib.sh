@@ -21,6 +21,21 @@ TOOLS_DIR="$CACHE/tools/$(sha256sum "$ROOT/scripts/tools.txt" | cut -c1-16)"
 STORAGE_DIR="$CACHE/tools/storage-$(sha256sum "$ROOT/scripts/tools-storage.txt" | cut -c1-16)"
 export PATH="$TOOLS_DIR/bin:$STORAGE_DIR/bin:$PATH"
 
+# Installs pinned wheels: install_wheels FILE FOLDER
+install_wheels() {
+    mkdir -p "$CACHE/tools"
+    local fresh
+    fresh="$(mktemp -d "$CACHE/tools/.new-XXXXXX")"
+    if python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps --only-binary=:all: \
+        --require-hashes --target "$fresh" --requirement "$1" && chmod 755 "$fresh"; then
+        # Another run may have been quicker; both folders hold the same.
+        mv -T "$fresh" "$2" 2>/dev/null || rm -rf "$fresh"
+    else
+        rm -rf "$fresh"
+    fi
+    [[ -d "$2" ]]
+}
+
 # Builds the server and the rehearsal providers with PROFILE, and sets `profile` and `target`, where they are.
 build_for_drill() {
     profile="${PROFILE:-release}"

