@@ -78,7 +78,8 @@ impl Session {
         if let Some(bearer) = bearer {
             request = request.bearer_auth(bearer);
         }
-        let response = request.send().await.context("the server")?;
+        let response =
+            request.send().await.with_context(|| format!("no server answers at {url}: is it running there?"))?;
         let status = response.status();
         let answer: Value = response.json().await.with_context(|| format!("the server answered {status}"))?;
         if !status.is_success() {

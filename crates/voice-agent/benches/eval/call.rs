@@ -174,7 +174,7 @@ impl Call {
     pub(crate) async fn type_in(&mut self, text: &str) -> Result<Done> {
         let (answer, asked) = oneshot::channel();
         self.handle.send(Command::Text { text: text.to_owned(), answer: Some(answer) })?;
-        let answer = asked.await.context("no answer")?;
+        let answer = asked.await.context("no answer")??;
         let list = self.list().await?;
         Ok(Done { reply: answer.reply, calls: answer.tool_calls, agent: answer.agent, list })
     }

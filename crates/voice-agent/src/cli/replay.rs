@@ -30,15 +30,20 @@ pub(super) fn run(args: &ReplayArgs, settings: impl FnOnce() -> Result<Loaded, C
     let mut file = BufReader::new(std::fs::File::open(&args.file).context("cannot be read").with_context(about)?);
     let is_sealed = file.fill_buf().map_err(anyhow::Error::from).with_context(about)?.starts_with(b"VOICESLD");
     let log: Box<dyn BufRead> = if is_sealed {
-        Box::new(Cursor::new(unseal(file, &settings()?.config).with_context(about)?))
+        let (text, whole) = unseal(file, &settings()?.config).with_context(about)?;
+        if text.is_empty() && !whole {
+            return Err(anyhow::anyhow!("was cut off within its first sealed piece: nothing of it can be read"))
+                .with_context(about)?;
+        }
+        Box::new(Cursor::new(text))
     } else {
         Box::new(file)
     };
     Ok(replay(args, log, &mut std::io::stdout().lock()).with_context(about)?)
 }
 
-/// The text of a sealed log, as far as it goes.
-fn unseal(mut file: impl Read, config: &Config) -> anyhow::Result<Vec<u8>> {
+/// The text of a sealed log, as far as it goes, and whether that is all of it.
+fn unseal(mut file: impl Read, config: &Config) -> anyhow::Result<(Vec<u8>, bool)> {
     let header = vault::Header::read(&mut file)?;
     let key = key::of(config, header.owner)?.context("its key was destroyed, or is in another store")?;
     let mut opener = Opener::new(file, &header, &key)?;
@@ -47,7 +52,8 @@ fn unseal(mut file: impl Read, config: &Config) -> anyhow::Result<Vec<u8>> {
         match opener.next_chunk() {
             Ok(Some(piece)) => text.extend_from_slice(&piece),
             // The call goes on, or its process was killed.
-            Ok(None) | Err(SealError::Truncated { .. }) => return Ok(text),
+            Err(SealError::Truncated { .. }) => return Ok((text, false)),
+            Ok(None) => return Ok((text, true)),
             Err(error) => return Err(error.into()),
         }
     }

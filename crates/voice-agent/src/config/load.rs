@@ -50,12 +50,32 @@ pub(super) fn parse(text: &str, file: Option<&Path>, env: &Env) -> Result<Config
     })?;
     refuse_secrets(&table)?;
     // Once by itself, for messages that show the line of the file.
-    let _alone: Config = toml::from_str(text).map_err(|error| ConfigError::new(&name, error.to_string()))?;
+    let _alone: Config =
+        toml::from_str(text).map_err(|error| ConfigError::new(&name, in_plain_words(&error.to_string())))?;
     overlay(&mut table, &defaults()?, env)?;
     table.try_into().map_err(|error: toml::de::Error| {
         let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        ConfigError::new("the environment", message)
+        ConfigError::new("the environment", in_plain_words(&message))
     })
+}
+
+/// A wrong type as whoever writes settings would name it, not as the source code does.
+fn in_plain_words(message: &str) -> String {
+    const NAMES: [(&str, &str); 12] = [
+        ("expected a boolean", "expected true or false"),
+        ("expected usize", "expected a whole number of 0 or more"),
+        ("expected u64", "expected a whole number of 0 or more"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected u8", "expected a whole number from 0 to 255"),
+        ("expected i64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected f32", "expected a number"),
+        ("expected a sequence", "expected a list in square brackets"),
+        ("expected a map", "expected a section of settings"),
+        ("floating point `", "the number `"),
+    ];
+    NAMES.iter().fold(message.to_owned(), |message, (from, to)| message.replace(from, to))
 }
 
 /// Every setting with its default.

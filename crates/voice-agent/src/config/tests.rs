@@ -196,6 +196,15 @@ fn an_unknown_key_and_broken_toml_are_shown_with_their_line() {
 }
 
 #[test]
+fn a_wrong_type_is_told_in_plain_words() {
+    let told = |text: &str| parse(text, None, &Env::default()).unwrap_err().to_string();
+    let most = told("[http]\nmax_connections = \"eighty\"\n");
+    assert!(most.contains("expected a whole number of 0 or more") && most.contains("eighty"), "{most}");
+    let switch = told("[screen]\nenabled = 1\n");
+    assert!(switch.contains("expected true or false"), "{switch}");
+}
+
+#[test]
 fn a_secret_in_the_file_is_refused_and_never_shown() {
     for text in ["admin_token = \"hunter2\"", "[auth]\njwt_secret = \"hunter2\"", "[openai]\napi_key = \"hunter2\""] {
         let message = parse(text, None, &Env::default()).unwrap_err().to_string();

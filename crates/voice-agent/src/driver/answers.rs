@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 use voice_core::ids::CommitId;
 
-use super::api::TextAnswer;
+use super::api::{TextAnswer, TextReply, TooManyTexts};
 
 /// An answer that is known, and not given yet.
 #[derive(Debug)]
 struct Held {
-    asker: oneshot::Sender<TextAnswer>,
+    asker: oneshot::Sender<TextReply>,
     answer: TextAnswer,
     /// The commit that saves it; none until there is one.
     commit: Option<CommitId>,
@@ -21,7 +21,7 @@ struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     last: u64,
-    waiting: BTreeMap<u64, oneshot::Sender<TextAnswer>>,
+    waiting: BTreeMap<u64, oneshot::Sender<TextReply>>,
     held: Vec<Held>,
     /// The commit that the store has not answered yet.
     in_flight: Option<CommitId>,
@@ -29,15 +29,18 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Somebody asks. Answers the number of the message.
-    pub(super) fn expect(&mut self, asker: oneshot::Sender<TextAnswer>) -> u64 {
+    pub(super) fn expect(&mut self, asker: oneshot::Sender<TextReply>) -> u64 {
         self.last += 1;
         self.waiting.insert(self.last, asker);
         self.last
     }
 
-    /// The message was refused: its asker learns that there will be no answer.
+    /// The message was refused: its asker learns so at once.
     pub(super) fn refuse(&mut self, message: u64) {
-        self.waiting.remove(&message);
+        if let Some(asker) = self.waiting.remove(&message) {
+            // Whoever asked may have gone.
+            let _gone = asker.send(Err(TooManyTexts));
+        }
     }
 
     /// The message was answered.
@@ -82,7 +85,7 @@ impl Answers {
     fn give(&mut self, whose: impl Fn(&Held) -> bool) {
         for Held { asker, answer, .. } in self.held.extract_if(.., |held| whose(held)) {
             // Whoever asked may have gone.
-            let _gone = asker.send(answer);
+            let _gone = asker.send(Ok(answer));
         }
     }
 }
@@ -95,7 +98,7 @@ mod tests {
         TextAnswer { reply: "Done.".to_owned(), agent: "TaskAgent".to_owned(), tool_calls: Vec::new(), cost_usd: 0.0 }
     }
 
-    fn asked() -> (Answers, oneshot::Receiver<TextAnswer>) {
+    fn asked() -> (Answers, oneshot::Receiver<TextReply>) {
         let mut answers = Answers::default();
         let (asker, asked) = oneshot::channel();
         let message = answers.expect(asker);
@@ -114,7 +117,7 @@ mod tests {
         answers.settle();
         assert!(asked.try_recv().is_err());
         answers.saved(CommitId(2));
-        assert_eq!(asked.try_recv(), Ok(answer()));
+        assert_eq!(asked.try_recv(), Ok(Ok(answer())));
     }
 
     #[test]
@@ -122,7 +125,17 @@ mod tests {
         let (mut answers, mut asked) = asked();
         answers.saved(CommitId(1));
         answers.settle();
-        assert_eq!(asked.try_recv(), Ok(answer()));
+        assert_eq!(asked.try_recv(), Ok(Ok(answer())));
+    }
+
+    #[test]
+    fn who_is_refused_learns_why_and_nobody_else_does() {
+        let (mut answers, mut asked) = asked();
+        let (asker, mut other) = oneshot::channel();
+        let message = answers.expect(asker);
+        answers.refuse(message);
+        assert_eq!(other.try_recv(), Ok(Err(TooManyTexts)));
+        assert_eq!(asked.try_recv(), Err(oneshot::error::TryRecvError::Empty));
     }
 
     #[test]
@@ -131,7 +144,7 @@ mod tests {
         let (asker, mut other) = oneshot::channel();
         answers.expect(asker);
         answers.end();
-        assert_eq!(asked.try_recv(), Ok(answer()));
+        assert_eq!(asked.try_recv(), Ok(Ok(answer())));
         assert_eq!(other.try_recv(), Err(oneshot::error::TryRecvError::Closed));
     }
 }

@@ -92,7 +92,7 @@ pub enum Command {
         /// The message.
         text: String,
         /// Who waits for the answer; none on a socket.
-        answer: Option<oneshot::Sender<TextAnswer>>,
+        answer: Option<oneshot::Sender<TextReply>>,
     },
     /// Recording was agreed to, or withdrawn.
     Consent {
@@ -135,6 +135,14 @@ impl Command {
         }
     }
 }
+
+/// What becomes of a typed message; nothing at all where the session ended before it was answered.
+pub type TextReply = Result<TextAnswer, TooManyTexts>;
+
+/// As many typed messages as may (`session.max_pending_texts`) wait for an answer already; this one was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many messages are waiting for an answer")]
+pub struct TooManyTexts;
 
 /// The answer to `POST /api/sessions/{id}/messages`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -208,10 +208,10 @@ impl House {
         Self { handle: spawn(Arc::clone(&deps), start), deps, _folder: folder }
     }
 
-    fn text(&self, text: &str) -> oneshot::Receiver<TextAnswer> {
+    fn text(&self, text: &str) -> impl Future<Output = Result<TextAnswer, oneshot::error::RecvError>> + use<> {
         let (answer, asked) = oneshot::channel();
         self.handle.send(Command::Text { text: text.to_owned(), answer: Some(answer) }).unwrap();
-        asked
+        asked.map_ok(|reply| reply.expect("the message is taken"))
     }
 
     fn attach(&self) -> mpsc::Receiver<Outbound> {

@@ -70,6 +70,12 @@ impl Problem {
             .with(header::RETRY_AFTER, HeaderValue::from(retry_after_s))
     }
 
+    /// 429: no more at once; try again after this many seconds.
+    pub fn too_many(code: &'static str, detail: impl Into<String>, retry_after_s: u64) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail)
+            .with(header::RETRY_AFTER, HeaderValue::from(retry_after_s))
+    }
+
     /// 500: a defect of ours; its cause is in the log.
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "This is a defect of the server; its log says more.")

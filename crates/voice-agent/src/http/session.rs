@@ -17,7 +17,7 @@ use super::path::Path;
 use super::problem::Problem;
 use super::token::{Token, random_hex};
 use crate::app::Shared;
-use crate::driver::api::{Command, SendError, TextAnswer};
+use crate::driver::api::{Command, SendError, TextAnswer, TooManyTexts};
 use crate::sessions::{Found, Live, NewSession, Opened, SessionError};
 use crate::store::{Channel, SessionDoc, SessionId, UserId};
 
@@ -45,6 +45,8 @@ const MAX_WORDING: usize = 1_000;
 
 /// What a caller who comes back tells anew.
 struct Back {
+    /// Whose session it takes this one to be. The token decides, and a session keeps its user.
+    user_id: Option<String>,
     time_zone: Option<TimeZone>,
     /// Consent to recording is withdrawn. It is never given here: a client that repeats its first answer must not undo a
     /// "stop recording" that was said since.
@@ -62,7 +64,8 @@ pub(super) async fn create(
     let wanted = read_wanted(body)?;
     let created = match wanted.resume {
         Some((id, token)) => {
-            let back = Back { time_zone: wanted.time_zone, withdraws: wanted.consent == Some(false) };
+            let back =
+                Back { user_id: wanted.user_id, time_zone: wanted.time_zone, withdraws: wanted.consent == Some(false) };
             resume(&app, &id, &token, proven.as_deref(), back).await?
         }
         None => begin(&app, wanted, proven).await?,
@@ -162,6 +165,9 @@ async fn resume(app: &Shared, id: &str, token: &str, proven: Option<&str>, back:
     let found = app.sessions.find(&token).await.map_err(|error| resume_problem(app, error))?;
     if proven.is_some_and(|user| user != found.user().as_str()) {
         return Err(no_session());
+    }
+    if back.user_id.is_some_and(|claimed| claimed != found.user().as_str()) {
+        return Err(Problem::forbidden("not_your_user", "user_id is not the user of this session; leave it out."));
     }
     let (live, opened) = app.sessions.open(&token, back.time_zone).await.map_err(|error| resume_problem(app, error))?;
     if back.withdraws {
@@ -288,6 +294,15 @@ fn busy(app: &Shared) -> Problem {
     Problem::unavailable("busy", "The session has too much to do now.", app.config.limits.retry_after_s)
 }
 
+fn too_many(app: &Shared) -> Problem {
+    let most = app.config.session.max_pending_texts;
+    let detail = format!(
+        "{most} messages of this session are waiting for an answer, and no more may (session.max_pending_texts). \
+         This one was not taken: wait for an answer, and send it again."
+    );
+    Problem::too_many("too_many_messages", detail, app.config.limits.retry_after_s)
+}
+
 /// `POST /api/sessions/{id}/messages`: the same agent by text.
 pub(super) async fn message(
     State(app): State<Shared>,
@@ -303,14 +318,15 @@ pub(super) async fn message(
         SendError::Full => busy(&app),
         SendError::Ended => Problem::not_found("session_ended", "The session has ended."),
     })?;
-    let answered = asked.await.map_err(|_| {
-        Problem::new(
+    match asked.await {
+        Ok(Ok(answered)) => Ok(JsonAnswer(answered)),
+        Ok(Err(TooManyTexts)) => Err(too_many(&app)),
+        Err(_ended) => Err(Problem::new(
             StatusCode::CONFLICT,
             "not_answered",
-            "The session ended, or had too many messages, before it answered.",
-        )
-    })?;
-    Ok(JsonAnswer(answered))
+            "The session ended before it answered; what it did until then is in the tasks.",
+        )),
+    }
 }
 
 fn read_text(body: serde_json::Value, max_chars: usize) -> Result<String, Problem> {

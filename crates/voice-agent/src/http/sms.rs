@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::session::session_problem;
 use super::twilio::{check_webhook, escaped, field, twiml};
 use crate::app::Shared;
-use crate::driver::api::{Command, SendError};
+use crate::driver::api::{Command, SendError, TooManyTexts};
 use crate::readiness::Hold;
 use crate::sessions::{Live, NewSession, SessionError, TEXTS};
 use crate::sms::{Word, user_of, word};
@@ -194,11 +194,12 @@ async fn ask(app: &Shared, number: &PhoneNumber, text: &str) -> Outcome {
             Err(SendError::Full) => return Outcome::says("busy", BUSY),
             Err(SendError::Ended) => continue,
         }
-        if let Ok(answered) = asked.await {
-            return Outcome("answered", answered.reply);
+        match asked.await {
+            Ok(Ok(answered)) => return Outcome("answered", answered.reply),
+            Ok(Err(TooManyTexts)) => return Outcome::says("busy", BUSY),
+            Err(_ended) => {}
         }
         if timeout(FAREWELL, live.handle.ended()).await.is_err() {
-            // It lives, and has too many messages.
             return Outcome::says("busy", BUSY);
         }
         let info = live.handle.info();

@@ -449,7 +449,8 @@ impl Events {
     pub fn http_answered(&self, method: &str, route: &str, status: u16, duration: std::time::Duration) {
         let class = format!("{}xx", status / 100);
         self.metrics.http_responses.get_or_create(&ByRoute { route: route.to_owned(), status: class }).inc();
-        debug!(method, route, status, duration_us = duration.as_micros(), "answered");
+        let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        debug!(method, route, status, duration_us, "answered");
     }
 
     /// Whether the instance takes sessions, and how many of its parts are in trouble.

@@ -185,6 +185,15 @@ async fn with_jwt_the_user_is_the_tokens_subject() {
 }
 
 #[tokio::test]
+async fn a_session_keeps_its_user_whoever_comes_back_to_it() {
+    let server = TestServer::start().await;
+    let session = server.session("ada").await;
+    let back = |user: &str| json!({"session_id": session.id, "token": session.token, "user_id": user});
+    problem(server.post("/api/sessions", "", &back("bob")).await, 403, "not_your_user").await;
+    assert_eq!(server.post("/api/sessions", "", &back("ada")).await.status(), 201);
+}
+
+#[tokio::test]
 async fn a_request_that_never_gets_to_its_point_is_ended() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

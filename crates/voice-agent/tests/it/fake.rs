@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use voice_agent::driver::api::{Command, Outbound, Ready, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
+use voice_agent::driver::api::{
+    Command, Outbound, Ready, SessionHandle, SessionInfo, TextAnswer, TextReply, ToolCallReport,
+};
 use voice_agent::driver::feed::Feed;
 use voice_agent::sessions::{SpawnSession, Start};
 use voice_agent::store::{ConversationItem, Role, SessionDoc, Store};
@@ -64,7 +66,7 @@ struct Fake {
     feed: Arc<Feed>,
     heard_speech: bool,
     greeted: bool,
-    kept: Vec<oneshot::Sender<TextAnswer>>,
+    kept: Vec<oneshot::Sender<TextReply>>,
 }
 
 impl Fake {
@@ -83,7 +85,7 @@ impl Fake {
                 Command::Text { text, answer: Some(answer) } if text == WAIT => self.kept.push(answer),
                 Command::Text { text, answer: Some(answer) } if text == GO_ON => {
                     for kept in self.kept.drain(..).chain([answer]) {
-                        let _caller_may_be_gone = kept.send(echo(&text));
+                        let _caller_may_be_gone = kept.send(Ok(echo(&text)));
                     }
                 }
                 Command::Text { text, answer } => {
@@ -100,7 +102,7 @@ impl Fake {
                     }
                     self.say(Outbound::Event(ClientEvent::UserText { text: text.clone() }));
                     if let Some(answer) = answer {
-                        let _caller_may_be_gone = answer.send(echo(&text));
+                        let _caller_may_be_gone = answer.send(Ok(echo(&text)));
                     }
                 }
                 Command::TasksChanged { tasks } => self.say(Outbound::Tasks(tasks)),

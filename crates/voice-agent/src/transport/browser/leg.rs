@@ -21,6 +21,9 @@ use crate::transport::{TokenBucket, close};
 
 /// Answers of the connection's own that may wait for the writer.
 const REPLIES: usize = 16;
+/// Told to whoever types faster than the session takes messages.
+const TOO_MANY: &str =
+    "The session has too much to do now, and did not take this message. Please send it again in a moment.";
 
 /// What a connection needs to know.
 #[derive(Debug)]
@@ -129,7 +132,11 @@ impl Leg {
                     let sentence = format!("A message has 1 to {most} characters; this one has {chars}.");
                     return answer(replies, error_event("text_length", &sentence));
                 }
-                Command::Text { text, answer: None }
+                let text = Command::Text { text, answer: None };
+                return match self.handle.send(text) {
+                    Err(SendError::Full) => answer(replies, error_event("too_many_messages", TOO_MANY)),
+                    sent => sent.map_err(|error| refused(&self.handle, error)),
+                };
             }
             CallerMessage::Playout { speech_id, played_ms } => {
                 return self.report_playout(Command::Playout { connection, speech: speech_id, played_ms });

@@ -47,6 +47,7 @@ async fn a_call_from_the_command_line_is_answered_logged_and_replayed_bit_for_bi
     };
     eventually("the log is whole", async || download().await.contains("hang_up")).await;
     it_is_sealed_and_replayed_with_the_servers_settings(&sealed, &home.path().join("data")).await;
+    a_sealed_log_without_a_whole_piece_is_said_to_be_cut(&sealed, &home.path().join("data")).await;
     let log = logs.path().join("downloaded.jsonl");
     std::fs::write(&log, download().await).unwrap();
     let file = log.display().to_string();
@@ -75,6 +76,20 @@ async fn it_is_sealed_and_replayed_with_the_servers_settings(log: &std::path::Pa
     assert_eq!(here.status.code(), Some(0), "{}{}", text(&here.stdout), text(&here.stderr));
     assert!(text(&here.stdout).trim_end().ends_with("bit for bit the same"), "{}", text(&here.stdout));
     assert_eq!(elsewhere.status.code(), Some(1), "without the store there is no key");
+}
+
+/// A process that died before it had a whole piece leaves a log of which nothing can be read: it is not told as empty.
+async fn a_sealed_log_without_a_whole_piece_is_said_to_be_cut(log: &std::path::Path, data_dir: &std::path::Path) {
+    let bytes = std::fs::read(log).unwrap();
+    // The header is 101 bytes and a label, whose length stands in byte 33; some bytes of the first piece follow.
+    let file = log.with_extension("stump");
+    std::fs::write(&file, &bytes[..101 + usize::from(bytes[33]) + 10]).unwrap();
+    let mut command = clean(env!("CARGO_BIN_EXE_voice-agent"));
+    command.arg("replay").arg(&file).env("DATA_DIR", data_dir);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    std::fs::remove_file(log.with_extension("stump")).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("cut off within its first sealed piece"), "{}", text(&output.stderr));
 }
 
 async fn a_cut_log_is_said_to_be_cut(log: &std::path::Path) {
