@@ -49,6 +49,7 @@ if [[ "$purpose" == test ]]; then
     wanted chromium chromium
     wanted espeak-ng espeak-ng
     wanted redis-server redis-server
+    wanted nft nftables
 fi
 if [[ ${#packages[@]} -gt 0 ]] && may_install; then
     install_packages "${packages[@]}" || complain "apt-get could not install: ${packages[*]}"

@@ -51,6 +51,8 @@ pub(super) struct Caller {
     pub(super) events: Events,
     microphone: livekit_rtc::AudioSource,
     heard: Arc<Mutex<Heard>>,
+    /// The agent's state, as far as the events were looked at.
+    state: String,
 }
 
 impl Caller {
@@ -60,7 +62,7 @@ impl Caller {
         let published = PublishOptions { rate: SampleRate::Hz16000, ..PublishOptions::default() };
         let microphone = room.publish_audio(published).await.unwrap();
         let track = subscribed(&mut events).await;
-        let caller = Self { room, events, microphone, heard: Arc::default() };
+        let caller = Self { room, events, microphone, heard: Arc::default(), state: String::new() };
         caller.listen(&track).await;
         caller
     }
@@ -92,18 +94,42 @@ impl Caller {
         self.listen(&track).await;
     }
 
-    /// Waits until the agent shows this state.
+    /// Looks at events, noting the agent's state, until one is as wanted.
+    async fn until<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        let state = &mut self.state;
+        until(&mut self.events, |event| {
+            note(state, event);
+            wanted(event)
+        })
+        .await
+    }
+
+    /// Waits until the agent changes to this state.
     pub(super) async fn sees(&mut self, state: &str) {
-        until(&mut self.events, |event| match event {
+        self.until(|event| match event {
             Event::AttributesChanged { changed, .. } => (changed.get(STATE)? == state).then_some(()),
             _ => None,
         })
         .await;
     }
 
+    /// Waits until the agent is in this state; it may be so already, after the events that were looked at.
+    pub(super) async fn is_shown(&mut self, state: &str) {
+        if self.state != state {
+            self.sees(state).await;
+        }
+    }
+
+    /// Looks at everything that has happened: what follows is new.
+    pub(super) async fn catches_up(&mut self) {
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(1), self.events.next()).await {
+            note(&mut self.state, &event);
+        }
+    }
+
     /// Waits for a caption, of either side, that has these words.
     pub(super) async fn reads(&mut self, words: &str) -> String {
-        let reading = until(&mut self.events, |event| match event {
+        let reading = self.until(|event| match event {
             Event::Text(text) if text.topic == "lk.transcription" => {
                 text.text.to_lowercase().contains(words).then(|| text.text.clone())
             }
@@ -114,7 +140,7 @@ impl Caller {
 
     /// Waits until this has happened in the room.
     pub(super) async fn meets(&mut self, wanted: &Event) {
-        until(&mut self.events, |event| (event == wanted).then_some(())).await;
+        self.until(|event| (event == wanted).then_some(())).await;
     }
 
     pub(super) async fn says(&self, wav: &str) {
@@ -152,5 +178,13 @@ impl Caller {
     /// What became of the frames of the agent's voice so far.
     pub(super) fn frames(&self) -> Frames {
         self.heard.lock().unwrap().frames
+    }
+}
+
+fn note(state: &mut String, event: &Event) {
+    if let Event::AttributesChanged { changed, .. } = event
+        && let Some(now) = changed.get(STATE)
+    {
+        state.clone_from(now);
     }
 }

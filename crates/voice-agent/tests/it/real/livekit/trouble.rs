@@ -25,11 +25,14 @@ async fn has_a_long_list_read(caller: &mut Caller) {
     tokio::time::sleep(Duration::from_secs(3)).await;
 }
 
-/// One spoken turn, with its answer heard.
+/// One spoken turn, with its answer heard, when the agent has said what it had to say: a list that is read out may have the same words.
 async fn speaks_and_is_answered(caller: &mut Caller) {
+    caller.catches_up().await;
+    caller.is_shown("listening").await;
     let _ = caller.has_heard();
     caller.says("voice_review_the_proposal.wav").await;
     caller.reads("review the proposal").await;
+    caller.is_shown("speaking").await;
     caller.sees("listening").await;
     let heard = caller.has_heard();
     assert!(heard.contains("proposal"), "{heard:?}");
@@ -52,7 +55,6 @@ async fn an_agents_lost_signalling_is_not_heard() {
     let after = caller.longest_silence(cut, Instant::now());
     println!("signalling cut: longest silence in 3 s of speech {before:?} before, {after:?} after");
     assert!(after < before + Duration::from_millis(700), "{before:?}, {after:?}");
-    caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
     // The worker's socket was cut, too, and is back.
     assert!(agent.logged("registered with LiveKit").len() >= 2);
@@ -78,7 +80,6 @@ async fn a_restarted_livekit_server_is_joined_again_and_the_conversation_goes_on
     caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
     let heard = caller.hears_after(asked.max(killed + Duration::from_millis(300))).await;
     println!("server restarted: the agent is heard again {:?} after the kill", heard - killed);
-    caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
     assert_eq!(agent.metric("voice_agent_active_sessions").await, 1.0, "it is the same session, and the only one");
     assert_eq!(agent.logged("session started").len(), 1);
@@ -93,7 +94,6 @@ async fn without_udp_the_conversation_goes_by_tcp() {
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
     let heard = caller.hears_after(joining).await;
     println!("TCP only: the first word {:?} after the caller began to join", heard - joining);
-    caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
 }
 
@@ -112,7 +112,6 @@ async fn with_one_packet_in_twenty_lost_the_conversation_goes_on() {
     let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
     let heard = caller.hears_after(joining).await;
     println!("5 % loss: the first word {:?} after the caller began to join", heard - joining);
-    caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
     let before = caller.frames();
     has_a_long_list_read(&mut caller).await;
@@ -123,7 +122,6 @@ async fn with_one_packet_in_twenty_lost_the_conversation_goes_on() {
     // Of two links, each of which loses 5 %, a tenth is lost; nearly all of it comes with the next packet.
     assert!(frames.restored + frames.concealed > 0, "{frames:?}");
     assert!(frames.concealed * 20 < frames.received, "{frames:?}");
-    caller.sees("listening").await;
     speaks_and_is_answered(&mut caller).await;
 }
 
