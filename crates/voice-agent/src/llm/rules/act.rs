@@ -9,6 +9,7 @@ use super::dates;
 use super::dialogue::{self, Turn};
 use super::locate::{all_but, choose, latest, locate};
 use super::normalise::{Utterance, normalise, norms};
+use super::offer::is_told_to_do;
 use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
 use super::reading::{first_round, is_clear, is_lost};
 use super::screen;
@@ -166,7 +167,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             let added = tasks.iter().map(|task| ("add_task", twice::arguments(scene, task)));
             Answer { text: String::new(), calls: added.collect() }
         }
-        Intent::Offer(tasks) => offer(scene, tasks),
+        Intent::Offer(tasks) => offer(scene, utterance, tasks),
         Intent::List(filter) => list(filter, dialogue::ASKED),
         Intent::Count(filter) => list(filter, dialogue::COUNTED),
         Intent::When(query) => when(scene, query),
@@ -216,7 +217,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::Hesitation => Answer::say("Take your time. What can I do for you?"),
         Intent::Talk(talk) => Answer::say(reply::talk(*talk, scene)),
         Intent::Date(due) => bare_date(scene, *due),
-        Intent::Yes => Answer::say("Okay. What would you like to do?"),
+        Intent::Yes => Answer::say(reply::agreed(scene)),
         Intent::Cancel if reply::told_of_recording(scene) => Answer::say("To stop the recording, say, stop recording."),
         Intent::No | Intent::Cancel => Answer::say("Okay. Anything else?"),
         // "What else?" after something was done asks what is left.
@@ -364,7 +365,7 @@ fn list(filter: &Filter, limit: usize) -> Answer {
     Answer::call("list_tasks", list_arguments(filter, limit))
 }
 
-fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {
+fn offer(scene: &Scene<'_>, utterance: &Utterance, tasks: &[NewTask]) -> Answer {
     if let [task] = tasks {
         let lower = task.title.to_lowercase();
         if scene.request.titles.iter().any(|title| title.to_lowercase() == lower) {
@@ -373,6 +374,9 @@ fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {
                 object(json!({"status": "open", "query": task.title, "limit": dialogue::ASKED})),
             );
         }
+    }
+    if is_told_to_do(utterance, tasks) {
+        return carry_out(scene, utterance, &Intent::Add(tasks.to_vec()));
     }
     Answer::say(reply::offer(scene, tasks))
 }

@@ -172,7 +172,10 @@ pub(crate) fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
         let (_, intents) = scene.understand(turn.user);
         // A "yes" that made us ask the same again leaves the question where it was.
         let asked_again = matches!(intents.as_slice(), [Intent::Yes | Intent::Unsure]) && turn.reply == ASK_TITLE;
+        // One that agreed to what was done already asks for nothing.
+        let agreed = matches!(intents.as_slice(), [Intent::Yes]) && !turn.reply.contains('?');
         let passing = asked_again
+            || agreed
             || matches!(intents.as_slice(), [Intent::Repeat | Intent::Hesitation | Intent::Talk(_) | Intent::Last]);
         if !passing {
             return Some(turn);

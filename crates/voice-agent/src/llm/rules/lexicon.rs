@@ -237,6 +237,50 @@ pub(crate) fn starts_action(words: &[&str]) -> bool {
     words.get(1).is_some_and(object)
 }
 
+/// Whether the words begin with something that one does oneself: "call the plumber", and neither "play some music", which may be asked
+/// of us unless it `has_due`, nor "send it to her", which is about something else.
+pub(crate) fn starts_work(words: &[&str], has_due: bool) -> bool {
+    const EDITS: &str = "change continue delete extend follow give hang hold keep let listen look lose move release remove repeat restore \
+        say search show store switch tell thank update wait wake";
+    const OURS: &str = "analyse analyze answer back calculate check choose compare complete confirm decide \
+        describe do evaluate explain figure find finish forward go grab help load make message open play put read replace reply report reset \
+        respond restart review save send set sort speak start stop talk test text translate try turn view";
+    let points =
+        |word: &&str| matches!(*word, "me" | "us" | "it" | "that" | "this" | "them" | "those" | "these" | "you");
+    starts_errand(words)
+        && !listed(EDITS, words[0])
+        && (has_due || !listed(OURS, words[0]))
+        && !words.get(1).is_some_and(points)
+}
+
+/// Whether the words, said alone, begin with something to do although they have no article: "order printer paper".
+pub(crate) fn starts_errand(words: &[&str]) -> bool {
+    const ERRANDS: &str = "check clean copy cut drop dust edit file fry hire iron mail mop order pack paint peel phone polish practice prepare \
+        print rake repair return scan sew sort study trim vacuum wash water weed wrap";
+    let thing = |word: &&str| {
+        !matches!(
+            *word,
+            "is" | "are"
+                | "was"
+                | "has"
+                | "and"
+                | "or"
+                | "on"
+                | "at"
+                | "in"
+                | "by"
+                | "of"
+                | "today"
+                | "tomorrow"
+                | "tonight"
+                | "next"
+                | "this"
+                | "done"
+        )
+    };
+    starts_action(words) || words.len() >= 2 && listed(ERRANDS, words[0]) && words.get(1).is_some_and(thing)
+}
+
 /// Whether the words begin with a verb at all, however likely it is a noun.
 pub(crate) fn starts_verb(words: &[&str]) -> bool {
     words.first().is_some_and(|word| listed(ACTIONS, word) || listed(NOUN_LIKE, word))

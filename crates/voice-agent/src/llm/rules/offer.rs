@@ -4,6 +4,7 @@ use super::act::Scene;
 use super::answer::{asked_about, question_turn};
 use super::context::corrected_title;
 use super::dates;
+use super::lexicon;
 use super::more::one_more;
 use super::normalise::{Utterance, Word, norms};
 use super::parse::{self, Intent, Missing, Target};
@@ -83,4 +84,23 @@ pub(crate) fn on_an_offer(scene: &Scene<'_>, utterance: &Utterance, intents: Vec
         [Intent::Offer(tasks)] => answer_offer(tasks, scene, utterance, intent).unwrap_or(intents),
         _ => intents,
     }
+}
+
+/// "Buy stamps and call grandma": nothing but things to do, said to a task list as commands, are for the list, and nobody has to be
+/// asked. What might be asked of us ("play some music"), and what points at something ("send it to her"), is only offered.
+pub(crate) fn is_told_to_do(utterance: &Utterance, tasks: &[parse::NewTask]) -> bool {
+    let leads = |word: &&Word| {
+        matches!(
+            word.norm.as_str(),
+            "please" | "and" | "also" | "then" | "ok" | "okay" | "so" | "well" | "first" | "oh"
+        )
+    };
+    let lead = utterance.words.iter().take_while(leads).count();
+    let words = norms(&utterance.words[lead..]);
+    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    let title = |task: &parse::NewTask| task.title.to_lowercase();
+    let begins = tasks.first().is_some_and(|task| title(task).split(' ').next() == words.first().copied());
+    let is_work =
+        |task: &parse::NewTask| lexicon::starts_work(&title(task).split(' ').collect::<Vec<_>>(), task.due.is_some());
+    begins && !asks && tasks.iter().all(is_work)
 }

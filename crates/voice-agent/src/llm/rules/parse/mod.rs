@@ -24,6 +24,7 @@ mod plan;
 mod priority;
 mod refer;
 mod remark;
+mod reword;
 mod rule;
 mod shift;
 mod small;
@@ -32,6 +33,7 @@ mod statement;
 mod talk;
 mod target;
 mod tasks;
+mod wanted;
 
 use jiff::ZonedDateTime;
 use serde_json::{Map, Value};
@@ -309,7 +311,10 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     if let Some(told) = howto::parse(utterance).or_else(|| small::parse_whole_talk(utterance)) {
         return told;
     }
-    if let Some(known) = small::parse_led_talk(utterance).or_else(|| shift::instead(utterance, known)) {
+    if let Some(known) = small::parse_led_talk(utterance)
+        .or_else(|| shift::instead(utterance, known))
+        .or_else(|| reword::parse(utterance, known))
+    {
         return known;
     }
     let plain = courtesy::asked(courtesy::without_courtesies(utterance));
