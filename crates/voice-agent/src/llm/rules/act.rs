@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use voice_core::phrases;
 
+use super::asking::{ask_for, bare_date};
 use super::context;
 use super::correct::within_title;
 use super::dates;
@@ -10,7 +11,7 @@ use super::dialogue::{self, Turn};
 use super::locate::{all_but, choose, latest, locate};
 use super::normalise::{Utterance, normalise, norms};
 use super::offer::is_told_to_do;
-use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
+use super::parse::{self, Filter, Intent, Known, NewTask, Pick, Target};
 use super::reading::{first_round, is_clear, is_lost};
 use super::screen;
 use super::simpler;
@@ -375,10 +376,18 @@ fn offer(scene: &Scene<'_>, utterance: &Utterance, tasks: &[NewTask]) -> Answer 
             );
         }
     }
-    if is_told_to_do(utterance, tasks) {
+    if is_told_to_do(utterance, tasks, scene.titles) {
         return carry_out(scene, utterance, &Intent::Add(tasks.to_vec()));
     }
     Answer::say(reply::offer(scene, tasks))
+}
+
+/// "When do I have to send them?": the one open task that begins with the verb.
+fn of_a_verb(scene: &Scene<'_>, words: &[&str]) -> Option<String> {
+    let [verb, "it" | "them" | "him" | "her" | "that"] = words else { return None };
+    let begins = |title: &&String| title.to_lowercase().split(' ').next() == Some(verb);
+    let mut found = scene.request.titles.iter().filter(begins);
+    found.next().filter(|_| found.next().is_none()).cloned()
 }
 
 fn when(scene: &Scene<'_>, query: &str) -> Answer {
@@ -390,6 +399,7 @@ fn when(scene: &Scene<'_>, query: &str) -> Answer {
             _ => Answer::say("Which task do you mean?"),
         },
         Some(Target::Title(title)) => {
+            let title = of_a_verb(scene, &norms(&words)).unwrap_or(title);
             Answer::call("list_tasks", object(json!({"status": "all", "query": title, "limit": dialogue::ASKED})))
         }
         Some(Target::Picked(picks)) => match choose(&picks, &dialogue::counted(scene.history())).as_slice() {
@@ -462,37 +472,3 @@ fn each(scene: &Scene<'_>, name: &'static str, targets: &[Target], rest: &Map<St
 pub(crate) const MAX_TARGETS: usize = 10;
 /// Most tasks that are changed one by one because a filter finds them.
 pub(crate) const MOST_AT_ONCE: usize = 20;
-
-fn bare_date(scene: &Scene<'_>, due: dates::Due) -> Answer {
-    let spoken = dates::speak_due(due, &scene.request.now);
-    Answer::say(format!(
-        "What about {}? You can say, what's due {spoken}, or add a task for that day.",
-        spoken.trim_start_matches("on ")
-    ))
-}
-
-/// Asked when a task without a name is to be added.
-pub(crate) const ASK_TITLE: &str = "What should the task be called?";
-
-fn ask_for(scene: &Scene<'_>, missing: Missing, inner: &Intent) -> String {
-    match (missing, inner) {
-        (Missing::Title, Intent::Add(_)) => ASK_TITLE.into(),
-        (Missing::Title, Intent::Delete(_)) => "Which task shall I delete?".into(),
-        (Missing::Title, Intent::Complete(_)) => "Which task have you done?".into(),
-        (Missing::Title, Intent::Reopen(_)) => "Which task shall I open again?".into(),
-        (Missing::Title, _) => "Which task do you mean?".into(),
-        (Missing::Date, Intent::SetDue(target, _)) => {
-            if let Err(question) = locate(scene, target) {
-                return question;
-            }
-            "To when?".into()
-        }
-        (Missing::Date, Intent::Add(tasks)) => {
-            let titles: Vec<String> = tasks.iter().map(|task| reply::spoken(&task.title)).collect();
-            format!("That is in the past, so I haven't added {} yet. For when shall I?", reply::join(&titles, "and"))
-        }
-        (Missing::Date, _) => "For when?".into(),
-        (Missing::NewTitle, _) => "What should it be called instead?".into(),
-        (Missing::Priority, _) => "High, normal or low?".into(),
-    }
-}

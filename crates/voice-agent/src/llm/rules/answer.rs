@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 use voice_core::chat::ToolCall;
 
-use super::act::{ASK_TITLE, Scene};
+use super::act::Scene;
 use super::apart;
+use super::asking::ASK_TITLE;
 use super::context;
 use super::correct::{correct, other_than};
 use super::dates;
@@ -170,12 +171,9 @@ pub(crate) fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
             return Some(turn);
         }
         let (_, intents) = scene.understand(turn.user);
-        // A "yes" that made us ask the same again leaves the question where it was.
-        let asked_again = matches!(intents.as_slice(), [Intent::Yes | Intent::Unsure]) && turn.reply == ASK_TITLE;
-        // One that agreed to what was done already asks for nothing.
-        let agreed = matches!(intents.as_slice(), [Intent::Yes]) && !turn.reply.contains('?');
-        let passing = asked_again
-            || agreed
+        // A "yes" that made us ask the same again leaves the question where it was, and one to what was done asks for nothing.
+        let left_it = turn.reply == ASK_TITLE || !turn.reply.contains('?');
+        let passing = left_it && matches!(intents.as_slice(), [Intent::Yes | Intent::Unsure])
             || matches!(intents.as_slice(), [Intent::Repeat | Intent::Hesitation | Intent::Talk(_) | Intent::Last]);
         if !passing {
             return Some(turn);
@@ -208,7 +206,7 @@ fn open_question(
     }
 }
 
-/// Most turns that are understood again to know what a question was about.
+/// Most turns that are understood again to know what was asked.
 const MOST_AGAIN: usize = 4;
 
 /// What the words came to that we answered with a question: understood as they were then, since they may have answered one
@@ -413,7 +411,7 @@ fn answer_missing(
         }
         (Missing::Date, Intent::SetDue(target, _)) => {
             let due = match intent {
-                Intent::Date(due) => *due,
+                Intent::Date(due) | Intent::SetDue(Target::It, Some(due)) => *due,
                 intent if intent.is_command() => dates::parse(&norms(words), scene.known().now)?,
                 _ => dates::parse(&norms(words), scene.known().now).or_else(|| any_date(scene, words))?,
             };

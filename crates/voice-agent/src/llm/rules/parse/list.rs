@@ -257,6 +257,10 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 
 /// "Did I pay the bill?" asks for a task, done or not.
 fn asked_whether(found: &Match<'_>) -> Option<Intent> {
+    // "Did you save it?" asks of what we did.
+    if found.utterance_text().contains(" you ") && matches!(found.text("t"), "it" | "that" | "this" | "them") {
+        return None;
+    }
     let verb = found.text("v");
     if matches!(verb, "add" | "put" | "got" | "anything" | "have" | "say" | "any" | "a" | "to" | "get") {
         return None;
