@@ -390,6 +390,12 @@ fn of_a_verb(scene: &Scene<'_>, words: &[&str]) -> Option<String> {
     found.next().filter(|_| found.next().is_none()).cloned()
 }
 
+/// "What time is the doctor tomorrow?": the task that the words name without the day behind them.
+fn without_day(scene: &Scene<'_>, words: &[&str]) -> Option<String> {
+    let (start, _) = dates::find_trailing(words, scene.known().now).filter(|(start, _)| *start > 0)?;
+    scene.titles.named(&words[..start]).filter(|_| scene.titles.named(words).is_none()).map(str::to_owned)
+}
+
 fn when(scene: &Scene<'_>, query: &str) -> Answer {
     let words = super::normalise::tokenise(query);
     match parse::target(&words) {
@@ -399,7 +405,8 @@ fn when(scene: &Scene<'_>, query: &str) -> Answer {
             _ => Answer::say("Which task do you mean?"),
         },
         Some(Target::Title(title)) => {
-            let title = of_a_verb(scene, &norms(&words)).unwrap_or(title);
+            let title =
+                of_a_verb(scene, &norms(&words)).or_else(|| without_day(scene, &norms(&words))).unwrap_or(title);
             Answer::call("list_tasks", object(json!({"status": "all", "query": title, "limit": dialogue::ASKED})))
         }
         Some(Target::Picked(picks)) => match choose(&picks, &dialogue::counted(scene.history())).as_slice() {

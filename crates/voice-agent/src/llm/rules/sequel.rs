@@ -21,6 +21,9 @@ pub(crate) fn sequel(scene: &Scene<'_>, last: &Turn<'_>, intent: &Intent) -> Opt
         return Some(vec![dated]);
     }
     let change = dialogue::last_change(last)?;
+    if let Some(dated) = meant_hour(scene, last, &change, &utterance) {
+        return Some(vec![dated]);
+    }
     once_more(scene, &change, &utterance)
         .or_else(|| not_that_one(scene, last, &change, &utterance))
         .or_else(|| other_way(&change, &utterance))
@@ -118,6 +121,19 @@ fn part_of_its_hour(scene: &Scene<'_>, utterance: &Utterance) -> Option<Intent> 
     let hour = before.time?.with().minute(0).second(0).build().ok()?;
     let time = hour.wrapping_add(jiff::Span::new().minutes(minutes));
     Some(Intent::SetDue(Target::It, Some(Due { time: Some(time), day_said: true, either_half: false, ..before })))
+}
+
+/// "I meant two": the hour of what was just given one, and not the second of a list.
+fn meant_hour(scene: &Scene<'_>, last: &Turn<'_>, change: &Called<'_>, utterance: &Utterance) -> Option<Intent> {
+    let words = norms(&utterance.words);
+    let said = behind(&words, &["no", "sorry", "oh", "wait", "oops"]);
+    let hour = match said {
+        ["i", "meant" | "mean" | "said", hour @ ..] if !hour.is_empty() => hour,
+        _ => return None,
+    };
+    let timed = matches!(change.call.name.as_str(), "add_task" | "set_due");
+    let due = super::context::another_time(scene, last, hour).filter(|_| timed)?;
+    Some(Intent::SetDue(Target::It, Some(due)))
 }
 
 /// The words behind those that only lead to them.
