@@ -409,6 +409,17 @@ fn when(scene: &Scene<'_>, query: &str) -> Answer {
                 of_a_verb(scene, &norms(&words)).or_else(|| without_day(scene, &norms(&words))).unwrap_or(title);
             Answer::call("list_tasks", object(json!({"status": "all", "query": title, "limit": dialogue::ASKED})))
         }
+        Some(Target::Picked(picks)) if picks.as_slice() == [Pick::Other] => {
+            let focus = dialogue::focus(scene.history());
+            let is_other = |title: &&String| focus.iter().all(|task| task.title != title.as_str());
+            match scene.request.titles.iter().filter(is_other).collect::<Vec<_>>().as_slice() {
+                [only] => Answer::call(
+                    "list_tasks",
+                    object(json!({"status": "open", "query": only, "limit": dialogue::ASKED})),
+                ),
+                _ => Answer::say("Which task do you mean?"),
+            }
+        }
         Some(Target::Picked(picks)) => match choose(&picks, &dialogue::counted(scene.history())).as_slice() {
             [task] => Answer::say(format!("{}{}.", dialogue::THAT_IS, reply::with_due(*task, scene))),
             _ => Answer::say("Which task do you mean?"),

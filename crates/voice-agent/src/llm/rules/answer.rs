@@ -5,7 +5,7 @@ use voice_core::chat::ToolCall;
 
 use super::act::Scene;
 use super::apart;
-use super::asking::ASK_TITLE;
+use super::asking::{ASK_TITLE, answer_which};
 use super::context;
 use super::correct::{correct, other_than};
 use super::dates;
@@ -189,7 +189,7 @@ fn open_question(
     intent: &Intent,
 ) -> Option<Vec<Intent>> {
     if let Some(pending) = dialogue::pending(previous) {
-        return answer_pending(pending, utterance, intent);
+        return answer_pending(scene, pending, utterance, intent);
     }
     if !previous.calls.is_empty() || !previous.reply.contains('?') {
         return None;
@@ -228,10 +228,16 @@ fn due_as_asked(scene: &Scene<'_>, previous: &Turn<'_>, intent: Intent) -> Inten
     Intent::Add(tasks.into_iter().map(|task| parse::NewTask { due: task.due.or(due), ..task }).collect())
 }
 
-fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+fn answer_pending(
+    scene: &Scene<'_>,
+    pending: Pending<'_>,
+    utterance: &Utterance,
+    intent: &Intent,
+) -> Option<Vec<Intent>> {
     match pending {
         Pending::Confirm(calls) => match intent {
             Intent::Yes => Some(again(calls)),
+            _ if hedge::agrees(scene, utterance) => Some(again(calls)),
             Intent::More if matches!(utterance.words[0].norm.as_str(), "yes" | "yep" | "yeah" | "ok" | "okay") => {
                 Some(again(calls))
             }
@@ -465,28 +471,6 @@ fn without_link(words: &[Word]) -> &[Word] {
         }
         _ => words,
     }
-}
-
-/// "Which one: A or B?", asked in words because "it" could have been several.
-fn answer_which(scene: &Scene<'_>, asked: &Intent, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
-    let named = match intent {
-        Intent::Pick(picks) => Target::Picked(picks.clone()),
-        Intent::Cancel | Intent::No => return Some(vec![Intent::Enough]),
-        intent if intent.is_command() => return None,
-        Intent::Unknown | Intent::Offer(_) | Intent::Correct(_) => parse::target(&utterance.words)?,
-        _ => return None,
-    };
-    let unclear = |target: &Target| !matches!(target, Target::Title(_));
-    Some(vec![match asked {
-        Intent::Complete(targets) if targets.iter().all(unclear) => Intent::Complete(vec![named]),
-        Intent::Reopen(target) if unclear(target) => Intent::Reopen(named),
-        Intent::SetDue(target, due) if unclear(target) => Intent::SetDue(named, *due),
-        Intent::SetPriority(target, priority) if unclear(target) => Intent::SetPriority(named, *priority),
-        Intent::Rename(target, new) if unclear(target) => Intent::Rename(named, new.clone()),
-        Intent::Delete(targets) if targets.iter().all(unclear) => Intent::Delete(vec![named]),
-        _ => return None,
-    }])
-    .filter(|_| scene.current().is_some())
 }
 
 pub(crate) fn again_by_title(called: &Called<'_>, named: &str) -> Intent {

@@ -2,7 +2,8 @@
 
 use super::act::Scene;
 use super::locate::locate;
-use super::parse::{Intent, Missing, Target};
+use super::normalise::Utterance;
+use super::parse::{self, Intent, Missing, Target};
 use super::{Answer, dates, reply};
 
 pub(crate) fn bare_date(scene: &Scene<'_>, due: dates::Due) -> Answer {
@@ -43,4 +44,31 @@ pub(crate) fn ask_for(scene: &Scene<'_>, missing: Missing, inner: &Intent) -> St
         (Missing::NewTitle, _) => "What should it be called instead?".into(),
         (Missing::Priority, _) => "High, normal or low?".into(),
     }
+}
+
+/// "Which one: A or B?", asked in words because "it" could have been several.
+pub(crate) fn answer_which(
+    scene: &Scene<'_>,
+    asked: &Intent,
+    utterance: &Utterance,
+    intent: &Intent,
+) -> Option<Vec<Intent>> {
+    let named = match intent {
+        Intent::Pick(picks) => Target::Picked(picks.clone()),
+        Intent::Cancel | Intent::No => return Some(vec![Intent::Enough]),
+        intent if intent.is_command() => return None,
+        Intent::Unknown | Intent::Offer(_) | Intent::Correct(_) => parse::target(&utterance.words)?,
+        _ => return None,
+    };
+    let unclear = |target: &Target| !matches!(target, Target::Title(_));
+    Some(vec![match asked {
+        Intent::Complete(targets) if targets.iter().all(unclear) => Intent::Complete(vec![named]),
+        Intent::Reopen(target) if unclear(target) => Intent::Reopen(named),
+        Intent::SetDue(target, due) if unclear(target) => Intent::SetDue(named, *due),
+        Intent::SetPriority(target, priority) if unclear(target) => Intent::SetPriority(named, *priority),
+        Intent::Rename(target, new) if unclear(target) => Intent::Rename(named, new.clone()),
+        Intent::Delete(targets) if targets.iter().all(unclear) => Intent::Delete(vec![named]),
+        _ => return None,
+    }])
+    .filter(|_| scene.current().is_some())
 }

@@ -226,6 +226,17 @@ fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
             kept.remove(at - 1);
         }
     }
+    // "…, what was it, …": asked of oneself.
+    let searching = |three: &[Word]| {
+        matches!(norms(three).as_slice(), ["what", "was", "it" | "that"] | ["where", "was", "i"] | ["how", "to", "say"])
+            && three[2].pauses()
+            && !three[2].ends_sentence()
+    };
+    while let Some(at) =
+        kept.windows(3).position(searching).filter(|at| *at > 0 && kept[at - 1].pauses() && kept.len() > at + 3)
+    {
+        kept.drain(at..at + 3);
+    }
     let filler_pair = |pair: &[Word]| pair[0].norm == "you" && pair[1].norm == "know" && pair[1].pauses();
     while let Some(at) = kept.windows(2).position(filler_pair) {
         kept.drain(at..at + 2);

@@ -57,7 +57,12 @@ fn find_repair(words: &[Word]) -> Option<(usize, usize)> {
                 && rest.len() > 1
                 && lexicon::starts_action(&rest)
         };
-        let takes_back = hinge && (words[at - 1].pauses() && (words[at].pauses() || goes_on()) || breaks_off());
+        // "Add, wait, add buy candles": the first attempt is given up.
+        let anew = || {
+            let rest = norms(words.get(at + 1..).unwrap_or_default());
+            words[at].norm == "wait" && words[at].pauses() && lexicon::starts_command(&rest)
+        };
+        let takes_back = hinge && anew() || hinge && (words[at - 1].pauses() && (words[at].pauses() || goes_on()) || breaks_off());
         takes_back.then_some((at, 1))
     })
 }

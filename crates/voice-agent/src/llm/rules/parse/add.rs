@@ -331,7 +331,9 @@ fn about_that(intent: Intent) -> Intent {
     let Intent::Add(tasks) = &intent else { return intent };
     let [NewTask { title, due: Some(due), .. }] = tasks.as_slice() else { return intent };
     match title.to_lowercase().as_str() {
-        "that" | "it" | "this" | "that one" | "this one" => Intent::SetDue(Target::It, Some(*due)),
+        "that" | "it" | "this" | "that one" | "this one" | "do that" | "do it" | "do this" => {
+            Intent::SetDue(Target::It, Some(*due))
+        }
         "them" | "those" | "these" | "both" => Intent::SetDue(Target::Them, Some(*due)),
         _ => intent,
     }

@@ -52,6 +52,7 @@ pub(crate) use list::filter;
 pub(crate) use pick::pick;
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
+pub(crate) use remark::is_remark;
 use remark::{before_a_remark, changes_a_task, without_denial};
 pub(crate) use shift::{Shift, amount};
 pub(crate) use target::{Target, target};

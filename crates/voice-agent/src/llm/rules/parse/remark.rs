@@ -99,7 +99,7 @@ pub(super) fn behind_a_feeling(utterance: &Utterance, known: Known<'_>) -> Optio
 }
 
 /// "He didn't get it", "there's a strike on": only told, of no task, and asking for nothing.
-pub(super) fn is_remark(words: &[Word], known: Known<'_>) -> bool {
+pub(crate) fn is_remark(words: &[Word], known: Known<'_>) -> bool {
     const TELLING: &str =
         "he he's she she's they they're they've it it's there's that's we're i'm because cos since as";
     const ASKING: &str = "need needs want wants must should has have to please remind add list task put";
