@@ -238,6 +238,8 @@ fn answer_pending(
         Pending::Confirm(calls) => match intent {
             Intent::Yes => Some(again(calls)),
             _ if hedge::agrees(scene, utterance) => Some(again(calls)),
+            // "Yes, both of them."
+            Intent::Pick(picks) if picks.as_slice() == [Pick::Both] && calls.len() == 2 => Some(again(calls)),
             Intent::More if matches!(utterance.words[0].norm.as_str(), "yes" | "yep" | "yeah" | "ok" | "okay") => {
                 Some(again(calls))
             }

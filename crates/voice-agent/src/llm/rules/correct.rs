@@ -16,8 +16,22 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
     let norm = norms(words);
     // "No, make that three weeks": from today, as before.
     let distance = || dates::parse(&[&["in"], norm.as_slice()].concat(), known.now).filter(|_| norm.len() > 1);
-    let due =
-        dates::parse(&norm, known.now).or_else(|| context::another_time(scene, previous, &norm)).or_else(distance);
+    // "Sorry, in twenty": of what was said before, minutes or days.
+    let elided = || {
+        let user = previous.user.to_lowercase();
+        let unit = user.split(|letter: char| !letter.is_alphanumeric()).find(|word| {
+            matches!(
+                *word,
+                "minutes" | "minute" | "hours" | "hour" | "days" | "day" | "weeks" | "week" | "months" | "month"
+            )
+        });
+        let number = matches!(norm.as_slice(), ["in", number @ ..] if dates::cardinal(number).is_some_and(|(length, _)| length == number.len()));
+        dates::parse(&[norm.as_slice(), &[unit.filter(|_| number)?]].concat(), known.now)
+    };
+    let due = dates::parse(&norm, known.now)
+        .or_else(elided)
+        .or_else(|| context::another_time(scene, previous, &norm))
+        .or_else(distance);
     let priority = parse::find_priority(&norm);
     if let Some(renamed) = a_word_for_another(previous, words) {
         return Some(vec![renamed]);

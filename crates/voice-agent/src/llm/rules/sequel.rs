@@ -17,6 +17,9 @@ pub(crate) fn sequel(scene: &Scene<'_>, last: &Turn<'_>, intent: &Intent) -> Opt
     if let Some(dated) = reminded_of_it(scene, last, &utterance, intent) {
         return Some(vec![dated]);
     }
+    if let Some(dated) = same_verb(scene, intent) {
+        return Some(vec![dated]);
+    }
     if let Some(dated) = part_of_its_hour(scene, &utterance) {
         return Some(vec![dated]);
     }
@@ -121,6 +124,22 @@ fn part_of_its_hour(scene: &Scene<'_>, utterance: &Utterance) -> Option<Intent> 
     let hour = before.time?.with().minute(0).second(0).build().ok()?;
     let time = hour.wrapping_add(jiff::Span::new().minutes(minutes));
     Some(Intent::SetDue(Target::It, Some(Due { time: Some(time), day_said: true, either_half: false, ..before })))
+}
+
+/// "Call both on Sunday" behind "call Mom" and "call Dad": a day for what was spoken of, with its verb said again.
+fn same_verb(scene: &Scene<'_>, intent: &Intent) -> Option<Intent> {
+    let (Intent::Add(tasks) | Intent::Offer(tasks)) = intent else { return None };
+    let [parse::NewTask { title, due: Some(due), .. }] = tasks.as_slice() else { return None };
+    let lower = title.to_lowercase();
+    let (verb, object) = lower.split_once(' ')?;
+    let focus = dialogue::focus(scene.history());
+    let begins = focus.iter().all(|task| task.title.to_lowercase().split(' ').next() == Some(verb));
+    let target = match (object, focus.len()) {
+        ("both" | "both of them", 2) | ("them" | "all of them", 2..) => Target::Them,
+        ("it" | "him" | "her" | "them", 1) => Target::It,
+        _ => return None,
+    };
+    begins.then_some(Intent::SetDue(target, Some(*due)))
 }
 
 /// "I meant two": the hour of what was just given one, and not the second of a list.

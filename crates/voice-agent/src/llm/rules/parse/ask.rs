@@ -60,7 +60,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "When did I say that was for?"
         (
-            r"(?:when|what day|which day|what date|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)*|(?:when|what day|which day|what date|what time) did (?:i|you|we) (?:say|want|pick|choose)(?: again)?",
+            r"(?:when|what day|which day|what date|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)*|(?:and |so |but )+(?:at |on )?(?:what|which) (?:time|day)(?: exactly)?|(?:at|on) (?:what|which) (?:time|day)(?: exactly)?|(?:when|what day|which day|what date|what time) did (?:i|you|we) (?:say|want|pick|choose)(?: again)?",
             |_| Some(Intent::When("it".into())),
         ),
         // "What have you put for that?"

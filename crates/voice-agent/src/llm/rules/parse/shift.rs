@@ -47,7 +47,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| moved(found),
         ),
         (
-            r"(?:i|we)(?:'d like| need to| have to| must|'ve got to| need| want| would like)(?: have)? (?P<t>.+?) (?P<n>(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
+            r"(?:(?:can|could|may) )?(?:i|we)(?:'d like| need to| have to| must|'ve got to| need| want| would like|)(?: have)? (?P<t>.+?) (?P<n>(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
             |found| moved(found),
         ),
         (
