@@ -3,13 +3,15 @@
 use serde_json::{Map, Value, json};
 use voice_core::phrases;
 
+use super::asking::{ask_for, bare_date};
 use super::context;
 use super::correct::within_title;
 use super::dates;
 use super::dialogue::{self, Turn};
 use super::locate::{all_but, choose, latest, locate};
 use super::normalise::{Utterance, normalise, norms};
-use super::parse::{self, Filter, Intent, Known, Missing, NewTask, Pick, Target};
+use super::offer::is_told_to_do;
+use super::parse::{self, Filter, Intent, Known, NewTask, Pick, Target};
 use super::reading::{first_round, is_clear, is_lost};
 use super::screen;
 use super::simpler;
@@ -166,7 +168,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
             let added = tasks.iter().map(|task| ("add_task", twice::arguments(scene, task)));
             Answer { text: String::new(), calls: added.collect() }
         }
-        Intent::Offer(tasks) => offer(scene, tasks),
+        Intent::Offer(tasks) => offer(scene, utterance, tasks),
         Intent::List(filter) => list(filter, dialogue::ASKED),
         Intent::Count(filter) => list(filter, dialogue::COUNTED),
         Intent::When(query) => when(scene, query),
@@ -216,7 +218,7 @@ pub(crate) fn carry_out(scene: &Scene<'_>, utterance: &Utterance, intent: &Inten
         Intent::Hesitation => Answer::say("Take your time. What can I do for you?"),
         Intent::Talk(talk) => Answer::say(reply::talk(*talk, scene)),
         Intent::Date(due) => bare_date(scene, *due),
-        Intent::Yes => Answer::say("Okay. What would you like to do?"),
+        Intent::Yes => Answer::say(reply::agreed(scene)),
         Intent::Cancel if reply::told_of_recording(scene) => Answer::say("To stop the recording, say, stop recording."),
         Intent::No | Intent::Cancel => Answer::say("Okay. Anything else?"),
         // "What else?" after something was done asks what is left.
@@ -364,7 +366,7 @@ fn list(filter: &Filter, limit: usize) -> Answer {
     Answer::call("list_tasks", list_arguments(filter, limit))
 }
 
-fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {
+fn offer(scene: &Scene<'_>, utterance: &Utterance, tasks: &[NewTask]) -> Answer {
     if let [task] = tasks {
         let lower = task.title.to_lowercase();
         if scene.request.titles.iter().any(|title| title.to_lowercase() == lower) {
@@ -374,7 +376,24 @@ fn offer(scene: &Scene<'_>, tasks: &[NewTask]) -> Answer {
             );
         }
     }
+    if is_told_to_do(utterance, tasks, scene.titles) {
+        return carry_out(scene, utterance, &Intent::Add(tasks.to_vec()));
+    }
     Answer::say(reply::offer(scene, tasks))
+}
+
+/// "When do I have to send them?": the one open task that begins with the verb.
+fn of_a_verb(scene: &Scene<'_>, words: &[&str]) -> Option<String> {
+    let [verb, "it" | "them" | "him" | "her" | "that"] = words else { return None };
+    let begins = |title: &&String| title.to_lowercase().split(' ').next() == Some(verb);
+    let mut found = scene.request.titles.iter().filter(begins);
+    found.next().filter(|_| found.next().is_none()).cloned()
+}
+
+/// "What time is the doctor tomorrow?": the task that the words name without the day behind them.
+fn without_day(scene: &Scene<'_>, words: &[&str]) -> Option<String> {
+    let (start, _) = dates::find_trailing(words, scene.known().now).filter(|(start, _)| *start > 0)?;
+    scene.titles.named(&words[..start]).filter(|_| scene.titles.named(words).is_none()).map(str::to_owned)
 }
 
 fn when(scene: &Scene<'_>, query: &str) -> Answer {
@@ -386,7 +405,20 @@ fn when(scene: &Scene<'_>, query: &str) -> Answer {
             _ => Answer::say("Which task do you mean?"),
         },
         Some(Target::Title(title)) => {
+            let title =
+                of_a_verb(scene, &norms(&words)).or_else(|| without_day(scene, &norms(&words))).unwrap_or(title);
             Answer::call("list_tasks", object(json!({"status": "all", "query": title, "limit": dialogue::ASKED})))
+        }
+        Some(Target::Picked(picks)) if picks.as_slice() == [Pick::Other] => {
+            let focus = dialogue::focus(scene.history());
+            let is_other = |title: &&String| focus.iter().all(|task| task.title != title.as_str());
+            match scene.request.titles.iter().filter(is_other).collect::<Vec<_>>().as_slice() {
+                [only] => Answer::call(
+                    "list_tasks",
+                    object(json!({"status": "open", "query": only, "limit": dialogue::ASKED})),
+                ),
+                _ => Answer::say("Which task do you mean?"),
+            }
         }
         Some(Target::Picked(picks)) => match choose(&picks, &dialogue::counted(scene.history())).as_slice() {
             [task] => Answer::say(format!("{}{}.", dialogue::THAT_IS, reply::with_due(*task, scene))),
@@ -458,37 +490,3 @@ fn each(scene: &Scene<'_>, name: &'static str, targets: &[Target], rest: &Map<St
 pub(crate) const MAX_TARGETS: usize = 10;
 /// Most tasks that are changed one by one because a filter finds them.
 pub(crate) const MOST_AT_ONCE: usize = 20;
-
-fn bare_date(scene: &Scene<'_>, due: dates::Due) -> Answer {
-    let spoken = dates::speak_due(due, &scene.request.now);
-    Answer::say(format!(
-        "What about {}? You can say, what's due {spoken}, or add a task for that day.",
-        spoken.trim_start_matches("on ")
-    ))
-}
-
-/// Asked when a task without a name is to be added.
-pub(crate) const ASK_TITLE: &str = "What should the task be called?";
-
-fn ask_for(scene: &Scene<'_>, missing: Missing, inner: &Intent) -> String {
-    match (missing, inner) {
-        (Missing::Title, Intent::Add(_)) => ASK_TITLE.into(),
-        (Missing::Title, Intent::Delete(_)) => "Which task shall I delete?".into(),
-        (Missing::Title, Intent::Complete(_)) => "Which task have you done?".into(),
-        (Missing::Title, Intent::Reopen(_)) => "Which task shall I open again?".into(),
-        (Missing::Title, _) => "Which task do you mean?".into(),
-        (Missing::Date, Intent::SetDue(target, _)) => {
-            if let Err(question) = locate(scene, target) {
-                return question;
-            }
-            "To when?".into()
-        }
-        (Missing::Date, Intent::Add(tasks)) => {
-            let titles: Vec<String> = tasks.iter().map(|task| reply::spoken(&task.title)).collect();
-            format!("That is in the past, so I haven't added {} yet. For when shall I?", reply::join(&titles, "and"))
-        }
-        (Missing::Date, _) => "For when?".into(),
-        (Missing::NewTitle, _) => "What should it be called instead?".into(),
-        (Missing::Priority, _) => "High, normal or low?".into(),
-    }
-}

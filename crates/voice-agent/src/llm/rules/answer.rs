@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 use voice_core::chat::ToolCall;
 
-use super::act::{ASK_TITLE, Scene};
+use super::act::Scene;
 use super::apart;
+use super::asking::{ASK_TITLE, answer_which};
 use super::context;
 use super::correct::{correct, other_than};
 use super::dates;
@@ -170,9 +171,9 @@ pub(crate) fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
             return Some(turn);
         }
         let (_, intents) = scene.understand(turn.user);
-        // A "yes" that made us ask the same again leaves the question where it was.
-        let asked_again = matches!(intents.as_slice(), [Intent::Yes | Intent::Unsure]) && turn.reply == ASK_TITLE;
-        let passing = asked_again
+        // A "yes" that made us ask the same again leaves the question where it was, and one to what was done asks for nothing.
+        let left_it = turn.reply == ASK_TITLE || !turn.reply.contains('?');
+        let passing = left_it && matches!(intents.as_slice(), [Intent::Yes | Intent::Unsure])
             || matches!(intents.as_slice(), [Intent::Repeat | Intent::Hesitation | Intent::Talk(_) | Intent::Last]);
         if !passing {
             return Some(turn);
@@ -188,7 +189,7 @@ fn open_question(
     intent: &Intent,
 ) -> Option<Vec<Intent>> {
     if let Some(pending) = dialogue::pending(previous) {
-        return answer_pending(pending, utterance, intent);
+        return answer_pending(scene, pending, utterance, intent);
     }
     if !previous.calls.is_empty() || !previous.reply.contains('?') {
         return None;
@@ -205,7 +206,7 @@ fn open_question(
     }
 }
 
-/// Most turns that are understood again to know what a question was about.
+/// Most turns that are understood again to know what was asked.
 const MOST_AGAIN: usize = 4;
 
 /// What the words came to that we answered with a question: understood as they were then, since they may have answered one
@@ -227,10 +228,18 @@ fn due_as_asked(scene: &Scene<'_>, previous: &Turn<'_>, intent: Intent) -> Inten
     Intent::Add(tasks.into_iter().map(|task| parse::NewTask { due: task.due.or(due), ..task }).collect())
 }
 
-fn answer_pending(pending: Pending<'_>, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
+fn answer_pending(
+    scene: &Scene<'_>,
+    pending: Pending<'_>,
+    utterance: &Utterance,
+    intent: &Intent,
+) -> Option<Vec<Intent>> {
     match pending {
         Pending::Confirm(calls) => match intent {
             Intent::Yes => Some(again(calls)),
+            _ if hedge::agrees(scene, utterance) => Some(again(calls)),
+            // "Yes, both of them."
+            Intent::Pick(picks) if picks.as_slice() == [Pick::Both] && calls.len() == 2 => Some(again(calls)),
             Intent::More if matches!(utterance.words[0].norm.as_str(), "yes" | "yep" | "yeah" | "ok" | "okay") => {
                 Some(again(calls))
             }
@@ -410,7 +419,7 @@ fn answer_missing(
         }
         (Missing::Date, Intent::SetDue(target, _)) => {
             let due = match intent {
-                Intent::Date(due) => *due,
+                Intent::Date(due) | Intent::SetDue(Target::It, Some(due)) => *due,
                 intent if intent.is_command() => dates::parse(&norms(words), scene.known().now)?,
                 _ => dates::parse(&norms(words), scene.known().now).or_else(|| any_date(scene, words))?,
             };
@@ -464,28 +473,6 @@ fn without_link(words: &[Word]) -> &[Word] {
         }
         _ => words,
     }
-}
-
-/// "Which one: A or B?", asked in words because "it" could have been several.
-fn answer_which(scene: &Scene<'_>, asked: &Intent, utterance: &Utterance, intent: &Intent) -> Option<Vec<Intent>> {
-    let named = match intent {
-        Intent::Pick(picks) => Target::Picked(picks.clone()),
-        Intent::Cancel | Intent::No => return Some(vec![Intent::Enough]),
-        intent if intent.is_command() => return None,
-        Intent::Unknown | Intent::Offer(_) | Intent::Correct(_) => parse::target(&utterance.words)?,
-        _ => return None,
-    };
-    let unclear = |target: &Target| !matches!(target, Target::Title(_));
-    Some(vec![match asked {
-        Intent::Complete(targets) if targets.iter().all(unclear) => Intent::Complete(vec![named]),
-        Intent::Reopen(target) if unclear(target) => Intent::Reopen(named),
-        Intent::SetDue(target, due) if unclear(target) => Intent::SetDue(named, *due),
-        Intent::SetPriority(target, priority) if unclear(target) => Intent::SetPriority(named, *priority),
-        Intent::Rename(target, new) if unclear(target) => Intent::Rename(named, new.clone()),
-        Intent::Delete(targets) if targets.iter().all(unclear) => Intent::Delete(vec![named]),
-        _ => return None,
-    }])
-    .filter(|_| scene.current().is_some())
 }
 
 pub(crate) fn again_by_title(called: &Called<'_>, named: &str) -> Intent {

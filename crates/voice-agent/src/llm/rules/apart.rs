@@ -28,14 +28,18 @@ const MORNING: Hour = Hour::At(Time::constant(9, 0, 0, 0));
 const EVENING: Hour = Hour::At(Time::constant(18, 0, 0, 0));
 const NIGHT: Hour = Hour::At(Time::constant(20, 0, 0, 0));
 
-const PHRASES: [(&str, i64, Hour); 27] = [
+const PHRASES: [(&str, i64, Hour); 31] = [
     ("at the same time", 0, Hour::Same),
     ("same time", 0, Hour::Same),
     ("on the same day", 0, Hour::None),
     ("for the same day", 0, Hour::None),
     ("same day", 0, Hour::None),
     ("on that day", 0, Hour::None),
+    ("for that day", 0, Hour::None),
     ("that day", 0, Hour::None),
+    ("for that same day", 0, Hour::None),
+    ("for the next day", 1, Hour::None),
+    ("on the next day", 1, Hour::None),
     ("that same day", 0, Hour::None),
     ("then", 0, Hour::Same),
     ("the day before that", -1, Hour::None),

@@ -16,8 +16,10 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
     let norm = norms(words);
     // "No, make that three weeks": from today, as before.
     let distance = || dates::parse(&[&["in"], norm.as_slice()].concat(), known.now).filter(|_| norm.len() > 1);
-    let due =
-        dates::parse(&norm, known.now).or_else(|| context::another_time(scene, previous, &norm)).or_else(distance);
+    let due = dates::parse(&norm, known.now)
+        .or_else(|| of_its_unit(scene, previous, &norm))
+        .or_else(|| context::another_time(scene, previous, &norm))
+        .or_else(distance);
     let priority = parse::find_priority(&norm);
     if let Some(renamed) = a_word_for_another(previous, words) {
         return Some(vec![renamed]);
@@ -84,6 +86,17 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
             named.then(|| vec![Intent::Undo, again_by_title(&change, &only)])
         }
     }
+}
+
+/// "Sorry, in twenty": minutes or days, as was said before.
+fn of_its_unit(scene: &Scene<'_>, previous: &Turn<'_>, norm: &[&str]) -> Option<dates::Due> {
+    const UNITS: &str = "minutes minute hours hour days day weeks week months month";
+    let ["in", number @ ..] = norm else { return None };
+    dates::cardinal(number).filter(|(length, _)| *length == number.len())?;
+    let user = previous.user.to_lowercase();
+    let mut said = user.split(|letter: char| !letter.is_alphanumeric());
+    let unit = said.find(|word| UNITS.split(' ').any(|unit| unit == *word))?;
+    dates::parse(&[norm, &[unit]].concat(), scene.known().now)
 }
 
 /// "The long day's Sunday", of several that were added: the one that is named.

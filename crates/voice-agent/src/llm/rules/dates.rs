@@ -151,7 +151,7 @@ fn is_early(words: &[&str]) -> bool {
 }
 
 /// Whether the words are about something that one does in the evening.
-fn is_late(words: &[&str]) -> bool {
+pub(crate) fn is_late(words: &[&str]) -> bool {
     let late = |word: &&str| {
         matches!(
             *word,

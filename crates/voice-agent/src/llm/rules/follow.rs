@@ -109,7 +109,10 @@ fn divided<'w>(scene: &Scene<'_>, done: &Called<'_>, words: &'w [Word]) -> (&'w 
     }
     let priority = (1..words.len()).find_map(|start| {
         let said = &norm[start..];
-        let graded = said.iter().any(|word| matches!(*word, "priority" | "urgent" | "important"))
+        // "And the second one low", where another was made urgent.
+        let as_before = done.call.name == "set_priority" && matches!(said, ["high" | "low" | "normal"]);
+        let graded = as_before
+            || said.iter().any(|word| matches!(*word, "priority" | "urgent" | "important"))
             || matches!(said, ["to", "high" | "low" | "normal"]);
         graded.then(|| parse::find_priority(said)).flatten().map(|priority| (start, priority))
     });

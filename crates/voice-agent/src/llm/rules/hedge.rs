@@ -12,6 +12,14 @@ use super::parse::{self, Intent, Target};
 /// Words that turn a yes round.
 const HINGES: [&str; 9] = ["but", "only", "except", "instead", "unless", "rather", "just", "not", "keep"];
 
+/// "Yes, she's ill", "yep, delete": a yes, and why, or what it is to do.
+pub(crate) fn agrees(scene: &Scene<'_>, utterance: &Utterance) -> bool {
+    let [yes, rest @ ..] = utterance.words.as_slice() else { return false };
+    let says_yes = matches!(yes.norm.as_str(), "yes" | "yeah" | "yep" | "yup" | "sure" | "right") && yes.pauses();
+    let does = matches!(norms(rest).as_slice(), ["delete" | "remove" | "erase" | "undo" | "add" | "clear", ..] if rest.len() == 1);
+    says_yes && (does || rest.len() > 1 && parse::is_remark(rest, scene.known()))
+}
+
 /// What a hedged answer comes to; None if it is a plain one, or if nothing was to be destroyed.
 pub(crate) fn hedged(
     scene: &Scene<'_>,

@@ -34,7 +34,7 @@ const ACTIONS: &str = "accept adjust analyse analyze announce answer apply appro
 
 /// Those that are as likely a thing: they begin a task only in front of an article or the like.
 const NOUN_LIKE: &str = "back book change charge check comb copy cut dig draft draw drive drop dust edit exercise \
-    file fry go grill hand hire iron journal kill lock look mail message mop oil order pack paint park peel phone plan \
+    file fry go grill hand hire iron journal kill lock look mail message mop oil pack paint park peel phone plan \
     plant play polish post practice present print process pump purchase push rake release rent repair reply report \
     request research return review ring run save scan sew share shop sign sort start stop store study swim tape test \
     text train transfer treat trim turn update upgrade \
@@ -237,6 +237,57 @@ pub(crate) fn starts_action(words: &[&str]) -> bool {
     words.get(1).is_some_and(object)
 }
 
+/// Whether the words begin with something that one does oneself: "call the plumber", and neither "play some music", which may be asked
+/// of us unless it `has_due`, nor "send it to her", which is about something else.
+pub(crate) fn starts_work(words: &[&str], has_due: bool) -> bool {
+    const EDITS: &str = "change continue delete extend follow give hang hold keep let listen look lose move release remove repeat restore \
+        say search show store switch tell thank update wait wake";
+    const OURS: &str = "analyse analyze answer back calculate check choose compare complete confirm decide \
+        describe do evaluate explain figure find finish forward go grab help load make message open play put read replace reply report reset \
+        respond restart review save send set sort speak start stop talk test text translate try turn view";
+    // "Make the pickup half past five" may be of what is on the list under another name.
+    let edits =
+        matches!(words, ["make" | "set" | "put" | "mark" | "push" | "bring" | "shift", "the" | "my" | "that", ..]);
+    if matches!(words, ["set", "up", _, ..]) {
+        return true;
+    }
+    let points =
+        |word: &&str| matches!(*word, "me" | "us" | "it" | "that" | "this" | "them" | "those" | "these" | "you");
+    starts_errand(words)
+        && !listed(EDITS, words[0])
+        && (has_due || !listed(OURS, words[0]))
+        && !edits
+        && !words.get(1).is_some_and(points)
+}
+
+/// Whether the words, said alone, begin with something to do although they have no article: "order printer paper".
+pub(crate) fn starts_errand(words: &[&str]) -> bool {
+    const ERRANDS: &str = "check clean copy cut drop dust edit file fry hire iron mail mop order pack paint peel phone polish practice prepare \
+        print rake repair return scan sew sort study trim vacuum wash water weed wrap";
+    let thing = |word: &&str| {
+        !matches!(
+            *word,
+            "is" | "are"
+                | "was"
+                | "has"
+                | "and"
+                | "or"
+                | "on"
+                | "at"
+                | "in"
+                | "by"
+                | "of"
+                | "today"
+                | "tomorrow"
+                | "tonight"
+                | "next"
+                | "this"
+                | "done"
+        )
+    };
+    starts_action(words) || words.len() >= 2 && listed(ERRANDS, words[0]) && words.get(1).is_some_and(thing)
+}
+
 /// Whether the words begin with a verb at all, however likely it is a noun.
 pub(crate) fn starts_verb(words: &[&str]) -> bool {
     words.first().is_some_and(|word| listed(ACTIONS, word) || listed(NOUN_LIKE, word))
@@ -263,6 +314,17 @@ pub(crate) fn present_of(word: &str) -> Option<String> {
     if let Some((_, base)) = PAST.iter().find(|(past, _)| *past == word) {
         return Some((*base).to_owned());
     }
+    // "Bougth", mistyped.
+    let mistyped = |past: &&(&str, &str)| {
+        word.len() >= 5
+            && word.len() == past.0.len()
+            && word.is_ascii()
+            && word[..1] == past.0[..1]
+            && is_swapped(word, past.0)
+    };
+    if let Some((_, base)) = PAST.iter().find(mistyped) {
+        return Some((*base).to_owned());
+    }
     let stem = word.strip_suffix("ed")?;
     let with_e = word.strip_suffix('d')?;
     // "Emptied" is of "empty".
@@ -280,6 +342,11 @@ pub(crate) fn present_of(word: &str) -> Option<String> {
         .into_iter()
         .find(|base| listed(ACTIONS, base) || listed(NOUN_LIKE, base))
         .map(str::to_owned)
+}
+
+/// Whether the words differ in two neighbouring letters that have changed places.
+fn is_swapped(a: &str, b: &str) -> bool {
+    strsim::damerau_levenshtein(a, b) == 1 && strsim::levenshtein(a, b) == 2
 }
 
 static METAPHONE: LazyLock<DoubleMetaphone> = LazyLock::new(DoubleMetaphone::default);

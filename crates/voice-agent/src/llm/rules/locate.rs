@@ -69,6 +69,7 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
                 count => Err(format!("Those are {count} tasks, too many to change at once. Please name them.")),
             }
         }
+        Target::Picked(picks) if picks.as_slice() == [Pick::Others] => others(scene),
         Target::Picked(picks) => {
             if let Some(task) = latest(scene, picks) {
                 return Ok(vec![by_id(&task)]);
@@ -86,6 +87,20 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
             Ok(picked.iter().map(by_id).collect())
         }
     }
+}
+
+/// "The others": of the tasks that were read out, those that are open and not the one that was spoken of since; without such a list,
+/// all but that one.
+fn others(scene: &Scene<'_>) -> Result<Vec<Map<String, Value>>, String> {
+    let history = scene.history();
+    let focus = dialogue::focus(history);
+    let is_one = |task: &TaskView<'_>| focus.iter().any(|one| one.id == task.id);
+    let told = dialogue::counted(history);
+    let others: Vec<&TaskView<'_>> = told.iter().filter(|task| !task.done && !is_one(task)).collect();
+    if others.is_empty() || others.len() == told.len() || others.len() > MAX_TARGETS {
+        return locate(scene, &Target::All(vec![Target::It]));
+    }
+    Ok(others.into_iter().map(by_id).collect())
 }
 
 /// "The last one", where one task was spoken of last: that is meant, and not the end of a list.
@@ -117,6 +132,8 @@ pub(crate) fn choose<'a>(picks: &[Pick], among: &[TaskView<'a>]) -> Vec<TaskView
             Pick::BeforeLast => chosen.extend(among.len().checked_sub(2).and_then(|at| among.get(at)).copied()),
             Pick::Last => chosen.extend(among.last().copied()),
             Pick::Both => chosen.extend(among.iter().take(2).copied()),
+            // Which those are, only the one that was spoken of tells.
+            Pick::Others => {}
             Pick::All => chosen.extend(among.iter().take(MAX_TARGETS).copied()),
         }
     }

@@ -7,6 +7,7 @@
 mod act;
 mod answer;
 mod apart;
+mod asking;
 mod context;
 mod correct;
 pub mod dates;

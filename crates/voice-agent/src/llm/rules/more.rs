@@ -7,6 +7,7 @@ use super::context::uncapitalised;
 use super::dates;
 use super::dialogue::{self, Turn};
 use super::lexicon;
+use super::locate::choose;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, NewTask, Talk};
 
@@ -33,7 +34,9 @@ pub(crate) fn ellipsis(
     if let ["so", "is" | "are" | "was" | "were" | "has" | "have" | "did" | "does", rest @ ..] = norms(words).as_slice()
         && change.call.name != "add_task"
     {
-        return scene.titles.named(rest).map(|named| vec![again_by_title(&change, named)]);
+        let picked = parse::pick(&rest.join(" ")).map(|picks| choose(&picks, &dialogue::counted(scene.history())));
+        let picked = picked.filter(|picked| picked.len() == 1).map(|picked| picked[0].title);
+        return picked.or_else(|| scene.titles.named(rest)).map(|named| vec![again_by_title(&change, named)]);
     }
     let leads =
         words.iter().take_while(|word| matches!(word.norm.as_str(), "and" | "also" | "plus" | "oh" | "then")).count();

@@ -1,12 +1,12 @@
 //! From what the recogniser (or a keyboard) gave to words that can be matched: fillers and stutters removed,
 //! self-repairs carried out, and the caller's own spelling kept beside every word.
 
+mod repair;
 mod typed;
 
 use jiff::ZonedDateTime;
 
-use super::dates;
-use super::lexicon;
+use repair::repair;
 use typed::{SHORT, apostrophes, double_quotes, short_days, without_assurance};
 
 /// Longest text that is looked at, in words; the rest of a longer one is dropped.
@@ -204,23 +204,7 @@ fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
         if !quoted && word.norm == "like" && word.trail.contains(',') && kept.last().is_none_or(Word::pauses) {
             continue;
         }
-        let stutter = matches!(
-            word.norm.as_str(),
-            "a" | "the"
-                | "to"
-                | "my"
-                | "i"
-                | "add"
-                | "and"
-                | "it"
-                | "is"
-                | "in"
-                | "on"
-                | "for"
-                | "i'm"
-                | "delete"
-                | "mark"
-        );
+        let stutter = "a the to my i add and it is in on for i'm delete mark".split(' ').any(|said| said == word.norm);
         let paused = std::mem::take(&mut hesitated) || kept.last().is_some_and(|last| last.trail.contains(','));
         if !quoted && (stutter || paused) && kept.last().is_some_and(|last| last.norm == word.norm) {
             // The second attempt is the clear one.
@@ -236,6 +220,21 @@ fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
             && three[2].pauses()
     };
     while let Some(at) = kept.windows(3).position(thinking).filter(|_| kept.len() > 3) {
+        kept.drain(at..at + 3);
+        // "On, let me think, on Saturday."
+        if at > 0 && kept[at - 1].norm == kept[at].norm && !kept[at].quoted {
+            kept.remove(at - 1);
+        }
+    }
+    // "…, what was it, …": asked of oneself.
+    let searching = |three: &[Word]| {
+        matches!(norms(three).as_slice(), ["what", "was", "it" | "that"] | ["where", "was", "i"] | ["how", "to", "say"])
+            && three[2].pauses()
+            && !three[2].ends_sentence()
+    };
+    while let Some(at) =
+        kept.windows(3).position(searching).filter(|at| *at > 0 && kept[at - 1].pauses() && kept.len() > at + 3)
+    {
         kept.drain(at..at + 3);
     }
     let filler_pair = |pair: &[Word]| pair[0].norm == "you" && pair[1].norm == "know" && pair[1].pauses();
@@ -291,164 +290,6 @@ fn drop_second_start(kept: &mut Vec<Word>) {
             return;
         }
     }
-}
-
-/// Phrases by which a speaker takes back what was just said, longest first.
-const REPAIRS: [&[&str]; 15] = [
-    &["no", "wait", "sorry"],
-    &["no", "sorry", "i", "mean"],
-    &["no", "i", "mean"],
-    &["sorry", "i", "mean"],
-    &["i", "mean"],
-    &["no", "wait"],
-    &["know", "wait"],
-    &["wait", "no"],
-    &["oh", "wait"],
-    &["oh", "no"],
-    &["scratch", "that"],
-    &["strike", "that"],
-    &["no", "sorry"],
-    &["sorry", "no"],
-    &["or", "rather"],
-];
-
-fn find_repair(words: &[Word]) -> Option<(usize, usize)> {
-    (0..words.len()).rev().find_map(|at| {
-        if words[at].quoted {
-            return None;
-        }
-        let repair = REPAIRS.iter().find(|phrase| {
-            words.len() >= at + phrase.len()
-                && phrase.iter().zip(&words[at..]).all(|(expected, word)| word.norm == *expected)
-                // "Strike that off" is a command.
-                && !words.get(at + phrase.len()).is_some_and(|next| phrase.contains(&"that") && matches!(next.norm.as_str(), "off" | "out" | "from"))
-        });
-        if let Some(phrase) = repair {
-            return Some((at, phrase.len()));
-        }
-        // "for Thursday, no, Friday": a "no" between pauses. "sorry" and "actually" likewise.
-        // An "actually" at the end takes nothing back: "Sunday, actually".
-        let last = at + 1 == words.len();
-        let hinge = at > 0
-            && (matches!(words[at].norm.as_str(), "no" | "sorry" | "wait") || words[at].norm == "actually" && !last);
-        // "…, no move it to Friday": nobody hears the second pause.
-        let goes_on = || {
-            let rest = norms(words.get(at + 1..).unwrap_or_default());
-            words[at].norm == "no" && rest.len() > 1 && lexicon::starts_command(&rest)
-        };
-        // "Call the no text the plumber": nothing ends in an article.
-        let breaks_off = || {
-            let rest = norms(words.get(at + 1..).unwrap_or_default());
-            let before = words[at - 1].norm.as_str();
-            words[at].norm == "no"
-                && matches!(before, "the" | "my" | "a" | "an" | "to" | "with" | "for")
-                && rest.len() > 1
-                && lexicon::starts_action(&rest)
-        };
-        let takes_back = hinge && (words[at - 1].pauses() && (words[at].pauses() || goes_on()) || breaks_off());
-        takes_back.then_some((at, 1))
-    })
-}
-
-/// Carries out self-repairs: "add buy milk, no wait, buy bread" is "add buy bread".
-fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
-    if words.len() > 3 && given_up(&words) {
-        // "Delete the … forget it" is about what was begun; "the neighbour does that, forget it" about what was done.
-        let begun = lexicon::starts_command(&norms(&words)) || words.last().is_some_and(|last| last.norm == "mind");
-        return tokenise(if begun { "cancel" } else { "forget it" });
-    }
-    for _ in 0..4 {
-        let Some((at, length)) = find_repair(&words) else { break };
-        let after: Vec<Word> = words[at + length..].to_vec();
-        let before: Vec<Word> = words[..at].to_vec();
-        // "Hang on, no, keep it": nothing was said that is taken back.
-        let idle = |word: &Word| {
-            matches!(
-                word.norm.as_str(),
-                "hang"
-                    | "hold"
-                    | "on"
-                    | "wait"
-                    | "oh"
-                    | "hmm"
-                    | "well"
-                    | "actually"
-                    | "sorry"
-                    | "okay"
-                    | "ok"
-                    | "a"
-                    | "second"
-                    | "sec"
-                    | "no"
-            )
-        };
-        if !before.is_empty() && before.iter().all(idle) && length == 1 && words[at].norm == "no" {
-            words = words[at..].to_vec();
-            break;
-        }
-        if before.is_empty() {
-            // "no, I meant Friday" corrects the turn before, and is not ours; "no wait, …" just starts again.
-            if length == 1
-                || after.is_empty()
-                || words[0].norm == "no" && words.get(1).is_some_and(|word| word.norm == "i")
-            {
-                break;
-            }
-            words = after;
-        } else if after.is_empty() {
-            // "add buy milk, no wait": something was taken back, and nothing put in its place.
-            if norms(&words[at..]) == ["i", "mean"] || norms(&words[at..]) == ["sorry"] && before.len() > 2 {
-                // "Tomorrow, I mean" takes nothing back.
-                words = before;
-                break;
-            }
-            // A yes that is taken back is none.
-            let answer = matches!(before[0].norm.as_str(), "no" | "wait");
-            words = if answer { before } else { tokenise("cancel") };
-            break;
-        } else {
-            words = splice(before, after, now);
-        }
-    }
-    words
-}
-
-/// "Delete the … never mind": whatever was begun is not wanted.
-fn given_up(words: &[Word]) -> bool {
-    let [.., before, first, second] = words else { return false };
-    let ends = |a: &str, b: &str| first.norm == a && second.norm == b && !first.quoted;
-    let paused = before.pauses() || before.norm == "actually";
-    let denied = matches!(before.norm.as_str(), "no" | "nah" | "nope");
-    ends("never", "mind")
-        || denied && (ends("leave", "it") || ends("leave", "that"))
-        || paused && (ends("forget", "it") || ends("cancel", "that") || ends("forget", "that"))
-}
-
-fn splice(before: Vec<Word>, after: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
-    if lexicon::starts_command(&norms(&after)) {
-        return after;
-    }
-    let after_norms = norms(&after);
-    let stripped = usize::from(matches!(after_norms[0], "for" | "on" | "by" | "at"));
-    if dates::parse(&after_norms[stripped..], now).is_some()
-        && let Some((start, _)) = dates::find_trailing(&norms(&before), now)
-    {
-        // The preposition of the first attempt serves the second: "by Thursday, no, Friday".
-        let keep =
-            usize::from(stripped == 0 && matches!(before[start].norm.as_str(), "by" | "on" | "for" | "until" | "to"));
-        return before[..start + keep].iter().cloned().chain(after).collect();
-    }
-    // "I need to buy, no wait, order a cake": a verb stands for the verb before it.
-    let before_norms = norms(&before);
-    let introduced = |at: &usize| {
-        matches!(before_norms[at - 1], "to" | "add" | "and" | "please" | "also")
-            && lexicon::starts_verb(&before_norms[*at..])
-    };
-    let verb = || lexicon::starts_verb(&after_norms).then(|| (1..before.len()).rev().find(introduced)).flatten();
-    let same = before.iter().rposition(|word| word.norm == after[0].norm && word.norm != "to").or_else(verb);
-    // The second attempt restarts at a word of the first, or replaces as many words as it has.
-    let cut = same.filter(|at| *at > 0).unwrap_or_else(|| before.len().saturating_sub(after.len()).max(1));
-    before[..cut].iter().cloned().chain(after).collect()
 }
 
 /// The words as a title: as the caller put them, with only a leading capital and the last punctuation tidied.

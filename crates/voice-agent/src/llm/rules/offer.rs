@@ -4,9 +4,11 @@ use super::act::Scene;
 use super::answer::{asked_about, question_turn};
 use super::context::corrected_title;
 use super::dates;
+use super::lexicon;
 use super::more::one_more;
 use super::normalise::{Utterance, Word, norms};
 use super::parse::{self, Intent, Missing, Target};
+use super::titles::Titles;
 
 /// The commands that an answer to an offer stands for.
 pub(crate) fn answer_offer(
@@ -18,7 +20,7 @@ pub(crate) fn answer_offer(
     let with_due = |due: dates::Due| {
         // An hour alone is of the day that was offered.
         let on_its_day = |before: Option<dates::Due>| match before {
-            Some(before) if !due.day_said && due.time.is_some() => dates::Due { date: before.date, ..due },
+            Some(before) if !due.day_said && due.time.is_some() => on_the_day(before.date, due, &scene.request.now),
             _ => due,
         };
         let fill = |task: &parse::NewTask| parse::NewTask { due: Some(on_its_day(task.due)), ..task.clone() };
@@ -55,6 +57,13 @@ pub(crate) fn answer_offer(
     }
 }
 
+/// An hour alone, on a day that was named: one that could as well be in the evening is in the morning then, as on any such day.
+fn on_the_day(date: jiff::civil::Date, due: dates::Due, now: &jiff::ZonedDateTime) -> dates::Due {
+    let early = due.time.filter(|time| due.either_half && time.hour() >= 12 && date > now.date());
+    let time = early.map_or(due.time, |time| Some(time.wrapping_sub(jiff::Span::new().hours(12))));
+    dates::Due { date, time, ..due }
+}
+
 /// "Sorry, I meant Wednesday": what was offered, for another day, or in other words.
 fn corrected_offer(scene: &Scene<'_>, tasks: &[parse::NewTask], words: &[Word]) -> Vec<parse::NewTask> {
     let due = dates::parse(&norms(words), scene.known().now);
@@ -83,4 +92,29 @@ pub(crate) fn on_an_offer(scene: &Scene<'_>, utterance: &Utterance, intents: Vec
         [Intent::Offer(tasks)] => answer_offer(tasks, scene, utterance, intent).unwrap_or(intents),
         _ => intents,
     }
+}
+
+/// "Buy stamps and call grandma": nothing but things to do, said to a task list as commands, are for the list, and nobody has to be
+/// asked. What might be asked of us ("play some music"), and what points at something ("send it to her"), is only offered.
+pub(crate) fn is_told_to_do(utterance: &Utterance, tasks: &[parse::NewTask], titles: &Titles) -> bool {
+    let leads = |word: &&Word| {
+        matches!(
+            word.norm.as_str(),
+            "please" | "and" | "also" | "then" | "ok" | "okay" | "so" | "well" | "first" | "oh"
+        )
+    };
+    let lead = utterance.words.iter().take_while(leads).count();
+    let words = norms(&utterance.words[lead..]);
+    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    let title = |task: &parse::NewTask| task.title.to_lowercase();
+    let begins = tasks.first().is_some_and(|task| title(task).split(' ').next() == words.first().copied());
+    let is_work =
+        |task: &parse::NewTask| lexicon::starts_work(&title(task).split(' ').collect::<Vec<_>>(), task.due.is_some());
+    // "Set order the cake …" has the whole title of another task in it, and may be about that one.
+    let known = |task: &parse::NewTask| {
+        let lower = title(task);
+        let words: Vec<&str> = lower.split(' ').collect();
+        titles.mentioned(&words).is_some_and(|known| titles.is_said(known, &words))
+    };
+    begins && !asks && tasks.iter().all(is_work) && !tasks.iter().any(known)
 }

@@ -74,7 +74,20 @@ fn in_its_half(scene: &Scene<'_>, utterance: &Utterance, mut intents: Vec<Intent
     let focus = dialogue::focus(scene.history());
     let [Intent::SetDue(Target::It, Some(due))] = intents.as_mut_slice() else { return intents };
     let (Some(time), [task]) = (due.time, focus.as_slice()) else { return intents };
-    let before = task.due.and_then(|due| dates::due_date(due, &scene.request.now)).and_then(|due| due.time);
+    let before = task.due.and_then(|due| dates::due_date(due, &scene.request.now));
+    // "At nine", of what is to be done on a day to come: in the morning, as where the day is said with it.
+    let lower = task.title.to_lowercase();
+    let is_late = || dates::is_late(&lower.split(' ').collect::<Vec<_>>());
+    if before.is_some_and(|before| before.time.is_none() && before.date > scene.request.now.date())
+        && due.either_half
+        && !due.day_said
+        && time.hour() >= 19
+        && !is_late()
+    {
+        due.time = Some(time.wrapping_sub(jiff::Span::new().hours(12)));
+        return intents;
+    }
+    let before = before.and_then(|due| due.time);
     let Some(before) = before.filter(|_| !due.day_said && (13..=18).contains(&time.hour())) else { return intents };
     let apart = (time.hour() - 12 - before.hour()).abs();
     if before.hour() < 12 && apart <= 2 && !norms(&utterance.words).into_iter().any(said) {

@@ -17,13 +17,40 @@ pub(crate) fn sequel(scene: &Scene<'_>, last: &Turn<'_>, intent: &Intent) -> Opt
     if let Some(dated) = reminded_of_it(scene, last, &utterance, intent) {
         return Some(vec![dated]);
     }
+    if let Some(dated) = same_verb(scene, intent) {
+        return Some(vec![dated]);
+    }
+    if let Some(dated) = part_of_its_hour(scene, &utterance) {
+        return Some(vec![dated]);
+    }
     let change = dialogue::last_change(last)?;
+    if let Some(dated) = meant_hour(scene, last, &change, &utterance) {
+        return Some(vec![dated]);
+    }
     once_more(scene, &change, &utterance)
         .or_else(|| not_that_one(scene, last, &change, &utterance))
         .or_else(|| other_way(&change, &utterance))
         .or_else(|| other_amount(scene, last, &change, &utterance))
         .or_else(|| not_yet(&change, &utterance))
+        .or_else(|| it_was_another(scene, &change, &utterance))
         .or_else(|| instead(scene, last, intent))
+}
+
+/// "Oops, that was the rabbit, not the fish": what was done to one was meant for another.
+fn it_was_another(scene: &Scene<'_>, change: &Called<'_>, utterance: &Utterance) -> Option<Vec<Intent>> {
+    let words = norms(&utterance.words);
+    let said = behind(
+        &words,
+        &[
+            "no", "oops", "sorry", "wait", "oh", "actually", "that", "it", "was", "is", "it's", "that's", "i", "meant",
+            "mean",
+        ],
+    );
+    let denies = said.iter().position(|word| *word == "not").filter(|at| *at > 0 && at + 1 < said.len())?;
+    let (meant, wrong) = (&said[..denies], &said[denies + 1..]);
+    let changed = change.task().filter(|_| !matches!(change.call.name.as_str(), "add_task" | "rename_task"))?;
+    let other = scene.titles.named(meant).filter(|other| *other != changed.title)?;
+    titles::has_words(wrong, changed.title).then(|| vec![Intent::Undo, super::answer::again_by_title(change, other)])
 }
 
 /// The same where nothing but the gist of the words is known.
@@ -39,6 +66,12 @@ fn not_yet(change: &Called<'_>, utterance: &Utterance) -> Option<Vec<Intent>> {
     let length = match said {
         ["i", "haven't" | "didn't", "actually" | "yet", ..] => 3,
         ["i", "haven't" | "didn't", ..] => 2,
+        ["it", "isn't" | "wasn't" | "hasn't", "actually" | "yet", ..]
+        | ["it's" | "it", "is" | "not", "not" | "yet", ..] => 3,
+        ["it", "isn't" | "wasn't" | "hasn't", ..]
+        | ["they", "aren't" | "weren't" | "haven't", ..]
+        | ["it's", "not", ..]
+        | ["not", "yet", ..] => 2,
         _ => return None,
     };
     let at = words.len() - said.len() + length;
@@ -71,6 +104,55 @@ fn reminded_of_it(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, int
     let due = dates::parse(&words[at + 2..], &scene.request.now)?;
     let spoken_of = dialogue::focus(std::slice::from_ref(last));
     matches!(spoken_of.as_slice(), [task] if !task.done).then_some(Intent::SetDue(Target::It, Some(due)))
+}
+
+/// "Make it half past", "no, quarter to": of the hour that the task has already.
+fn part_of_its_hour(scene: &Scene<'_>, utterance: &Utterance) -> Option<Intent> {
+    const LEADS: &str =
+        "no sorry wait oh actually i meant mean make it that change move set to at better rather let's say a the and";
+    let words = norms(&utterance.words);
+    let leads: Vec<&str> = LEADS.split(' ').collect();
+    let minutes = match behind(&words, &leads) {
+        ["half", "past", rest @ ..] if rest.iter().all(|word| matches!(*word, "instead" | "please" | "then")) => 30,
+        ["quarter", "past", rest @ ..] if rest.iter().all(|word| matches!(*word, "instead" | "please" | "then")) => 15,
+        ["quarter", "to", rest @ ..] if rest.iter().all(|word| matches!(*word, "instead" | "please" | "then")) => -15,
+        _ => return None,
+    };
+    let focus = dialogue::focus(scene.history());
+    let [task] = focus.as_slice() else { return None };
+    let before = dates::due_date(task.due?, &scene.request.now)?;
+    let hour = before.time?.with().minute(0).second(0).build().ok()?;
+    let time = hour.wrapping_add(jiff::Span::new().minutes(minutes));
+    Some(Intent::SetDue(Target::It, Some(Due { time: Some(time), day_said: true, either_half: false, ..before })))
+}
+
+/// "Call both on Sunday" behind "call Mom" and "call Dad": a day for what was spoken of, with its verb said again.
+fn same_verb(scene: &Scene<'_>, intent: &Intent) -> Option<Intent> {
+    let (Intent::Add(tasks) | Intent::Offer(tasks)) = intent else { return None };
+    let [parse::NewTask { title, due: Some(due), .. }] = tasks.as_slice() else { return None };
+    let lower = title.to_lowercase();
+    let (verb, object) = lower.split_once(' ')?;
+    let focus = dialogue::focus(scene.history());
+    let begins = focus.iter().all(|task| task.title.to_lowercase().split(' ').next() == Some(verb));
+    let target = match (object, focus.len()) {
+        ("both" | "both of them", 2) | ("them" | "all of them", 2..) => Target::Them,
+        ("it" | "him" | "her" | "them", 1) => Target::It,
+        _ => return None,
+    };
+    begins.then_some(Intent::SetDue(target, Some(*due)))
+}
+
+/// "I meant two": the hour of what was just given one, and not the second of a list.
+fn meant_hour(scene: &Scene<'_>, last: &Turn<'_>, change: &Called<'_>, utterance: &Utterance) -> Option<Intent> {
+    let words = norms(&utterance.words);
+    let said = behind(&words, &["no", "sorry", "oh", "wait", "oops"]);
+    let hour = match said {
+        ["i", "meant" | "mean" | "said", hour @ ..] if !hour.is_empty() => hour,
+        _ => return None,
+    };
+    let timed = matches!(change.call.name.as_str(), "add_task" | "set_due");
+    let due = super::context::another_time(scene, last, hour).filter(|_| timed)?;
+    Some(Intent::SetDue(Target::It, Some(due)))
 }
 
 /// The words behind those that only lead to them.

@@ -446,6 +446,27 @@ mod tests {
         assert!(prefers(&bias, "Add buy bread to my list", "Add by bread to my list"));
         assert!(prefers(&bias, "Finish it by Friday", "Finish it buy Friday"));
         assert!(prefers(&bias, "Please list my tasks", "Please lest my tasks"));
+        // What is renewed runs out; what is reviewed is read.
+        assert!(prefers(&bias, "Add a task to review the proposal", "Add a task to renew the proposal"));
+        assert!(prefers(&bias, "Add a task to renew the passport", "Add a task to review the passport"));
+    }
+
+    #[test]
+    fn what_is_renewed_runs_out() {
+        let bias = Bias::default();
+        let best = |text: &str| {
+            let readings = bias.readings(text);
+            let total = |reading: &Weighed| reading.nats - reading.price;
+            readings.into_iter().max_by(|a, b| total(a).total_cmp(&total(b))).unwrap().text
+        };
+        for thing in ["proposal", "report", "budget"] {
+            let text = format!("Add a task to renew the {thing} by Friday.");
+            assert_eq!(best(&text), format!("Add a task to review the {thing} by Friday."));
+        }
+        for thing in ["passport", "insurance", "lease"] {
+            let text = format!("Add a task to renew my {thing} by Friday.");
+            assert_eq!(best(&text), text);
+        }
     }
 
     #[test]

@@ -33,6 +33,11 @@ const AHEAD: &str = "will|i'll|we'll|he'll|she'll|they'll|need|needs|should|must
     until|almost|nearly|half|soon|let|let's|get|be|try|trying";
 /// What says that nothing is told, but thought of.
 const THOUGHT: &str = "if|unless|wish|hope|hoping|wonder|wondering|might|maybe|perhaps|whether";
+/// What says that another day is named beside the one that will not do.
+const ANOTHER: &str =
+    "until|till|before|instead|so|let's|lets|can we|could we|say|rather|but|how about|what about|better";
+/// What says that something cannot be done then.
+const UNABLE: &str = "can't|cannot|won't|couldn't|unable|not able|don't have time|no time|won't have time";
 const LOW: &str = "can wait|could wait|no rush|no hurry|not urgent|isn't urgent|not important|isn't important|not that important|\
     not so important|not a priority|least important|low priority|not in a hurry|isn't a priority|no longer urgent|no longer important";
 const HIGH: &str = "most important|top priority|high priority|comes first|super important|really important|very important|important one|\
@@ -61,7 +66,11 @@ pub(super) fn told(scene: &Scene<'_>, words: &[&str]) -> Vec<Told> {
     if let Some(told) = became(scene, words) {
         return vec![told];
     }
-    let day = day(scene, words).map(Told::Due);
+    // "I can't make the contract on Friday": on any day but that.
+    let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
+    let said: Vec<&str> = user.split(|letter: char| !letter.is_alphanumeric() && letter != '\'').collect();
+    let unable = says(words, UNABLE) && !says(&said, ANOTHER);
+    let day = day(scene, words).filter(|_| !unable).map(Told::Due);
     day.into_iter().chain(priority(words).map(Told::Priority)).collect()
 }
 

@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, capitalised, norms};
+use super::super::normalise::{Utterance, Word, capitalised, norms, tokenise};
 use super::needed::{lacking, needed};
 use super::priority::leading_priority;
 use super::rule::{Match, Rule, first_match, rules};
+use super::wanted::{offered, wanted};
 use super::{Intent, Known, Missing, NewTask, Target, new_tasks, target};
 
 /// With a word that says clearly that a task is to be added; whatever follows is its title.
@@ -39,6 +40,11 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:and )?(?:(?:another|a second|a third|one more)(?: one)?|one)(?: that's| that is)? (?:called|named|titled|saying) (?P<t>.+)",
             |found| marked(found),
+        ),
+        // "And one more, order firewood."
+        (
+            r"(?:and |oh |also |then )*(?:one more|another one|one more thing|one more task|another thing|another task|one other thing|another|one last thing|one last)(?: to add| to do| please| for you)? (?P<t>.+)",
+            |found| lexicon::starts_errand(&norms(found.words("t"))).then(|| marked(found)).flatten(),
         ),
         (r"(?:add|at|ad|put|append) (?:to|on|onto) {MY} {LIST}(?: that i (?:need|have) to| to)? (?P<t>.+)", |found| {
             marked(found)
@@ -144,6 +150,12 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:add|put|create|make|set up|write|note)(?: in| down)? (?:another one|one more|another)(?: to| for| called| about)? (?P<t>.+)",
             |found| marked(found),
         ),
+        // "Add it to review the proposal": how "add a task to …" is misheard.
+        (r"(?:add|at|ad) (?:it|that|at|this|one) to (?P<t>.+)", |found| {
+            let words = norms(found.words("t"));
+            let listed = matches!(words.last(), Some(&"list" | &"tasks" | &"task" | &"it"));
+            (lexicon::starts_verb(&words) && words.len() > 1 && !listed).then(|| marked(found)).flatten()
+        }),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
         (
             r"(?:put|write|note|jot|mark|take|pencil|set) (?:me )?down (?:that i (?:need|have) to |to )?(?P<t>.+)",
@@ -319,7 +331,9 @@ fn about_that(intent: Intent) -> Intent {
     let Intent::Add(tasks) = &intent else { return intent };
     let [NewTask { title, due: Some(due), .. }] = tasks.as_slice() else { return intent };
     match title.to_lowercase().as_str() {
-        "that" | "it" | "this" | "that one" | "this one" => Intent::SetDue(Target::It, Some(*due)),
+        "that" | "it" | "this" | "that one" | "this one" | "do that" | "do it" | "do this" => {
+            Intent::SetDue(Target::It, Some(*due))
+        }
         "them" | "those" | "these" | "both" => Intent::SetDue(Target::Them, Some(*due)),
         _ => intent,
     }
@@ -341,7 +355,7 @@ pub(super) fn parse_bare(utterance: &Utterance, known: Known<'_>) -> Option<Inte
     }
     let lead = leading_priority(&words).map_or(0, |(length, _)| length);
     // "Call the lawyer, it's urgent" ends in what is said of it.
-    if words.len() > 16 || !(lexicon::starts_action(&words[lead..]) || lead > 0 && lexicon::starts_verb(&words[lead..]))
+    if words.len() > 16 || !(lexicon::starts_errand(&words[lead..]) || lead > 0 && lexicon::starts_verb(&words[lead..]))
     {
         return None;
     }
@@ -399,6 +413,11 @@ pub(super) fn marked(found: &Match<'_>) -> Option<Intent> {
     if words.is_empty() || (words.len() == 1 && matches!(words[0].norm.as_str(), "to" | "called" | "for" | "that")) {
         return Some(missing_title());
     }
+    // "Remind me not to eat before the scan."
+    if let ["not", "to", _, ..] = norms(words).as_slice() {
+        let told: Vec<Word> = tokenise("don't").into_iter().chain(words[2..].iter().cloned()).collect();
+        return Some(build(&told, false, None, found.known));
+    }
     let mut lead = found.text("p").trim().to_owned();
     if lead.is_empty() && found.text("link").trim() == "for" {
         lead = String::new();
@@ -418,39 +437,6 @@ fn separately(words: &[Word]) -> Option<&[Word]> {
     let norm = norms(words);
     let ends = SEPARATELY.iter().find(|phrase| norm.len() > phrase.len() && norm.ends_with(phrase))?;
     Some(&words[..words.len() - ends.len()])
-}
-
-/// "I want to …": a command to us, or something to do, which we offer to add.
-fn wanted(found: &Match<'_>) -> Option<Intent> {
-    let rest = Utterance::new(found.words("t").to_vec());
-    // "I want to start it on Friday."
-    let said = norms(&rest.words);
-    if let [verb, "it" | "that" | "this", day @ ..] = said.as_slice()
-        && lexicon::starts_verb(&[*verb])
-        && let Some(due) = dates::parse(day, found.known.now)
-    {
-        return Some(Intent::SetDue(Target::It, Some(due)));
-    }
-    match super::parse_exact(&rest, found.known) {
-        // "I want to finish the report" is a plan; "I want to mark the report as done" is a command.
-        intent @ Intent::Complete(_) if !intent.spans_all() && !marks_done(&rest) => offered(&rest, found.known),
-        Intent::Unknown if lexicon::starts_verb(&norms(&rest.words)) => offered(&rest, found.known),
-        Intent::Unknown | Intent::Talk(_) => None,
-        intent => Some(intent),
-    }
-}
-
-/// Whether the words open with a verb that only makes sense for an entry of a list.
-fn marks_done(utterance: &Utterance) -> bool {
-    let first = utterance.words.first().map_or("", |word| word.norm.as_str());
-    matches!(first, "mark" | "check" | "tick" | "cross" | "complete" | "set" | "strike" | "scratch")
-}
-
-fn offered(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    Some(match build(&utterance.words, false, None, known) {
-        Intent::Add(tasks) => Intent::Offer(tasks),
-        other => other,
-    })
 }
 
 /// "A dentist appointment" is on the list as "Dentist appointment". "A levels" keeps its letter, and so does what is quoted.

@@ -60,7 +60,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "When did I say that was for?"
         (
-            r"(?:when|what day|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)*",
+            r"(?:when|what day|which day|what date|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)*|(?:and |so |but )+(?:at |on )?(?:what|which) (?:time|day)(?: exactly)?|(?:at|on) (?:what|which) (?:time|day)(?: exactly)?|(?:when|what day|which day|what date|what time) did (?:i|you|we) (?:say|want|pick|choose)(?: again)?",
             |_| Some(Intent::When("it".into())),
         ),
         // "What have you put for that?"
@@ -84,7 +84,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "Read that back to me."
         (
-            r"(?:read|say|play) (?:it|that|them|those|everything|all of (?:it|that|them)|it all|them all)(?: all)? (?:back|out|to me|back to me|out loud|out to me)(?: again| now)?",
+            r"(?:read|say|play) (?:it|that|them|those|both|both of them|them both|these|the list|my list|the tasks|my tasks|everything|all of (?:it|that|them)|it all|them all)(?: all)? (?:back|out|to me|back to me|out loud|out to me)(?: again| now)?",
             |_| Some(Intent::List(Filter { status: Some("open"), ..Filter::default() })),
         ),
         // "What's the date next Tuesday?", "what day is the first of December?"

@@ -204,7 +204,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         }),
         // Renaming.
         (r"(?:rename|re name|retitle|relabel|re-name) (?P<t>.+?) (?:to|two|too|into|as) (?P<n>.+)", |found| {
-            rename(found)
+            rename_whole(found).or_else(|| rename(found))
         }),
         (r"(?:rename|retitle|re name) (?P<t>.+)", |found| {
             Some(incomplete(Missing::NewTitle, Intent::Rename(target(found.words("t"))?, String::new())))
@@ -312,7 +312,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:change|turn|correct|edit|update|fix) (?P<t>.+) (?:to|into) (?P<n>.+)", |found| {
             let named = found.known.titles.named(&norms(found.words("t"))).is_some();
             let pointed = !matches!(target(found.words("t")), Some(Target::Title(_)) | None);
-            (named || pointed || found.utterance_text().starts_with("change")).then(|| rename(found)).flatten()
+            let whole = rename_whole(found);
+            whole.or_else(|| {
+                (named || pointed || found.utterance_text().starts_with("change")).then(|| rename(found)).flatten()
+            })
         }),
     ])
 });
@@ -456,6 +459,22 @@ fn reopen(found: &Match<'_>) -> Option<Intent> {
 fn rename(found: &Match<'_>) -> Option<Intent> {
     let new = title(found.words("n"));
     (!new.is_empty()).then(|| target(found.words("t")).map(|old| Intent::Rename(old, new))).flatten()
+}
+
+/// "Change call the vet to take Bella to the vet": of the words that may part the old title from the new one, the one behind all of
+/// a title that is on the list.
+fn rename_whole(found: &Match<'_>) -> Option<Intent> {
+    let all = found.all_words();
+    let first = found.words("t").first()?;
+    let start = all.iter().position(|word| std::ptr::eq(word, first))?;
+    let titles = found.known.titles;
+    let parts = |at: &usize| {
+        let old = norms(&all[start..*at]);
+        matches!(all[*at].norm.as_str(), "to" | "into" | "as")
+            && titles.named(&old).is_some_and(|title| titles.is_said(title, &old))
+    };
+    let at = (start + 1..all.len().saturating_sub(1)).find(parts)?;
+    Some(Intent::Rename(target(&all[start..at])?, title(&all[at + 1..])))
 }
 
 fn priority_of(found: &Match<'_>) -> Option<Intent> {

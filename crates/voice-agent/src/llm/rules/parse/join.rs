@@ -137,12 +137,17 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
     );
     let refers = rest_norms.iter().take(4).any(|word| matches!(*word, "it" | "them" | "him" | "her"))
         && !before_norms.iter().any(|word| matches!(*word, "it" | "them" | "him" | "her"));
+    // "Vacuum, do the dishes and …": a verb alone is a thing to do behind which a comma stands, and another with its object.
+    let part = seams(rest).first().map_or(rest.len(), |(end, _)| *end);
+    let paused = !conjunction && before.last().is_some_and(Word::pauses) && part > 1;
+    let alone = paused && before_norms.len() == 1 && lexicon::starts_action(&rest_norms[..part.min(rest_norms.len())]);
+    if alone && !refers {
+        return true;
+    }
     if lone_verb || errand || depends || refers {
         return false;
     }
     // "Print the handouts, order sandwiches and …": behind a comma, what could be a thing is something to do, too.
-    let part = seams(rest).first().map_or(rest.len(), |(end, _)| *end);
-    let paused = !conjunction && before.last().is_some_and(Word::pauses) && part > 1;
     if paused && lexicon::starts_verb(&rest_norms) && lexicon::starts_action(&before_norms) {
         return true;
     }

@@ -257,6 +257,10 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
 
 /// "Did I pay the bill?" asks for a task, done or not.
 fn asked_whether(found: &Match<'_>) -> Option<Intent> {
+    // "Did you save it?" asks of what we did.
+    if found.utterance_text().contains(" you ") && matches!(found.text("t"), "it" | "that" | "this" | "them") {
+        return None;
+    }
     let verb = found.text("v");
     if matches!(verb, "add" | "put" | "got" | "anything" | "have" | "say" | "any" | "a" | "to" | "get") {
         return None;
@@ -422,9 +426,6 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
     {
         return Some(dates::ANY_DAY.into());
     }
-    if text.contains("my day") {
-        return Some("today".into());
-    }
     let day_of = |word: &'_ str| {
         word.strip_suffix("'s").filter(|day| matches!(*day, "today" | "tomorrow") || day.ends_with("day")).map(str::len)
     };
@@ -441,7 +442,8 @@ fn due(text: &str, known: Known<'_>) -> Option<String> {
         let (length, due) = dates::find_leading(&words[at..], known.now)?;
         // A lone "do" or a preposition is no date; find_leading needs a day in it.
         (length > 0 && due.date >= today).then_some(due)
-    })?;
+    });
+    let Some(found) = found else { return text.contains("my day").then(|| "today".into()) };
     Some(match found.date {
         date if date == today => "today".into(),
         date if today.tomorrow().is_ok_and(|tomorrow| tomorrow == date) => "tomorrow".into(),

@@ -5,6 +5,7 @@ mod add;
 mod aside;
 mod ask;
 mod assent;
+mod both;
 mod change;
 mod courtesy;
 mod dated;
@@ -24,6 +25,7 @@ mod plan;
 mod priority;
 mod refer;
 mod remark;
+mod reword;
 mod rule;
 mod shift;
 mod small;
@@ -32,6 +34,8 @@ mod statement;
 mod talk;
 mod target;
 mod tasks;
+mod unable;
+mod wanted;
 
 use jiff::ZonedDateTime;
 use serde_json::{Map, Value};
@@ -48,6 +52,7 @@ pub(crate) use list::filter;
 pub(crate) use pick::pick;
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
+pub(crate) use remark::is_remark;
 use remark::{before_a_remark, changes_a_task, without_denial};
 pub(crate) use shift::{Shift, amount};
 pub(crate) use target::{Target, target};
@@ -100,6 +105,8 @@ pub(crate) enum Pick {
     All,
     /// Not the one that was spoken of.
     Other,
+    /// All of them but the one that was spoken of.
+    Others,
 }
 
 /// A subject that is answered in a sentence.
@@ -280,7 +287,7 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if clauses.len() >= 2 {
         return clauses;
     }
-    if let Some(told) = split::told_each(&whole, known) {
+    if let Some(told) = split::told_each(&whole, known).or_else(|| both::parse(&whole, known)) {
         return told;
     }
     if let Some(told) = split::sentences(&whole, known) {
@@ -306,14 +313,24 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
 /// Understands one command.
 pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     let utterance = &without_denial(utterance, known);
+    if let Some(command) = remark::behind_a_feeling(utterance, known) {
+        return command;
+    }
     if let Some(told) = howto::parse(utterance).or_else(|| small::parse_whole_talk(utterance)) {
         return told;
     }
-    if let Some(known) = small::parse_led_talk(utterance).or_else(|| shift::instead(utterance, known)) {
+    if let Some(known) = small::parse_led_talk(utterance)
+        .or_else(|| shift::instead(utterance, known))
+        .or_else(|| reword::parse(utterance, known))
+        .or_else(|| unable::parse(utterance, known))
+    {
         return known;
     }
     let plain = courtesy::asked(courtesy::without_courtesies(utterance));
-    let first = parse_exact(&plain, known);
+    let first = match parse_exact(&plain, known) {
+        Intent::Add(tasks) if remark::only_thinks(utterance) => Intent::Offer(tasks),
+        first => first,
+    };
     // What would only be offered may be a command about a task on the list, and a remark.
     let remarked = || {
         let clear = |command: &Intent| names_known(command, known) || matches!(command, Intent::Reopen(_));

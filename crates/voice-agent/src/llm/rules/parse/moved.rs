@@ -17,7 +17,11 @@ pub(super) fn changed(found: &Match<'_>) -> Option<Intent> {
         .or_else(|| part_of_day(&norm, found.known));
     if let Some((start, due)) = dated {
         let named_words = without_tail(without_old_day(&words[..start], found.known));
-        let named = if start == 0 { Target::It } else { target(named_words)? };
+        // "Change Friday to Saturday": the day that it has.
+        let old_day = verb == "change"
+            && dates::parse(&norms(named_words), found.known.now).is_some_and(|due| due.day_said)
+            && found.known.titles.named(&norms(named_words)).is_none();
+        let named = if start == 0 || old_day { Target::It } else { target(named_words)? };
         // "Make a cake tomorrow" and "put out the trash tonight" are things to do; "… to tomorrow", "… due tomorrow" are not.
         let linked = matches!(norm[start], "to" | "due" | "until" | "till")
             || matches!(norm.get(start.wrapping_sub(1)), Some(&"be" | &"due" | &"to"));

@@ -62,6 +62,12 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
     if appointed {
         return marked(found);
     }
+    if let ["help", somebody, _, ..] | ["help", somebody] = words.as_slice()
+        && said.ends_with(" to")
+        && !matches!(*somebody, "me" | "us" | "you" | "with" | "here" | "please")
+    {
+        return marked(found);
+    }
     if matches!(
         words.first(),
         Some(&"see" | &"hear" | &"know" | &"help" | &"a" | &"some" | &"no" | &"nothing" | &"any" | &"that" | &"it")

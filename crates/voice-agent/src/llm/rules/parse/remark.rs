@@ -78,8 +78,28 @@ pub(super) fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option
     (clear && fits).then_some(command)
 }
 
+/// "Maybe I should learn Spanish": thought of, and not asked for.
+pub(super) fn only_thinks(utterance: &Utterance) -> bool {
+    let words = norms(&utterance.words);
+    let asks =
+        words.iter().any(|word| matches!(*word, "add" | "remind" | "put" | "note" | "task" | "reminder" | "list"));
+    matches!(words.first(), Some(&"maybe" | &"perhaps")) && !asks
+}
+
+/// "I'm sick, push everything back by two days": how somebody feels, and the command that follows from it.
+pub(super) fn behind_a_feeling(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let words = &utterance.words;
+    let feels = matches!(words.first()?.norm.as_str(), "i'm" | "i" | "we're" | "i've");
+    let pause = words.iter().take(6).position(Word::pauses).filter(|at| feels && at + 2 < words.len())?;
+    let head = Utterance::new(words[..=pause].to_vec());
+    let talk = matches!(super::small::parse_whole_talk(&head), Some(Intent::Talk(super::Talk::Feeling)));
+    let rest = utterance.starting_at(pause + 1);
+    let rest = if rest.words[0].norm == "so" { rest.starting_at(1) } else { rest };
+    talk.then(|| super::parse_one(&rest, known)).filter(Intent::is_command)
+}
+
 /// "He didn't get it", "there's a strike on": only told, of no task, and asking for nothing.
-pub(super) fn is_remark(words: &[Word], known: Known<'_>) -> bool {
+pub(crate) fn is_remark(words: &[Word], known: Known<'_>) -> bool {
     const TELLING: &str =
         "he he's she she's they they're they've it it's there's that's we're i'm because cos since as";
     const ASKING: &str = "need needs want wants must should has have to please remind add list task put";

@@ -47,7 +47,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| moved(found),
         ),
         (
-            r"(?:i|we)(?:'d like| need| want| would like| have to have) (?P<t>.+?) (?P<n>(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
+            r"(?:(?:can|could|may) )?(?:i|we)(?:'d like| need to| have to| must|'ve got to| need| want| would like|)(?: have)? (?P<t>.+?) (?P<n>(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?))(?P<x> (?:later|earlier|sooner))",
             |found| moved(found),
         ),
         (
@@ -88,7 +88,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (
             r"(?P<t>.+?)(?:'s| is| are| was| has been| got| have been) (?:been |now |all |just )*(?:cancelled|canceled|called off|off|not happening|no longer needed|not needed)(?: now| any ?more| after all)?",
-            |found| known_target(found).map(|target| Intent::Delete(vec![target])),
+            |found| {
+                let target = known_target(found)?;
+                // What was to be cancelled is done.
+                let done = matches!(&target, Target::Title(title) if title.to_lowercase().starts_with("cancel "));
+                Some(if done { Intent::Complete(vec![target]) } else { Intent::Delete(vec![target]) })
+            },
         ),
         (
             r"(?P<t>.+?) (?:needs to|has to|must|should|is to|have to|need to) (?:go out|be out|be sent|be done|be finished|be ready|be in|happen|get done|be submitted|be there|be handed in)(?: by| on| before)? (?P<d>.+)",

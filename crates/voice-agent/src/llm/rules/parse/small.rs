@@ -67,7 +67,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Undo),
         ),
         (
-            r"(?:(?:no|oh|oh no|sorry|oops|actually) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i need (?:that|it) back|i want (?:that|it) back)(?: (?:please|again|then))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|actually|wait) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i'd like (?:it|that|them) back|(?:can|could|may) i have (?:it|that|them) back|give (?:it|that|them) back|i need (?:that|it) back|i want (?:that|it) back)(?: (?:please|again|then))*",
             |_| Some(Intent::BringBack),
         ),
         (
@@ -88,7 +88,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"what (?:did|have) (?:i|you|we) (?:just )?(?:add|added|change|changed)(?: just now| last)?|what did (?:i|you|we) just (?:add|change|do)|what(?:'s| was| is) the (?:last|latest|newest) (?:thing|task|one|item)(?: (?:that )?(?:i|you|we) (?:just )?(?:added|changed|did))?|what was that task(?: again)?",
+            r"what (?:did|have) (?:i|you|we) (?:just )?(?:add|added|change|changed)(?: just now| last)?|what did (?:i|you|we) just (?:add|change|do)|what(?:'s| was| is) the (?:last|latest|newest) (?:thing|task|one|item)(?: (?:that )?(?:i|you|we) (?:just )?(?:added|changed|did))?|what was that task(?: again)?|what (?:did|have) you (?:just )?(?:write|written|note|noted|put|jot|save|saved|take|taken|got|get)(?: down)?(?: now| there| just now)?|what(?:'s| is| was) (?:it|that|this)(?: task| one)? (?:called|named)(?: now| again)?|what(?:'s| is) (?:its|the) (?:new )?(?:name|title)(?: now| again)?",
             |_| Some(Intent::Last),
         ),
         (

@@ -129,9 +129,10 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
             continue;
         }
         let rest = norms(&words[start..]);
+        let rest = behind_a_day(&rest, known);
         let told = tells(&words[start..], known);
         let elided = elided(&words[from..end], &words[start..], known);
-        if !told && !elided && !opens_command(&rest) {
+        if !told && !elided && !opens_command(rest) {
             continue;
         }
         let after_sentence = words[end - 1].ends_sentence();
@@ -144,7 +145,7 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         // "add a task to call Bob and delete old backups" is two titles: only "add", "mark … as done" and the like are
         // commands in the middle of a sentence that adds.
         let adding = matches!(before, Intent::Add(_)) && !after_sentence;
-        let strong = starts_any(&rest, STRONG);
+        let strong = starts_any(rest, STRONG);
         if adding && !strong && !stands_alone(&before, &words[start..], known) {
             continue;
         }
@@ -174,6 +175,20 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     share_day(&mut intents);
     share_change(&mut intents);
     if intents.iter().all(tag) { super::chain(intents) } else { Vec::new() }
+}
+
+/// "… and on Thursday I have to see the bank": without the day in front, if a sentence of its own follows.
+fn behind_a_day<'w>(words: &'w [&'w str], known: Known<'_>) -> &'w [&'w str] {
+    let day = super::super::dates::find_leading(words, known.now).filter(|(_, due)| due.day_said);
+    let rest = day.and_then(|(length, _)| words.get(length..)).unwrap_or(words);
+    if starts_any(
+        rest,
+        &[&["i", "have", "to"], &["i", "need", "to"], &["i", "must"], &["we", "have", "to"], &["remind"]],
+    ) {
+        rest
+    } else {
+        words
+    }
 }
 
 /// "Move A and B to Monday": what is said of the second is meant of the first.
@@ -262,8 +277,9 @@ pub(super) fn told_each(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
         };
         (told && (super::names_title(&intent, known) || counted(&intent))).then_some(intent)
     };
-    let intents: Option<Vec<Intent>> = parts.iter().map(clear).collect();
-    intents
+    let mut intents = parts.iter().map(clear).collect::<Option<Vec<Intent>>>()?;
+    intents.dedup();
+    Some(intents)
 }
 
 /// "… and the second for today": with the "is" that the part before has said.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, norms};
+use super::super::normalise::{Utterance, Word, norms, tokenise};
 use super::change::complete;
 use super::plan::planned;
 use super::priority::find_priority;
@@ -15,11 +15,11 @@ use super::{Filter, Intent, Known, Missing, NewTask, Priority, Target, joined_ti
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (
-            r"(?:(?:{I}(?: just| already| now| also| finally)*|just|already) )?(?:taken care of|took care of|dealt with|been done with) (?P<t>.+?)(?: already| now| today| just now| yesterday| this morning| earlier)?",
+            r"(?:(?:{I}(?: just| already| now| also| finally| only)*|just|already) )?(?:taken care of|took care of|dealt with|been done with) (?P<t>.+?)(?: already| now| today| just now| yesterday| this morning| earlier)?",
             |found| complete(found),
         ),
         (
-            r"(?:{I}(?: just| already| now| also| finally)*|just|already) (?:done|finished|completed|did|been done|taken care of|took care of|dealt with|handled|through|sorted|crossed off)(?: with| doing| off)? (?P<t>.+?)(?: already| now| today| just now| yesterday| this morning| last night| earlier)?",
+            r"(?:{I}(?: just| already| now| also| finally| only)*|just|already) (?:done|finished|completed|did|been done|taken care of|took care of|dealt with|handled|through|sorted|crossed off)(?: with| doing| off)? (?P<t>.+?)(?: already| now| today| just now| yesterday| this morning| last night| earlier)?",
             |found| complete(found),
         ),
         (r"(?:finished|completed|done|did|taken care of|dun)(?: with| doing)? (?P<t>.+?)(?: already| now)?", |found| {
@@ -71,9 +71,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:i'm|i am|we're|we are) (?:now |actually |only |just )*(?P<v>seeing|meeting|visiting|having|doing|going to|taking|getting|calling|picking up|leaving for) (?P<t>.+)",
             |found| {
                 let norm = norms(found.words("t"));
-                let (start, due) =
-                    dates::find_trailing(&norm, found.known.now).filter(|(start, due)| *start > 0 && due.day_said)?;
-                let title = found.known.titles.named(&norm[..start])?;
+                let (start, due) = dates::find_trailing(&norm, found.known.now)
+                    .filter(|(start, due)| *start > 0 && (due.day_said || norm[0] == "the"))?;
+                let Some(title) = found.known.titles.named(&norm[..start]) else {
+                    // "I'm going to the gym at six."
+                    let place = found.text("v") == "going to" && matches!(norm[0], "the" | "my" | "a");
+                    let words: Vec<Word> = tokenise("go to").iter().chain(found.words("t")).cloned().collect();
+                    return place.then(|| Intent::Offer(super::new_tasks(&words, false, found.known)));
+                };
                 Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
             },
         ),
@@ -149,7 +154,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             target(found.words("t")).map(|target| Intent::SetPriority(target, priority))
         }),
         (
-            r"(?:{I}(?: just| already| now| also| finally)* |just |already )?(?:spoke|spoken|talked|got off the phone|been on the phone|was on the phone|had a call|phoned|rang) (?:to |with )?(?P<t>.+?)(?: already| just now)?",
+            r"(?:{I}(?: just| already| now| also| finally| only)* |just |already )?(?:spoke|spoken|talked|got off the phone|been on the phone|was on the phone|had a call|phoned|rang) (?:to |with )?(?P<t>.+?)(?: already| just now)?",
             |found| {
                 let mut norm = vec!["call"];
                 norm.extend(norms(found.words("t")));
@@ -172,7 +177,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             found.known.titles.named(&norms(found.words("t"))).is_some().then(|| complete(found)).flatten()
         }),
         (
-            r"(?:{I}(?: just| already| now| also| finally)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now| yesterday| this morning| last night| earlier| today| this afternoon| renewed| fixed| done| sorted)?",
+            r"(?:{I}(?: just| already| now| also| finally| only)* )?(?P<v>[a-z]+) (?P<t>.+?)(?: already| now| just now| yesterday| this morning| last night| earlier| today| this afternoon| renewed| fixed| done| sorted)?",
             |found| did(found),
         ),
         // "Ben has already taken out the recycling": whoever did it.
@@ -182,7 +187,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "I've sent it."
         (
-            r"{I}(?: just| already| now| also| finally)* (?P<v>[a-z]+) (?:it|that)(?: already| now| just now| yesterday| today)?",
+            r"{I}(?: just| already| now| also| finally| only)* (?P<v>[a-z]+) (?:it|that)(?: already| now| just now| yesterday| today)?",
             |found| {
                 let base = lexicon::present_of(found.text("v"))?;
                 let done = !matches!(
@@ -219,7 +224,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "I made the call": one of the calls.
         (
-            r"{I}(?: just| already| now| also| finally)* (?:made|placed) (?:the|that|my|all the|those|both) (?P<n>(?:phone )?calls?|payments?|bookings?|reservations?|orders?)(?: already| now| just now| yesterday| today| this morning)?",
+            r"{I}(?: just| already| now| also| finally| only)* (?:made|placed) (?:the|that|my|all the|those|both) (?P<n>(?:phone )?calls?|payments?|bookings?|reservations?|orders?)(?: already| now| just now| yesterday| today| this morning)?",
             |found| {
                 let verb = match found.text("n").trim_end_matches('s') {
                     "payment" => "pay",
@@ -236,7 +241,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             Some(Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
         }),
         // "I called": whom?
-        (r"{I}(?: just| already| now| also| finally)* (?P<v>[a-z]+)(?: (?:them|already|him|her))?", |found| {
+        (r"{I}(?: just| already| now| also| finally| only)* (?P<v>[a-z]+)(?: (?:them|already|him|her))?", |found| {
             let base = lexicon::present_of(found.text("v"))?;
             let telling = !matches!(
                 base.as_str(),

@@ -98,6 +98,7 @@ fn pointed(joined: &str) -> Option<Target> {
         "them" | "those" | "these" | "both" | "both of them" | "all of them" | "those two" | "them both"
         | "them all" | "both tasks" | "these two" | "those tasks" | "all of those" | "these tasks" | "all those"
         | "all three" | "all three of them" => Target::Them,
+        "the others" | "the other ones" => Target::Picked(vec![Pick::Others]),
         "the rest"
         | "the rest of them"
         | "the rest of it"
@@ -106,7 +107,6 @@ fn pointed(joined: &str) -> Option<Target> {
         | "everything else"
         | "all the others"
         | "all the rest"
-        | "the other ones"
         | "all the other ones"
         | "all other tasks"
         | "the other tasks"

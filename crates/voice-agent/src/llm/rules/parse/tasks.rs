@@ -257,7 +257,12 @@ fn first_time(words: &[&str], known: Known<'_>) -> Option<dates::Due> {
     let at = words.iter().position(|word| matches!(*word, "every" | "each"))?;
     let day = match *words.get(at + 1)? {
         "day" => vec!["today"],
-        part @ ("morning" | "afternoon" | "evening") => vec!["tomorrow", part],
+        part @ ("morning" | "afternoon" | "evening") => {
+            // The first one that is still to come.
+            let today = dates::parse(&["this", part], known.now)
+                .filter(|due| due.date == known.now.date() && due.time.is_some_and(|time| time > known.now.time()));
+            if today.is_some() { vec!["this", part] } else { vec!["tomorrow", part] }
+        }
         "night" => vec!["tonight"],
         day => vec!["on", day],
     };

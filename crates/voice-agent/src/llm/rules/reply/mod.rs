@@ -11,7 +11,7 @@ use super::normalise::{capitalised, norms, shortened, tokenise};
 use super::parse::{NewTask, Priority};
 use super::twice::is_dated;
 
-pub(crate) use talk::{is_lost, missed, not_understood, repeat, talk, told_of_recording};
+pub(crate) use talk::{agreed, is_lost, missed, not_understood, repeat, talk, told_of_recording};
 
 /// Said when nobody has said anything yet.
 pub(crate) const OPENING: &str = "How can I help with your tasks?";

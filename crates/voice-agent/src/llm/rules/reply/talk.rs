@@ -2,10 +2,10 @@
 
 use super::super::act::Scene;
 use super::super::dates;
-use super::super::dialogue::Turn;
+use super::super::dialogue::{self, Turn};
 use super::super::normalise::{Utterance, shortened, title};
 use super::super::parse::{Doing, Talk};
-use super::OPENING;
+use super::{OPENING, join, spoken};
 
 /// How the replies to what was not understood begin; by these the next one knows that it is not the first.
 const LOST: [&str; 4] = ["I heard", "I still don't get", "Let's try it differently", "Sorry, I didn't get"];
@@ -107,5 +107,18 @@ pub(crate) fn not_understood(scene: &Scene<'_>, utterance: &Utterance) -> String
               and the task's name."
             .into(),
         _ => "Let's try it differently: you can also type it in the text box, or say help for what I understand.".into(),
+    }
+}
+
+/// A "yes" that answers no question: behind a task that was just added it is about that one.
+pub(crate) fn agreed(scene: &Scene<'_>) -> String {
+    let added = |turn: &Turn<'_>| dialogue::changes_of(turn).any(|called| called.call.name == "add_task");
+    let focus =
+        scene.history().last().filter(|turn| added(turn)).map(|turn| dialogue::focus(std::slice::from_ref(turn)));
+    let titles: Vec<String> = focus.unwrap_or_default().iter().map(|task| spoken(task.title)).collect();
+    match titles.as_slice() {
+        [] => "Okay. What would you like to do?".to_owned(),
+        [only] => format!("Okay, {only} is on your list."),
+        several => format!("Okay, {} are on your list.", join(several, "and")),
     }
 }
