@@ -11,8 +11,10 @@ use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::input_log::{self, Pruned};
+use crate::config::Recording;
+use crate::recording::{self, Recorder};
 use crate::store::{Change, HEARTBEAT_TTL, UserId};
-use crate::vault::Rotated;
+use crate::vault::{NoKms, Rotated, Vault};
 
 /// How often the instance says that it lives.
 const HEARTBEAT: Duration = Duration::from_millis(500);
@@ -46,12 +48,28 @@ pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker)
     tasks.spawn(stop.clone().run_until_cancelled_owned(rotate(Arc::clone(app))));
     match &app.recorder {
         Some(recorder) => recorder.keep(stop, tasks),
-        None => tracing::warn!(
-            "nothing is recorded, and no recording that is there is deleted when it is too old: instances that share a Redis need one \
-             RECORDING_MASTER_KEY for that"
-        ),
+        None => {
+            tracing::warn!("nothing is recorded: instances that share a Redis need one RECORDING_MASTER_KEY for that");
+            retain(app, stop, tasks);
+        }
     }
     tasks.spawn(tell_news(Arc::clone(app), stop.clone()));
+}
+
+/// Deletes recordings that are too old, where there is no key to make any with: an earlier configuration may have left some.
+fn retain(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker) {
+    let parts = recording::Parts {
+        settings: Recording { enabled: false, ..app.config.recording.clone() },
+        vault: Arc::new(Vault::new(Arc::clone(&app.store), Arc::new(NoKms))),
+        events: Arc::clone(&app.events),
+        clock: Arc::clone(&app.clock),
+        readiness: Arc::clone(&app.readiness),
+        tracker: tasks.clone(),
+    };
+    match Recorder::new(parts, &app.config.data_dir, app.instance().as_str()) {
+        Ok(recorder) => recorder.retain(stop, tasks),
+        Err(error) => tracing::error!(%error, "recordings that are too old are not deleted"),
+    }
 }
 
 /// Wraps all keys by the present master key, if there are earlier ones: from then on those are not needed any more.

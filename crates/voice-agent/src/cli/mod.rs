@@ -1,4 +1,4 @@
-//! The `voice-agent` command. Exit codes: 0 ok, 1 failed, 64 bad usage or configuration.
+//! The `voice-agent` command. Exit codes: 0 ok, 1 failed, 2 done but for what is named on standard error, 64 bad usage or configuration.
 
 mod call;
 mod check;
@@ -24,6 +24,8 @@ pub use call::CallArgs;
 pub use region::RegionArgs;
 pub use validate::ValidateArgs;
 
+/// Done, but for what was named.
+const EXIT_INCOMPLETE: u8 = 2;
 /// Bad usage or configuration (EX_USAGE of sysexits.h).
 const EXIT_USAGE: u8 = 64;
 
@@ -148,6 +150,9 @@ enum Failure {
     /// The arguments do not make sense.
     #[error("{0}")]
     Usage(String),
+    /// It was done, but not all of it.
+    #[error("{0}")]
+    Incomplete(String),
     /// It went wrong.
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
@@ -163,6 +168,7 @@ fn fail(failure: &Failure) -> ExitCode {
     out::error(&format!("voice-agent: {failure}"));
     match failure {
         Failure::Config(_) | Failure::Usage(_) => ExitCode::from(EXIT_USAGE),
+        Failure::Incomplete(_) => ExitCode::from(EXIT_INCOMPLETE),
         Failure::Failed(_) => ExitCode::FAILURE,
     }
 }

@@ -1,8 +1,9 @@
 //! One file with many in it: a tar archive (POSIX ustar), compressed with gzip, as every system can open it.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 /// The size of a block.
@@ -59,6 +60,51 @@ impl<W: Write> Archive<W> {
         self.out.write_all(&[0; 2 * BLOCK])?;
         self.out.finish()
     }
+}
+
+/// What an archive of ours has under this name; none if it has no such file. All of the archive is read, also behind it: one that
+/// broke off or was changed is an error.
+///
+/// # Errors
+/// As the reader's; `InvalidData` and `UnexpectedEof` for what is no whole archive.
+pub(super) fn find(archive: impl Read, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let mut archive = GzDecoder::new(archive);
+    let mut found = None;
+    loop {
+        let mut header = [0; BLOCK];
+        archive.read_exact(&mut header)?;
+        if header == [0; BLOCK] {
+            break;
+        }
+        let (of, size) = described(&header)?;
+        let mut content = (&mut archive).take(size.next_multiple_of(BLOCK as u64));
+        if of == name {
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes)?;
+            bytes.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+            found = Some(bytes);
+        } else {
+            io::copy(&mut content, &mut io::sink())?;
+        }
+    }
+    // Only its end says whether all of it is as it was written.
+    io::copy(&mut archive, &mut io::sink())?;
+    Ok(found)
+}
+
+/// The name and the size in bytes of the file that this header is of.
+fn described(header: &[u8; BLOCK]) -> io::Result<(String, u64)> {
+    let text = |from: usize, to: usize| {
+        let field = header[from..to].split(|byte| *byte == 0).next().unwrap_or_default();
+        std::str::from_utf8(field).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    };
+    let odd = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let size = u64::from_str_radix(text(124, 136)?.trim(), 8).map_err(odd)?;
+    let name = match text(345, 500)? {
+        "" => text(0, 100)?.to_owned(),
+        prefix => format!("{prefix}/{}", text(0, 100)?),
+    };
+    Ok((name, size))
 }
 
 /// A ustar header: IEEE Std 1003.1, pax, "ustar Interchange Format".
@@ -124,6 +170,29 @@ mod tests {
         assert_eq!(std::fs::read(folder.path().join("block")).unwrap().len(), BLOCK);
         assert_eq!(std::fs::read(folder.path().join(long)).unwrap(), b"long");
         assert_eq!(std::fs::read(folder.path().join("empty")).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_file_is_found_in_a_whole_archive_and_in_no_other() {
+        let mut archive = Archive::new(Vec::new(), 0);
+        let long = format!("recordings/{}/{}.ogg", "s".repeat(64), "t".repeat(60));
+        for (name, content) in [("about.json", &b"{}"[..]), ("block", &[b'y'; BLOCK]), (&long, b"long"), ("empty", b"")]
+        {
+            archive.add(name, content).unwrap();
+        }
+        let bytes = archive.finish().unwrap();
+        let found = |name: &str| find(bytes.as_slice(), name).unwrap();
+        assert_eq!(found("about.json").unwrap(), b"{}");
+        assert_eq!(found("block").unwrap(), [b'y'; BLOCK]);
+        assert_eq!((found(&long).unwrap(), found("empty").unwrap()), (b"long".to_vec(), Vec::new()));
+        assert_eq!(found("missing.json"), None);
+        for end in 0..bytes.len() {
+            assert!(find(&bytes[..end], "about.json").is_err(), "{end} of {} bytes are no archive", bytes.len());
+        }
+        let mut changed = bytes.clone();
+        let at = bytes.len() - 5;
+        changed[at] ^= 1;
+        assert!(find(changed.as_slice(), "about.json").is_err());
     }
 
     #[test]

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::archive::Archive;
+use super::archive::{self, Archive};
 use super::files::Whose;
 use super::{Desk, PrivacyError, files};
 use crate::access_log;
@@ -37,12 +37,23 @@ const PARTS: [(&str, &str); 9] = [
 const MISSING: &str = "missing.json";
 
 /// What an archive lacks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// The file or folder of the archive.
     pub what: String,
     /// Why it could not be read.
     pub why: String,
+}
+
+impl Missing {
+    /// What this archive says that it lacks. All of it is read: one that broke off on its way is an error. Blocks on the reader.
+    ///
+    /// # Errors
+    /// As the reader's; `InvalidData` and `UnexpectedEof` for what is no whole archive of ours.
+    pub fn of(archive: impl Read) -> std::io::Result<Vec<Self>> {
+        let missing = archive::find(archive, MISSING)?;
+        Ok(missing.map(|json| serde_json::from_slice(&json)).transpose()?.unwrap_or_default())
+    }
 }
 
 /// An archive that was written.

@@ -168,6 +168,11 @@ impl Recorder {
     /// Brings what waits to the storage and deletes what is too old, until `stop`.
     pub fn keep(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker) {
         tasks.spawn(stop.clone().run_until_cancelled_owned(upload::run(Arc::clone(self))));
+        self.retain(stop, tasks);
+    }
+
+    /// Deletes what is too old, until `stop`, and nothing else: that needs nobody's key.
+    pub fn retain(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker) {
         tasks.spawn(stop.clone().run_until_cancelled_owned(retention::run(Arc::clone(self))));
     }
 

@@ -1,7 +1,7 @@
 //! Where recordings are kept: a folder, or a bucket of S3.
 
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +20,8 @@ use crate::config::Recording;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// A sealed file's header is shorter than this.
+const START_BYTES: u64 = 1_024;
 /// Parts of one upload on their way at the same time.
 const PARTS_AT_ONCE: usize = 2;
 
@@ -152,6 +154,26 @@ impl Storage {
         }
     }
 
+    /// The first bytes of a stored file, [`START_BYTES`] at most; none if there is none.
+    pub(super) async fn start(&self, name: &Name) -> Result<Option<Bytes>, StorageError> {
+        match self {
+            Self::Folder(folder) => {
+                let path = folder.join(name.to_string());
+                blocking(move || match read_start(&path) {
+                    Ok(bytes) => Ok(Some(bytes.into())),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(StorageError::Folder { path, error }),
+                })
+                .await
+            }
+            Self::S3 { bucket, prefix, .. } => match bucket.get_range(&key(prefix, name), 0..START_BYTES).await {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
     /// Deletes a stored file. One that is not there is deleted.
     pub(super) async fn delete(&self, name: &Name) -> Result<(), StorageError> {
         match self {
@@ -219,6 +241,12 @@ async fn send_parts(file: &mut tokio::fs::File, parts: &mut WriteMultipart) -> R
         parts.wait_for_capacity(PARTS_AT_ONCE).await?;
         parts.write(&piece[..count]);
     }
+}
+
+fn read_start(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(START_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Moves a file, also to another disk: it is there whole, or not at all.

@@ -6,12 +6,15 @@ use voice_core::consent::{Consent, ConsentState, RecordingPermit};
 use voice_core::ids::{ReplyId, SpeechId, UtteranceId};
 use voice_core::output::ClientEvent;
 
+use super::retention::Deleted;
 use super::*;
 use crate::audio::format::AudioFormat;
 use crate::audio::frame::encode_pcm16le;
-use crate::store::{SqliteOptions, SqliteStore, Store, SystemClock, UserId};
+use crate::store::{
+    Channel, InstanceId, SessionDoc, SessionId, SqliteOptions, SqliteStore, Store, SystemClock, UserId,
+};
 use crate::telemetry::Metrics;
-use crate::vault::{End, Key, LocalKms};
+use crate::vault::{End, Key, Kms, LocalKms, NoKms};
 
 /// Recordings in a folder of their own.
 struct Case {
@@ -38,8 +41,11 @@ impl Case {
     }
 
     fn start(&self, instance: &str) -> Running {
-        let kms = LocalKms::new(self.master.clone(), Vec::new());
-        let vault = Arc::new(Vault::new(Arc::clone(&self.store), Arc::new(kms)));
+        self.start_with(instance, Arc::new(LocalKms::new(self.master.clone(), Vec::new())))
+    }
+
+    fn start_with(&self, instance: &str, kms: Arc<dyn Kms>) -> Running {
+        let vault = Arc::new(Vault::new(Arc::clone(&self.store), kms));
         let events = Arc::new(Events::new(Metrics::new("rules", &[])));
         let readiness = Arc::new(Readiness::starting(Arc::clone(&events)));
         let tracker = TaskTracker::new();
@@ -345,11 +351,114 @@ async fn the_old_are_deleted_and_a_destroyed_key_opens_nothing() {
     let name = here.recorder.list(None).await.unwrap().remove(0).name;
     let day = jiff::SignedDuration::from_hours(24);
     let in_days = |days| SystemClock.now() + day * days;
-    assert_eq!(retention::expire(&here.recorder, in_days(89)).await.unwrap(), 0);
+    assert_eq!(retention::expire(&here.recorder, in_days(89)).await.unwrap(), Deleted::default());
     here.vault.destroy_user_key(&ana()).await.unwrap();
     assert!(matches!(here.recorder.open(&name).await, Err(RecordingError::Erased)));
-    assert_eq!(retention::expire(&here.recorder, in_days(91)).await.unwrap(), 1);
+    assert_eq!(retention::expire(&here.recorder, in_days(91)).await.unwrap(), Deleted { old: 1, unreadable: 0 });
     assert_eq!(here.recorder.open(&name).await.unwrap(), None);
+    assert_eq!(case.files(), Vec::<PathBuf>::new());
+}
+
+/// A session that goes on: after an erasure nothing is kept of any other.
+async fn session(case: &Case) {
+    let now = SystemClock.now();
+    let doc = SessionDoc {
+        session_id: SessionId::new("s1"),
+        user_id: ana(),
+        channel: Channel::Phone,
+        conversation_history: Vec::new(),
+        current_agent: "TaskAgent".to_owned(),
+        created_at: now,
+        last_activity: now,
+        context: serde_json::Map::new(),
+    };
+    if case.store.load_session(doc.session_id.clone()).await.unwrap().is_none() {
+        case.store.create_session(doc, [7; 32], InstanceId::new("one")).await.unwrap();
+    }
+}
+
+/// A recording of ana's that is stored.
+async fn stored(case: &Case, instance: &str) -> Name {
+    session(case).await;
+    let here = case.start(instance);
+    let before = here.recorder.list(None).await.unwrap();
+    let (consent, mut tape) = (agreed(), here.tape(AudioFormat::Pcm24k));
+    caller_speaks(&mut tape, consent.permit(), 0);
+    tape.stop();
+    here.settle().await;
+    let all = here.recorder.list(None).await.unwrap();
+    all.into_iter().find(|one| !before.contains(one)).unwrap().name
+}
+
+#[tokio::test]
+async fn what_came_to_the_storage_after_an_erasure_goes_in_the_next_round() {
+    let case = Case::new();
+    let late = stored(&case, "one").await;
+    let here = case.start("two");
+    let round = async || retention::expire(&here.recorder, SystemClock.now()).await.unwrap();
+    assert_eq!(round().await, Deleted::default(), "nobody was erased");
+    let path = case.folder.path().join("recordings").join(late.to_string());
+    let copy = std::fs::read(&path).unwrap();
+    here.vault.destroy_user_key(&ana()).await.unwrap();
+    assert_eq!(round().await, Deleted { old: 0, unreadable: 1 });
+    assert_eq!(case.files(), Vec::<PathBuf>::new());
+
+    // She is there again, with another key, and an upload that took its time comes to its end.
+    let present = stored(&case, "three").await;
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, copy).unwrap();
+    assert_eq!(round().await, Deleted { old: 0, unreadable: 1 });
+    let left: Vec<Name> = here.recorder.list(None).await.unwrap().into_iter().map(|one| one.name).collect();
+    assert_eq!(left, [present]);
+    assert_eq!(round().await, Deleted::default());
+}
+
+#[tokio::test]
+async fn what_waits_under_a_key_that_was_destroyed_goes_from_the_storage_too() {
+    let case = Case::new();
+    let name = stored(&case, "one").await;
+    let here = case.start("two");
+    // Its process was killed when all of it was stored, and before it had let go of it.
+    let [at, waits] = ["recordings", "recordings-waiting/gone"].map(|folder| case.folder.path().join(folder));
+    let waits = waits.join(name.to_string());
+    std::fs::create_dir_all(waits.parent().unwrap()).unwrap();
+    std::fs::copy(at.join(name.to_string()), waits).unwrap();
+    here.vault.destroy_user_key(&ana()).await.unwrap();
+    here.recorder.flush().await;
+    assert_eq!(case.files(), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn what_waits_for_a_key_that_the_store_lost_waits_on() {
+    let case = Case::new();
+    let name = stored(&case, "one").await;
+    let elsewhere = Case::new();
+    let waits = elsewhere.folder.path().join("recordings-waiting/gone").join(name.to_string());
+    std::fs::create_dir_all(waits.parent().unwrap()).unwrap();
+    std::fs::copy(case.folder.path().join("recordings").join(name.to_string()), waits).unwrap();
+    let here = elsewhere.start("one");
+    here.recorder.flush().await;
+    let all = here.recorder.list(None).await.unwrap();
+    assert!(all.len() == 1 && all[0].is_waiting && all[0].name == name, "{all:?}");
+    assert!(here.readiness.report().reasons.iter().any(|one| one.reason.contains("is not in the store")));
+}
+
+#[tokio::test]
+async fn the_old_and_the_unreadable_are_deleted_without_the_master_key() {
+    let case = Case::new();
+    stored(&case, "one").await;
+    let keyless = case.start_with("two", Arc::new(NoKms));
+    let day = jiff::SignedDuration::from_hours(24);
+    let in_days = async |days| retention::expire(&keyless.recorder, SystemClock.now() + day * days).await.unwrap();
+    assert_eq!(in_days(89).await, Deleted::default());
+    assert_eq!(in_days(91).await, Deleted { old: 1, unreadable: 0 });
+    stored(&case, "three").await;
+    case.start("four").vault.destroy_user_key(&ana()).await.unwrap();
+    assert_eq!(in_days(0).await, Deleted { old: 0, unreadable: 1 });
+    // Whether what there is now is under an earlier key cannot be known.
+    stored(&case, "five").await;
+    assert_eq!(in_days(0).await, Deleted::default());
+    assert_eq!(in_days(91).await, Deleted { old: 1, unreadable: 0 });
     assert_eq!(case.files(), Vec::<PathBuf>::new());
 }
 

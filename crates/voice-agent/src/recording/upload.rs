@@ -1,6 +1,7 @@
 //! From the spool to the storage, in the background and for as long as it takes.
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use super::spool::{Spool, Waiting, mend};
 use super::{MB, Recorder, StorageError};
-use crate::vault::{Header, SealError};
+use crate::vault::{Fate, Header, KeyId, SealError};
 
 /// How often it is looked for what others have left, if nothing is told.
 const LOOK: Duration = Duration::from_secs(30);
@@ -52,8 +53,8 @@ pub(super) async fn round(recorder: &Recorder) -> bool {
             left.push(one);
             continue;
         }
-        let path = match whole(recorder, spool, &one).await {
-            Ok(Some(path)) => path,
+        let whole = match whole(recorder, spool, &one).await {
+            Ok(Some(whole)) => whole,
             Ok(None) => continue,
             // It says nothing of the storage: the others are not kept back by it.
             Err(error) => {
@@ -62,7 +63,7 @@ pub(super) async fn round(recorder: &Recorder) -> bool {
                 continue;
             }
         };
-        match bring(recorder, spool, &one, path).await {
+        match bring(recorder, spool, &one, whole).await {
             Ok(()) => in_a_row = 0,
             Err(error) => {
                 in_a_row += 1;
@@ -97,43 +98,90 @@ fn trouble(recorder: &Recorder, why: &str) -> bool {
     false
 }
 
+/// A file that is ended, where it is, and the key that it is sealed under.
+struct Whole {
+    path: PathBuf,
+    key: KeyId,
+}
+
 /// Brings one file to the storage; why not.
-async fn bring(recorder: &Recorder, spool: &Arc<Spool>, one: &Waiting, path: PathBuf) -> Result<(), String> {
-    match recorder.storage.put(&one.name, &path).await {
-        Ok(bytes) => {
-            let spool = Arc::clone(spool);
-            let removed = tokio::task::spawn_blocking(move || spool.remove(&path)).await;
-            recorder.events.recording_stored(bytes);
-            match removed {
-                Ok(Err(error)) => Err(format!("a stored recording stays here, too: {error}")),
-                _ => Ok(()),
+async fn bring(recorder: &Recorder, spool: &Arc<Spool>, one: &Waiting, whole: Whole) -> Result<(), String> {
+    let bytes = recorder.storage.put(&one.name, &whole.path).await.map_err(|error| {
+        recorder.events.recording_upload_failed();
+        said(&error)
+    })?;
+    recorder.events.recording_stored(bytes);
+    // Whoever erased its user meanwhile, in another process, did not find it in the storage.
+    if is_lost(recorder, one, Some(whole.key)).await? {
+        return forget(recorder, spool, one, whole.path).await;
+    }
+    removed(spool, whole.path).await.map_err(|error| format!("a stored recording stays here, too: {error}"))
+}
+
+/// Whether what is sealed under this key can never be opened again. That a key is not in the store says nothing: the store may be an old one, and be put
+/// right.
+async fn is_lost(recorder: &Recorder, one: &Waiting, key: Option<KeyId>) -> Result<bool, String> {
+    let fate = recorder.vault.fate(one.name.owner).await.map_err(|error| error.to_string())?;
+    Ok(match fate {
+        Fate::Kept => false,
+        Fate::Destroyed => true,
+        Fate::Replaced(present) => key.is_none_or(|key| key != present),
+    })
+}
+
+/// Nobody can read it any more: it goes, from the storage as well, where an upload that was killed may have left it.
+async fn forget(recorder: &Recorder, spool: &Arc<Spool>, one: &Waiting, path: PathBuf) -> Result<(), String> {
+    recorder.storage.delete(&one.name).await.map_err(|error| said(&error))?;
+    removed(spool, path).await.map_err(|error| error.to_string())?;
+    recorder.events.recordings_deleted(1);
+    tracing::info!("a recording whose user was erased while it waited was deleted");
+    Ok(())
+}
+
+async fn removed(spool: &Arc<Spool>, path: PathBuf) -> io::Result<()> {
+    let spool = Arc::clone(spool);
+    tokio::task::spawn_blocking(move || spool.remove(&path)).await?
+}
+
+/// The whole file; none if there is nothing to keep. What is sealed under a key that was destroyed nobody can read: its user was erased, and it
+/// goes.
+async fn whole(recorder: &Recorder, spool: &Arc<Spool>, one: &Waiting) -> Result<Option<Whole>, String> {
+    let key = recorder.vault.key_of(one.name.owner).await.map_err(|error| error.to_string())?;
+    let (path, is_torn) = (one.path.clone(), one.is_torn);
+    let looked = tokio::task::spawn_blocking(move || {
+        let header = File::open(&path).map_err(SealError::from).and_then(|mut file| Header::read(&mut file));
+        match (key, header) {
+            (Some(key), Ok(header)) if header.key == key.id() && !is_torn => {
+                Ok(Found::Whole(Some(Whole { path, key: key.id() })))
             }
+            // Without a whole header nothing was written.
+            (Some(key), header) if is_torn && header.as_ref().map_or(true, |header| header.key == key.id()) => {
+                let mended = mend(&path, &key).map_err(|error| error.to_string())?;
+                Ok(Found::Whole(mended.map(|path| Whole { path, key: key.id() })))
+            }
+            (Some(_), Err(error)) => Err(error.to_string()),
+            (_, header) => Ok(Found::Unreadable { path, key: header.ok().map(|header| header.key) }),
         }
-        Err(error) => {
-            recorder.events.recording_upload_failed();
-            Err(said(&error))
+    });
+    match looked.await.map_err(|error| error.to_string())?? {
+        Found::Whole(whole) => Ok(whole),
+        Found::Unreadable { path, key } if is_lost(recorder, one, key).await? => {
+            forget(recorder, spool, one, path).await.map(|()| None)
+        }
+        Found::Unreadable { .. } => {
+            Err("the key of a waiting recording is not in the store, and was not destroyed".to_owned())
         }
     }
 }
 
-/// Where the whole file is; none if there is nothing to keep. What is sealed under a key that was destroyed nobody can read: its user was
-/// erased, and it goes.
-async fn whole(recorder: &Recorder, spool: &Arc<Spool>, one: &Waiting) -> Result<Option<PathBuf>, String> {
-    let key = recorder.vault.key_of(one.name.owner).await.map_err(|error| error.to_string())?;
-    let (spool, path, is_torn) = (Arc::clone(spool), one.path.clone(), one.is_torn);
-    let looked = tokio::task::spawn_blocking(move || {
-        let header = File::open(&path).map_err(SealError::from).and_then(|mut file| Header::read(&mut file));
-        match (key, header) {
-            (Some(key), Ok(header)) if header.key == key.id() && !is_torn => Ok(Some(path)),
-            // Without a whole header nothing was written.
-            (Some(key), header) if is_torn && header.as_ref().map_or(true, |header| header.key == key.id()) => {
-                mend(&path, &key).map_err(|error| error.to_string())
-            }
-            (Some(_), Err(error)) => Err(error.to_string()),
-            _ => spool.remove(&path).map(|()| None).map_err(|error| error.to_string()),
-        }
-    });
-    looked.await.map_err(|error| error.to_string())?
+/// What a file that waits turned out to be.
+enum Found {
+    Whole(Option<Whole>),
+    /// There is another key now, or none.
+    Unreadable {
+        path: PathBuf,
+        key: Option<KeyId>,
+    },
 }
 
 /// A failure without what a URL may hold behind its path.

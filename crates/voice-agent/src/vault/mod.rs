@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 use crate::store::{SessionId, Store, StoreError, UserId};
 
 pub use key::{Key, KeyId, Pseudonym, UserKey};
-pub use kms::{Kms, KmsFuture, LocalKms};
+pub use kms::{Kms, KmsFuture, LocalKms, NoKms};
 pub use master::{MASTER_KEY_FILE, MasterKeyError, load as load_master};
 pub(crate) use master::{check_list as check_masters, parse as parse_master};
 pub use open::{End, Opened, Opener, open};
@@ -69,6 +69,17 @@ pub struct Rotated {
     pub unchanged: usize,
     /// Keys whose master key is not here, or that are damaged: they stay as they are.
     pub unreadable: usize,
+}
+
+/// What became of a user's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// None was ever destroyed.
+    Kept,
+    /// It was destroyed, and there is no other: what was sealed for this user nobody can read.
+    Destroyed,
+    /// It was destroyed, and this is the one that the user got afterwards.
+    Replaced(KeyId),
 }
 
 /// Everybody's keys.
@@ -169,6 +180,17 @@ impl Vault {
     /// [`VaultError::Store`].
     pub async fn was_destroyed(&self, owner: Pseudonym) -> Result<bool, VaultError> {
         Ok(self.store.was_destroyed(owner.to_string()).await?)
+    }
+
+    /// What became of the key of the user whom a sealed file names.
+    ///
+    /// # Errors
+    /// [`VaultError`]; without the master key also for one that was replaced.
+    pub async fn fate(&self, owner: Pseudonym) -> Result<Fate, VaultError> {
+        if !self.was_destroyed(owner).await? {
+            return Ok(Fate::Kept);
+        }
+        Ok(self.key_of(owner).await?.map_or(Fate::Destroyed, |key| Fate::Replaced(key.id())))
     }
 
     /// Wraps all keys by the present master key. Can be repeated, and be done by several instances at once.

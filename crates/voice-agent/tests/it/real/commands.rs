@@ -1,12 +1,13 @@
-//! The binary's other commands: `call` and `replay`.
+//! The binary's other commands: `call`, `replay` and `privacy export`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::process::{Home, Process, clean, eventually, fixture, run};
 
 const OPERATOR: &str = "an operator of the test";
+const PRIVACY: &str = "who answers for people's rights in the test";
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -60,7 +61,7 @@ async fn a_call_from_the_command_line_is_answered_logged_and_replayed_bit_for_bi
 }
 
 /// Nobody reads it without the key, and the command finds that, also beside the running server.
-async fn it_is_sealed_and_replayed_with_the_servers_settings(log: &std::path::Path, data_dir: &std::path::Path) {
+async fn it_is_sealed_and_replayed_with_the_servers_settings(log: &Path, data_dir: &Path) {
     let bytes = std::fs::read(log).unwrap();
     for word in ["proposal", "final_transcript", "at_ms"] {
         assert!(!bytes.windows(word.len()).any(|part| part == word.as_bytes()), "{word}");
@@ -79,7 +80,7 @@ async fn it_is_sealed_and_replayed_with_the_servers_settings(log: &std::path::Pa
 }
 
 /// A process that died before it had a whole piece leaves a log of which nothing can be read: it is not told as empty.
-async fn a_sealed_log_without_a_whole_piece_is_said_to_be_cut(log: &std::path::Path, data_dir: &std::path::Path) {
+async fn a_sealed_log_without_a_whole_piece_is_said_to_be_cut(log: &Path, data_dir: &Path) {
     let bytes = std::fs::read(log).unwrap();
     // The header is 101 bytes and a label, whose length stands in byte 33; some bytes of the first piece follow.
     let file = log.with_extension("stump");
@@ -92,7 +93,7 @@ async fn a_sealed_log_without_a_whole_piece_is_said_to_be_cut(log: &std::path::P
     assert!(text(&output.stderr).contains("cut off within its first sealed piece"), "{}", text(&output.stderr));
 }
 
-async fn a_cut_log_is_said_to_be_cut(log: &std::path::Path) {
+async fn a_cut_log_is_said_to_be_cut(log: &Path) {
     let whole = std::fs::read_to_string(log).unwrap();
     let file = log.with_extension("cut");
     std::fs::write(&file, &whole[..whole.trim_end().len() - 10]).unwrap();
@@ -107,19 +108,19 @@ async fn a_cut_log_is_said_to_be_cut(log: &std::path::Path) {
     assert!(text(&output.stderr).contains("line 2 is no input"), "{}", text(&output.stderr));
 }
 
-fn only_log(folder: &std::path::Path) -> PathBuf {
+fn only_log(folder: &Path) -> PathBuf {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     files.remove(0)
 }
 
 /// What a caller said stands in it.
-fn mode_is_private(log: &std::path::Path) {
+fn mode_is_private(log: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(std::fs::metadata(log).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
-async fn tampered_logs_are_noticed(log: &std::path::Path) {
+async fn tampered_logs_are_noticed(log: &Path) {
     let whole = std::fs::read_to_string(log).unwrap();
     let lines: Vec<&str> = whole.lines().collect();
     let at = lines.iter().position(|line| line.contains("\"final_transcript\"")).unwrap();
@@ -151,6 +152,50 @@ fn tampered(lines: &[&str], at: usize, by: Option<&str>) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+/// `privacy export` of ada's, by the server or, without one, beside the data. How it ends, and what it says.
+async fn export(home: &Home, logs: &Path, to: &str, server: Option<&Process>) -> (Option<i32>, String, String) {
+    let to = home.path().join(to).display().to_string();
+    let mut arguments = ["privacy", "export", "--user", "ada", "--to", &to].map(str::to_owned).to_vec();
+    if let Some(server) = server {
+        arguments.extend(["--server".to_owned(), server.url("")]);
+    }
+    let mut command = clean(env!("CARGO_BIN_EXE_voice-agent"));
+    command.args(arguments).env("DATA_DIR", home.path().join("data")).env("INPUT_LOG_DIR", logs);
+    command.env("PRIVACY_TOKEN", PRIVACY);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test]
+async fn an_archive_that_lacks_something_ends_its_command_with_2_and_says_what() {
+    let logs = tempfile::tempdir().unwrap();
+    let home = Home::with([("INPUT_LOG_DIR", logs.path().to_str().unwrap()), ("PRIVACY_TOKEN", PRIVACY)]).await;
+    let server = home.start().await;
+    let ada = server.user("ada").await;
+    server.reply(&ada, "Add a task to buy milk").await;
+    server.request(reqwest::Method::DELETE, &format!("/api/sessions/{}", ada.id), &ada.token).send().await.unwrap();
+    eventually("it is over", async || server.metric("voice_agent_active_sessions").await == 0.0).await;
+    let whole = export(&home, logs.path(), "whole.tar.gz", Some(&server)).await;
+    assert_eq!((whole.0, whole.2.as_str()), (Some(0), ""), "nothing is missing");
+
+    let damaged = format!("{}-20261129T120000000Z.jsonl", ada.id);
+    std::fs::write(logs.path().join(format!("{damaged}.sealed")), "no sealed file").unwrap();
+    let by_server = export(&home, logs.path(), "by-server.tar.gz", Some(&server)).await;
+    drop(server);
+    let alone = export(&home, logs.path(), "alone.tar.gz", None).await;
+    for (code, said, errors) in [by_server, alone] {
+        assert_eq!(code, Some(2), "{said}{errors}");
+        assert!(errors.contains(&format!("missing: input-logs/{damaged}: ")), "{errors}");
+        assert!(errors.contains("1 files or folders could not be read"), "{errors}");
+        assert!(said.contains("bytes"), "the archive is there: {said}");
+    }
+    for name in ["by-server.tar.gz", "alone.tar.gz"] {
+        let listed = std::process::Command::new("tar").arg("-tzf").arg(home.path().join(name)).output().unwrap();
+        let names = text(&listed.stdout);
+        assert!(listed.status.success() && names.contains("missing.json") && names.contains("tasks.json"), "{names}");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod caller;
 mod drill;
 mod page;
 mod python;
+mod recorded;
 mod trouble;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Calls that are recorded: what is in the files that are left, opened with their key.
 
+pub(super) mod moved;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,12 +41,17 @@ pub(super) fn settings() -> [(&'static str, String); 4] {
 /// The user's key, as whoever has the store and the master key finds it.
 pub(super) async fn key(data_dir: &Path, name: &Name) -> UserKey {
     let wrapped = SqliteStore::read_key(data_dir, &name.owner.to_string()).unwrap().unwrap();
+    unwrapped(name, &wrapped).await
+}
+
+/// The key of whom this recording is of, out of what is in the store.
+async fn unwrapped(name: &Name, wrapped: &str) -> UserKey {
     let kms: Arc<dyn Kms> = Arc::new(LocalKms::new(Key::from_bytes(&MASTER), Vec::new()));
-    UserKey::new(name.owner, kms.unwrap(&name.owner.to_string(), &wrapped).await.unwrap())
+    UserKey::new(name.owner, kms.unwrap(&name.owner.to_string(), wrapped).await.unwrap())
 }
 
 /// The recordings that are stored below a data folder, opened, in the order of their names.
-async fn stored(data_dir: &Path) -> Vec<(Name, Opened)> {
+pub(super) async fn stored(data_dir: &Path) -> Vec<(Name, Opened)> {
     let folder = data_dir.join("recordings");
     let mut all = Vec::new();
     for path in files(&folder) {
@@ -81,10 +88,12 @@ pub(super) async fn agreeing(server: &Process, user: &str) -> Session {
 }
 
 /// What is heard on a side: each stretch of speech by itself, as the recogniser has it in a call.
-fn heard(side: &[i16]) -> String {
+pub(super) fn heard(side: &[i16]) -> String {
     const FRAME: usize = 320;
     const PAUSE: usize = 40 * FRAME;
     const ROOM: usize = 10 * FRAME;
+    // A recording begins and ends with speech; the recogniser is used to a moment of silence before and behind it.
+    let side = [&[0; ROOM][..], side, &[0; ROOM]].concat();
     let loud =
         side.chunks(FRAME).enumerate().filter(|(_, frame)| frame.iter().any(|sample| sample.unsigned_abs() > 600));
     let mut stretches: Vec<(usize, usize)> = Vec::new();
@@ -141,7 +150,10 @@ async fn a_call_is_recorded_as_each_side_said_it_until_the_caller_says_stop() {
     let lines: Vec<Value> = words.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["who"] == "caller" && line["text"].as_str().unwrap().contains("proposal")));
     assert!(lines.iter().any(|line| line["who"] == "agent") && !words.to_lowercase().contains("undo"), "{words}");
-    nothing_is_readable(&["recordings", "recordings-waiting"].map(|name| data_dir.join(name)), &["proposal", "ada"]);
+    nothing_is_readable(
+        &["recordings", "recordings-waiting"].map(|name| data_dir.join(name)),
+        &["proposal", "lovelace"],
+    );
 }
 
 /// A telephone's side of Twilio, whose number begins like this.

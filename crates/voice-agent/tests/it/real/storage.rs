@@ -10,6 +10,7 @@ use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use object_store::aws::AmazonS3Builder;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use voice_agent::recording::{Kind, Name};
@@ -17,9 +18,11 @@ use voice_agent::vault::{Header, Pseudonym, Sealer, open};
 
 use super::process::{Home, PATIENCE, Process, clean, eventually, has};
 use super::recording::{agreeing, files, key, nothing_is_readable, settings};
+use crate::redis_server::RedisServer;
 
 const ID: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY00";
+const PRIVACY: &str = "who answers for people's rights in the test";
 const BUCKET: &str = "voice-recordings";
 
 /// An S3 server of a test's own.
@@ -244,7 +247,7 @@ async fn what_s3_does_not_take_waits_sealed_and_is_delivered() {
     conversation(&server).await;
     eventually("it waits", async || waiting(&server).await == 1.0).await;
     assert!(reason(&server).await.contains("wait for their storage"));
-    nothing_is_readable(&[data_dir.join("recordings-waiting")], &["rhododendron", "ada"]);
+    nothing_is_readable(&[data_dir.join("recordings-waiting")], &["rhododendron"]);
     s3.signal("CONT");
     delivered(&s3, &data_dir, 2).await;
     eventually("it is well again", async || server.readiness().await.1["status"] == "ready").await;
@@ -306,6 +309,60 @@ async fn an_upload_that_is_killed_in_the_middle_is_made_again_whole() {
     delivered(&s3, &data_dir, 2).await;
     let stored = s3.recordings().await.into_iter().find(|(name, _)| *name == big.0).unwrap().1;
     assert!(stored == big.1, "{} of {} bytes", stored.len(), big.1.len());
+}
+
+/// The settings of one of several instances whose Redis this is.
+fn shared_settings(redis: &RedisServer, port: u16) -> Vec<(&'static str, String)> {
+    let mut all = home_settings(port, SECRET);
+    all.extend([
+        ("REDIS_URL", redis.url()),
+        // An upload that takes its time is not tried again meanwhile.
+        ("RECORDING_ATTEMPT_MS", "120000".to_owned()),
+        ("PRIVACY_TOKEN", PRIVACY.to_owned()),
+    ]);
+    all
+}
+
+#[tokio::test]
+async fn an_upload_that_ends_after_an_erasure_elsewhere_leaves_nothing_in_the_bucket() {
+    let Some(s3) = S3::start().await else { return };
+    let (redis, home) = (RedisServer::start(), Home::new().await);
+    let way = Way::to(s3.port, i64::MAX).await;
+    let uploader = home.start_as("uploader", shared_settings(&redis, way.port)).await;
+    let eraser = home.start_as("eraser", shared_settings(&redis, s3.port)).await;
+    conversation(&uploader).await;
+    eventually("it is stored", async || s3.recordings().await.len() == 1).await;
+    let (name, copy) = s3.recordings().await.remove(0);
+    way.left.store(0, Ordering::SeqCst);
+    conversation(&uploader).await;
+    eventually("it is in the middle of the upload", async || way.left.load(Ordering::SeqCst) < 0).await;
+
+    let answer = eraser.post("/api/admin/privacy/erase", PRIVACY, &json!({"user_id": "ada"})).await;
+    let certificate: Value = answer.json().await.unwrap();
+    let statement = &certificate["statement"];
+    assert_eq!(
+        (&statement["key_destroyed"], &statement["erased"]["recordings"]),
+        (&json!(true), &json!(1)),
+        "{statement}"
+    );
+    assert_eq!(s3.recordings().await, [], "it found what was there");
+    way.left.store(i64::MAX, Ordering::SeqCst);
+    eventually("the upload ends", async || uploader.metric("voice_recordings_stored_total").await == 2.0).await;
+    eventually("it is deleted", async || uploader.metric("voice_recordings_deleted_total").await == 1.0).await;
+    assert_eq!(s3.recordings().await, []);
+    let waiting = home.path().join("uploader/recordings-waiting");
+    eventually("nothing waits", async || files(&waiting).iter().all(|path| path.ends_with("lock"))).await;
+
+    // She is there again, and has another key; and this upload's process was killed at its end, before it could look.
+    conversation(&uploader).await;
+    eventually("it is stored", async || s3.recordings().await.len() == 1).await;
+    let (present, _) = s3.recordings().await.remove(0);
+    let key = object_store::path::Path::from(format!("calls/{name}"));
+    s3.bucket().put(&key, copy.into()).await.unwrap();
+    let next = home.start_as("next", shared_settings(&redis, s3.port)).await;
+    eventually("the next look finds it", async || next.metric("voice_recordings_deleted_total").await == 1.0).await;
+    let left: Vec<Name> = s3.recordings().await.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(left, [present], "what she can be shown stays");
 }
 
 /// Puts a sealed file of 20 MB where a process that is gone would have left it.

@@ -144,7 +144,11 @@ impl Caller {
     }
 
     pub(super) async fn says(&self, wav: &str) {
-        let pcm = read_wav(&fixture(wav), 16_000).unwrap();
+        self.speaks(&read_wav(&fixture(wav), 16_000).unwrap()).await;
+    }
+
+    /// Says these samples, 16 kHz.
+    pub(super) async fn speaks(&self, pcm: &[i16]) {
         for frame in pcm.chunks_exact(320) {
             self.microphone.push(frame.to_vec()).await.unwrap();
         }
