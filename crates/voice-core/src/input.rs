@@ -174,6 +174,14 @@ pub enum Input {
         /// The request.
         request: LlmRequestId,
     },
+    /// The model has written what is to be said once the call that it is writing is carried out. The same words stand in the
+    /// call when it is whole.
+    LlmWordsAhead {
+        /// The request.
+        request: LlmRequestId,
+        /// The words.
+        words: String,
+    },
     /// The model called a tool.
     LlmToolCall {
         /// The request.

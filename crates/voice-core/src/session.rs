@@ -21,6 +21,7 @@ use crate::snapshot::Counters;
 pub use save::{Restored, first_words};
 pub use speak::VOICE_FAILED;
 
+mod ahead;
 mod answer;
 mod consent;
 mod deadline;
@@ -269,6 +270,7 @@ impl Session {
             Input::EndOfTurnScore { utterance, revision, permille } => self.handle_score(utterance, revision, permille),
             Input::LlmText { request, text } => self.handle_llm_text(request, &text),
             Input::LlmCalling { request } => self.handle_llm_calling(request),
+            Input::LlmWordsAhead { request, words } => self.handle_llm_words_ahead(request, &words),
             Input::LlmToolCall { request, name, arguments } => self.handle_llm_tool_call(request, name, arguments),
             Input::LlmDone { request } => self.handle_llm_done(request),
             Input::LlmFailed { request, failure } => self.handle_llm_failed(request, failure),

@@ -133,6 +133,9 @@ impl World {
         if text.contains("save that as soon as") {
             self.saw(Seen::SavedLater);
         }
+        if self.promises(text) && !self.check.gates.iter().any(|(_, of, _)| *of == reply) {
+            self.saw(Seen::EarlyWords);
+        }
         if text.contains("couldn't hear") || text.contains("didn't catch") {
             self.saw(Seen::NotHeard);
         }

@@ -47,6 +47,7 @@ seen! {
     ToolFailed = "tool failed or too late",
     ToolChange = "change committed",
     GatedWords = "words held back until a commit",
+    EarlyWords = "words of a call spoken before it was whole",
     TooManyCalls = "too many tool calls or requests",
     Conflict = "commit in conflict",
     StoreDown = "commit refused",
