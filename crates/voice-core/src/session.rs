@@ -27,6 +27,7 @@ mod consent;
 mod deadline;
 mod doubt;
 mod frugal;
+mod guess;
 mod hear;
 mod hush;
 mod key;
@@ -258,6 +259,7 @@ impl Session {
             Input::Disconnected { connection } => self.handle_disconnected(connection),
             Input::PossibleSpeech => self.handle_possible_speech(),
             Input::StartOfSpeech { at_ms } => self.handle_start_of_speech(at_ms),
+            Input::PossibleEnd => self.handle_possible_end(),
             Input::EndOfSpeech { last_speech_ms } => self.handle_end_of_speech(last_speech_ms),
             Input::InterimTranscript { utterance, text } => self.handle_interim(utterance, &text),
             Input::FinalTranscript { utterance, revision, rung, text } => {

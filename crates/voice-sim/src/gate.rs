@@ -22,6 +22,7 @@ impl World {
 
     /// Words that were made when a change was computed, or called for, are not heard or shown before it is committed.
     pub(crate) fn check_gate(&mut self, reply: ReplyId, text: &str) -> Checked {
+        self.check_guess(reply)?;
         if self.promises(text) {
             return self
                 .strange("nothing is claimed before its commit", format!("{text:?} may be heard, no call is kept"));

@@ -27,6 +27,7 @@ seen! {
     Backchannel = "sign of listening over the agent",
     Reopened = "turn gone on with after its end",
     Speculation = "reply begun before the end of turn",
+    Guessed = "reply begun before the end of speech",
     Discarded = "reply thrown away unheard",
     NotHeard = "agent asks again after deaf STT",
     StopRecording = "recording stopped by voice",

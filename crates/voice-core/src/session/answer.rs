@@ -118,9 +118,12 @@ impl Session {
 
     /// The turn did not end as expected.
     pub(super) fn discard_speculation(&mut self) {
-        if self.reply.as_ref().is_some_and(|reply| !reply.confirmed) {
-            self.withdraw_reply();
+        let Some(reply) = self.reply.as_ref().filter(|reply| !reply.confirmed) else { return };
+        if reply.guessed {
+            // It was asked for nothing, beside whoever is asked now.
+            self.ladder.note_hedged(Stage::Llm);
         }
+        self.withdraw_reply();
     }
 
     /// Throws a reply away of which nothing was heard or done.

@@ -101,6 +101,8 @@ pub(super) struct Reply {
     pub(super) turn: Option<TurnId>,
     /// What it answers; none for what the agent says unasked.
     pub(super) user_text: Option<String>,
+    /// It was begun before the VAD was sure of the pause.
+    pub(super) guessed: bool,
     /// What it answers may end in mid-word: nothing is to be done on it, and nothing added to it.
     pub(super) cut_off: bool,
     /// The turn is over: the reply may be heard, and its tools may be committed.
@@ -180,6 +182,7 @@ impl Reply {
             id,
             turn: None,
             user_text: None,
+            guessed: false,
             cut_off: false,
             confirmed: false,
             message: None,
