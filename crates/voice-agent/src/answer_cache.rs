@@ -141,9 +141,13 @@ impl AnswerKey {
     }
 }
 
+/// An answer in the pieces in which the model streamed it. Where they end decides where it is cut into what is spoken at once:
+/// given again in one piece it would be other speech than what the voice has already said.
+pub type Pieces = Vec<String>;
+
 #[derive(Debug)]
 struct Kept {
-    answer: String,
+    answer: Pieces,
     at: Timestamp,
 }
 
@@ -174,15 +178,15 @@ impl AnswerCache {
     }
 
     /// The answer that was given to this before.
-    pub fn get(&self, key: &AnswerKey, now: Timestamp) -> Option<String> {
+    pub fn get(&self, key: &AnswerKey, now: Timestamp) -> Option<Pieces> {
         let kept = self.lock();
         let found = kept.get(key).filter(|kept| now.duration_since(kept.at) < self.ttl)?;
         Some(found.answer.clone())
     }
 
     /// Keeps an answer. Those of the same user that belong to older tasks go, and when there are too many the oldest.
-    pub fn put(&self, key: AnswerKey, answer: String, now: Timestamp) {
-        if !self.is_on() || answer.trim().is_empty() {
+    pub fn put(&self, key: AnswerKey, answer: Pieces, now: Timestamp) {
+        if !self.is_on() || answer.iter().all(|piece| piece.trim().is_empty()) {
             return;
         }
         let mut kept = self.lock();
@@ -233,6 +237,10 @@ mod tests {
         }
     }
 
+    fn pieces(pieces: &[&str]) -> Pieces {
+        pieces.iter().map(|piece| (*piece).to_owned()).collect()
+    }
+
     const MORNING: &str = "2026-11-23T10:00:00+01:00[Europe/Berlin]";
 
     fn key(user: &str, asked: &str, now: &str) -> AnswerKey {
@@ -278,8 +286,9 @@ mod tests {
     fn an_answer_belongs_to_its_user_words_tasks_day_and_instructions() {
         let cache = AnswerCache::new(10, 300);
         let asked = key("ana", "What are my tasks?", MORNING).at(3);
-        cache.put(asked.clone(), "You have one.".to_owned(), at(0));
-        assert_eq!(cache.get(&key("ana", "what ARE my tasks", MORNING).at(3), at(1)).as_deref(), Some("You have one."));
+        let answer = pieces(&["You", " have one."]);
+        cache.put(asked.clone(), answer.clone(), at(0));
+        assert_eq!(cache.get(&key("ana", "what ARE my tasks", MORNING).at(3), at(1)), Some(answer));
         let mut other_rules = request("What are my tasks?", MORNING);
         other_rules.instructions.push_str(" And kind.");
         let mut short = request("What are my tasks?", MORNING);
@@ -303,20 +312,29 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_without_a_word_is_not_kept() {
+        let cache = AnswerCache::new(2, 300);
+        let asked = key("ana", "What are my tasks?", MORNING).at(1);
+        cache.put(asked.clone(), pieces(&[" ", "\n"]), at(0));
+        cache.put(asked.clone(), Pieces::new(), at(0));
+        assert_eq!(cache.get(&asked, at(1)), None);
+    }
+
+    #[test]
     fn answers_run_out_give_way_and_are_forgotten() {
         let cache = AnswerCache::new(2, 300);
         let of = |user: &str| key(user, "What are my tasks?", MORNING).at(1);
-        cache.put(of("ana"), "a".to_owned(), at(0));
+        cache.put(of("ana"), pieces(&["a"]), at(0));
         assert!(cache.get(&of("ana"), at(299)).is_some() && cache.get(&of("ana"), at(300)).is_none());
-        cache.put(of("bob"), "b".to_owned(), at(1));
-        cache.put(of("cid"), "c".to_owned(), at(2));
+        cache.put(of("bob"), pieces(&["b"]), at(1));
+        cache.put(of("cid"), pieces(&["c"]), at(2));
         assert!(cache.get(&of("ana"), at(3)).is_none(), "the oldest gave way");
         cache.forget(&UserId::new("bob"));
         assert!(cache.get(&of("bob"), at(3)).is_none() && cache.get(&of("cid"), at(3)).is_some());
-        cache.put(of("cid").at(2), "d".to_owned(), at(4));
+        cache.put(of("cid").at(2), pieces(&["d"]), at(4));
         assert!(cache.get(&of("cid"), at(4)).is_none(), "the tasks have changed");
         let off = AnswerCache::new(10, 0);
-        off.put(of("ana"), "a".to_owned(), at(0));
+        off.put(of("ana"), pieces(&["a"]), at(0));
         assert!(!off.is_on() && off.get(&of("ana"), at(0)).is_none());
     }
 }

@@ -101,6 +101,9 @@ pub enum Input {
     },
     /// The VAD hears what may become speech: the agent falls silent for a moment, and goes on if no start of speech follows.
     PossibleSpeech,
+    /// The VAD hears the first moment of a silence that may be the end of what is being said: `EndOfSpeech` follows within 100 ms
+    /// or so, or the speech goes on.
+    PossibleEnd,
     /// The VAD hears speech.
     StartOfSpeech {
         /// When the speech began, back-dated.
@@ -173,6 +176,14 @@ pub enum Input {
     LlmCalling {
         /// The request.
         request: LlmRequestId,
+    },
+    /// The model has written what is to be said once the call that it is writing is carried out. The same words stand in the
+    /// call when it is whole.
+    LlmWordsAhead {
+        /// The request.
+        request: LlmRequestId,
+        /// The words.
+        words: String,
     },
     /// The model called a tool.
     LlmToolCall {

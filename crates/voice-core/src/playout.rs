@@ -140,10 +140,11 @@ impl Speech {
         total_ms
     }
 
-    /// How long it probably sounds in all, in milliseconds.
-    pub fn likely_ms(&self) -> u64 {
+    /// How long the pieces before this number probably sound in all, in milliseconds.
+    pub fn likely_ms_before(&self, limit: u32) -> u64 {
         self.chunks
             .iter()
+            .filter(|chunk| chunk.index < limit)
             .map(|chunk| if chunk.done { chunk.audio_ms } else { chunk.audio_ms.max(chunk.likely_ms()) })
             .sum()
     }

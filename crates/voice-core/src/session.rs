@@ -21,11 +21,13 @@ use crate::snapshot::Counters;
 pub use save::{Restored, first_words};
 pub use speak::VOICE_FAILED;
 
+mod ahead;
 mod answer;
 mod consent;
 mod deadline;
 mod doubt;
 mod frugal;
+mod guess;
 mod hear;
 mod hush;
 mod key;
@@ -257,6 +259,7 @@ impl Session {
             Input::Disconnected { connection } => self.handle_disconnected(connection),
             Input::PossibleSpeech => self.handle_possible_speech(),
             Input::StartOfSpeech { at_ms } => self.handle_start_of_speech(at_ms),
+            Input::PossibleEnd => self.handle_possible_end(),
             Input::EndOfSpeech { last_speech_ms } => self.handle_end_of_speech(last_speech_ms),
             Input::InterimTranscript { utterance, text } => self.handle_interim(utterance, &text),
             Input::FinalTranscript { utterance, revision, rung, text } => {
@@ -269,6 +272,7 @@ impl Session {
             Input::EndOfTurnScore { utterance, revision, permille } => self.handle_score(utterance, revision, permille),
             Input::LlmText { request, text } => self.handle_llm_text(request, &text),
             Input::LlmCalling { request } => self.handle_llm_calling(request),
+            Input::LlmWordsAhead { request, words } => self.handle_llm_words_ahead(request, &words),
             Input::LlmToolCall { request, name, arguments } => self.handle_llm_tool_call(request, name, arguments),
             Input::LlmDone { request } => self.handle_llm_done(request),
             Input::LlmFailed { request, failure } => self.handle_llm_failed(request, failure),

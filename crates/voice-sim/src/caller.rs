@@ -18,7 +18,7 @@ pub(crate) struct Caller {
     next_leg: u64,
     muted: bool,
     /// The VAD hears speech.
-    vad_on: bool,
+    pub(crate) vad_on: bool,
     items: u64,
     messages: u64,
     hung_up: bool,
@@ -278,16 +278,25 @@ impl World {
         let (notice_ms, hang_ms) = (self.dice.between(20, 60), self.dice.between(90, 260));
         self.doubts(leg);
         self.later(notice_ms, Event::SpeechOn { began_ms, leg });
+        if self.dice.chance(500) {
+            let pause_ms = self.dice.between(0, hang_ms);
+            self.queue.put(last_ms + pause_ms, Some(self.life), Event::Doubt { leg });
+        }
         self.queue.put(last_ms + hang_ms, Some(self.life), Event::SpeechOff { last_ms, leg });
         last_ms
     }
 
-    /// The VAD hears what may become speech.
+    /// The VAD hears what may become speech, or the end of it.
     pub(crate) fn doubt(&mut self, leg: u64) -> Checked {
-        if !self.caller.hears_on(leg) || self.caller.vad_on {
-            return Ok(());
+        match (self.caller.hears_on(leg), self.caller.vad_on) {
+            (false, _) => Ok(()),
+            (true, false) => self.feed(Input::PossibleSpeech),
+            (true, true) => {
+                self.feed(Input::PossibleEnd)?;
+                self.understand_at_pause();
+                Ok(())
+            }
         }
-        self.feed(Input::PossibleSpeech)
     }
 
     /// The doubts that begin now: of what will be speech, or of noise that never is.

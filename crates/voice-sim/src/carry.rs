@@ -102,8 +102,9 @@ impl World {
         if reply != self.check.reply {
             self.new_id(Id::Reply, reply.0)?;
             self.check.reply = reply;
+            self.check.page.guessed = self.caller.vad_on.then_some(reply);
             if self.check.open_turns.is_empty() {
-                self.saw(Seen::Speculation);
+                self.saw(if self.caller.vad_on { Seen::Guessed } else { Seen::Speculation });
             }
         }
         self.check.last_request = request.0;
@@ -111,7 +112,7 @@ impl World {
         if matches!(chat.items.last(), Some(ChatItem::Assistant { interrupted: true, .. })) {
             self.saw(Seen::WentOn);
         }
-        self.check_understood(chat.last_user_text().unwrap_or_default())?;
+        self.check_asked(reply, chat.last_user_text().unwrap_or_default())?;
         self.request_llm(request, reply, agent, chat);
         Ok(())
     }
@@ -133,6 +134,9 @@ impl World {
         if text.contains("save that as soon as") {
             self.saw(Seen::SavedLater);
         }
+        if self.promises(text) && !self.check.gates.iter().any(|(_, of, _)| *of == reply) {
+            self.saw(Seen::EarlyWords);
+        }
         if text.contains("couldn't hear") || text.contains("didn't catch") {
             self.saw(Seen::NotHeard);
         }
@@ -147,6 +151,9 @@ impl World {
         self.new_id(Id::Commit, commit.0)?;
         if self.check.in_flight.is_some() {
             return self.strange("one commit at a time", format!("commit {commit} while one is under way"));
+        }
+        if !tools.is_empty() {
+            self.check_guess(self.check.reply)?;
         }
         self.check.in_flight = Some((commit, tools.to_vec()));
         self.commit(commit, tools, snapshot)

@@ -50,6 +50,8 @@ pub(crate) struct Check {
     pub(crate) stop_said: bool,
     /// The calls whose change is not committed, their reply, and the last request before they were computed.
     pub(crate) gates: Vec<(ToolCallId, ReplyId, u64)>,
+    /// The last request of which a call is committed.
+    pub(crate) kept_through: u64,
     pub(crate) reply: ReplyId,
     pub(crate) last_request: u64,
     pub(crate) in_flight: Option<(CommitId, Vec<ToolCallId>)>,
@@ -91,6 +93,8 @@ impl Check {
         self.spent = [cost.stt, cost.llm, cost.tts].map(|part| u128::from(part.0));
         self.agent = session.current_agent().to_owned();
         self.thrift.begin(saved.cost_step);
+        // What another process left to be said was kept.
+        self.kept_through = self.greatest[Id::Request as usize];
     }
 
     pub(crate) fn new_id(&mut self, kind: Id, id: u64) -> Checked {
@@ -159,7 +163,9 @@ impl World {
                     self.saw(Seen::DoubtSettled);
                 }
                 if let Some((_, tools)) = self.check.in_flight.take_if(|(id, _)| id == commit) {
-                    self.check.gates.retain(|(call, ..)| !tools.contains(call));
+                    let kept =
+                        self.check.gates.extract_if(.., |(call, ..)| tools.contains(call)).map(|(.., last)| last);
+                    self.check.kept_through = kept.fold(self.check.kept_through, u64::max);
                 }
             }
             // It may still be made.
@@ -303,21 +309,6 @@ impl World {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Words that were made when a change was computed are not heard or shown before it is committed.
-    fn check_gate(&mut self, reply: ReplyId, text: &str) -> Checked {
-        let Some(rest) = text.split('q').nth(1) else { return Ok(()) };
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        let request: u64 = digits.parse().unwrap_or_default();
-        let closed = self.check.gates.iter().find(|(_, of, last)| *of == reply && request > *last);
-        match closed {
-            Some((call, ..)) => {
-                let text = format!("{text:?} may be heard, call {call} is not committed");
-                self.strange("nothing is claimed before its commit", text)
-            }
-            None => Ok(()),
-        }
     }
 
     pub(crate) fn observed(&mut self, observation: Observation) -> Checked {

@@ -13,6 +13,8 @@ struct Heard {
     id: UtteranceId,
     /// World time, in milliseconds.
     from_ms: u64,
+    /// What was understood at a pause, as the end of a sentence.
+    sentence: Option<String>,
 }
 
 /// What the STT knows.
@@ -56,11 +58,23 @@ impl World {
         }
     }
 
+    /// The caller may have stopped: what is understood so far sounds whole, and may be all.
+    pub(crate) fn understand_at_pause(&mut self) {
+        let (whole, delay_ms) = (self.dice.chance(800), self.delay(0, 150));
+        let Some(id) = self.ears.utterances.last().map(|heard| heard.id).filter(|_| whole) else { return };
+        let Some(text) = self.ears.text(id, self.now_ms).filter(|text| !text.is_empty()) else { return };
+        if let Some(heard) = self.ears.utterances.last_mut() {
+            heard.sentence = Some(text.clone());
+        }
+        let text = format!("{text}.");
+        self.later(delay_ms, Event::Give(Input::InterimTranscript { utterance: id, text }));
+    }
+
     /// An utterance begins at `from_ms` of the session's time.
     pub(crate) fn start_utterance(&mut self, id: UtteranceId, from_ms: u64, rung: RungId) {
         let from_ms = from_ms + self.base_ms;
         if !self.ears.hears(id) {
-            self.ears.utterances.push(Heard { id, from_ms });
+            self.ears.utterances.push(Heard { id, from_ms, sentence: None });
         }
         let streams = self.profile.config.chains.stt.get(usize::from(rung.0)).is_some_and(|rung| rung.streams);
         if streams && self.dice.chance(self.profile.faults.stt_fail) {
@@ -89,6 +103,9 @@ impl World {
     pub(crate) fn transcribe(&mut self, id: UtteranceId, revision: u32, until_ms: u64, rung: RungId) {
         let faults = self.profile.faults;
         let Some(mut text) = self.ears.text(id, until_ms + self.base_ms + 20) else { return };
+        if self.ears.utterances.iter().any(|heard| heard.id == id && heard.sentence.as_ref() == Some(&text)) {
+            text.push('.');
+        }
         self.use_stt(id, until_ms % 7_000);
         let mut delay_ms = self.delay(20, 700);
         if self.dice.chance(faults.stt_stale) {

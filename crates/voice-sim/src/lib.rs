@@ -10,6 +10,7 @@ mod dice;
 #[cfg(feature = "servers")]
 pub mod drill;
 mod ears;
+mod gate;
 mod heard;
 mod kills;
 mod line;

@@ -8,6 +8,7 @@ use voice_core::agents::{END_CALL_TOOL, REVIEW_AGENT, SAY_ARGUMENT, TASK_AGENT, 
 use voice_core::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
 use voice_core::ids::{LlmRequestId, ReplyId};
 
+use crate::gate::PROMISE;
 use crate::queue::Event;
 use crate::seen::Seen;
 use crate::stray::any_failure;
@@ -17,6 +18,7 @@ use crate::world::{Checked, World};
 enum Step {
     Text(String),
     Calling,
+    WordsAhead(String),
     Call(&'static str, Value),
     Done,
     Fail,
@@ -89,6 +91,7 @@ impl World {
                 self.feed(Input::LlmText { request: id, text })
             }
             Step::Calling => self.feed(Input::LlmCalling { request: id }),
+            Step::WordsAhead(words) => self.feed(Input::LlmWordsAhead { request: id, words }),
             Step::Call(name, arguments) => {
                 let arguments = arguments.as_object().cloned().unwrap_or_else(Map::new);
                 self.feed(Input::LlmToolCall { request: id, name: name.to_owned(), arguments })
@@ -172,13 +175,19 @@ impl World {
         }
         let says = self.dice.chance(400);
         for (name, mut arguments) in calls {
-            if says && name == "add_task" && self.dice.chance(900) {
-                let words = self.words(request, 1).concat();
-                arguments[SAY_ARGUMENT] = Value::from(words);
-            }
+            let promise = (says && name == "add_task" && self.dice.chance(900)).then(|| self.promise(request));
             if self.dice.chance(500) {
                 steps.push_back((delay_ms, Step::Calling));
                 delay_ms = self.delay(1, 150);
+            }
+            if let Some(words) = promise {
+                if self.dice.chance(500) {
+                    // Some are not those of the call after all.
+                    let early = if self.dice.chance(100) { self.promise(request) } else { words.clone() };
+                    steps.push_back((delay_ms, Step::WordsAhead(early)));
+                    delay_ms = self.delay(1, 400);
+                }
+                arguments[SAY_ARGUMENT] = Value::from(words);
             }
             steps.push_back((delay_ms, Step::Call(name, arguments)));
             delay_ms = self.delay(1, 40);
@@ -189,6 +198,12 @@ impl World {
             }
         }
         steps.push_back((delay_ms, Step::Done));
+    }
+
+    /// What is to be said once a call is carried out: it can be told from other words.
+    fn promise(&mut self, request: LlmRequestId) -> String {
+        let sentences = self.dice.between(1, 2);
+        self.words(request, sentences).concat().trim().replace('w', PROMISE)
     }
 
     /// Sentences of words that occur nowhere else, cut anywhere.

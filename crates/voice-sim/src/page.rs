@@ -20,6 +20,9 @@ pub(crate) struct Page {
     looked_for: BTreeSet<(u64, u32)>,
     /// Every word that was understood to its end, or typed.
     understood: BTreeSet<String>,
+    /// The reply that was begun while the caller still spoke, last, and what it answers.
+    pub(crate) guessed: Option<ReplyId>,
+    guess: String,
     /// Where the speech of the utterance that was finished last ends, in milliseconds of the session's time.
     pub(crate) until_ms: u64,
     /// The same for each turn, when it ended.
@@ -129,8 +132,23 @@ impl World {
         Ok(())
     }
 
-    /// The model is asked on the strength of words that were understood to their end.
-    pub(crate) fn check_understood(&self, asked: &str) -> Checked {
+    /// The model is asked on the strength of words that were understood to their end, or of what may be all that is said: then
+    /// they are to be by when anything of the answer is heard, shown or kept.
+    pub(crate) fn check_asked(&mut self, reply: ReplyId, asked: &str) -> Checked {
+        if self.check.page.guessed == Some(reply) {
+            asked.clone_into(&mut self.check.page.guess);
+            return Ok(());
+        }
+        self.check_understood(asked)
+    }
+
+    /// Something of this reply is heard, shown or kept.
+    pub(crate) fn check_guess(&self, reply: ReplyId) -> Checked {
+        let page = &self.check.page;
+        if page.guessed == Some(reply) { self.check_understood(&page.guess) } else { Ok(()) }
+    }
+
+    fn check_understood(&self, asked: &str) -> Checked {
         if self.profile.config.max_text_chars <= 1_000 {
             return Ok(());
         }

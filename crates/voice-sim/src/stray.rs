@@ -97,6 +97,8 @@ fn stray_input(dice: &mut Dice, id: u64) -> Input {
         3 => Input::EndOfTurnScore { utterance, revision, permille: (dice.bits() & 0xffff) as u16 },
         4 => Input::LlmText { request, text },
         5 if dice.chance(300) => Input::LlmCalling { request },
+        5 if dice.chance(300) => Input::PossibleEnd,
+        5 if dice.chance(300) => Input::LlmWordsAhead { request, words: text },
         5 => Input::LlmToolCall { request, name: "add_task".to_owned(), arguments: Map::new() },
         6 => Input::LlmDone { request },
         7 => Input::LlmFailed { request, failure: any_failure(dice) },

@@ -11,7 +11,7 @@ use voice_core::ids::{CommitId, LlmRequestId, ReplyId, RungId, SpeechId, ToolCal
 use voice_core::input::WordTiming;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
-use crate::answer_cache::AnswerKey;
+use crate::answer_cache::{AnswerKey, Pieces};
 use crate::screen::picture::Picture;
 use crate::store::{CommitOutcome, StoreError, UserTasks};
 use crate::stt::LineEvent;
@@ -47,7 +47,7 @@ pub(super) enum Done {
     Recall {
         request: LlmRequestId,
         key: AnswerKey,
-        found: Option<String>,
+        found: Option<Pieces>,
     },
     /// A picture of the screen is there, and is one; or why there is none.
     Looked {

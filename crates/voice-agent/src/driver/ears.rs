@@ -46,7 +46,11 @@ struct Current {
     /// Where it begins for a recogniser that streams, in stream milliseconds.
     stream_from_ms: u64,
     next_interim_ms: u64,
+    /// The recogniser has had a rest from the last one, in stream milliseconds.
+    rested_ms: u64,
     interim_under_way: bool,
+    /// The caller may have stopped, and no interim transcript was asked for since.
+    may_have_ended: bool,
     /// As far as a streaming recogniser was given it, in stream milliseconds.
     streamed_ms: u64,
     /// The caller pauses: silence is not streamed.
@@ -139,6 +143,10 @@ impl Ears {
         while let Some(event) = self.detector.poll_event() {
             inputs.push(match event {
                 VadEvent::PossibleSpeech => Input::PossibleSpeech,
+                VadEvent::PossibleEnd => {
+                    self.current.iter_mut().for_each(|current| current.may_have_ended = true);
+                    Input::PossibleEnd
+                }
                 VadEvent::StartOfSpeech { at_ms } => {
                     self.speech_from_ms = at_ms;
                     Input::StartOfSpeech { at_ms: self.to_session(at_ms) }
@@ -168,7 +176,9 @@ impl Ears {
             from_ms,
             stream_from_ms,
             next_interim_ms,
+            rested_ms: 0,
             interim_under_way: false,
+            may_have_ended: false,
             streamed_ms: stream_from_ms,
             paused: false,
         });
@@ -259,12 +269,14 @@ impl Ears {
         self.past.retain(|past| past.utterance != utterance);
     }
 
-    /// The audio for an interim transcript, when one is due.
-    pub(super) fn poll_interim(&mut self) -> Option<(UtteranceId, Vec<i16>)> {
+    /// The audio for an interim transcript, when one is due: sooner at a pause, where somebody can make use of that.
+    pub(super) fn poll_interim(&mut self, at_pauses: bool) -> Option<(UtteranceId, Vec<i16>)> {
         let end_ms = self.ring.end_ms();
         let speaking = self.detector.is_speech();
         let current = self.current.as_mut()?;
-        if !speaking || current.interim_under_way || end_ms < current.next_interim_ms {
+        let at_pause = std::mem::take(&mut current.may_have_ended) && at_pauses;
+        let due_ms = if at_pause { current.rested_ms } else { current.next_interim_ms };
+        if !speaking || current.interim_under_way || end_ms < due_ms {
             return None;
         }
         current.interim_under_way = true;
@@ -277,7 +289,8 @@ impl Ears {
         let end_ms = self.ring.end_ms();
         if let Some(current) = self.current.as_mut().filter(|current| current.utterance == utterance) {
             current.interim_under_way = false;
-            current.next_interim_ms = current.next_interim_ms.max(end_ms + 2 * took_ms);
+            current.rested_ms = end_ms + 2 * took_ms;
+            current.next_interim_ms = current.next_interim_ms.max(current.rested_ms);
         }
     }
 

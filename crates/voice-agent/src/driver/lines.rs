@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 use voice_core::Input;
+use voice_core::failover::EMBEDDED;
 use voice_core::ids::{RungId, UtteranceId};
 use voice_core::provider::ProviderErrorKind;
 
@@ -268,7 +269,9 @@ impl Driver {
         self.stream_on();
         let Some((_, rung)) = self.lines.hearing else { return };
         let Some(stt) = self.whole(rung).filter(|stt| stt.has_interims()) else { return };
-        let Some((utterance, pcm)) = self.ears.poll_interim() else { return };
+        // A model that answers at once needs no head start.
+        let slow = self.labels.chains.llm.first().is_some_and(|rung| rung.provider != EMBEDDED);
+        let Some((utterance, pcm)) = self.ears.poll_interim(slow) else { return };
         let audio_ms = pcm.len() as u64 / SAMPLES_PER_MS_16K;
         let text = stt.transcribe(pcm, Wanted::Interim, self.staging.titles());
         let began = Instant::now();

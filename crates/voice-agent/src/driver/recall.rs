@@ -6,7 +6,7 @@ use voice_core::ids::{LlmRequestId, ReplyId, RungId};
 use voice_core::provider::Stage;
 
 use super::{Done, Driver};
-use crate::answer_cache::AnswerKey;
+use crate::answer_cache::{AnswerKey, Pieces};
 use crate::llm::LlmRequest;
 
 /// The one tool that an answer which is kept may have used: it reads, and changes nothing.
@@ -18,7 +18,7 @@ pub(super) struct Noting {
     key: AnswerKey,
     reply: ReplyId,
     request: Option<LlmRequestId>,
-    answer: String,
+    answer: Pieces,
     called: bool,
     /// What it says is of these tasks, and not of titles that may be older.
     is_fresh: bool,
@@ -41,21 +41,22 @@ impl Driver {
     }
 
     /// What was found for a request that is still wanted: the answer, or nothing, and a model answers.
-    pub(super) fn take_recall(&mut self, request: LlmRequestId, key: AnswerKey, found: Option<String>) {
+    pub(super) fn take_recall(&mut self, request: LlmRequestId, key: AnswerKey, found: Option<Pieces>) {
         let Some(asked) = self.models.get_mut(&request) else { return };
         self.deps.events.answer_recalled(&self.labels.session_id, found.is_some());
-        let Some(text) = found else {
+        let Some(pieces) = found else {
             let is_fresh = self.staging.rev() == key.tasks_rev;
-            let (reply, request, answer) = (asked.reply, Some(request), String::new());
+            let (reply, request, answer) = (asked.reply, Some(request), Pieces::new());
             self.noting = Some(Noting { key, reply, request, answer, called: false, is_fresh });
             return;
         };
         // No model was asked, so nothing was used, and nothing is learned of how quick one is.
         asked.booked = true;
         self.recalled = Some(request);
-        for input in [Input::LlmText { request, text }, Input::LlmDone { request }] {
-            self.take_done(Done::Core(input));
+        for text in pieces {
+            self.take_done(Done::Core(Input::LlmText { request, text }));
         }
+        self.take_done(Done::Core(Input::LlmDone { request }));
     }
 
     /// A model is asked: for the answer that is noted, once more after its tool, or for another.
@@ -73,7 +74,7 @@ impl Driver {
         let of_it = |request: &LlmRequestId| noting.request == Some(*request);
         let is_lost = match input {
             Input::LlmText { request, text } if of_it(request) => {
-                noting.answer.push_str(text);
+                noting.answer.push(text.clone());
                 noting.called
             }
             Input::LlmToolCall { request, name, .. } if of_it(request) => {

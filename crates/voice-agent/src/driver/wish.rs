@@ -457,6 +457,7 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
         let (done, last) = match stream.next().await {
             Some(Ok(LlmEvent::Text(text))) => (Done::Core(Input::LlmText { request, text }), false),
             Some(Ok(LlmEvent::Calling)) => (Done::Core(Input::LlmCalling { request }), false),
+            Some(Ok(LlmEvent::WordsAhead(words))) => (Done::Core(Input::LlmWordsAhead { request, words }), false),
             Some(Ok(LlmEvent::ToolCall { name, mut arguments })) => {
                 clean_arguments(&mut arguments);
                 (Done::Core(Input::LlmToolCall { request, name, arguments }), false)

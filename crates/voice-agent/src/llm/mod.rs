@@ -49,6 +49,9 @@ pub enum LlmEvent {
     Text(String),
     /// A piece of a tool call came that is not whole yet: somebody answers. It may be left out.
     Calling,
+    /// The model has written all of what is to be said once the call that it is writing is carried out. The same words stand
+    /// in the call when it is whole. It may be left out.
+    WordsAhead(String),
     /// The model wants a tool called.
     ToolCall {
         /// The tool's name.

@@ -96,10 +96,11 @@ fn except() -> Value {
     })
 }
 
+/// Asked for first, because it is spoken while the model writes the rest.
 fn words() -> Value {
     json!({
         "type": "string",
-        "description": "Last, and always: what the caller is to hear once it is added, in one short sentence. It is said only then.",
+        "description": "First, and always: what the caller is to hear once it is added, in one short sentence. It is said only then.",
         "maxLength": 300,
     })
 }

@@ -41,6 +41,8 @@ const POSSIBLE_PROBABILITY: f32 = 0.15;
 const POSSIBLE_CONTRAST_DB: f32 = 20.0;
 /// No window below this stands out, however quiet the line is.
 const POSSIBLE_LEAST_DBFS: f32 = -45.0;
+/// After so much silence, by its level alone, the end of speech may be near, in ms. A closed mouth before a consonant is as long.
+const POSSIBLE_END_MS: u64 = 32;
 /// What may be speech is told once in so many windows (512 ms).
 const POSSIBLE_EVERY_WINDOWS: u32 = 16;
 
@@ -87,6 +89,8 @@ pub enum VadEvent {
         /// The beginning of the first window with speech in it.
         at_ms: u64,
     },
+    /// Perhaps the caller has stopped: the end of speech follows within 100 ms or so, or the speech goes on.
+    PossibleEnd,
     /// The caller is silent.
     EndOfSpeech {
         /// The end of the last 4 ms with speech in them; where noise is nearly as loud as the speech, of the last window.
@@ -140,6 +144,8 @@ pub struct Detector {
     speech_level_dbfs: f32,
     /// Windows until what may be speech can be told again.
     possible_in_windows: u32,
+    /// That the speech may end here was told, where its last sound was then, in ms.
+    possible_end_told_ms: Option<u64>,
     events: VecDeque<VadEvent>,
 }
 
@@ -160,6 +166,7 @@ impl Detector {
             noise_level_dbfs: LEAST_DBFS,
             speech_level_dbfs: f32::NEG_INFINITY,
             possible_in_windows: 0,
+            possible_end_told_ms: None,
             events: VecDeque::with_capacity(4),
         }
     }
@@ -181,7 +188,7 @@ impl Detector {
         self.consider_end();
     }
 
-    /// The next edge found in the audio so far. Edges wait here, three for every 192 ms of audio at most.
+    /// The next edge found in the audio so far. Edges wait here, four for every 192 ms of audio at most.
     pub fn poll_event(&mut self) -> Option<VadEvent> {
         self.events.pop_front()
     }
@@ -289,17 +296,24 @@ impl Detector {
         };
     }
 
-    /// Tells the end of speech as soon as the silence was long enough, if the level alone shows that it is one.
+    /// Tells the end of speech as soon as the silence was long enough, if the level alone shows that it is one; and before that,
+    /// that it may come.
     fn consider_end(&mut self) {
         let Phase::Speech { last_speech_ms } = self.phase else { return };
         let blocks = self.filled / BLOCK_SAMPLES;
         let heard_ms = self.position / SAMPLES_PER_MS_16K + blocks as u64 * BLOCK_MS;
         let so_far = &self.window[..blocks * BLOCK_SAMPLES];
-        if heard_ms.saturating_sub(last_speech_ms) >= self.config.min_silence_ms
-            && loud_blocks(so_far, self.release_dbfs()) == 0
-        {
+        let silence_ms = heard_ms.saturating_sub(last_speech_ms);
+        if silence_ms < POSSIBLE_END_MS || loud_blocks(so_far, self.release_dbfs()) > 0 {
+            return;
+        }
+        if silence_ms >= self.config.min_silence_ms {
             self.events.push_back(VadEvent::EndOfSpeech { last_speech_ms });
             self.phase = Phase::Silence;
+        } else if self.possible_end_told_ms != Some(last_speech_ms) {
+            // Once for each pause: the last sound has moved on when there is another one.
+            self.possible_end_told_ms = Some(last_speech_ms);
+            self.events.push_back(VadEvent::PossibleEnd);
         }
     }
 

@@ -34,8 +34,13 @@ fn noise(ms: usize, peak: i32) -> Vec<i16> {
 /// Plays audio in frames of 20 ms, and collects each edge with the stream time at which it was told.
 fn hear(detector: &mut Detector, pcm: &[i16]) -> Vec<(u64, VadEvent)> {
     let mut heard = hear_all(detector, pcm);
-    heard.retain(|(_, event)| *event != VadEvent::PossibleSpeech);
+    heard.retain(|(_, event)| !is_hint(event));
     heard
+}
+
+/// What is told before it is sure.
+fn is_hint(event: &VadEvent) -> bool {
+    matches!(event, VadEvent::PossibleSpeech | VadEvent::PossibleEnd)
 }
 
 fn hear_all(detector: &mut Detector, pcm: &[i16]) -> Vec<(u64, VadEvent)> {
@@ -165,6 +170,21 @@ fn clicks_coughs_hum_and_noise_are_no_speech() {
 }
 
 #[test]
+fn what_may_be_the_end_is_told_at_the_first_moment_of_silence_once_a_pause() {
+    for shift in (0..32).step_by(4) {
+        let audio = [silence(2_000 + shift), fixture("add_a_task.wav"), silence(500)].concat();
+        let heard = hear_all(&mut detector(), &audio);
+        let Some((told_ms, VadEvent::EndOfSpeech { last_speech_ms })) = heard.last() else { panic!("{heard:?}") };
+        let maybe: Vec<u64> =
+            heard.iter().filter(|(_, event)| *event == VadEvent::PossibleEnd).map(|(at_ms, _)| *at_ms).collect();
+        let last_ms = *maybe.last().expect("one for the end");
+        // A frame is 20 ms, and blocks are 4 ms.
+        assert!((32..=56).contains(&(last_ms - last_speech_ms)) && last_ms < *told_ms, "{heard:?}");
+        assert!(maybe.windows(2).all(|pair| pair[1] - pair[0] >= 32), "{heard:?}");
+    }
+}
+
+#[test]
 fn what_may_be_speech_is_told_before_it_is_sure_and_once() {
     for shift in (0..32).step_by(4) {
         let audio = [silence(2_000 + shift), fixture("add_a_task.wav"), silence(500)].concat();
@@ -226,6 +246,8 @@ fn the_size_of_the_pieces_does_not_matter() {
                 std::iter::from_fn(|| detector.poll_event()).collect::<Vec<_>>()
             })
             .collect();
+        // That it may be the end is seen where a piece ends.
+        let pieces: Vec<VadEvent> = pieces.into_iter().filter(|event| *event != VadEvent::PossibleEnd).collect();
         assert_eq!(pieces, whole, "in pieces of {size}");
     }
     assert_eq!(whole.len(), 3);
@@ -246,7 +268,7 @@ fn the_gate_rests_in_silence_and_moves_no_edge_by_more_than_a_window() {
         rested += usize::from(gated.filled < 320 && gated.state.hidden_for_test() == before);
         for (detector, edges) in [&mut gated, &mut open].into_iter().zip(&mut edges) {
             let heard = std::iter::from_fn(|| detector.poll_event());
-            edges.extend(heard.filter(|event| *event != VadEvent::PossibleSpeech));
+            edges.extend(heard.filter(|event| !is_hint(event)));
         }
         differences.push((gated.probability() - open.probability()).abs());
     }
@@ -278,6 +300,7 @@ fn a_short_gap_is_silence_and_a_long_one_ends_the_speech() {
     assert!(matches!(edges[..], [(_, VadEvent::StartOfSpeech { .. })]), "{edges:?}");
     detector.skip(60);
     assert_eq!(detector.stream_ms(), 1_060);
+    assert_eq!(detector.poll_event(), Some(VadEvent::PossibleEnd), "a lost packet may be the end");
     assert_eq!(detector.poll_event(), None);
     assert!(detector.is_speech());
     detector.skip(3_000);

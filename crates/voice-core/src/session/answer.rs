@@ -118,9 +118,12 @@ impl Session {
 
     /// The turn did not end as expected.
     pub(super) fn discard_speculation(&mut self) {
-        if self.reply.as_ref().is_some_and(|reply| !reply.confirmed) {
-            self.withdraw_reply();
+        let Some(reply) = self.reply.as_ref().filter(|reply| !reply.confirmed) else { return };
+        if reply.guessed {
+            // It was asked for nothing, beside whoever is asked now.
+            self.ladder.note_hedged(Stage::Llm);
         }
+        self.withdraw_reply();
     }
 
     /// Throws a reply away of which nothing was heard or done.
@@ -216,7 +219,7 @@ impl Session {
     }
 
     /// The request of this id, with its progress noted; none when it was cancelled.
-    fn progress(&mut self, id: LlmRequestId) -> Option<(&mut Reply, bool)> {
+    pub(super) fn progress(&mut self, id: LlmRequestId) -> Option<(&mut Reply, bool)> {
         self.win(id);
         let now_ms = self.now_ms;
         let request = self.reply.as_mut()?.request.as_mut().filter(|request| request.id == id)?;
@@ -247,6 +250,10 @@ impl Session {
             return;
         }
         let Some(text) = self.new_words(id, text) else { return };
+        if !text.trim().is_empty() {
+            // It goes on to speak instead: what it says next depends on the calls.
+            self.forget_early_words();
+        }
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.asks(id)) else { return };
         let text = cut(&text, room.saturating_sub(reply.chars));
         reply.chars += text.chars().count();
@@ -283,6 +290,8 @@ impl Session {
         reply.calls_made += 1;
         let call = ToolCall { id: next, name, arguments };
         let refused = reply.calls_made > max_calls;
+        let early = self.match_early_words(words.as_deref().filter(|_| !refused));
+        let Some(reply) = self.reply.as_mut() else { return };
         reply.words_ahead.push(WordsAhead { call: next, words: words.filter(|_| !refused), done: false });
         if let Some(request) = &mut reply.request {
             // A goodbye that was already said needs no further words.
@@ -295,7 +304,7 @@ impl Session {
         // The words before a call are spoken before it.
         let piece = reply.chunker.flush();
         reply.draft.push(ChatItem::ToolCall(call.clone()));
-        let after = reply.speech.next_index + u32::from(piece.is_some());
+        let after = early.unwrap_or(reply.speech.next_index + u32::from(piece.is_some()));
         if let Some(request) = &mut reply.request {
             (request.called, request.after_call) = (true, after);
         }
@@ -362,6 +371,7 @@ impl Session {
 
     /// No more words will come. A reply without a word is a failure of the model: the caller is told so.
     pub(super) fn finish_text(&mut self) {
+        self.forget_early_words();
         let Some(reply) = &mut self.reply else { return };
         if let Some(piece) = reply.chunker.flush() {
             self.add_chunk(piece);
@@ -388,6 +398,7 @@ impl Session {
 
     /// Adds our own words to the reply.
     pub(super) fn say(&mut self, text: &str) {
+        self.forget_early_words();
         let now_ms = self.now_ms;
         let Some(reply) = &mut self.reply else { return };
         reply.first_text_ms.get_or_insert(now_ms);

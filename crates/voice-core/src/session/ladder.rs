@@ -89,7 +89,7 @@ impl Ladder {
     }
 
     /// Whether the ceiling on doubled spend leaves room for one more rival.
-    fn may_hedge(&self, stage: Stage, config: &FailoverConfig) -> bool {
+    pub(super) fn may_hedge(&self, stage: Stage, config: &FailoverConfig) -> bool {
         let state = self.stage(stage);
         let earned = u64::from(state.asked) * u64::from(config.hedge_percent) / 100;
         u64::from(state.hedged) < u64::from(config.free_hedges) + earned

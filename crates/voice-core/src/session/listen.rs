@@ -25,6 +25,10 @@ pub(super) struct Listening {
     pub(super) last_speech_ms: u64,
     /// The longest turn was reached in mid-speech: no silence is waited for.
     too_long: bool,
+    /// When the caller may have stopped speaking, last, in milliseconds.
+    pub(super) may_have_ended_ms: Option<u64>,
+    /// Its answer was begun once before the VAD was sure of the pause.
+    pub(super) guessed: bool,
     /// Recording was on when the caller asked to stop it.
     stopped_recording: Option<bool>,
     /// So many of its requests to stop the recording were followed.
@@ -52,7 +56,7 @@ impl Listening {
     }
 
     /// All that this turn says.
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match &self.prefix {
             Some((_, prefix)) if !self.words().is_empty() => format!("{prefix} {}", self.words()),
             Some((_, prefix)) => prefix.clone(),
@@ -76,6 +80,17 @@ impl Listening {
     /// Whether a part of it was never understood to its end: nothing may be done on the strength of the rest.
     fn is_cut_off(&self) -> bool {
         self.utterances.iter().any(|utterance| utterance.failed)
+    }
+
+    /// Whether there is nothing in it but words for a model.
+    pub(super) fn is_whole(&self) -> bool {
+        self.stopped_recording.is_none() && !self.is_cut_off()
+    }
+
+    /// Whether this is the utterance that is being spoken, and all before it is understood.
+    pub(super) fn is_understood_to(&self, id: UtteranceId) -> bool {
+        let Some((last, before)) = self.utterances.split_last() else { return false };
+        last.id == id && before.iter().all(|utterance| utterance.final_text.is_some())
     }
 
     fn is_final(&self) -> bool {
@@ -140,6 +155,8 @@ impl Session {
                     since_ms: at_ms,
                     last_speech_ms: at_ms,
                     too_long: false,
+                    may_have_ended_ms: None,
+                    guessed: false,
                     stopped_recording: None,
                     stops_heeded: 0,
                     cost: NanoUsd::default(),
@@ -159,13 +176,13 @@ impl Session {
         }
         // That it is what it was shows all the same that somebody listens.
         utterance.progress_ms = now_ms;
-        if utterance.interim == text {
-            return;
+        if utterance.interim != text {
+            utterance.interim.clone_from(&text);
+            utterance.caption_open = true;
+            self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: false });
+            self.heed_words();
         }
-        utterance.interim.clone_from(&text);
-        utterance.caption_open = true;
-        self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: false });
-        self.heed_words();
+        self.consider_guess(id);
     }
 
     pub(super) fn handle_score(&mut self, id: UtteranceId, revision: u32, permille: u16) {
@@ -280,7 +297,7 @@ impl Session {
         let Some(listening) = &self.listening else { return };
         let likely = listening.score().is_some_and(|score| score >= self.config.preemptive_min_permille);
         // What answers the question about recording is no question to a model.
-        let whole = listening.stopped_recording.is_none() && !listening.is_cut_off() && self.asking.is_none();
+        let whole = listening.is_whole() && self.asking.is_none();
         if self.config.preemptive && likely && whole && self.due_step() < CostStep::Text {
             self.begin_speculation(text);
         }

@@ -5,6 +5,7 @@
 
 use crate::output::Observation;
 use crate::phrases;
+use crate::playout::Chunk;
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::PauseCause;
 
@@ -117,7 +118,7 @@ impl Session {
 fn is_something_there(reply: &Reply, voice: bool) -> bool {
     let limit = reply.permit_limit();
     let ready = |audio_ms: u64| audio_ms > 0 || !voice;
-    let waiting = |chunk: &crate::playout::Chunk| !chunk.permitted && chunk.index < limit && ready(chunk.audio_ms);
+    let waiting = |chunk: &Chunk| !chunk.permitted && chunk.index < limit && ready(chunk.audio_ms);
     let paused = voice && reply.hold.is_some() && left_ms(reply) > NOTHING_LEFT_MS;
     paused || reply.speech.chunks.iter().any(waiting)
 }
@@ -135,9 +136,10 @@ fn left_ms(reply: &Reply) -> u64 {
 
 /// What an answer that is being made, and cannot be heard, waits for.
 fn waited_for(reply: &Reply) -> PauseCause {
+    let awaited = |chunk: &Chunk| chunk.asked && !chunk.done && !chunk.shown;
     if reply.running.is_some() {
         PauseCause::Tool
-    } else if reply.speech.chunks.iter().any(|chunk| chunk.asked && !chunk.done && !chunk.shown) {
+    } else if reply.speech.chunks.iter().any(|chunk| awaited(chunk) && chunk.index < reply.early_limit()) {
         PauseCause::Tts
     } else {
         PauseCause::Llm

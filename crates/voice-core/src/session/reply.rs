@@ -11,6 +11,7 @@ use crate::output::{AgentState, EndReason};
 use crate::playout::Speech;
 use crate::timeline::{PauseCause, Stages, Timeline};
 
+use super::ahead::EarlyWords;
 use super::overlap::Overlap;
 use super::patience::Patience;
 
@@ -100,6 +101,8 @@ pub(super) struct Reply {
     pub(super) turn: Option<TurnId>,
     /// What it answers; none for what the agent says unasked.
     pub(super) user_text: Option<String>,
+    /// It was begun before the VAD was sure of the pause.
+    pub(super) guessed: bool,
     /// What it answers may end in mid-word: nothing is to be done on it, and nothing added to it.
     pub(super) cut_off: bool,
     /// The turn is over: the reply may be heard, and its tools may be committed.
@@ -120,6 +123,8 @@ pub(super) struct Reply {
     pub(super) running: Option<RunningTool>,
     /// Of each tool call of the last request.
     pub(super) words_ahead: Vec<WordsAhead>,
+    /// The words of a call, before it is known whether they may be said.
+    pub(super) early: Option<EarlyWords>,
     /// Computed, and not yet in the store.
     pub(super) staged: Vec<ToolCallId>,
     /// Something it did is in the store, or on its way there.
@@ -177,6 +182,7 @@ impl Reply {
             id,
             turn: None,
             user_text: None,
+            guessed: false,
             cut_off: false,
             confirmed: false,
             message: None,
@@ -191,6 +197,7 @@ impl Reply {
             waiting_calls: VecDeque::new(),
             running: None,
             words_ahead: Vec::new(),
+            early: None,
             staged: Vec::new(),
             changed: false,
             kept: false,
@@ -290,7 +297,7 @@ impl Reply {
     pub(super) fn permit_limit(&self) -> u32 {
         let running = self.running.as_ref().map(|running| running.after);
         let waiting = self.waiting_calls.front().map(|(_, after)| *after);
-        [self.gate, running, waiting].into_iter().flatten().min().unwrap_or(u32::MAX)
+        [self.gate, running, waiting].into_iter().flatten().min().unwrap_or(u32::MAX).min(self.early_limit())
     }
 
     /// The calls and outputs of the draft that history keeps: those that are computed, and not merely staged, or that

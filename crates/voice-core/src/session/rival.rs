@@ -125,6 +125,7 @@ impl Session {
 
     /// The rival's answer is the one from here on.
     fn take_over(&mut self, rival: Rival, reason: ProviderErrorKind) {
+        self.forget_early_words();
         let now_ms = self.now_ms;
         let Some(reply) = &self.reply else { return };
         let Some(request) = &reply.request else { return };
@@ -215,6 +216,7 @@ impl Session {
 
     /// The request that is under way failed, and nobody else is asked yet.
     fn ask_another(&mut self, reason: ProviderErrorKind) {
+        self.forget_early_words();
         let Some(reply) = &mut self.reply else { return };
         let Some(request) = reply.request.take() else { return };
         if request.called {
@@ -307,7 +309,7 @@ impl Reply {
             return None;
         }
         let since_ms = self.position_ms.or(self.first_audio_out_ms)?;
-        let left_ms = self.speech.likely_ms().saturating_sub(self.speech.played_ms);
+        let left_ms = self.speech.likely_ms_before(self.early_limit()).saturating_sub(self.speech.played_ms);
         Some(since_ms + left_ms)
     }
 }

@@ -32,6 +32,7 @@ impl Session {
     /// These pieces will never be heard.
     pub(super) fn drop_chunks(&mut self, from_chunk: u32) -> Vec<Chunk> {
         let Some(reply) = &mut self.reply else { return Vec::new() };
+        reply.early.take_if(|early| early.first_chunk >= from_chunk);
         let dropped = reply.speech.drop_from(from_chunk);
         if !dropped.is_empty() {
             reply.last_said = false;
@@ -301,6 +302,7 @@ impl Session {
     pub(super) fn interrupt(&mut self) {
         if self.reply.as_ref().is_some_and(|reply| reply.confirmed) {
             self.end_hush();
+            self.forget_early_words();
         }
         let Some(mut reply) = self.reply.take_if(|reply| reply.confirmed) else { return };
         // Whoever goes on talking does not want the call to end.

@@ -9,6 +9,7 @@ mod consent;
 mod doubt;
 mod failover;
 mod frugal;
+mod guess;
 mod hush;
 mod keys;
 mod leaving;

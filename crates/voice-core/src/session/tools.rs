@@ -1,6 +1,6 @@
 //! What do the tools do? One after the other, staged, kept or withdrawn with their turn.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::agents;
 use crate::chat::{ChatItem, ToolCall, ToolOutput};
@@ -8,8 +8,8 @@ use crate::ids::ToolCallId;
 use crate::output::{ClientEvent, EndReason, Observation, Output};
 use crate::timeline::PauseCause;
 
-use super::reply::{Reply, RunningTool};
-use super::{Session, cut};
+use super::Session;
+use super::reply::RunningTool;
 
 impl Session {
     /// Runs the next tool; asks the model again when all have answered.
@@ -60,21 +60,12 @@ impl Session {
             return;
         }
         match reply.agreed_words() {
-            Some(words) => {
-                let room =
-                    self.config.max_reply_chars.saturating_sub(self.reply.as_ref().map_or(0, |reply| reply.chars));
-                self.say(&cut(&words, room));
-                self.finish_text();
+            Some(words) => self.say_agreed_words(&words),
+            None => {
+                self.forget_early_words();
+                self.request_llm();
             }
-            None => self.request_llm(),
         }
-    }
-
-    /// Takes out of a call what is to be said once it has done what it asks for.
-    pub(super) fn take_words(&self, arguments: &mut Map<String, Value>) -> Option<String> {
-        let words = arguments.remove(agents::SAY_ARGUMENT)?;
-        let words = words.as_str().map(str::trim).filter(|words| words.chars().any(char::is_alphanumeric))?;
-        Some(cut(words, self.config.max_reply_chars))
     }
 
     pub(super) fn handle_tool_computed(&mut self, output: ToolOutput, mutates: bool) {
@@ -186,16 +177,6 @@ impl Session {
             self.observe(Observation::Handoff { from, to });
         }
         self.client(ClientEvent::ToolCall { name: call.name, arguments: call.arguments, result: output.result });
-    }
-}
-
-impl Reply {
-    /// What the model wants said, when every one of its calls has done what it asks for.
-    fn agreed_words(&self) -> Option<String> {
-        let kept = !self.words_ahead.is_empty() && self.words_ahead.iter().all(|ahead| ahead.done);
-        let words = self.words_ahead.iter().map(|ahead| ahead.words.as_deref());
-        let words: Vec<&str> = words.filter(|_| kept).collect::<Option<_>>()?;
-        Some(words.join(" ")).filter(|words| !words.is_empty())
     }
 }
 

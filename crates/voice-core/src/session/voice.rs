@@ -298,6 +298,7 @@ impl Session {
         if ended {
             self.push(Output::EndChunk { speech, chunk: index });
         }
+        let early = self.reply.as_mut().and_then(|reply| reply.early.take());
         let dropped = self.drop_chunks(from);
         let Some(reply) = &mut self.reply else { return };
         let first_new = reply.speech.next_index;
@@ -308,7 +309,9 @@ impl Session {
             first_new + shift + u32::try_from(before).unwrap_or(u32::MAX)
         };
         reply.gate = reply.gate.map(|gate| if gate >= from { moved(gate) } else { gate });
+        reply.early = early;
         let limits = reply.running.iter_mut().map(|running| &mut running.after);
+        let limits = limits.chain(reply.early.iter_mut().map(|early| &mut early.first_chunk));
         for after in limits.chain(reply.waiting_calls.iter_mut().map(|(_, after)| after)) {
             *after = if *after >= from { moved(*after) } else { *after };
         }

@@ -5,10 +5,13 @@
 //! some send none.
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Deserializer, Map, Value};
+use voice_core::agents::SAY_ARGUMENT;
 
 /// Most calls of one answer.
 const MAX_CALLS: usize = 64;
+/// In so many bytes of a call's arguments its words are looked for while it is being written.
+const MAX_BYTES_OF_WORDS: usize = 4 * 1024;
 /// Most bytes of an answer's arguments, all together.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -51,6 +54,8 @@ pub(super) struct Calls {
     /// How many were given out.
     given: usize,
     bytes: usize,
+    /// What is to be said once the first call is carried out was given out, or will not be.
+    has_words: bool,
 }
 
 impl Calls {
@@ -117,6 +122,17 @@ impl Calls {
         Some((call.name.clone(), arguments))
     }
 
+    /// What is to be said once the first call is carried out, as soon as that argument is whole. Once.
+    pub(super) fn poll_words(&mut self) -> Option<String> {
+        let call = self.calls.first().filter(|_| !self.has_words)?;
+        // With the whole call they come in it.
+        let is_whole = self.calls.len() > 1 || self.given > 0 || object(&call.arguments).is_some();
+        self.has_words = is_whole || call.arguments.len() > MAX_BYTES_OF_WORDS;
+        let words = whole_string(&call.arguments, SAY_ARGUMENT).filter(|_| !self.has_words && !call.name.is_empty())?;
+        self.has_words = true;
+        Some(words)
+    }
+
     /// Nothing more comes: all that are left.
     pub(super) fn take_rest(&mut self) -> Result<Vec<WholeCall>, Malformed> {
         let rest = &self.calls[self.given..];
@@ -168,6 +184,26 @@ impl Call {
         };
         if self.name.is_empty() { Err(Malformed) } else { Ok((self.name.clone(), arguments)) }
     }
+}
+
+/// The string under this key of an object that may still be on its way, once its closing quote has come.
+fn whole_string(json: &str, key: &str) -> Option<String> {
+    let mut rest = json.trim_start().strip_prefix('{')?;
+    loop {
+        let (name, after) = first_value(rest)?;
+        let (value, after) = first_value(after.trim_start().strip_prefix(':')?)?;
+        if name.as_str()? == key {
+            return value.as_str().map(str::to_owned);
+        }
+        rest = after.trim_start().strip_prefix(',')?;
+    }
+}
+
+/// The value that a piece of JSON begins with, and what stands behind it. A number at the very end may be longer than it looks.
+fn first_value(json: &str) -> Option<(Value, &str)> {
+    let mut values = Deserializer::from_str(json).into_iter::<Value>();
+    let value = values.next()?.ok()?;
+    Some((value, &json[values.byte_offset()..]))
 }
 
 fn object(json: &str) -> Option<Map<String, Value>> {

@@ -158,6 +158,7 @@ impl AnswerDecoder {
             self.calls.push(call).map_err(malformed)?;
             self.is_calling = self.calls.is_pending();
         }
+        self.events.extend(self.calls.poll_words().map(LlmEvent::WordsAhead));
         while let Some(call) = self.calls.poll_whole() {
             self.give_call(call);
         }

@@ -17,22 +17,24 @@ async fn the_same_question_is_answered_and_spoken_from_memory() {
         let entries = lane.providers.journal().of(Service::Chat);
         entries.into_iter().filter(|entry| entry.model.as_deref() == Some("gpt-4o-mini")).count()
     };
+    // With something on the list the answer is cut at its colon while the model goes on: it is spoken in two pieces.
+    lane.drill.call(Says::Task, None, "ada").await.unwrap();
+    let voice = "voice_spend_nanousd_total{stage=\"tts\",provider=\"cartesia\",wasted=\"false\"}";
+    let before = lane.server.metric(voice).await;
     let first = lane.drill.call(Says::List, None, "ada").await.unwrap();
-    assert!(!first.heard.is_empty() && first.heard == first.caption, "{first:?}");
-    let (models, heard) = (asked(), first.heard.clone());
+    assert!(first.heard.contains("milk") && first.heard == first.caption, "{first:?}");
+    let (models, heard, spoken) = (asked(), first.heard.clone(), lane.server.metric(voice).await);
+    assert!(spoken > before, "{spoken}");
     let again = lane.drill.call(Says::List, None, "ada").await.unwrap();
     assert_eq!((again.heard.as_str(), again.caption.as_str()), (heard.as_str(), first.caption.as_str()));
     assert_eq!(asked(), models, "no model was asked");
     assert_eq!(again.voices, first.voices);
+    assert_eq!(lane.server.metric(voice).await, spoken, "no voice was paid the second time");
     assert!(again.spent_nanousd < first.spent_nanousd, "{} of {}", again.spent_nanousd, first.spent_nanousd);
     for metric in ["voice_answer_cache_total{result=\"hit\"}", "voice_speech_cache_total{result=\"hit\"}"] {
         assert!(lane.server.metric(metric).await >= 1.0, "{metric}");
     }
-    let voice = "voice_spend_nanousd_total{stage=\"tts\",provider=\"cartesia\",wasted=\"false\"}";
-    let spoken = lane.server.metric(voice).await;
-    let third = lane.drill.call(Says::List, None, "ada").await.unwrap();
-    assert_eq!((third.heard, lane.server.metric(voice).await), (heard, spoken), "no voice was paid");
-    assert!(lane.reasons(Stage::Tts, &third.session).is_empty());
+    assert!(lane.reasons(Stage::Tts, &again.session).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

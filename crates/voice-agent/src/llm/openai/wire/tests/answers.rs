@@ -81,6 +81,39 @@ fn a_tool_call_comes_when_it_is_whole() {
 }
 
 #[test]
+fn what_is_to_be_said_after_a_call_comes_while_it_is_written() {
+    let begun = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": ""}});
+    let pieces = |arguments: &[&str]| -> Vec<Value> {
+        let more = arguments.iter().map(|text| json!({"index": 0, "function": {"arguments": text}}));
+        std::iter::once(begun.clone()).chain(more).collect()
+    };
+    let whole = call("add_task", json!({"due": 7, "say": "Added \"Milk\" \u{1F95B}.", "title": "Milk"}));
+    let words = LlmEvent::WordsAhead("Added \"Milk\" \u{1F95B}.".to_owned());
+    let split =
+        ["{\"due\": 7", ", \"say\": \"Added \\\"Milk\\", "\" \\ud83e", "\\udd5b.\"", ", \"title\": \"Mi", "lk\"}"];
+    let deltas: Vec<Value> = pieces(&split).iter().map(|piece| json!({"tool_calls": [piece]})).collect();
+    assert_eq!(events(&stream(&deltas, "tool_calls")), [words, whole.clone(), done(9, 0, 3)]);
+    // With the last piece of the call they come in it; what is no string of its own is none.
+    assert_eq!(calls(&pieces(&[&split.concat()])), [whole]);
+    for arguments in [
+        ["{\"say\": 7, \"title\": ", "\"Milk\"}"],
+        ["{\"title\": {\"say\": \"Added.\"}, \"due\": ", "1}"],
+        ["{\"title\": \"say\", \"due\": \"Added.\"", ", \"on\": 1}"],
+        ["{\"title\": \"Milk\", \"sa", "y\": \"Added.\"}"],
+    ] {
+        let events = calls(&pieces(&arguments));
+        assert!(matches!(events[..], [LlmEvent::ToolCall { .. }]), "{events:?}");
+    }
+    // Of a second call there are none: it may be told of with the first one's.
+    let second = [
+        json!({"index": 0, "id": "a", "function": {"name": "undo", "arguments": "{}"}}),
+        json!({"index": 1, "id": "b", "function": {"name": "add_task", "arguments": "{\"say\": \"Added.\", "}}),
+        json!({"index": 1, "function": {"arguments": "\"title\": \"Milk\"}"}}),
+    ];
+    assert!(calls(&second).iter().all(|event| matches!(event, LlmEvent::ToolCall { .. })));
+}
+
+#[test]
 fn several_calls_come_in_order_each_as_soon_as_it_is_whole() {
     let stream = include_str!("../../fixtures/two_calls.sse");
     let first = call("add_task", json!({"title": "Buy milk"}));
