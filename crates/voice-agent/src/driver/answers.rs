@@ -1,12 +1,15 @@
 //! Who waits for the answer to a typed message. An answer is an acknowledgement: it is given when the turn is saved, or
-//! cannot be saved now, so that a process that dies right after it has lost nothing of it.
+//! cannot be saved now, so that a process that dies right after it has lost nothing of it. So is the word that recording stopped: whoever
+//! reads it is not recorded by the next process either.
 
 use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 use voice_core::ids::CommitId;
+use voice_core::output::ClientEvent;
 
-use super::api::{TextAnswer, TextReply, TooManyTexts};
+use super::Driver;
+use super::api::{Outbound, TextAnswer, TextReply, TooManyTexts};
 
 /// An answer that is known, and not given yet.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(super) struct Answers {
     last: u64,
     waiting: BTreeMap<u64, oneshot::Sender<TextReply>>,
     held: Vec<Held>,
+    /// What the caller is told when it is saved, and the commit that saves it; none until there is one.
+    news: Vec<(Option<CommitId>, ClientEvent)>,
     /// The commit that the store has not answered yet.
     in_flight: Option<CommitId>,
 }
@@ -56,19 +61,27 @@ impl Answers {
         for held in self.held.iter_mut().filter(|held| held.commit.is_none()) {
             held.commit = Some(commit);
         }
-    }
-
-    /// The store took the commit, or refused it.
-    pub(super) fn saved(&mut self, commit: CommitId) {
-        self.in_flight.take_if(|in_flight| *in_flight == commit);
-        self.give(|held| held.commit == Some(commit));
-    }
-
-    /// Nothing else will happen until something does: with no commit under way, none is coming, so nobody waits for it.
-    pub(super) fn settle(&mut self) {
-        if self.in_flight.is_none() {
-            self.give(|held| held.commit.is_none());
+        for (saved_by, _) in self.news.iter_mut().filter(|(saved_by, _)| saved_by.is_none()) {
+            *saved_by = Some(commit);
         }
+    }
+
+    /// The caller is told this when it is saved.
+    fn withhold(&mut self, news: ClientEvent) {
+        self.news.push((None, news));
+    }
+
+    /// The store took the commit, or refused it. Answers what the caller is told now.
+    #[must_use]
+    fn saved(&mut self, commit: CommitId) -> Vec<ClientEvent> {
+        self.in_flight.take_if(|in_flight| *in_flight == commit);
+        self.give(|saved_by| saved_by == Some(commit))
+    }
+
+    /// Nothing else will happen until something does: with no commit under way, none is coming, so nobody waits for it. Answers what the caller is told now.
+    #[must_use]
+    fn settle(&mut self) -> Vec<ClientEvent> {
+        if self.in_flight.is_none() { self.give(|saved_by| saved_by.is_none()) } else { Vec::new() }
     }
 
     /// Whether nobody waits, for an answer or for the store.
@@ -78,15 +91,40 @@ impl Answers {
 
     /// The session is over: what is known is said, and whoever waits for more learns that it will not come.
     pub(super) fn end(&mut self) {
-        self.give(|_| true);
+        // The end itself is told elsewhere, and says more.
+        let _untold = self.give(|_| true);
         self.waiting.clear();
     }
 
-    fn give(&mut self, whose: impl Fn(&Held) -> bool) {
-        for Held { asker, answer, .. } in self.held.extract_if(.., |held| whose(held)) {
+    fn give(&mut self, is_due: impl Fn(Option<CommitId>) -> bool) -> Vec<ClientEvent> {
+        for Held { asker, answer, .. } in self.held.extract_if(.., |held| is_due(held.commit)) {
             // Whoever asked may have gone.
             let _gone = asker.send(Ok(answer));
         }
+        self.news.extract_if(.., |(saved_by, _)| is_due(*saved_by)).map(|(_, news)| news).collect()
+    }
+}
+
+impl Driver {
+    /// Sends an event; that recording stopped is told when it is saved, for a process that dies before would be followed by one that records.
+    pub(super) fn send_event(&mut self, event: ClientEvent) {
+        if matches!(event, ClientEvent::Recording { enabled: false }) {
+            self.answers.withhold(event);
+        } else {
+            self.send(Outbound::Event(event));
+        }
+    }
+
+    /// The store took the commit, or refused it, or nobody is to wait for it any longer.
+    pub(super) fn acknowledge(&mut self, commit: CommitId) {
+        let told = self.answers.saved(commit);
+        told.into_iter().for_each(|event| self.send(Outbound::Event(event)));
+    }
+
+    /// Nothing else will happen until something does.
+    pub(super) fn settle_answers(&mut self) {
+        let told = self.answers.settle();
+        told.into_iter().for_each(|event| self.send(Outbound::Event(event)));
     }
 }
 
@@ -104,7 +142,7 @@ mod tests {
         let message = answers.expect(asker);
         answers.saving(CommitId(1));
         answers.answer(message, answer());
-        answers.settle();
+        assert_eq!(answers.settle(), []);
         (answers, asked)
     }
 
@@ -112,20 +150,35 @@ mod tests {
     fn an_answer_waits_for_the_commit_that_has_it() {
         let (mut answers, mut asked) = asked();
         // The commit under way began before the answer was known.
-        answers.saved(CommitId(1));
+        assert_eq!(answers.saved(CommitId(1)), []);
         answers.saving(CommitId(2));
-        answers.settle();
+        assert_eq!(answers.settle(), []);
         assert!(asked.try_recv().is_err());
-        answers.saved(CommitId(2));
+        assert_eq!(answers.saved(CommitId(2)), []);
         assert_eq!(asked.try_recv(), Ok(Ok(answer())));
     }
 
     #[test]
     fn a_store_that_fails_holds_no_answer_back() {
         let (mut answers, mut asked) = asked();
-        answers.saved(CommitId(1));
-        answers.settle();
+        assert_eq!(answers.saved(CommitId(1)), []);
+        assert_eq!(answers.settle(), []);
         assert_eq!(asked.try_recv(), Ok(Ok(answer())));
+    }
+
+    #[test]
+    fn that_recording_stopped_is_told_when_it_is_saved() {
+        let stopped = || ClientEvent::Recording { enabled: false };
+        let mut answers = Answers::default();
+        answers.saving(CommitId(1));
+        answers.withhold(stopped());
+        assert_eq!(answers.saved(CommitId(1)), [], "that commit began before");
+        answers.saving(CommitId(2));
+        assert_eq!(answers.settle(), []);
+        assert_eq!(answers.saved(CommitId(2)), [stopped()]);
+        // What changed nothing is saved by nothing.
+        answers.withhold(stopped());
+        assert_eq!(answers.settle(), [stopped()]);
     }
 
     #[test]

@@ -373,7 +373,7 @@ impl Driver {
             }
         }
         self.listen_on();
-        self.answers.settle();
+        self.settle_answers();
         self.publish();
     }
 
@@ -481,7 +481,7 @@ impl Driver {
             let (name, arguments, result) = (name.clone(), arguments.clone(), result.clone());
             self.turn_tools.push(ToolCallReport { name, arguments, result });
         }
-        self.send(Outbound::Event(event));
+        self.send_event(event);
     }
 }
 

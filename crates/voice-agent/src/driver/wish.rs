@@ -301,11 +301,11 @@ impl Driver {
             Done::Tasks { call, tasks } => self.take_tasks(&call, tasks),
             Done::Doubt { commit } => {
                 // Nobody is kept waiting for what may take long.
-                self.answers.saved(commit);
+                self.acknowledge(commit);
                 self.pending.push_back(Input::CommitFailed { commit, error: CommitError::Unknown });
             }
             Done::Postponed { commit } => {
-                self.answers.saved(commit);
+                self.acknowledge(commit);
                 self.pending.push_back(Input::CommitFailed { commit, error: CommitError::Postponed });
             }
             Done::Commit { commit, calls, outcome, took } => self.take_commit(commit, &calls, outcome, took),
@@ -377,7 +377,7 @@ impl Driver {
         outcome: Result<CommitOutcome, StoreError>,
         took: std::time::Duration,
     ) {
-        self.answers.saved(commit);
+        self.acknowledge(commit);
         let input = match outcome {
             Ok(CommitOutcome::Committed { tasks_rev }) => {
                 self.deps.events.store_committed(took);

@@ -12,6 +12,8 @@ use crate::provider::code::say;
 
 /// Frames of silence before the caller says something.
 const BREATH: usize = 16;
+/// How long a caller whom the server asked to type waits for the rest of the answer.
+const IN_WRITING: Duration = Duration::from_secs(3);
 
 /// A server's session, as its caller knows it.
 pub struct Caller {
@@ -81,6 +83,10 @@ async fn talk(call: &mut Call, says: &str, patience: Duration) -> Result<(), Cal
     }
     let speech = [vec![0; BREATH * FRAME], say(says, 16_000)].concat();
     call.say(&speech, patience).await?;
+    if call.heard.fell_back.is_some() {
+        // What was begun by voice is finished in writing.
+        call.until(IN_WRITING, |call| call.heard.turn.is_some()).await?;
+    }
     Ok(())
 }
 
