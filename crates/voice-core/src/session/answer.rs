@@ -267,7 +267,8 @@ impl Session {
             self.add_chunk(piece);
         }
         if full {
-            // More would not be spoken: it is not waited for.
+            // More would not be spoken: it is not waited for, of nobody.
+            self.win(id);
             self.push(Output::EndLlm { request: id });
             self.finish_request();
         }

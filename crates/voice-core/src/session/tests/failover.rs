@@ -76,6 +76,19 @@ fn the_first_may_still_win() {
     assert_eq!(call.failovers(), []);
 }
 
+/// An answer that is full ends with whatever comes next, be it a space, which is no progress and decides no race.
+#[test]
+fn of_an_answer_that_is_full_nobody_is_waited_for() {
+    let mut call = Call::with(CoreConfig { max_reply_chars: 1, ..config() });
+    call.speaks(1_000, 2_000, "List my tasks", 950);
+    let first = call.request_id();
+    call.until(2_460);
+    let rival = call.request_id();
+    call.at(2_470, Input::LlmText { request: first, text: "\n".into() });
+    assert!(call.has(|output| matches!(output, Output::EndLlm { request } if *request == first)));
+    assert!(rival != first && call.has(|output| matches!(output, Output::CancelLlm { request } if *request == rival)));
+}
+
 #[test]
 fn a_stream_that_stands_still_before_anything_was_heard_is_begun_anew_elsewhere() {
     let mut call = Call::with(config());
