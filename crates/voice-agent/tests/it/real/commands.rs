@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use voice_agent::vault::Header;
 
 use super::process::{Home, Process, clean, eventually, fixture, run};
 
@@ -82,9 +83,11 @@ async fn it_is_sealed_and_replayed_with_the_servers_settings(log: &Path, data_di
 /// A process that died before it had a whole piece leaves a log of which nothing can be read: it is not told as empty.
 async fn a_sealed_log_without_a_whole_piece_is_said_to_be_cut(log: &Path, data_dir: &Path) {
     let bytes = std::fs::read(log).unwrap();
-    // The header is 101 bytes and a label, whose length stands in byte 33; some bytes of the first piece follow.
+    let mut pieces = bytes.as_slice();
+    Header::read(&mut pieces).unwrap();
     let file = log.with_extension("stump");
-    std::fs::write(&file, &bytes[..101 + usize::from(bytes[33]) + 10]).unwrap();
+    // The header, and some bytes of the first piece.
+    std::fs::write(&file, &bytes[..bytes.len() - pieces.len() + 10]).unwrap();
     let mut command = clean(env!("CARGO_BIN_EXE_voice-agent"));
     command.arg("replay").arg(&file).env("DATA_DIR", data_dir);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

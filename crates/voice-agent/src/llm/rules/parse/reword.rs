@@ -21,8 +21,14 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let same = |part: &[&str]| part.iter().zip(old).all(|(word, old)| word.to_lowercase() == *old);
     let at = of_title.windows(old.len().max(1)).position(same).filter(|_| !old.is_empty() && !new.is_empty())?;
     let new: Vec<&str> = new.iter().map(|word| word.raw.as_str()).collect();
-    let whole = [&of_title[..at], &new, &of_title[at + old.len()..]].concat().join(" ");
-    Some(Intent::Rename(Target::Title(title.to_owned()), capitalised(&whole)))
+    Some(exchanged(title, at..at + old.len(), &new))
+}
+
+/// The title with these words of it exchanged for others.
+fn exchanged(title: &str, words: std::ops::Range<usize>, new: &[&str]) -> Intent {
+    let of_title: Vec<&str> = title.split(' ').collect();
+    let whole = [&of_title[..words.start], new, &of_title[words.end..]].concat().join(" ");
+    Intent::Rename(Target::Title(title.to_owned()), capitalised(&whole))
 }
 
 /// "Lunch is with Maria, not Marie": the last word before the "not" for the one behind it, in the title that the rest names.
@@ -51,10 +57,8 @@ fn not_that_word(words: &[Word], known: Known<'_>) -> Option<Intent> {
     };
     let name: Vec<&str> = norms(named).into_iter().filter(links).collect();
     let title = known.titles.named(&name)?;
-    let of_title: Vec<&str> = title.split(' ').collect();
-    let at = of_title.iter().position(|word| word.to_lowercase() == old.norm)?;
-    let whole = [&of_title[..at], &[new.raw.as_str()], &of_title[at + 1..]].concat().join(" ");
-    Some(Intent::Rename(Target::Title(title.to_owned()), capitalised(&whole)))
+    let at = title.split(' ').position(|word| word.to_lowercase() == old.norm)?;
+    Some(exchanged(title, at..at + 1, &[new.raw.as_str()]))
 }
 
 #[cfg(test)]

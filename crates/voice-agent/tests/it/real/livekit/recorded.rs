@@ -63,6 +63,20 @@ async fn stored(data_dir: &Path, count: usize) {
     );
 }
 
+/// The rest of the call with its second agent, and the recording of both: what each had of it, and how the first one's ends.
+async fn goes_on(mut caller: Caller, redis: &RedisServer, home: &Home, second: &Process, end: End) -> [Part; 2] {
+    ask_and_stop(&mut caller).await;
+    caller.room.close().await;
+    let data_dir = home.path().join("data");
+    stored(&data_dir, 4).await;
+    let all = parts(redis, &data_dir, second).await;
+    let both: [Part; 2] = all.try_into().unwrap_or_else(|all| panic!("{all:#?}"));
+    hold_the_call(&both[0], &both[1]);
+    assert_eq!(both[0].end, end);
+    nothing_from_before_the_yes(&both[0]);
+    both
+}
+
 fn nothing_from_before_the_yes(part: &Part) {
     assert!(["may this call", "training", "yes"].iter().all(|words| part.lacks(words)), "{part:#?}");
 }
@@ -104,16 +118,7 @@ async fn a_room_whose_agent_is_killed_is_recorded_by_the_next_one_until_the_call
     first.kill();
     caller.reads("i'm back. we were discussing your task list").await;
     caller.sees("listening").await;
-    ask_and_stop(&mut caller).await;
-    caller.room.close().await;
-    let data_dir = home.path().join("data");
-    stored(&data_dir, 4).await;
-
-    let all = parts(&redis, &data_dir, &second).await;
-    let [before, after] = all.as_slice() else { panic!("{all:#?}") };
-    hold_the_call(before, after);
-    assert_eq!(before.end, End::Recovered);
-    nothing_from_before_the_yes(before);
+    let [_, after] = goes_on(caller, &redis, &home, &second, End::Recovered).await;
     assert!(after.writes("agent", "i'm back"), "{after:#?}");
 }
 
@@ -128,15 +133,6 @@ async fn a_room_that_is_handed_over_is_recorded_by_both_agents_until_the_caller_
     first.terminate();
     eventually("the other has the call", async || second.metric("voice_agent_active_sessions").await == 1.0).await;
     assert!(first.exit().await.success());
-    ask_and_stop(&mut caller).await;
-    caller.room.close().await;
-    let data_dir = home.path().join("data");
-    stored(&data_dir, 4).await;
-
-    let all = parts(&redis, &data_dir, &second).await;
-    let [before, after] = all.as_slice() else { panic!("{all:#?}") };
-    hold_the_call(before, after);
-    assert_eq!(before.end, End::Whole);
-    nothing_from_before_the_yes(before);
-    nothing_from_before_the_yes(after);
+    let [_, after] = goes_on(caller, &redis, &home, &second, End::Whole).await;
+    nothing_from_before_the_yes(&after);
 }
