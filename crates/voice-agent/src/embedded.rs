@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::{Model as Settings, Screen};
+use crate::config::{Deadline, Model as Settings, Screen};
 use crate::driver::{Providers, SttRung};
 use crate::llm::rules::{self, RulesLlm};
 use crate::llm::{LlmEvent, LlmRequest};
@@ -47,6 +48,7 @@ pub fn load(
     models_dir: &Path,
     settings: &Settings,
     screens: &Screen,
+    deadlines: &Deadline,
     events: &Arc<Events>,
 ) -> Result<(Providers, Vec<Watched>), ModelError> {
     let runtime = Runtime::load(models_dir)?;
@@ -72,7 +74,8 @@ pub fn load(
         let pool = ModelPool::start(config, move || Ocr::load(&reading))?;
         let pool = Arc::new(pool);
         rungs.push(watch("screen", true, Arc::clone(&pool) as Arc<dyn StageHealth>));
-        Some(Arc::new(ScreenReader::new(pool, Arc::clone(events))))
+        let model_waits = Duration::from_millis(deadlines.llm_first_ms);
+        Some(Arc::new(ScreenReader::new(pool, Arc::clone(events), model_waits)))
     } else {
         None
     };

@@ -8,7 +8,7 @@ const MS_PER_CHAR: u64 = 65;
 /// Nobody speaks a letter in less, in milliseconds.
 pub const LEAST_MS_PER_CHAR: u64 = 20;
 /// A playout position this close to the end counts as the end: players round to their own block size.
-const END_TOLERANCE_MS: u64 = 40;
+pub const END_TOLERANCE_MS: u64 = 40;
 
 /// No chunk sounds longer than this, in milliseconds, whatever a provider says.
 const MAX_CHUNK_MS: u64 = 600_000;

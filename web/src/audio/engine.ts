@@ -248,7 +248,7 @@ export class AudioEngine implements VoiceOut {
 
   /**
    * What the worklet rendered is heard only after the device's latency. While a speech runs that is taken off; at its
-   * end, and after `clear`, what was rendered will be heard whatever happens, and counts.
+   * end, where nothing more has come yet, and after `clear`, what was rendered will be heard whatever happens, and counts.
    */
   private heardMs(news: Extract<PlayoutNews, { type: "report" }>): number {
     const { kind, playedMs } = news.report;

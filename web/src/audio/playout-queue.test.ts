@@ -111,6 +111,7 @@ describe("PlayoutQueue", () => {
     const first = rig.play(200);
     expect(rig.queue.stats.underruns).toBe(1);
     expect(rig.queue.stats.targetMs).toBe(80);
+    expect(rig.last()?.kind).toBe("dry");
     expect(rig.queue.stats.concealedMs).toBeGreaterThan(100);
     rig.frames(3);
     expect(loud(rig.play(20))).toBe(0);

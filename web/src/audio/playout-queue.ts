@@ -3,7 +3,8 @@ import { Resampler } from "./resampler";
 
 /** How far a speech was played, in ms of that speech. */
 export interface PlayoutReport {
-  kind: "position" | "ended" | "cleared";
+  /** `dry`: all that has come was played, and more is to come. */
+  kind: "position" | "dry" | "ended" | "cleared";
   speechId: number;
   playedMs: number;
 }
@@ -220,7 +221,7 @@ export class PlayoutQueue {
     this.stats.underruns++;
     this.stats.targetMs = Math.min(TARGET_MAX_MS, this.stats.targetMs + TARGET_STEP_MS);
     this.calm = 0;
-    this.reportPosition("position", segment);
+    this.reportPosition("dry", segment);
   }
 
   private relax(): void {

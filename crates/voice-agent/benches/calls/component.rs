@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use futures_util::StreamExt as _;
 use voice_agent::audio::format::AudioFormat;
-use voice_agent::config::{Model, Screen};
+use voice_agent::config::{Deadline, Model, Screen};
 use voice_agent::driver::{Providers, SttRung};
 use voice_agent::stt::Wanted;
 use voice_agent::telemetry::{Events, Metrics};
@@ -33,7 +33,7 @@ pub(crate) struct Times {
 /// Loads the models as the server does.
 pub(crate) fn load(models_dir: &Path) -> Result<Providers> {
     let events = Arc::new(Events::new(Metrics::new("bench", &[])));
-    Ok(voice_agent::embedded::load(models_dir, &Model::default(), &Screen::default(), &events)?.0)
+    Ok(voice_agent::embedded::load(models_dir, &Model::default(), &Screen::default(), &Deadline::default(), &events)?.0)
 }
 
 /// Each command once through each model.

@@ -106,9 +106,8 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
 /// starting.
 async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     let (config, events) = (app.config.clone(), Arc::clone(&app.events));
-    let (providers, rungs) =
-        tokio::task::spawn_blocking(move || embedded::load(&config.models_dir, &config.model, &config.screen, &events))
-            .await??;
+    let load = move || embedded::load(&config.models_dir, &config.model, &config.screen, &config.deadline, &events);
+    let (providers, rungs) = tokio::task::spawn_blocking(load).await??;
     app.readiness.watch(rungs);
     let providers = providers::assemble(&app.config, providers, &app.calls)?;
     let (core, board) = Board::for_providers(&providers, app.config.core(), &app.events);

@@ -15,8 +15,8 @@ use voice_core::ids::{ConnectionId, ToolCallId};
 
 use super::api::Outbound;
 use super::{Done, Driver};
-use crate::screen::Seen;
 use crate::screen::picture::{MAX_BYTES, Picture, PictureError};
+use crate::screen::{Reader, Seen};
 use crate::store::Channel;
 use crate::tools::{LOOK_AT_SCREEN, ToolSpec, look_at_screen};
 
@@ -51,6 +51,13 @@ impl Screen {
         let turn = chat.items.iter().rev().take_while(|item| !matches!(item, ChatItem::User { .. }));
         let is_of_it = |item: &ChatItem| matches!(item, ChatItem::ToolOutput(output) if output.id == *id);
         turn.into_iter().any(is_of_it).then(|| Arc::clone(seen))
+    }
+
+    /// Keeps the picture for the call that asked for it. An answer that is begun anew looks again, mostly at the same: then it is
+    /// the one picture, which is read once, and maybe half read already.
+    fn see(&mut self, call: &ToolCall, picture: Picture, reader: Option<Arc<Reader>>) {
+        let before = self.seen.take().map(|(_, seen)| seen).filter(|seen| seen.picture().webp() == picture.webp());
+        self.seen = Some((call.id, before.unwrap_or_else(|| Arc::new(Seen::new(picture, reader)))));
     }
 }
 
@@ -126,8 +133,7 @@ impl Driver {
             Ok(picture) => {
                 let (width, height) = picture.size();
                 self.deps.events.screen_seen(&self.labels.session_id, width, height, picture.webp().len());
-                let seen = Seen::new(picture, self.deps.providers.reader.clone());
-                self.screen.seen = Some((call.id, Arc::new(seen)));
+                self.screen.see(&call, picture, self.deps.providers.reader.clone());
                 self.answer_look(&call, json!({"status": "ok", "width": width, "height": height}), false);
             }
             Err(reason) => {
@@ -147,4 +153,27 @@ fn picture(bytes: Bytes) -> Result<Picture, String> {
     let picture = Picture::new(bytes).map_err(|error| error.to_string())?;
     picture.decode().map_err(|error| error.to_string())?;
     Ok(picture)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::picture::tests::webp;
+
+    #[test]
+    fn what_is_seen_again_is_the_same_picture_and_anything_else_a_new_one() {
+        let mut screen = Screen::default();
+        let mut look = |id: u64, grey: u8| {
+            let picture = Picture::new(webp(&image::RgbImage::from_pixel(64, 48, image::Rgb([grey; 3])))).unwrap();
+            let call =
+                ToolCall { id: ToolCallId(id), name: LOOK_AT_SCREEN.to_owned(), arguments: serde_json::Map::new() };
+            screen.see(&call, picture, None);
+            let (for_call, seen) = screen.seen.as_ref().unwrap();
+            assert_eq!(*for_call, call.id);
+            Arc::clone(seen)
+        };
+        let first = look(1, 10);
+        assert!(Arc::ptr_eq(&first, &look(2, 10)), "it is read once");
+        assert!(!Arc::ptr_eq(&first, &look(3, 11)));
+    }
 }

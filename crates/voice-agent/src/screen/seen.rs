@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::ocr::{Ocr, Until};
+use super::ocr::Ocr;
 use super::picture::Picture;
 use super::reading::Reading;
 use crate::model::pool::{Lane, ModelPool};
@@ -15,32 +15,32 @@ use crate::telemetry::Events;
 pub const MODEL: &str = "ocr";
 /// Pictures that may wait to be read. Whoever waited longer would not be answered in time.
 pub const MOST_WAITING: usize = 4;
-/// How long a picture is read: what is not read then is left out, the smallest print first.
-const READ_FOR: Duration = Duration::from_millis(2_000);
-/// How long its largest print is read, on a machine that is busy: the model that wants it is waited for 4 s
-/// (`deadlines.llm_first_ms`), and may have waited for the pool already.
-const READ_AT_MOST: Duration = Duration::from_millis(3_300);
+/// The share of the wait for a language model that a picture is read for: the model has to answer with it, and may have waited for
+/// the pool before.
+const SHARE_PERCENT: u32 = 80;
 
 /// Reads pictures on a pool of its own: seconds of a core, never on the runtime's threads.
 pub struct Reader {
     pool: Arc<ModelPool<Ocr>>,
     events: Arc<Events>,
+    read_for: Duration,
 }
 
 impl Reader {
-    /// A reader on this pool.
-    pub fn new(pool: Arc<ModelPool<Ocr>>, events: Arc<Events>) -> Self {
+    /// A reader on this pool. A language model that wants to know what was read is waited for so long
+    /// (`deadline.llm_first_ms`): what is not read in four fifths of it is left out, the smallest print first.
+    pub fn new(pool: Arc<ModelPool<Ocr>>, events: Arc<Events>, model_waits: Duration) -> Self {
         let waiting = Arc::clone(&pool);
         events.watch_queue(MODEL, move || waiting.stats().queued());
-        Self { pool, events }
+        Self { pool, events, read_for: model_waits * SHARE_PERCENT / 100 }
     }
 
     /// What is written in the picture; nothing when it cannot be read, of which the log has the reason.
     async fn read(&self, picture: Picture) -> Option<Reading> {
+        let read_for = self.read_for;
         let job = move |ocr: &mut Ocr| {
+            let until = Instant::now() + read_for;
             let image = picture.decode().map_err(|error| error.to_string())?;
-            let began = Instant::now();
-            let until = Until { soon: began + READ_FOR, late: began + READ_AT_MOST };
             let read = ocr.read(&image, until).map_err(|error| error.to_string())?;
             Ok::<_, String>(Reading::of(&image, read))
         };

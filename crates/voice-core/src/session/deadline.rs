@@ -2,6 +2,7 @@
 
 use crate::ids::UtteranceId;
 use crate::output::{EndReason, Observation, Outcome};
+use crate::playout::END_TOLERANCE_MS;
 
 use super::Session;
 use super::reply::Reply;
@@ -144,11 +145,12 @@ impl Session {
         Some(self.reply.as_ref()?.running.as_ref()?.since_ms + self.config.tool_deadline_ms)
     }
 
-    /// What may be heard and was not: its own length, and some grace.
+    /// What may be heard and was not: its own length, and some grace. The last bit before a pause is no playout that hangs: a player
+    /// has it once more comes.
     fn playout_due_ms(&self) -> Option<u64> {
         let reply = self.reply.as_ref().filter(|reply| reply.confirmed && reply.hold.is_none() && self.has_voice())?;
         let left_ms = unheard_ms(reply);
-        (left_ms > 0 && !reply.speech.is_heard())
+        (left_ms > END_TOLERANCE_MS && !reply.speech.is_heard())
             .then_some(reply.playout_progress_ms + left_ms + self.config.playout_grace_ms)
     }
 

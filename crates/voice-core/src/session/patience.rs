@@ -7,6 +7,7 @@ use crate::output::Observation;
 use crate::phrases;
 use crate::playout::Chunk;
 use crate::provider::{ProviderErrorKind, Stage};
+use crate::playout::END_TOLERANCE_MS;
 use crate::timeline::PauseCause;
 
 use super::Session;
@@ -14,8 +15,6 @@ use super::reply::Reply;
 
 /// What becomes of a tool whose answer nobody waits for any more.
 const TOO_LATE: &str = "the answer took too long";
-/// Less audio than this, in milliseconds, is nothing to listen to: players round to their own block size.
-const NOTHING_LEFT_MS: u64 = 40;
 
 /// How long an answer has kept the caller waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,7 +118,7 @@ fn is_something_there(reply: &Reply, voice: bool) -> bool {
     let limit = reply.permit_limit();
     let ready = |audio_ms: u64| audio_ms > 0 || !voice;
     let waiting = |chunk: &Chunk| !chunk.permitted && chunk.index < limit && ready(chunk.audio_ms);
-    let paused = voice && reply.hold.is_some() && left_ms(reply) > NOTHING_LEFT_MS;
+    let paused = voice && reply.hold.is_some() && left_ms(reply) > END_TOLERANCE_MS;
     paused || reply.speech.chunks.iter().any(waiting)
 }
 
@@ -127,7 +126,7 @@ fn is_something_there(reply: &Reply, voice: bool) -> bool {
 /// has come to the end would be to wait for ever on a page that says nothing.
 fn sounds_until_ms(reply: &Reply, voice: bool) -> u64 {
     let left_ms = left_ms(reply);
-    if voice && left_ms > NOTHING_LEFT_MS { reply.playout_progress_ms + left_ms } else { 0 }
+    if voice && left_ms > END_TOLERANCE_MS { reply.playout_progress_ms + left_ms } else { 0 }
 }
 
 fn left_ms(reply: &Reply) -> u64 {

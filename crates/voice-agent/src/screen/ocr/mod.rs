@@ -18,8 +18,6 @@ use crate::model::runtime::{ModelError, Runtime};
 
 /// At most so many lines are read: a screen full of small print has some 150.
 const MOST_LINES: usize = 200;
-/// The lines of the largest print are worth more than time: a title, and the first of what stands below it.
-const LARGEST_LINES: usize = 12;
 /// What is read with less certainty (0 to 1) is an icon or a pattern.
 const LEAST_CONFIDENCE: f32 = 0.6;
 
@@ -64,21 +62,6 @@ pub struct Piece {
     pub confidence: f32,
 }
 
-/// Until when a picture is read.
-#[derive(Debug, Clone, Copy)]
-pub struct Until {
-    /// What is not read by then is left out, but for a dozen lines of the largest print…
-    pub soon: Instant,
-    /// …which are left out by then.
-    pub late: Instant,
-}
-
-impl From<Instant> for Until {
-    fn from(at: Instant) -> Self {
-        Self { soon: at, late: at }
-    }
-}
-
 /// Both networks, with sessions of their own: one thread's use at a time.
 #[derive(Debug)]
 pub struct Ocr {
@@ -100,15 +83,14 @@ impl Ocr {
     ///
     /// # Errors
     /// [`ModelError::Runtime`] when an inference fails.
-    pub fn read(&mut self, image: &RgbImage, until: impl Into<Until>) -> Result<Vec<Piece>, ModelError> {
-        let until = until.into();
+    pub fn read(&mut self, image: &RgbImage, until: Instant) -> Result<Vec<Piece>, ModelError> {
         let mut areas: Vec<(u32, Area)> =
             self.detector.find(image)?.into_iter().map(|area| (size(image, area), area)).collect();
         areas.sort_by_key(|(size, area)| (Reverse(*size), area.y, area.x));
         areas.truncate(MOST_LINES);
         let mut pieces = Vec::with_capacity(areas.len());
-        for (number, (_, area)) in areas.into_iter().enumerate() {
-            if Instant::now() >= if number < LARGEST_LINES { until.late } else { until.soon } {
+        for (_, area) in areas {
+            if Instant::now() >= until {
                 break;
             }
             let (text, confidence) = self.recogniser.read(image, area)?;

@@ -34,13 +34,19 @@ pub(super) async fn shared(server: &Process, shows: &str, words: &str, aloud: bo
     report
 }
 
+/// The settings of a server that reads screens itself: it is built without optimisation, shares its cores with a browser, and is
+/// to read all that is there.
+pub(super) fn reads_slowly() -> Vec<(&'static str, String)> {
+    vec![("DEADLINE_LLM_FIRST_MS", "12000".to_owned())]
+}
+
 #[tokio::test]
 async fn by_voice_tasks_come_of_a_shared_tab() {
     if !can_browse() {
         return;
     }
     let home = Home::new().await;
-    let server = home.start().await;
+    let server = home.start_as("reads", reads_slowly()).await;
 
     let notes = shared(&server, "notes", "Add the three action items on my screen.", true, &[]).await;
     assert_eq!(titles(&notes), ["Write the press release", "Order the banners", "Call the venue"], "{notes:#}");
@@ -50,10 +56,12 @@ async fn by_voice_tasks_come_of_a_shared_tab() {
     let task = &issue["tasks"][0];
     assert_eq!((&task["due"], &task["priority"]), (&json!("2026-12-04"), &json!("high")), "{issue:#}");
 
-    assert_eq!(server.metric("voice_screen_looks_total{result=\"seen\"}").await, 2.0);
+    // An answer that is begun anew, on other words, looks again.
+    let seen = server.metric("voice_screen_looks_total{result=\"seen\"}").await;
+    assert!(seen >= 2.0, "{seen}");
     // How large it was is logged, and not what was there.
     let looks = server.logged("looked at the caller's screen");
-    assert!(looks.len() == 2 && looks.iter().all(|line| line["width"] == 1280), "{looks:#?}");
+    assert!(looks.len() as f64 == seen && looks.iter().all(|line| line["width"] == 1280), "{looks:#?}");
 }
 
 pub(super) fn titles(report: &Value) -> Vec<&str> {

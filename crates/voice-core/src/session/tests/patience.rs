@@ -166,6 +166,17 @@ fn a_page_that_says_no_position_is_not_listened_to_for_longer_than_its_audio() {
 }
 
 #[test]
+fn the_last_bit_of_what_is_said_before_a_pause_is_no_playout_that_hangs() {
+    let (mut call, speech) = begins_on_a_page_without_positions(CoreConfig::default(), 1_000);
+    call.at(2_420, Input::TtsDone { speech, chunk: 0, rung: RungId(0), audio_ms: 1_000, words: Vec::new() });
+    call.at(3_410, Input::PlayoutPosition { speech, played_ms: 960 });
+    let request = call.request_id();
+    call.at(5_900, Input::LlmText { request, text: "the first of them is milk. ".into() });
+    call.until(7_000);
+    assert!(!missed(&call).contains(&"playout"), "{:?}", missed(&call));
+}
+
+#[test]
 fn audio_that_trickles_is_waited_for_between_its_bits() {
     let config = CoreConfig { answer_deadline_ms: 5_000, ..CoreConfig::default() };
     let (mut call, speech) = begins_on_a_page_without_positions(config, 300);

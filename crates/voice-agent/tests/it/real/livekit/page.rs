@@ -85,7 +85,7 @@ async fn by_voice_tasks_come_of_a_tab_that_is_shared_in_a_room() {
         return;
     }
     let home = home(&rooms).await;
-    let agent = registered(home.start().await).await;
+    let agent = registered(home.start_as("reads", screen::reads_slowly()).await).await;
 
     let notes = screen::shared(&agent, "notes", "Add the three action items on my screen.", true, &ROOM).await;
     let expected = ["Write the press release", "Order the banners", "Call the venue"];
@@ -95,7 +95,7 @@ async fn by_voice_tasks_come_of_a_tab_that_is_shared_in_a_room() {
     assert_eq!(screen::titles(&issue), ["PAY-482: Refunds are sent twice after a timeout"], "{issue:#}");
     let task = &issue["tasks"][0];
     assert_eq!((&task["due"], &task["priority"]), (&json!("2026-12-04"), &json!("high")), "{issue:#}");
-    assert_eq!(agent.metric("voice_screen_looks_total{result=\"seen\"}").await, 2.0);
+    assert!(agent.metric("voice_screen_looks_total{result=\"seen\"}").await >= 2.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
