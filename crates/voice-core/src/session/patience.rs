@@ -6,8 +6,8 @@
 use crate::output::Observation;
 use crate::phrases;
 use crate::playout::Chunk;
-use crate::provider::{ProviderErrorKind, Stage};
 use crate::playout::END_TOLERANCE_MS;
+use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::PauseCause;
 
 use super::Session;

@@ -34,19 +34,13 @@ pub(super) async fn shared(server: &Process, shows: &str, words: &str, aloud: bo
     report
 }
 
-/// The settings of a server that reads screens itself: it is built without optimisation, shares its cores with a browser, and is
-/// to read all that is there.
-pub(super) fn reads_slowly() -> Vec<(&'static str, String)> {
-    vec![("DEADLINE_LLM_FIRST_MS", "12000".to_owned())]
-}
-
 #[tokio::test]
 async fn by_voice_tasks_come_of_a_shared_tab() {
     if !can_browse() {
         return;
     }
     let home = Home::new().await;
-    let server = home.start_as("reads", reads_slowly()).await;
+    let server = home.start().await;
 
     let notes = shared(&server, "notes", "Add the three action items on my screen.", true, &[]).await;
     assert_eq!(titles(&notes), ["Write the press release", "Order the banners", "Call the venue"], "{notes:#}");

@@ -85,7 +85,7 @@ async fn by_voice_tasks_come_of_a_tab_that_is_shared_in_a_room() {
         return;
     }
     let home = home(&rooms).await;
-    let agent = registered(home.start_as("reads", screen::reads_slowly()).await).await;
+    let agent = registered(home.start().await).await;
 
     let notes = screen::shared(&agent, "notes", "Add the three action items on my screen.", true, &ROOM).await;
     let expected = ["Write the press release", "Order the banners", "Call the venue"];
