@@ -7,7 +7,7 @@ use voice_core::provider::Stage;
 
 use super::spend::{Booked, tokens};
 use super::{Asked, Driver};
-use crate::llm::LlmRequest;
+use crate::llm::{LlmRequest, prompt};
 
 /// What something was used for.
 #[derive(Debug, Default)]
@@ -18,11 +18,17 @@ pub(super) struct For {
     pub(super) wasted: bool,
 }
 
-/// Characters that a request gives a model to read.
+/// Characters that a request gives a model to read: the prompt, the conversation and the tools. What a picture is charged for only its
+/// provider knows.
 pub(super) fn asked_chars(request: &LlmRequest) -> u64 {
+    let prompt = prompt::system(&request.agent, &request.instructions).len() + prompt::scene(request).len();
     // An item's own form is about as long as what a provider makes of it.
     let items = request.chat.items.iter().map(|item| serde_json::to_string(item).map_or(0, |json| json.len()));
-    (request.instructions.len() + items.sum::<usize>()) as u64
+    let tools = request
+        .tools
+        .iter()
+        .map(|tool| tool.name.len() + tool.description.len() + tool.parameters_with_words().to_string().len());
+    (prompt + items.sum::<usize>() + tools.sum::<usize>()) as u64
 }
 
 impl Driver {
@@ -84,10 +90,23 @@ impl Driver {
                     asked.chars.1 += text.len() as u64;
                 }
             }
+            Input::LlmCalling { request } => {
+                if let Some(asked) = self.models.get_mut(request) {
+                    // Its first word, though it is not known yet.
+                    asked.chars.1 = asked.chars.1.max(1);
+                }
+            }
+            Input::LlmWordsAhead { request, words } => {
+                if let Some(asked) = self.models.get_mut(request) {
+                    asked.chars.1 += words.len() as u64;
+                    asked.ahead += words.len() as u64;
+                }
+            }
             Input::LlmToolCall { request, name, arguments } => {
                 if let Some(asked) = self.models.get_mut(request) {
                     let arguments = serde_json::to_string(arguments).map_or(0, |json| json.len());
-                    asked.chars.1 += (name.len() + arguments) as u64;
+                    let ahead = std::mem::take(&mut asked.ahead);
+                    asked.chars.1 = asked.chars.1.saturating_sub(ahead) + (name.len() + arguments) as u64;
                 }
             }
             Input::LlmDone { request } => {

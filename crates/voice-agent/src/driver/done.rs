@@ -113,6 +113,8 @@ pub(super) struct Asked {
     pub(super) rung: RungId,
     /// Characters of what it was asked, and of what it said so far.
     pub(super) chars: (u64, u64),
+    /// Of what it said, the words of a call that is not whole yet: they come once more in it.
+    pub(super) ahead: u64,
     /// It said itself what it used.
     pub(super) booked: bool,
 }

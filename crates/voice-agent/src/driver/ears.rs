@@ -145,6 +145,10 @@ impl Ears {
                 VadEvent::PossibleSpeech => Input::PossibleSpeech,
                 VadEvent::PossibleEnd => {
                     self.current.iter_mut().for_each(|current| current.may_have_ended = true);
+                    // What comes next was asked for before this silence, and may lack the last word.
+                    if self.current.as_ref().is_some_and(|current| current.interim_under_way) {
+                        continue;
+                    }
                     Input::PossibleEnd
                 }
                 VadEvent::StartOfSpeech { at_ms } => {

@@ -50,7 +50,6 @@ use voice_core::ids::{ConnectionId, LlmRequestId, UtteranceId};
 use voice_core::input::ProviderHealth;
 use voice_core::log::{Header, LOG_VERSION, RestoredFrom};
 use voice_core::output::{AgentState, AttemptResult, ClientEvent, EndReason, Outcome};
-use voice_core::provider::Stage;
 use voice_core::session::Session;
 use voice_core::{Input, Observation, Output};
 
@@ -380,11 +379,7 @@ impl Driver {
     fn feed(&mut self, input: Input) {
         let now_ms = self.now_ms();
         let logged = self.journal.is_on().then(|| input.clone());
-        let unasked = match &input {
-            Input::LlmText { request, .. } if self.recalled == Some(*request) => Some(Stage::Llm),
-            Input::TtsAudio { speech, chunk, .. } if self.mouth.is_free(*speech, *chunk) => Some(Stage::Tts),
-            _ => None,
-        };
+        let unasked = self.unasked(&input);
         let message = if let Input::Text { message, .. } = &input { *message } else { None };
         self.tape_input(now_ms, &input);
         let had_permit = self.session.recording_permit().is_some();
@@ -396,7 +391,7 @@ impl Driver {
                 // A message that is refused will not be answered: whoever waits is told so now.
                 self.answers.refuse(*message);
             }
-            if unasked.is_some_and(|stage| tells_of_a_provider(&output, stage)) {
+            if unasked.is_some_and(|stage| recall::tells_of_a_provider(&output, stage)) {
                 continue;
             }
             self.carry_out(now_ms, output);
@@ -482,17 +477,6 @@ impl Driver {
             self.turn_tools.push(ToolCallReport { name, arguments, result });
         }
         self.send_event(event);
-    }
-}
-
-/// What is observed of a provider, where none was asked.
-fn tells_of_a_provider(output: &Output, stage: Stage) -> bool {
-    let Output::Observe { observation } = output else { return false };
-    match observation {
-        Observation::LlmStarted { .. } => stage == Stage::Llm,
-        Observation::TtsStarted { .. } => stage == Stage::Tts,
-        Observation::Attempt { stage: of, .. } => *of == stage,
-        _ => false,
     }
 }
 

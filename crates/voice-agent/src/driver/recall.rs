@@ -3,6 +3,7 @@
 use voice_core::Input;
 use voice_core::failover::EMBEDDED;
 use voice_core::ids::{LlmRequestId, ReplyId, RungId};
+use voice_core::output::{Observation, Output};
 use voice_core::provider::Stage;
 
 use super::{Done, Driver};
@@ -98,5 +99,27 @@ impl Driver {
         if is_lost {
             self.noting = None;
         }
+    }
+
+    /// The stage at which nobody was asked for this: it was made before, and how fast it comes says nothing of a provider.
+    pub(super) fn unasked(&self, input: &Input) -> Option<Stage> {
+        match input {
+            Input::LlmText { request, .. } | Input::LlmDone { request } => {
+                (self.recalled == Some(*request)).then_some(Stage::Llm)
+            }
+            Input::TtsAudio { speech, chunk, .. } => self.mouth.is_free(*speech, *chunk).then_some(Stage::Tts),
+            _ => None,
+        }
+    }
+}
+
+/// What is observed of a provider, where none was asked.
+pub(super) fn tells_of_a_provider(output: &Output, stage: Stage) -> bool {
+    let Output::Observe { observation } = output else { return false };
+    match observation {
+        Observation::LlmStarted { .. } => stage == Stage::Llm,
+        Observation::TtsStarted { .. } => stage == Stage::Tts,
+        Observation::Attempt { stage: of, .. } => *of == stage,
+        _ => false,
     }
 }

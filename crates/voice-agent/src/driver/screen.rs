@@ -56,7 +56,8 @@ impl Screen {
     /// Keeps the picture for the call that asked for it. An answer that is begun anew looks again, mostly at the same: then it is
     /// the one picture, which is read once, and maybe half read already.
     fn see(&mut self, call: &ToolCall, picture: Picture, reader: Option<Arc<Reader>>) {
-        let before = self.seen.take().map(|(_, seen)| seen).filter(|seen| seen.picture().webp() == picture.webp());
+        let is_same = |seen: &Arc<Seen>| seen.picture().webp() == picture.webp() && !seen.is_to_be_read_again();
+        let before = self.seen.take().map(|(_, seen)| seen).filter(is_same);
         self.seen = Some((call.id, before.unwrap_or_else(|| Arc::new(Seen::new(picture, reader)))));
     }
 }
@@ -160,8 +161,8 @@ mod tests {
     use super::*;
     use crate::screen::picture::tests::webp;
 
-    #[test]
-    fn what_is_seen_again_is_the_same_picture_and_anything_else_a_new_one() {
+    #[tokio::test]
+    async fn what_is_seen_again_is_the_same_picture_and_anything_else_a_new_one() {
         let mut screen = Screen::default();
         let mut look = |id: u64, grey: u8| {
             let picture = Picture::new(webp(&image::RgbImage::from_pixel(64, 48, image::Rgb([grey; 3])))).unwrap();
@@ -174,6 +175,10 @@ mod tests {
         };
         let first = look(1, 10);
         assert!(Arc::ptr_eq(&first, &look(2, 10)), "it is read once");
-        assert!(!Arc::ptr_eq(&first, &look(3, 11)));
+        let other = look(3, 11);
+        assert!(!Arc::ptr_eq(&first, &other));
+        // There is no reader: nothing came of it.
+        other.read().await;
+        assert!(!Arc::ptr_eq(&other, &look(4, 11)), "a reading that failed is tried again");
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use voice_core::CoreConfig;
 use voice_core::chat::ChatItem;
 use voice_core::ids::{RungId, SpeechId};
-use voice_core::provider::ProviderFailure;
+use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use super::*;
 use crate::answer_cache::AnswerCache;
@@ -419,4 +419,32 @@ async fn a_shared_screen_is_looked_at_in_pieces_and_only_while_it_is_shared_by_t
     let (outbound, _inbox) = mpsc::channel(64);
     tell(Command::Attach { connection: ConnectionId(2), voice: true, outbound, room: None });
     assert_eq!(house.text("look").await.unwrap().reply, "There is no screen.");
+}
+
+/// Writes what is to be said with a call, and breaks off before the call is whole.
+struct Breaker;
+
+impl Llm for Breaker {
+    fn provider(&self) -> &'static str {
+        "openai"
+    }
+
+    fn model(&self) -> &str {
+        "gpt-4o-mini"
+    }
+
+    fn stream(&self, _: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>> {
+        let words = LlmEvent::WordsAhead("Added milk.".to_owned());
+        stream::iter([Ok(LlmEvent::Calling), Ok(words), Err(ProviderErrorKind::Disconnected.into())]).boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_off_in_a_call_is_paid_for_with_the_prompt_and_the_tools_that_it_read() {
+    let house = House::asking(|_| {}, Some(Arc::new(Breaker))).await;
+    let _said = house.text("Add milk").await.unwrap();
+    let spent = house.metric("voice_spend_nanousd_total{stage=\"llm\",provider=\"openai\",wasted=\"true\"}");
+    let spent: f64 = spent.expect("something was spent").parse().unwrap();
+    // At 150,000 and 600,000 nano-dollars for a thousand tokens: the tools alone are more than a thousand to read, each time.
+    assert!(spent > 300_000.0, "{spent}");
 }

@@ -25,7 +25,7 @@ use super::{Asked, Deps, Done, Driver, ScoreParts, doc};
 use crate::answer_cache::AnswerKey;
 use crate::llm::{LlmEvent, LlmRequest};
 use crate::store::{Commit, CommitOutcome, StoreError, UserId, UserTasks};
-use crate::tasks::{TaskId, clean_arguments};
+use crate::tasks::{TaskId, clean_arguments, clean_text};
 use crate::tools;
 use crate::tts::{SpeechKey, Tts, TtsEvent, TtsRequest};
 use crate::turn::text;
@@ -146,7 +146,7 @@ impl Driver {
             }
         };
         let abort = abort.abort_handle();
-        self.models.insert(request, Asked { abort, reply, rung, chars: (asked, 0), booked: false });
+        self.models.insert(request, Asked { abort, reply, rung, chars: (asked, 0), ahead: 0, booked: false });
     }
 
     /// The speech under a name that is unique in the process.
@@ -457,7 +457,9 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
         let (done, last) = match stream.next().await {
             Some(Ok(LlmEvent::Text(text))) => (Done::Core(Input::LlmText { request, text }), false),
             Some(Ok(LlmEvent::Calling)) => (Done::Core(Input::LlmCalling { request }), false),
-            Some(Ok(LlmEvent::WordsAhead(words))) => (Done::Core(Input::LlmWordsAhead { request, words }), false),
+            Some(Ok(LlmEvent::WordsAhead(words))) => {
+                (Done::Core(Input::LlmWordsAhead { request, words: clean_text(words) }), false)
+            }
             Some(Ok(LlmEvent::ToolCall { name, mut arguments })) => {
                 clean_arguments(&mut arguments);
                 (Done::Core(Input::LlmToolCall { request, name, arguments }), false)

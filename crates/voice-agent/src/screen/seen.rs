@@ -15,9 +15,8 @@ use crate::telemetry::Events;
 pub const MODEL: &str = "ocr";
 /// Pictures that may wait to be read. Whoever waited longer would not be answered in time.
 pub const MOST_WAITING: usize = 4;
-/// The share of the wait for a language model that a picture is read for: the model has to answer with it, and may have waited for
-/// the pool before.
-const SHARE_PERCENT: u32 = 80;
+/// The share of the wait for a language model in which a picture is read, and waits for that: the model has to answer with it.
+const SHARE_PERCENT: u32 = 70;
 
 /// Reads pictures on a pool of its own: seconds of a core, never on the runtime's threads.
 pub struct Reader {
@@ -28,7 +27,7 @@ pub struct Reader {
 
 impl Reader {
     /// A reader on this pool. A language model that wants to know what was read is waited for so long
-    /// (`deadline.llm_first_ms`): what is not read in four fifths of it is left out, the smallest print first.
+    /// (`deadline.llm_first_ms`): what is not read in seven tenths of it is left out, the smallest print first.
     pub fn new(pool: Arc<ModelPool<Ocr>>, events: Arc<Events>, model_waits: Duration) -> Self {
         let waiting = Arc::clone(&pool);
         events.watch_queue(MODEL, move || waiting.stats().queued());
@@ -36,13 +35,13 @@ impl Reader {
     }
 
     /// What is written in the picture; nothing when it cannot be read, of which the log has the reason.
-    async fn read(&self, picture: Picture) -> Option<Reading> {
-        let read_for = self.read_for;
+    /// And whether that is all.
+    async fn read(&self, picture: Picture) -> Option<(Reading, bool)> {
+        let until = Instant::now() + self.read_for;
         let job = move |ocr: &mut Ocr| {
-            let until = Instant::now() + read_for;
             let image = picture.decode().map_err(|error| error.to_string())?;
             let read = ocr.read(&image, until).map_err(|error| error.to_string())?;
-            Ok::<_, String>(Reading::of(&image, read))
+            Ok::<_, String>((Reading::of(&image, read), Instant::now() < until))
         };
         let answer = match self.pool.submit(Lane::Urgent, job) {
             Ok(answer) => answer.await,
@@ -57,9 +56,9 @@ impl Reader {
         };
         self.events.model_waited(MODEL, done.waited);
         match done.value {
-            Ok(reading) => {
+            Ok((reading, is_whole)) => {
                 self.events.screen_read(reading.lines().len(), done.ran);
-                Some(reading)
+                Some((reading, is_whole))
             }
             Err(error) => {
                 tracing::error!(model = MODEL, error, "a screen was not read");
@@ -69,13 +68,13 @@ impl Reader {
     }
 }
 
-/// How far the reading of a picture has come: not begun, under way, or done with what was read.
+/// How far the reading of a picture has come: not begun, under way, or done with what was read, and whether that is all.
 #[derive(Clone, Default)]
 enum Progress {
     #[default]
     Unread,
     Reading,
-    Read(Option<Arc<Reading>>),
+    Read(Option<Arc<Reading>>, bool),
 }
 
 /// A picture of the caller's screen in one turn. It lives in memory, and no longer than the conversation speaks of it.
@@ -100,7 +99,7 @@ impl Seen {
     /// What was seen and has been read.
     #[cfg(test)]
     pub(crate) fn with_reading(picture: Picture, reading: Reading) -> Self {
-        let progress = watch::Sender::new(Progress::Read(Some(Arc::new(reading))));
+        let progress = watch::Sender::new(Progress::Read(Some(Arc::new(reading)), true));
         Self { picture, reader: None, progress }
     }
 
@@ -126,18 +125,27 @@ impl Seen {
                     Some(reader) => reader.read(seen.picture.clone()).await,
                     None => None,
                 };
-                seen.progress.send_replace(Progress::Read(reading.map(Arc::new)));
+                let progress = match reading {
+                    Some((reading, is_whole)) => Progress::Read(Some(Arc::new(reading)), is_whole),
+                    None => Progress::Read(None, false),
+                };
+                seen.progress.send_replace(progress);
             });
         }
         let mut progress = self.progress.subscribe();
         // The sender is ours: it does not go before we do.
-        let _read = progress.wait_for(|progress| matches!(progress, Progress::Read(_))).await;
+        let _read = progress.wait_for(|progress| matches!(progress, Progress::Read(..))).await;
+    }
+
+    /// Whether its reading failed, or ended before all was read: another look may have more time.
+    pub fn is_to_be_read_again(&self) -> bool {
+        matches!(*self.progress.borrow(), Progress::Read(_, false))
     }
 
     /// What is written there, once it was read.
     pub fn reading(&self) -> Option<Arc<Reading>> {
         match &*self.progress.borrow() {
-            Progress::Read(reading) => reading.clone(),
+            Progress::Read(reading, _) => reading.clone(),
             Progress::Unread | Progress::Reading => None,
         }
     }

@@ -16,7 +16,7 @@ pub use due::{Due, DueError};
 pub use edit::{Edit, EditError, create_task, delete_task, patch_task};
 pub use id::{TaskId, TaskIdError};
 pub use list::{ApplyError, TaskChange, TaskList};
-pub use title::{MAX_TITLE_CHARS, TitleError, clean_arguments, clean_title};
+pub use title::{MAX_TITLE_CHARS, TitleError, clean_arguments, clean_text, clean_title};
 pub use undo::{UndoEffect, UndoEntry, push_undo};
 
 use jiff::Timestamp;

@@ -42,9 +42,15 @@ pub fn clean_title(raw: &str) -> Result<String, TitleError> {
 pub fn clean_arguments(arguments: &mut serde_json::Map<String, serde_json::Value>) {
     for value in arguments.values_mut() {
         if let serde_json::Value::String(text) = value {
-            text.retain(|c| !is_stripped(c));
+            *text = clean_text(std::mem::take(text));
         }
     }
+}
+
+/// A text without what no title keeps.
+pub fn clean_text(mut text: String) -> String {
+    text.retain(|c| !is_stripped(c));
+    text
 }
 
 /// What is never kept: the direction's marks, embeddings, overrides and isolates (they would turn round what stands

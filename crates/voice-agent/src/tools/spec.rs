@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use voice_core::agents::{REVIEW_AGENT, SAY_ARGUMENT, TASK_AGENT};
 
-const ADD_TASK: &str = "add_task";
+/// The tool that adds a task.
+pub const ADD_TASK: &str = "add_task";
 
 /// The tool by which a model looks at the caller's screen. The session's shell runs it, and not [`super::execute`]: it reads no task,
 /// and what it answers is a picture.

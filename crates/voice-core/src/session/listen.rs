@@ -121,6 +121,8 @@ impl Session {
         let longest = self.config.max_utterance_ms;
         if let Some(listening) = &mut self.listening {
             listening.too_long = false;
+            // The silence that was told of is over.
+            listening.may_have_ended_ms = None;
         }
         if let Some(listening) = &mut self.listening
             && let Some(utterance) = listening.utterances.last_mut()

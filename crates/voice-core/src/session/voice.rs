@@ -315,10 +315,10 @@ impl Session {
         for after in limits.chain(reply.waiting_calls.iter_mut().map(|(_, after)| after)) {
             *after = if *after >= from { moved(*after) } else { *after };
         }
-        if let Some(request) = &mut reply.request
-            && request.first_chunk >= from
-        {
-            request.first_chunk = moved(request.first_chunk);
+        if let Some(request) = &mut reply.request {
+            for limit in [&mut request.first_chunk, &mut request.after_call] {
+                *limit = if *limit >= from { moved(*limit) } else { *limit };
+            }
         }
         reply.tts_progress_ms = now_ms;
         reply.last_said = false;

@@ -7,6 +7,7 @@ use crate::chat::{ChatItem, ToolOutput};
 use crate::ids::{CommitId, RungId};
 use crate::input::{CommitError, Input};
 use crate::output::{ClientEvent, Output};
+use crate::provider::ProviderErrorKind;
 
 impl Call {
     /// "Add milk", and the model's call, with these words for when it is done.
@@ -280,4 +281,23 @@ fn a_voice_that_fails_in_the_words_does_not_let_them_out() {
     call.tool_answers(2_310, "add_task", true);
     assert!(call.may_be_heard());
     assert_eq!((call.times_asked(), call.spoken().len()), (1, 2));
+}
+
+/// A voice and a model fail in one turn: what was said after the call has new numbers by then.
+#[test]
+fn words_after_a_call_that_are_made_again_are_still_words_after_it() {
+    let mut call = Call::new();
+    call.speaks(1_000, 2_000, "Add milk", 950);
+    let request = call.request_id();
+    call.at(2_205, Input::LlmText { request, text: "Okay. ".into() });
+    call.llm_calls_and_goes_on(2_206, "add_task", json!({"title": "Milk"}));
+    call.at(2_207, Input::LlmText { request, text: "It is there. ".into() });
+    let (speech, failure) = (call.speech(), ProviderErrorKind::Disconnected.into());
+    call.at(2_210, Input::TtsFailed { speech, chunk: 0, rung: RungId(0), failure });
+    call.at(2_220, Input::LlmFailed { request, failure });
+    call.tool_answers(2_230, "add_task", true);
+    call.llm_says(2_400, "I've added milk.");
+    call.tts_answers(2_450);
+    call.plays(2_460, 9_000);
+    assert_eq!(call.history(), ["user: Add milk", "agent: Okay. I've added milk."]);
 }

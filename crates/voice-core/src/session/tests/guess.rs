@@ -105,3 +105,15 @@ fn guesses_that_were_wrong_are_under_the_ceiling_on_doubled_spend() {
     config.failover.free_hedges = 0;
     assert!(Call::may_have_said(config, "Add milk.").0.asked_at().is_empty());
 }
+
+#[test]
+fn who_goes_on_after_a_silence_is_not_guessed_to_have_finished_before_it() {
+    let mut call = Call::with(CoreConfig { greeting: String::new(), ..CoreConfig::default() });
+    call.at(1_000, Input::StartOfSpeech { at_ms: 1_000 });
+    call.at(2_040, Input::PossibleEnd);
+    call.at(2_100, Input::EndOfSpeech { last_speech_ms: 2_000 });
+    let (utterance, _) = call.finishing().unwrap();
+    call.at(2_120, Input::StartOfSpeech { at_ms: 2_090 });
+    call.at(2_130, Input::InterimTranscript { utterance, text: "Add milk.".into() });
+    assert!(call.asked_at().is_empty(), "the caller has gone on since");
+}

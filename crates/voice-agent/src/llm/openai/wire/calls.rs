@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde_json::{Deserializer, Map, Value};
 use voice_core::agents::SAY_ARGUMENT;
 
+use crate::tools::ADD_TASK;
+
 /// Most calls of one answer.
 const MAX_CALLS: usize = 64;
 /// In so many bytes of a call's arguments its words are looked for while it is being written.
@@ -119,16 +121,16 @@ impl Calls {
         let call = &self.calls[self.given];
         let arguments = object(&call.arguments).filter(|_| !call.name.is_empty())?;
         self.given += 1;
-        Some((call.name.clone(), arguments))
+        Some(given(&call.name, arguments))
     }
 
     /// What is to be said once the first call is carried out, as soon as that argument is whole. Once.
     pub(super) fn poll_words(&mut self) -> Option<String> {
-        let call = self.calls.first().filter(|_| !self.has_words)?;
+        let call = self.calls.first().filter(|call| !self.has_words && takes_words(&call.name))?;
         // With the whole call they come in it.
         let is_whole = self.calls.len() > 1 || self.given > 0 || object(&call.arguments).is_some();
         self.has_words = is_whole || call.arguments.len() > MAX_BYTES_OF_WORDS;
-        let words = whole_string(&call.arguments, SAY_ARGUMENT).filter(|_| !self.has_words && !call.name.is_empty())?;
+        let words = whole_string(&call.arguments, SAY_ARGUMENT).filter(|_| !self.has_words)?;
         self.has_words = true;
         Some(words)
     }
@@ -182,8 +184,22 @@ impl Call {
             "" | "null" => Map::new(),
             json => object(json).ok_or(Malformed)?,
         };
-        if self.name.is_empty() { Err(Malformed) } else { Ok((self.name.clone(), arguments)) }
+        if self.name.is_empty() { Err(Malformed) } else { Ok(given(&self.name, arguments)) }
     }
+}
+
+/// Whether a call of this tool may say what is to be heard once it is carried out: only where the arguments alone say what that
+/// will have been. Which task other words name, only the tool's answer tells.
+fn takes_words(name: &str) -> bool {
+    name == ADD_TASK
+}
+
+/// A call as it is given out, without words that nobody offered room for.
+fn given(name: &str, mut arguments: Map<String, Value>) -> WholeCall {
+    if !takes_words(name) {
+        arguments.remove(SAY_ARGUMENT);
+    }
+    (name.to_owned(), arguments)
 }
 
 /// The string under this key of an object that may still be on its way, once its closing quote has come.

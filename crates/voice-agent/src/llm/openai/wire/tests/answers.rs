@@ -104,6 +104,12 @@ fn what_is_to_be_said_after_a_call_comes_while_it_is_written() {
         let events = calls(&pieces(&arguments));
         assert!(matches!(events[..], [LlmEvent::ToolCall { .. }]), "{events:?}");
     }
+    // Only the tool that was offered room for them has any: which task others name, their answer tells.
+    let [of_another, rest] = ["{\"say\": \"Done.\", ", "\"title\": \"milk\"}"];
+    let other =
+        |arguments: &str| json!({"index": 0, "id": "a", "function": {"name": "complete_task", "arguments": arguments}});
+    let more = json!({"index": 0, "function": {"arguments": rest}});
+    assert_eq!(calls(&[other(of_another), more]), [call("complete_task", json!({"title": "milk"}))]);
     // Of a second call there are none: it may be told of with the first one's.
     let second = [
         json!({"index": 0, "id": "a", "function": {"name": "undo", "arguments": "{}"}}),
