@@ -184,6 +184,12 @@ async fn catch_up(here: &mut Redis, there: &mut Redis) -> Result<u64> {
 
 /// The primary holds all changes back, waits until the replica has the last one, and changes roles with it. For how long they were held back.
 async fn change_roles(here: &mut Redis, there: &mut Redis, host: &str, port: &str) -> Result<Duration> {
+    // Who has just copied everything is a moment away from being taken for online, and only such a one takes over.
+    let at = format!("ip={host},port={port},state=online,");
+    let online = |info: &std::collections::BTreeMap<String, String>| {
+        info.iter().any(|(name, replica)| name.starts_with("slave") && replica.starts_with(&at))
+    };
+    there.until("state=online of its replica", LAST_CHANGES, online).await?;
     there.run::<()>(&["FAILOVER", "TO", host, port, "TIMEOUT", LAST_CHANGES_MS]).await?;
     let role = |role: &'static str| {
         move |info: &std::collections::BTreeMap<String, String>| info.get("role").is_some_and(|found| found == role)
@@ -212,6 +218,9 @@ async fn failback(here: &mut Redis, there: &mut Redis, given: Option<&str>) -> R
         // Left as it is, the primary would go on holding its changes back, for nobody.
         Err(error) => match there.run::<()>(&["FAILOVER", "ABORT"]).await {
             Ok(()) => return Err(error.context("the roles did not change, and the primary goes on")),
+            Err(abort) if format!("{abort:#}").contains("No failover in progress") => {
+                return Err(error.context("the roles did not change, and the primary goes on"));
+            }
             Err(abort) => return Err(error.context(format!("the roles did not change; FAILOVER ABORT: {abort:#}"))),
         },
     };

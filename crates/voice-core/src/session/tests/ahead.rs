@@ -122,7 +122,7 @@ fn a_stream_that_breaks_off_behind_the_call_loses_nothing() {
     call.speaks(1_000, 2_000, "Add milk", 950);
     let request = call.request_id();
     call.llm_calls_and_goes_on(2_205, "add_task", json!({"title": "Milk", "say": "Added milk."}));
-    call.at(2_206, Input::LlmFailed { request, failure: crate::provider::ProviderErrorKind::Disconnected.into() });
+    call.at(2_206, Input::LlmFailed { request, failure: ProviderErrorKind::Disconnected.into() });
     call.tool_answers(2_210, "add_task", true);
     assert_eq!((call.times_asked(), call.spoken()), (1, vec!["Added milk.".to_owned()]));
 }
@@ -246,7 +246,7 @@ fn a_call_that_is_never_whole_leaves_nothing_to_be_heard() {
             call.at(2_300, Input::LlmDone { request });
             assert!(call.spoken().last().is_some_and(|text| text.contains("went wrong")), "{:?}", call.spoken());
         } else {
-            let failure = crate::provider::ProviderErrorKind::Disconnected.into();
+            let failure = ProviderErrorKind::Disconnected.into();
             call.at(2_300, Input::LlmFailed { request, failure });
             assert_eq!((call.times_asked(), call.may_be_heard()), (2, false), "it is asked once more");
         }
@@ -271,7 +271,7 @@ fn who_interrupts_hears_no_word_of_a_call_that_was_not_whole() {
 fn a_voice_that_fails_in_the_words_does_not_let_them_out() {
     let mut call = Call::words_first("Added milk.");
     let speech = call.speech();
-    let failure = crate::provider::ProviderErrorKind::Disconnected.into();
+    let failure = ProviderErrorKind::Disconnected.into();
     call.at(2_230, Input::TtsFailed { speech, chunk: 0, rung: RungId(0), failure });
     assert_eq!(call.spoken(), ["Added milk.", "Added milk."]);
     call.tts_answers(2_260);
