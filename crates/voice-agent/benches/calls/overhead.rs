@@ -100,8 +100,14 @@ impl House {
         let fence = self.store.create_session(doc.clone(), [0; 32], InstanceId::new("bench")).await?;
         let notes = Arc::new(Notes::default());
         let instantly = Arc::new(Instantly { notes: Arc::clone(&notes), delays: plan.delays, tools: plan.tools });
-        let core =
-            CoreConfig { greeting: String::new(), endpointing_delay_ms: plan.endpointing_ms, ..CoreConfig::default() };
+        // Where providers answer at once the way from each event to its output is timed: an answer that is begun early is asked for
+        // before the transcript is there, and there would be no such way.
+        let core = CoreConfig {
+            greeting: String::new(),
+            endpointing_delay_ms: plan.endpointing_ms,
+            preemptive: plan.delays.llm_ms > 0,
+            ..CoreConfig::default()
+        };
         let providers = Providers::single(
             instantly.clone(),
             Some(instantly.clone()),
