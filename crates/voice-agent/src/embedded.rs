@@ -17,7 +17,7 @@ use crate::stt::Understanding;
 use crate::stt::embedded::EmbeddedStt;
 use crate::stt::moonshine::Moonshine;
 use crate::telemetry::Events;
-use crate::tools::{self, TASK_AGENT};
+use crate::tools::{self, ADD_TASK, TASK_AGENT};
 use crate::tts::embedded::EmbeddedTts;
 use crate::tts::hibari::{Hibari, Reader};
 use crate::turn::embedded::EmbeddedScorer;
@@ -36,8 +36,6 @@ const MISSED: &[&str] = &["I didn't get the part"];
 const UNDERSTOOD_WITHOUT_A_TOOL: f32 = 0.5;
 /// How well a text is understood that names a task which is not on the list.
 const UNDERSTOOD_WITHOUT_A_TASK: f32 = 0.3;
-/// The tool whose title names no task that is there.
-const ADD_TASK: &str = "add_task";
 
 /// Loads all embedded models and starts their threads; what readiness is to look after comes beside them. Blocks for about
 /// a second: call it off the runtime.

@@ -144,10 +144,12 @@ impl Ears {
             inputs.push(match event {
                 VadEvent::PossibleSpeech => Input::PossibleSpeech,
                 VadEvent::PossibleEnd => {
-                    self.current.iter_mut().for_each(|current| current.may_have_ended = true);
-                    // What comes next was asked for before this silence, and may lack the last word.
-                    if self.current.as_ref().is_some_and(|current| current.interim_under_way) {
-                        continue;
+                    if let Some(current) = &mut self.current {
+                        current.may_have_ended = true;
+                        // What comes next was asked for before this silence, and may lack the last word.
+                        if current.interim_under_way {
+                            continue;
+                        }
                     }
                     Input::PossibleEnd
                 }

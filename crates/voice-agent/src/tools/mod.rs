@@ -16,7 +16,7 @@ mod words;
 
 pub use asked::Asked;
 pub use execute::execute;
-pub use spec::{ADD_TASK, LOOK_AT_SCREEN, ToolSpec, look_at_screen, specs_for};
+pub use spec::{ADD_TASK, LOOK_AT_SCREEN, ToolSpec, look_at_screen, specs_for, takes_words};
 pub use voice_core::agents::{REVIEW_AGENT, TASK_AGENT};
 
 use jiff::ZonedDateTime;

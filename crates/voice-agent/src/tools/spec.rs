@@ -23,17 +23,22 @@ pub struct ToolSpec {
 
 impl ToolSpec {
     /// The arguments' schema with room for the words that are to be said once the call has done what it asks for
-    /// ([`voice_core::agents::SAY_ARGUMENT`]): only where the arguments alone say what that will have been. Which task another
-    /// tool's words name is known from its answer.
+    /// ([`voice_core::agents::SAY_ARGUMENT`]), where it [may have some](takes_words).
     pub fn parameters_with_words(&self) -> Value {
         let mut parameters = self.parameters.clone();
-        if self.name == ADD_TASK
+        if takes_words(self.name)
             && let Some(properties) = parameters["properties"].as_object_mut()
         {
             properties.insert(SAY_ARGUMENT.to_owned(), words());
         }
         parameters
     }
+}
+
+/// Whether a call of this tool may say what is to be heard once it is carried out: only where the arguments alone say what that
+/// will have been. Which task other words name, only the tool's answer tells.
+pub fn takes_words(name: &str) -> bool {
+    name == ADD_TASK
 }
 
 /// The tools of an agent, in the order in which a model should see them; none for an agent that does not exist.

@@ -5,7 +5,7 @@ use crate::output::{EndReason, Observation, Outcome};
 use crate::playout::END_TOLERANCE_MS;
 
 use super::Session;
-use super::reply::Reply;
+use super::patience::left_ms;
 
 impl Session {
     /// The earliest of all deadlines.
@@ -149,7 +149,7 @@ impl Session {
     /// has it once more comes.
     fn playout_due_ms(&self) -> Option<u64> {
         let reply = self.reply.as_ref().filter(|reply| reply.confirmed && reply.hold.is_none() && self.has_voice())?;
-        let left_ms = unheard_ms(reply);
+        let left_ms = left_ms(reply);
         (left_ms > END_TOLERANCE_MS && !reply.speech.is_heard())
             .then_some(reply.playout_progress_ms + left_ms + self.config.playout_grace_ms)
     }
@@ -170,8 +170,4 @@ impl Session {
         let due_ms = link.since_ms + self.config.max_session_ms.saturating_sub(self.connected_before_ms);
         Some(if self.too_long_said { due_ms + self.config.closing_ms } else { due_ms })
     }
-}
-
-fn unheard_ms(reply: &Reply) -> u64 {
-    reply.speech.permitted_ms().saturating_sub(reply.speech.played_ms)
 }

@@ -5,8 +5,7 @@
 
 use crate::output::Observation;
 use crate::phrases;
-use crate::playout::Chunk;
-use crate::playout::END_TOLERANCE_MS;
+use crate::playout::{Chunk, END_TOLERANCE_MS};
 use crate::provider::{ProviderErrorKind, Stage};
 use crate::timeline::PauseCause;
 
@@ -129,7 +128,8 @@ fn sounds_until_ms(reply: &Reply, voice: bool) -> u64 {
     if voice && left_ms > END_TOLERANCE_MS { reply.playout_progress_ms + left_ms } else { 0 }
 }
 
-fn left_ms(reply: &Reply) -> u64 {
+/// Milliseconds that may be heard and were not.
+pub(super) fn left_ms(reply: &Reply) -> u64 {
     reply.speech.permitted_ms().saturating_sub(reply.speech.played_ms)
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Deserializer, Map, Value};
 use voice_core::agents::SAY_ARGUMENT;
 
-use crate::tools::ADD_TASK;
+use crate::tools::takes_words;
 
 /// Most calls of one answer.
 const MAX_CALLS: usize = 64;
@@ -186,12 +186,6 @@ impl Call {
         };
         if self.name.is_empty() { Err(Malformed) } else { Ok(given(&self.name, arguments)) }
     }
-}
-
-/// Whether a call of this tool may say what is to be heard once it is carried out: only where the arguments alone say what that
-/// will have been. Which task other words name, only the tool's answer tells.
-fn takes_words(name: &str) -> bool {
-    name == ADD_TASK
 }
 
 /// A call as it is given out, without words that nobody offered room for.
