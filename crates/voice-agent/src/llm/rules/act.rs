@@ -17,6 +17,7 @@ use super::screen;
 use super::simpler;
 use super::titles::Titles;
 use super::twice;
+use super::when::{at_hour, when};
 use super::{Answer, LlmRequest, REVIEW_AGENT, TASK_AGENT, reply};
 use crate::tasks::MAX_TITLE_CHARS;
 
@@ -48,7 +49,11 @@ impl<'a> Scene<'a> {
     pub(crate) fn understand(&self, text: &str) -> (Utterance, Vec<Intent>) {
         // The session has obeyed that; the rest of the sentence is for us.
         let rest = phrases::asks_to_stop_recording(text).then(|| phrases::without_stop_recording(text));
-        let utterance = normalise(rest.as_deref().filter(|rest| !rest.is_empty()).unwrap_or(text), self.known().now);
+        self.read(normalise(rest.as_deref().filter(|rest| !rest.is_empty()).unwrap_or(text), self.known().now))
+    }
+
+    /// What these words want, said more simply where they are not understood as they are.
+    pub(crate) fn read(&self, utterance: Utterance) -> (Utterance, Vec<Intent>) {
         let intents = parse::parse(&utterance, self.known());
         if is_lost(&intents) {
             let ways = simpler::ways(&utterance, self.titles).into_iter();
@@ -96,6 +101,7 @@ pub(crate) fn carry_out_all(scene: &Scene<'_>, utterance: &Utterance, intents: &
     if let Some(look) = look(scene, intents) {
         return look;
     }
+    let intents = &others_of_breath(scene, intents);
     let mut answer = Answer::default();
     // Who asks to delete something and says goodbye is asked first: a call that is over has no answer.
     let asks = intents.iter().any(|intent| matches!(intent, Intent::Delete(_) | Intent::DeleteScope(..)));
@@ -112,6 +118,29 @@ pub(crate) fn carry_out_all(scene: &Scene<'_>, utterance: &Utterance, intents: &
     answer
 }
 
+/// "The first is due on Friday, the others tomorrow": those of the list that the same breath has not named before.
+fn others_of_breath(scene: &Scene<'_>, intents: &[Intent]) -> Vec<Intent> {
+    let others = Target::Picked(vec![Pick::Others]);
+    let mut all = Vec::new();
+    for (at, intent) in intents.iter().enumerate() {
+        let Intent::SetDue(target, due) = intent else {
+            all.push(intent.clone());
+            continue;
+        };
+        if at == 0 || *target != others {
+            all.push(intent.clone());
+            continue;
+        }
+        let named = intents[..at].iter().flat_map(targets_of).filter_map(|target| locate(scene, target).ok()).flatten();
+        let named: Vec<Value> = named.filter_map(|mut key| key.remove("id").or_else(|| key.remove("title"))).collect();
+        let is_named = |task: &dialogue::TaskView<'_>| named.iter().any(|key| key == task.id || key == task.title);
+        let told = dialogue::counted(scene.history());
+        let rest = told.iter().filter(|task| !task.done && !is_named(task));
+        all.extend(rest.map(|task| Intent::SetDue(Target::Title(task.title.to_owned()), *due)));
+    }
+    all
+}
+
 /// A look at the list, where the tasks that are meant cannot be known without: ordinals count in what the page shows if
 /// nothing was read out, and "everything due today" has to be found.
 fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
@@ -119,7 +148,7 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
         return None;
     }
     if intents.iter().any(|intent| matches!(intent, Intent::Swap(_) | Intent::Untimed(_))) {
-        return Some(Answer::call("list_tasks", list_arguments(&Filter::default(), dialogue::LOOKED)));
+        return Some(look_at_all());
     }
     if let [Intent::At(due)] = intents {
         let filter = Filter { due: Some(due.date.to_string()), ..Filter::default() };
@@ -139,6 +168,11 @@ fn look(scene: &Scene<'_>, intents: &[Intent]) -> Option<Answer> {
         _ => Filter::default(),
     };
     Some(Answer::call("list_tasks", list_arguments(&filter, dialogue::LOOKED)))
+}
+
+/// A look at all open tasks.
+pub(crate) fn look_at_all() -> Answer {
+    Answer::call("list_tasks", list_arguments(&Filter::default(), dialogue::LOOKED))
 }
 
 /// The tasks that a command is about.
@@ -362,7 +396,7 @@ pub(crate) fn undo(scene: &Scene<'_>) -> Answer {
     Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
 }
 
-fn list(filter: &Filter, limit: usize) -> Answer {
+pub(crate) fn list(filter: &Filter, limit: usize) -> Answer {
     Answer::call("list_tasks", list_arguments(filter, limit))
 }
 
@@ -370,6 +404,11 @@ fn offer(scene: &Scene<'_>, utterance: &Utterance, tasks: &[NewTask]) -> Answer 
     if let [task] = tasks {
         let lower = task.title.to_lowercase();
         if scene.request.titles.iter().any(|title| title.to_lowercase() == lower) {
+            // "I want to prune the roses on Sunday."
+            if let Some(due) = task.due {
+                let dated = Intent::SetDue(Target::Title(task.title.clone()), Some(due));
+                return carry_out(scene, utterance, &dated);
+            }
             return Answer::call(
                 "list_tasks",
                 object(json!({"status": "open", "query": task.title, "limit": dialogue::ASKED})),
@@ -380,82 +419,6 @@ fn offer(scene: &Scene<'_>, utterance: &Utterance, tasks: &[NewTask]) -> Answer 
         return carry_out(scene, utterance, &Intent::Add(tasks.to_vec()));
     }
     Answer::say(reply::offer(scene, tasks))
-}
-
-/// "When do I have to send them?": the one open task that begins with the verb.
-fn of_a_verb(scene: &Scene<'_>, words: &[&str]) -> Option<String> {
-    let [verb, "it" | "them" | "him" | "her" | "that"] = words else { return None };
-    let begins = |title: &&String| title.to_lowercase().split(' ').next() == Some(verb);
-    let mut found = scene.request.titles.iter().filter(begins);
-    found.next().filter(|_| found.next().is_none()).cloned()
-}
-
-/// "What time is the doctor tomorrow?": the task that the words name without the day behind them.
-fn without_day(scene: &Scene<'_>, words: &[&str]) -> Option<String> {
-    let (start, _) = dates::find_trailing(words, scene.known().now).filter(|(start, _)| *start > 0)?;
-    scene.titles.named(&words[..start]).filter(|_| scene.titles.named(words).is_none()).map(str::to_owned)
-}
-
-fn when(scene: &Scene<'_>, query: &str) -> Answer {
-    let words = super::normalise::tokenise(query);
-    match parse::target(&words) {
-        Some(Target::It) => match dialogue::focus(scene.history()).as_slice() {
-            [task] => Answer::say(reply::when_due(*task, scene)),
-            [] if scene.request.titles.len() == 1 => list(&Filter::default(), dialogue::ASKED),
-            _ => Answer::say("Which task do you mean?"),
-        },
-        Some(Target::Title(title)) => {
-            let title =
-                of_a_verb(scene, &norms(&words)).or_else(|| without_day(scene, &norms(&words))).unwrap_or(title);
-            Answer::call("list_tasks", object(json!({"status": "all", "query": title, "limit": dialogue::ASKED})))
-        }
-        Some(Target::Picked(picks)) if picks.as_slice() == [Pick::Other] => {
-            let focus = dialogue::focus(scene.history());
-            let is_other = |title: &&String| focus.iter().all(|task| task.title != title.as_str());
-            match scene.request.titles.iter().filter(is_other).collect::<Vec<_>>().as_slice() {
-                [only] => Answer::call(
-                    "list_tasks",
-                    object(json!({"status": "open", "query": only, "limit": dialogue::ASKED})),
-                ),
-                _ => Answer::say("Which task do you mean?"),
-            }
-        }
-        Some(Target::Picked(picks)) => match choose(&picks, &dialogue::counted(scene.history())).as_slice() {
-            [task] => Answer::say(format!("{}{}.", dialogue::THAT_IS, reply::with_due(*task, scene))),
-            _ => Answer::say("Which task do you mean?"),
-        },
-        _ => Answer::say("Which task do you mean?"),
-    }
-}
-
-/// What a look at the day has found at that hour; an hour alone may be in the other half of the day.
-fn at_hour(scene: &Scene<'_>, due: dates::Due) -> Answer {
-    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
-    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
-    let at = |hours: i64| due.time.map(|time| time.wrapping_add(jiff::Span::new().hours(hours)));
-    let found = |hours: i64| -> Vec<&str> {
-        let is_then = |task: &&dialogue::TaskView<'_>| {
-            task.due
-                .and_then(|due| dates::due_date(due, &scene.request.now))
-                .is_some_and(|due| due.time.is_some() && due.time == at(hours))
-        };
-        tasks.iter().filter(is_then).map(|task| task.title).collect()
-    };
-    let titles = Some(found(0)).filter(|titles| !titles.is_empty()).unwrap_or_else(|| found(12));
-    match titles.as_slice() {
-        [] => Answer::say(format!("You have nothing {}.", dates::speak_due(due, &scene.request.now))),
-        [only] => {
-            Answer::call("list_tasks", object(json!({"status": "open", "query": only, "limit": dialogue::ASKED})))
-        }
-        several => {
-            let names: Vec<String> = several.iter().map(|title| reply::spoken(title)).collect();
-            Answer::say(format!(
-                "You have {} {}.",
-                reply::join(&names, "and"),
-                dates::speak_due(due, &scene.request.now)
-            ))
-        }
-    }
 }
 
 /// One call for every task that the targets mean.

@@ -274,6 +274,8 @@ fn answer_pending(
             Intent::Unknown if calls.len() == 1 && calls[0].0 == "delete_task" && hedge::says_no_but(utterance) => {
                 Some(vec![hedge::again_by_name(calls, &utterance.words[1..])?])
             }
+            // "Yes, Eva."
+            _ if calls.len() == 1 && hedge::names_what_was_asked(scene, utterance) => Some(again(calls)),
             // Another one was meant: ask about that one.
             Intent::Correct(words) if calls.len() == 1 => Some(vec![hedge::again_by_name(calls, words)?]),
             _ => None,
@@ -389,6 +391,15 @@ fn answer_missing(
     }
     if matches!(intent, Intent::Hesitation | Intent::Repeat | Intent::Goodbye | Intent::Undo | Intent::Talk(_)) {
         return None;
+    }
+    // "Tomorrow maybe."
+    if let (Missing::Date, Intent::SetDue(target, _)) = (missing, inner) {
+        let hedges = |word: &&&str| matches!(**word, "maybe" | "perhaps" | "probably" | "possibly");
+        let norm = norms(&utterance.words);
+        let plain: Vec<&str> = norm.iter().filter(|word| !hedges(word)).copied().collect();
+        if let Some(due) = dates::parse(&plain, scene.known().now).filter(|_| plain.len() < norm.len()) {
+            return Some(vec![Intent::SetDue(target.clone(), Some(due))]);
+        }
     }
     // "Yes" names no task.
     if matches!(intent, Intent::Yes | Intent::Unsure) && (missing != Missing::Title || !matches!(inner, Intent::Add(_)))

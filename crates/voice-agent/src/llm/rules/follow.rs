@@ -131,6 +131,7 @@ fn references(scene: &Scene<'_>, done: &Called<'_>, words: &[Word]) -> Option<Ve
     if let Some(picks) = parse::pick(&norm.join(" ")) {
         return match picks.as_slice() {
             [Pick::Other] => other(scene, done).map(|title| vec![Target::Title(title)]),
+            [Pick::Others] => Some(vec![Target::Picked(picks)]),
             _ => {
                 let chosen = choose(&picks, &dialogue::counted(scene.history()));
                 let titles = chosen.iter().map(|task| Target::Title(task.title.to_owned()));

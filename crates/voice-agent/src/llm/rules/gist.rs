@@ -17,7 +17,7 @@ const LONGEST: usize = 16;
 
 /// What the words come to, if anything.
 pub(crate) fn read(scene: &Scene<'_>, utterance: &Utterance) -> Option<Vec<Intent>> {
-    if asks(&utterance.words) {
+    if asks(&utterance.words) && !wishes(&norms(&utterance.words)) {
         return question(scene, utterance).map(|intent| vec![intent]);
     }
     let mut named: Vec<Target> = Vec::new();
@@ -223,6 +223,15 @@ pub(crate) fn asks(words: &[Word]) -> bool {
                 | "any"
                 | "anything"
         ) && !(first.norm == "did" && words.get(1).is_some_and(|word| word.norm == "the"))
+}
+
+/// "Can I have until Monday?" wants another day.
+fn wishes(words: &[&str]) -> bool {
+    let mine = matches!(
+        words,
+        ["can" | "could" | "may", "i" | "we", "have" | "get" | "take" | "leave" | "do" | "make" | "put", ..]
+    );
+    mine && words.iter().any(|word| matches!(*word, "until" | "till"))
 }
 
 /// A question that names a task, or a day.

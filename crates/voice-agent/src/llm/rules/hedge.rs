@@ -4,10 +4,11 @@
 use serde_json::{Map, Value};
 
 use super::act::Scene;
-use super::answer::{again, best_fit};
-use super::dialogue::{Pending, TaskView, Turn, pending};
+use super::answer::{again, best_fit, question_turn};
+use super::dialogue::{Called, Pending, TaskView, Turn, pending};
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, Target};
+use super::titles;
 
 /// Words that turn a yes round.
 const HINGES: [&str; 9] = ["but", "only", "except", "instead", "unless", "rather", "just", "not", "keep"];
@@ -191,4 +192,15 @@ pub(crate) fn again_by_name(calls: Vec<(&str, Map<String, Value>)>, words: &[Wor
     }
     arguments.insert("title".into(), title(words).into());
     Some(Intent::Again(name.to_owned(), arguments))
+}
+
+/// Whether a yes repeats the name of the one task that was asked about.
+pub(crate) fn names_what_was_asked(scene: &Scene<'_>, utterance: &Utterance) -> bool {
+    let words = norms(&utterance.words);
+    let [yes, named @ ..] = words.as_slice() else { return false };
+    let agrees = matches!(*yes, "yes" | "yeah" | "yep" | "yup" | "sure") && (1..=4).contains(&named.len());
+    let asked = question_turn(scene).and_then(|turn| {
+        turn.calls.iter().find(|called| called.status() == "needs_confirmation").and_then(Called::task)
+    });
+    agrees && asked.is_some_and(|task| named.iter().all(|word| titles::fit(&[word], task.title) > 0.0))
 }

@@ -33,7 +33,10 @@ pub(crate) fn all_but(
 pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<String, Value>>, String> {
     let history = scene.history();
     match target {
-        Target::Title(title) => Ok(vec![object(json!({"title": title}))]),
+        Target::Title(title) => {
+            let title = scene.titles.joined(title).unwrap_or(title);
+            Ok(vec![object(json!({"title": title}))])
+        }
         Target::All(kept) => Ok(vec![all_but(scene, kept, object(json!({"all": true})))?]),
         Target::It => match dialogue::focus(history).as_slice() {
             // There is but one; unless another one was spoken of, and not understood.
@@ -51,6 +54,14 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
             // "I did both": there are but two.
             if let ([], [first, second]) = (tasks.as_slice(), scene.request.titles.as_slice()) {
                 return Ok([first, second].map(|title| object(json!({"title": title}))).to_vec());
+            }
+            // "Set all of them to Saturday": nothing else can be meant.
+            let said = scene.current().map_or("", |turn| turn.user).to_lowercase();
+            if tasks.is_empty()
+                && said.contains("all of them")
+                && (2..=MAX_TARGETS).contains(&scene.request.titles.len())
+            {
+                return Ok(scene.request.titles.iter().map(|title| object(json!({"title": title}))).collect());
             }
             if tasks.is_empty() {
                 return Err("Which tasks do you mean? Please say their names.".into());

@@ -5,6 +5,7 @@
 //! or "the second one" refers to is read from the conversation, so a session that moved to another server goes on.
 
 mod act;
+mod anchor;
 mod answer;
 mod apart;
 mod asking;
@@ -12,6 +13,7 @@ mod context;
 mod correct;
 pub mod dates;
 mod dialogue;
+mod doing;
 mod follow;
 mod gist;
 mod hedge;
@@ -31,6 +33,7 @@ mod simpler;
 mod tests;
 mod titles;
 mod twice;
+mod when;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};

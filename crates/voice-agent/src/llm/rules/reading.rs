@@ -2,10 +2,12 @@
 
 use super::Answer;
 use super::act::{Scene, carry_out_all, targets_of};
+use super::anchor::{self, Anchor};
 use super::answer::resolve;
 use super::context;
 use super::dates;
 use super::dialogue;
+use super::doing;
 use super::gist;
 use super::normalise::{Utterance, norms};
 use super::offer::on_an_offer;
@@ -15,16 +17,21 @@ use super::simpler;
 
 /// The answer to what the caller has just said.
 pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
-    let (utterance, intents) = scene.understand(user);
+    let (utterance, intents) = match anchor::resolve(scene, user) {
+        Anchor::Answered(answer) => return answer,
+        Anchor::Dated(utterance) => scene.read(utterance),
+        Anchor::None => scene.understand(user),
+    };
     let intents = in_its_half(scene, &utterance, resolve(scene, &utterance, intents));
-    if let Some(done) = done_with_the_one(scene, &utterance, &intents) {
+    let meanwhile = doing::done_meanwhile(scene, &utterance).or_else(|| doing::done_at_last(scene, &utterance));
+    if let Some(done) = meanwhile.or_else(|| done_with_the_one(scene, &utterance, &intents)) {
         return carry_out_all(scene, &utterance, &[done]);
     }
     // What would be half understood may be told as a whole: "Ms Park called me, so that one's done too".
     if intents.iter().any(|intent| matches!(intent, Intent::Missed(_))) && !gist::asks(&utterance.words) {
         let commands = intents.iter().filter(|intent| intent.is_command()).count();
         if let Some(told) = gist::read(scene, &utterance).filter(|told| told.len() >= commands) {
-            return carry_out_all(scene, &utterance, &told);
+            return carry_out_all(scene, &utterance, &on_an_offer(scene, &utterance, told));
         }
     }
     if is_lost(&intents) {
@@ -32,7 +39,7 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
         let resolved = |way: &Utterance| resolve(scene, way, parse::parse(way, scene.known()));
         let understood = ways.map(|way| (resolved(&way), way)).find(|(intents, _)| is_clear(intents));
         if let Some((intents, way)) = understood {
-            return carry_out_all(scene, &way, &intents);
+            return carry_out_all(scene, &way, &on_an_offer(scene, &way, intents));
         }
         if let Some(intents) = context::dropped(scene, &utterance) {
             return carry_out_all(scene, &utterance, &intents);

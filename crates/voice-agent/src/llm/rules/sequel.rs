@@ -23,8 +23,17 @@ pub(crate) fn sequel(scene: &Scene<'_>, last: &Turn<'_>, intent: &Intent) -> Opt
     if let Some(dated) = part_of_its_hour(scene, &utterance) {
         return Some(vec![dated]);
     }
+    if let Some(dated) = rest_of_it(scene, last, &utterance) {
+        return Some(vec![dated]);
+    }
+    if let Some(next) = next_after(last, &utterance) {
+        return Some(vec![next]);
+    }
     let change = dialogue::last_change(last)?;
     if let Some(dated) = meant_hour(scene, last, &change, &utterance) {
+        return Some(vec![dated]);
+    }
+    if let Some(dated) = they_meet(scene, &utterance).or_else(|| last_sentence(scene, &utterance, intent)) {
         return Some(vec![dated]);
     }
     once_more(scene, &change, &utterance)
@@ -126,6 +135,81 @@ fn part_of_its_hour(scene: &Scene<'_>, utterance: &Utterance) -> Option<Intent> 
     Some(Intent::SetDue(Target::It, Some(Due { time: Some(time), day_said: true, either_half: false, ..before })))
 }
 
+/// "The rest by Sunday", where half of a task was told of: a day for the task.
+fn rest_of_it(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance) -> Option<Intent> {
+    const LEADS: &str = "and i'll i will do finish the i'm doing going gonna to we'll but then so";
+    let words = norms(&utterance.words);
+    let leads: Vec<&str> = LEADS.split(' ').collect();
+    let said = match behind(&words, &leads) {
+        ["rest" | "remainder", "of", "it" | "them", rest @ ..] => rest,
+        ["rest" | "remainder", rest @ ..] | ["other", "half", rest @ ..] => rest,
+        _ => return None,
+    };
+    let lower = last.user.to_lowercase();
+    let part = lower
+        .split(' ')
+        .any(|word| matches!(word, "half" | "some" | "most" | "part" | "started" | "begun" | "two" | "three"));
+    let due = dates::parse(said, &scene.request.now).filter(|_| part)?;
+    let focus = dialogue::focus(std::slice::from_ref(last));
+    matches!(focus.as_slice(), [task] if !task.done).then_some(Intent::SetDue(Target::It, Some(due)))
+}
+
+/// "And we're meeting at half past twelve", behind what was just added or changed.
+fn they_meet(scene: &Scene<'_>, utterance: &Utterance) -> Option<Intent> {
+    let words = norms(&utterance.words);
+    let when = match behind(&words, &["and", "but", "so", "oh", "actually", "well"]) {
+        [
+            "we're" | "i'm" | "they're" | "we" | "i",
+            "meeting" | "meet" | "leaving" | "leave" | "starting" | "start",
+            rest @ ..,
+        ] => rest,
+        ["it" | "that", "starts" | "begins", rest @ ..] | ["it's", rest @ ..] => rest,
+        _ => return None,
+    };
+    let when = match when {
+        ["him" | "her" | "them", rest @ ..] | ["each", "other", rest @ ..] => rest,
+        when => when,
+    };
+    let due = dates::parse(when, &scene.request.now).filter(|due| due.time.is_some())?;
+    Some(Intent::SetDue(Target::It, Some(due)))
+}
+
+/// "Before nine if possible. Say 8:30." The sentence at the end is what counts.
+fn last_sentence(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Option<Intent> {
+    let words = &utterance.words;
+    let end = words.split_last()?.1.iter().rposition(Word::ends_sentence)?;
+    if !matches!(intent, Intent::Unknown) {
+        return None;
+    }
+    let rest = norms(&words[end + 1..]);
+    let said = behind(&rest, &["say", "so", "maybe", "let's", "make", "it", "at", "then", "rather", "or"]);
+    let now = &scene.request.now;
+    let due = dates::parse(said, now).or_else(|| dates::parse(&[&["at"], said].concat(), now))?;
+    Some(Intent::SetDue(Target::It, Some(due)))
+}
+
+/// "And the one after that?", where it was asked which task comes first.
+fn next_after(last: &Turn<'_>, utterance: &Utterance) -> Option<Intent> {
+    let words = norms(&utterance.words);
+    let said = behind(&words, &["and", "so", "then", "ok", "okay", "what", "what's", "which", "is", "about", "comes"]);
+    let next = matches!(
+        said,
+        ["the", "one", "after", "that" | "this" | "it"]
+            | ["after", "that" | "this" | "it"]
+            | ["the", "next", "one"]
+            | ["the", "next"]
+            | ["next"]
+            | ["the", "second", "one"]
+            | ["the", "second"]
+    );
+    if !next || !dialogue::asks_first(last.user) {
+        return None;
+    }
+    let listed = last.calls.iter().find(|called| called.call.name == "list_tasks" && called.status() == "ok")?;
+    let tasks = listed.tasks("tasks");
+    tasks.get(1).map(|task| Intent::When(task.title.to_owned()))
+}
+
 /// "Call both on Sunday" behind "call Mom" and "call Dad": a day for what was spoken of, with its verb said again.
 fn same_verb(scene: &Scene<'_>, intent: &Intent) -> Option<Intent> {
     let (Intent::Add(tasks) | Intent::Offer(tasks)) = intent else { return None };
@@ -148,6 +232,8 @@ fn meant_hour(scene: &Scene<'_>, last: &Turn<'_>, change: &Called<'_>, utterance
     let said = behind(&words, &["no", "sorry", "oh", "wait", "oops"]);
     let hour = match said {
         ["i", "meant" | "mean" | "said", hour @ ..] if !hour.is_empty() => hour,
+        // "Wait, nine thirty"; a lone "two" may be the second of a list.
+        hour @ [_, _] if hour.len() < words.len() => hour,
         _ => return None,
     };
     let timed = matches!(change.call.name.as_str(), "add_task" | "set_due");
@@ -224,7 +310,17 @@ fn other_amount(scene: &Scene<'_>, last: &Turn<'_>, change: &Called<'_>, utteran
             "only", "just",
         ],
     );
-    if said.len() == words.len() || !(2..=4).contains(&said.len()) {
+    let corrects = said.len() < words.len();
+    // "One hour earlier was enough."
+    let enough = ["was", "is", "will", "would", "should"];
+    let said = match said.iter().position(|word| enough.contains(word)) {
+        Some(at) => {
+            let by = &said[..at];
+            by.strip_suffix(&["earlier"]).or_else(|| by.strip_suffix(&["later"])).unwrap_or(by)
+        }
+        None => said,
+    };
+    if !corrects || !(2..=4).contains(&said.len()) {
         return None;
     }
     let by = parse::amount(&said.join(" "))?;

@@ -79,11 +79,17 @@ impl Title {
     }
 
     fn has_literally(&self, word: &Entry) -> bool {
-        self.entries().iter().any(|entry| entry.word == word.word)
+        self.entries().iter().any(|entry| entry.word == word.word) || self.has_joined(&word.word)
+    }
+
+    /// Whether the word is two of the title in one: the "pickup" of "pick up Sam".
+    fn has_joined(&self, word: &str) -> bool {
+        let joins = |pair: &[Entry]| word.strip_prefix(pair[0].word.as_str()).is_some_and(|rest| rest == pair[1].word);
+        self.entries().windows(2).any(joins)
     }
 
     fn has(&self, word: &Entry) -> bool {
-        self.entries().iter().any(|entry| entry.is_like(word))
+        self.entries().iter().any(|entry| entry.is_like(word)) || self.has_joined(&word.word)
     }
 }
 
@@ -113,6 +119,17 @@ impl Titles {
         let literal = |title: &&Title| meaningful.iter().all(|word| title.has_literally(word));
         // The very words before others that sound like them.
         self.0.iter().rev().find(literal).or_else(|| self.0.iter().rev().find(fits)).map(|title| title.text.as_str())
+    }
+
+    /// The one title that has two words which the name has in one: "the pickup" of "Pick up Sam".
+    pub(crate) fn joined(&self, name: &str) -> Option<&str> {
+        let lower = name.to_lowercase();
+        let words = meaningful(&lower.split(' ').collect::<Vec<_>>());
+        let fits = |title: &&Title| {
+            words.iter().all(|word| title.has(word)) && words.iter().any(|word| title.has_joined(&word.word))
+        };
+        let mut found = self.0.iter().filter(fits);
+        found.next().filter(|_| found.next().is_none()).map(|title| title.text.as_str())
     }
 
     /// The title that says the same as the words, but for articles: "call the landlord" is "Call landlord".

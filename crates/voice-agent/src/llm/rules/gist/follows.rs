@@ -15,7 +15,7 @@ const AROUND: &str = "i i'll i'd i'm i've we we'll we'd we've let's it that this
     a an at on by for in due do does try trying make manage get got up me us oh well still one";
 /// The same, where a word says that the day is for it.
 const BESIDE_A_CUE: &str = "can't couldn't won't don't didn't isn't not given give gave gimme come comes been said says wants wanted want \
-    needs need asked asks told changed change moved put pushed back longer more time deadline extension day works suits them him her";
+    needs need asked asks told changed change moved put pushed back longer more time deadline extension day after works suits them him her";
 
 fn listed(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|entry| entry == word)

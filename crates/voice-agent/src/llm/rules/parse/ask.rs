@@ -63,6 +63,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:when|what day|which day|what date|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)*|(?:and |so |but )+(?:at |on )?(?:what|which) (?:time|day)(?: exactly)?|(?:at|on) (?:what|which) (?:time|day)(?: exactly)?|(?:when|what day|which day|what date|what time) did (?:i|you|we) (?:say|want|pick|choose)(?: again)?",
             |_| Some(Intent::When("it".into())),
         ),
+        // "Is that open now?"
+        (
+            r"(?:is|was|are|were|do you have|have you got|have you) (?:that|it|this|that one|this one)(?: down| marked| listed| noted)?(?: as)?(?: now| still| already)?(?: as)? (?:open|done|finished|completed|complete|ticked off|crossed off)(?: again| now| yet)*",
+            |_| Some(Intent::When("it".into())),
+        ),
         // "What have you put for that?"
         (
             r"what (?:have you|did you|you) (?:put|got|get|write|written|note|noted|set)(?: down)? (?:for|about) (?:that|it|this)(?: one)?",

@@ -58,6 +58,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(Intent::SetPriority(target(found.words("t")).unwrap_or(Target::It), Priority::Normal)),
         ),
         (
+            r"(?:never ?mind|nevermind|forget about|skip) (?:the|its|that|a) (?:due date|date|deadline|day)(?: (?:of|for|on) (?P<t>.+))?(?: just)?(?: leave it open)?",
+            |found| Some(no_due(found)),
+        ),
+        (
             r"(?:take|get|leave|keep) (?:the |its |that )?(?:due date|date|deadline|due) (?:off|away|out|open)(?: (?P<t>.+))?",
             |found| Some(no_due(found)),
         ),

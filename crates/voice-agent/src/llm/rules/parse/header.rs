@@ -3,7 +3,7 @@
 use super::super::dates;
 use super::super::normalise::{Utterance, Word, norms};
 use super::priority::find_priority;
-use super::{Intent, Known, Missing, Priority, courtesy, new_tasks, parse, parse_one};
+use super::{Intent, Known, Missing, Priority, courtesy, new_tasks, parse, parse_one, small};
 
 /// The tasks behind a heading that says that there are tasks, and what the sentences behind them say.
 pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
@@ -12,7 +12,9 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
     if at + 1 >= words.len() || words[..=at].iter().any(|word| word.quoted) {
         return None;
     }
-    let head = &words[..=at];
+    // "Thanks, that's great, one more: get stamps".
+    let skip = small::courtesies_before(words, at);
+    let head = &words[skip..=at];
     // "Priority: high" is said of what was spoken of.
     if matches!(norms(head).as_slice(), ["priority"]) {
         return None;

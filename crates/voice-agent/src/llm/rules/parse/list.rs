@@ -86,7 +86,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             Some(Intent::When(title(found.words("t"))))
         }),
         (
-            r"(?:when|what time|by when) (?:is|are|was|do i have to|must i|should i|do i need to|does|did i say) (?:the |my )?(?P<t>.+?)(?: due| need to be done| be done| to be done| supposed to be done)?(?: now| again| then)?",
+            r"(?:when|what time|by when) (?:is|are|was|do i have to|must i|should i|do i need to|does|did i say) (?:the |my )?(?P<t>.+?)(?: due| need to be done| be done| to be done| supposed to be done| needs? [a-z]+ing| needs? to be [a-z]+(?: by)?)?(?: now| again| then)?",
             |found| Some(Intent::When(title(found.words("t")))),
         ),
         (r"(?:what's|what is) (?:its|the) (?:due date|deadline|priority)|how (?:urgent|important) is it", |_| {

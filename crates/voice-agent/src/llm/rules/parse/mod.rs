@@ -29,6 +29,7 @@ mod reword;
 mod rule;
 mod shift;
 mod small;
+mod sound;
 mod split;
 mod statement;
 mod talk;
@@ -41,7 +42,6 @@ use jiff::ZonedDateTime;
 use serde_json::{Map, Value};
 
 use super::dates::Due;
-use super::lexicon;
 use super::normalise::{Utterance, Word};
 use super::titles::Titles;
 
@@ -130,6 +130,8 @@ pub(crate) enum Talk {
     Love,
     Weather,
     Wait,
+    /// "I'll do it now."
+    AtIt,
     Hearing,
     OffTopic,
 }
@@ -312,6 +314,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
 
 /// Understands one command.
 pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
+    if let Some(moved) = shift::instead_of(utterance, known) {
+        return moved;
+    }
     let utterance = &without_denial(utterance, known);
     if let Some(command) = remark::behind_a_feeling(utterance, known) {
         return command;
@@ -370,7 +375,7 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     // "Yes please do" is more than its courtesies.
     assent::parse(&utterance.text)
         .or_else(|| about::parse(&plain, known))
-        .or_else(|| by_sound(&plain, known))
+        .or_else(|| sound::mended(&plain, known))
         .unwrap_or(Intent::Unknown)
 }
 
@@ -462,35 +467,4 @@ fn names_known(intent: &Intent, known: Known<'_>) -> bool {
         | Intent::Rename(target, _) => is_known(target),
         _ => false,
     }
-}
-
-/// Whether the word may stand in front of a command and says nothing.
-fn leads(word: &str) -> bool {
-    const LEADS: &str =
-        "please can could would you i i'd i'll let's and so oh ok okay now then just yes yeah well hey hi";
-    lexicon::is_small(word) || LEADS.split_ascii_whitespace().any(|lead| lead == word)
-}
-
-/// Tries again with the first word, or the first two, mended by sound.
-fn by_sound(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    // "Who finished the report": what is asked is not bent into a command.
-    if statement::opens_question(utterance) {
-        return None;
-    }
-    for at in 0..utterance.words.len().min(2) {
-        // "Something odd here": what is told is not cut down to a command.
-        if at > 0 && !leads(&utterance.words[0].norm) {
-            break;
-        }
-        let Some(command) = lexicon::command_by_sound(&utterance.words[at].norm) else { continue };
-        let mut words = utterance.words.clone();
-        words[at].norm = command.to_owned();
-        let mended = Utterance::new(words).starting_at(at);
-        let intent = parse_exact(&mended, known);
-        // What was not clearly heard is not to end a call, and not to be taken for a bare task.
-        if intent.is_command() && !matches!(intent, Intent::Goodbye | Intent::Incomplete(..)) {
-            return Some(intent);
-        }
-    }
-    None
 }

@@ -109,3 +109,17 @@ pub(crate) fn is_remark(words: &[Word], known: Known<'_>) -> bool {
     let dated = (0..words.len()).any(|at| dates::find_leading(&words[at..], known.now).is_some());
     tells && !dated && !words.iter().any(|word| listed(ASKING, word)) && known.titles.touched(&words).is_empty()
 }
+
+/// "Sam's flight is early, …": in front of a command, why it is given.
+pub(super) fn is_reason(words: &[Word], known: Known<'_>) -> bool {
+    let words = norms(words);
+    let tells = |word: &str| {
+        matches!(word, "is" | "are" | "was" | "were" | "has" | "got" | "isn't" | "aren't" | "can't" | "won't")
+    };
+    let asks = |word: &str| {
+        matches!(word, "i" | "we" | "you" | "add" | "remind" | "please" | "not" | "need" | "done" | "should")
+    };
+    let dated = (0..words.len()).any(|at| dates::find_leading(&words[at..], known.now).is_some());
+    let at = words.iter().position(|word| tells(word)).filter(|at| (1..=4).contains(at));
+    at.is_some_and(|at| at + 1 < words.len()) && !dated && !words.iter().any(|word| asks(word))
+}

@@ -118,6 +118,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| told(found),
         ),
         (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
+        // "The others tomorrow".
+        (
+            r"(?P<t>the others|the other ones|all the others|all the other ones)(?: are| can be| should be)?(?: due| done)?(?: by| on| for| to)? (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                Some(Intent::SetDue(Target::Picked(vec![super::Pick::Others]), Some(due)))
+            },
+        ),
         (
             r"(?:skip|scrap|drop|forget|ditch|cancel) (?P<t>.+?)(?: this time| today| tonight| this week| tomorrow| after all)?",
             |found| {
@@ -131,6 +139,25 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     first_match(&RULES, utterance, known)
+}
+
+/// "Remind me to take vitamins at one instead of twelve": another date for a task on the list.
+pub(super) fn instead_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let norm = norms(&utterance.words);
+    let at =
+        norm.windows(2).position(|pair| matches!(pair, ["instead", "of"] | ["rather", "than"] | ["and", "not"]))?;
+    let dated =
+        |words: &[&str]| dates::parse(words, known.now).or_else(|| dates::parse(&[&["at"], words].concat(), known.now));
+    dated(&norm[at + 2..]).filter(|_| at + 2 < norm.len())?;
+    let front = match &norm[..at] {
+        ["remind", "me", "to" | "of" | "about", rest @ ..] => rest,
+        ["please", "remind", "me", "to" | "of" | "about", rest @ ..] => rest,
+        ["i'm" | "i'll" | "we're" | "we'll", rest @ ..] => rest,
+        front => front,
+    };
+    let (start, due) = dates::find_trailing(front, known.now).filter(|(start, _)| *start > 0)?;
+    let named = known.titles.named(&front[..start])?;
+    known.titles.is_said(named, &front[..start]).then(|| Intent::SetDue(Target::Title(named.to_owned()), Some(due)))
 }
 
 /// "Gym at six instead", "the report on Friday instead": another date for a task on the list, or for what was spoken of.

@@ -88,7 +88,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"what (?:did|have) (?:i|you|we) (?:just )?(?:add|added|change|changed)(?: just now| last)?|what did (?:i|you|we) just (?:add|change|do)|what(?:'s| was| is) the (?:last|latest|newest) (?:thing|task|one|item)(?: (?:that )?(?:i|you|we) (?:just )?(?:added|changed|did))?|what was that task(?: again)?|what (?:did|have) you (?:just )?(?:write|written|note|noted|put|jot|save|saved|take|taken|got|get)(?: down)?(?: now| there| just now)?|what(?:'s| is| was) (?:it|that|this)(?: task| one)? (?:called|named)(?: now| again)?|what(?:'s| is) (?:its|the) (?:new )?(?:name|title)(?: now| again)?",
+            r"what (?:did|have) (?:i|you|we) (?:just )?(?:add|added|change|changed)(?: just now| last)?|what did (?:i|you|we) just (?:add|change|do|say)|did (?:that|it) work|what(?:'s| was| is) the (?:last|latest|newest) (?:thing|task|one|item)(?: (?:that )?(?:i|you|we) (?:just )?(?:added|changed|did))?|what was that task(?: again)?|what (?:did|have) you (?:just )?(?:write|written|note|noted|put|jot|save|saved|take|taken|got|get)(?: down)?(?: now| there| just now)?|what(?:'s| is| was) (?:it|that|this)(?: task| one)? (?:called|named)(?: now| again)?|what(?:'s| is) (?:its|the) (?:new )?(?:name|title)(?: now| again)?",
             |_| Some(Intent::Last),
         ),
         (
@@ -233,6 +233,19 @@ pub(super) fn parse_led_talk(utterance: &Utterance) -> Option<Intent> {
         }
     }
     None
+}
+
+/// How many words are courtesies and nothing else, up to the last pause in front of this word.
+pub(super) fn courtesies_before(words: &[Word], at: usize) -> usize {
+    let mut skipped = 0;
+    for part in words[..at].split_inclusive(|word| !word.quoted && word.pauses()) {
+        let ends = part.last().is_some_and(Word::pauses);
+        if !ends || parse_whole_talk(&Utterance::new(part.to_vec())).is_none() {
+            break;
+        }
+        skipped += part.len();
+    }
+    skipped
 }
 
 /// "Thank you very much, that's it for now": nothing but courtesies, one behind the other. A farewell among them is what counts.

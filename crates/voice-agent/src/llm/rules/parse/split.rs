@@ -342,7 +342,7 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
         return Some(vec![offer]);
     }
     let mut intents = Vec::with_capacity(parts.len());
-    for part in parts {
+    for (at, part) in parts.into_iter().enumerate() {
         match parse_one(&Utterance::new(part.to_vec()), known) {
             // Between commands, what could be done is to be added, unless it is about what is on the list.
             Intent::Offer(tasks) => {
@@ -354,6 +354,7 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
                 intents.push(if all_new { Intent::Add(tasks) } else { Intent::Missed(title(part)) });
             }
             Intent::Unknown if super::remark::is_remark(part, known) => {}
+            Intent::Unknown if at == 0 && super::remark::is_reason(part, known) => {}
             Intent::Incomplete(..) | Intent::Goodbye | Intent::Unknown | Intent::Date(_) => {
                 intents.push(Intent::Missed(title(part)));
             }

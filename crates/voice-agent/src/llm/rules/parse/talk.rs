@@ -11,8 +11,12 @@ use super::{Intent, Known, Talk};
 pub(super) static NOW: LazyLock<jiff::ZonedDateTime> =
     LazyLock::new(|| jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC));
 
+/// Who does a task now has not done it yet, and puts it off to no day.
+const AT_IT: &str = r"(?:(?:ok|okay|right|then|so|good|well|oh) )*(?:i'm|i am|we're|we are|i'll|i will|we'll|we will) (?:just |quickly |gonna |going to )*(?:do|doing|pay|paying|call|calling|write|writing|send|sending|fix|fixing|clean|cleaning|wash|washing|water|watering|make|making|buy|buying|book|booking|order|ordering|finish|finishing|feed|feeding|ring|ringing|email|emailing|take|taking|get|getting|read|reading|sign|signing|post|posting|check|checking) (?:it|that|this|them|him|her|that one|this one|the other one)(?: right| just)? (?:now|right away|straight away|immediately|this minute)(?: then| actually)?";
+
 static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
+        (AT_IT, |_| Some(Intent::Talk(Talk::AtIt))),
         (
             r"(?:hello|hi|hey|hello there|hi there|hey there|good (?:morning|afternoon|evening)|howdy|greetings|yo|hallo|hullo)(?: (?:there|agent|again|you|assistant|hello))*",
             |_| Some(Intent::Talk(Talk::Hello)),

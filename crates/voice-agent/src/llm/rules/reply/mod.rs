@@ -11,7 +11,7 @@ use super::normalise::{capitalised, norms, shortened, tokenise};
 use super::parse::{NewTask, Priority};
 use super::twice::is_dated;
 
-pub(crate) use talk::{agreed, is_lost, missed, not_understood, repeat, talk, told_of_recording};
+pub(crate) use talk::{AT_IT, agreed, is_lost, missed, not_understood, repeat, talk, told_of_recording};
 
 /// Said when nobody has said anything yet.
 pub(crate) const OPENING: &str = "How can I help with your tasks?";
@@ -118,7 +118,13 @@ pub(crate) fn when_due(task: TaskView<'_>, scene: &Scene<'_>) -> String {
     }
     let now = &scene.request.now;
     match task.due.and_then(|due| due_date(due, now)) {
-        None if asked.ends_with("done?") => format!("{title} is still open."),
+        _ if ["open", "done", "finished", "complete", "off"]
+            .iter()
+            .any(|word| asked.trim_end_matches(['?', '.']).contains(word)) =>
+        {
+            let dated = due_words(task.due, scene).map_or_else(String::new, |words| format!(", {words}"));
+            format!("{title} is still open{dated}.")
+        }
         None => format!("{title} has no due date."),
         Some(due) if dates::is_overdue(due, now) => format!("{title} was due {}.", dates::speak_due(due, now)),
         Some(due) => format!("{title} is due {}.", dates::speak_due(due, now)),

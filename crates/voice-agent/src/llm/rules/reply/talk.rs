@@ -36,10 +36,14 @@ pub(crate) fn talk(talk: Talk, scene: &Scene<'_>) -> String {
         Talk::Love => "That's kind of you. Is there anything else for your list?".into(),
         Talk::Weather => "I can't look outside, I only keep your tasks. Shall I add something to your list?".into(),
         Talk::Wait => "Take your time, I'm here.".into(),
+        Talk::AtIt => AT_IT.into(),
         Talk::Hearing => "Yes, I can hear you. What can I do for you?".into(),
         Talk::OffTopic => "That is beyond me, I only keep your tasks. You can ask, what's on my list?".into(),
     }
 }
+
+/// The answer to who is doing a task just now.
+pub(crate) const AT_IT: &str = "Okay. Tell me when it's done.";
 
 /// How the answer begins to who asks about the recording.
 const RECORDING: &str = "If you agreed to it, this call may be recorded.";
