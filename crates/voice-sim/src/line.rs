@@ -150,22 +150,26 @@ impl Line {
 
 /// Whether this text is what can have been heard of a reply's speeches, and all that must have been.
 pub(crate) fn matches(lines: &[&Line], text: &str) -> bool {
-    let mut words = text.split_whitespace().peekable();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut chunks = Vec::new();
     for line in lines {
         // The playout comes to a chunk only when the ones before it are through.
         let mut reached = true;
         for chunk in line.chunks.iter().filter(|chunk| !chunk.dropped) {
             let heard = if reached { chunk.heard_words() } else { 0 };
             let most = if line.text_mode { chunk.words.len() } else { heard };
-            let mut taken = 0;
-            while taken < most && words.next_if(|word| *word == chunk.words[taken]).is_some() {
-                taken += 1;
-            }
-            if chunk.must && taken < chunk.words.len() {
-                return false;
-            }
+            chunks.push((chunk, most));
             reached &= heard == chunk.words.len();
         }
     }
-    words.next().is_none()
+    fits(&chunks, &words)
+}
+
+/// Whether the words are beginnings of the chunks, one behind the other, each as long as it may be. A chunk whose rest was made again ends
+/// where that begins: so a shorter beginning is tried where the longest leaves no way on.
+fn fits(chunks: &[(&Chunk, usize)], words: &[&str]) -> bool {
+    let Some(((chunk, most), rest)) = chunks.split_first() else { return words.is_empty() };
+    let longest = chunk.words.iter().take(*most).zip(words).take_while(|(made, said)| made.as_str() == **said).count();
+    let least = if chunk.must { chunk.words.len() } else { 0 };
+    (least..=longest).rev().any(|taken| fits(rest, &words[taken..]))
 }

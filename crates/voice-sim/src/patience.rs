@@ -30,13 +30,15 @@ pub(crate) struct Patience {
     reading_ms: u64,
     /// Time passed that only the session counts: the caller spoke, or was away.
     disturbed: bool,
+    /// What the caller has said is not read yet: an answer to what they typed before is held until it is.
+    unread: bool,
 }
 
 impl Patience {
     /// The caller's turn is over, or its answer is begun anew: nothing was waited for yet.
     pub(crate) fn begin(&mut self) {
         let (requests, tools) = (std::mem::take(&mut self.requests), std::mem::take(&mut self.tools));
-        *self = Self { requests, tools, ..Self::default() };
+        *self = Self { requests, tools, unread: self.unread, ..Self::default() };
     }
 
     /// Somebody reads these words.
@@ -52,6 +54,7 @@ impl Patience {
             Input::ToolComputed { output, .. } => {
                 self.tools.remove(&output.id.0);
             }
+            Input::FinalTranscript { .. } => self.unread = false,
             // The longest turn may end in the very moment in which its caller goes on.
             Input::StartOfSpeech { .. } => self.disturbed |= !self.requests.is_empty() || !self.tools.is_empty(),
             _ => {}
@@ -62,12 +65,16 @@ impl Patience {
         match output {
             Output::RequestLlm { request, .. } => {
                 self.requests.insert(request.0);
+                self.disturbed |= self.unread;
             }
+            Output::StartUtterance { .. } => self.unread = true,
+            Output::DropUtterance { .. } => self.unread = false,
             Output::CancelLlm { request } | Output::EndLlm { request } => {
                 self.requests.remove(&request.0);
             }
             Output::RunTool { call } => {
                 self.tools.insert(call.id.0);
+                self.disturbed |= self.unread;
             }
             Output::DropTools { calls } => self.tools.retain(|id| !calls.iter().any(|call| call.0 == *id)),
             _ => {}
