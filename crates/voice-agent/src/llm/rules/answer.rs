@@ -248,6 +248,10 @@ fn answer_pending(
             {
                 Some(again(calls))
             }
+            // "Yes, all of them."
+            _ if hedge::means_all(utterance) && calls.iter().all(|(_, arguments)| arguments.contains_key("scope")) => {
+                Some(again(calls))
+            }
             // "Yes, delete everything."
             Intent::DeleteScope(scope, kept)
                 if kept.is_empty()

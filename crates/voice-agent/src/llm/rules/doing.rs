@@ -25,6 +25,17 @@ pub(crate) fn done_at_last(scene: &Scene<'_>, utterance: &Utterance) -> Option<I
     (at_it && says_done(&utterance.words)).then(|| of_the_one(scene)).flatten()
 }
 
+/// "Okay, I just paid it": the one task that was spoken of, if it begins with the verb.
+pub(crate) fn did_the_one(scene: &Scene<'_>, intents: &[Intent]) -> Option<Intent> {
+    let [Intent::Complete(targets)] = intents else { return None };
+    let [Target::Title(said)] = targets.as_slice() else { return None };
+    let lower = said.to_lowercase();
+    let (verb, _) = lower.split_once(' ').filter(|(_, it)| matches!(*it, "it" | "that" | "that one" | "this"))?;
+    let focus = dialogue::focus(scene.history());
+    let begins = |title: &str| title.to_lowercase().split(' ').next() == Some(verb);
+    matches!(focus.as_slice(), [task] if !task.done && begins(task.title)).then(|| Intent::Complete(vec![Target::It]))
+}
+
 /// The one open task that was spoken of is done.
 fn of_the_one(scene: &Scene<'_>) -> Option<Intent> {
     let focus = dialogue::focus(scene.history());

@@ -204,3 +204,13 @@ pub(crate) fn names_what_was_asked(scene: &Scene<'_>, utterance: &Utterance) -> 
     });
     agrees && asked.is_some_and(|task| named.iter().all(|word| titles::fit(&[word], task.title) > 0.0))
 }
+
+/// "Yes, all of them", "yes, everything".
+pub(crate) fn means_all(utterance: &Utterance) -> bool {
+    matches!(
+        norms(&utterance.words).as_slice(),
+        ["yes" | "yeah" | "yep" | "sure", "all" | "everything" | "both"]
+            | ["yes" | "yeah" | "yep" | "sure", "all", "of", "them" | "it"]
+            | ["yes" | "yeah" | "yep" | "sure", "the", "whole", "list" | "lot"]
+    )
+}

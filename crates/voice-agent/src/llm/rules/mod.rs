@@ -35,13 +35,15 @@ mod titles;
 mod twice;
 mod when;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use serde_json::{Map, Value};
 use voice_core::agents::{REVIEW_AGENT, TASK_AGENT};
 use voice_core::chat::{ChatContext, ChatItem};
 use voice_core::phrases;
-use voice_core::provider::ProviderFailure;
+use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
 use super::{Llm, LlmEvent, LlmRequest};
 use crate::blocking::{self, MANY_TASKS};
@@ -80,10 +82,20 @@ impl Llm for RulesLlm {
                 seen.read().await;
             }
             let is_long = request.titles.len() > MANY_TASKS;
-            let events = blocking::run(is_long, || respond(&request));
-            stream::iter(events.into_iter().map(Ok))
+            // Words that no rule was ready for end no call.
+            let events = blocking::run(is_long, || catch_unwind(AssertUnwindSafe(|| respond(&request))));
+            match events {
+                Ok(events) => events.into_iter().map(Ok).collect::<Vec<_>>(),
+                Err(_) => {
+                    tracing::error!(
+                        model = MODEL,
+                        "the model panicked on what was said; its message stands before this"
+                    );
+                    vec![Err(ProviderErrorKind::Unusable.into())]
+                }
+            }
         };
-        stream::once(answered).flatten().boxed()
+        stream::once(answered).flat_map(stream::iter).boxed()
     }
 }
 

@@ -222,7 +222,8 @@ fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
     while let Some(at) = kept.windows(3).position(thinking).filter(|_| kept.len() > 3) {
         kept.drain(at..at + 3);
         // "On, let me think, on Saturday."
-        if at > 0 && kept[at - 1].norm == kept[at].norm && !kept[at].quoted {
+        let said_again = |next: &Word| !next.quoted && at > 0 && kept[at - 1].norm == next.norm;
+        if kept.get(at).is_some_and(said_again) {
             kept.remove(at - 1);
         }
     }

@@ -23,7 +23,9 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
         Anchor::None => scene.understand(user),
     };
     let intents = in_its_half(scene, &utterance, resolve(scene, &utterance, intents));
-    let meanwhile = doing::done_meanwhile(scene, &utterance).or_else(|| doing::done_at_last(scene, &utterance));
+    let meanwhile = doing::done_meanwhile(scene, &utterance)
+        .or_else(|| doing::done_at_last(scene, &utterance))
+        .or_else(|| doing::did_the_one(scene, &intents));
     if let Some(done) = meanwhile.or_else(|| done_with_the_one(scene, &utterance, &intents)) {
         return carry_out_all(scene, &utterance, &[done]);
     }

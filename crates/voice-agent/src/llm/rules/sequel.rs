@@ -51,12 +51,15 @@ fn it_was_another(scene: &Scene<'_>, change: &Called<'_>, utterance: &Utterance)
     let said = behind(
         &words,
         &[
-            "no", "oops", "sorry", "wait", "oh", "actually", "that", "it", "was", "is", "it's", "that's", "i", "meant",
-            "mean",
+            "no", "oops", "sorry", "wait", "oh", "hang", "hold", "on", "actually", "that", "it", "was", "is", "it's",
+            "that's", "i", "meant", "mean",
         ],
     );
     let denies = said.iter().position(|word| *word == "not").filter(|at| *at > 0 && at + 1 < said.len())?;
     let (meant, wrong) = (&said[..denies], &said[denies + 1..]);
+    // "The electrician I called."
+    let meant =
+        meant.iter().position(|word| matches!(*word, "i" | "we" | "that" | "which")).map_or(meant, |at| &meant[..at]);
     let changed = change.task().filter(|_| !matches!(change.call.name.as_str(), "add_task" | "rename_task"))?;
     let other = scene.titles.named(meant).filter(|other| *other != changed.title)?;
     titles::has_words(wrong, changed.title).then(|| vec![Intent::Undo, super::answer::again_by_title(change, other)])

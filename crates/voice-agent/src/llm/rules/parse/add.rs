@@ -97,6 +97,18 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:help me |i want to |i'd like to |i need to |i have to |i should |i must )+(?:to )?remember (?:to )?(?P<t>.+)",
             |found| marked(found),
         ),
+        // "Set a reminder for six thirty tomorrow morning to catch the early bus."
+        (
+            r"(?:set|make|create|add|give me|i'd like|i want|i need) (?:a |an |me a )?(?:reminder|alarm) (?P<d>(?:for|on|at|by) .+?) to (?P<t>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                let mut tasks = new_tasks(found.words("t"), false, found.known);
+                for task in &mut tasks {
+                    task.due = Some(due);
+                }
+                (!tasks.is_empty()).then_some(Intent::Add(tasks))
+            },
+        ),
         (
             r"(?:set|make|create|add|give me|can i have|could i have|can i get|could i get|i'd like|i want|i need|what i need is|what i want is|what i'd like is) (?:a |an )?(?P<p>urgent |important )?(?:reminder|remainder|alarm)(?: for me)?(?: (?:to|about|for))? (?P<t>.+)",
             |found| marked(found),
@@ -302,7 +314,10 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:don't|do not) forget (?:to|about|that i (?:need|have) to) (?P<t>.+)", |found| marked(found)),
         (r"(?P<t>(?:don't|do not) forget .+)", |found| marked(found)),
         (r"remember (?:to|that i (?:need|have) to|about)? ?(?P<t>.+)", |found| marked(found)),
-        (r"(?:please )?make sure (?:to|i|that i|we|that we) (?P<t>.+)", |found| marked(found)),
+        (
+            r"(?:please )?make sure (?:to|i|that i|we|that we)(?: remember to| don't forget to| do)? (?P<t>.+)",
+            |found| marked(found),
+        ),
         (
             r"(?:write down|put down|note down|jot down|take a note|make a note|note|write|take down)(?: that i (?:need|have) to| of| to| that)? (?P<t>.+)",
             |found| {

@@ -63,6 +63,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:when|what day|which day|what date|what time)(?: did (?:i|you|we) say| was| is|'s)? (?:that|it|this)(?: one)?(?: was| is)?(?: due| for| again| at| on)*|(?:and |so |but )+(?:at |on )?(?:what|which) (?:time|day)(?: exactly)?|(?:at|on) (?:what|which) (?:time|day)(?: exactly)?|(?:when|what day|which day|what date|what time) did (?:i|you|we) (?:say|want|pick|choose)(?: again)?",
             |_| Some(Intent::When("it".into())),
         ),
+        // "When did you put that?", "so what time does it start?", "what day of the week is that?"
+        (
+            r"(?:so |and )*(?:(?:when|what day|what time) (?:did|have) you (?:put|add|set|note|noted|schedule|scheduled) (?:that|it|this)(?: down| for| in| on)?|(?:what time|when|what day) (?:does|is|will) (?:it|that|this) (?:start|begin|on|due|happen|be)(?: now)?|(?:what|which) (?:day(?: of the week)?|weekday) (?:is|was) (?:that|it|this)(?: on)?|(?:did|have) you (?:put|set|note|noted|add|added|schedule|scheduled) (?:that|it|this)(?: down)? (?:on|for|at) [a-z0-9 ]+)",
+            |_| Some(Intent::When("it".into())),
+        ),
         // "Is that open now?"
         (
             r"(?:is|was|are|were|do you have|have you got|have you) (?:that|it|this|that one|this one)(?: down| marked| listed| noted)?(?: as)?(?: now| still| already)?(?: as)? (?:open|done|finished|completed|complete|ticked off|crossed off)(?: again| now| yet)*",

@@ -74,7 +74,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 // "Strike that off" is done.
                 let last = found.words("t").last().map_or("", |word| word.norm.as_str());
                 let off = found.utterance_text().starts_with("strike ") && matches!(last, "off" | "out");
-                (!off && !matches!(verb, "is" | "are" | "was" | "has")).then(|| delete(found)).flatten()
+                // "Trash bags", "bin liners".
+                let thing = ["trash ", "bin "].iter().any(|noun| found.utterance_text().starts_with(noun))
+                    && matches!(target(found.words("t")), Some(Target::Title(_)))
+                    && each_known(found.words("t"), found.known).is_none()
+                    && found.known.titles.named(&norms(found.words("t"))).is_none();
+                (!off && !thing && !matches!(verb, "is" | "are" | "was" | "has")).then(|| delete(found)).flatten()
             },
         ),
         (
@@ -87,7 +92,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:take|knock) (?P<t>.+?) off(?: (?:of )?(?:it|there|that))?(?: again)?", |found| deletes_known(found)),
         (
             r"(?:swap|switch|exchange|trade|flip)(?: round| around| over)? (?P<t>.+?)(?: round| around| over| with each other)?",
-            |found| swapped(found),
+            |found| super::swap::swapped(found),
         ),
         (
             r"(?:(?:i|we) (?:don't|do not|no longer) (?:need|have|want)(?: to)?|(?:don't|do not|stop) remind(?:ing)? me (?:to|about|of)) (?P<t>.+?)(?: any ?more| any longer)?",
@@ -345,33 +350,6 @@ fn no_due(found: &Match<'_>) -> Intent {
     Intent::SetDue(target(found.words("t")).unwrap_or(Target::It), None)
 }
 
-/// "Swap A and B", "swap the dates of A and B", "swap them".
-fn swapped(found: &Match<'_>) -> Option<Intent> {
-    let words = found.words("t");
-    let dates_of = norms(words).windows(2).position(|pair| matches!(pair, ["dates" | "days" | "times", "of" | "for"]));
-    let words = dates_of.map_or(words, |at| &words[at + 2..]);
-    if let Some(parts) = each_known(words, found.known).filter(|parts| parts.len() == 2) {
-        return Some(Intent::Swap(parts.into_iter().filter_map(target).collect()));
-    }
-    let with = words.iter().position(|word| word.norm == "with").filter(|at| *at > 0);
-    let pair = with.map(|at| [&words[..at], &words[at + 1..]]);
-    if let Some(pair) = pair.filter(|pair| pair.iter().all(|words| found.known.titles.named(&norms(words)).is_some())) {
-        return Some(Intent::Swap(pair.into_iter().filter_map(target).collect()));
-    }
-    let both = matches!(
-        norms(words).as_slice(),
-        ["the" | "their" | "those" | "these", "dates" | "days" | "times"]
-            | ["the" | "their" | "those" | "these", "two", ..]
-            | ["both", ..]
-    );
-    let words = if both {
-        return Some(Intent::Swap(vec![Target::Them]));
-    } else {
-        words
-    };
-    matches!(target(words)?, Target::Them).then(|| Intent::Swap(vec![Target::Them]))
-}
-
 /// A change of a task that is really several, because each of the parts of its name is one: "move A and B to Monday".
 pub(super) fn each_of(intent: Intent, known: Known<'_>) -> Vec<Intent> {
     let parts = |target: &Target| {
@@ -450,7 +428,7 @@ pub(super) fn complete(found: &Match<'_>) -> Option<Intent> {
 }
 
 /// The words split at "and" and commas, if every part names an open task.
-fn each_known<'a>(words: &'a [Word], known: Known<'_>) -> Option<Vec<&'a [Word]>> {
+pub(super) fn each_known<'a>(words: &'a [Word], known: Known<'_>) -> Option<Vec<&'a [Word]>> {
     let parts = joined_titles(words, true, known);
     let all = parts.len() > 1 && parts.iter().all(|part| known.titles.named(&norms(part)).is_some());
     all.then_some(parts)

@@ -77,9 +77,10 @@ fn heading(head: &Utterance, known: Known<'_>) -> Option<(Option<Priority>, bool
     let several = words.iter().any(|word| listed(SEVERAL, word));
     // "I need to do three things".
     let counts = |word: &str| matches!(word, "two" | "three" | "four" | "five" | "several" | "some" | "these" | "few");
-    if let [.., number, "things" | "tasks"] = words.as_slice()
-        && counts(number)
-        && words.len() <= 10
+    let counted = words.windows(2).position(|pair| matches!(pair[1], "things" | "tasks") && counts(pair[0]));
+    let ends = counted.is_some_and(|at| at + 2 == words.len() || matches!(words[at + 2], "to" | "for" | "on" | "left"));
+    if ends
+        && words.len() <= 12
         && words.iter().any(|word| matches!(*word, "need" | "have" | "must" | "should" | "are" | "got"))
     {
         return Some((None, true));

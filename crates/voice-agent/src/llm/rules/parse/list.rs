@@ -82,7 +82,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::When(title(words)))
             },
         ),
-        (r"(?:when's|when are|when's my) (?:the |my )?(?P<t>.+?)(?: due)?", |found| {
+        (r"(?:when's|when are|when's my) (?:the |my )?(?P<t>.+?)(?: due)?(?: again| now| then)?", |found| {
             Some(Intent::When(title(found.words("t"))))
         }),
         (

@@ -20,6 +20,7 @@ mod list;
 mod many;
 mod moved;
 mod needed;
+mod pair;
 mod pick;
 mod plan;
 mod priority;
@@ -32,6 +33,7 @@ mod small;
 mod sound;
 mod split;
 mod statement;
+mod swap;
 mod talk;
 mod target;
 mod tasks;
@@ -283,6 +285,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     }
     if let Some(about) = fronted::parse(utterance, known) {
         return vec![about];
+    }
+    if let Some(both) = pair::parse(utterance, known) {
+        return both;
     }
     let whole = elision::restored(utterance, known);
     let clauses = split::commands(&whole, known);

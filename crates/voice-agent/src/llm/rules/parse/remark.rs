@@ -73,7 +73,8 @@ pub(super) fn before_a_remark(utterance: &Utterance, known: Known<'_>) -> Option
     );
     let head = Utterance::new(utterance.words[..=pause].to_vec());
     let command = parse_exact(&head, known);
-    let fits = command.is_command() && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
+    let fits = (command.is_command() || command == Intent::BringBack)
+        && !matches!(command, Intent::Add(_) | Intent::Incomplete(..) | Intent::Goodbye);
     let clear = explains || names_known(&command, known) || matches!(command, Intent::Reopen(_));
     (clear && fits).then_some(command)
 }

@@ -1,5 +1,6 @@
 //! A word of a title for another, said with the title: "change blue to green in buy a blue shirt".
 
+use super::super::dates;
 use super::super::normalise::{Utterance, Word, capitalised, norms};
 use super::{Intent, Known, Target};
 
@@ -7,8 +8,11 @@ use super::{Intent, Known, Target};
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let words = &utterance.words;
     let norm = norms(words);
-    if let Some(renamed) = not_that_word(words, known) {
-        return Some(renamed);
+    let renamed = not_that_word(words, known)
+        .or_else(|| this_for_that(words, known))
+        .or_else(|| behind_its_preposition(words, known));
+    if renamed.is_some() {
+        return renamed;
     }
     if !matches!(norm.first(), Some(&"change" | &"replace" | &"swap" | &"correct")) {
         return None;
@@ -59,6 +63,48 @@ fn not_that_word(words: &[Word], known: Known<'_>) -> Option<Intent> {
     let title = known.titles.named(&name)?;
     let at = title.split(' ').position(|word| word.to_lowercase() == old.norm)?;
     Some(exchanged(title, at..at + 1, &[new.raw.as_str()]))
+}
+
+/// "Make that brownies instead of cookies", "sorry, not lemons, limes": one word for another of the one title that has it.
+fn this_for_that(words: &[Word], known: Known<'_>) -> Option<Intent> {
+    const LEADS: &str = "no sorry oh wait oops actually please make that it it's change to the i meant said";
+    let lead = words.iter().take_while(|word| LEADS.split(' ').any(|known| known == word.norm)).count();
+    let (new, old) = match &words[lead..] {
+        [new, instead, of, old] if instead.norm == "instead" && of.norm == "of" => (new, old),
+        [not, old, new] if not.norm == "not" && old.pauses() => (new, old),
+        _ => return None,
+    };
+    let has = |title: &&str| title.split(' ').any(|word| word.to_lowercase() == old.norm);
+    let touched = known.titles.touched(&[old.norm.as_str()]);
+    let mut found = touched.into_iter().filter(has);
+    let title = found.next().filter(|_| found.next().is_none())?;
+    let at = title.split(' ').position(|word| word.to_lowercase() == old.norm)?;
+    Some(exchanged(title, at..at + 1, &[new.raw.as_str()]))
+}
+
+/// "The cake is for Tom", "the hotel is in Lisbon, not in Porto": what stands behind that preposition in the title that has the thing.
+fn behind_its_preposition(words: &[Word], known: Known<'_>) -> Option<Intent> {
+    const LEADS: &str = "no sorry oh wait oops actually";
+    let lead = words.iter().take_while(|word| LEADS.split(' ').any(|known| known == word.norm)).count();
+    let [article, thing, is, preposition, rest @ ..] = &words[lead..] else { return None };
+    let said = matches!(article.norm.as_str(), "the" | "my") && matches!(is.norm.as_str(), "is" | "was");
+    if !said || !matches!(preposition.norm.as_str(), "for" | "with" | "in" | "to" | "from") || rest.is_empty() {
+        return None;
+    }
+    let end = rest.iter().position(Word::pauses).map_or(rest.len(), |at| at + 1);
+    let denied = norms(&rest[end..]);
+    let new = &rest[..end];
+    let dated = dates::parse(&norms(&words[lead + 3..][..=end]), known.now).is_some();
+    if dated || new.len() > 3 || !denied.is_empty() && denied[0] != "not" {
+        return None;
+    }
+    let [title] = known.titles.touched(&[thing.norm.as_str()])[..] else { return None };
+    let of_title: Vec<&str> = title.split(' ').collect();
+    let at = of_title.iter().position(|word| *word == preposition.norm).filter(|at| at + 1 < of_title.len())?;
+    let corrects =
+        lead > 0 || denied.last().is_some_and(|old| of_title[at + 1..].iter().any(|word| word.to_lowercase() == *old));
+    let new: Vec<&str> = new.iter().map(|word| word.raw.as_str()).collect();
+    corrects.then(|| exchanged(title, at + 1..of_title.len(), &new))
 }
 
 #[cfg(test)]

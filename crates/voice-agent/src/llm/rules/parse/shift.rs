@@ -118,6 +118,22 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| told(found),
         ),
         (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
+        // "They've moved it to the fourth, same time."
+        (
+            r"(?:they|he|she|we|it)(?:'ve|'s| have| has| had)?(?: been| just| now)* (?:moved|pushed|changed|shifted|rescheduled|postponed)(?: it| that| this)?(?: back| forward| up| out)? (?:to|until|till|for) (?P<d>.+?)(?: (?:at the )?same time)?",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                Some(Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
+        // "Sunday is better."
+        (
+            r"(?P<d>.+?) (?:is|would be|works|suits me|suits us) (?:much |a lot |way |even )?(?:better|best|easier)(?: for me| for us| actually| after all| then)?",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now).filter(|due| due.day_said)?;
+                Some(Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
         // "The others tomorrow".
         (
             r"(?P<t>the others|the other ones|all the others|all the other ones)(?: are| can be| should be)?(?: due| done)?(?: by| on| for| to)? (?P<d>.+)",
@@ -138,7 +154,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 });
 
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    first_match(&RULES, utterance, known)
+    // "Make that one an hour later."
+    let pointed = utterance.words.get(1..3).is_some_and(|two| {
+        matches!(norms(two).as_slice(), ["that" | "this", "one"])
+            && matches!(utterance.words[0].norm.as_str(), "make" | "move" | "push" | "put")
+    });
+    first_match(&RULES, utterance, known).or_else(|| {
+        let mut words = utterance.words.clone();
+        pointed.then(|| words.remove(2))?;
+        first_match(&RULES, &Utterance::new(words), known)
+    })
 }
 
 /// "Remind me to take vitamins at one instead of twelve": another date for a task on the list.

@@ -13,6 +13,7 @@ const MAX_TASKS: usize = 12;
 pub(crate) fn new_tasks(words: &[Word], several: bool, known: Known<'_>) -> Vec<NewTask> {
     let parts = joined_titles(words, several, known);
     let parts = if parts.len() > MAX_TASKS { vec![words] } else { parts };
+    let parts: Vec<_> = parts.iter().map(|part| without_both(part, parts.len(), known)).collect();
     let mut tasks: Vec<NewTask> = Vec::with_capacity(parts.len());
     let mut verb: &[Word] = &[];
     for part in &parts {
@@ -23,7 +24,7 @@ pub(crate) fn new_tasks(words: &[Word], several: bool, known: Known<'_>) -> Vec<
         } else if !verb.is_empty()
             && super::join::shares_verb(&[norms(verb), vec!["it", "today"]].concat(), &norm, known)
         {
-            let whole: Vec<Word> = verb.iter().chain(*part).cloned().collect();
+            let whole: Vec<Word> = verb.iter().chain(part.iter()).cloned().collect();
             tasks.extend(new_task(&whole, known));
             continue;
         }
@@ -43,6 +44,18 @@ pub(crate) fn new_tasks(words: &[Word], several: bool, known: Known<'_>) -> Vec<
         }
     }
     tasks
+}
+
+/// "… and buy cough syrup, both tomorrow": without the word that says that the day is for all of them.
+fn without_both<'w>(part: &'w [Word], count: usize, known: Known<'_>) -> std::borrow::Cow<'w, [Word]> {
+    let at =
+        part.iter().position(|word| matches!(word.norm.as_str(), "both" | "all")).filter(|at| *at > 0 && count > 1);
+    match at {
+        Some(at) if part[at - 1].pauses() && dates::parse(&norms(&part[at + 1..]), known.now).is_some() => {
+            [&part[..at], &part[at + 1..]].concat().into()
+        }
+        _ => part.into(),
+    }
 }
 
 /// Without what is only told beside it: "…, her birthday's on Sunday".

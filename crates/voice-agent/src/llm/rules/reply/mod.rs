@@ -127,6 +127,14 @@ pub(crate) fn when_due(task: TaskView<'_>, scene: &Scene<'_>) -> String {
         }
         None => format!("{title} has no due date."),
         Some(due) if dates::is_overdue(due, now) => format!("{title} was due {}.", dates::speak_due(due, now)),
+        Some(due)
+            if ["what day", "which day", "weekday", "day of the week"]
+                .iter()
+                .any(|words| asked.to_lowercase().contains(words)) =>
+        {
+            let time = due.time.map_or_else(String::new, |time| format!(" at {}", dates::speak_time(time)));
+            format!("{title} is due on {}{time}.", dates::speak_full(due.date))
+        }
         Some(due) => format!("{title} is due {}.", dates::speak_due(due, now)),
     }
 }

@@ -12,7 +12,8 @@ use crate::llm::{LlmEvent, LlmRequest};
 
 const WORDS: &str = "add a task to buy milk and call John by Friday tomorrow at five no wait I meant yes cancel the second one delete it \
     all of them move that rename undo what's on my list due today urgent high priority mark as done finished review that's enough keep go on \
-    um uh \"quoted\" never mind goodbye in three days next Tuesday end of the month first 5pm 12/5 — … A/B it's not important how many";
+    um uh \"quoted\" never mind goodbye in three days next Tuesday end of the month first 5pm 12/5 — … A/B it's not important how many \
+    let me think, see. what was it, where how say, you know, like, ones others rest instead of same day as after before";
 
 fn text() -> impl Strategy<Value = String> {
     let words: Vec<&'static str> = WORDS.split_whitespace().collect();
