@@ -27,11 +27,16 @@ case "${1:-build}" in
     install | check | test | build | smoke | screenshots) ;;
     *) complain "usage: scripts/web.sh install|check|test|build|smoke|screenshots"; exit 64 ;;
 esac
+# Two at once would take each other's packages away. The kernel frees the lock when a run dies.
+exec 8<package-lock.json
+flock 8
 install
+if [[ "${1:-build}" == build ]]; then build; fi
+exec 8<&-
 case "${1:-build}" in
+    build) ;;
     check) npm run --silent check ;;
     test) npm test --silent ;;
-    build) build ;;
     smoke) npm run --silent smoke ;;
     screenshots) npm run --silent screenshots ;;
 esac

@@ -216,7 +216,8 @@ impl Call {
     /// When the connection is lost, or the session ends.
     pub async fn hear_out(&mut self, patience: Duration) -> Result<bool, CallError> {
         self.played = 0;
-        self.until(patience, |call| call.played > 0 && call.playing.is_none()).await
+        let over = |call: &Self| call.heard.fell_back.is_some() || call.played > 0 && call.playing.is_none();
+        Ok(self.until(patience, over).await? && self.heard.fell_back.is_none())
     }
 
     /// Says this (PCM16 at 16 kHz), and hears the answer: [`Self::heard`]. Whether it was answered, to the end, within `patience` after the words.

@@ -106,11 +106,14 @@ impl Outcome {
         self.failovers.iter().filter(move |(of, _)| *of == stage).map(|(_, count)| count)
     }
 
-    /// Failures that are known before anybody is asked: a line that cannot be opened is left alone, and nobody gives way.
+    /// Failures for which nobody gives way: they are known before anybody is asked (a line that cannot be opened is left alone), or come
+    /// when a rival has already taken over because nothing had come for too long, as on a busy machine.
     fn failures(&self, cell: &Cell) -> Vec<(&Count, &'static str)> {
         let known_before = cell.cuts().is_some() && cell.stage != Stage::Llm;
+        let overtaken = |count: &Count| count.labels["from"] == cell.first() && count.labels["reason"] == "timeout";
+        let known = known_before || self.failovers_of(cell.stage).any(overtaken);
         let failed = |count: &&Count| {
-            known_before && count.labels["stage"] == cell.stage.as_str() && count.labels["provider"] == cell.first()
+            known && count.labels["stage"] == cell.stage.as_str() && count.labels["provider"] == cell.first()
         };
         self.errors.iter().filter(failed).map(|count| (count, "error_type")).collect()
     }

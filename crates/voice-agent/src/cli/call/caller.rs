@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 use voice_caller::browser::{self, FRAME, Session};
 use voice_caller::last_loud;
+use voice_core::phrases;
 
 use super::report::CallReport;
 use crate::http::check_user_id;
@@ -70,12 +71,25 @@ async fn begin(plan: &Plan) -> anyhow::Result<browser::Call> {
 
 async fn talk(plan: &Plan, call: &mut browser::Call) -> anyhow::Result<()> {
     let waited = |what: &str| format!("waited {} s for the end of {what}", plan.patience.as_secs());
-    if !call.session.greeting.is_empty() && !call.hear_out(plan.patience).await? {
+    let greeted = call.session.greeting.is_empty() || call.hear_out(plan.patience).await?;
+    voice_goes_on(call)?;
+    if !greeted {
         bail!(waited("the greeting"));
     }
-    if !call.say(&plan.speech, plan.patience).await? {
+    let answered = call.say(&plan.speech, plan.patience).await?;
+    voice_goes_on(call)?;
+    if !answered {
         bail!(waited("the answer"));
     }
+    // To be asked for the words again is no answer to them, however quick it came.
+    let reply = call.heard.reply();
+    if [phrases::NOT_HEARD, phrases::NOT_ALL_HEARD].contains(&reply.trim()) {
+        bail!("not understood: {reply}");
+    }
+    Ok(())
+}
+
+fn voice_goes_on(call: &browser::Call) -> anyhow::Result<()> {
     match &call.heard.fell_back {
         Some(message) => bail!("voice failed: {message}"),
         None => Ok(()),

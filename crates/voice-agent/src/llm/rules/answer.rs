@@ -248,10 +248,6 @@ fn answer_pending(
             {
                 Some(again(calls))
             }
-            // "Yes, all of them."
-            _ if hedge::means_all(utterance) && calls.iter().all(|(_, arguments)| arguments.contains_key("scope")) => {
-                Some(again(calls))
-            }
             // "Yes, delete everything."
             Intent::DeleteScope(scope, kept)
                 if kept.is_empty()
@@ -278,8 +274,8 @@ fn answer_pending(
             Intent::Unknown if calls.len() == 1 && calls[0].0 == "delete_task" && hedge::says_no_but(utterance) => {
                 Some(vec![hedge::again_by_name(calls, &utterance.words[1..])?])
             }
-            // "Yes, Eva."
-            _ if calls.len() == 1 && hedge::names_what_was_asked(scene, utterance) => Some(again(calls)),
+            // "Yes, Eva", "yes, all of them".
+            _ if hedge::repeats_the_question(scene, utterance, &calls) => Some(again(calls)),
             // Another one was meant: ask about that one.
             Intent::Correct(words) if calls.len() == 1 => Some(vec![hedge::again_by_name(calls, words)?]),
             _ => None,
@@ -396,14 +392,8 @@ fn answer_missing(
     if matches!(intent, Intent::Hesitation | Intent::Repeat | Intent::Goodbye | Intent::Undo | Intent::Talk(_)) {
         return None;
     }
-    // "Tomorrow maybe."
-    if let (Missing::Date, Intent::SetDue(target, _)) = (missing, inner) {
-        let hedges = |word: &&&str| matches!(**word, "maybe" | "perhaps" | "probably" | "possibly");
-        let norm = norms(&utterance.words);
-        let plain: Vec<&str> = norm.iter().filter(|word| !hedges(word)).copied().collect();
-        if let Some(due) = dates::parse(&plain, scene.known().now).filter(|_| plain.len() < norm.len()) {
-            return Some(vec![Intent::SetDue(target.clone(), Some(due))]);
-        }
+    if let Some(dated) = hedged_date(scene, missing, inner, utterance) {
+        return Some(vec![dated]);
     }
     // "Yes" names no task.
     if matches!(intent, Intent::Yes | Intent::Unsure) && (missing != Missing::Title || !matches!(inner, Intent::Add(_)))
@@ -453,6 +443,16 @@ fn answer_missing(
         _ => return None,
     };
     Some(vec![filled])
+}
+
+/// "Tomorrow maybe", to when it shall be moved.
+fn hedged_date(scene: &Scene<'_>, missing: Missing, inner: &Intent, utterance: &Utterance) -> Option<Intent> {
+    let (Missing::Date, Intent::SetDue(target, _)) = (missing, inner) else { return None };
+    let hedges = |word: &&&str| matches!(**word, "maybe" | "perhaps" | "probably" | "possibly");
+    let norm = norms(&utterance.words);
+    let plain: Vec<&str> = norm.iter().filter(|word| !hedges(word)).copied().collect();
+    let due = dates::parse(&plain, scene.known().now).filter(|_| plain.len() < norm.len())?;
+    Some(Intent::SetDue(target.clone(), Some(due)))
 }
 
 /// The date in "let's say half past one".

@@ -195,7 +195,7 @@ pub(crate) fn again_by_name(calls: Vec<(&str, Map<String, Value>)>, words: &[Wor
 }
 
 /// Whether a yes repeats the name of the one task that was asked about.
-pub(crate) fn names_what_was_asked(scene: &Scene<'_>, utterance: &Utterance) -> bool {
+fn names_what_was_asked(scene: &Scene<'_>, utterance: &Utterance) -> bool {
     let words = norms(&utterance.words);
     let [yes, named @ ..] = words.as_slice() else { return false };
     let agrees = matches!(*yes, "yes" | "yeah" | "yep" | "yup" | "sure") && (1..=4).contains(&named.len());
@@ -206,11 +206,21 @@ pub(crate) fn names_what_was_asked(scene: &Scene<'_>, utterance: &Utterance) -> 
 }
 
 /// "Yes, all of them", "yes, everything".
-pub(crate) fn means_all(utterance: &Utterance) -> bool {
+fn means_all(utterance: &Utterance) -> bool {
     matches!(
         norms(&utterance.words).as_slice(),
         ["yes" | "yeah" | "yep" | "sure", "all" | "everything" | "both"]
             | ["yes" | "yeah" | "yep" | "sure", "all", "of", "them" | "it"]
             | ["yes" | "yeah" | "yep" | "sure", "the", "whole", "list" | "lot"]
     )
+}
+
+/// Whether a yes says once more what was asked about: the name of the one task, or that all are meant.
+pub(crate) fn repeats_the_question(
+    scene: &Scene<'_>,
+    utterance: &Utterance,
+    calls: &[(&str, Map<String, Value>)],
+) -> bool {
+    let of_all = calls.iter().all(|(_, arguments)| arguments.contains_key("scope"));
+    calls.len() == 1 && names_what_was_asked(scene, utterance) || of_all && means_all(utterance)
 }
