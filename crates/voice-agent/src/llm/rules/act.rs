@@ -46,10 +46,21 @@ impl<'a> Scene<'a> {
         self.turns.split_last().map_or(&[], |(_, before)| before)
     }
 
-    pub(crate) fn understand(&self, text: &str) -> (Utterance, Vec<Intent>) {
+    /// The words that are for us.
+    pub(crate) fn heard(&self, text: &str) -> Utterance {
         // The session has obeyed that; the rest of the sentence is for us.
         let rest = phrases::asks_to_stop_recording(text).then(|| phrases::without_stop_recording(text));
-        self.read(normalise(rest.as_deref().filter(|rest| !rest.is_empty()).unwrap_or(text), self.known().now))
+        normalise(rest.as_deref().filter(|rest| !rest.is_empty()).unwrap_or(text), self.known().now)
+    }
+
+    pub(crate) fn understand(&self, text: &str) -> (Utterance, Vec<Intent>) {
+        self.read(self.heard(text))
+    }
+
+    /// The tasks that a look at the list has found in this turn; None before it.
+    pub(crate) fn looked(&self) -> Option<Vec<dialogue::TaskView<'a>>> {
+        let at_list = |called: &&dialogue::Called<'_>| called.call.name == "list_tasks" && dialogue::is_look(called);
+        Some(self.current()?.calls.iter().find(at_list)?.tasks("tasks"))
     }
 
     /// What these words want, said more simply where they are not understood as they are.
@@ -121,16 +132,15 @@ pub(crate) fn carry_out_all(scene: &Scene<'_>, utterance: &Utterance, intents: &
 /// "The first is due on Friday, the others tomorrow": those of the list that the same breath has not named before.
 fn others_of_breath(scene: &Scene<'_>, intents: &[Intent]) -> Vec<Intent> {
     let others = Target::Picked(vec![Pick::Others]);
-    let mut all = Vec::new();
+    let mut all = Vec::with_capacity(intents.len());
     for (at, intent) in intents.iter().enumerate() {
-        let Intent::SetDue(target, due) = intent else {
-            all.push(intent.clone());
-            continue;
+        let due = match intent {
+            Intent::SetDue(target, due) if at > 0 && *target == others => due,
+            _ => {
+                all.push(intent.clone());
+                continue;
+            }
         };
-        if at == 0 || *target != others {
-            all.push(intent.clone());
-            continue;
-        }
         let named = intents[..at].iter().flat_map(targets_of).filter_map(|target| locate(scene, target).ok()).flatten();
         let named: Vec<Value> = named.filter_map(|mut key| key.remove("id").or_else(|| key.remove("title"))).collect();
         let is_named = |task: &dialogue::TaskView<'_>| named.iter().any(|key| key == task.id || key == task.title);

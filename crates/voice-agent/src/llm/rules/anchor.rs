@@ -5,8 +5,7 @@ use jiff::Span;
 
 use super::act::{Scene, look_at_all};
 use super::dates::{self, Due};
-use super::dialogue;
-use super::normalise::{Utterance, Word, normalise, norms, tokenise};
+use super::normalise::{Utterance, Word, norms, tokenise};
 use super::parse::{self, Shift};
 use super::{Answer, reply};
 
@@ -32,12 +31,9 @@ struct Phrase<'t> {
 }
 
 /// Looks for a day that another task tells.
-pub(crate) fn resolve(scene: &Scene<'_>, user: &str) -> Anchor {
-    let utterance = normalise(user, scene.known().now);
+pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance) -> Anchor {
     let Some(phrase) = phrase(scene, &utterance.words) else { return Anchor::None };
-    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
-    let Some(looked) = looked else { return Anchor::Answered(look_at_all()) };
-    let tasks = looked.tasks("tasks");
+    let Some(tasks) = scene.looked() else { return Anchor::Answered(look_at_all()) };
     let Some(task) = tasks.iter().find(|task| task.title == phrase.title) else { return Anchor::None };
     let Some(due) = task.due.and_then(|due| dates::due_date(due, &scene.request.now)) else {
         // "Pack the day before the wedding" is a title as well.
@@ -50,7 +46,7 @@ pub(crate) fn resolve(scene: &Scene<'_>, user: &str) -> Anchor {
         };
     };
     match due.date.checked_add(Span::new().days(phrase.days)) {
-        Ok(date) => Anchor::Dated(dated(&utterance, &phrase, Due { date, ..due })),
+        Ok(date) => Anchor::Dated(dated(utterance, &phrase, Due { date, ..due })),
         Err(_) => Anchor::None,
     }
 }

@@ -347,8 +347,7 @@ pub(crate) fn untimed(scene: &Scene<'_>, target: &parse::Target) -> Answer {
 
 /// The tasks of a look at the list that are meant.
 fn looked_up<'a>(scene: &Scene<'a>, target: &parse::Target) -> Vec<TaskView<'a>> {
-    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
-    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+    let tasks = scene.looked().unwrap_or_default();
     match target {
         parse::Target::Title(title) => {
             let lower = title.to_lowercase();
@@ -363,8 +362,7 @@ fn looked_up<'a>(scene: &Scene<'a>, target: &parse::Target) -> Vec<TaskView<'a>>
 
 /// Two tasks get each other's due dates, which a look at the list has found.
 pub(crate) fn swap(scene: &Scene<'_>, targets: &[parse::Target]) -> Answer {
-    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
-    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+    let tasks = scene.looked().unwrap_or_default();
     let mut meant: Vec<TaskView<'_>> = targets.iter().flat_map(|target| looked_up(scene, target)).collect();
     // "Swap them round": there are but two.
     if meant.len() != 2 && tasks.len() == 2 && matches!(targets, [parse::Target::Them]) {

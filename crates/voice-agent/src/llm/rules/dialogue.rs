@@ -232,6 +232,14 @@ pub(crate) fn focus<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
     found.unwrap_or_default()
 }
 
+/// The one open task that was spoken of last, if it was one.
+pub(crate) fn only_open<'a>(turns: &[Turn<'a>]) -> Option<TaskView<'a>> {
+    match focus(turns)[..] {
+        [task] if !task.done => Some(task),
+        _ => None,
+    }
+}
+
 /// How an answer begins that only tells which one of a list is meant.
 pub(crate) const THAT_IS: &str = "That is ";
 

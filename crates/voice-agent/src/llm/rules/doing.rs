@@ -31,15 +31,14 @@ pub(crate) fn did_the_one(scene: &Scene<'_>, intents: &[Intent]) -> Option<Inten
     let [Target::Title(said)] = targets.as_slice() else { return None };
     let lower = said.to_lowercase();
     let (verb, _) = lower.split_once(' ').filter(|(_, it)| matches!(*it, "it" | "that" | "that one" | "this"))?;
-    let focus = dialogue::focus(scene.history());
-    let begins = |title: &str| title.to_lowercase().split(' ').next() == Some(verb);
-    matches!(focus.as_slice(), [task] if !task.done && begins(task.title)).then(|| Intent::Complete(vec![Target::It]))
+    let task = dialogue::only_open(scene.history())?;
+    let begins = task.title.to_lowercase().split(' ').next() == Some(verb);
+    begins.then(|| Intent::Complete(vec![Target::It]))
 }
 
 /// The one open task that was spoken of is done.
 fn of_the_one(scene: &Scene<'_>) -> Option<Intent> {
-    let focus = dialogue::focus(scene.history());
-    matches!(focus.as_slice(), [task] if !task.done).then(|| Intent::Complete(vec![Target::It]))
+    dialogue::only_open(scene.history()).map(|_| Intent::Complete(vec![Target::It]))
 }
 
 /// Whether the words say that it is done, and no more.

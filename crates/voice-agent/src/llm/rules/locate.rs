@@ -69,8 +69,7 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
             Ok(tasks.iter().take(MAX_TARGETS).map(by_id).collect())
         }
         Target::Those(text) => {
-            let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
-            let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+            let tasks = scene.looked().unwrap_or_default();
             match tasks.len() {
                 0 => Err("There are no such tasks on your list.".into()),
                 count if text.starts_with("both ") && count != 2 => {

@@ -17,10 +17,11 @@ use super::simpler;
 
 /// The answer to what the caller has just said.
 pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
-    let (utterance, intents) = match anchor::resolve(scene, user) {
+    let heard = scene.heard(user);
+    let (utterance, intents) = match anchor::resolve(scene, &heard) {
         Anchor::Answered(answer) => return answer,
-        Anchor::Dated(utterance) => scene.read(utterance),
-        Anchor::None => scene.understand(user),
+        Anchor::Dated(dated) => scene.read(dated),
+        Anchor::None => scene.read(heard),
     };
     let intents = in_its_half(scene, &utterance, resolve(scene, &utterance, intents));
     let meanwhile = doing::done_meanwhile(scene, &utterance)

@@ -114,8 +114,7 @@ fn reminded_of_it(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, int
     let nameless = matches!(intent, Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)));
     let at = words.windows(2).position(|pair| pair == ["remind", "me"]).filter(|_| nameless)?;
     let due = dates::parse(&words[at + 2..], &scene.request.now)?;
-    let spoken_of = dialogue::focus(std::slice::from_ref(last));
-    matches!(spoken_of.as_slice(), [task] if !task.done).then_some(Intent::SetDue(Target::It, Some(due)))
+    dialogue::only_open(std::slice::from_ref(last)).map(|_| Intent::SetDue(Target::It, Some(due)))
 }
 
 /// "Make it half past", "no, quarter to": of the hour that the task has already.
@@ -153,19 +152,14 @@ fn rest_of_it(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance) -> Opti
         .split(' ')
         .any(|word| matches!(word, "half" | "some" | "most" | "part" | "started" | "begun" | "two" | "three"));
     let due = dates::parse(said, &scene.request.now).filter(|_| part)?;
-    let focus = dialogue::focus(std::slice::from_ref(last));
-    matches!(focus.as_slice(), [task] if !task.done).then_some(Intent::SetDue(Target::It, Some(due)))
+    dialogue::only_open(std::slice::from_ref(last)).map(|_| Intent::SetDue(Target::It, Some(due)))
 }
 
 /// "And we're meeting at half past twelve", behind what was just added or changed.
 fn they_meet(scene: &Scene<'_>, utterance: &Utterance) -> Option<Intent> {
     let words = norms(&utterance.words);
     let when = match behind(&words, &["and", "but", "so", "oh", "actually", "well"]) {
-        [
-            "we're" | "i'm" | "they're" | "we" | "i",
-            "meeting" | "meet" | "leaving" | "leave" | "starting" | "start",
-            rest @ ..,
-        ] => rest,
+        ["we're" | "i'm" | "they're" | "we" | "i", "meeting" | "meet" | "starting" | "start", rest @ ..] => rest,
         ["it" | "that", "starts" | "begins", rest @ ..] | ["it's", rest @ ..] => rest,
         _ => return None,
     };

@@ -58,8 +58,7 @@ pub(crate) fn when(scene: &Scene<'_>, query: &str) -> Answer {
 
 /// What a look at the day has found at that hour; an hour alone may be in the other half of the day.
 pub(crate) fn at_hour(scene: &Scene<'_>, due: dates::Due) -> Answer {
-    let looked = scene.current().and_then(|turn| turn.calls.iter().find(|called| dialogue::is_look(called)));
-    let tasks = looked.map(|called| called.tasks("tasks")).unwrap_or_default();
+    let tasks = scene.looked().unwrap_or_default();
     let at = |hours: i64| due.time.map(|time| time.wrapping_add(jiff::Span::new().hours(hours)));
     let found = |hours: i64| -> Vec<&str> {
         let is_then = |task: &&dialogue::TaskView<'_>| {

@@ -61,5 +61,5 @@ pub(super) fn meant(scene: &Scene<'_>, words: &[&str], told: &[Told], named: &[T
 /// Whether exactly one task was spoken of in the turn before.
 pub(super) fn is_one_spoken_of(scene: &Scene<'_>) -> bool {
     let last = scene.history().last().map(std::slice::from_ref).unwrap_or_default();
-    matches!(dialogue::focus(last).as_slice(), [task] if !task.done)
+    dialogue::only_open(last).is_some()
 }

@@ -121,10 +121,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         // "They've moved it to the fourth, same time."
         (
             r"(?:they|he|she|we|it)(?:'ve|'s| have| has| had)?(?: been| just| now)* (?:moved|pushed|changed|shifted|rescheduled|postponed)(?: it| that| this)?(?: back| forward| up| out)? (?:to|until|till|for) (?P<d>.+?)(?: (?:at the )?same time)?",
-            |found| {
-                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-                Some(Intent::SetDue(Target::It, Some(due)))
-            },
+            |found| it_is_due(found),
         ),
         // "Sunday is better."
         (
@@ -279,6 +276,12 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
         }
         _ => None,
     }
+}
+
+/// A date, and nothing that names a task: for the one that was spoken of.
+pub(super) fn it_is_due(found: &Match<'_>) -> Option<Intent> {
+    let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+    Some(Intent::SetDue(Target::It, Some(due)))
 }
 
 /// "Lunch is at one now".

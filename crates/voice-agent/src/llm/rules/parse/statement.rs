@@ -9,6 +9,7 @@ use super::change::complete;
 use super::plan::planned;
 use super::priority::find_priority;
 use super::rule::{Match, Rule, first_match, rules};
+use super::shift::it_is_due;
 use super::{Filter, Intent, Known, Missing, NewTask, Priority, Target, joined_titles, target};
 
 /// Statements about tasks, tried after all commands.
@@ -61,10 +62,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         // "I'd rather have it done by Thursday noon."
         (
             r"(?:i'd rather|i'd prefer to|i would rather|i'd like to|i want to|i'd like|i want|i need to|i need|we need|we need to|i have to|i must)(?: have| get| see)? (?:it|that|this|that one)(?: done| finished| ready| sorted| over with)? (?P<d>(?:by|on|for|before|until|at|today|tomorrow|tonight|next|this|sooner).*)",
-            |found| {
-                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-                Some(Intent::SetDue(Target::It, Some(due)))
-            },
+            |found| it_is_due(found),
         ),
         // "I'm seeing grandpa on Sunday": a day for the task that says the same in other words.
         (
