@@ -3,6 +3,9 @@
 //! Pure: audio and times in, edges and stretches of audio out. Times are session milliseconds; inside, the audio stream
 //! has a clock of its own, which only audio moves.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -31,6 +34,8 @@ const IDLE_KEPT_MS: u64 = 600;
 const RING_MS: u64 = 32_000;
 /// Utterances whose transcript may be waited for while the caller goes on.
 const MOST_PAST: usize = 4;
+/// Edges of speech whose place in the stream is remembered: those of as many utterances, and of a pause in each.
+const MOST_EDGES: usize = 4 * MOST_PAST;
 /// New audio between two interim transcripts, in milliseconds.
 const INTERIM_EVERY_MS: u64 = 400;
 /// When frames stop coming in mid-speech for this long, the speech has ended, in milliseconds. One or two retransmissions of
@@ -57,6 +62,13 @@ struct Current {
     paused: bool,
 }
 
+/// An edge of speech: when it was, in session milliseconds, and the offset of the stream then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Edge {
+    session_ms: u64,
+    offset_ms: i64,
+}
+
 /// A caller's ears, so to speak: one for each transport leg.
 #[derive(Debug)]
 pub(super) struct Ears {
@@ -69,8 +81,11 @@ pub(super) struct Ears {
     past: VecDeque<Current>,
     /// Where the caller began to speak last, in stream milliseconds.
     speech_from_ms: u64,
-    /// Session time minus stream time, in milliseconds.
+    /// Session time minus stream time, in milliseconds, as the last frame came.
     offset_ms: i64,
+    /// The edges of speech that the core was told, and the offset with which it was told them. It asks for audio by those
+    /// times, perhaps much later, and by then frames that came late, or not at all, have moved the offset.
+    edges: VecDeque<Edge>,
     last_frame_ms: u64,
 }
 
@@ -86,6 +101,7 @@ impl Ears {
             past: VecDeque::new(),
             speech_from_ms: 0,
             offset_ms: 0,
+            edges: VecDeque::new(),
             last_frame_ms: 0,
         }
     }
@@ -103,14 +119,14 @@ impl Ears {
             }
         }
         self.offset_ms = signed(now_ms) - signed(self.detector.stream_ms());
-        self.edges()
+        self.take_edges()
     }
 
     /// Frames have stopped coming in mid-speech: what was being said has ended, as far as anybody knows. Frames that come
     /// after all follow those before without a gap: silence in between would be heard as a part of a word.
     pub(super) fn stall(&mut self) -> Vec<Input> {
         self.detector.end_speech();
-        self.edges()
+        self.take_edges()
     }
 
     /// The microphone is muted: what was being said has ended.
@@ -128,7 +144,7 @@ impl Ears {
                 raw.skip(FRAME_MS);
             }
             self.offset_ms -= signed(FRAME_MS);
-            inputs.extend(self.edges());
+            inputs.extend(self.take_edges());
         }
         inputs
     }
@@ -138,7 +154,7 @@ impl Ears {
         self.detector.is_speech().then_some(self.last_frame_ms + STALL_MS)
     }
 
-    fn edges(&mut self) -> Vec<Input> {
+    fn take_edges(&mut self) -> Vec<Input> {
         let mut inputs = Vec::new();
         while let Some(event) = self.detector.poll_event() {
             inputs.push(match event {
@@ -155,10 +171,10 @@ impl Ears {
                 }
                 VadEvent::StartOfSpeech { at_ms } => {
                     self.speech_from_ms = at_ms;
-                    Input::StartOfSpeech { at_ms: self.to_session(at_ms) }
+                    Input::StartOfSpeech { at_ms: self.tell_edge(at_ms) }
                 }
                 VadEvent::EndOfSpeech { last_speech_ms } => {
-                    Input::EndOfSpeech { last_speech_ms: self.to_session(last_speech_ms) }
+                    Input::EndOfSpeech { last_speech_ms: self.tell_edge(last_speech_ms) }
                 }
             });
         }
@@ -310,12 +326,21 @@ impl Ears {
         }
     }
 
-    fn to_session(&self, stream_ms: u64) -> u64 {
-        u64::try_from(signed(stream_ms) + self.offset_ms).unwrap_or(0)
+    /// The session time of an edge of speech, which is remembered.
+    fn tell_edge(&mut self, stream_ms: u64) -> u64 {
+        let session_ms = u64::try_from(signed(stream_ms) + self.offset_ms).unwrap_or(0);
+        if self.edges.len() == MOST_EDGES {
+            self.edges.pop_front();
+        }
+        self.edges.push_back(Edge { session_ms, offset_ms: self.offset_ms });
+        session_ms
     }
 
+    /// Where in the stream a time of the session is, by the last edge before it.
     fn to_stream(&self, session_ms: u64) -> u64 {
-        u64::try_from(signed(session_ms) - self.offset_ms).unwrap_or(0)
+        let edge = self.edges.iter().rev().find(|edge| edge.session_ms <= session_ms);
+        let offset_ms = edge.map_or(self.offset_ms, |edge| edge.offset_ms);
+        u64::try_from(signed(session_ms) - offset_ms).unwrap_or(0)
     }
 }
 
