@@ -13,6 +13,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower_http::add_extension::AddExtension;
+
+use crate::transport::{Counted, Received};
 
 /// A bound port.
 #[derive(Debug)]
@@ -92,8 +95,10 @@ async fn carry(stream: TcpStream, router: Router, stop: CancellationToken, head_
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(64 * 1024);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30)).max_concurrent_streams(64);
-    let service = TowerToHyperService::new(router);
-    let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let received = Received::default();
+    let service = TowerToHyperService::new(AddExtension::new(router, received.clone()));
+    let io = TokioIo::new(Counted::new(stream, received));
+    let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(io, service));
     let result = tokio::select! {
         result = connection.as_mut() => result,
         () = stop.cancelled() => {

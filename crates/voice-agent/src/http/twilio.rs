@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::tz::TimeZone;
@@ -29,7 +29,7 @@ use crate::transport::twilio::{
     CallSid, Leg, Line, PhoneNumber, SETTINGS_HEADER, SIGNATURE_HEADER, SignatureError, StreamStart, stream_url,
     stream_urls, verify, webhook_urls,
 };
-use crate::transport::{HARD_LIMIT, close};
+use crate::transport::{HARD_LIMIT, Received, close};
 
 const VOICE_PATH: &str = "/twilio/voice";
 /// What a caller hears when what may be spent in a day is spent: a voice of Twilio's says it, none of ours.
@@ -164,6 +164,7 @@ fn short_streams(query: &str, now_s: i64) -> u32 {
 /// `GET /twilio/media`: opens the stream's socket. Which call it carries is said in it.
 pub(super) async fn media(
     State(app): State<Shared>,
+    Extension(received): Extension<Received>,
     uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -177,11 +178,11 @@ pub(super) async fn media(
     Ok(upgrade
         .max_message_size(HARD_LIMIT)
         .max_frame_size(HARD_LIMIT)
-        .on_upgrade(move |socket| tracker.track_future(carry(app, socket))))
+        .on_upgrade(move |socket| tracker.track_future(carry(app, socket, received))))
 }
 
-async fn carry(app: Shared, socket: WebSocket) {
-    let mut line = Line::new(socket, &app.config.limits, &app.config.twilio);
+async fn carry(app: Shared, socket: WebSocket, received: Received) {
+    let mut line = Line::new(socket, received, &app.config.limits, &app.config.twilio);
     let started = app.going_away.run_until_cancelled(line.start()).await;
     let started = started.unwrap_or_else(|| Err(End::new(close::GOING_AWAY, "the server is going away")));
     let admitted = match started {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use voice_core::ids::ConnectionId;
@@ -16,12 +16,14 @@ use super::session::session_problem;
 use super::token::Token;
 use crate::app::Shared;
 use crate::sessions::SessionError;
+use crate::transport::Received;
 use crate::transport::browser::{Leg, SUBPROTOCOL, serve};
 
 /// Opens the socket, if its token is the session's.
 pub(super) async fn connect(
     State(app): State<Shared>,
     Path(id): Path,
+    Extension(received): Extension<Received>,
     uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -47,6 +49,7 @@ pub(super) async fn connect(
         events: Arc::clone(&app.events),
         limits: app.config.limits.clone(),
         max_text_chars: app.config.session.max_text_chars,
+        received,
         going_away: app.going_away.clone(),
     };
     let tracker = app.connections.clone();

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures_util::SinkExt as _;
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::timeout;
 
 use super::close;
+use super::inlet::Inlet;
 use crate::driver::api::{SendError, SessionHandle};
 use crate::driver::close_code;
 
@@ -60,14 +61,14 @@ pub(super) fn dropped(session: &SessionHandle) -> End {
 
 /// Says why, if there is anybody to hear it, and hears the other side out: closing over what it still sends would reset the
 /// connection, and the reason would be lost with it. Whoever does not take it within `limit` is gone.
-pub(super) async fn say_farewell(sink: &mut Sink, stream: &mut Stream, end: &End, limit: Duration) {
+pub(super) async fn say_farewell(sink: &mut Sink, inlet: &mut Inlet, end: &End, limit: Duration) {
     if matches!(end.code, close::LOST | NO_CODE) || end.code < 1000 {
         return;
     }
     let farewell = async {
         let frame = CloseFrame { code: end.code, reason: Utf8Bytes::from(short(&end.reason)) };
         sink.send(Message::Close(Some(frame))).await?;
-        while let Some(Ok(_)) = stream.next().await {}
+        while inlet.next(limit, end.code).await.is_ok() {}
         Ok::<_, axum::Error>(())
     };
     // Whoever does not take it within this time is gone, and that was the point.

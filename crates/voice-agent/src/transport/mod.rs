@@ -3,10 +3,12 @@
 pub mod browser;
 pub mod close;
 pub(crate) mod end;
+mod inlet;
 pub mod livekit;
 mod rate;
 pub mod twilio;
 
+pub(crate) use inlet::{Counted, Received};
 pub use rate::TokenBucket;
 
 /// Largest message that is read at all, in bytes; beyond it the library gives up without reading on.

@@ -1,9 +1,13 @@
 //! The browser's voice: the protocol, its limits and its close codes.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use futures_util::SinkExt as _;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::fake::{BURST, CRASH, SHOUT};
 use crate::server::TestServer;
@@ -87,6 +91,28 @@ async fn a_flood_is_closed_with_4004_and_the_neighbour_talks_on() {
     assert_eq!(socket.closed().await, 4004);
     other.frame().await;
     assert_eq!(other.audio().await.len(), 960);
+}
+
+#[tokio::test]
+async fn a_message_of_ever_more_empty_frames_is_closed_as_too_large_and_the_neighbour_talks_on() {
+    let server = TestServer::start().await;
+    let (endless, neighbour) = (server.session("ada").await, server.session("bob").await);
+    let mut socket = server.voice(&endless).await;
+    let mut other = server.voice(&neighbour).await;
+    let piece = |kind| Message::Frame(Frame::message(Bytes::new(), OpCode::Data(kind), false));
+    socket.send_raw(piece(Data::Text)).await;
+    // Its payload is empty however long it goes on, until the server does not read it any more.
+    let began = Instant::now();
+    while socket.0.feed(piece(Data::Continue)).await.is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it is read for ever");
+    }
+    server.metric_becomes("voice_connections_closed_total{code=\"1009\"}", 1.0).await;
+    other.frame().await;
+    assert_eq!(other.audio().await.len(), 960);
+    // The session is unharmed.
+    let mut again = server.voice(&endless).await;
+    again.frame().await;
+    assert_eq!(again.audio().await.len(), 960);
 }
 
 #[tokio::test]

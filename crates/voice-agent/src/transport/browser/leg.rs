@@ -16,8 +16,9 @@ use crate::blocking::{self, MANY_TASKS};
 use crate::config::Limits;
 use crate::driver::api::{Command, Outbound, SendError, SessionHandle};
 use crate::telemetry::Events;
-use crate::transport::end::{End, NO_CODE, Sink, Stream, dropped, refused, say_farewell, unreadable};
-use crate::transport::{TokenBucket, close};
+use crate::transport::end::{End, NO_CODE, Sink, dropped, refused, say_farewell};
+use crate::transport::inlet::Inlet;
+use crate::transport::{Received, TokenBucket, close};
 
 /// Answers of the connection's own that may wait for the writer.
 const REPLIES: usize = 16;
@@ -42,13 +43,16 @@ pub struct Leg {
     pub limits: Limits,
     /// Longest typed message, in characters.
     pub max_text_chars: usize,
+    /// What came over the connection.
+    pub(crate) received: Received,
     /// Cancelled when the server goes away.
     pub going_away: CancellationToken,
 }
 
 /// Carries the session over this socket until one of them is done with the other.
 pub async fn serve(socket: WebSocket, leg: Leg) {
-    let (mut sink, mut stream) = socket.split();
+    let (mut sink, stream) = socket.split();
+    let mut inlet = Inlet::new(stream, leg.received.clone());
     let (outbound, inbox) = mpsc::channel(leg.limits.outbound_queue);
     let session = leg.session_id.as_str();
     leg.events.connection_opened(session, leg.connection.0);
@@ -58,28 +62,26 @@ pub async fn serve(socket: WebSocket, leg: Leg) {
         Ok(()) => {
             let (replies, own) = mpsc::channel(REPLIES);
             tokio::select! {
-                end = leg.read(&mut stream, replies) => end,
+                end = leg.read(&mut inlet, replies) => end,
                 end = leg.write(&mut sink, inbox, own) => end,
             }
         }
     };
     // If the session is over or has a newer connection, it takes no notice of this.
     let _ignored_when_over = leg.handle.send(Command::Detach { connection: leg.connection });
-    say_farewell(&mut sink, &mut stream, &end, leg.write_timeout()).await;
+    say_farewell(&mut sink, &mut inlet, &end, leg.write_timeout()).await;
     leg.events.connection_closed(session, leg.connection.0, end.code, &end.reason);
 }
 
 impl Leg {
-    async fn read(&self, stream: &mut Stream, replies: mpsc::Sender<Message>) -> End {
+    async fn read(&self, inlet: &mut Inlet, replies: mpsc::Sender<Message>) -> End {
         let mut bucket = TokenBucket::new(self.limits.messages_per_second, self.limits.message_burst);
         let started = Instant::now();
         let silence = Duration::from_millis(self.limits.connection_silence_ms);
         loop {
-            let message = match timeout(silence, stream.next()).await {
-                Err(_) => return End::new(close::LOST, "nothing was heard of it, not even a pong"),
-                Ok(None) => return End::new(close::LOST, "the connection was lost"),
-                Ok(Some(Err(error))) => return unreadable(&error, close::PROTOCOL),
-                Ok(Some(Ok(message))) => message,
+            let message = match inlet.next(silence, close::PROTOCOL).await {
+                Ok(message) => message,
+                Err(end) => return end,
             };
             if !bucket.take(started.elapsed()) {
                 return End::new(close::FLOOD, "too many messages");
@@ -220,6 +222,7 @@ mod tests {
             events: Arc::new(Events::new(Metrics::new("rules", &[]))),
             limits: Limits::default(),
             max_text_chars: 2_000,
+            received: Received::default(),
             going_away: CancellationToken::new(),
         }
     }

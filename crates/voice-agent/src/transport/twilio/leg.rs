@@ -19,8 +19,9 @@ use crate::audio::format::AudioFormat;
 use crate::config::{Limits, Twilio};
 use crate::driver::api::{Command, Outbound, SendError, SessionHandle};
 use crate::telemetry::Events;
-use crate::transport::close;
 use crate::transport::end::{End, Sink, dropped, refused, say_farewell};
+use crate::transport::inlet::Inlet;
+use crate::transport::{Received, close};
 
 /// Bytes of audio between two marks at most.
 const MARKED_BYTES: usize = MARK_EVERY_MS as usize * AudioFormat::Mulaw8k.bytes_per_ms();
@@ -58,11 +59,11 @@ pub struct Leg {
 
 impl Line {
     /// A socket on which nothing was said yet.
-    pub fn new(socket: WebSocket, limits: &Limits, twilio: &Twilio) -> Self {
+    pub(crate) fn new(socket: WebSocket, received: Received, limits: &Limits, twilio: &Twilio) -> Self {
         let (sink, stream) = socket.split();
         Self {
             sink,
-            reader: Reader::new(stream, limits, twilio.max_malformed),
+            reader: Reader::new(Inlet::new(stream, received), limits, twilio.max_malformed),
             start_timeout: Duration::from_millis(twilio.start_timeout_ms),
             write_timeout: Duration::from_millis(limits.write_timeout_ms),
         }
@@ -78,7 +79,7 @@ impl Line {
 
     /// Closes it without a session.
     pub(crate) async fn close(mut self, end: &End) {
-        say_farewell(&mut self.sink, self.reader.stream_mut(), end, self.write_timeout).await;
+        say_farewell(&mut self.sink, self.reader.inlet_mut(), end, self.write_timeout).await;
     }
 
     /// Carries the session over this stream until one of them is done with the other.

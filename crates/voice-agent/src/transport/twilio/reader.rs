@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use axum::extract::ws::Message;
-use futures_util::StreamExt as _;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::frames::FRAME_BYTES;
 use super::wire::{Incoming, Malformed, StreamEvent, StreamSid, StreamStart, decode};
 use crate::config::Limits;
-use crate::transport::end::{End, NO_CODE, Stream, unreadable};
+use crate::transport::end::{End, NO_CODE};
+use crate::transport::inlet::Inlet;
 use crate::transport::{TokenBucket, close};
 
 /// The half of a stream's socket that reads.
 pub(super) struct Reader {
-    stream: Stream,
+    inlet: Inlet,
     bucket: TokenBucket,
     began: Instant,
     max_message_bytes: usize,
@@ -25,9 +25,9 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(stream: Stream, limits: &Limits, max_malformed: u32) -> Self {
+    pub(super) fn new(inlet: Inlet, limits: &Limits, max_malformed: u32) -> Self {
         Self {
-            stream,
+            inlet,
             bucket: TokenBucket::new(limits.messages_per_second, limits.message_burst),
             began: Instant::now(),
             max_message_bytes: limits.max_message_bytes,
@@ -37,8 +37,8 @@ impl Reader {
         }
     }
 
-    pub(super) const fn stream_mut(&mut self) -> &mut Stream {
-        &mut self.stream
+    pub(super) const fn inlet_mut(&mut self) -> &mut Inlet {
+        &mut self.inlet
     }
 
     /// The start message; whatever comes before it says nothing.
@@ -58,12 +58,7 @@ impl Reader {
     /// The next event, if the socket keeps to the rules.
     pub(super) async fn next(&mut self) -> Result<StreamEvent, End> {
         loop {
-            let message = match timeout(self.silence, self.stream.next()).await {
-                Err(_) => return Err(End::new(close::LOST, "nothing was heard of it")),
-                Ok(None) => return Err(End::new(close::LOST, "the connection was lost")),
-                Ok(Some(Err(error))) => return Err(unreadable(&error, close::REFUSED)),
-                Ok(Some(Ok(message))) => message,
-            };
+            let message = self.inlet.next(self.silence, close::REFUSED).await?;
             self.charge(1)?;
             match message {
                 Message::Text(text) => {
