@@ -21,7 +21,7 @@ fn check_models(config: &Config) -> Result<(), ConfigError> {
 }
 
 /// The folders that the server writes to, which it makes if need be.
-fn check_folders(config: &Config) -> Result<(), ConfigError> {
+pub(super) fn check_folders(config: &Config) -> Result<(), ConfigError> {
     let logs = &config.input_log.dir;
     if config.secrets.redis_url.is_none() {
         check_writable("data_dir", &config.data_dir)?;

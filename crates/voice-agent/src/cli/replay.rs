@@ -11,10 +11,14 @@ use super::{Failure, key};
 use crate::config::{Config, ConfigError, Loaded};
 use crate::vault::{self, Opener, SealError};
 
+/// What can be done about a log that stays sealed.
+const NO_KEY: &str = "there is no key to it: set DATA_DIR or REDIS_URL as the server has it that wrote it";
+
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReplayArgs {
-    /// The log, as a server with `INPUT_LOG_DIR` writes it.
+    /// The log, as a server with `INPUT_LOG_DIR` writes it. A sealed one is opened with that server's settings: its
+    /// `DATA_DIR` or `REDIS_URL`, where the caller's key is, and its `RECORDING_MASTER_KEY`, if it has one.
     file: PathBuf,
     /// Print each input and output as a line of JSON.
     #[arg(long)]
@@ -29,23 +33,24 @@ pub(super) fn run(args: &ReplayArgs, settings: impl FnOnce() -> Result<Loaded, C
     let about = || args.file.display().to_string();
     let mut file = BufReader::new(std::fs::File::open(&args.file).context("cannot be read").with_context(about)?);
     let is_sealed = file.fill_buf().map_err(anyhow::Error::from).with_context(about)?.starts_with(b"VOICESLD");
-    let log: Box<dyn BufRead> = if is_sealed {
+    let (log, is_whole): (Box<dyn BufRead>, bool) = if is_sealed {
         let (text, whole) = unseal(file, &settings()?.config).with_context(about)?;
         if text.is_empty() && !whole {
             return Err(anyhow::anyhow!("was cut off within its first sealed piece: nothing of it can be read"))
                 .with_context(about)?;
         }
-        Box::new(Cursor::new(text))
+        (Box::new(Cursor::new(text)), whole)
     } else {
-        Box::new(file)
+        (Box::new(file), true)
     };
-    Ok(replay(args, log, &mut std::io::stdout().lock()).with_context(about)?)
+    Ok(replay(args, log, is_whole, &mut std::io::stdout().lock()).with_context(about)?)
 }
 
 /// The text of a sealed log, as far as it goes, and whether that is all of it.
 fn unseal(mut file: impl Read, config: &Config) -> anyhow::Result<(Vec<u8>, bool)> {
     let header = vault::Header::read(&mut file)?;
-    let key = key::of(config, header.owner)?.context("its key was destroyed, or is in another store")?;
+    let none = "its caller was forgotten, or it is another server's log";
+    let key = key::of(config, header.owner).and_then(|key| key.context(none)).context(NO_KEY)?;
     let mut opener = Opener::new(file, &header, &key)?;
     let mut text = Vec::new();
     loop {
@@ -59,8 +64,8 @@ fn unseal(mut file: impl Read, config: &Config) -> anyhow::Result<(Vec<u8>, bool
     }
 }
 
-/// Replays and prints. A digest that differs is an error that names the line and the time.
-fn replay(args: &ReplayArgs, log: impl BufRead, out: &mut impl Write) -> anyhow::Result<()> {
+/// Replays and prints; `is_whole` says whether the log has its end. A digest that differs is an error that names the line and the time.
+fn replay(args: &ReplayArgs, log: impl BufRead, is_whole: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let mut lines = log.lines().enumerate().peekable();
     let Some((_, first)) = lines.next() else { bail!("is empty") };
     let header: Header = serde_json::from_str(&first?).context("line 1 is no header of a session's log")?;
@@ -97,7 +102,13 @@ fn replay(args: &ReplayArgs, log: impl BufRead, out: &mut impl Write) -> anyhow:
         }
     }
     if !args.json {
-        let end = if cut { "; the last line is half, and what came after it is not known" } else { "" };
+        let end = match (cut, is_whole) {
+            (true, _) => "; the last line is half, and what came after it is not known",
+            (false, false) => {
+                "; the log has no end (the call goes on, or its process was killed): what came after is not known"
+            }
+            (false, true) => "",
+        };
         writeln!(out, "{inputs} inputs replayed, bit for bit the same{end}")?;
     }
     Ok(())

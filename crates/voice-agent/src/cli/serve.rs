@@ -10,6 +10,7 @@ use voice_core::ceiling::CostStep;
 use voice_core::output::AgentState;
 
 use super::Failure;
+use super::check::check_folders;
 use crate::app::{App, Parts, Server, Shared};
 use crate::config::{Config, Loaded};
 use crate::driver::api::{SessionHandle, SessionInfo};
@@ -28,6 +29,7 @@ use crate::transport::livekit;
 /// Runs the server until it is told to stop.
 pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
     let Loaded { config, warnings } = loaded;
+    check_folders(&config)?;
     // Kept to the end: what is said last is written, too.
     let logging = start_logging(&config.log).context("the log")?;
     // A panic's own words may quote what a caller said: the log gets the place only.

@@ -12,6 +12,10 @@ use voice_core::ids::CommitId;
 use super::Done;
 use crate::store::{Commit, CommitOutcome, Store, StoreError, ToolCommit, UserTasks};
 use crate::tasks::{TaskChange, UndoEffect};
+use crate::telemetry::Events;
+
+/// Who hears of a commit that takes more than one try: the session, and the metrics, which count every try that failed.
+type Hearers<'a> = (&'a mpsc::Sender<Done>, &'a Events);
 
 /// After so many tries without an answer the session is told that nobody knows: the caller waits for it.
 const TRIES_BEFORE_DOUBT: u32 = 3;
@@ -28,13 +32,13 @@ pub(super) async fn until_kept(
     store: &dyn Store,
     what: Commit,
     commit: CommitId,
-    session: &mpsc::Sender<Done>,
+    hearers: Hearers<'_>,
 ) -> Result<CommitOutcome, StoreError> {
     let waits = !what.tools.is_empty();
     let (mut what, mut promised) = (what, false);
     for _ in 0..MOST_TIMES_LATE {
         let make = || store.commit(what.clone());
-        let (outcome, told) = until_known(make, BETWEEN_TRIES, (commit, waits), session).await;
+        let (outcome, told) = until_known(make, BETWEEN_TRIES, (commit, waits), hearers).await;
         promised |= told;
         if !promised || !matches!(outcome, Ok(CommitOutcome::Conflict)) {
             return outcome;
@@ -87,7 +91,7 @@ async fn until_known<F>(
     mut make: impl FnMut() -> F,
     between: Duration,
     (commit, waits): (CommitId, bool),
-    session: &mpsc::Sender<Done>,
+    (session, events): Hearers<'_>,
 ) -> (Result<CommitOutcome, StoreError>, bool)
 where
     F: Future<Output = Result<CommitOutcome, StoreError>>,
@@ -107,8 +111,10 @@ where
         if !told && (!in_doubt || tries >= TRIES_BEFORE_DOUBT) {
             told = true;
             let news = if in_doubt { Done::Doubt { commit } } else { Done::Postponed { commit } };
-            // The session may have ended: that is seen next.
+            // The session may have ended: that is seen next. If it has not, what it makes of the news counts this failure.
             let _gone = session.send(news).await;
+        } else {
+            events.commit_try_failed(commit, error);
         }
         if told {
             if session.is_closed() && ended.get_or_insert_with(Instant::now).elapsed() >= patience(waits && !in_doubt) {
@@ -120,7 +126,8 @@ where
         outcome = make().await;
     }
     if tries > 1 {
-        tracing::warn!(commit = commit.0, tries, "the outcome of a commit was unknown for a while");
+        let why = if in_doubt { "its outcome was unknown for a while" } else { "the store was away for a while" };
+        tracing::warn!(commit = commit.0, tries, why, "a commit took more than one try");
     }
     (outcome, told)
 }
@@ -147,6 +154,7 @@ mod tests {
     use super::*;
     use crate::store::UserId;
     use crate::tasks::{Priority, Task, TaskId, TaskList, TaskStatus};
+    use crate::telemetry::Metrics;
 
     const COMMIT: CommitId = CommitId(7);
     const MADE: CommitOutcome = CommitOutcome::Committed { tasks_rev: Some(3) };
@@ -155,9 +163,15 @@ mod tests {
         Err(StoreError::Timeout(1_500))
     }
 
-    /// What comes of these answers of the store, how often it was asked, and whether the session heard of a doubt.
+    fn events() -> Events {
+        Events::new(Metrics::new("rules", &[]))
+    }
+
+    /// What comes of these answers of the store, how often it was asked, and whether the session heard of a doubt. Every failure
+    /// is counted, but those that the session hears of: it counts them itself.
     async fn run(answers: Vec<Result<CommitOutcome, StoreError>>) -> (Result<CommitOutcome, StoreError>, usize, bool) {
         let (sender, mut doubts) = mpsc::channel(4);
+        let events = events();
         let (mut asked, mut answers) = (0, answers.into_iter());
         let (outcome, _) = until_known(
             || {
@@ -166,10 +180,14 @@ mod tests {
             },
             Duration::ZERO,
             (COMMIT, false),
-            &sender,
+            (&sender, &events),
         )
         .await;
-        (outcome, asked, matches!(doubts.try_recv(), Ok(Done::Doubt { commit: COMMIT })))
+        let doubted = matches!(doubts.try_recv(), Ok(Done::Doubt { commit: COMMIT }));
+        let counted = asked - 1 - usize::from(doubted);
+        let metrics = events.metrics().exposition().unwrap();
+        assert!(metrics.contains(&format!("voice_store_errors_total {counted}\n")), "{metrics}");
+        (outcome, asked, doubted)
     }
 
     #[tokio::test]
@@ -200,7 +218,7 @@ mod tests {
         let (sender, doubts) = mpsc::channel(4);
         drop(doubts);
         let (outcome, _) =
-            until_known(|| std::future::ready(timeout()), Duration::ZERO, (COMMIT, false), &sender).await;
+            until_known(|| std::future::ready(timeout()), Duration::ZERO, (COMMIT, false), (&sender, &events())).await;
         assert!(matches!(outcome, Err(StoreError::Timeout(_))));
     }
 
@@ -255,7 +273,8 @@ mod tests {
             tries += 1;
             std::future::ready(if tries < 9 { away() } else { Ok(MADE) })
         };
-        let made = until_known(make, BETWEEN_TRIES, (COMMIT, true), &sender);
+        let events = events();
+        let made = until_known(make, BETWEEN_TRIES, (COMMIT, true), (&sender, &events));
         let gone = async {
             assert!(matches!(news.recv().await, Some(Done::Postponed { commit: COMMIT })));
             drop(news);
@@ -264,7 +283,8 @@ mod tests {
 
         let (sender, news) = mpsc::channel(4);
         drop(news);
-        let (outcome, _) = until_known(|| std::future::ready(away()), BETWEEN_TRIES, (COMMIT, true), &sender).await;
+        let (outcome, _) =
+            until_known(|| std::future::ready(away()), BETWEEN_TRIES, (COMMIT, true), (&sender, &events)).await;
         assert!(matches!(outcome, Err(StoreError::Full(_))), "not for ever: {outcome:?}");
     }
 }

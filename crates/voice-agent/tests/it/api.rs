@@ -155,6 +155,14 @@ async fn every_route_of_the_document_answers_and_other_methods_are_named_as_such
     let server = TestServer::start().await;
     let document: Value = server.get("/api/openapi.json", "").await.json().await.unwrap();
     assert_eq!(document, serde_json::from_str::<Value>(OPENAPI).unwrap());
+    let problem_response = json!({"$ref": "#/components/responses/Problem"});
+    for (path, operations) in
+        document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/api/"))
+    {
+        for (method, operation) in operations.as_object().unwrap().iter().filter(|(key, _)| *key != "parameters") {
+            assert_eq!(operation["responses"]["default"], problem_response, "{method} {path}");
+        }
+    }
     for (path, methods) in ROUTES {
         let path = path.replace("{id}", "x");
         for method in ["GET", "POST", "PATCH", "DELETE", "PUT"] {

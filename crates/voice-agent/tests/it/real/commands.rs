@@ -49,6 +49,7 @@ async fn a_call_from_the_command_line_is_answered_logged_and_replayed_bit_for_bi
     };
     eventually("the log is whole", async || download().await.contains("hang_up")).await;
     it_is_sealed_and_replayed_with_the_servers_settings(&sealed, &home.path().join("data")).await;
+    a_sealed_log_without_its_end_is_said_to_have_none(&sealed, &home.path().join("data")).await;
     a_sealed_log_without_a_whole_piece_is_said_to_be_cut(&sealed, &home.path().join("data")).await;
     let log = logs.path().join("downloaded.jsonl");
     std::fs::write(&log, download().await).unwrap();
@@ -67,17 +68,30 @@ async fn it_is_sealed_and_replayed_with_the_servers_settings(log: &Path, data_di
     for word in ["proposal", "final_transcript", "at_ms"] {
         assert!(!bytes.windows(word.len()).any(|part| part == word.as_bytes()), "{word}");
     }
-    let (log, data_dir) = (log.to_owned(), data_dir.to_owned());
-    let replay = move |data_dir: PathBuf| {
+    let replay = async |data_dir: &Path| {
         let mut command = clean(env!("CARGO_BIN_EXE_voice-agent"));
-        command.arg("replay").arg(&log).env("DATA_DIR", data_dir).output().unwrap()
+        command.arg("replay").arg(log).env("DATA_DIR", data_dir);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     };
-    let elsewhere = tempfile::tempdir().unwrap();
-    let replayed = tokio::task::spawn_blocking(move || [replay(data_dir), replay(elsewhere.path().to_owned())]).await;
-    let [here, elsewhere] = replayed.unwrap();
+    eventually("its end is sealed", async || !text(&replay(data_dir).await.stdout).contains("has no end")).await;
+    let (here, elsewhere) = (replay(data_dir).await, replay(tempfile::tempdir().unwrap().path()).await);
     assert_eq!(here.status.code(), Some(0), "{}{}", text(&here.stdout), text(&here.stderr));
     assert!(text(&here.stdout).trim_end().ends_with("bit for bit the same"), "{}", text(&here.stdout));
     assert_eq!(elsewhere.status.code(), Some(1), "without the store there is no key");
+    assert!(text(&elsewhere.stderr).contains("set DATA_DIR or REDIS_URL"), "{}", text(&elsewhere.stderr));
+}
+
+/// What a killed process left is the same as far as it goes, and said not to have an end.
+async fn a_sealed_log_without_its_end_is_said_to_have_none(log: &Path, data_dir: &Path) {
+    let bytes = std::fs::read(log).unwrap();
+    let file = log.with_extension("endless");
+    std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    let mut command = clean(env!("CARGO_BIN_EXE_voice-agent"));
+    command.arg("replay").arg("--quiet").arg(&file).env("DATA_DIR", data_dir);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    std::fs::remove_file(log.with_extension("endless")).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("the log has no end"), "{}", text(&output.stdout));
 }
 
 /// A process that died before it had a whole piece leaves a log of which nothing can be read: it is not told as empty.
@@ -220,4 +234,11 @@ async fn a_broken_configuration_is_64_before_any_port_opens() {
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(64));
     assert!(text(&output.stderr).contains("LIMITS_MAX_SESSIONS"), "{}", text(&output.stderr));
+
+    // Nobody can make a folder there. It would be found out at the first call, whose log would be lost.
+    let mut command = clean(env!("CARGO_BIN_EXE_voice-agent"));
+    command.arg("serve").env("DATA_DIR", tempfile::tempdir().unwrap().path()).env("INPUT_LOG_DIR", "/proc/nowhere");
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(64), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("input_log.dir"), "{}", text(&output.stderr));
 }

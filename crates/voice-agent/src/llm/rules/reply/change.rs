@@ -251,7 +251,8 @@ fn undo_question(scene: &Scene<'_>, called: &Called<'_>) -> String {
     if super::super::dialogue::undoable(scene.history()) > 0 {
         return format!("Last, {did}. Shall I take that back?");
     }
-    format!("Nothing has changed since we began to talk. Before that, {did}. Shall I take that back?")
+    // It may have been done by hand, while we talk.
+    format!("I've changed nothing since we began to talk. Last, {did}. Shall I take that back?")
 }
 
 /// Before several are deleted at once.
