@@ -286,6 +286,12 @@ fn undo_some(scene: &Scene<'_>, count: usize) -> Answer {
 }
 
 fn last(scene: &Scene<'_>) -> Answer {
+    let breath = scene.history().iter().rev().find(|turn| dialogue::changes_of(turn).next().is_some());
+    let added = breath.into_iter().flat_map(dialogue::changes_of).filter(|called| called.status() == "added");
+    let titles: Vec<String> = added.filter_map(|called| called.task()).map(|task| reply::spoken(task.title)).collect();
+    if titles.len() > 1 {
+        return Answer::say(format!("The last ones were {}.", reply::join(&titles, "and")));
+    }
     match dialogue::focus(scene.history()).last() {
         Some(task) => Answer::say(format!("The last one was {}.", reply::with_due(*task, scene))),
         None => Answer::say("There was nothing yet. You can say, what's on my list?"),

@@ -213,6 +213,10 @@ pub(crate) fn told_of_one(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Ut
     let proposes =
         ["let's", "lets", "make it", "then ", "say ", "better ", "rather "].iter().any(|lead| user.starts_with(lead));
     let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    // "Yes, add it": it had been added in the turn before.
+    if previous.reply.ends_with(super::twice::IS_THERE) {
+        return !asks;
+    }
     one && queried && !asks && (!asked || proposes)
 }
 

@@ -42,7 +42,7 @@ const NOUN_LIKE: &str = "back book change charge check comb copy cut dig draft d
     grease heat host lift loan patch prime prune quote \
     raise ride roll sack serve service settle slice smoke soak spray stack \
     strain stretch strip switch taste tow trace track tune varnish view vote wind worm telephone \
-    archive harvest sketch visit walk wash watch water wax weed wrap zip milk";
+    archive harvest sketch visit walk wash watch water wax weed wrap zip milk top";
 
 const PAST: &[(&str, &str)] = &[
     ("ate", "eat"),

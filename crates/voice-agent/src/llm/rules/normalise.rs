@@ -30,7 +30,13 @@ pub(crate) struct Word {
 impl Word {
     /// Whether a sentence ends after it.
     pub(crate) fn ends_sentence(&self) -> bool {
-        self.trail.contains(['.', '!', '?', ';', ':']) || self.ends_line()
+        let stops = if self.abbreviates() { &['!', '?', ';', ':'][..] } else { &['.', '!', '?', ';', ':'] };
+        self.trail.contains(stops) || self.ends_line()
+    }
+
+    /// Whether it is a title before a name, whose full stop ends nothing: "Mr. Brown".
+    fn abbreviates(&self) -> bool {
+        matches!(self.norm.as_str(), "mr" | "mrs" | "ms" | "dr" | "prof" | "st" | "vs") && self.trail.starts_with('.')
     }
 
     /// Whether a typed line ends after it, and another follows.

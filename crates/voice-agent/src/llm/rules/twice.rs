@@ -57,6 +57,9 @@ fn unfound(turn: &Turn<'_>) -> Option<String> {
     named.filter(|named| !named.is_empty()).map(capitalised)
 }
 
+/// What is said of a task that was just added, when the caller says that it is to be.
+pub(crate) const IS_THERE: &str = " is on your list. Anything else?";
+
 /// "Add that", with a day or without: what was just deleted, or asked for and not found. What was offered is an answer.
 pub(crate) fn add_that(scene: &Scene<'_>, due: Option<Due>) -> Answer {
     let last = scene.history().last();
@@ -71,7 +74,7 @@ pub(crate) fn add_that(scene: &Scene<'_>, due: Option<Due>) -> Answer {
                 return Answer::call("set_due", object(json!({"id": task.id, "due": due.to_argument()})));
             }
             let title = change.task().map_or_else(|| "It".to_owned(), |task| reply::spoken(task.title));
-            Answer::say(format!("{title} is on your list. Anything else?"))
+            Answer::say(format!("{title}{IS_THERE}"))
         }
         _ => Answer::say("What should the task be called?"),
     }

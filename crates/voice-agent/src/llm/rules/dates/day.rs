@@ -22,6 +22,7 @@ pub(super) fn parse(words: &[&str], now: &ZonedDateTime, lenient: bool) -> Optio
         .or_else(|| named(words, today))
         .or_else(|| distance(words, today).map(|(length, date)| (length, date, None)))
         .or_else(|| weekday_phrase(words, today, lenient).map(|(length, date)| (length, date, None)))
+        .or_else(|| weekday_of_month(words, today).map(|(length, date)| (length, date, None)))
         .or_else(|| month_phrase(words, today).map(|(length, date)| (length, date, None)))
         .or_else(|| in_month(words, today).map(|(length, date)| (length, date, None)))
         .or_else(|| numeric(words, today, lenient).map(|(length, date)| (length, date, None)))
@@ -178,6 +179,32 @@ fn week_of(words: &[&str], today: Date) -> Option<(usize, Date)> {
     Some((3 + length, plus(first, days)?))
 }
 
+/// "The first Thursday in December", "the last Friday of the month".
+fn weekday_of_month(words: &[&str], today: Date) -> Option<(usize, Date)> {
+    let skip = usize::from(words.first() == Some(&"on"));
+    let skip = skip + usize::from(words.get(skip) == Some(&"the"));
+    let [which, name, "in" | "of", rest @ ..] = words.get(skip..)? else { return None };
+    let day = weekday(name, true)?;
+    let nth = match *which {
+        "first" => 1,
+        "second" => 2,
+        "third" => 3,
+        "fourth" => 4,
+        "last" => -1,
+        _ => return None,
+    };
+    let (length, first) = match rest {
+        ["next", "month", ..] => (2, plus(today.last_of_month(), 1)?),
+        ["the" | "this", "month", ..] => (2, today.first_of_month()),
+        [name, ..] => (1, coming(month(name).filter(|_| name.len() > 2)?, 1, today)?),
+        [] => return None,
+    };
+    let of = |first: Date| first.nth_weekday_of_month(nth, day).ok();
+    // What is over this month is meant of the next.
+    let date = of(first).filter(|date| *date >= today).or_else(|| of(plus(first.last_of_month(), 1)?))?;
+    Some((skip + 3 + length, date))
+}
+
 /// "Mid-December", "the middle of next month": its 15th; "midweek" is its Wednesday.
 fn middle_of(words: &[&str], today: Date) -> Option<(usize, Date)> {
     let (length, tail): (usize, Vec<&str>) = match words {
@@ -210,6 +237,11 @@ fn end_of(tail: &[&str], today: Date) -> Option<Day> {
         ["week", ..] => Some((skip + 1, end_of_week(today)?, None)),
         ["month", ..] => Some((skip + 1, today.last_of_month(), None)),
         ["year", ..] => Some((skip + 1, today.last_of_year(), None)),
+        // "By the end of day Wednesday."
+        ["day", name, ..] if weekday(name, true).is_some() => {
+            Some((skip + 2, next_weekday(weekday(name, true)?, today)?, Some(DayPart::EndOfDay)))
+        }
+        ["day", "tomorrow", ..] => Some((skip + 2, plus(today, 1)?, Some(DayPart::EndOfDay))),
         ["day", ..] | ["business", ..] | ["today", ..] => {
             let length = if tail.get(skip + 1) == Some(&"day") { 2 } else { 1 };
             Some((skip + length, today, Some(DayPart::EndOfDay)))

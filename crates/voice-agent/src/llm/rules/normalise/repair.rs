@@ -77,7 +77,14 @@ pub(super) fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
     for _ in 0..4 {
         let Some((at, length)) = find_repair(&words) else { break };
         let after: Vec<Word> = words[at + length..].to_vec();
-        let before: Vec<Word> = words[..at].to_vec();
+        let mut before: Vec<Word> = words[..at].to_vec();
+        // "… tomorrow. Sorry, I mean …": the longer phrase begins before this one.
+        while length == 2
+            && before.len() > 1
+            && before.last().is_some_and(|last| matches!(last.norm.as_str(), "sorry" | "no" | "oh") && last.pauses())
+        {
+            before.pop();
+        }
         // "Hang on, no, keep it": nothing was said that is taken back.
         let idle = |word: &Word| {
             matches!(
@@ -157,6 +164,16 @@ fn splice(before: Vec<Word>, after: Vec<Word>, now: &ZonedDateTime) -> Vec<Word>
         let keep =
             usize::from(stripped == 0 && matches!(before[start].norm.as_str(), "by" | "on" | "for" | "until" | "to"));
         return before[..start + keep].iter().cloned().chain(after).collect();
+    }
+    // "A meeting with Bob tomorrow. Sorry, I mean Rob": what is taken back stands in front of the day.
+    if after.len() <= 2
+        && !lexicon::starts_verb(&after_norms)
+        && let Some((start, _)) = dates::find_trailing(&norms(&before), now).filter(|(start, _)| *start > after.len())
+    {
+        let day = before[start..].to_vec();
+        let mut words = splice(before[..start].to_vec(), after, now);
+        words.extend(day);
+        return words;
     }
     // "I need to buy, no wait, order a cake": a verb stands for the verb before it.
     let before_norms = norms(&before);

@@ -33,6 +33,14 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     return matches!(asked, Intent::List(_) | Intent::When(_) | Intent::Count(_) | Intent::At(_))
                         .then_some(asked);
                 }
+                // "Remind me about the toner on Friday", which is on the list.
+                let words = norms(found.words("t"));
+                if let ["the" | "my" | "that", ..] = words.as_slice()
+                    && let Some((start, due)) = dates::find_trailing(&words, found.known.now)
+                    && let Some(title) = found.known.titles.named(&words[..start])
+                {
+                    return Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)));
+                }
                 marked(found)
             },
         ),
@@ -169,6 +177,8 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             (lexicon::starts_verb(&words) && words.len() > 1 && !listed).then(|| marked(found)).flatten()
         }),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
+        // "Put me down for a blood test on Wednesday."
+        (r"(?:put|pencil|sign|book|mark) me (?:down|in|up) for (?:a |an |the |my )?(?P<t>.+)", |found| marked(found)),
         (
             r"(?:put|write|note|jot|mark|take|pencil|set) (?:me )?down (?:that i (?:need|have) to |to )?(?P<t>.+)",
             |found| marked(found),

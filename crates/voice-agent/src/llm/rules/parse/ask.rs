@@ -19,9 +19,22 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 known.then(|| Intent::List(Filter { query: Some(verb.to_owned()), ..all }))
             },
         ),
+        // "Which calls do I have to make?"
+        (
+            r"(?:and )?(?:which|what) (?P<v>calls|emails|payments|bookings|orders|messages)(?: are| do| should| must| have| did)(?: .*)?",
+            |found| {
+                let verb = match found.text("v") {
+                    "payments" => "pay",
+                    many => many.trim_end_matches('s'),
+                };
+                let all = Filter { status: Some("open"), ..Filter::default() };
+                let known = found.known.titles.named(&[verb]).is_some();
+                known.then(|| Intent::List(Filter { query: Some(verb.to_owned()), ..all }))
+            },
+        ),
         // "Next due?", "what comes first?"
         (
-            r"(?:(?:so|and|ok|okay|right) )*(?:what's |what is |whats |which (?:one |task )?is |which's |when's )?(?:the |my )?next(?: one| task| thing)?(?: that's| to be)? due(?: date)?|(?:what|which)(?: one| task)?(?:'s| is)? due (?:first|next|soonest)",
+            r"(?:(?:so|and|ok|okay|right) )*(?:what's |what is |whats |which (?:one |task )?is |which's |when's )?(?:the |my )?next(?: one| task| thing)?(?: that's| to be)? due(?: date)?|(?:what|which)(?: one| task)?(?:'s| is)? due (?:first|next|soonest)|(?:and )?(?:what|which)(?: one| task)?(?: of (?:those|them|these|the two|my tasks) comes| of (?:those|them|these|the two) is|'s the| is the| one comes)(?: due| up)? (?:first|soonest|earliest)(?: one)?",
             |_| {
                 let due = Some(dates::ANY_DAY.to_owned());
                 Some(Intent::List(Filter { status: Some("open"), due, ..Filter::default() }))
@@ -166,7 +179,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "Are we done?"
         (
-            r"(?:so |and |ok |okay )*(?:are we|am i|is that|was that|is this) (?:all |now )?(?:done|finished|through|all|everything|it)(?: then| now| for (?:today|now)| with everything)*",
+            r"(?:so |and |ok |okay )*(?:are we|am i|is that|was that|is this) (?:all |now )?(?:done|finished|through|all|everything|it)(?: then| now| for now| with everything)*",
             |found| {
                 let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
                 asks.then(|| Intent::List(Filter { status: Some("open"), ..Filter::default() }))

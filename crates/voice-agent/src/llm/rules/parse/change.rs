@@ -89,13 +89,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:get rid of|drop|take off|throw away|forget about|cancel|scratch) (?P<t>.+)", |found| {
             deletes_known(found)
         }),
+        // "Put the toner at the top of my list."
+        (
+            r"(?:put|move|bring|bump|push|set) (?P<t>.+?) (?:at|to|on) (?:the )?(?:very )?top(?: of (?:my|the) (?:list|pile))?",
+            |found| Some(Intent::SetPriority(target(found.words("t"))?, Priority::High)),
+        ),
         (r"(?:take|knock) (?P<t>.+?) off(?: (?:of )?(?:it|there|that))?(?: again)?", |found| deletes_known(found)),
         (
             r"(?:swap|switch|exchange|trade|flip)(?: round| around| over)? (?P<t>.+?)(?: round| around| over| with each other)?",
             |found| super::swap::swapped(found),
         ),
         (
-            r"(?:(?:i|we) (?:don't|do not|no longer) (?:need|have|want)(?: to)?|(?:don't|do not|stop) remind(?:ing)? me (?:to|about|of)) (?P<t>.+?)(?: any ?more| any longer)?",
+            r"(?:(?:i|we) (?:don't|do not|no longer|won't|will not|needn't|shan't) (?:need|have|want|be needing|bother with)(?: to)?|(?:don't|do not|stop) remind(?:ing)? me (?:to|about|of)) (?P<t>.+?)(?: any ?more| any longer)?",
             |found| deletes_known(found),
         ),
         (
@@ -104,7 +109,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // Open again.
         (
-            r"(?:re-?open|unmark|uncheck|untick|un-?complete|restore|reactivate|re open|un cross|uncross|bring back|reactive) (?P<t>.+?)(?: again)?",
+            r"(?:re-?open|un-?mark|un-?check|un-?tick|un-?complete|restore|reactivate|re open|un cross|uncross|bring back|reactive) (?P<t>.+?)(?: again)?",
             |found| reopen(found),
         ),
         (

@@ -185,6 +185,8 @@ const TRAILING: &[&[&str]] = &[
     &["for", "now"],
     &["for", "the", "moment"],
     &["for", "the", "time", "being"],
+    &["at", "the", "latest"],
+    &["at", "the", "very", "latest"],
     &["by", "the", "way"],
     &["btw"],
     &["exactly"],
@@ -237,6 +239,13 @@ pub(super) fn leading_courtesy(words: &[Word]) -> Option<usize> {
                 | "super"
                 | "amazing"
         )
+    {
+        return Some(1);
+    }
+    // "First I want to …, then …".
+    if let [first, second, _, ..] = words
+        && matches!(first.norm.as_str(), "first" | "firstly" | "secondly" | "lastly" | "finally")
+        && matches!(second.norm.as_str(), "i" | "i'd" | "i'll" | "we" | "add" | "put" | "can" | "could" | "please")
     {
         return Some(1);
     }

@@ -56,6 +56,7 @@ pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Int
         were be been has have had do don't does did didn't will won't would can can't could should must might if when what what's \
         which who how why where not no yes me so because says said think guess they've they're they'll he's she's we've you're us him \
         her them given gave again try instead until till";
+    let asked_for = utterance.words.iter().any(|word| word.norm == "please");
     let utterance = &courtesy::without_courtesies(utterance);
     let words = norms(&utterance.words);
     let (start, due) =
@@ -73,6 +74,9 @@ pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Int
         return None;
     }
     match build(&utterance.words, false, None, known) {
+        Intent::Add(tasks) if tasks.len() == 1 && asked_for && !matches!(words[0], "both" | "all") => {
+            Some(Intent::Add(tasks))
+        }
         Intent::Add(tasks) if tasks.len() == 1 => Some(Intent::Offer(tasks)),
         _ => None,
     }

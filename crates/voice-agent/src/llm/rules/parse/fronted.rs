@@ -1,7 +1,7 @@
 //! The task in front, and what is said of it behind: "and the bird feeder, when was that?", "the shed: make it Friday".
 
 use super::super::normalise::{Utterance, Word, norms};
-use super::{Intent, Known, Target, parse_one};
+use super::{Intent, Known, parse_one};
 
 /// Longest name in front, in words.
 const LONGEST: usize = 6;
@@ -37,15 +37,5 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     if !points || super::super::lexicon::starts_verb(&named) && !known.titles.is_said(title, &named) {
         return None;
     }
-    let meant = Target::Title(title.to_owned());
-    Some(match parse_one(&Utterance::new(rest.to_vec()), known) {
-        Intent::When(what) if what == "it" => Intent::When(title.to_owned()),
-        Intent::SetDue(Target::It, Some(due)) => Intent::SetDue(meant, Some(due)),
-        Intent::SetPriority(Target::It, priority) => Intent::SetPriority(meant, priority),
-        Intent::Shift(Target::It, shift) => Intent::Shift(meant, shift),
-        Intent::Complete(targets) if targets == [Target::It] => Intent::Complete(vec![meant]),
-        Intent::Delete(targets) if targets == [Target::It] => Intent::Delete(vec![meant]),
-        Intent::Reopen(Target::It) => Intent::Reopen(meant),
-        _ => return None,
-    })
+    parse_one(&Utterance::new(rest.to_vec()), known).of_what_is_pointed_at(title)
 }

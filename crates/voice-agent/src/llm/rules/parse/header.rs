@@ -77,7 +77,10 @@ fn heading(head: &Utterance, known: Known<'_>) -> Option<(Option<Priority>, bool
     let several = words.iter().any(|word| listed(SEVERAL, word));
     // "I need to do three things".
     let counts = |word: &str| matches!(word, "two" | "three" | "four" | "five" | "several" | "some" | "these" | "few");
-    let counted = words.windows(2).position(|pair| matches!(pair[1], "things" | "tasks") && counts(pair[0]));
+    let counted = words.windows(2).position(|pair| {
+        matches!(pair[1], "things" | "tasks" | "errands" | "jobs" | "chores" | "calls" | "appointments")
+            && counts(pair[0])
+    });
     let ends = counted.is_some_and(|at| at + 2 == words.len() || matches!(words[at + 2], "to" | "for" | "on" | "left"));
     if ends
         && words.len() <= 12

@@ -38,6 +38,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
+            r"(?:am i|are we) (?:all )?(?:done|finished|through)(?: with everything)?(?: for)? (?P<d>today|the day|this week|the week)",
+            |found| {
+                let due = if found.text("d").ends_with("week") { "this_week" } else { "today" };
+                Some(Intent::List(Filter { status: Some("open"), due: Some(due.into()), ..Filter::default() }))
+            },
+        ),
+        // "When do I need to be done with the slides?"
+        (
+            r"(?:when|by when|what time) (?:do|must|should) i (?:need to |have to )?(?:be (?:done|finished) with|have|hand in|be through with) (?P<t>.+?)(?: done| finished| ready)?(?: by)?",
+            |found| found.known.titles.named(&norms(found.words("t"))).map(|title| Intent::When(title.to_owned())),
+        ),
+        (
             r"(?:am i|are we) (?:running )?(?:late|behind|overdue)(?: with| on| for)?(?: anything| something| any tasks| my tasks)?",
             |_| Some(Intent::List(Filter { status: Some("open"), due: Some("overdue".into()), ..Filter::default() })),
         ),
@@ -88,6 +100,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:when|what time|by when) (?:is|are|was|do i have to|must i|should i|do i need to|does|did i say) (?:the |my )?(?P<t>.+?)(?: due| need to be done| be done| to be done| supposed to be done| needs? [a-z]+ing| needs? to be [a-z]+(?: by)?)?(?: now| again| then)?",
             |found| Some(Intent::When(title(found.words("t")))),
+        ),
+        (
+            r"(?:when|what time|what day|what date|which day)(?: did| have) (?:you|i) (?:set|put|note|noted|make|made|book|booked|schedule|scheduled|write|written|add|added|say)(?: it| that| them)?(?: down)?(?: for| at| on| to be)*(?: again)?",
+            |_| Some(Intent::When("it".into())),
+        ),
+        (
+            r"what (?:did|have|was it) you (?:just |now |actually |exactly )*(?:put|add|added|note|noted|write|wrote|written|got|save|saved|jot|jotted|take|taken|enter|entered)(?: down| in| there| on (?:my|the) list| to (?:my|the) list| for me)*(?: just now| now| again)?",
+            |_| Some(Intent::Last),
         ),
         (r"(?:what's|what is) (?:its|the) (?:due date|deadline|priority)|how (?:urgent|important) is it", |_| {
             Some(Intent::When("it".into()))
@@ -217,6 +237,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:what|which)(?: one| task| of them| of those| of these)? (?:should|shall|do|can|must|would you|ought) (?:i |we )?(?:to )?(?:start with|begin with|start on|tackle first|tackle|begin|prioritise|prioritize|focus on|start)(?: first| now| today| next)?",
             |_| Some(Intent::List(Filter { status: Some("open"), ..Filter::default() })),
+        ),
+        (
+            r"(?:and )?(?:which|what)(?: ones| tasks)?(?: of (?:them|those|these|my tasks))?(?: are| is|'s)?(?: there)?(?: due| planned| meant)? (?:for|by|on|in) (?P<d>.+)",
+            |found| {
+                let filter = filter(found.text("d"), found.known);
+                filter.due.is_some().then_some(Intent::List(filter))
+            },
         ),
         (
             r"(?:only |just |and |show |list |what about )*(?:the |those )?(?:ones|tasks|those) (?:with|without|due|for|about|that|which|from|on) .+",

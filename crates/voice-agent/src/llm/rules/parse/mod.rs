@@ -10,6 +10,7 @@ mod change;
 mod courtesy;
 mod dated;
 mod diary;
+mod did;
 mod elision;
 mod fronted;
 mod header;
@@ -233,6 +234,24 @@ impl Intent {
         }
     }
 
+    /// What is to be done with a task that is only pointed at ("make it Friday"), done with this one; nothing of anything else.
+    fn of_what_is_pointed_at(self, title: &str) -> Option<Self> {
+        let it = |target: &Target| matches!(target, Target::It | Target::Them);
+        let meant = Target::Title(title.to_owned());
+        Some(match self {
+            Self::When(what) if what == "it" => Self::When(title.to_owned()),
+            Self::SetDue(target, due) if it(&target) => Self::SetDue(meant, due),
+            Self::SetPriority(target, priority) if it(&target) => Self::SetPriority(meant, priority),
+            Self::Shift(target, shift) if it(&target) => Self::Shift(meant, shift),
+            Self::Rename(target, new) if it(&target) => Self::Rename(meant, new),
+            Self::Reopen(target) if it(&target) => Self::Reopen(meant),
+            Self::Untimed(target) if it(&target) => Self::Untimed(meant),
+            Self::Complete(targets) if targets.iter().all(it) => Self::Complete(vec![meant]),
+            Self::Delete(targets) if targets.iter().all(it) => Self::Delete(vec![meant]),
+            _ => return None,
+        })
+    }
+
     /// Whether it is a command of its own, and not an answer to what we asked.
     pub(crate) fn is_command(&self) -> bool {
         !matches!(
@@ -337,6 +356,9 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
         return known;
     }
     let plain = courtesy::asked(courtesy::without_courtesies(utterance));
+    if let Some(moved) = shift::done_then(&plain, known) {
+        return moved;
+    }
     let first = match parse_exact(&plain, known) {
         Intent::Add(tasks) if remark::only_thinks(utterance) => Intent::Offer(tasks),
         first => first,
@@ -346,7 +368,8 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
         let clear = |command: &Intent| names_known(command, known) || matches!(command, Intent::Reopen(_));
         before_a_remark(&plain, known).filter(clear).or_else(|| about::parse(&plain, known))
     };
-    if let Some(command) = matches!(first, Intent::Offer(_)).then(remarked).flatten() {
+    let loose = matches!(first, Intent::Offer(_) | Intent::Talk(Talk::Weather | Talk::OffTopic));
+    if let Some(command) = loose.then(remarked).flatten() {
         return command;
     }
     // "Bin the scarf, I'll never finish it": what follows the command is no part of the name.

@@ -12,6 +12,10 @@ pub(super) fn changed(found: &Match<'_>) -> Option<Intent> {
     let norm = norms(words);
     // "Make that Thursday" may be a correction, and is a new date either way.
     let verb = found.utterance_text().split(' ').next().unwrap_or_default();
+    // "Put down renew my licence, high priority" is to be added.
+    if verb == "put" && matches!(norm.first(), Some(&"down" | &"me")) {
+        return None;
+    }
     let dated = dates::find_trailing(&norm, found.known.now)
         .or_else(|| by_a_while(&norm, found.known))
         .or_else(|| part_of_day(&norm, found.known));

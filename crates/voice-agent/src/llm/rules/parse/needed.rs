@@ -16,20 +16,15 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
     if matches!(words.as_slice(), ["have", verb, ..] if lexicon::present_of(verb).is_some()) {
         return None;
     }
+    if let Some(kept) = not_forgotten(found, &words) {
+        return Some(kept);
+    }
     // "I have done …", "I got the milk", "I have a lot on": without a "to", having tells of what is, and asks for nothing.
     if said.ends_with(" have") || said.ends_with(" got") || said.ends_with(" had better") {
         return None;
     }
-    // "We need the hay sooner, by Friday": it is on the list.
-    if let Some((start, due)) = dates::find_trailing(&words, found.known.now).filter(|(start, _)| *start > 0) {
-        let named: Vec<&str> = words[..start]
-            .iter()
-            .copied()
-            .filter(|word| !matches!(*word, "sooner" | "earlier" | "later" | "already" | "done" | "back"))
-            .collect();
-        if let Some(title) = found.known.titles.named(&named).filter(|_| !lexicon::starts_verb(&named)) {
-            return Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)));
-        }
+    if let Some(sooner) = sooner(found, &words) {
+        return Some(sooner);
     }
     // "I need to buy the strings before the rehearsal", and "Buy strings" is on the list.
     let hinge =
@@ -87,6 +82,26 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
         return None;
     }
     marked(found)
+}
+
+/// "I must not forget my passport."
+fn not_forgotten(found: &Match<'_>, words: &[&str]) -> Option<Intent> {
+    let ["not", "forget", about, ..] = words else { return None };
+    let lead = if matches!(*about, "to" | "about") { 3 } else { 2 };
+    let kept = found.words("t").get(lead..).filter(|kept| !kept.is_empty())?;
+    Some(build(kept, false, None, found.known))
+}
+
+/// "We need the hay sooner, by Friday": it is on the list.
+fn sooner(found: &Match<'_>, words: &[&str]) -> Option<Intent> {
+    let (start, due) = dates::find_trailing(words, found.known.now).filter(|(start, _)| *start > 0)?;
+    let named: Vec<&str> = words[..start]
+        .iter()
+        .copied()
+        .filter(|word| !matches!(*word, "sooner" | "earlier" | "later" | "already" | "done" | "back"))
+        .collect();
+    let title = found.known.titles.named(&named).filter(|_| !lexicon::starts_verb(&named))?;
+    Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
 }
 
 fn is_about_us(words: &[&str]) -> bool {

@@ -12,12 +12,17 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inten
     let last = (0..words.len() - 1).rev().find(|at| words[*at].pauses())?;
     let at = |from: usize| Utterance::new(words[from + 1..].to_vec());
     let upto = |end: usize| Utterance::new(words[..=end].to_vec());
-    noted(&upto(last), &at(last), known)
+    let mut pauses = (0..words.len() - 1).rev().filter(|at| words[*at].pauses());
+    pauses
+        .find_map(|pause| noted(&upto(pause), &at(pause), known))
         .or_else(|| put_off(&upto(last), &at(last), known))
         .or_else(|| changed(&upto(last), &at(last), known))
         .or_else(|| named_before(&upto(pause), &at(pause), known))
         .or_else(|| taken_back(&upto(last), &at(last), known))
         .or_else(|| reason_before(&upto(pause), &at(pause), known))
+        .or_else(|| qualified(&upto(last), &at(last), known))
+        .or_else(|| written_wrong(&upto(pause), &at(pause), known))
+        .or_else(|| resolved(&upto(pause), &at(pause), known))
         .map(|intent| vec![intent])
         .or_else(|| farewell(&upto(last), &at(last), known))
 }
@@ -25,15 +30,8 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inten
 /// "Sophie's lesson is on Wednesday at four, please write that down."
 fn noted(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
     let plain = courtesy::without_courtesies(second);
-    let mut said = norms(&plain.words);
-    said.retain(|word| !matches!(*word, "please" | "can" | "could" | "you" | "just" | "and"));
-    let rest = match said.as_slice() {
-        ["write" | "note" | "put" | "jot", "that" | "it" | "this", "down", rest @ ..]
-        | ["write" | "note" | "put" | "jot", "down", "that" | "it" | "this", rest @ ..]
-        | ["put" | "add", "that" | "it" | "this", "on" | "to", "my" | "the", "list", rest @ ..]
-        | ["note" | "add" | "remember", "that" | "it" | "this", rest @ ..] => rest,
-        _ => return None,
-    };
+    let said = norms(&plain.words);
+    let rest = behind_noting(&said)?;
     let due = dates::parse(rest, known.now);
     if due.is_none() && !rest.is_empty() {
         return None;
@@ -46,17 +44,66 @@ fn noted(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Inte
             Some(Intent::Add(tasks))
         }
         Intent::Unknown => thing_on_a_day(first, due, known),
+        // Of a task that is not on the list.
+        Intent::SetDue(Target::Title(title), _) if !is_known(&title, known) => thing_on_a_day(first, due, known),
         _ => None,
     }
 }
 
+fn is_known(title: &str, known: Known<'_>) -> bool {
+    let lower = title.to_lowercase();
+    !known.titles.touched(&lower.split(' ').collect::<Vec<_>>()).is_empty()
+}
+
+/// What follows on "stick that on my list", "would you make a note of it", "keep that for me"; None if that is not what is said.
+pub(super) fn behind_noting<'a, 'b>(said: &'a [&'b str]) -> Option<&'a [&'b str]> {
+    const ASKING: &str = "please can could would will you just and so then now go ahead if quick quickly";
+    const NOTING: &str = "note jot write add remember record save log pencil";
+    // These say so only with a place: "put that down", "keep it for me".
+    const PLACING: &str = "put stick pop get chuck keep hold make mark take bung throw";
+    const PLACE: &str = "down in on onto list there me note reminder";
+    const BETWEEN: &str = "to my the of a for also too up";
+    let is = |list: &str, word: &str| list.split_ascii_whitespace().any(|entry| entry == word);
+    let start = said.iter().position(|word| !is(ASKING, word))?;
+    let verb = said[start];
+    let pointed = |word: &str| matches!(word, "that" | "it" | "this" | "those" | "them" | "both");
+    let heard = |word: &&&str| pointed(word) || [ASKING, PLACE, BETWEEN].iter().any(|list| is(list, word));
+    let length = said[start + 1..].iter().take_while(heard).count();
+    let (between, rest) = said[start + 1..].split_at(length);
+    let points = between.iter().any(|word| pointed(word));
+    let places = between.iter().any(|word| is(PLACE, word));
+    // The preposition in front of a date is the date's: "add that for Friday".
+    let of_date = between.iter().rev().take_while(|word| matches!(**word, "for" | "on" | "in")).count();
+    let rest = if rest.is_empty() { rest } else { &said[said.len() - rest.len() - of_date..] };
+    (points && (is(NOTING, verb) || is(PLACING, verb) && places)).then_some(rest)
+}
+
 /// "Sophie's lesson is on Wednesday": the thing, and its day.
-fn thing_on_a_day(first: &Utterance, due: Option<dates::Due>, known: Known<'_>) -> Option<Intent> {
+pub(super) fn thing_on_a_day(first: &Utterance, due: Option<dates::Due>, known: Known<'_>) -> Option<Intent> {
     let said = norms(&first.words);
     let (start, day) = dates::find_trailing(&said, known.now)?;
-    let end = said[..start].iter().rposition(|word| !matches!(*word, "is" | "are" | "will" | "be"))? + 1;
-    let title = title(&first.words[..end]);
-    (end < start).then(|| Intent::Add(vec![NewTask { title, due: due.or(Some(day)), priority: None }]))
+    let linking = |word: &str| matches!(word, "is" | "are" | "will" | "be" | "it's");
+    // "We're having dinner at the Millers' on Saturday".
+    let having = match said.as_slice() {
+        ["we're" | "i'm", "having" | "going" | "meeting" | "seeing", ..] => 2,
+        ["we" | "i", "have", ..] | ["we've" | "i've", "got", ..] => 2,
+        ["there's", ..] => 1,
+        _ => 0,
+    };
+    let having = having + usize::from(said.get(having) == Some(&"to"));
+    let from = having + usize::from(matches!(said.get(having), Some(&"the" | &"a" | &"an")));
+    let end = said[..start].iter().rposition(|word| !linking(word))? + 1;
+    let mut thing = first.words.get(from..end).filter(|thing| !thing.is_empty())?.to_vec();
+    let last = thing.last_mut()?;
+    // "The concert's on Saturday", "the chimney sweep comes on Wednesday".
+    let is_short = last.norm.ends_with("'s") && end == start;
+    if is_short {
+        last.norm.truncate(last.norm.len() - 2);
+        last.raw = last.raw.trim_end_matches("'s").trim_end_matches("’s").to_owned();
+    }
+    let comes = matches!(last.norm.as_str(), "comes" | "arrives" | "starts" | "begins" | "opens" | "ends" | "leaves");
+    (end < start || is_short || comes || having > 0)
+        .then(|| Intent::Add(vec![NewTask { title: title(&thing), due: due.or(Some(day)), priority: None }]))
 }
 
 /// "Bring it back. I might still sell it."
@@ -134,14 +181,58 @@ fn named_before(first: &Utterance, second: &Utterance, known: Known<'_>) -> Opti
         return None;
     }
     let [title] = known.titles.touched(&told)[..] else { return None };
-    let is_it = |target: &Target| matches!(target, Target::It | Target::Them);
-    let meant = Target::Title(title.to_owned());
-    match parse_one(second, known) {
-        Intent::SetPriority(target, priority) if is_it(&target) => Some(Intent::SetPriority(meant, priority)),
-        Intent::SetDue(target, due) if is_it(&target) => Some(Intent::SetDue(meant, due)),
-        Intent::Shift(target, shift) if is_it(&target) => Some(Intent::Shift(meant, shift)),
-        _ => None,
+    parse_one(second, known).of_what_is_pointed_at(title)
+}
+
+/// "Add pick up the cake. It has to be there by noon on Saturday": what is to be added, and what is told of it.
+fn qualified(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let points = matches!(second.words.first()?.norm.as_str(), "it" | "it's" | "that" | "that's" | "they" | "they're");
+    if !points || !first.words.last()?.ends_sentence() {
+        return None;
     }
+    let Intent::Add(mut tasks) = parse_one(first, known) else { return None };
+    let [task] = tasks.as_mut_slice() else { return None };
+    match parse_one(second, known) {
+        Intent::SetDue(Target::It | Target::Them, due @ Some(_)) => task.due = due,
+        Intent::SetPriority(Target::It | Target::Them, priority) => task.priority = Some(priority),
+        _ => return None,
+    }
+    Some(Intent::Add(tasks))
+}
+
+/// "You've got write to Mr. Brown on there, but it should be write to Mr. Braun."
+fn written_wrong(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    const LEADS: [&[&str]; 8] = [
+        &["you've", "got"],
+        &["you", "have"],
+        &["you've", "put"],
+        &["you", "put"],
+        &["you", "wrote"],
+        &["it", "says"],
+        &["there's"],
+        &["you've", "written"],
+    ];
+    let told = norms(&first.words);
+    let lead = LEADS.iter().find(|lead| told.starts_with(lead))?.len();
+    let placed = |word: &&&str| !matches!(**word, "on" | "there" | "the" | "my" | "list" | "down" | "in");
+    let end = told.iter().rposition(|word| placed(&word)).filter(|end| *end >= lead)? + 1;
+    let title = known.titles.named(&told[lead..end])?;
+    let said = norms(&second.words);
+    let from = match said.as_slice() {
+        ["but" | "and", "it" | "that", "should" | "must", "be" | "say" | "read", _, ..] => 4,
+        ["it" | "that", "should" | "must", "be" | "say" | "read", _, ..] => 3,
+        ["but", "it's" | "that's", _, ..] => 2,
+        _ => return None,
+    };
+    let dated = dates::parse(&said[from..], known.now).is_some();
+    let new = self::title(&second.words[from..]);
+    (!dated).then(|| Intent::Rename(Target::Title(title.to_owned()), new))
+}
+
+/// "Let's tidy up. Delete all the finished tasks": the first only says what the second does.
+fn resolved(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let leads = matches!(first.words.first()?.norm.as_str(), "let's" | "time") && first.words.len() <= 6;
+    leads.then(|| parse_one(second, known)).filter(Intent::spans_all)
 }
 
 /// "We're out of eggs, so add eggs to the list": why, and what is asked for.

@@ -32,6 +32,12 @@ pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
         | ["urgently"]
         | ["essential"]
         | ["p0" | "p1"] => Some(Priority::High),
+        // "… isn't urgent any more": as any other.
+        ["not" | "isn't", "urgent" | "important"]
+            if words.iter().any(|word| matches!(*word, "any" | "anymore" | "longer")) =>
+        {
+            Some(Priority::Normal)
+        }
         ["low"]
         | ["lo"]
         | ["lowest"]

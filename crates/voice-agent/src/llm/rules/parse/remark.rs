@@ -115,12 +115,26 @@ pub(crate) fn is_remark(words: &[Word], known: Known<'_>) -> bool {
 pub(super) fn is_reason(words: &[Word], known: Known<'_>) -> bool {
     let words = norms(words);
     let tells = |word: &str| {
-        matches!(word, "is" | "are" | "was" | "were" | "has" | "got" | "isn't" | "aren't" | "can't" | "won't")
+        matches!(
+            word,
+            "is" | "are"
+                | "was"
+                | "were"
+                | "has"
+                | "had"
+                | "got"
+                | "isn't"
+                | "aren't"
+                | "can't"
+                | "won't"
+                | "there's"
+                | "it's"
+        ) || word.ends_with("'s") && word != "what's"
     };
     let asks = |word: &str| {
         matches!(word, "i" | "we" | "you" | "add" | "remind" | "please" | "not" | "need" | "done" | "should")
     };
     let dated = (0..words.len()).any(|at| dates::find_leading(&words[at..], known.now).is_some());
-    let at = words.iter().position(|word| tells(word)).filter(|at| (1..=4).contains(at));
+    let at = words.iter().position(|word| tells(word)).filter(|at| *at <= 4);
     at.is_some_and(|at| at + 1 < words.len()) && !dated && !words.iter().any(|word| asks(word))
 }

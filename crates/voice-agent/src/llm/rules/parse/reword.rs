@@ -1,14 +1,15 @@
 //! A word of a title for another, said with the title: "change blue to green in buy a blue shirt".
 
 use super::super::dates;
-use super::super::normalise::{Utterance, Word, capitalised, norms};
+use super::super::normalise::{Utterance, Word, capitalised, norms, title};
 use super::{Intent, Known, Target};
 
 /// The new title that the words give a task on the list; None if they are no such command.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let words = &utterance.words;
     let norm = norms(words);
-    let renamed = not_that_word(words, known)
+    let renamed = should_be(words, known)
+        .or_else(|| not_that_word(words, known))
         .or_else(|| this_for_that(words, known))
         .or_else(|| behind_its_preposition(words, known));
     if renamed.is_some() {
@@ -33,6 +34,17 @@ fn exchanged(title: &str, words: std::ops::Range<usize>, new: &[&str]) -> Intent
     let of_title: Vec<&str> = title.split(' ').collect();
     let whole = [&of_title[..words.start], new, &of_title[words.end..]].concat().join(" ");
     Intent::Rename(Target::Title(title.to_owned()), capitalised(&whole))
+}
+
+/// "Email Sam should be email Sam and Tina": the whole title, and what it should be.
+fn should_be(words: &[Word], known: Known<'_>) -> Option<Intent> {
+    let norm = norms(words);
+    let at = norm.windows(2).position(|pair| matches!(pair, ["should" | "must", "be" | "say" | "read"]))?;
+    let new = words.get(at + 2..).filter(|new| new.len() > 1)?;
+    let title = known.titles.same(&norm[..at])?;
+    let other = dates::parse(&norms(new), known.now).is_some() || super::find_priority(&norms(new)).is_some();
+    (!other && !matches!(norm[at + 2], "done" | "due" | "finished" | "on" | "in" | "at" | "called" | "named"))
+        .then(|| Intent::Rename(Target::Title(title.to_owned()), self::title(new)))
 }
 
 /// "Lunch is with Maria, not Marie": the last word before the "not" for the one behind it, in the title that the rest names.
@@ -60,9 +72,25 @@ fn not_that_word(words: &[Word], known: Known<'_>) -> Option<Intent> {
         )
     };
     let name: Vec<&str> = norms(named).into_iter().filter(links).collect();
-    let title = known.titles.named(&name)?;
+    let Some(title) = known.titles.named(&name) else {
+        return words_not_that_one(&words[..words.len() - 2], old, known);
+    };
     let at = title.split(' ').position(|word| word.to_lowercase() == old.norm)?;
     Some(exchanged(title, at..at + 1, &[new.raw.as_str()]))
+}
+
+/// "It's oat milk, not milk": the words for the one, in the only title that has it.
+fn words_not_that_one(new: &[Word], old: &Word, known: Known<'_>) -> Option<Intent> {
+    const LEADS: &str = "no sorry oh wait oops actually it's it is was should be that's that i meant said mean";
+    let lead = new.iter().take_while(|word| LEADS.split(' ').any(|known| known == word.norm)).count();
+    let new = new.get(lead..).filter(|new| lead > 0 && (1..=3).contains(&new.len()))?;
+    let has = |title: &&str| title.split(' ').any(|word| word.to_lowercase() == old.norm);
+    let touched = known.titles.touched(&[old.norm.as_str()]);
+    let mut found = touched.into_iter().filter(has);
+    let title = found.next().filter(|_| found.next().is_none())?;
+    let at = title.split(' ').position(|word| word.to_lowercase() == old.norm)?;
+    let new: Vec<&str> = new.iter().map(|word| word.raw.as_str()).collect();
+    Some(exchanged(title, at..at + 1, &new))
 }
 
 /// "Make that brownies instead of cookies", "sorry, not lemons, limes": one word for another of the one title that has it.

@@ -54,7 +54,7 @@ const SHORTHANDS: [(&str, &str); 8] = [
     ),
     (
         "{LIST}",
-        "(?:(?:to-?do |to do |task |tasks |shopping |grocery )?(?:lists?|tasks|to-?dos|todos|agenda|plate|lest))",
+        "(?:(?:to-?do |to do |task |tasks |shopping |grocery |reading |packing |wish |gift |work |household )?(?:lists?|tasks|to-?dos|todos|agenda|plate|lest))",
     ),
     ("{MY}", "(?:my|the|our|your|a|this|that)"),
     ("{I}", "(?:i have|we have|i am|i've|we've|i'm|i|we)"),

@@ -120,7 +120,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?P<t>.+?) (?P<d>(?:at|on|to) .+?) instead", |found| told(found)),
         // "They've moved it to the fourth, same time."
         (
-            r"(?:they|he|she|we|it)(?:'ve|'s| have| has| had)?(?: been| just| now)* (?:moved|pushed|changed|shifted|rescheduled|postponed)(?: it| that| this)?(?: back| forward| up| out)? (?:to|until|till|for) (?P<d>.+?)(?: (?:at the )?same time)?",
+            r"(?:they|he|she|we|it)(?:'ve|'s| have| has| had)?(?: been| just| now)* (?:moved|pushed|changed|shifted|rescheduled|postponed|put|switched)(?: it| that| this| me| us| my appointment| the appointment| our appointment| things)?(?: back| forward| up| out| over)? (?:to|until|till|for) (?P<d>.+?)(?: (?:at the )?same time)?",
+            |found| it_is_due(found),
+        ),
+        // "He's coming on Monday the thirtieth instead."
+        (
+            r"(?:he|she|they)(?:'s| is|'re| are|'ll| will| can) (?:now |be |only |rather )*(?:coming|arriving|come|here|there|in|free)(?: by| over| round| around)? (?P<d>.+?)(?: now| instead)?",
             |found| it_is_due(found),
         ),
         // "Sunday is better."
@@ -161,6 +166,14 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         pointed.then(|| words.remove(2))?;
         first_match(&RULES, &Utterance::new(words), known)
     })
+}
+
+/// "Do that one on Thursday", which asks for no list of that day.
+pub(super) fn done_then(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let norm = norms(&utterance.words);
+    let ["do", "it" | "that" | "this", rest @ ..] = norm.as_slice() else { return None };
+    let rest = rest.strip_prefix(&["one"]).unwrap_or(rest);
+    dates::parse(rest, known.now).map(|due| Intent::SetDue(Target::It, Some(due)))
 }
 
 /// "Remind me to take vitamins at one instead of twelve": another date for a task on the list.
@@ -270,7 +283,10 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
     match (named, due) {
         (Some(named), Some(due)) => Some(Intent::SetDue(named, Some(due))),
         (None, due) if due.is_some() || found.text("d").is_empty() => {
-            let said: Vec<&str> = things.iter().map(|word| word.raw.as_str()).collect();
+            // What began the sentence stands within the title.
+            let article = |word: &Word| matches!(word.norm.as_str(), "the" | "my" | "our" | "a" | "an");
+            let spelt = |word: &'_ Word| if article(word) { word.norm.clone() } else { word.raw.clone() };
+            let said: Vec<String> = things.iter().map(spelt).collect();
             let words = tokenise(&format!("{} {} {}", verb.trim(), said.join(" "), found.text("d")));
             Some(Intent::Offer(super::new_tasks(&words, false, found.known)))
         }

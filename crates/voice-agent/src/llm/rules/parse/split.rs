@@ -105,6 +105,9 @@ pub(super) fn seams(words: &[Word]) -> Vec<(usize, usize)> {
 /// What begins a command of its own even behind a title.
 const STRONG: &[&[&str]] = &[
     &["add"],
+    &["i", "want", "to", "add"],
+    &["i'd", "like", "to", "add"],
+    &["i", "need", "to", "add"],
     &["remind"],
     &["mark"],
     &["undo"],
@@ -342,7 +345,10 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
         return Some(vec![offer]);
     }
     let mut intents = Vec::with_capacity(parts.len());
+    let mut added = false;
     for (at, part) in parts.into_iter().enumerate() {
+        let adds = |word: &Word| matches!(word.norm.as_str(), "add" | "remind" | "put" | "note" | "jot" | "pencil");
+        let lead = part.iter().take(4).any(adds);
         match parse_one(&Utterance::new(part.to_vec()), known) {
             // Between commands, what could be done is to be added, unless it is about what is on the list.
             Intent::Offer(tasks) => {
@@ -358,13 +364,21 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
             Intent::Incomplete(..) | Intent::Goodbye | Intent::Unknown | Intent::Date(_) => {
                 intents.push(Intent::Missed(title(part)));
             }
-            intent if intent.is_command() => intents.push(intent),
+            intent if intent.is_command() => {
+                added |= lead && matches!(intent, Intent::Add(_));
+                intents.push(intent);
+            }
+            // What was last done may be asked for.
+            Intent::Last | Intent::Repeat if at > 0 && intents.is_empty() => intents.push(Intent::Last),
             // Courtesies and the like need no answer beside a command.
             _ => {}
         }
     }
     let commanded = |intent: &Intent| intent.is_command() && !matches!(intent, Intent::Add(_));
-    let added = utterance.words.iter().any(|word| matches!(word.norm.as_str(), "add" | "remind"));
+    let added = added || utterance.words.iter().any(|word| matches!(word.norm.as_str(), "add" | "remind"));
+    if intents.as_slice() == [Intent::Last] {
+        return Some(intents);
+    }
     (intents.iter().any(commanded) || added)
         .then(|| super::chain(intents))
         .filter(|all| all.iter().any(Intent::is_command))

@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, norms, tokenise};
+use super::super::normalise::{Utterance, Word, capitalised, norms, tokenise};
 use super::change::complete;
+use super::did::{did, did_each, did_things};
 use super::plan::planned;
 use super::priority::find_priority;
-use super::rule::{Match, Rule, first_match, rules};
+use super::rule::{Rule, first_match, rules};
 use super::shift::it_is_due;
-use super::{Filter, Intent, Known, Missing, NewTask, Priority, Target, joined_titles, target};
+use super::{Filter, Intent, Known, Missing, NewTask, Priority, Target, target};
 
 /// Statements about tasks, tried after all commands.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -32,7 +33,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(Intent::SetPriority(target(found.words("t"))?, find_priority(&norms(found.words("d")))?)),
         ),
         (
-            r"(?P<t>.+?) (?:is|are|has been|have been|was|were|got) (?:all |already |now )*(?P<v>[a-z]+)(?: now| already)?",
+            r"(?P<t>.+?) (?:is|are|has been|have been|was|were|got) (?:all |both |already |now )*(?P<v>[a-z]+)(?: now| already)?",
             |found| {
                 // "The gutters are clean" tells of "clean the gutters", as "cleaned" does.
                 let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
@@ -61,8 +62,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "I'd rather have it done by Thursday noon."
         (
-            r"(?:i'd rather|i'd prefer to|i would rather|i'd like to|i want to|i'd like|i want|i need to|i need|we need|we need to|i have to|i must)(?: have| get| see)? (?:it|that|this|that one)(?: done| finished| ready| sorted| over with)? (?P<d>(?:by|on|for|before|until|at|today|tomorrow|tonight|next|this|sooner).*)",
-            |found| it_is_due(found),
+            r"(?:i'd rather|i'd prefer to|i would rather|i'd like to|i want to|i'd like|i want|i need to|i need|we need|we need to|i have to|i must)(?: have| get| see)? (?P<t>it|that|this|that one|both|them|both of them|all of them)(?: done| finished| ready| sorted| over with)? (?P<d>(?:by|on|for|before|until|at|today|tomorrow|tonight|next|this|sooner).*)",
+            |found| match it_is_due(found)? {
+                Intent::SetDue(_, due) => Some(Intent::SetDue(target(found.words("t"))?, due)),
+                _ => None,
+            },
         ),
         // "I'm seeing grandpa on Sunday": a day for the task that says the same in other words.
         (
@@ -124,7 +128,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "Can it wait till Saturday?"
         (
-            r"(?:can|could|might|may) (?P<t>.+?) (?:wait|be left|be moved|move|be pushed|be put off)(?: till| until| to| on| for)? (?P<d>.+)",
+            r"(?:can|could|might|may) (?P<t>.+?) (?:wait|be left|be moved|move|be pushed|be put off|go|be done|happen|be)(?: till| until| to| on| for| over to| back to)* (?P<d>.+)",
             |found| {
                 let due = dates::parse(&norms(found.words("d")), found.known.now)?;
                 let target = target(found.words("t"))?;
@@ -169,6 +173,33 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 (last.raw, last.norm) = (cut(&last.raw), cut(&last.norm));
                 let known = found.known.titles.named(&norms(&words)).is_some();
                 known.then(|| target(&words).map(|target| Intent::Complete(vec![target]))).flatten()
+            },
+        ),
+        // "The toner came today" ends what ordered it; "email Sam can be ticked off".
+        (
+            r"(?P<t>.+?) (?:came|arrived|has arrived|have arrived|has come|is here|are here|got here|was delivered|were delivered|has been delivered)(?: already| now| today| yesterday| this morning| just now)?",
+            |found| {
+                let ordered = |verb: &str| {
+                    let norm: Vec<&str> = std::iter::once(verb).chain(norms(found.words("t"))).collect();
+                    found.known.titles.named(&norm).map(str::to_owned)
+                };
+                let title = ordered("order").filter(|title| title.to_lowercase().starts_with("order "))?;
+                Some(Intent::Complete(vec![Target::Title(title)]))
+            },
+        ),
+        (
+            r"(?P<t>.+?) (?:can|could|should|may) (?:now )?be (?:ticked|crossed|checked|marked|struck)(?: off| out| as)?(?: {DONE})?(?: the list| my list)?(?: now)?",
+            |found| complete(found),
+        ),
+        // "We finally got the crib assembled last night."
+        (
+            r"{I}(?: just| already| now| also| finally| only)* (?:got|had|have|get) (?P<t>.+?) (?:all )?(?P<v>[a-z]+)(?: already| now| just now| yesterday| this morning| last night| earlier| today| this afternoon| at last)?",
+            |found| {
+                let base = lexicon::present_of(found.text("v"))?;
+                let mut norm = vec![base.as_str()];
+                norm.extend(norms(found.words("t")));
+                let named = found.known.titles.named(&norm)?;
+                Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
             },
         ),
         (r"(?P<t>.+) (?:done|finished|completed)", |found| {
@@ -315,7 +346,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 }
                 if let Some(mut priority) = find_priority(&norms(found.words("d"))) {
                     if text.contains("isn't") && priority == Priority::High {
-                        priority = Priority::Low;
+                        // What is urgent no more is as any other.
+                        let no_more = [" any more", " anymore", " any longer"].iter().any(|end| text.ends_with(end));
+                        priority = if no_more { Priority::Normal } else { Priority::Low };
                     }
                     return Some(Intent::SetPriority(target(found.words("t"))?, priority));
                 }
@@ -327,6 +360,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     && found.known.titles.touched(&norms(found.words("t"))).is_empty();
                 match named {
                     Target::Title(title) if is_new && (1..=5).contains(&found.words("t").len()) => {
+                        let title = title.strip_prefix("The ").map_or(title.clone(), capitalised);
                         Some(Intent::Offer(vec![NewTask { title, due: Some(due), priority: None }]))
                     }
                     named => Some(Intent::SetDue(named, Some(due))),
@@ -407,68 +441,4 @@ fn is_person(word: &str) -> bool {
 
 fn asks(utterance: &Utterance) -> bool {
     opens_question(utterance) || utterance.words.last().is_some_and(|word| word.trail.contains('?'))
-}
-
-/// "I bought the milk": done, if there is such a task.
-fn did(found: &Match<'_>) -> Option<Intent> {
-    let base = lexicon::present_of(found.text("v"))?;
-    // "… but they had no oil" is told of something else.
-    let told = found.words("t");
-    let turn = told.iter().position(|word| word.norm == "but" && !word.quoted).filter(|at| *at > 0);
-    let mut words: Vec<Word> = told[..turn.unwrap_or(told.len())].to_vec();
-    // What one got, one bought.
-    let bases = if base == "get" { vec![base, "buy".to_owned()] } else { vec![base] };
-    let named = |base: &&String| {
-        let mut norm: Vec<&str> = vec![base.as_str()];
-        norm.extend(norms(&words));
-        found.known.titles.named(&norm).is_some()
-    };
-    // "I got the milk" is rather "Buy milk" than "Get milk for the cat": the one that says no more.
-    let length = |base: &&String| {
-        let mut norm: Vec<&str> = vec![base.as_str()];
-        norm.extend(norms(&words));
-        found.known.titles.named(&norm).map_or(usize::MAX, |title| title.split(' ').count())
-    };
-    let Some(base) = bases.iter().filter(named).min_by_key(length) else {
-        return did_each(&bases, &words, found.known).or_else(|| did_things(&bases, &words, found.known));
-    };
-    let verb = Word { raw: base.clone(), lead: String::new(), trail: String::new(), norm: base.clone(), quoted: false };
-    words.insert(0, verb);
-    Some(Intent::Complete(vec![target(&words)?]))
-}
-
-/// "I bought the tofu and the noodles": each of them, if each is on the list.
-fn did_each(bases: &[String], words: &[Word], known: Known<'_>) -> Option<Intent> {
-    let parts = joined_titles(words, true, known);
-    let named = |part: &&[Word]| {
-        let mut titles = bases.iter().filter_map(|base| {
-            let mut norm: Vec<&str> = vec![base.as_str()];
-            norm.extend(norms(part));
-            known.titles.named(&norm)
-        });
-        titles.next().map(|title| Target::Title(title.to_owned()))
-    };
-    let targets: Option<Vec<Target>> = parts.iter().map(named).collect();
-    targets.filter(|targets| targets.len() > 1).map(Intent::Complete)
-}
-
-/// "I've paid the rent", where the task is called "Rent": each of the things, if none of them has a verb of its own, and what was
-/// done to them leaves nothing to do.
-fn did_things(bases: &[String], words: &[Word], known: Known<'_>) -> Option<Intent> {
-    const ENDING: &str = "bake bring build buy clean collect cook deliver do email fetch file fill finish fix get mail make mend         order paint pay post print renew repair return sell send sign submit take throw wash water write";
-    if !bases.iter().any(|base| ENDING.split_ascii_whitespace().any(|verb| verb == base)) {
-        return None;
-    }
-    let thing = |part: &&[Word]| {
-        let title = known.titles.named(&norms(part))?;
-        let lower = title.to_lowercase();
-        let has_verb = lexicon::starts_verb(&lower.split(' ').collect::<Vec<_>>()) && lower.contains(' ');
-        (!has_verb && known.titles.is_said(title, &norms(part))).then(|| Target::Title(title.to_owned()))
-    };
-    if let Some(only) = thing(&words) {
-        return Some(Intent::Complete(vec![only]));
-    }
-    let parts = joined_titles(words, true, known);
-    let targets: Option<Vec<Target>> = parts.iter().map(thing).collect();
-    targets.filter(|targets| targets.len() > 1).map(Intent::Complete)
 }

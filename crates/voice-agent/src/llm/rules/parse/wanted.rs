@@ -18,12 +18,19 @@ pub(super) fn wanted(found: &Match<'_>) -> Option<Intent> {
     {
         return Some(Intent::SetDue(Target::It, Some(due)));
     }
+    let dated = dates::find_trailing(&said, found.known.now).filter(|(start, due)| *start > 1 && due.day_said);
+    let is_new = dated.is_some_and(|(start, _)| found.known.titles.named(&said[..start]).is_none());
+    let asked = |offer: Option<Intent>| match offer {
+        // With a day it is settled, and is put down.
+        Some(Intent::Offer(tasks)) if is_new && tasks.len() == 1 => Some(Intent::Add(tasks)),
+        other => other,
+    };
     match parse_exact(&rest, found.known) {
         // "I want to finish the report" is a plan; "I want to mark the report as done" is a command.
-        intent @ Intent::Complete(_) if !intent.spans_all() && !marks_done(&rest) => offered(&rest, found.known),
-        Intent::Unknown if lexicon::starts_verb(&norms(&rest.words)) => offered(&rest, found.known),
+        intent @ Intent::Complete(_) if !intent.spans_all() && !marks_done(&rest) => asked(offered(&rest, found.known)),
+        Intent::Unknown if lexicon::starts_verb(&said) => asked(offered(&rest, found.known)),
         Intent::Unknown | Intent::Talk(_) => None,
-        intent => Some(intent),
+        intent => asked(Some(intent)),
     }
 }
 
