@@ -83,14 +83,14 @@ export class MockCall {
 
   begin() {
     const { id, agent, recording, resumed } = this.session;
-    const { records, screens } = this.world.faults;
+    const { records, screens, greeting } = this.world.faults;
     const settled = { agent, recording, records, screens, muted: this.muted };
     const ready = { session_id: id, resumed, channel: "browser", ...settled };
     this.send({ type: "ready", ...ready });
     this.send({ type: "tasks", tasks: this.world.tasksOf(this.session.userId) });
     if (this.session.greeted !== this.session.bootId) {
       this.session.greeted = this.session.bootId;
-      this.say(resumed ? RESTORED : GREETING, null);
+      this.say(resumed ? RESTORED : (greeting ?? GREETING), null);
     }
   }
 

@@ -166,7 +166,7 @@ class World {
   }
 
   inject(fault) {
-    for (const name of ["full", "starting", "refuse_socket", "auth", "records", "screens"])
+    for (const name of ["full", "starting", "refuse_socket", "auth", "records", "screens", "greeting"])
       if (name in fault) this.faults[name] = fault[name];
     if (fault.mic_said !== undefined) this.said = fault.mic_said;
     if (fault.move_ms !== undefined) this.faults.awayUntil = Date.now() + fault.move_ms;

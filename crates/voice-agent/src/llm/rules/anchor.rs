@@ -32,6 +32,9 @@ struct Phrase<'t> {
 
 /// Looks for a day that another task tells.
 pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance) -> Anchor {
+    if let Some(dated) = that_day(scene, utterance) {
+        return Anchor::Dated(dated);
+    }
     let Some(phrase) = phrase(scene, &utterance.words) else { return Anchor::None };
     let Some(tasks) = scene.looked() else { return Anchor::Answered(look_at_all()) };
     let Some(task) = tasks.iter().find(|task| task.title == phrase.title) else { return Anchor::None };
@@ -49,6 +52,26 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance) -> Anchor {
         Ok(date) => Anchor::Dated(dated(utterance, &phrase, Due { date, ..due })),
         Err(_) => Anchor::None,
     }
+}
+
+/// "Then add clean out the shed for that day": the day whose tasks were asked for just before.
+fn that_day(scene: &Scene<'_>, utterance: &Utterance) -> Option<Utterance> {
+    let norm = norms(&utterance.words);
+    let start = norm.windows(3).rposition(|words| matches!(words, ["for" | "on" | "by", "that", "day"]))?;
+    let called = scene.history().last()?.calls.iter().rfind(|called| called.call.name == "list_tasks")?;
+    let today = scene.request.now.date();
+    let date = match called.argument("due")? {
+        "today" => today,
+        "tomorrow" => today.checked_add(Span::new().days(1)).ok()?,
+        date => dates::due_date(date, &scene.request.now)?.date,
+    };
+    let mut words = utterance.words[..=start].to_vec();
+    words.extend(tokenise(&date.strftime("%B %-d %Y").to_string()));
+    if let (Some(last), Some(end)) = (words.last_mut(), utterance.words.get(start + 2)) {
+        last.trail.clone_from(&end.trail);
+    }
+    words.extend_from_slice(&utterance.words[start + 3..]);
+    Some(Utterance::new(words))
 }
 
 /// The first such phrase. It goes to the next pause, or to the end.

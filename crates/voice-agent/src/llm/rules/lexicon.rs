@@ -16,7 +16,7 @@ const ACTIONS: &str = "accept adjust analyse analyze announce answer apply appro
     plant play polish post practice practise pray prepare present print process pump purchase push put rake read \
     rebook recharge recycle refactor refill refund register rehearse release remove renew renovate rent repair replace \
     reply report request rescan research reserve reset respond restart restock restore return review rewrite ring run \
-    save scan schedule scrub sell send set sew share shave shine ship shop shovel sow sign skype sort speak start stop \
+    save say scan schedule scrub sell send set sew share shave shine ship shop shovel sow sign skype sort speak start stop \
     store study submit subscribe sweep swim take talk tape teach tell test text thank throw tidy train transfer \
     translate treat trim try turn unpack unsubscribe update upgrade upload vacuum verify visit volunteer wake walk \
     wash watch water wax weed weigh wipe wrap write zip \

@@ -367,6 +367,11 @@ fn weekday_phrase(words: &[&str], today: Date, lenient: bool) -> Option<(usize, 
         }
         [name, rest @ ..] if skip == 0 => {
             let date = next_weekday(weekday(name, lenient)?, today)?;
+            if let Some((length, exact)) = month_phrase(rest, today)
+                && exact.weekday() == date.weekday()
+            {
+                return Some((1 + length, exact));
+            }
             // "Friday the fourth": the number wins if it is that weekday; else the weekday stands alone.
             let article = usize::from(rest.first() == Some(&"the"));
             if let Some((length, number)) = rest.get(article..).and_then(ordinal)
@@ -374,11 +379,6 @@ fn weekday_phrase(words: &[&str], today: Date, lenient: bool) -> Option<(usize, 
                 && exact.weekday() == date.weekday()
             {
                 return Some((1 + article + length, exact));
-            }
-            if let Some((length, exact)) = month_phrase(rest, today)
-                && exact.weekday() == date.weekday()
-            {
-                return Some((1 + length, exact));
             }
             Some((1, date))
         }

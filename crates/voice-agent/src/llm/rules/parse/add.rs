@@ -148,7 +148,10 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 if matches!(named, "something" | "an item" | "something else" | "something new") {
                     return Some(missing_title());
                 }
-                Some(build(&words, false, None, found.known))
+                // "Put eggs, vanilla sugar and a bag of flour on the list."
+                let enumerates = words.iter().rev().skip(1).any(|word| word.pauses() && !word.quoted)
+                    && !lexicon::starts_verb(&norms(&words));
+                Some(build(&words, enumerates, None, found.known))
             },
         ),
     ])

@@ -2,8 +2,8 @@
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, norms, title};
-use super::split::seams;
+use super::super::normalise::{Utterance, Word, norms, title};
+use super::split::{commands, seams};
 use super::{Intent, Known, NewTask, Target, courtesy, new_tasks, pair, parse_one};
 
 /// "We ran out of soap, put it on the list": what is told is asked for in the same breath.
@@ -69,5 +69,22 @@ pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent>
         other => other.of_what_is_pointed_at(known.titles.mentioned(&before)?)?,
     };
     let told = parse_one(&Utterance::new(words[..end].to_vec()), known);
-    (!told.is_command()).then_some(pointed)
+    // "I thought I'd finished the radiators, but I haven't. Reopen that one."
+    let thought = matches!((&told, &pointed), (Intent::Complete(_), Intent::Reopen(_)));
+    (!told.is_command() || thought).then_some(pointed)
+}
+
+/// "My boss wants the slides earlier. Bring them forward to Wednesday, and make them urgent": all that is asked for points at what the
+/// first sentence names.
+pub(super) fn all_told_of(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
+    let words = &utterance.words;
+    let end = words.iter().position(Word::ends_sentence).filter(|end| end + 2 < words.len())? + 1;
+    let several = words[end..].iter().any(|word| word.pauses() || word.norm == "and");
+    let before = norms(&words[..end]);
+    let title = known.titles.mentioned(&before).filter(|_| several && end <= 12)?;
+    if parse_one(&Utterance::new(words[..end].to_vec()), known).is_command() {
+        return None;
+    }
+    let asked = commands(&Utterance::new(words[end..].to_vec()), known);
+    (asked.len() > 1).then(|| asked.into_iter().map(|intent| intent.of_what_is_pointed_at(title)).collect()).flatten()
 }

@@ -32,6 +32,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 known.then(|| Intent::List(Filter { query: Some(verb.to_owned()), ..all }))
             },
         ),
+        (r"(?:and |so )*(?:what|where) does (?:that|this|it) leave(?: me| us)?(?: with)?(?: to do| now)?", |_| {
+            Some(Intent::List(Filter { status: Some("open"), ..Filter::default() }))
+        }),
         // "Next due?", "what comes first?"
         (
             r"(?:(?:so|and|ok|okay|right) )*(?:what's |what is |whats |which (?:one |task )?is |which's |when's )?(?:the |my )?next(?: one| task| thing)?(?: that's| to be)? due(?: date)?|(?:what|which)(?: one| task)?(?:'s| is)? due (?:first|next|soonest)|(?:and )?(?:what|which)(?: one| task)?(?: of (?:those|them|these|the two|my tasks) comes| of (?:those|them|these|the two) is|'s the| is the| one comes)(?: due| up)? (?:first|soonest|earliest)(?: one)?",

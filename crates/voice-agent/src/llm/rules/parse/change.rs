@@ -27,7 +27,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // Deleting.
         (
-            r"(?:delete|remove|erase|clear|get rid of|throw out|clean up|purge|clear out|wipe|dump|bin|chuck|trash|chuck out|tidy away|clear away) (?:all |all of |every |everything )?(?:the |my |of my |of the |that's |that is |that are )?(?:done|completed|finished|complete|old done|already done|ticked off|crossed off|checked off|(?:that )?(?:i've|i have|i|we've|we have)(?: already)? (?:ticked off|crossed off|checked off|done|finished|completed))(?: ones?| tasks?| items| to-?dos| stuff)?(?: (?:from|off) (?:my|the) list)?",
+            r"(?:delete|remove|erase|clear|get rid of|throw out|clean up|purge|clear out|wipe|dump|bin|chuck|trash|chuck out|tidy away|clear away) (?:all |all of |every |everything )?(?:the |my |of my |of the |that's |that is |that are )?(?:ones? )?(?:done|completed|finished|complete|old done|already done|ticked off|crossed off|checked off|(?:that )?(?:i've|i have|i|we've|we have)(?: already)? (?:ticked off|crossed off|checked off|done|finished|completed))(?: ones?| tasks?| items| to-?dos| stuff)?(?: (?:from|off) (?:my|the) list)?",
             |_| Some(Intent::DeleteScope("done", Vec::new())),
         ),
         (

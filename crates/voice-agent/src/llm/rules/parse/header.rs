@@ -36,7 +36,10 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
     }
     let several = several || rest.iter().any(Word::ends_line);
     // A list may be written in sentences; one title ends with its sentence.
-    let end = rest.iter().position(|word| word.trail.contains(['.', '!', '?', ';'])).map_or(rest.len(), |end| end + 1);
+    let end = rest
+        .iter()
+        .position(|word| word.ends_sentence() && !word.trail.contains(':'))
+        .map_or(rest.len(), |end| end + 1);
     let end = if several { rest.len() } else { end };
     let mut tasks = new_tasks(&rest[..end], several, known);
     if tasks.is_empty() {
@@ -91,8 +94,16 @@ fn heading(head: &Utterance, known: Known<'_>) -> Option<(Option<Priority>, bool
     if words.len() <= 6 && words.iter().all(|word| listed(HEADING, word)) {
         return Some((None, several));
     }
-    let bare: Vec<&str> =
-        words.iter().copied().filter(|word| !matches!(*word, "task" | "new" | "todo" | "add" | "a")).collect();
+    let bare: Vec<&str> = words
+        .iter()
+        .copied()
+        .filter(|word| {
+            !matches!(
+                *word,
+                "task" | "new" | "todo" | "add" | "a" | "this" | "that" | "one" | "one's" | "next" | "is" | "it's"
+            )
+        })
+        .collect();
     if bare.len() <= 3
         && let Some(priority) = find_priority(&bare)
     {

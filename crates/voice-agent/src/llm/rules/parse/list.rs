@@ -94,6 +94,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::When(title(words)))
             },
         ),
+        (
+            r"(?:when|what time|by when) (?:is|was|does|do|did) (?:he|she|they|it|that)(?: get| come| arrive| start| begin| go| happen| due| at| for| on| again| here| there| be)+",
+            |_| Some(Intent::When("it".into())),
+        ),
         (r"(?:when's|when are|when's my) (?:the |my )?(?P<t>.+?)(?: due)?(?: again| now| then)?", |found| {
             Some(Intent::When(title(found.words("t"))))
         }),
@@ -104,6 +108,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:when|what time|what day|what date|which day)(?: did| have) (?:you|i) (?:set|put|note|noted|make|made|book|booked|schedule|scheduled|write|written|add|added|say)(?: it| that| them)?(?: down)?(?: for| at| on| to be)*(?: again)?",
             |_| Some(Intent::When("it".into())),
+        ),
+        // "What's on the list for the wedding?"
+        (
+            r"(?:what's|what is|what do i have|what have i got|is there anything)(?: on| in)? (?:my|the) list (?:for|about) (?:the |my )?(?P<t>.+)",
+            |found| {
+                let words = norms(found.words("t"));
+                let dated = dates::parse(&words, found.known.now).is_some();
+                (!dated && !found.known.titles.touched(&words).is_empty()).then(|| query(found.words("t")))
+            },
         ),
         (
             r"what (?:did|have|was it) you (?:just |now |actually |exactly )*(?:put|add|added|note|noted|write|wrote|written|got|save|saved|jot|jotted|take|taken|enter|entered)(?: down| in| there| on (?:my|the) list| to (?:my|the) list| for me)*(?: just now| now| again)?",

@@ -316,7 +316,7 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if let Some(told) = split::told_each(&whole, known).or_else(|| both::parse(&whole, known)) {
         return told;
     }
-    if let Some(told) = split::sentences(&whole, known) {
+    if let Some(told) = aside::all_told_of(&whole, known).or_else(|| split::sentences(&whole, known)) {
         return told;
     }
     if let Some(wanted) = aside::wanted(&whole, known) {

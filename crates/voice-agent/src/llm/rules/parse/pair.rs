@@ -23,6 +23,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inten
         .or_else(|| qualified(&upto(last), &at(last), known))
         .or_else(|| written_wrong(&upto(pause), &at(pause), known))
         .or_else(|| resolved(&upto(pause), &at(pause), known))
+        .or_else(|| regretted(&upto(last), &at(last), known))
         .map(|intent| vec![intent])
         .or_else(|| farewell(&upto(last), &at(last), known))
 }
@@ -57,7 +58,8 @@ fn is_known(title: &str, known: Known<'_>) -> bool {
 
 /// What follows on "stick that on my list", "would you make a note of it", "keep that for me"; None if that is not what is said.
 pub(super) fn behind_noting<'a, 'b>(said: &'a [&'b str]) -> Option<&'a [&'b str]> {
-    const ASKING: &str = "please can could would will you just and so then now go ahead if quick quickly";
+    const ASKING: &str =
+        "please can could would will you just and so then now go ahead if quick quickly better best let's";
     const NOTING: &str = "note jot write add remember record save log pencil";
     // These say so only with a place: "put that down", "keep it for me".
     const PLACING: &str = "put stick pop get chuck keep hold make mark take bung throw";
@@ -101,9 +103,7 @@ pub(super) fn thing_on_a_day(first: &Utterance, due: Option<dates::Due>, known: 
         last.norm.truncate(last.norm.len() - 2);
         last.raw = last.raw.trim_end_matches("'s").trim_end_matches("’s").to_owned();
     }
-    let comes = matches!(last.norm.as_str(), "comes" | "arrives" | "starts" | "begins" | "opens" | "ends" | "leaves");
-    (end < start || is_short || comes || having > 0)
-        .then(|| Intent::Add(vec![NewTask { title: title(&thing), due: due.or(Some(day)), priority: None }]))
+    Some(Intent::Add(vec![NewTask { title: title(&thing), due: due.or(Some(day)), priority: None }]))
 }
 
 /// "Bring it back. I might still sell it."
@@ -229,6 +229,13 @@ fn written_wrong(first: &Utterance, second: &Utterance, known: Known<'_>) -> Opt
     (!dated).then(|| Intent::Rename(Target::Title(title.to_owned()), new))
 }
 
+/// "Oh no, that's Thanksgiving. Put it back the way it was."
+fn regretted(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let undoes = parse_one(second, known) == Intent::Undo;
+    let told = undoes.then(|| parse_one(first, known))?;
+    (!told.is_command()).then_some(Intent::Undo)
+}
+
 /// "Let's tidy up. Delete all the finished tasks": the first only says what the second does.
 fn resolved(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
     let leads = matches!(first.words.first()?.norm.as_str(), "let's" | "time") && first.words.len() <= 6;
@@ -237,6 +244,19 @@ fn resolved(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<I
 
 /// "We're out of eggs, so add eggs to the list": why, and what is asked for.
 fn reason_before(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    // "I'm travelling tomorrow, so move everything that's due tomorrow to Thursday."
+    if second.words.first().is_some_and(|word| word.norm == "so") && first.words.len() <= 9 {
+        let command = parse_one(&second.starting_at(1), known);
+        let those = matches!(
+            &command,
+            Intent::SetDue(Target::Those(_), _)
+                | Intent::SetPriority(Target::Those(_), _)
+                | Intent::Shift(Target::Those(_), _)
+        );
+        if those || command.spans_all() || super::names_title(&command, known) {
+            return Some(command);
+        }
+    }
     let so = second.words.first().is_some_and(|word| word.norm == "so");
     let asked = second
         .words

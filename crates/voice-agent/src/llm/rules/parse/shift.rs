@@ -83,7 +83,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| moved(found),
         ),
         (
-            r"(?P<t>.+?)(?:'s| has| have| is| was| got| gets| will be)? (?:been |being |got |now )*(?:moved|pushed|postponed|rescheduled|delayed|shifted|put off|changed|brought forward|moved up|pushed back)(?: back| out| forward| up)?(?: to| until| till| by| for)? (?P<d>.+)",
+            r"(?P<t>.+?)(?:'s| has| have| is| was| got| gets| will be)? (?:been |being |got |now )*(?:moved|pushed|postponed|rescheduled|delayed|shifted|bumped|switched|put off|changed|brought forward|moved up|pushed back)(?: back| out| forward| up)?(?: to| until| till| by| for)? (?P<d>.+)",
             |found| told(found),
         ),
         (
@@ -125,7 +125,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "He's coming on Monday the thirtieth instead."
         (
-            r"(?:he|she|they)(?:'s| is|'re| are|'ll| will| can) (?:now |be |only |rather )*(?:coming|arriving|come|here|there|in|free)(?: by| over| round| around)? (?P<d>.+?)(?: now| instead)?",
+            r"(?:he|she|they)(?:'s| is|'re| are|'ll| will| can) (?:now |be |only |rather )*(?:coming|arriving|come|here|there|in|free)(?: by| over| round| around)? (?P<d>.+?)(?: (?:at )?the same time)?(?: now| instead)?",
             |found| it_is_due(found),
         ),
         // "Sunday is better."

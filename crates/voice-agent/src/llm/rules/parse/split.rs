@@ -369,14 +369,14 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
                 intents.push(intent);
             }
             // What was last done may be asked for.
-            Intent::Last | Intent::Repeat if at > 0 && intents.is_empty() => intents.push(Intent::Last),
+            asked @ (Intent::Last | Intent::Repeat) if at > 0 && intents.is_empty() => intents.push(asked),
             // Courtesies and the like need no answer beside a command.
             _ => {}
         }
     }
     let commanded = |intent: &Intent| intent.is_command() && !matches!(intent, Intent::Add(_));
     let added = added || utterance.words.iter().any(|word| matches!(word.norm.as_str(), "add" | "remind"));
-    if intents.as_slice() == [Intent::Last] {
+    if matches!(intents.as_slice(), [Intent::Last | Intent::Repeat]) {
         return Some(intents);
     }
     (intents.iter().any(commanded) || added)

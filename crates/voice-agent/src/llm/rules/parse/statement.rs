@@ -54,7 +54,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?P<t>(?:it's|that's|this is|it is|that is|that one's|this one's|that one is|this one is|they're|those are))(?: now| already| all)* (?:{DONE}|taken care of|sorted)(?: now| already| too)?",
+            r"(?P<t>(?:it's|that's|this is|it is|that is|that one's|this one's|that one is|this one is|they're|those are))(?: now| already| all| both)* (?:{DONE}|taken care of|sorted)(?: now| already| too)?",
             |found| {
                 let them = matches!(found.text("t"), "they're" | "those are");
                 Some(Intent::Complete(vec![if them { Target::Them } else { Target::It }]))
@@ -147,6 +147,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::SetPriority(target, priority))
             },
         ),
+        // "Hire a van is the urgent one."
+        (
+            r"(?P<t>.+?) (?:is|are|'s) the (?:most |really |only )*(?P<d>urgent|important|low)(?: priority)? ones?",
+            |found| {
+                let named = found.known.titles.named(&norms(found.words("t"))).is_some();
+                let priority = find_priority(&[found.text("d")]).filter(|_| named)?;
+                target(found.words("t")).map(|target| Intent::SetPriority(target, priority))
+            },
+        ),
         // "Leak high".
         (r"(?P<t>.+) (?P<d>high|low|urgent|normal)(?: priority)?", |found| {
             let named = found.known.titles.named(&norms(found.words("t"))).is_some();
@@ -171,7 +180,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let last = words.last_mut()?;
                 let cut = |text: &str| text.trim_end_matches("'s").trim_end_matches("’s").to_owned();
                 (last.raw, last.norm) = (cut(&last.raw), cut(&last.norm));
-                let known = found.known.titles.named(&norms(&words)).is_some();
+                let picked = matches!(target(&words), Some(Target::Picked(_)));
+                let known = picked || found.known.titles.named(&norms(&words)).is_some();
                 known.then(|| target(&words).map(|target| Intent::Complete(vec![target]))).flatten()
             },
         ),

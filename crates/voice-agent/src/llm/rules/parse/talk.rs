@@ -48,7 +48,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Joke)),
         ),
         (
-            r"(?:do you know )?(?:what time is it|what's the time|what is the time|what time it is|the time)(?: .*)?",
+            r"(?:do you know )?(?:what time is it|what's the time|what is the time|what time it is|the time)(?: (?:now|please|there|in|over|right|exactly|today|by|at your|where).*)?",
             |_| Some(Intent::Talk(Talk::Time)),
         ),
         (
