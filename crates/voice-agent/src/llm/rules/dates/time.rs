@@ -197,7 +197,7 @@ pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize
     digital(words)
         .or_else(|| undotted(words, bare))
         .or_else(|| past_and_to(words))
-        .or_else(|| half_hour(words, bare))
+        .or_else(|| half_hour(words, bare || day_said))
         .or_else(|| {
             let (length, hour) = cardinal(words)?;
             let after = words.get(length..)?;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, capitalised, norms, tokenise};
-use super::needed::{lacking, needed};
+use super::needed::{lacking, needed, reminded, until};
 use super::priority::leading_priority;
 use super::rule::{Match, Rule, first_match, rules};
 use super::wanted::{offered, wanted};
@@ -33,15 +33,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                     return matches!(asked, Intent::List(_) | Intent::When(_) | Intent::Count(_) | Intent::At(_))
                         .then_some(asked);
                 }
-                // "Remind me about the toner on Friday", which is on the list.
-                let words = norms(found.words("t"));
-                if let ["the" | "my" | "that", ..] = words.as_slice()
-                    && let Some((start, due)) = dates::find_trailing(&words, found.known.now)
-                    && let Some(title) = found.known.titles.named(&words[..start])
-                {
-                    return Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)));
-                }
-                marked(found)
+                reminded(found).or_else(|| marked(found))
             },
         ),
         (r"(?:remind|reminds) (?:me|us)(?: to)?", |_| Some(missing_title())),
@@ -180,6 +172,10 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             (lexicon::starts_verb(&words) && words.len() > 1 && !listed).then(|| marked(found)).flatten()
         }),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
+        // "I have until Friday to submit the form."
+        (r"(?:i|we)(?:'ve| only|'ve only)? (?:have|got|have got) (?:until|till) (?P<d>.+?) to (?P<t>.+)", |found| {
+            until(found)
+        }),
         // "Put me down for a blood test on Wednesday."
         (r"(?:put|pencil|sign|book|mark) me (?:down|in|up) for (?:a |an |the |my )?(?P<t>.+)", |found| marked(found)),
         (

@@ -88,3 +88,23 @@ pub(super) fn all_told_of(utterance: &Utterance, known: Known<'_>) -> Option<Vec
     let asked = commands(&Utterance::new(words[end..].to_vec()), known);
     (asked.len() > 1).then(|| asked.into_iter().map(|intent| intent.of_what_is_pointed_at(title)).collect()).flatten()
 }
+
+/// "We're doing lasagne on Saturday, need mince": something that could be added, and only told why.
+pub(super) fn offered_beside(parts: &[&[Word]], known: Known<'_>) -> Option<Intent> {
+    let tells = |part: &[Word]| {
+        matches!(part[0].norm.as_str(), "we" | "we're" | "i" | "i'm" | "there's" | "it's" | "so" | "my" | "our")
+    };
+    let (mut offer, mut told) = (None, 0);
+    for part in parts {
+        match parse_one(&Utterance::new(part.to_vec()), known) {
+            found @ Intent::Offer(_) if offer.is_none() => offer = Some(found),
+            found @ Intent::Add(_) if offer.is_none() && part[0].norm == "need" => offer = Some(found),
+            Intent::Unknown if tells(part) => told += 1,
+            _ => return None,
+        }
+    }
+    match offer.filter(|_| told > 0)? {
+        Intent::Add(tasks) => Some(Intent::Offer(tasks)),
+        offer => Some(offer),
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::super::dates;
-use super::super::normalise::Utterance;
+use super::super::normalise::{Utterance, norms};
 use super::rule::{Rule, first_match, rules};
 use super::{Filter, Intent, Known, Priority, filter};
 
@@ -35,6 +35,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:and |so )*(?:what|where) does (?:that|this|it) leave(?: me| us)?(?: with)?(?: to do| now)?", |_| {
             Some(Intent::List(Filter { status: Some("open"), ..Filter::default() }))
         }),
+        (
+            r"(?:and )?(?:which|what)(?: ones)?(?: of (?:them|these|those|my tasks))? (?:have|did) (?:i|we) (?:already )?(?:done|do|finished|finish|completed|complete)(?: already| so far| today)?",
+            |_| Some(Intent::List(Filter { status: Some("done"), ..Filter::default() })),
+        ),
+        // "Do I need to do anything about the cake?"
+        (
+            r"(?:do|did|must|should) (?:i|we) (?:still )?(?:need to do|have to do|do) (?:anything|something)(?: else)?(?: about| for| with| on| to do with) (?:the |my )?(?P<t>.+)",
+            |found| {
+                let named = found.known.titles.named(&norms(found.words("t")))?;
+                Some(Intent::List(Filter { status: Some("all"), query: Some(named.to_owned()), ..Filter::default() }))
+            },
+        ),
         // "Next due?", "what comes first?"
         (
             r"(?:(?:so|and|ok|okay|right) )*(?:what's |what is |whats |which (?:one |task )?is |which's |when's )?(?:the |my )?next(?: one| task| thing)?(?: that's| to be)? due(?: date)?|(?:what|which)(?: one| task)?(?:'s| is)? due (?:first|next|soonest)|(?:and )?(?:what|which)(?: one| task)?(?: of (?:those|them|these|the two|my tasks) comes| of (?:those|them|these|the two) is|'s the| is the| one comes)(?: due| up)? (?:first|soonest|earliest)(?: one)?",

@@ -100,6 +100,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| super::swap::swapped(found),
         ),
         (
+            r"(?:i'm|we're|i am|we are) not (?:going to|gonna|planning to) (?P<t>.+?)(?: any ?more| after all| now)?",
+            |found| deletes_known(found),
+        ),
+        (
             r"(?:(?:i|we) (?:don't|do not|no longer|won't|will not|needn't|shan't) (?:need|have|want|be needing|bother with)(?: to)?|(?:don't|do not|stop) remind(?:ing)? me (?:to|about|of)) (?P<t>.+?)(?: any ?more| any longer)?",
             |found| deletes_known(found),
         ),
@@ -402,6 +406,9 @@ fn delete(found: &Match<'_>) -> Option<Intent> {
 
 /// "Cancel the dentist": a command only if there is such a task.
 fn deletes_known(found: &Match<'_>) -> Option<Intent> {
+    if let Some(those) = target::of_that_day(found.words("t"), found.known) {
+        return Some(Intent::Delete(vec![those]));
+    }
     let target = target(found.words("t"))?;
     let known = !matches!(target, Target::Title(_)) || found.known.titles.named(&norms(found.words("t"))).is_some();
     // "cancel the gym membership" may itself be the title of a task.

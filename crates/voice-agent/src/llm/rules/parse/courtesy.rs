@@ -217,6 +217,10 @@ fn starts_with(words: &[Word], phrase: &[&str]) -> bool {
 }
 
 pub(super) fn leading_courtesy(words: &[Word]) -> Option<usize> {
+    // "Look up flights" is something to do.
+    if words.first().is_some_and(|word| matches!(word.norm.as_str(), "look" | "listen") && !word.pauses()) {
+        return None;
+    }
     // The longest: "would you be so kind as to" is more than "would you".
     if let Some(length) = LEADING.iter().filter(|phrase| starts_with(words, phrase)).map(|phrase| phrase.len()).max() {
         return Some(length);

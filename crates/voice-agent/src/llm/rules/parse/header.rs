@@ -79,7 +79,9 @@ fn heading(head: &Utterance, known: Known<'_>) -> Option<(Option<Priority>, bool
     let words = norms(&plain.words);
     let several = words.iter().any(|word| listed(SEVERAL, word));
     // "I need to do three things".
-    let counts = |word: &str| matches!(word, "two" | "three" | "four" | "five" | "several" | "some" | "these" | "few");
+    let counts = |word: &str| {
+        matches!(word, "many" | "other" | "two" | "three" | "four" | "five" | "several" | "some" | "these" | "few")
+    };
     let counted = words.windows(2).position(|pair| {
         matches!(pair[1], "things" | "tasks" | "errands" | "jobs" | "chores" | "calls" | "appointments")
             && counts(pair[0])

@@ -109,6 +109,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:when|what time|what day|what date|which day)(?: did| have) (?:you|i) (?:set|put|note|noted|make|made|book|booked|schedule|scheduled|write|written|add|added|say)(?: it| that| them)?(?: down)?(?: for| at| on| to be)*(?: again)?",
             |_| Some(Intent::When("it".into())),
         ),
+        (
+            r"(?:what|which) (?:day|date|time) (?:is|are|was|does) (?:the |my )?(?P<t>.+?) (?:due|at|on|for|again|start|begin|happen)(?: at| on| for| again)?",
+            |found| {
+                let known = found.known.titles.named(&norms(found.words("t")));
+                known.map(|title| Intent::When(title.to_owned()))
+            },
+        ),
         // "What's on the list for the wedding?"
         (
             r"(?:what's|what is|what do i have|what have i got|is there anything)(?: on| in)? (?:my|the) list (?:for|about) (?:the |my )?(?P<t>.+)",

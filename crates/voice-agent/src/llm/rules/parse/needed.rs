@@ -5,7 +5,7 @@ use super::super::lexicon;
 use super::super::normalise::norms;
 use super::add::{build, marked};
 use super::rule::Match;
-use super::{Filter, Intent, NewTask, Target};
+use super::{Filter, Intent, NewTask, Target, new_tasks};
 
 /// "I need to …": a task, unless it is said of the list or of the call itself.
 pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
@@ -82,6 +82,25 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
         return None;
     }
     marked(found)
+}
+
+/// "Remind me about the toner on Friday", which is on the list.
+pub(super) fn reminded(found: &Match<'_>) -> Option<Intent> {
+    let words = norms(found.words("t"));
+    let ["the" | "my" | "that", ..] = words.as_slice() else { return None };
+    let (start, due) = dates::find_trailing(&words, found.known.now)?;
+    let title = found.known.titles.named(&words[..start])?;
+    Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
+}
+
+/// "I have until Friday to submit the form": a day for what is on the list, or a task with its day.
+pub(super) fn until(found: &Match<'_>) -> Option<Intent> {
+    let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+    if let Some(title) = found.known.titles.named(&norms(found.words("t"))) {
+        return Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)));
+    }
+    let tasks = new_tasks(found.words("t"), false, found.known);
+    Some(Intent::Add(tasks.into_iter().map(|task| NewTask { due: Some(due), ..task }).collect()))
 }
 
 /// "I must not forget my passport."

@@ -3,7 +3,7 @@
 
 use super::super::dates;
 use super::super::normalise::{Utterance, Word, norms, title};
-use super::{Intent, Known, Missing, NewTask, Target, courtesy, parse_one};
+use super::{Intent, Known, Missing, NewTask, Target, courtesy, find_priority, parse_one};
 
 /// What both come to; None if they are no such pair.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
@@ -34,13 +34,15 @@ fn noted(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Inte
     let said = norms(&plain.words);
     let rest = behind_noting(&said)?;
     let due = dates::parse(rest, known.now);
-    if due.is_none() && !rest.is_empty() {
+    let priority = find_priority(rest).filter(|_| due.is_none());
+    if due.is_none() && priority.is_none() && !rest.is_empty() {
         return None;
     }
     match parse_one(first, known) {
         Intent::Add(mut tasks) | Intent::Offer(mut tasks) => {
             for task in &mut tasks {
                 task.due = due.or(task.due);
+                task.priority = priority.or(task.priority);
             }
             Some(Intent::Add(tasks))
         }
@@ -186,7 +188,10 @@ fn named_before(first: &Utterance, second: &Utterance, known: Known<'_>) -> Opti
 
 /// "Add pick up the cake. It has to be there by noon on Saturday": what is to be added, and what is told of it.
 fn qualified(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
-    let points = matches!(second.words.first()?.norm.as_str(), "it" | "it's" | "that" | "that's" | "they" | "they're");
+    let points = matches!(
+        second.words.first()?.norm.as_str(),
+        "it" | "it's" | "that" | "that's" | "they" | "they're" | "he" | "he's" | "she" | "she's"
+    );
     if !points || !first.words.last()?.ends_sentence() {
         return None;
     }

@@ -60,6 +60,22 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::Shift(named, by))
             },
         ),
+        // "I couldn't reach Tom, try again on Wednesday."
+        (
+            r"(?:i'll |we'll |let's |i will |i'll have to |have to |must )?(?:try|try it|try him|try her|try them|ring|call|do it) again (?P<d>.+)",
+            |found| it_is_due(found),
+        ),
+        // "Push that to the day after."
+        (
+            r"(?:push|move|postpone|put|shift|bump)(?: (?P<t>.+?))?(?: back| off)? (?:to|until|till) the (?P<n>day|week) after(?: that)?",
+            |found| {
+                let by = amount(&format!("one {}", found.text("n")))?;
+                let named = if found.words("t").is_empty() { Target::It } else { target(found.words("t"))? };
+                let known =
+                    !matches!(named, Target::Title(_)) || found.known.titles.named(&norms(found.words("t"))).is_some();
+                known.then_some(Intent::Shift(named, by))
+            },
+        ),
         // "They extended it by two days."
         (
             r"(?:they|he|she|we|i|(?:my|the|our) [a-z]+)(?:'ve|'s| have| has)?(?: just| now)? (?:extended|postponed|delayed|pushed|moved|shifted|put|set)(?: (?:it|that|this|the deadline|the date|things))?(?: (?P<w>back|out|off|forward|up|on))?(?: by| for)? (?P<n>(?:another )?(?:(?:half|an?|one|two|three|four|five|six|seven|ten|couple|few|of|[0-9]+) )*(?:minutes?|hours?|days?|weeks?|months?))(?P<x> (?:later|earlier|back|forward|further))?",
@@ -125,7 +141,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "He's coming on Monday the thirtieth instead."
         (
-            r"(?:he|she|they)(?:'s| is|'re| are|'ll| will| can) (?:now |be |only |rather )*(?:coming|arriving|come|here|there|in|free)(?: by| over| round| around)? (?P<d>.+?)(?: (?:at )?the same time)?(?: now| instead)?",
+            r"(?:he|she|they)(?:'s| is|'re| are|'ll| will| can)? (?:now |be |only |rather )*(?:coming|arriving|comes|arrives|come|here|there|in|free)(?: by| over| round| around)? (?P<d>.+?)(?: (?:at )?the same time)?(?: now| instead)?",
             |found| it_is_due(found),
         ),
         // "Sunday is better."

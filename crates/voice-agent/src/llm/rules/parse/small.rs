@@ -67,7 +67,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Undo),
         ),
         (
-            r"(?:(?:no|oh|oh no|sorry|oops|actually|wait) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i'd like (?:it|that|them) back|(?:can|could|may) i have (?:it|that|them) back|give (?:it|that|them) back|i need (?:that|it) back|i want (?:that|it) back)(?: (?:please|again|then))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|actually|wait) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i'd like (?:it|that|them) back|(?:can|could|may) i have (?:it|that|them) back|give (?:it|that|them) back|i need (?:that|it) back|i want (?:that|it) back|i (?:do|do still|still|still do) (?:need|want) (?:it|that|them)(?: after all)?)(?: (?:please|again|then))*",
             |_| Some(Intent::BringBack),
         ),
         (

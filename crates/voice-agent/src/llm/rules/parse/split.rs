@@ -2,7 +2,7 @@
 
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title};
-use super::{Intent, Known, MAX_COMMANDS, Missing, NewTask, Target, parse_one};
+use super::{Intent, Known, MAX_COMMANDS, Missing, NewTask, Target, aside, parse_one};
 
 fn starts_any(words: &[&str], phrases: &[&[&str]]) -> bool {
     phrases.iter().any(|phrase| words.starts_with(phrase))
@@ -16,6 +16,8 @@ fn opens_command(words: &[&str]) -> bool {
             &["add"],
             &["remind", "me"],
             &["mark"],
+            &["flag", "it"],
+            &["flag", "that"],
             &["cross"],
             &["tick"],
             &["check", "off"],
@@ -110,6 +112,8 @@ const STRONG: &[&[&str]] = &[
     &["i", "need", "to", "add"],
     &["remind"],
     &["mark"],
+    &["flag", "it"],
+    &["flag", "that"],
     &["undo"],
     &["what's"],
     &["show"],
@@ -341,7 +345,7 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
     if !(2..=MAX_COMMANDS).contains(&parts.len()) {
         return None;
     }
-    if let Some(offer) = offered_beside(&parts, known) {
+    if let Some(offer) = aside::offered_beside(&parts, known) {
         return Some(vec![offer]);
     }
     let mut intents = Vec::with_capacity(parts.len());
@@ -382,26 +386,6 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
     (intents.iter().any(commanded) || added)
         .then(|| super::chain(intents))
         .filter(|all| all.iter().any(Intent::is_command))
-}
-
-/// "We're doing lasagne on Saturday, need mince": something that could be added, and only told why.
-fn offered_beside(parts: &[&[Word]], known: Known<'_>) -> Option<Intent> {
-    let tells = |part: &[Word]| {
-        matches!(part[0].norm.as_str(), "we" | "we're" | "i" | "i'm" | "there's" | "it's" | "so" | "my" | "our")
-    };
-    let (mut offer, mut told) = (None, 0);
-    for part in parts {
-        match parse_one(&Utterance::new(part.to_vec()), known) {
-            found @ Intent::Offer(_) if offer.is_none() => offer = Some(found),
-            found @ Intent::Add(_) if offer.is_none() && part[0].norm == "need" => offer = Some(found),
-            Intent::Unknown if tells(part) => told += 1,
-            _ => return None,
-        }
-    }
-    match offer.filter(|_| told > 0)? {
-        Intent::Add(tasks) => Some(Intent::Offer(tasks)),
-        offer => Some(offer),
-    }
 }
 
 /// Whether the words need the verb of the clause before: "set A to high | and B to low", "move A to Friday and B to

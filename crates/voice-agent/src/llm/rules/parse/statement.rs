@@ -120,6 +120,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?P<t>.+?) (?:can|could|may|will have to|has to|should) wait(?: till| until| to| for)? (?P<d>.+)|(?P<u>.+?) (?:isn't|is not|aren't|are not) (?:due |needed )?(?:until|till|before) (?P<e>.+)",
             |found| {
                 let by = |named: &str, date: &str| {
+                    // "The dog food can wait another week."
+                    let longer = found.text(date).strip_prefix("another ").map(|more| format!("one {more}"));
+                    if let Some(by) = longer.and_then(|longer| super::amount(&longer)) {
+                        return Some(Intent::Shift(target(found.words(named))?, by));
+                    }
                     let due = dates::parse(&norms(found.words(date)), found.known.now)?;
                     Some(Intent::SetDue(target(found.words(named))?, Some(due)))
                 };
@@ -300,11 +305,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "The trash is out" is "take out the trash" done.
         (
-            r"(?P<t>.+?) (?:is|are) (?:all |already |now )*(?P<v>out|in|up|off|down|away|back)(?: now| already)?",
+            r"(?P<t>.+?) (?:is|are|has|have) (?:all |already |now )*(?P<v>out|in|up|off|down|away|back|gone out|went out)(?: now| already)?",
             |found| {
                 let mut norm = norms(found.words("t"));
                 norm.push(found.text("v"));
-                let named = found.known.titles.named(&norm)?;
+                // "The invites are out" tells of "send the invites".
+                let sent = || {
+                    let sent: Vec<&str> = std::iter::once("send").chain(norms(found.words("t"))).collect();
+                    found.known.titles.named(&sent).filter(|_| found.text("v").ends_with("out"))
+                };
+                let named = found.known.titles.named(&norm).or_else(sent)?;
                 Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
             },
         ),

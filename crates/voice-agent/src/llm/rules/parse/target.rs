@@ -1,7 +1,8 @@
 //! Which task is meant.
 
+use super::super::dates;
 use super::super::normalise::{Word, norms, title};
-use super::Pick;
+use super::{Known, Pick};
 
 /// Which task a command is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -230,8 +231,8 @@ fn stripped(words: &[Word]) -> &[Word] {
                 &"called" | &"named" | &"to" | &"about" | &"for" | &"with" | &"of" | &"titled" | &"saying" | &"that's"
             )
         );
-        let digit = norm.get(article + 1).is_some_and(|word| super::super::dates::cardinal(&[word]).is_some())
-            && norm.len() == article + 2;
+        let digit =
+            norm.get(article + 1).is_some_and(|word| dates::cardinal(&[word]).is_some()) && norm.len() == article + 2;
         if linking && norm.len() > article + 2 {
             words = &words[article + 2..];
         } else if norm.len() > article + 1 && article == 1 && !digit {
@@ -248,4 +249,20 @@ fn stripped(words: &[Word]) -> &[Word] {
         return &words[1..words.len() - 1];
     }
     words
+}
+
+/// "Everything tomorrow", "tomorrow's call": what is due then.
+pub(super) fn of_that_day(words: &[Word], known: Known<'_>) -> Option<Target> {
+    let words = norms(words);
+    let day = |words: &[&str]| dates::parse(words, known.now).is_some_and(|due| due.day_said);
+    match words.as_slice() {
+        ["everything" | "all", "due" | "for" | "on", when @ ..] | ["everything" | "all", when @ ..] if day(when) => {
+            Some(Target::Those(format!("everything due {}", when.join(" "))))
+        }
+        [when, name @ ..] => {
+            let named = known.titles.named(name).filter(|_| known.titles.named(&words).is_none())?;
+            when.strip_suffix("'s").filter(|when| day(&[*when])).map(|_| Target::Title(named.to_owned()))
+        }
+        [] => None,
+    }
 }
