@@ -10,7 +10,11 @@ use crate::audio::frame::FRAME_MS;
 /// How long audio may come after it sounded: playout is reported afterwards, and networks deliver late. In milliseconds.
 pub(super) const SETTLE_MS: u64 = 1_000;
 /// Audio that begins this much later than the audio before it ended follows a gap; less is the network's unevenness.
-const GAP_MS: u64 = 120;
+pub(super) const GAP_MS: u64 = 120;
+/// The same where it goes on: within one speech of the agent, whose positions come as reports, and from frame to frame of the caller. A
+/// line that stood still delivers afterwards what it held back, and a hole in the midst of a word makes it another word; what was
+/// lost for good shifts the side by no more than this.
+pub(super) const STALL_MS: u64 = 600;
 /// A side that is ahead of its time by more than this, in milliseconds, leaves silence out until it is not.
 const AHEAD_MS: u64 = 60;
 /// What is more than this ahead of its time, in milliseconds, is not taken: a line that stood still delivers no more at once.
@@ -74,12 +78,12 @@ impl Mix {
     }
 
     /// Takes audio that began to sound at `at_ms`, and is told of at `now_ms`. Audio of a side follows the audio before it without a gap, as
-    /// long as it comes about then.
-    pub(super) fn put(&mut self, side: Side, now_ms: u64, at_ms: u64, samples: &[i16]) {
+    /// long as it comes no later than `gap_ms` after it.
+    pub(super) fn put(&mut self, side: Side, now_ms: u64, at_ms: u64, samples: &[i16], gap_ms: u64) {
         let taken_ms = self.taken_ms;
         let lane = &mut self.lanes[side as usize];
         let end_ms = taken_ms + lane.ms(lane.samples.len());
-        if at_ms > end_ms + GAP_MS {
+        if at_ms > end_ms + gap_ms {
             let gap = usize::try_from((at_ms - taken_ms).min(SETTLE_MS + MOST_AHEAD_MS)).unwrap_or(0);
             lane.samples.resize((gap * lane.samples_per_ms).max(lane.samples.len()), 0);
         }
@@ -139,8 +143,8 @@ mod tests {
     #[test]
     fn audio_sounds_when_it_sounded_and_both_sides_stay_together() {
         let mut mix = mix();
-        mix.put(Side::Caller, 20, 0, &LOUD);
-        mix.put(Side::Agent, 500, 400, &[9; 2_400]);
+        mix.put(Side::Caller, 20, 0, &LOUD, GAP_MS);
+        mix.put(Side::Agent, 500, 400, &[9; 2_400], GAP_MS);
         assert_eq!(mix.take(1_019), None);
         let first = mix.take(1_020).unwrap();
         assert_eq!((first.at_ms, first.sides[0].len(), first.sides[1].len()), (0, 320, 480));
@@ -152,24 +156,42 @@ mod tests {
     fn uneven_arrival_leaves_no_gap_and_a_real_one_does() {
         let mut mix = mix();
         for (now_ms, at_ms) in [(20, 0), (90, 70), (95, 75), (100, 80)] {
-            mix.put(Side::Caller, now_ms, at_ms, &LOUD);
+            mix.put(Side::Caller, now_ms, at_ms, &LOUD, GAP_MS);
         }
-        mix.put(Side::Caller, 600, 580, &LOUD);
-        assert_eq!(heard(&mut mix, Side::Caller), [0, 1, 2, 3, 29]);
+        // Half a second is held back, and comes at once.
+        for _ in 0..25 {
+            mix.put(Side::Caller, 600, 580, &LOUD, STALL_MS);
+        }
+        mix.put(Side::Caller, 1_400, 1_380, &LOUD, STALL_MS);
+        assert_eq!(heard(&mut mix, Side::Caller), (0..29).chain([69]).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn a_late_report_leaves_no_hole_in_a_speech_and_the_next_one_begins_when_it_did() {
+        let mut mix = mix();
+        let second = [9_000; 24 * 200];
+        mix.put(Side::Agent, 200, 0, &second, GAP_MS);
+        mix.put(Side::Agent, 400, 200, &second, STALL_MS);
+        // Half a second late; the one after it is in time again.
+        mix.put(Side::Agent, 1_100, 900, &second, STALL_MS);
+        mix.put(Side::Agent, 1_101, 701, &second, STALL_MS);
+        mix.put(Side::Agent, 1_400, 1_200, &second, GAP_MS);
+        let heard = heard(&mut mix, Side::Agent);
+        assert_eq!(heard, (0..40).chain(60..70).collect::<Vec<u64>>());
     }
 
     #[test]
     fn what_a_line_delivers_late_is_kept_and_silence_takes_it_back_into_time() {
         let mut mix = mix();
-        mix.put(Side::Caller, 20, 0, &LOUD);
+        mix.put(Side::Caller, 20, 0, &LOUD, GAP_MS);
         for _ in 0..50 {
-            mix.put(Side::Caller, 1_020, 1_000, &LOUD);
+            mix.put(Side::Caller, 1_020, 1_000, &LOUD, GAP_MS);
         }
         for frame in 0..100 {
             let now_ms = 1_040 + frame * 20;
-            mix.put(Side::Caller, now_ms, now_ms - 20, &[3; 320]);
+            mix.put(Side::Caller, now_ms, now_ms - 20, &[3; 320], GAP_MS);
         }
-        mix.put(Side::Caller, 3_040, 3_020, &LOUD);
+        mix.put(Side::Caller, 3_040, 3_020, &LOUD, GAP_MS);
         let heard = heard(&mut mix, Side::Caller);
         assert_eq!((heard[1], heard[50] - heard[1]), (50, 49));
         let loud_again = *heard.last().unwrap() * 20;
@@ -180,7 +202,7 @@ mod tests {
     fn its_memory_is_bounded_whatever_comes() {
         let mut mix = mix();
         for _ in 0..1_000 {
-            mix.put(Side::Agent, 20, u64::MAX / 2, &[9_000; 480]);
+            mix.put(Side::Agent, 20, u64::MAX / 2, &[9_000; 480], GAP_MS);
         }
         assert!(mix.lanes[1].samples.len() <= 24 * 4_000);
         assert!(mix.take_lost_ms() > 0);

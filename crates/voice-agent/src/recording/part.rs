@@ -13,7 +13,7 @@ use voice_core::ids::ReplyId;
 use voice_core::output::ClientEvent;
 
 use super::hold::{Blanks, Hold};
-use super::mix::{Mix, SETTLE_MS, Side};
+use super::mix::{GAP_MS, Mix, SETTLE_MS, STALL_MS, Side};
 use super::name::{Kind, Name};
 use super::packet::{Coder, Pages};
 use super::spool::{Spool, SpoolError, Writing};
@@ -45,8 +45,8 @@ const MOST_SAID: usize = 2_000;
 pub(super) enum Taped {
     /// 20 ms of the caller, which came now.
     Caller { now_ms: u64, frame: Box<[i16; 320]> },
-    /// Audio of the agent that was played up to now.
-    Agent { now_ms: u64, audio: Vec<u8> },
+    /// Audio of the agent that was played up to now. `goes_on`: it follows what was played of the same speech before.
+    Agent { now_ms: u64, audio: Vec<u8>, goes_on: bool },
     /// A key was pressed.
     Key { now_ms: u64 },
     /// These words of a reply were heard.
@@ -197,12 +197,13 @@ impl Part {
     fn take(&mut self, one: Taped) {
         match one {
             Taped::Caller { now_ms, frame } => {
-                self.mix.put(Side::Caller, now_ms, now_ms.saturating_sub(FRAME_MS), &frame[..]);
+                self.mix.put(Side::Caller, now_ms, now_ms.saturating_sub(FRAME_MS), &frame[..], STALL_MS);
             }
-            Taped::Agent { now_ms, audio } => {
+            Taped::Agent { now_ms, audio, goes_on } => {
                 let samples = self.decode(&audio);
                 let duration_ms = (audio.len() / self.format.bytes_per_ms()) as u64;
-                self.mix.put(Side::Agent, now_ms, now_ms.saturating_sub(duration_ms), &samples);
+                let gap_ms = if goes_on { STALL_MS } else { GAP_MS };
+                self.mix.put(Side::Agent, now_ms, now_ms.saturating_sub(duration_ms), &samples, gap_ms);
             }
             Taped::Key { now_ms } => self.blanks.key(now_ms),
             Taped::Words { now_ms, reply, text } => self.transcript.heard(now_ms, reply, text),

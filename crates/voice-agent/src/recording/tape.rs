@@ -109,7 +109,11 @@ impl Tape {
         // What was played without a permit is behind us when there is one.
         self.played = Some((speech, played_ms));
         if let Some(permit) = permit {
-            self.tape(permit, now_ms, || Taped::Agent { now_ms, audio: audio(before_ms, played_ms) });
+            self.tape(permit, now_ms, || Taped::Agent {
+                now_ms,
+                audio: audio(before_ms, played_ms),
+                goes_on: before_ms > 0,
+            });
         }
     }
 
