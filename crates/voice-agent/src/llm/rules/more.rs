@@ -130,7 +130,9 @@ fn with_verb(before: &str, thing: &str) -> String {
     let of_before: Vec<&str> = lower.split(' ').collect();
     let lower = thing.to_lowercase();
     let of_thing: Vec<&str> = lower.split(' ').collect();
-    let alike = lexicon::starts_verb(&of_before) && of_before.len() > 1 && of_thing.len() <= 3;
+    // "Dry cleaning" begins with no verb.
+    let noun = of_before.get(1).is_some_and(|word| word.ends_with("ing") && of_before.len() == 2);
+    let alike = lexicon::starts_verb(&of_before) && of_before.len() > 1 && of_thing.len() <= 3 && !noun;
     let own_verb = lexicon::starts_verb(&of_thing);
     match before.split(' ').next().filter(|_| alike && !own_verb) {
         Some(verb) => format!("{verb} {}", uncapitalised(thing)),
@@ -148,6 +150,7 @@ mod tests {
         assert_eq!(with_verb("Buy milk", "USB sticks"), "Buy USB sticks");
         assert_eq!(with_verb("Buy milk", "Call Bob"), "Call Bob");
         assert_eq!(with_verb("Milk", "Eggs"), "Eggs");
+        assert_eq!(with_verb("Dry cleaning", "The pharmacy"), "The pharmacy");
         assert_eq!(with_verb("Buy paint", "A ladder"), "Buy a ladder");
     }
 }

@@ -24,7 +24,7 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| marked(found),
         ),
         (
-            r"(?:please )?(?:remind|reminds|re mind|remained|rewind|remember) (?:me|us)(?: again)?(?: (?:to|too|two|about|of|that i (?:need|have|should|must) to|that i (?:need|have)|that))? (?P<t>.+)",
+            r"(?:please )?(?:remind|reminds|re mind|remained|rewind|remember) (?:me|us)(?: again)?(?: (?:to|too|two|about|of|that i (?:need|have|should|must) to|that i (?:need|have)|that i've got to|i've got to|i have to|i need to|that))? (?P<t>.+)",
             |found| {
                 // "Remind me what's on tomorrow" asks.
                 let first = found.words("t").first().map_or("", |word| word.norm.as_str());
@@ -171,6 +171,11 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             let listed = matches!(words.last(), Some(&"list" | &"tasks" | &"task" | &"it"));
             (lexicon::starts_verb(&words) && words.len() > 1 && !listed).then(|| marked(found)).flatten()
         }),
+        // "Add two things, a birthday card for Max and wrapping paper."
+        (
+            r"(?:add|put|note|write)(?: down)? (?P<n>two|three|four|several|a few) (?:more )?(?:things|items|jobs|errands)(?: to my list| on my list| for me)? (?P<t>.+)",
+            |found| marked(found),
+        ),
         (r"(?:add|added|ad)(?: in| also)? (?P<t>.+)", |found| marked(found)),
         // "I have until Friday to submit the form."
         (r"(?:i|we)(?:'ve| only|'ve only)? (?:have|got|have got) (?:until|till) (?P<d>.+?) to (?P<t>.+)", |found| {
@@ -405,7 +410,7 @@ fn missing_title() -> Intent {
 pub(super) fn marked(found: &Match<'_>) -> Option<Intent> {
     let number = found.text("n");
     let whole = found.words("t");
-    let separate = separately(whole);
+    let separate = super::tasks::separately(whole);
     let several = separate.is_some()
         || matches!(
             number,
@@ -413,7 +418,7 @@ pub(super) fn marked(found: &Match<'_>) -> Option<Intent> {
         );
     let words = separate.unwrap_or(whole);
     // "Add one for the flat in Park Road."
-    let words = match norms(words).as_slice() {
+    let mut words = match norms(words).as_slice() {
         ["one" | "another", "for" | "to" | "about", _, ..] => &words[2..],
         _ => words,
     };
@@ -443,24 +448,13 @@ pub(super) fn marked(found: &Match<'_>) -> Option<Intent> {
         return Some(build(&told, false, None, found.known));
     }
     let mut lead = found.text("p").trim().to_owned();
-    if lead.is_empty() && found.text("link").trim() == "for" {
-        lead = String::new();
+    // "Add a task, high priority, call the plumber."
+    if let Some((length, priority)) = leading_priority(&norms(words)).filter(|(length, _)| words[length - 1].pauses())
+        && words.len() > length
+    {
+        (lead, words) = (priority.as_str().to_owned(), &words[length..]);
     }
     Some(build(words, several, Some(lead.as_str()).filter(|lead| !lead.is_empty()), found.known))
-}
-
-/// The words in front of "as separate tasks".
-fn separately(words: &[Word]) -> Option<&[Word]> {
-    const SEPARATELY: [&[&str]; 5] = [
-        &["as", "separate", "tasks"],
-        &["as", "two", "tasks"],
-        &["as", "separate", "items"],
-        &["as", "two", "separate", "tasks"],
-        &["separately"],
-    ];
-    let norm = norms(words);
-    let ends = SEPARATELY.iter().find(|phrase| norm.len() > phrase.len() && norm.ends_with(phrase))?;
-    Some(&words[..words.len() - ends.len()])
 }
 
 /// "A dentist appointment" is on the list as "Dentist appointment". "A levels" keeps its letter, and so does what is quoted.

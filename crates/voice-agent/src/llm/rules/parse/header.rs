@@ -8,7 +8,7 @@ use super::{Intent, Known, Missing, Priority, courtesy, new_tasks, parse, parse_
 /// The tasks behind a heading that says that there are tasks, and what the sentences behind them say.
 pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
     let words = &utterance.words;
-    let at = words.iter().position(|word| word.trail.contains(':'))?;
+    let at = words.iter().position(|word| word.trail.contains(':')).or_else(|| counted_off(words, known))?;
     if at + 1 >= words.len() || words[..=at].iter().any(|word| word.quoted) {
         return None;
     }
@@ -60,6 +60,16 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
         }
     }
     Some(super::chain(intents))
+}
+
+/// "Three tasks for tomorrow. Wash the sheets, …": where a sentence ends that only counts.
+fn counted_off(words: &[Word], known: Known<'_>) -> Option<usize> {
+    let at = words.iter().position(Word::ends_sentence).filter(|at| *at < 6)?;
+    let norm = norms(&words[..=at]);
+    let end = dates::find_trailing(&norm, known.now).map_or(norm.len(), |(start, _)| start);
+    let [number, what] = norm.get(..end)? else { return None };
+    let counts = matches!(*number, "two" | "three" | "four" | "five" | "six");
+    (counts && matches!(*what, "tasks" | "things" | "errands" | "jobs" | "chores" | "reminders")).then_some(at)
 }
 
 /// Words of which a heading may consist.

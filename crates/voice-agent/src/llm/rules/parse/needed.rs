@@ -129,7 +129,12 @@ fn is_about_us(words: &[&str]) -> bool {
 
 /// Something is needed, or has run out: to be bought, we suppose, and ask.
 pub(super) fn lacking(found: &Match<'_>) -> Option<Intent> {
-    match build(found.words("t"), false, None, found.known) {
+    let things = match found.words("t") {
+        // "We're out of coffee again."
+        [things @ .., last] if last.norm == "again" && !things.is_empty() => things,
+        things => things,
+    };
+    match build(things, false, None, found.known) {
         Intent::Add(tasks) => {
             let buy = |task: NewTask| {
                 let mut letters = task.title.chars();

@@ -65,6 +65,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:i'll |we'll |let's |i will |i'll have to |have to |must )?(?:try|try it|try him|try her|try them|ring|call|do it) again (?P<d>.+)",
             |found| it_is_due(found),
         ),
+        // "Leave the school for next week."
+        (r"(?:leave|keep) (?P<t>.+?) (?:for|until|till|to) (?P<d>.+)", |found| told(found)),
         // "Push that to the day after."
         (
             r"(?:push|move|postpone|put|shift|bump)(?: (?P<t>.+?))?(?: back| off)? (?:to|until|till) the (?P<n>day|week) after(?: that)?",

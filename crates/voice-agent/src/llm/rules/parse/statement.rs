@@ -152,6 +152,21 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::SetPriority(target, priority))
             },
         ),
+        // "It's urgent that I call the plumber today."
+        (
+            r"(?:it's|it is) (?:really |very |quite )?(?:urgent|important) (?:that (?:i|we)|for me to|for us to|to) (?P<t>.+)",
+            |found| {
+                let known = found.known.titles.named(&norms(found.words("t"))).is_some();
+                let tasks = super::new_tasks(found.words("t"), false, found.known).into_iter();
+                let urgent = tasks.map(|task| NewTask { priority: Some(Priority::High), ..task }).collect();
+                (!known && lexicon::starts_verb(&norms(found.words("t")))).then_some(Intent::Add(urgent))
+            },
+        ),
+        // "All three done!"
+        (
+            r"(?P<t>all (?:two|three|four|five|of them|of those)|both|both of them)(?: are| is)?(?: now| already)? {DONE}(?: now| already)?",
+            |found| target(found.words("t")).map(|target| Intent::Complete(vec![target])),
+        ),
         // "Hire a van is the urgent one."
         (
             r"(?P<t>.+?) (?:is|are|'s) the (?:most |really |only )*(?P<d>urgent|important|low)(?: priority)? ones?",

@@ -401,3 +401,17 @@ fn without_dangling(words: &[Word]) -> &[Word] {
     }
     words
 }
+
+/// The words in front of "as separate tasks".
+pub(super) fn separately(words: &[Word]) -> Option<&[Word]> {
+    const SEPARATELY: [&[&str]; 5] = [
+        &["as", "separate", "tasks"],
+        &["as", "two", "tasks"],
+        &["as", "separate", "items"],
+        &["as", "two", "separate", "tasks"],
+        &["separately"],
+    ];
+    let norm = norms(words);
+    let ends = SEPARATELY.iter().find(|phrase| norm.len() > phrase.len() && norm.ends_with(phrase))?;
+    Some(&words[..words.len() - ends.len()])
+}
