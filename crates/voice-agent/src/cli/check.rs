@@ -40,7 +40,12 @@ fn check_writable(key: &str, folder: &Path) -> Result<(), ConfigError> {
         return refused(there, "is no folder".to_owned());
     }
     let probe = there.join(format!(".voice-agent-check-{}", std::process::id()));
-    match std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe)) {
+    // Of another process with this number, in another container, or of one that was killed in between.
+    let unless = |kind, error: std::io::Error| if error.kind() == kind { Ok(()) } else { Err(error) };
+    let made = std::fs::create_dir(&probe).or_else(|error| unless(std::io::ErrorKind::AlreadyExists, error));
+    let removed =
+        made.and_then(|()| std::fs::remove_dir(&probe).or_else(|error| unless(std::io::ErrorKind::NotFound, error)));
+    match removed {
         Ok(()) => Ok(()),
         Err(error) => refused(there, format!("cannot be written to: {error}")),
     }

@@ -12,7 +12,7 @@ use crate::config::{Config, ConfigError, Loaded};
 use crate::vault::{self, Opener, SealError};
 
 /// What can be done about a log that stays sealed.
-const NO_KEY: &str = "there is no key to it: set DATA_DIR or REDIS_URL as the server has it that wrote it";
+const NO_KEY: &str = "its key cannot be had: set DATA_DIR or REDIS_URL as the server has it that wrote it";
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
@@ -49,8 +49,9 @@ pub(super) fn run(args: &ReplayArgs, settings: impl FnOnce() -> Result<Loaded, C
 /// The text of a sealed log, as far as it goes, and whether that is all of it.
 fn unseal(mut file: impl Read, config: &Config) -> anyhow::Result<(Vec<u8>, bool)> {
     let header = vault::Header::read(&mut file)?;
-    let none = "its caller was forgotten, or it is another server's log";
-    let key = key::of(config, header.owner).and_then(|key| key.context(none)).context(NO_KEY)?;
+    let key = key::of(config, header.owner)
+        .context(NO_KEY)?
+        .context("its caller was forgotten, or it is another server's log")?;
     let mut opener = Opener::new(file, &header, &key)?;
     let mut text = Vec::new();
     loop {

@@ -338,7 +338,9 @@ impl Ears {
 
     /// Where in the stream a time of the session is, by the last edge before it.
     fn to_stream(&self, session_ms: u64) -> u64 {
-        let edge = self.edges.iter().rev().find(|edge| edge.session_ms <= session_ms);
+        let mut latest = self.edges.iter().rev();
+        let edge = latest.clone().find(|edge| edge.session_ms == session_ms);
+        let edge = edge.or_else(|| latest.find(|edge| edge.session_ms <= session_ms));
         let offset_ms = edge.map_or(self.offset_ms, |edge| edge.offset_ms);
         u64::try_from(signed(session_ms) - offset_ms).unwrap_or(0)
     }

@@ -12,10 +12,6 @@ use voice_core::ids::CommitId;
 use super::Done;
 use crate::store::{Commit, CommitOutcome, Store, StoreError, ToolCommit, UserTasks};
 use crate::tasks::{TaskChange, UndoEffect};
-use crate::telemetry::Events;
-
-/// Who hears of a commit that takes more than one try: the session, and the metrics, which count every try that failed.
-type Hearers<'a> = (&'a mpsc::Sender<Done>, &'a Events);
 
 /// After so many tries without an answer the session is told that nobody knows: the caller waits for it.
 const TRIES_BEFORE_DOUBT: u32 = 3;
@@ -32,13 +28,13 @@ pub(super) async fn until_kept(
     store: &dyn Store,
     what: Commit,
     commit: CommitId,
-    hearers: Hearers<'_>,
+    session: &mpsc::Sender<Done>,
 ) -> Result<CommitOutcome, StoreError> {
     let waits = !what.tools.is_empty();
     let (mut what, mut promised) = (what, false);
     for _ in 0..MOST_TIMES_LATE {
         let make = || store.commit(what.clone());
-        let (outcome, told) = until_known(make, BETWEEN_TRIES, (commit, waits), hearers).await;
+        let (outcome, told) = until_known(make, BETWEEN_TRIES, (commit, waits), session).await;
         promised |= told;
         if !promised || !matches!(outcome, Ok(CommitOutcome::Conflict)) {
             return outcome;
@@ -91,7 +87,7 @@ async fn until_known<F>(
     mut make: impl FnMut() -> F,
     between: Duration,
     (commit, waits): (CommitId, bool),
-    (session, events): Hearers<'_>,
+    session: &mpsc::Sender<Done>,
 ) -> (Result<CommitOutcome, StoreError>, bool)
 where
     F: Future<Output = Result<CommitOutcome, StoreError>>,
@@ -111,10 +107,8 @@ where
         if !told && (!in_doubt || tries >= TRIES_BEFORE_DOUBT) {
             told = true;
             let news = if in_doubt { Done::Doubt { commit } } else { Done::Postponed { commit } };
-            // The session may have ended: that is seen next. If it has not, what it makes of the news counts this failure.
+            // The session may have ended: that is seen next.
             let _gone = session.send(news).await;
-        } else {
-            events.commit_try_failed(commit, error);
         }
         if told {
             if session.is_closed() && ended.get_or_insert_with(Instant::now).elapsed() >= patience(waits && !in_doubt) {
@@ -154,7 +148,6 @@ mod tests {
     use super::*;
     use crate::store::UserId;
     use crate::tasks::{Priority, Task, TaskId, TaskList, TaskStatus};
-    use crate::telemetry::Metrics;
 
     const COMMIT: CommitId = CommitId(7);
     const MADE: CommitOutcome = CommitOutcome::Committed { tasks_rev: Some(3) };
@@ -163,15 +156,9 @@ mod tests {
         Err(StoreError::Timeout(1_500))
     }
 
-    fn events() -> Events {
-        Events::new(Metrics::new("rules", &[]))
-    }
-
-    /// What comes of these answers of the store, how often it was asked, and whether the session heard of a doubt. Every failure
-    /// is counted, but those that the session hears of: it counts them itself.
+    /// What comes of these answers of the store, how often it was asked, and whether the session heard of a doubt.
     async fn run(answers: Vec<Result<CommitOutcome, StoreError>>) -> (Result<CommitOutcome, StoreError>, usize, bool) {
         let (sender, mut doubts) = mpsc::channel(4);
-        let events = events();
         let (mut asked, mut answers) = (0, answers.into_iter());
         let (outcome, _) = until_known(
             || {
@@ -180,14 +167,10 @@ mod tests {
             },
             Duration::ZERO,
             (COMMIT, false),
-            (&sender, &events),
+            &sender,
         )
         .await;
-        let doubted = matches!(doubts.try_recv(), Ok(Done::Doubt { commit: COMMIT }));
-        let counted = asked - 1 - usize::from(doubted);
-        let metrics = events.metrics().exposition().unwrap();
-        assert!(metrics.contains(&format!("voice_store_errors_total {counted}\n")), "{metrics}");
-        (outcome, asked, doubted)
+        (outcome, asked, matches!(doubts.try_recv(), Ok(Done::Doubt { commit: COMMIT })))
     }
 
     #[tokio::test]
@@ -218,7 +201,7 @@ mod tests {
         let (sender, doubts) = mpsc::channel(4);
         drop(doubts);
         let (outcome, _) =
-            until_known(|| std::future::ready(timeout()), Duration::ZERO, (COMMIT, false), (&sender, &events())).await;
+            until_known(|| std::future::ready(timeout()), Duration::ZERO, (COMMIT, false), &sender).await;
         assert!(matches!(outcome, Err(StoreError::Timeout(_))));
     }
 
@@ -273,8 +256,7 @@ mod tests {
             tries += 1;
             std::future::ready(if tries < 9 { away() } else { Ok(MADE) })
         };
-        let events = events();
-        let made = until_known(make, BETWEEN_TRIES, (COMMIT, true), (&sender, &events));
+        let made = until_known(make, BETWEEN_TRIES, (COMMIT, true), &sender);
         let gone = async {
             assert!(matches!(news.recv().await, Some(Done::Postponed { commit: COMMIT })));
             drop(news);
@@ -283,8 +265,7 @@ mod tests {
 
         let (sender, news) = mpsc::channel(4);
         drop(news);
-        let (outcome, _) =
-            until_known(|| std::future::ready(away()), BETWEEN_TRIES, (COMMIT, true), (&sender, &events)).await;
+        let (outcome, _) = until_known(|| std::future::ready(away()), BETWEEN_TRIES, (COMMIT, true), &sender).await;
         assert!(matches!(outcome, Err(StoreError::Full(_))), "not for ever: {outcome:?}");
     }
 }

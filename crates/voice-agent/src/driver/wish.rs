@@ -198,10 +198,10 @@ impl Driver {
             // Nor is its outcome heard of: the store may have it, or take it from its queue yet.
             self.staging.mark_stale();
         }
-        let (sender, events, began) = (self.done_sender.clone(), Arc::clone(&self.deps.events), Instant::now());
+        let (sender, began) = (self.done_sender.clone(), Instant::now());
         // Not aborted at the session's end: what it saves is wanted all the same.
         let task = self.deps.tracker.spawn(async move {
-            let outcome = recommit::until_kept(store.as_ref(), what, commit, (&sender, &events)).await;
+            let outcome = recommit::until_kept(store.as_ref(), what, commit, &sender).await;
             // The session may have ended: then nobody waits.
             let _gone = sender.send(Done::Commit { commit, calls, outcome, took: began.elapsed() }).await;
         });

@@ -197,7 +197,7 @@ impl Part {
     fn take(&mut self, one: Taped) {
         match one {
             Taped::Caller { now_ms, frame } => {
-                self.mix.put(Side::Caller, now_ms, now_ms.saturating_sub(FRAME_MS), &frame[..], STALL_MS);
+                self.mix.put(Side::Caller, now_ms, now_ms.saturating_sub(FRAME_MS), &frame[..], GAP_MS);
             }
             Taped::Agent { now_ms, audio, goes_on } => {
                 let samples = self.decode(&audio);

@@ -9,7 +9,7 @@ use tracing::{debug, error, info, warn};
 use voice_core::Observation;
 use voice_core::cost::{NanoUsd, Usage};
 use voice_core::failover::{Chains, Rung};
-use voice_core::ids::{CommitId, RungId, TurnId};
+use voice_core::ids::{RungId, TurnId};
 use voice_core::input::ProviderHealth;
 use voice_core::output::{EndReason, Outcome};
 use voice_core::provider::{ProviderErrorKind, Stage};
@@ -383,13 +383,7 @@ impl Events {
         self.metrics.store_commit.observe(duration.as_secs_f64());
     }
 
-    /// A try of a commit failed that the session need not hear of: it is made again.
-    pub fn commit_try_failed(&self, commit: CommitId, reason: &dyn std::fmt::Display) {
-        self.metrics.store_errors.inc();
-        debug!(commit = commit.0, %reason, "a commit failed, and is made again");
-    }
-
-    /// The store refused, or did not answer. Commits that a session hears of are counted by [`Events::observe`].
+    /// The store refused, or did not answer. Commits are counted by [`Events::observe`].
     pub fn store_failed(&self, operation: &'static str, reason: &dyn std::fmt::Display) {
         self.metrics.store_errors.inc();
         error!(operation, %reason, "the store failed");

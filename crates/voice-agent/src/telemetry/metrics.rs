@@ -169,7 +169,7 @@ metrics! {
     pages: Counts<ByPage> = Family::default(), "voice_pages";
     /// Seconds that the store took for a commit
     store_commit: Histogram = histogram(&STORE), "voice_store_commit_seconds";
-    /// Operations that the store refused or did not answer, each try of a commit for itself
+    /// Operations that the store refused or did not answer
     store_errors: Counter = Counter::default(), "voice_store_errors";
     /// Commits that came after another change of the user's tasks, and were computed again
     store_conflicts: Counter = Counter::default(), "voice_store_conflicts";

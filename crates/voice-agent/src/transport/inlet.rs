@@ -21,6 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// library's limit is one of payload, and a message of ever more empty frames has none.
 const MOST_UNFINISHED: u64 = 2 * HARD_LIMIT as u64;
 
+/// Longest head of a frame, in bytes (RFC 6455, section 5.2).
+const MOST_HEAD: u64 = 14;
+
 /// How many bytes came over a connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Received(Arc<AtomicU64>);
@@ -85,29 +88,48 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
 pub(super) struct Inlet {
     stream: Stream,
     received: Received,
+    /// As many bytes had come with the last whole message, and with the control frames since.
+    taken: u64,
 }
 
 impl Inlet {
-    pub(super) const fn new(stream: Stream, received: Received) -> Self {
-        Self { stream, received }
+    pub(super) fn new(stream: Stream, received: Received) -> Self {
+        let taken = received.bytes();
+        Self { stream, received, taken }
+    }
+
+    /// A message came. A control frame may stand in the midst of one that is not whole yet.
+    fn take(&mut self, message: &Message) -> Result<(), End> {
+        match message {
+            Message::Ping(payload) | Message::Pong(payload) => self.taken += payload.len() as u64 + MOST_HEAD,
+            _ => self.taken = self.received.bytes(),
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), End> {
+        if self.received.bytes().saturating_sub(self.taken) > MOST_UNFINISHED {
+            return Err(End::new(close::TOO_LARGE, "the message does not come to its end"));
+        }
+        Ok(())
     }
 
     /// The next message. It is an end when none comes within `silence`, when one does not come to its end, and when what comes is
     /// no message, for which `protocol` is the code.
     pub(super) async fn next(&mut self, silence: Duration, protocol: u16) -> Result<Message, End> {
-        let (began, before) = (Instant::now(), self.received.bytes());
+        let began = Instant::now();
         loop {
             match timeout(LOOK_EVERY.min(silence), self.stream.next()).await {
-                Ok(Some(Ok(message))) => return Ok(message),
+                Ok(Some(Ok(message))) => {
+                    self.take(&message)?;
+                    return Ok(message);
+                }
                 Ok(Some(Err(error))) => return Err(unreadable(&error, protocol)),
                 Ok(None) => return Err(End::new(close::LOST, "the connection was lost")),
-                Err(_) if self.received.bytes().saturating_sub(before) > MOST_UNFINISHED => {
-                    return Err(End::new(close::TOO_LARGE, "the message does not come to its end"));
-                }
                 Err(_) if began.elapsed() >= silence => {
                     return Err(End::new(close::LOST, "nothing was heard of it, not even a pong"));
                 }
-                Err(_) => {}
+                Err(_) => self.check()?,
             }
         }
     }

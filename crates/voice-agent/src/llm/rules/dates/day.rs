@@ -193,15 +193,20 @@ fn weekday_of_month(words: &[&str], today: Date) -> Option<(usize, Date)> {
         "last" => -1,
         _ => return None,
     };
-    let (length, first) = match rest {
-        ["next", "month", ..] => (2, plus(today.last_of_month(), 1)?),
-        ["the" | "this", "month", ..] => (2, today.first_of_month()),
-        [name, ..] => (1, coming(month(name).filter(|_| name.len() > 2)?, 1, today)?),
+    // What is over this month is meant of the next; of a month that is named, next year's.
+    let (length, first, later) = match rest {
+        ["next", "month", ..] => (2, plus(today.last_of_month(), 1)?, None),
+        ["the" | "this", "month", ..] => (2, today.first_of_month(), plus(today.last_of_month(), 1)),
+        [name, ..] => {
+            let named = month(name).filter(|_| name.len() > 2)?;
+            let this = (named == today.month()).then(|| today.first_of_month());
+            let coming = coming(named, 1, plus(today, 1)?)?;
+            (1, this.unwrap_or(coming), Some(coming))
+        }
         [] => return None,
     };
     let of = |first: Date| first.nth_weekday_of_month(nth, day).ok();
-    // What is over this month is meant of the next.
-    let date = of(first).filter(|date| *date >= today).or_else(|| of(plus(first.last_of_month(), 1)?))?;
+    let date = of(first).filter(|date| *date >= today).or_else(|| of(later?))?;
     Some((skip + 3 + length, date))
 }
 

@@ -29,9 +29,10 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
         listed("add list task tasks todo to-do reminder note remember remind write jot take new", &word.norm)
     };
     if !head.words.iter().any(adds) {
-        let said = parse(&Utterance::new(rest.to_vec()), known);
-        if said.iter().all(|intent| super::changes_a_task(intent) && super::names_known(intent, known)) {
-            return Some(said);
+        // One reading only: where each heading read all that follows twice, a text of many headings would never end.
+        let said = parse_one(&Utterance::new(rest.to_vec()), known);
+        if super::changes_a_task(&said) && super::names_known(&said, known) {
+            return Some(vec![said]);
         }
     }
     let several = several || rest.iter().any(Word::ends_line);
@@ -68,8 +69,8 @@ fn counted_off(words: &[Word], known: Known<'_>) -> Option<usize> {
     let norm = norms(&words[..=at]);
     let end = dates::find_trailing(&norm, known.now).map_or(norm.len(), |(start, _)| start);
     let [number, what] = norm.get(..end)? else { return None };
-    let counts = matches!(*number, "two" | "three" | "four" | "five" | "six");
-    (counts && matches!(*what, "tasks" | "things" | "errands" | "jobs" | "chores" | "reminders")).then_some(at)
+    let counts = matches!(*number, "two" | "three" | "four" | "five");
+    (counts && matches!(*what, "tasks" | "things" | "reminders")).then_some(at)
 }
 
 /// Words of which a heading may consist.

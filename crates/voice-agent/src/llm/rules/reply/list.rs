@@ -28,9 +28,6 @@ pub(super) fn list(scene: &Scene<'_>, turn: &Turn<'_>, called: &Called<'_>) -> S
     if offset > 0 {
         return next_page(scene, called, &tasks[..spoken], total, offset);
     }
-    if let Some(part) = in_a_part_of_the_day(scene, turn, called, &tasks) {
-        return part;
-    }
     let names = names(scene, called, &tasks[..spoken]);
     let kind = kind(scene, called, total);
     if total == 1 {
@@ -44,36 +41,6 @@ pub(super) fn list(scene: &Scene<'_>, turn: &Turn<'_>, called: &Called<'_>) -> S
         return format!("You have {total} {kind}: {}.", join(&names, "and"));
     }
     format!("You have {total} {kind}. The first {} are {}. Shall I go on?", in_words(spoken), join(&names, "and"))
-}
-
-/// "Do I have anything tomorrow morning?": of that day's tasks those of that part, if there are some, and not all are.
-fn in_a_part_of_the_day(
-    scene: &Scene<'_>,
-    turn: &Turn<'_>,
-    called: &Called<'_>,
-    tasks: &[TaskView<'_>],
-) -> Option<String> {
-    let day =
-        called.argument("due").filter(|due| !matches!(*due, "this_week" | "none" | "overdue") && !due.contains(".."));
-    let lower = turn.user.to_lowercase();
-    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let named = |at: usize| at > 0 && words[at - 1] != "good";
-    let (part, hours) = words.iter().enumerate().find_map(|(at, word)| match *word {
-        "morning" if named(at) => Some(("morning", 0..12)),
-        "afternoon" if named(at) => Some(("afternoon", 12..18)),
-        "evening" | "tonight" | "night" if named(at) => Some(("evening", 17..24)),
-        _ => None,
-    })?;
-    let then = |task: &&TaskView<'_>| {
-        let time = task.due.and_then(|due| due_date(due, &scene.request.now)).and_then(|due| due.time);
-        time.is_some_and(|time| hours.contains(&time.hour()))
-    };
-    let found: Vec<TaskView<'_>> = tasks.iter().filter(then).copied().collect();
-    if day.is_none() || found.is_empty() || found.len() == tasks.len() {
-        return None;
-    }
-    let count = if found.len() == 1 { "one task".to_owned() } else { format!("{} tasks", found.len()) };
-    Some(format!("You have {count} in the {part}: {}.", join(&names(scene, called, &found), "and")))
 }
 
 fn in_words(count: usize) -> String {
