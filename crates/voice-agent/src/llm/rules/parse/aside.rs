@@ -17,7 +17,8 @@ pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> 
         let said = norms(rest);
         let day = pair::behind_noting(&said)?;
         let due = if day.is_empty() { None } else { Some(dates::parse(day, known.now)?) };
-        match parse_one(&Utterance::new(words[..end].to_vec()), known) {
+        let told = Utterance::new(words[..end].to_vec());
+        match parse_one(&told, known) {
             Intent::Offer(tasks) => {
                 Some(Intent::Add(tasks.into_iter().map(|task| NewTask { due: due.or(task.due), ..task }).collect()))
             }
@@ -27,12 +28,10 @@ pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> 
                 Some(Intent::Add(tasks.into_iter().map(|task| NewTask { due: due.or(task.due), ..task }).collect()))
             }
             // "Flat 3 needs a new lock. Add that": in the words in which it was told.
-            Intent::Unknown if pair::thing_on_a_day(&Utterance::new(words[..end].to_vec()), due, known).is_some() => {
-                pair::thing_on_a_day(&Utterance::new(words[..end].to_vec()), due, known)
-            }
-            Intent::Unknown if matches!(rest[0].norm.as_str(), "add" | "note") && (2..=10).contains(&end) => {
-                Some(Intent::Add(vec![NewTask { title: title(&words[..end]), due, priority: None }]))
-            }
+            Intent::Unknown => pair::thing_on_a_day(&told, due, known).or_else(|| {
+                let is_short = matches!(rest[0].norm.as_str(), "add" | "note") && (2..=10).contains(&end);
+                is_short.then(|| Intent::Add(vec![NewTask { title: title(&words[..end]), due, priority: None }]))
+            }),
             _ => None,
         }
     })

@@ -84,13 +84,17 @@ fn words_not_that_one(new: &[Word], old: &Word, known: Known<'_>) -> Option<Inte
     const LEADS: &str = "no sorry oh wait oops actually it's it is was should be that's that i meant said mean";
     let lead = new.iter().take_while(|word| LEADS.split(' ').any(|known| known == word.norm)).count();
     let new = new.get(lead..).filter(|new| lead > 0 && (1..=3).contains(&new.len()))?;
+    exchanged_where_it_is(old, &new.iter().map(|word| word.raw.as_str()).collect::<Vec<_>>(), known)
+}
+
+/// The word exchanged for others, in the only title that has it.
+fn exchanged_where_it_is(old: &Word, new: &[&str], known: Known<'_>) -> Option<Intent> {
     let has = |title: &&str| title.split(' ').any(|word| word.to_lowercase() == old.norm);
     let touched = known.titles.touched(&[old.norm.as_str()]);
     let mut found = touched.into_iter().filter(has);
     let title = found.next().filter(|_| found.next().is_none())?;
     let at = title.split(' ').position(|word| word.to_lowercase() == old.norm)?;
-    let new: Vec<&str> = new.iter().map(|word| word.raw.as_str()).collect();
-    Some(exchanged(title, at..at + 1, &new))
+    Some(exchanged(title, at..at + 1, new))
 }
 
 /// "Make that brownies instead of cookies", "sorry, not lemons, limes": one word for another of the one title that has it.
@@ -102,12 +106,7 @@ fn this_for_that(words: &[Word], known: Known<'_>) -> Option<Intent> {
         [not, old, new] if not.norm == "not" && old.pauses() => (new, old),
         _ => return None,
     };
-    let has = |title: &&str| title.split(' ').any(|word| word.to_lowercase() == old.norm);
-    let touched = known.titles.touched(&[old.norm.as_str()]);
-    let mut found = touched.into_iter().filter(has);
-    let title = found.next().filter(|_| found.next().is_none())?;
-    let at = title.split(' ').position(|word| word.to_lowercase() == old.norm)?;
-    Some(exchanged(title, at..at + 1, &[new.raw.as_str()]))
+    exchanged_where_it_is(old, &[new.raw.as_str()], known)
 }
 
 /// "The cake is for Tom", "the hotel is in Lisbon, not in Porto": what stands behind that preposition in the title that has the thing.

@@ -72,10 +72,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:push|move|postpone|put|shift|bump)(?: (?P<t>.+?))?(?: back| off)? (?:to|until|till) the (?P<n>day|week) after(?: that)?",
             |found| {
                 let by = amount(&format!("one {}", found.text("n")))?;
-                let named = if found.words("t").is_empty() { Target::It } else { target(found.words("t"))? };
-                let known =
-                    !matches!(named, Target::Title(_)) || found.known.titles.named(&norms(found.words("t"))).is_some();
-                known.then_some(Intent::Shift(named, by))
+                let named = if found.words("t").is_empty() { Target::It } else { known_target(found)? };
+                Some(Intent::Shift(named, by))
             },
         ),
         // "They extended it by two days."

@@ -107,9 +107,7 @@ pub(super) fn seams(words: &[Word]) -> Vec<(usize, usize)> {
 /// What begins a command of its own even behind a title.
 const STRONG: &[&[&str]] = &[
     &["add"],
-    &["i", "want", "to", "add"],
     &["i'd", "like", "to", "add"],
-    &["i", "need", "to", "add"],
     &["remind"],
     &["mark"],
     &["flag", "it"],
