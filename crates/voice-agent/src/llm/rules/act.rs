@@ -431,7 +431,7 @@ fn offer(scene: &Scene<'_>, utterance: &Utterance, tasks: &[NewTask]) -> Answer 
             );
         }
     }
-    if is_told_to_do(utterance, tasks, scene.titles) {
+    if is_told_to_do(utterance, tasks, scene.known()) {
         return carry_out(scene, utterance, &Intent::Add(tasks.to_vec()));
     }
     Answer::say(reply::offer(scene, tasks))

@@ -32,7 +32,7 @@ struct Phrase<'t> {
 
 /// Looks for a day that another task tells.
 pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance) -> Anchor {
-    if let Some(dated) = that_day(scene, utterance) {
+    if let Some(dated) = that_day(scene, utterance).or_else(|| then(scene, utterance)) {
         return Anchor::Dated(dated);
     }
     let Some(phrase) = phrase(scene, &utterance.words) else { return Anchor::None };
@@ -71,6 +71,18 @@ fn that_day(scene: &Scene<'_>, utterance: &Utterance) -> Option<Utterance> {
         last.trail.clone_from(&end.trail);
     }
     words.extend_from_slice(&utterance.words[start + 3..]);
+    Some(Utterance::new(words))
+}
+
+/// "I'll go back tomorrow, so set it for then": the day that was named before it.
+fn then(scene: &Scene<'_>, utterance: &Utterance) -> Option<Utterance> {
+    let norm = norms(&utterance.words);
+    let [before @ .., "for" | "to" | "by", "then"] = norm.as_slice() else { return None };
+    let points = before.last().is_some_and(|word| matches!(*word, "it" | "that" | "them" | "one"));
+    let named = |at: usize| dates::find_leading(&before[at..], scene.known().now).filter(|(_, due)| due.day_said);
+    let (_, due) = (0..before.len()).find_map(named).filter(|_| points)?;
+    let mut words = utterance.words[..norm.len() - 1].to_vec();
+    words.extend(tokenise(&due.date.strftime("%B %-d %Y").to_string()));
     Some(Utterance::new(words))
 }
 

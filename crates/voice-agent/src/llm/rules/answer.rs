@@ -12,6 +12,7 @@ use super::dates;
 use super::dialogue::{self, Called, Pending, TaskView, Turn};
 use super::hedge;
 use super::locate::choose;
+use super::more;
 use super::normalise::{Utterance, Word, norms, title};
 use super::offer::answer_offer;
 use super::parse::{self, Intent, Missing, Pick, Target};
@@ -35,6 +36,9 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     }
     let intents = the_other(scene, previous, intents);
     let [intent] = intents.as_slice() else { return intents };
+    if let Some(asked) = more::other_priority(previous, utterance, intent) {
+        return vec![asked];
+    }
     if let Some(found) = open_question(scene, previous, utterance, intent) {
         return found;
     }
@@ -57,15 +61,8 @@ pub(crate) fn resolve(scene: &Scene<'_>, utterance: &Utterance, intents: Vec<Int
     if let Some(next) = apart::neighbouring_day(scene, previous, utterance) {
         return vec![next];
     }
-    // "And at the weekend?" asks, and moves nothing.
-    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
-    if let Intent::Date(due) = intent
-        && due.day_said
-        && asks
-    {
-        let found = parse::filter(&utterance.text, scene.known());
-        let day = found.due.or_else(|| Some(due.date.to_string()));
-        return vec![Intent::List(parse::Filter { status: Some("open"), due: day, ..parse::Filter::default() })];
+    if let Some(asked) = more::asked_of_a_day(scene, utterance, intent) {
+        return vec![asked];
     }
     if let (Intent::Date(due), Some(change)) = (intent, dialogue::last_change(previous))
         && change.call.name != "delete_task"
@@ -174,7 +171,10 @@ pub(crate) fn question_turn<'a>(scene: &Scene<'a>) -> Option<&'a Turn<'a>> {
         // A "yes" that made us ask the same again leaves the question where it was, and one to what was done asks for nothing.
         let left_it = turn.reply == ASK_TITLE || !turn.reply.contains('?');
         let passing = left_it && matches!(intents.as_slice(), [Intent::Yes | Intent::Unsure])
-            || matches!(intents.as_slice(), [Intent::Repeat | Intent::Hesitation | Intent::Talk(_) | Intent::Last]);
+            || matches!(
+                intents.as_slice(),
+                [Intent::Repeat | Intent::Hesitation | Intent::Talk(_) | Intent::Last | Intent::DateOf(_)]
+            );
         if !passing {
             return Some(turn);
         }

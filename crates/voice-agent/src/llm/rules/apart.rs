@@ -28,11 +28,12 @@ const MORNING: Hour = Hour::At(Time::constant(9, 0, 0, 0));
 const EVENING: Hour = Hour::At(Time::constant(18, 0, 0, 0));
 const NIGHT: Hour = Hour::At(Time::constant(20, 0, 0, 0));
 
-const PHRASES: [(&str, i64, Hour); 31] = [
+const PHRASES: [(&str, i64, Hour); 34] = [
     ("at the same time", 0, Hour::Same),
     ("same time", 0, Hour::Same),
     ("on the same day", 0, Hour::None),
     ("for the same day", 0, Hour::None),
+    ("the same day", 0, Hour::None),
     ("same day", 0, Hour::None),
     ("on that day", 0, Hour::None),
     ("for that day", 0, Hour::None),
@@ -41,6 +42,8 @@ const PHRASES: [(&str, i64, Hour); 31] = [
     ("for the next day", 1, Hour::None),
     ("on the next day", 1, Hour::None),
     ("that same day", 0, Hour::None),
+    ("for then", 0, Hour::Same),
+    ("by then", 0, Hour::Same),
     ("then", 0, Hour::Same),
     ("the day before that", -1, Hour::None),
     ("the day after that", 1, Hour::None),
@@ -82,9 +85,9 @@ fn taken_out(title: &str) -> Option<(String, Apart)> {
     if lower.len() != title.len() {
         return None;
     }
-    // "Call Ann then" counts from nothing; "then to …" does.
-    if let Some((at, apart)) = ending(&lower).filter(|(at, _)| title.is_char_boundary(*at) && !lower.ends_with(" then"))
-    {
+    // "Call Ann then" counts from nothing; "then to …" and "… for then" do.
+    let next = lower.ends_with(" then") && !lower.ends_with(" for then") && !lower.ends_with(" by then");
+    if let Some((at, apart)) = ending(&lower).filter(|(at, _)| title.is_char_boundary(*at) && !next) {
         return Some((title[..at].trim_end_matches([' ', ',']).to_owned(), apart));
     }
     let at = lower.find(" to ")?;

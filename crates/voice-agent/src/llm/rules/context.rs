@@ -14,6 +14,7 @@ use super::locate::{by_id, choose};
 use super::more::ellipsis;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, NewTask, Pick, Talk};
+use super::pointed::pointed_at;
 use super::sequel::sequel;
 
 /// Replaces what depends on what was done before.
@@ -40,6 +41,7 @@ pub(crate) fn settled(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance,
         let again = redone(scene);
         return if again.is_empty() { vec![Intent::NothingToBringBack] } else { again };
     }
+    let settle = |intent: Intent| pointed_at(scene, utterance, settle(intent));
     let intents: Vec<Intent> = intents.into_iter().map(settle).collect();
     let [intent] = intents.as_slice() else { return intents };
     let found = sequel(scene, last, intent)
@@ -273,6 +275,9 @@ pub(crate) fn corrected_title(old: &str, words: &[Word]) -> String {
     let new: Vec<&str> = norms(words);
     let lower = old.to_lowercase();
     let of_old: Vec<&str> = lower.split(' ').collect();
+    if let Some(placed) = at_another_place(old, words) {
+        return placed;
+    }
     let whole =
         lexicon::starts_verb(&new) || !lexicon::starts_verb(&of_old) || of_old.len() < 2 || new.len() >= of_old.len();
     if whole {
@@ -294,6 +299,18 @@ pub(crate) fn corrected_title(old: &str, words: &[Word]) -> String {
     let head = raw[..at].join(" ");
     let tail = raw.get(at + length..).unwrap_or_default().join(" ");
     format!("{head} {said} {tail}").trim_end().to_owned()
+}
+
+/// "It's at the Black Lion", of "Quiz night at the Red Lion": what stands behind the same preposition, or at the end.
+fn at_another_place(old: &str, words: &[Word]) -> Option<String> {
+    let preposition = words.first()?.norm.as_str();
+    if !matches!(preposition, "at" | "in" | "with" | "for" | "from") || !(2..=5).contains(&words.len()) {
+        return None;
+    }
+    let of_old: Vec<&str> = old.split(' ').collect();
+    let end = of_old.iter().rposition(|word| *word == preposition).filter(|at| *at > 0).unwrap_or(of_old.len());
+    let said: Vec<&str> = words.iter().map(|word| word.raw.as_str()).collect();
+    Some([&of_old[..end], said.as_slice()].concat().join(" "))
 }
 
 /// "And the first", "and the other one": the same again with another task.

@@ -8,12 +8,20 @@ use super::dialogue::{self, Called, Pending, Turn};
 use super::lexicon::{starts_verb, stem};
 use super::locate::choose;
 use super::normalise::{Utterance, Word, norms, title};
-use super::parse::{self, Intent, Target};
+use super::parse::{self, Intent, Known, Target};
 
 /// "No, I meant Friday": corrects what the turn before did, or did not find.
 pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec<Intent>> {
     let known = scene.known();
+    let words = when_said_last(words, known);
     let norm = norms(words);
+    // "Wait, is Wednesday the twenty-fifth?" asks.
+    let asks = words.last().is_some_and(|last| last.trail.contains('?'));
+    if asks
+        && matches!(norm[0], "is" | "are" | "was" | "do" | "does" | "did" | "when" | "what" | "which" | "who" | "how")
+    {
+        return None;
+    }
     // "No, make that three weeks": from today, as before.
     let distance = || dates::parse(&[&["in"], norm.as_slice()].concat(), known.now).filter(|_| norm.len() > 1);
     let due = dates::parse(&norm, known.now)
@@ -63,17 +71,7 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
         return Some(vec![Intent::Undo, again_by_title(&change, other)]);
     }
     match change.call.name.as_str() {
-        "add_task" | "rename_task" => {
-            let task = parse::new_tasks(words, false, known).into_iter().next()?;
-            let dated = dates::find_trailing(&norm, known.now).map_or(words.len(), |(start, _)| start);
-            let old = change.task().map_or("", |task| task.title);
-            let new = if dated == words.len() { corrected_title(old, words) } else { task.title };
-            let mut intents = vec![Intent::Rename(Target::It, new)];
-            if task.due.is_some() {
-                intents.push(Intent::SetDue(Target::It, task.due));
-            }
-            Some(intents)
-        }
+        "add_task" | "rename_task" => in_other_words(scene, &change, words),
         // The wrong task was changed: take that back, and change the right one. Words that name none correct nothing.
         _ => {
             let near = known.titles.near(&norm);
@@ -86,6 +84,33 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
             named.then(|| vec![Intent::Undo, again_by_title(&change, &only)])
         }
     }
+}
+
+/// "Eleven. It's ten a.m.": the last sentence, if it says when; else all of them.
+fn when_said_last<'w>(words: &'w [Word], known: Known<'_>) -> &'w [Word] {
+    let last = words.split_last().and_then(|(_, rest)| rest.iter().rposition(Word::ends_sentence));
+    let last = last.map_or(words, |end| &words[end + 1..]);
+    let lead = last.iter().take_while(|word| matches!(word.norm.as_str(), "it's" | "it" | "is" | "make")).count();
+    if dates::parse(&norms(&last[lead..]), known.now).is_some() { &last[lead..] } else { words }
+}
+
+/// "I meant oat milk, on Friday": what was just added or renamed, with other words for some of its own.
+fn in_other_words(scene: &Scene<'_>, change: &Called<'_>, words: &[Word]) -> Option<Vec<Intent>> {
+    let (known, norm) = (scene.known(), norms(words));
+    // "I think I said eleven": an hour is no name, and neither are two sentences.
+    let sentences = words.split_last().is_some_and(|(_, rest)| rest.iter().any(Word::ends_sentence));
+    if sentences || dates::parse(&[&["at"], norm.as_slice()].concat(), known.now).is_some() {
+        return None;
+    }
+    let task = parse::new_tasks(words, false, known).into_iter().next()?;
+    let dated = dates::find_trailing(&norm, known.now).map_or(words.len(), |(start, _)| start);
+    let old = change.task().map_or("", |task| task.title);
+    let new = if dated == words.len() { corrected_title(old, words) } else { task.title };
+    let mut intents = vec![Intent::Rename(Target::It, new)];
+    if task.due.is_some() {
+        intents.push(Intent::SetDue(Target::It, task.due));
+    }
+    Some(intents)
 }
 
 /// "Sorry, in twenty": minutes or days, as was said before.

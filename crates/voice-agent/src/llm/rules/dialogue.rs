@@ -331,7 +331,7 @@ pub(crate) fn counted<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
 }
 
 /// What was added lately, one behind the other, as far as it is there.
-fn added<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
+pub(crate) fn added<'a>(turns: &[Turn<'a>]) -> Vec<TaskView<'a>> {
     let mut added: Vec<TaskView<'a>> = Vec::new();
     let lately = turns.iter().rposition(|turn| turn.calls.is_empty()).map_or(0, |at| at + 1);
     for called in turns[lately..].iter().flat_map(|turn| &turn.calls) {

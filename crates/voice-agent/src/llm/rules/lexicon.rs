@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use rphonetic::DoubleMetaphone;
 
+use super::normalise::{Word, norms};
+
 /// Verbs that begin a thing to do.
 const ACTIONS: &str = "accept adjust analyse analyze announce answer apply approve arrange ask assemble attend back \
     bake bring build buy calculate call cancel catch change charge check choose clean clear close collect comb compare \
@@ -30,7 +32,23 @@ const ACTIONS: &str = "accept adjust analyse analyze announce answer apply appro
     roll rotate sack sell serve service settle sharpen shorten shred sketch slice smoke soak solve \
     spray stack sterilise store strain strengthen stretch strip supervise sweeten switch \
     tally taste telephone thaw tighten tow trace track transcribe transplant treat tune unblock unclog \
-    untangle upholster varnish ventilate view vote wean weld wind worm";
+    untangle upholster varnish ventilate view vote wean weld wind worm \
+    accompany adapt adopt aerate allocate amend appoint appraise assess assist assure authorise authorize beat befriend begin \
+    bless brainstorm bury calibrate carry carve celebrate certify chop circulate clarify compile compose compress conduct \
+    consult convert coordinate darn declutter dedicate deflate deice delegate demonstrate detach detangle develop devise \
+    diagnose digitise digitize dismiss distribute embroider enclose encourage enquire entertain erect establish estimate \
+    execute expand explore ferment flatten forage fortify fulfil furnish garnish hoist identify implement initiate \
+    inject inquire inscribe integrate invent laminate liaise loosen maintain memorise memorize narrate neaten obey observe \
+    persuade predict produce promote proofread propose protect provide pursue realign reassure reclaim recommend reconcile \
+    reconnect recover reduce refit refuel regrout rehair rehang rehome rehouse reimburse remodel reorganise reorganize \
+    reprint reroute reseal resign resit resize resolve resubmit resurface retest retie retile retrieve rewire rewind rub sand \
+    scour scrape secure separate shake sift simplify sing sink sling solder soothe spread squeeze steam stick stir stitch \
+    straighten suggest swat tie toss toughen tuck unfold uninstall unlock unroll unscrew unwrap unzip upcycle vaccinate warn \
+    waterproof weave weatherproof widen winterise winterize air bag bottle box brush button clip code count cover cross \
+    design display drill dye fax fence frame fuel gift grade hammer hose ice juggle label launch lay level light link log map \
+    mash mix model monitor mount nail name package paste pickle pin place plug press proof pull rate record refresh root \
+    route sample scale score screen screw seal seed shape shift shut sieve skip slot snap sponge stain stake stamp staple \
+    tag tailor tap thread tile tip toast touch trade twist type unload vet warm whip wire";
 
 /// Those that are as likely a thing: they begin a task only in front of an article or the like.
 const NOUN_LIKE: &str = "back book change charge check comb copy cut dig draft draw drive drop dust edit exercise \
@@ -42,7 +60,12 @@ const NOUN_LIKE: &str = "back book change charge check comb copy cut dig draft d
     grease heat host lift loan patch prime prune quote \
     raise ride roll sack serve service settle slice smoke soak spray stack \
     strain stretch strip switch taste tow trace track tune varnish view vote wind worm telephone \
-    archive harvest sketch visit walk wash watch water wax weed wrap zip milk top";
+    archive harvest sketch visit walk wash watch water wax weed wrap zip milk top \
+    air bag bottle box brush button clip code count cover cross design display drill dye fax fence frame fuel gift grade \
+    hammer hose ice juggle label launch lay level light link log map mash mix model monitor mount nail name package paste \
+    pickle pin place plug press proof pull rate record refresh root route sample scale score screen screw seal seed shape \
+    shift shut sieve skip slot snap sponge stain stake stamp staple tag tailor tap thread tile tip toast touch trade \
+    twist type unload vet warm whip wire";
 
 const PAST: &[(&str, &str)] = &[
     ("ate", "eat"),
@@ -237,6 +260,18 @@ pub(crate) fn starts_action(words: &[&str]) -> bool {
     words.get(1).is_some_and(object)
 }
 
+/// The same of words as they were said: "ring Tom" is something one does, too, where the name is written as one.
+pub(crate) fn opens_action(words: &[Word]) -> bool {
+    let capital = |word: &Word| word.raw.chars().next().is_some_and(char::is_uppercase);
+    let named = || match words {
+        [verb, name, ..] => {
+            listed(NOUN_LIKE, &verb.norm) && !capital(verb) && capital(name) && !verb.pauses() && name.norm != "i"
+        }
+        _ => false,
+    };
+    starts_action(&norms(words)) || named()
+}
+
 /// Whether the words begin with something that one does oneself: "call the plumber", and neither "play some music", which may be asked
 /// of us unless it `has_due`, nor "send it to her", which is about something else.
 pub(crate) fn starts_work(words: &[&str], has_due: bool) -> bool {
@@ -405,6 +440,8 @@ pub(crate) fn is_small(word: &str) -> bool {
 
 /// A crude stem: one form for plurals and tenses, so that "watering" is "water".
 pub(crate) fn stem(word: &str) -> String {
+    // "Tom's" is Tom.
+    let word = word.strip_suffix("'s").filter(|head| head.len() >= 2).unwrap_or(word);
     if !word.is_ascii() || word.len() < 4 {
         return word.to_owned();
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::act::{MAX_TARGETS, MOST_AT_ONCE, Scene, object};
-use super::dialogue::{self, TaskView};
+use super::dialogue::{self, TaskView, Turn};
 use super::parse::{Pick, Target};
 use super::reply;
 
@@ -84,8 +84,11 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
             if let Some(task) = latest(scene, picks) {
                 return Ok(vec![by_id(&task)]);
             }
-            let told = dialogue::counted(history);
+            let told = counted_for(history, picks);
             let tasks = if told.len() < 2 { dialogue::counted(scene.turns) } else { told };
+            if let Some(other) = the_unchanged(history, picks, &tasks) {
+                return Ok(vec![by_id(&other)]);
+            }
             let picked = choose(picks, &tasks);
             if picked.is_empty() {
                 return Err(match tasks.len() {
@@ -97,6 +100,21 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
             Ok(picked.iter().map(by_id).collect())
         }
     }
+}
+
+/// The tasks that picks are counted in: for "both of them" the two that were added since a list was read out, if there are.
+fn counted_for<'a>(history: &[Turn<'a>], picks: &[Pick]) -> Vec<TaskView<'a>> {
+    let told = dialogue::counted(history);
+    let added = dialogue::added(history);
+    if *picks == [Pick::Both] && told.len() != 2 && added.len() == 2 { added } else { told }
+}
+
+/// Asked "A or B?", and one of them changed since: "the other one" is the one that was not.
+fn the_unchanged<'a>(history: &[Turn<'a>], picks: &[Pick], tasks: &[TaskView<'a>]) -> Option<TaskView<'a>> {
+    let focus = dialogue::focus(history);
+    let ([Pick::Other], [changed]) = (picks, focus.as_slice()) else { return None };
+    let mut rest = tasks.iter().filter(|task| task.id != changed.id);
+    rest.next().filter(|_| rest.next().is_none()).copied()
 }
 
 /// "The others": of the tasks that were read out, those that are open and not the one that was spoken of since; without such a list,

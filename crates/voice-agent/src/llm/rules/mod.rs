@@ -23,6 +23,7 @@ mod more;
 mod normalise;
 mod offer;
 mod parse;
+mod pointed;
 mod reading;
 mod reply;
 mod review;

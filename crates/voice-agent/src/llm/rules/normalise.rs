@@ -7,7 +7,7 @@ mod typed;
 use jiff::ZonedDateTime;
 
 use repair::repair;
-use typed::{SHORT, apostrophes, double_quotes, short_days, without_assurance};
+use typed::{SHORT, apostrophes, bought, double_quotes, plainer, short_days, without_assurance};
 
 /// Longest text that is looked at, in words; the rest of a longer one is dropped.
 const MAX_WORDS: usize = 200;
@@ -183,6 +183,8 @@ pub(crate) fn normalise(text: &str, now: &ZonedDateTime) -> Utterance {
     short_days(&mut words);
     let mut words = repair(words, now);
     without_assurance(&mut words);
+    plainer(&mut words);
+    bought(&mut words, now);
     Utterance::new(words)
 }
 
@@ -243,6 +245,13 @@ fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
         kept.windows(3).position(searching).filter(|at| *at > 0 && kept[at - 1].pauses() && kept.len() > at + 3)
     {
         kept.drain(at..at + 3);
+    }
+    // "I got it this morning, actually, so tick it off" takes nothing back.
+    let actually = |pair: &[Word]| {
+        pair[0].norm == "actually" && pair[0].pauses() && matches!(pair[1].norm.as_str(), "so" | "and" | "but")
+    };
+    while let Some(at) = kept.windows(2).position(actually).filter(|at| *at > 0 && kept[at - 1].pauses()) {
+        kept.remove(at);
     }
     let filler_pair = |pair: &[Word]| pair[0].norm == "you" && pair[1].norm == "know" && pair[1].pauses();
     while let Some(at) = kept.windows(2).position(filler_pair) {

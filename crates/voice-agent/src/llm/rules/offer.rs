@@ -7,8 +7,7 @@ use super::dates;
 use super::lexicon;
 use super::more::one_more;
 use super::normalise::{Utterance, Word, norms};
-use super::parse::{self, Intent, Missing, Target};
-use super::titles::Titles;
+use super::parse::{self, Intent, Known, Missing, Target};
 
 /// The commands that an answer to an offer stands for.
 pub(crate) fn answer_offer(
@@ -96,7 +95,8 @@ pub(crate) fn on_an_offer(scene: &Scene<'_>, utterance: &Utterance, intents: Vec
 
 /// "Buy stamps and call grandma": nothing but things to do, said to a task list as commands, are for the list, and nobody has to be
 /// asked. What might be asked of us ("play some music"), and what points at something ("send it to her"), is only offered.
-pub(crate) fn is_told_to_do(utterance: &Utterance, tasks: &[parse::NewTask], titles: &Titles) -> bool {
+pub(crate) fn is_told_to_do(utterance: &Utterance, tasks: &[parse::NewTask], known: Known<'_>) -> bool {
+    let titles = known.titles;
     let leads = |word: &&Word| {
         matches!(
             word.norm.as_str(),
@@ -105,6 +105,9 @@ pub(crate) fn is_told_to_do(utterance: &Utterance, tasks: &[parse::NewTask], tit
     };
     let lead = utterance.words.iter().take_while(leads).count();
     let words = norms(&utterance.words[lead..]);
+    // "On Friday, take the bins out."
+    let dated = dates::find_leading(&words, known.now).filter(|(length, _)| *length < words.len());
+    let words = &words[dated.map_or(0, |(length, _)| length)..];
     let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
     let title = |task: &parse::NewTask| task.title.to_lowercase();
     let begins = tasks.first().is_some_and(|task| title(task).split(' ').next() == words.first().copied());

@@ -9,7 +9,7 @@ use super::dates;
 use super::dialogue;
 use super::doing;
 use super::gist;
-use super::normalise::{Utterance, norms};
+use super::normalise::{Utterance, Word, norms};
 use super::offer::on_an_offer;
 use super::parse::{self, Intent, Missing, Talk, Target};
 use super::sequel;
@@ -53,6 +53,21 @@ pub(crate) fn first_round(scene: &Scene<'_>, user: &str) -> Answer {
         if let Some(intents) = gist::read(scene, &utterance).or_else(read) {
             let intents = on_an_offer(scene, &utterance, sequel::corrected(scene, intents));
             return carry_out_all(scene, &utterance, &intents);
+        }
+    }
+    // "They called, the physio is now on Friday": what is told first is none of its name.
+    if names_nothing(scene, &intents)
+        && let Some(pause) = utterance.words.iter().take(4).position(Word::pauses)
+    {
+        let rest = utterance.starting_at(pause + 1);
+        let behind = resolve(scene, &rest, parse::parse(&rest, scene.known()));
+        let names = |intent: &Intent| targets_of(intent).iter().any(|target| matches!(target, Target::Title(_)));
+        if is_clear(&behind)
+            && behind.iter().all(names)
+            && behind.iter().all(Intent::is_command)
+            && !names_nothing(scene, &behind)
+        {
+            return carry_out_all(scene, &rest, &behind);
         }
     }
     if names_nothing(scene, &intents) {

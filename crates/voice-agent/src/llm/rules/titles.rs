@@ -121,6 +121,28 @@ impl Titles {
         self.0.iter().rev().find(literal).or_else(|| self.0.iter().rev().find(fits)).map(|title| title.text.as_str())
     }
 
+    /// The title that the words name, or the words themselves where several titles have all of them: which one is then asked.
+    pub(crate) fn meant(&self, words: &[&str]) -> Option<String> {
+        let found = self.named(words)?;
+        let meaningful = meaningful(words);
+        let literal = |title: &&Title| meaningful.iter().all(|word| title.has_literally(word));
+        let several = self.0.iter().filter(literal).count() > 1 && self.same(words).is_none();
+        Some(if several { words.join(" ") } else { found.to_owned() })
+    }
+
+    /// The verb that a title begins with, and of which the word is the past: "vaccinated", where one is to vaccinate the cat.
+    pub(crate) fn verb_in_past(&self, word: &str) -> Option<&str> {
+        let head = word.strip_suffix("ed").filter(|head| head.len() >= 2)?;
+        let is_of = |verb: &&str| {
+            let regular = *verb == head || verb.strip_suffix('e') == Some(head);
+            let changed = verb.strip_suffix('y').is_some_and(|verb| head.strip_suffix('i') == Some(verb));
+            let last = verb.chars().last();
+            let doubled = head.strip_prefix(*verb).is_some_and(|rest| rest.chars().eq(last));
+            regular || changed || doubled
+        };
+        self.0.iter().filter_map(|title| title.lower.find(' ').map(|end| &title.lower[..end])).find(is_of)
+    }
+
     /// The one title that has two words which the name has in one: "the pickup" of "Pick up Sam".
     pub(crate) fn joined(&self, name: &str) -> Option<&str> {
         let lower = name.to_lowercase();
@@ -158,12 +180,17 @@ impl Titles {
         !self.0.is_empty() && self.0.iter().all(|title| is_such(&title.lower))
     }
 
-    /// The one title of whose words that mean something the most are among these words, and at least half of them.
+    /// The one title of whose words that mean something the most are among these words, and at least half of them. The verb alone names
+    /// none: who is to call the bank says nothing of "Call the plumber".
     pub(crate) fn mentioned(&self, words: &[&str]) -> Option<&str> {
         let said = meaningful(words);
         let share = |title: &Title| {
             let telling: Vec<&Entry> = title.entries().iter().filter(|entry| !is_small(&entry.word)).collect();
-            let found = telling.iter().filter(|entry| said.iter().any(|word| entry.is_like(word))).count();
+            let is_said = |entry: &Entry| said.iter().any(|word| entry.is_like(word));
+            if !title.telling().into_iter().any(is_said) {
+                return 0.0;
+            }
+            let found = telling.iter().filter(|entry| is_said(entry)).count();
             found as f64 / telling.len().max(1) as f64
         };
         let mut scored: Vec<(f64, &Title)> = self.0.iter().map(|title| (share(title), title)).collect();
@@ -214,7 +241,9 @@ impl Titles {
 }
 
 fn meaningful(words: &[&str]) -> Vec<Entry> {
-    words.iter().filter(|word| !is_small(word)).map(|word| Entry::new(word)).collect()
+    // A title is divided at its hyphens, too.
+    let parts = words.iter().flat_map(|word| word.split('-')).filter(|word| !word.is_empty());
+    parts.filter(|word| !is_small(word)).map(Entry::new).collect()
 }
 
 fn share(words: &[Entry], title: &Title) -> f64 {

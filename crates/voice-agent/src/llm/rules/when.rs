@@ -24,6 +24,12 @@ fn without_day(scene: &Scene<'_>, words: &[&str]) -> Option<String> {
     scene.titles.named(&words[..start]).filter(|_| scene.titles.named(words).is_none()).map(str::to_owned)
 }
 
+/// "When does the car go for its MOT?": the one task of which the words have most.
+fn mentioned(scene: &Scene<'_>, words: &[&str]) -> Option<String> {
+    let known = scene.titles.named(words).is_some();
+    scene.titles.mentioned(words).filter(|_| !known).map(str::to_owned)
+}
+
 pub(crate) fn when(scene: &Scene<'_>, query: &str) -> Answer {
     let words = super::normalise::tokenise(query);
     match parse::target(&words) {
@@ -33,8 +39,10 @@ pub(crate) fn when(scene: &Scene<'_>, query: &str) -> Answer {
             _ => Answer::say("Which task do you mean?"),
         },
         Some(Target::Title(title)) => {
-            let title =
-                of_a_verb(scene, &norms(&words)).or_else(|| without_day(scene, &norms(&words))).unwrap_or(title);
+            let title = of_a_verb(scene, &norms(&words))
+                .or_else(|| without_day(scene, &norms(&words)))
+                .or_else(|| mentioned(scene, &norms(&words)))
+                .unwrap_or(title);
             Answer::call("list_tasks", object(json!({"status": "all", "query": title, "limit": dialogue::ASKED})))
         }
         Some(Target::Picked(picks)) if picks.as_slice() == [Pick::Other] => {

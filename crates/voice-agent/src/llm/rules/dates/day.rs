@@ -92,6 +92,9 @@ fn relative(words: &[&str], today: Date) -> Option<Day> {
 fn named(words: &[&str], today: Date) -> Option<Day> {
     let skip = usize::from(words.first() == Some(&"the"));
     let rest = words.get(skip..)?;
+    if let ["end", "of", "the", "day", "today", ..] | ["end", "of", "today", ..] = rest {
+        return Some((skip + if rest[2] == "the" { 5 } else { 3 }, today, Some(DayPart::EndOfDay)));
+    }
     if let ["end", "of", tail @ ..] | ["close", "of", tail @ ..] = rest {
         return end_of(tail, today).map(|(length, date, part)| (skip + 2 + length, date, part));
     }

@@ -216,9 +216,12 @@ pub(super) fn clock(words: &[&str], bare: bool, day_said: bool) -> Option<(usize
                 return Some((length, Clock::new(hour, 0, None)?));
             }
             // "five thirty", "seven forty five"; "oh five" is rare enough to leave out.
-            if (1..=12).contains(&hour)
+            // From thirteen on the minutes are full quarters: "sixteen twenty-one" is rather a number.
+            let late = (13..=23).contains(&hour) && length == 1 && words[0].ends_with("teen");
+            if ((1..=12).contains(&hour) || late)
                 && let Some((more, minute)) = cardinal(after)
                 && (10..60).contains(&minute)
+                && (!late || minute % 5 == 0)
             {
                 let half = words.get(length + more..).and_then(half_of_day);
                 if bare || half.is_some() {

@@ -76,10 +76,13 @@ pub(super) fn repair(mut words: Vec<Word>, now: &ZonedDateTime) -> Vec<Word> {
     }
     for _ in 0..4 {
         let Some((at, length)) = find_repair(&words) else { break };
-        let after: Vec<Word> = words[at + length..].to_vec();
+        // "No wait, yeah, add …".
+        let assents = |word: &&Word| matches!(word.norm.as_str(), "yeah" | "yes" | "okay" | "ok") && word.pauses();
+        let skip = words[at + length..].iter().take_while(assents).count();
+        let after: Vec<Word> = words[at + length + skip..].to_vec();
         let mut before: Vec<Word> = words[..at].to_vec();
         // "… tomorrow. Sorry, I mean …": the longer phrase begins before this one.
-        while length == 2
+        while length <= 2
             && before.len() > 1
             && before.last().is_some_and(|last| matches!(last.norm.as_str(), "sorry" | "no" | "oh") && last.pauses())
         {

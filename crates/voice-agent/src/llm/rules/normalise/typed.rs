@@ -225,3 +225,78 @@ pub(super) fn without_assurance(words: &mut Vec<Word>) {
         words.truncate(at);
     }
 }
+
+/// Other ways to say what the rules know in one: "nudge me on Friday to call Bob", "I've to go".
+pub(super) fn plainer(words: &mut Vec<Word>) {
+    told_of_one(words);
+    const WAYS: [(&[&str], &str); 16] = [
+        (&["nudge", "me"], "remind me"),
+        (&["ping", "me"], "remind me"),
+        (&["prod", "me"], "remind me"),
+        (&["poke", "me"], "remind me"),
+        (&["give", "me", "a", "nudge"], "remind me"),
+        (&["give", "me", "a", "shout"], "remind me"),
+        (&["give", "me", "a", "prod"], "remind me"),
+        (&["i've", "to"], "i have to"),
+        (&["we've", "to"], "we have to"),
+        (&["market", "as"], "mark it as"),
+        (&["i've", "a"], "i have a"),
+        (&["i've", "an"], "i have an"),
+        (&["we've", "a"], "we have a"),
+        (&["i'd", "better", "not", "forget"], "i must not forget"),
+        (&["i'd", "best", "not", "forget"], "i must not forget"),
+        (&["i", "better", "not", "forget"], "i must not forget"),
+    ];
+    for at in 0..words.len().min(6) {
+        let says = |way: &&(&[&str], &str)| {
+            words.len() > at + way.0.len() && way.0.iter().zip(&words[at..]).all(|(said, word)| word.norm == *said)
+        };
+        if let Some((way, plain)) = WAYS.iter().find(says) {
+            words.splice(at..at + way.len(), super::tokenise(plain));
+            return;
+        }
+    }
+}
+
+/// "It's the laptop that's backed up", "the boat, that's what's done": the same as "the laptop is backed up".
+fn told_of_one(words: &mut Vec<Word>) {
+    let is = super::tokenise("is");
+    if let [rest @ .., thats, whats, _] = words.as_slice()
+        && thats.norm == "that's"
+        && whats.norm == "what's"
+        && !rest.is_empty()
+    {
+        let at = rest.len();
+        words[at - 1].trail.clear();
+        words.splice(at..at + 2, is);
+        return;
+    }
+    let that = words.iter().position(|word| word.norm == "that's").filter(|at| (2..=7).contains(at));
+    if let Some(at) = that
+        && words[0].norm == "it's"
+        && (1..=3).contains(&(words.len() - at - 1))
+        && !words[at - 1].pauses()
+    {
+        words.splice(at..=at, is);
+        words.remove(0);
+    }
+}
+
+/// "Add by milk" is to buy milk; "add it by Friday" has a day.
+pub(super) fn bought(words: &mut [Word], now: &ZonedDateTime) {
+    let heard = |at: &usize| {
+        let before = words[at - 1].norm.as_str();
+        let behind = norms(&words[at + 1..]);
+        let dated = dates::parse(&norms(&words[*at..]), now).is_some() || dates::find_leading(&behind, now).is_some();
+        let thing = matches!(before, "add" | "to") && words[*at].norm == "by" && !words[*at].quoted;
+        let point = behind
+            .first()
+            .is_some_and(|word| matches!(*word, "the" | "then" | "him" | "her" | "them" | "myself" | "now"));
+        thing && !dated && !point
+    };
+    let last = words.len().saturating_sub(1).min(6);
+    if let Some(at) = (1..last).find(heard) {
+        "buy".clone_into(&mut words[at].norm);
+        "buy".clone_into(&mut words[at].raw);
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, capitalised, norms, tokenise};
+use super::dated::{put_down, put_in, put_on};
 use super::needed::{lacking, needed, reminded, until};
 use super::priority::leading_priority;
 use super::rule::{Match, Rule, first_match, rules};
@@ -53,40 +54,44 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?P<t>.+?) (?:on|onto|for) (?:my|the|our) (?:shopping|grocery|to-?do|task) list(?: too| as well)?",
             |found| {
                 let words = norms(found.words("t"));
-                let telling = words.iter().any(|word| {
-                    matches!(
-                        *word,
-                        "is" | "are"
-                            | "what"
-                            | "what's"
-                            | "show"
-                            | "read"
-                            | "any"
-                            | "anything"
-                            | "everything"
-                            | "have"
-                            | "do"
-                            | "i"
-                            | "it"
-                            | "that"
-                            | "them"
-                            | "there"
-                            | "how"
-                            | "which"
-                            | "not"
-                            | "all"
-                            | "was"
-                            | "look"
-                            | "see"
-                            | "tell"
-                            | "already"
-                            | "put"
-                            | "list"
-                            | "those"
-                            | "cross"
-                            | "mark"
-                    )
-                });
+                // "Pop sharpen the knives on my to-do list."
+                let placed =
+                    matches!(words[0], "put" | "pop" | "stick" | "chuck" | "bung" | "throw" | "add" | "get" | "place");
+                let telling = placed
+                    || words.iter().any(|word| {
+                        matches!(
+                            *word,
+                            "is" | "are"
+                                | "what"
+                                | "what's"
+                                | "show"
+                                | "read"
+                                | "any"
+                                | "anything"
+                                | "everything"
+                                | "have"
+                                | "do"
+                                | "i"
+                                | "it"
+                                | "that"
+                                | "them"
+                                | "there"
+                                | "how"
+                                | "which"
+                                | "not"
+                                | "all"
+                                | "was"
+                                | "look"
+                                | "see"
+                                | "tell"
+                                | "already"
+                                | "put"
+                                | "list"
+                                | "those"
+                                | "cross"
+                                | "mark"
+                        )
+                    });
                 (!telling && words.len() <= 8).then(|| marked(found)).flatten()
             },
         ),
@@ -115,18 +120,22 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (r"(?:reminder|to-?do|todo|task|a task|note to self|note|memo)(?: (?:to|is))? (?P<t>.+)", |found| {
             let first = found.words("t").first().map_or("", |word| word.norm.as_str());
-            let noun =
-                matches!(first, "that" | "list" | "is" | "number" | "one" | "two" | "three" | "due" | "done" | "was");
+            let noun = matches!(
+                first,
+                "that" | "down" | "list" | "is" | "number" | "one" | "two" | "three" | "due" | "done" | "was"
+            );
             if noun { None } else { marked(found) }
         }),
         (r"(?:don't|do not|never) let me forget (?:to |about |that i (?:need|have) to )?(?P<t>.+)", |found| {
             marked(found)
         }),
         (
-            r"(?:add|at|ad|and|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:(?:on|onto|to|in|into|at|down on|two) {MY} {LIST}|(?:on|in) there)(?: for (?:me|us))?(?P<rest> .+)?",
+            r"(?:add|at|ad|and|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:(?:on|onto|to|in|into|at|down on|two) (?:the (?:end|bottom|back) of )?{MY} {LIST}|(?:on|in) there)(?: for (?:me|us))?(?: please| thanks| thank you| ta| cheers| (?:will|would|could|can) you(?: please)?)?(?P<rest> .+)?",
             |found| {
                 let named = found.text("t");
-                if matches!(named, "it" | "that" | "this" | "them" | "those" | "these") {
+                let asks = named.split(' ').any(|word| matches!(word, "what's" | "tell" | "show"))
+                    || matches!(named.split(' ').next(), Some("i" | "we" | "you" | "what"));
+                if asks || matches!(named, "it" | "that" | "this" | "them" | "those" | "these") {
                     return None;
                 }
                 let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
@@ -184,32 +193,17 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         // "Put me down for a blood test on Wednesday."
         (r"(?:put|pencil|sign|book|mark) me (?:down|in|up) for (?:a |an |the |my )?(?P<t>.+)", |found| marked(found)),
         (
-            r"(?:put|write|note|jot|mark|take|pencil|set) (?:me )?down (?:that i (?:need|have) to |to )?(?P<t>.+)",
+            r"(?:put|write|note|jot|mark|take|pencil|set) (?:me )?down (?:that i (?:need|have) to |to )?(?P<t>.+?)(?: for (?:me|us))?",
             |found| marked(found),
         ),
+        // "Put in physio on the second at four"; "put in the new window" is something to do.
+        (r"(?:put|pencil|pop|stick) in (?P<t>.+)", |found| put_in(found)),
         // "Put call the vet down for Thursday", "schedule a haircut on Friday": with a day, it is for the list.
         (r"(?:put|pop|pencil|note|jot|get) (?P<t>.+?) (?:down|in) (?P<rest>(?:for|on|at|by) .+)", |found| {
-            let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
-            dates::parse(&norms(found.words("rest")), found.known.now)?;
-            Some(build(&words, false, None, found.known))
+            put_down(found)
         }),
         // "Put lunch with Maria on Wednesday at noon": a thing with a day; "put the bins out on Friday" is something to do.
-        (r"(?:put|pop|stick) (?P<t>.+)", |found| {
-            let words = found.words("t");
-            let (start, _) = dates::find_trailing(&norms(words), found.known.now).filter(|(start, _)| *start > 0)?;
-            let linked = matches!(words[start].norm.as_str(), "on" | "for" | "at" | "tomorrow" | "next");
-            let particle = matches!(
-                words[start - 1].norm.as_str(),
-                "out" | "away" | "up" | "down" | "back" | "in" | "off" | "on" | "together" | "aside" | "over"
-            );
-            let placed = words[..start].iter().any(|word| {
-                matches!(
-                    word.norm.as_str(),
-                    "in" | "into" | "on" | "under" | "onto" | "up" | "out" | "away" | "the" | "my"
-                )
-            });
-            (linked && !particle && !placed).then(|| marked(found)).flatten()
-        }),
+        (r"(?:put|pop|stick) (?P<t>.+)", |found| put_on(found)),
         (r"(?:schedule|plan|pencil in) (?P<t>.+)", |found| {
             let words = found.words("t");
             // "Plan B on Friday" and "plan ahead" are none of it.
@@ -333,10 +327,12 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| marked(found),
         ),
         (
-            r"(?:write down|put down|note down|jot down|take a note|make a note|note|write|take down)(?: that i (?:need|have) to| of| to| that)? (?P<t>.+)",
+            r"(?:write down|put down|note down|jot down|take a note|make a note|note|write|take down)(?: that i (?:need|have) to| of| to| that)? (?P<t>.+?)(?: for (?:me|us))?",
             |found| {
-                // "Write to Ada" is something to do.
-                if found.utterance_text().starts_with("write to ") {
+                // "Write to Ada", "write the letter" are something to do; "write buy milk" is to be written down.
+                let text = found.utterance_text();
+                let writes = text.starts_with("write ") && !text.starts_with("write down");
+                if text.starts_with("write to ") || writes && !lexicon::starts_verb(&norms(found.words("t"))) {
                     return None;
                 }
                 // "Note that it's urgent" is about a task, and none.

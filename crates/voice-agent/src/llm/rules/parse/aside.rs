@@ -43,8 +43,23 @@ pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent>
     let words = &utterance.words;
     let (end, start) = *seams(words).last()?;
     let before = norms(&words[..end]);
-    let named = || known.titles.mentioned(&before).map(|title| Target::Title(title.to_owned()));
+    let mentioned = || known.titles.mentioned(&before);
+    let named = || mentioned().map(|title| Target::Title(title.to_owned()));
     let intent = parse_one(&Utterance::new(words[start..].to_vec()), known);
+    let told = parse_one(&Utterance::new(words[..end].to_vec()), known);
+    // "Call the bank tomorrow, high priority" is to be done itself, whatever else is on the list.
+    if let Intent::Add(tasks) | Intent::Offer(tasks) = &told
+        && let [task] = tasks.as_slice()
+        && words[end - 1].pauses()
+        && is_new(task, known)
+    {
+        // "Buy bread, cross it off": there is none to cross off, and that is said.
+        let ends = matches!(intent, Intent::Complete(_) | Intent::Delete(_) | Intent::Reopen(_));
+        return ends.then(|| intent.of_what_is_pointed_at(Target::Title(task.title.clone()))).flatten();
+    }
+    if let Some(opened) = opened_again(&before, &told, &intent, known) {
+        return Some(opened);
+    }
     let pointed = match intent {
         Intent::Date(due) if words[end - 1].pauses() => {
             let clash = before.iter().any(|word| {
@@ -65,12 +80,33 @@ pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent>
             });
             named().map(|named| Intent::SetDue(named, Some(due))).or_else(|| clash.then_some(Intent::Date(due)))?
         }
-        other => other.of_what_is_pointed_at(known.titles.mentioned(&before)?)?,
+        other => other.of_what_is_pointed_at(Target::Title(mentioned()?.to_owned()))?,
     };
-    let told = parse_one(&Utterance::new(words[..end].to_vec()), known);
     // "I thought I'd finished the radiators, but I haven't. Reopen that one."
     let thought = matches!((&told, &pointed), (Intent::Complete(_), Intent::Reopen(_)));
     (!told.is_command() || thought).then_some(pointed)
+}
+
+/// Whether a task is like none on the list.
+fn is_new(task: &NewTask, known: Known<'_>) -> bool {
+    let lower = task.title.to_lowercase();
+    known.titles.mentioned(&lower.split(' ').collect::<Vec<_>>()).is_none()
+}
+
+/// "The phone update didn't work, so please reopen that one": what is done is not among the titles that are known here, so that its
+/// name is what stands before the verb.
+fn opened_again(before: &[&str], told: &Intent, asked: &Intent, known: Known<'_>) -> Option<Intent> {
+    const VERBS: &str = "is isn't wasn't hasn't didn't doesn't needs broke came got has keeps still failed went";
+    if !matches!(asked, Intent::Reopen(Target::It)) || known.titles.mentioned(before).is_some() {
+        return None;
+    }
+    if let Intent::Reopen(Target::Title(_)) = told {
+        return Some(told.clone());
+    }
+    let subject = before.strip_prefix(&["the"]).or_else(|| before.strip_prefix(&["my"]))?;
+    let end = subject.iter().position(|word| VERBS.split(' ').any(|verb| verb == *word))?;
+    let name = subject[..end].join(" ");
+    (1..=4).contains(&end).then_some(Intent::Reopen(Target::Title(name)))
 }
 
 /// "My boss wants the slides earlier. Bring them forward to Wednesday, and make them urgent": all that is asked for points at what the
@@ -85,7 +121,11 @@ pub(super) fn all_told_of(utterance: &Utterance, known: Known<'_>) -> Option<Vec
         return None;
     }
     let asked = commands(&Utterance::new(words[end..].to_vec()), known);
-    (asked.len() > 1).then(|| asked.into_iter().map(|intent| intent.of_what_is_pointed_at(title)).collect()).flatten()
+    (asked.len() > 1)
+        .then(|| {
+            asked.into_iter().map(|intent| intent.of_what_is_pointed_at(Target::Title(title.to_owned()))).collect()
+        })
+        .flatten()
 }
 
 /// "We're doing lasagne on Saturday, need mince": something that could be added, and only told why.
@@ -99,6 +139,8 @@ pub(super) fn offered_beside(parts: &[&[Word]], known: Known<'_>) -> Option<Inte
             found @ Intent::Offer(_) if offer.is_none() => offer = Some(found),
             found @ Intent::Add(_) if offer.is_none() && part[0].norm == "need" => offer = Some(found),
             Intent::Unknown if tells(part) => told += 1,
+            Intent::Talk(_) => {}
+            Intent::Unknown if part.len() <= 2 && part[0].norm == "first" => {}
             _ => return None,
         }
     }

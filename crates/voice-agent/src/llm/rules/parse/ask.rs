@@ -9,6 +9,55 @@ use super::{Filter, Intent, Known, Priority, filter};
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
+        // "Run me through what's still outstanding", "remind me what we've got so far".
+        (
+            r"(?:(?:so|and|ok|okay|right|then|just) )*(?:remind me(?: of)?|tell me|show me|read me|read out|read|run me through|run through|talk me through|take me through|walk me through|go through|give me|let me hear|let's hear) (?:what(?:'s| is)(?: still| all)? (?:on (?:there|it|my list|the list|my plate)|outstanding|open|left|there|to do|to be done|undone|pending)|what (?:i|we|i've|we've)(?: got| have got| have| still have| need)?(?: to do)?(?: left)?|the (?:whole )?lot)(?: so far| now| again| then| for .+)*",
+            |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
+        ),
+        // "What has to happen today?"
+        (
+            r"(?:(?:so|and|ok|okay|right) )*what(?:'s)? (?:has to|needs to|must|should|is supposed to|got to|has got to|is to) (?:happen|get done|be done|be finished|be sorted|be ready)(?: .*)?",
+            |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
+        ),
+        (r"(?:have|did) (?:i|we) let (?:anything|something) (?:slip|slide|go|lapse)(?: again| lately)?", |_| {
+            Some(Intent::List(Filter { status: Some("open"), due: Some("overdue".into()), ..Filter::default() }))
+        }),
+        // "Is Wednesday the twenty-fifth?"
+        (r"(?:wait |so |and )*(?:is|isn't) (?P<d>[a-z]+day|tomorrow|today) (?P<e>(?:the |on the )?.+)", |found| {
+            let day = |group: &str| dates::parse(&found.text(group).split(' ').collect::<Vec<_>>(), found.known.now);
+            day("e").filter(|due| due.day_said && due.time.is_none())?;
+            day("d").map(Intent::DateOf)
+        }),
+        // "Tell me when my physio appointment is."
+        (
+            r"(?:tell me|remind me|do you know|can you tell me) when (?P<t>.+?) (?:is|are|was|starts|begins|is due|is on)(?: again| now)?",
+            |found| Some(Intent::When(super::super::normalise::title(found.words("t")))),
+        ),
+        // "Have I still got the concert dress on my list?"
+        (
+            r"(?:have|do) (?:i|we)(?: still| already)? (?:got|have) (?P<t>.+?)(?: still)? (?:on|in) {MY} {LIST}",
+            |found| {
+                let words = norms(found.words("t"));
+                let named = found.known.titles.named(&words)?;
+                Some(Intent::List(Filter { status: Some("all"), query: Some(named.to_owned()), ..Filter::default() }))
+            },
+        ),
+        // "What does it say now?"
+        (r"(?:so |and )*what does (?:it|that|that one) (?:say|read)(?: now| again)?", |_| Some(Intent::Last)),
+        (
+            r"(?:so |and )*(?:is (?:it|the list|my list|that) (?:all )?empty|what else was (?:there|on (?:it|there|my list|the list))|(?:read|tell|show) me (?:both|both of them|all of them|them all|the two|all three)|(?:tell|show) me what you(?:'ve| have) (?:got|have|noted|written)(?: down)?)(?: now| again| then)*",
+            |_| Some(Intent::List(Filter { status: Some("open"), ..Filter::default() })),
+        ),
+        // "Is it back?"
+        (
+            r"(?:so |and )*(?:is|are) (?:it|that|they) (?:back|there|on|on there|in|in there|down|still there|still on)(?: now| again| on the list| on my list)*",
+            |_| Some(Intent::When("it".into())),
+        ),
+        // "So when am I seeing her?"
+        (
+            r"(?:so |and )*when (?:am|are|is|do|will|did) (?:i|we|he|she|they) (?:[a-z]+ing|see|meet|call|visit|do|have) (?:him|her|them|it|that)(?: again| then| now)?",
+            |_| Some(Intent::When("it".into())),
+        ),
         // "What was I supposed to bring?", "who do I have to call again?"
         (
             r"(?:(?:remind me|tell me|remember) )?(?:what|who|whom|where) (?:was|were|am|are|do|did|is it) (?:i|we)(?: still| also| even)? (?:supposed|meant|going|have|had|need|needed|want|wanted|got)(?: to)? (?P<v>[a-z]+)(?: again| still)?",
@@ -47,9 +96,31 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::List(Filter { status: Some("all"), query: Some(named.to_owned()), ..Filter::default() }))
             },
         ),
+        // "And which one is still for tomorrow?"
+        (r"(?:and |so )*(?:which|what)(?: one| ones)? (?:is|are)(?: still| left)* (?:for|on|due) (?P<d>.+)", |found| {
+            let filter = filter(found.text("d"), found.known);
+            filter.due.is_some().then_some(Intent::List(Filter { status: Some("open"), ..filter }))
+        }),
+        (
+            r"(?:(?:so|and|ok|okay|right|then|right then) )*what(?:'s| does) that leave(?: me| us)?(?: with)?(?: now)?|(?:(?:so|and|ok|okay|right|then) )*what (?:have|do) we (?:got|have)(?: on| left| now)*|(?:(?:so|and) )*(?:what|which) (?:chores|jobs|errands|tasks|things) (?:have|do) (?:i|we) (?:got|have)(?: left| still| now| to do)*",
+            |_| Some(Intent::List(Filter { status: Some("open"), ..Filter::default() })),
+        ),
+        // "Which one has a date?"
+        (
+            r"(?:and |so )*which (?:one|ones|of (?:them|those|my tasks)|tasks?|things?) (?:has|have|is|are|got) (?:a |got a |an? )?(?:date|dates|due date|due dates|deadline|deadlines|dated)(?: on (?:it|them))?",
+            |_| {
+                let due = Some(dates::ANY_DAY.to_owned());
+                Some(Intent::List(Filter { status: Some("open"), due, ..Filter::default() }))
+            },
+        ),
+        // "Can you run me through this week?"
+        (r"(?:run|talk|take|walk) (?:me|us) through (?P<d>.+)", |found| {
+            let filter = filter(found.text("d"), found.known);
+            filter.due.is_some().then_some(Intent::List(Filter { status: Some("open"), ..filter }))
+        }),
         // "Next due?", "what comes first?"
         (
-            r"(?:(?:so|and|ok|okay|right) )*(?:what's |what is |whats |which (?:one |task )?is |which's |when's )?(?:the |my )?next(?: one| task| thing)?(?: that's| to be)? due(?: date)?|(?:what|which)(?: one| task)?(?:'s| is)? due (?:first|next|soonest)|(?:and )?(?:what|which)(?: one| task)?(?: of (?:those|them|these|the two|my tasks) comes| of (?:those|them|these|the two) is|'s the| is the| one comes)(?: due| up)? (?:first|soonest|earliest)(?: one)?",
+            r"(?:(?:so|and|ok|okay|right) )*(?:what's |what is |whats |which (?:one |task )?is |which's |when's )?(?:the |my )?next(?: one| task| thing)?(?: that's| to be)? due(?: date)?|(?:what's|what is) (?:the |my )?(?:first (?:thing|task|one) coming up|next (?:thing|task|one|job|appointment)(?: coming up| up| on my list| to do| i have to do| i've got)*)|(?:what|which)(?: one| task)?(?:'s| is)? due (?:first|next|soonest)|(?:and )?(?:what|which)(?: one| task)?(?: of (?:those|them|these|the two|my tasks) comes| of (?:those|them|these|the two) is|'s the| is the| one comes)(?: due| up)? (?:first|soonest|earliest)(?: one)?",
             |_| {
                 let due = Some(dates::ANY_DAY.to_owned());
                 Some(Intent::List(Filter { status: Some("open"), due, ..Filter::default() }))

@@ -1,14 +1,17 @@
 //! Two things said of one task: "set the cake to high priority and for Thursday".
 
 use super::super::dates;
-use super::super::normalise::{Utterance, norms};
+use super::super::normalise::{Utterance, Word, norms};
 use super::{Intent, Known, Target, find_priority, names_known, parse_one};
 
 /// The change in front of the "and", and the one behind it, which has neither a verb nor a name of its own.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
     let words = &utterance.words;
-    let at = words.iter().rposition(|word| word.norm == "and" && !word.quoted).filter(|at| *at > 1)?;
-    let rest = norms(words.get(at + 1..)?);
+    let and = words.iter().rposition(|word| word.norm == "and" && !word.quoted).filter(|at| *at > 1);
+    // "The estate agent is for tomorrow, high priority."
+    let pause = words.split_last()?.1.iter().rposition(Word::pauses).map(|at| at + 1).filter(|at| *at > 1);
+    let (at, from) = and.map(|at| (at, at + 1)).or_else(|| pause.map(|at| (at, at)))?;
+    let rest = norms(words.get(from..)?);
     let linked =
         rest.iter().take_while(|word| matches!(**word, "for" | "due" | "to" | "also" | "with" | "make" | "it")).count();
     let bare = &rest[linked.min(rest.len())..];

@@ -67,7 +67,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (r"(?:no|without a|with no) (?:due date|date|deadline)(?: for (?P<t>.+))?", |found| Some(no_due(found))),
         (
-            r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?",
+            r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite|chuck out|chuck|toss out|toss|throw out|lose) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?",
             |found| {
                 // "Trash is out" tells.
                 let verb = found.words("t").first().map_or("", |word| word.norm.as_str());
@@ -136,7 +136,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"i (?:haven't|have not|didn't|did not|never)(?: actually| really)? (?P<v>[a-z]+) (?P<t>.+?)(?: yet| after all)?",
             |found| {
-                let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
+                let base = found.known.present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
                 // "I didn't catch it" asks to hear it again.
                 if matches!(target(found.words("t")), Some(Target::It | Target::Them)) {
                     return None;
@@ -145,11 +145,19 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 lexicon::starts_verb(&[base.as_str()]).then_some(Intent::Reopen(Target::Title(named)))
             },
         ),
+        // "I thought I'd sent the invoice, but I haven't."
+        (
+            r"(?:i|we) (?:thought|believed|said|was sure|could have sworn)(?: that)? (?:i|we|i'd|we'd|i've|we've)(?: had| have)? (?P<v>[a-z]+) (?P<t>.+?) but (?:actually )?(?:i|we) (?:haven't|hadn't|didn't|never did)(?: actually| yet)?",
+            |found| {
+                let base = found.known.present_of(found.text("v"))?;
+                Some(Intent::Reopen(Target::Title(format!("{base} {}", title(found.words("t")).to_lowercase()))))
+            },
+        ),
         // "The rent isn't paid after all", "the cat hasn't been fed yet".
         (
             r"(?P<t>.+?) (?:isn't|is not|wasn't|aren't|are not|hasn't been|has not been|haven't been|not been)(?: actually)? (?P<v>[a-z]+)(?: yet| after all| actually| though)+",
             |found| {
-                let base = lexicon::present_of(found.text("v"))?;
+                let base = found.known.present_of(found.text("v"))?;
                 target(found.words("t")).filter(|target| matches!(target, Target::Title(_)))?;
                 Some(Intent::Reopen(Target::Title(format!("{base} {}", title(found.words("t")).to_lowercase()))))
             },
@@ -163,7 +171,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(?:mark|set|check|tick) (?:as )?{DONE} (?P<t>.+)", |found| complete(found)),
         // "Mark the phone bill as paid".
         (r"(?:mark|set|count) (?P<t>.+?) as (?:already )?(?P<v>[a-z]+)", |found| {
-            let verb = lexicon::present_of(found.text("v"))?;
+            let verb = found.known.present_of(found.text("v"))?;
             let known = found.known.titles.named(&norms(found.words("t"))).is_some();
             let pointed = !matches!(target(found.words("t")), Some(Target::Title(_)) | None);
             let ends =
@@ -171,7 +179,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             (ends && (known || pointed)).then(|| complete(found)).flatten()
         }),
         (
-            r"(?:cross|check|tick|strike|scratch|take|mark|chuck|crossed|checked|ticked|cause|crossing) (?:off|out|of|it off|off of) (?P<t>.+?)(?: (?:from|off|on|of) {MY} {LIST})?",
+            r"(?:cross|check|tick|strike|scratch|take|mark|crossed|checked|ticked|cause|crossing) (?:off|out|of|it off|off of) (?P<t>.+?)(?: (?:from|off|on|of) {MY} {LIST})?",
             |found| complete(found),
         ),
         (
@@ -465,7 +473,8 @@ fn rename_whole(found: &Match<'_>) -> Option<Intent> {
     let parts = |at: &usize| {
         let old = norms(&all[start..*at]);
         matches!(all[*at].norm.as_str(), "to" | "into" | "as")
-            && titles.named(&old).is_some_and(|title| titles.is_said(title, &old))
+            && (titles.named(&old).is_some_and(|title| titles.is_said(title, &old))
+                || matches!(old.as_slice(), ["it" | "that"]))
     };
     let at = (start + 1..all.len().saturating_sub(1)).find(parts)?;
     Some(Intent::Rename(target(&all[start..at])?, title(&all[at + 1..])))

@@ -1,7 +1,7 @@
 //! Courtesies around what is said: "hey", "could you", "thanks".
 
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word};
+use super::super::normalise::{Utterance, Word, norms};
 
 /// Without "hey", "please", "could you", "thanks" around the rest, unless nothing would be left.
 pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
@@ -86,6 +86,17 @@ const LEADING: &[&[&str]] = &[
     &["hi", "there"],
     &["hi"],
     &["hello"],
+    &["hiya"],
+    &["g'day"],
+    &["howdy"],
+    &["hey", "there"],
+    &["hello", "there"],
+    &["good", "day"],
+    &["right", "then"],
+    &["okay", "then"],
+    &["ok", "then"],
+    &["alright", "then"],
+    &["first", "up"],
     &["good", "morning"],
     &["good", "afternoon"],
     &["good", "evening"],
@@ -131,6 +142,22 @@ const LEADING: &[&[&str]] = &[
     &["i", "realized"],
     &["i", "realised"],
     &["basically"],
+    &["apparently"],
+    &["i", "forgot", "to", "say"],
+    &["i", "forgot", "to", "say", "that"],
+    &["i", "forgot", "to", "mention"],
+    &["i", "forgot", "to", "mention", "that"],
+    &["i", "should", "have", "said"],
+    &["i", "should", "have", "said", "that"],
+    &["i", "should", "have", "mentioned"],
+    &["let's", "start", "over"],
+    &["i'd", "like", "to", "start", "over"],
+    &["i", "want", "to", "start", "over"],
+    &["turns", "out"],
+    &["turns", "out", "that"],
+    &["it", "turns", "out"],
+    &["it", "turns", "out", "that"],
+    &["as", "it", "turns", "out"],
     &["anyway"],
     &["by", "the", "way"],
     &["while", "you're", "at", "it"],
@@ -187,6 +214,7 @@ const TRAILING: &[&[&str]] = &[
     &["would", "you", "dear"],
     &["for", "now"],
     &["for", "the", "moment"],
+    &["at", "the", "moment"],
     &["for", "the", "time", "being"],
     &["at", "the", "latest"],
     &["at", "the", "very", "latest"],
@@ -194,6 +222,7 @@ const TRAILING: &[&[&str]] = &[
     &["btw"],
     &["exactly"],
     &["lol"],
+    &["altogether"],
     &["haha"],
     &["actually"],
     &["instead"],
@@ -212,8 +241,22 @@ const TRAILING: &[&[&str]] = &[
     &["would", "you", "please"],
 ];
 
+/// Words that are called out in front of what is said, with a pause behind them.
+const CALLS: &str = "dear love morning evening afternoon perfect thanks cool wonderful lovely nice excellent brilliant fantastic awesome super amazing ha haha darling sweetheart mate bother damn blast rats whoops gosh god hah";
+
 fn starts_with(words: &[Word], phrase: &[&str]) -> bool {
     words.len() > phrase.len() && phrase.iter().zip(words).all(|(expected, word)| word.norm == *expected)
+}
+
+/// "Well, we're not going camping. Delete the tent", "remind me, when does the car go in?": without what only leads to it.
+pub(super) fn behind_a_lead(utterance: &Utterance) -> Option<Utterance> {
+    let [first, second, third, _, ..] = utterance.words.as_slice() else { return None };
+    let asks = matches!(third.norm.as_str(), "when" | "when's" | "which" | "who" | "how" | "where");
+    match (first.norm.as_str(), second.norm.as_str()) {
+        ("well" | "so", _) if first.pauses() => Some(utterance.starting_at(1)),
+        ("remind", "me") if asks => Some(utterance.starting_at(2)),
+        _ => None,
+    }
 }
 
 pub(super) fn leading_courtesy(words: &[Word]) -> Option<usize> {
@@ -228,26 +271,29 @@ pub(super) fn leading_courtesy(words: &[Word]) -> Option<usize> {
     // "Morning! What's due?", "perfect, add milk".
     if let [first, _, ..] = words
         && first.pauses()
-        && matches!(
-            first.norm.as_str(),
-            "morning"
-                | "evening"
-                | "afternoon"
-                | "perfect"
-                | "thanks"
-                | "cool"
-                | "wonderful"
-                | "lovely"
-                | "nice"
-                | "excellent"
-                | "brilliant"
-                | "fantastic"
-                | "awesome"
-                | "super"
-                | "amazing"
-        )
+        && CALLS.split(' ').any(|call| call == first.norm)
     {
         return Some(1);
+    }
+    leading_phrase(words).or_else(|| leading_word(words))
+}
+
+/// What leads to a command only with what follows it.
+fn leading_phrase(words: &[Word]) -> Option<usize> {
+    // "Let's start with call the landlord."
+    if let [lets, start, with, rest @ ..] = words
+        && matches!(lets.norm.as_str(), "let's" | "i'll" | "we'll")
+        && matches!((start.norm.as_str(), with.norm.as_str()), ("start" | "begin", "with"))
+        && lexicon::starts_verb(&norms(rest))
+    {
+        return Some(3);
+    }
+    // "Hang on, that one isn't done"; "hang on to the receipt" is something to do.
+    if let [first, second, _, ..] = words
+        && second.pauses()
+        && matches!((first.norm.as_str(), second.norm.as_str()), ("hang" | "hold", "on") | ("ha", "ha"))
+    {
+        return Some(2);
     }
     // "First I want to …, then …".
     if let [first, second, _, ..] = words
@@ -256,9 +302,14 @@ pub(super) fn leading_courtesy(words: &[Word]) -> Option<usize> {
     {
         return Some(1);
     }
-    // "Do delete it".
+    None
+}
+
+/// A word that leads to a command only with what follows it.
+fn leading_word(words: &[Word]) -> Option<usize> {
+    // "Do delete it", "only delete the lantern".
     if let [first, second, _, ..] = words
-        && first.norm == "do"
+        && matches!(first.norm.as_str(), "do" | "only")
         && matches!(
             second.norm.as_str(),
             "delete"
@@ -355,6 +406,33 @@ fn trailing_courtesy(words: &[Word]) -> Option<usize> {
         && matches!(last.norm.as_str(), "yeah" | "yes" | "right" | "okay" | "yep")
     {
         return Some(1);
+    }
+    // "…, love": to whom it is said.
+    if let [.., before, last] = words
+        && before.pauses()
+        && matches!(
+            last.norm.as_str(),
+            "love" | "dear" | "mate" | "darling" | "pal" | "buddy" | "sweetheart" | "man" | "lah" | "eh" | "innit"
+        )
+    {
+        return Some(1);
+    }
+    // "…, no date for that one".
+    let date = words.iter().rposition(|word| word.norm == "no").filter(|at| *at > 1 && words[at - 1].pauses());
+    if let Some(at) = date
+        && matches!(
+            norms(&words[at..]).as_slice(),
+            ["no", "date" | "deadline" | "due"] | ["no", "date" | "due" | "deadline", "date" | "for" | "needed", ..]
+        )
+    {
+        return Some(words.len() - at);
+    }
+    // "… for then" is a day.
+    if let [.., before, last] = words
+        && last.norm == "then"
+        && matches!(before.norm.as_str(), "for" | "by" | "until" | "till" | "before")
+    {
+        return None;
     }
     TRAILING
         .iter()

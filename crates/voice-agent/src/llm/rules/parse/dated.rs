@@ -1,9 +1,62 @@
 //! A date in front of a command, or alone.
 
 use super::super::dates;
-use super::super::normalise::{Utterance, norms};
-use super::add::build;
-use super::{Intent, Known, NewTask, Target, courtesy, find_priority, parse_exact, split};
+use super::super::lexicon;
+use super::super::normalise::{Utterance, Word, norms};
+use super::add::{build, marked};
+use super::rule::Match;
+use super::{Intent, Known, NewTask, Target, courtesy, find_priority, parse_exact, split, target};
+
+/// What the words point at, or name of what is on the list, if they are no thing to do in themselves.
+pub(super) fn on_the_list(words: &[Word], known: Known<'_>) -> Option<Target> {
+    let norm = norms(words);
+    let named = || known.titles.named(&norm).is_some() && !lexicon::starts_verb(&norm);
+    target(words).filter(|target| !matches!(target, Target::Title(_)) || named())
+}
+
+/// "Put call the vet down for Thursday"; what is on the list already is moved ("put the first one down for Saturday").
+pub(super) fn put_down(found: &Match<'_>) -> Option<Intent> {
+    let due = dates::parse(&norms(found.words("rest")), found.known.now)?;
+    if let Some(listed) = on_the_list(found.words("t"), found.known) {
+        return Some(Intent::SetDue(listed, Some(due)));
+    }
+    let words: Vec<Word> = found.words("t").iter().chain(found.words("rest")).cloned().collect();
+    Some(build(&words, false, None, found.known))
+}
+
+/// "Put lunch with Maria on Wednesday at noon": a thing with a day; "put the bins out on Friday" is something to do.
+pub(super) fn put_on(found: &Match<'_>) -> Option<Intent> {
+    let words = found.words("t");
+    let (start, due) = dates::find_trailing(&norms(words), found.known.now).filter(|(start, _)| *start > 0)?;
+    // "Put the de-icer on Wednesday", which is on the list.
+    if let Some(listed) = on_the_list(&words[..start], found.known) {
+        return Some(Intent::SetDue(listed, Some(due)));
+    }
+    let linked = matches!(words[start].norm.as_str(), "on" | "for" | "at" | "tomorrow" | "next");
+    let particle = matches!(
+        words[start - 1].norm.as_str(),
+        "out" | "away" | "up" | "down" | "back" | "in" | "off" | "on" | "together" | "aside" | "over"
+    );
+    let placed = words[..start].iter().any(|word| {
+        matches!(word.norm.as_str(), "in" | "into" | "on" | "under" | "onto" | "up" | "out" | "away" | "the" | "my")
+    });
+    (linked && !particle && !placed).then(|| marked(found)).flatten()
+}
+
+/// "Put in physio on the second at four", "put in a call with Marek for Wednesday": something for the diary; "put in the new window
+/// on Friday" is something to do.
+pub(super) fn put_in(found: &Match<'_>) -> Option<Intent> {
+    const EVENTS: &str = "appointment booking breakfast call catch-up check-up checkup class coffee dinner drink drinks \
+        haircut interview lesson lunch meeting rehearsal reminder session viewing visit";
+    let words = found.words("t");
+    let norm = norms(words);
+    let (start, due) = dates::find_trailing(&norm, found.known.now)?;
+    let thing = norm.strip_prefix(&["a"]).or_else(|| norm.strip_prefix(&["an"])).unwrap_or(&norm);
+    let event = thing.first().is_some_and(|word| EVENTS.split_ascii_whitespace().any(|event| event == *word));
+    let bare = thing.len() == norm.len() && !matches!(norm[0], "the" | "my" | "our" | "some" | "new" | "two");
+    let lead = norm.len() - thing.len();
+    (start > lead && (event || bare && due.time.is_some())).then(|| build(&words[lead..], false, None, found.known))
+}
 
 /// "Tomorrow I need to …": a date in front of a command.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {

@@ -5,9 +5,26 @@ use super::super::normalise::{Word, norms};
 use super::rule::Match;
 use super::{Intent, Known, Target, joined_titles, target};
 
+impl Known<'_> {
+    /// The verb of which a word is the past: one that we know, or with which a title on the list begins.
+    pub(super) fn present_of(self, word: &str) -> Option<String> {
+        lexicon::present_of(word).or_else(|| self.titles.verb_in_past(word).map(str::to_owned))
+    }
+}
+
 /// "I bought the milk": done, if there is such a task.
 pub(super) fn did(found: &Match<'_>) -> Option<Intent> {
-    let base = lexicon::present_of(found.text("v"))?;
+    let base = found.known.present_of(found.text("v"))?;
+    // "I've called the other one", "I bought both of them".
+    if let Some(picked @ (Target::Picked(_) | Target::Them)) = target(found.words("t"))
+        && found.text("v") != base
+        && !matches!(
+            base.as_str(),
+            "get" | "leave" | "change" | "say" | "keep" | "put" | "add" | "delete" | "move" | "do" | "make" | "set"
+        )
+    {
+        return Some(Intent::Complete(vec![picked]));
+    }
     // "… but they had no oil" is told of something else.
     let told = found.words("t");
     let turn = told.iter().position(|word| word.norm == "but" && !word.quoted).filter(|at| *at > 0);

@@ -1,7 +1,7 @@
 //! The task in front, and what is said of it behind: "and the bird feeder, when was that?", "the shed: make it Friday".
 
 use super::super::normalise::{Utterance, Word, norms};
-use super::{Intent, Known, parse_one};
+use super::{Intent, Known, Target, parse_one};
 
 /// Longest name in front, in words.
 const LONGEST: usize = 6;
@@ -32,10 +32,19 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let pause = (lead..words.len().min(lead + LONGEST)).find(|at| words[*at].pauses())?;
     let named = norms(words.get(lead..=pause)?);
     let rest = words.get(pause + 1..).filter(|rest| (2..=10).contains(&rest.len()))?;
+    // "The other one, put that on Friday."
+    if let Some(picked @ Target::Picked(_)) = super::target(&words[lead.saturating_sub(1)..=pause]) {
+        return parse_one(&Utterance::new(rest.to_vec()), known).of_what_is_pointed_at(picked);
+    }
     let title = known.titles.named(&named)?;
     let points = rest.iter().any(|word| matches!(word.norm.as_str(), "it" | "that" | "it's" | "that's" | "this"));
     if !points || super::super::lexicon::starts_verb(&named) && !known.titles.is_said(title, &named) {
         return None;
     }
-    parse_one(&Utterance::new(rest.to_vec()), known).of_what_is_pointed_at(title)
+    // "As for the subscription, I've cancelled it", which was to be cancelled.
+    let verb = title.split(' ').next().unwrap_or_default().to_lowercase();
+    if rest.iter().any(|word| known.present_of(&word.norm).is_some_and(|base| base == verb)) {
+        return Some(Intent::Complete(vec![Target::Title(title.to_owned())]));
+    }
+    parse_one(&Utterance::new(rest.to_vec()), known).of_what_is_pointed_at(Target::Title(title.to_owned()))
 }

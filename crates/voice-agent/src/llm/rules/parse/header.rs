@@ -68,7 +68,11 @@ fn counted_off(words: &[Word], known: Known<'_>) -> Option<usize> {
     let at = words.iter().position(Word::ends_sentence).filter(|at| *at < 6)?;
     let norm = norms(&words[..=at]);
     let end = dates::find_trailing(&norm, known.now).map_or(norm.len(), |(start, _)| start);
-    let [number, what] = norm.get(..end)? else { return None };
+    let leads = |word: &&&str| {
+        matches!(**word, "i" | "have" | "i've" | "got" | "there" | "are" | "here" | "okay" | "add" | "just" | "so")
+    };
+    let lead = norm[..end].iter().take_while(leads).count();
+    let [number, what] = norm.get(lead..end)? else { return None };
     let counts = matches!(*number, "two" | "three" | "four" | "five");
     (counts && matches!(*what, "tasks" | "things" | "reminders")).then_some(at)
 }
@@ -76,9 +80,10 @@ fn counted_off(words: &[Word], known: Known<'_>) -> Option<usize> {
 /// Words of which a heading may consist.
 const HEADING: &str = "todo to-do task reminder note new add list the my a to do following these also another remember memo more \
     shopping two three four five several things items on put for me tasks todos to-dos reminders one thing last next oh and \
-    take write jot down this that create make of";
+    take write jot stick pop chuck down this that create make of right here's set pile end first both all are jobs errands chores needs";
 /// Those that announce several tasks.
-const SEVERAL: &str = "tasks todos to-dos reminders things items following list two three four five several";
+const SEVERAL: &str =
+    "jobs errands chores tasks todos to-dos reminders things items following list two three four five several";
 
 fn listed(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|entry| entry == word)
@@ -88,6 +93,10 @@ fn listed(list: &str, word: &str) -> bool {
 fn heading(head: &Utterance, known: Known<'_>) -> Option<(Option<Priority>, bool)> {
     let plain = courtesy::without_courtesies(head);
     let words = norms(&plain.words);
+    // "Abeg, add this one": whoever is spoken to, or whatever one calls out.
+    let called =
+        plain.words.first().is_some_and(|word| word.pauses() && words.len() > 1 && !listed(HEADING, &word.norm));
+    let words = words[usize::from(called)..].to_vec();
     let several = words.iter().any(|word| listed(SEVERAL, word));
     // "I need to do three things".
     let counts = |word: &str| {
@@ -113,7 +122,20 @@ fn heading(head: &Utterance, known: Known<'_>) -> Option<(Option<Priority>, bool
         .filter(|word| {
             !matches!(
                 *word,
-                "task" | "new" | "todo" | "add" | "a" | "this" | "that" | "one" | "one's" | "next" | "is" | "it's"
+                "task"
+                    | "new"
+                    | "todo"
+                    | "add"
+                    | "create"
+                    | "make"
+                    | "a"
+                    | "this"
+                    | "that"
+                    | "one"
+                    | "one's"
+                    | "next"
+                    | "is"
+                    | "it's"
             )
         })
         .collect();

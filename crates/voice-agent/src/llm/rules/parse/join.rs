@@ -89,7 +89,8 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
         ["to" | "i", "need" | "have", "to", tail @ ..] | ["to", tail @ ..] => tail.to_vec(),
         all => all.to_vec(),
     };
-    if rest_norms.is_empty() {
+    // "Send the contract, top priority."
+    if rest_norms.is_empty() || super::find_priority(&rest_norms).is_some() {
         return false;
     }
     // "… and on Saturday pick it up"
@@ -135,6 +136,9 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
         rest_norms.first(),
         Some(&"ask" | &"tell" | &"discuss" | &"see" | &"say" | &"talk" | &"let" | &"try" | &"thank")
     );
+    // "… and ask Yusuf to bring ice" is of somebody else.
+    let capital = |word: &Word| word.raw.chars().next().is_some_and(char::is_uppercase) && word.norm != "i";
+    let depends = depends && !(before.last().is_some_and(Word::pauses) && rest.get(1).is_some_and(capital));
     let refers = rest_norms.iter().take(4).any(|word| matches!(*word, "it" | "them" | "him" | "her"))
         && !before_norms.iter().any(|word| matches!(*word, "it" | "them" | "him" | "her"));
     // "Vacuum, do the dishes and …": a verb alone is a thing to do behind which a comma stands, and another with its object.
@@ -151,5 +155,6 @@ fn separates(before: &[Word], rest: &[Word], conjunction: bool, several: bool, k
     if paused && lexicon::starts_verb(&rest_norms) && lexicon::starts_action(&before_norms) {
         return true;
     }
-    lexicon::starts_action(&rest_norms) && (lexicon::starts_verb(&before_norms) || before_norms.len() >= 2)
+    let opens = lexicon::starts_action(&rest_norms) || lexicon::opens_action(rest);
+    opens && (lexicon::starts_verb(&before_norms) || before_norms.len() >= 2)
 }

@@ -178,19 +178,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 };
                 let about_tasks = text.split(' ').any(|word| is_about_tasks(word) || state(word))
                     || text.contains("do i have")
+                    || text.contains("have i got")
                     || text.ends_with("to go")
                     || text.ends_with("so far")
                     || ["jobs", "things", "ones"].iter().any(|word| text.split(' ').any(|said| said == *word))
-                    || text.starts_with("how many are there")
-                    || matches!(
-                        text,
-                        "how many"
-                            | "how many are there"
-                            | "how many more"
-                            | "how many again"
-                            | "how many is that"
-                            | "how many was that"
-                    );
+                    || ["are there", "was that", "is that", "would that be", "are those", "are they", "were there"]
+                        .iter()
+                        .any(|end| text.strip_prefix("how many ").is_some_and(|rest| rest.starts_with(end)))
+                    || matches!(text, "how many" | "how many more" | "how many again");
                 about_tasks.then(|| Intent::Count(filter(text, found.known)))
             },
         ),
@@ -203,7 +198,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
-            r"(?:what's|what is|what are|what|which|what else|which ones|which of|show|list|lists|read|read out|tell|give|display|repeat|see|hear|do i have|have i|is there|is|are|are there|any|anything|something|got anything|have i got|let me (?:see|hear|have)|i (?:want|need|would like|'d like) to (?:see|hear|know)|i'd like to (?:see|hear|know)|i want (?:my|the|a list)|lift|least|check|look at|open|view|go over|summarize|summarise|so what|and what|do we have)(?: .*)",
+            r"(?:what's|what is|what are|what|which|what else|which ones|which of|show|list|lists|read|read out|tell|give|display|repeat|see|hear|do i have|have i|is there|is|are|are there|any|anything|something|got anything|have i got|have we got|let me (?:see|hear|have)|i (?:want|need|would like|'d like) to (?:see|hear|know)|i'd like to (?:see|hear|know)|i want (?:my|the|a list)|lift|least|check|look at|open|view|go over|summarize|summarise|so what|and what|do we have)(?: .*)",
             |found| {
                 let text = found.utterance_text();
                 let about = text.split(' ').any(is_about_tasks) || due(text, found.known).as_deref() == Some("none");
@@ -296,6 +291,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 });
 
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    // "List the sofa on eBay is done" tells of a task.
+    if let [named @ .., "is" | "are", "done" | "finished" | "complete"] = norms(&utterance.words).as_slice()
+        && known.titles.same(named).is_some()
+    {
+        return None;
+    }
     if let Some(at) = diary::of_an_hour(utterance, known) {
         return Some(at);
     }

@@ -5,12 +5,15 @@ mod add;
 mod aside;
 mod ask;
 mod assent;
+mod before;
 mod both;
 mod change;
 mod courtesy;
 mod dated;
+mod deadline;
 mod diary;
 mod did;
+mod each;
 mod elision;
 mod fronted;
 mod header;
@@ -20,6 +23,7 @@ mod line;
 mod list;
 mod many;
 mod moved;
+mod naming;
 mod needed;
 mod pair;
 mod pick;
@@ -52,6 +56,7 @@ pub(crate) use dated::dated_thing;
 pub(crate) use howto::Doing;
 pub(crate) use join::joined_titles;
 pub(crate) use list::filter;
+use naming::{names_known, names_title};
 pub(crate) use pick::pick;
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
@@ -235,19 +240,18 @@ impl Intent {
     }
 
     /// What is to be done with a task that is only pointed at ("make it Friday"), done with this one; nothing of anything else.
-    fn of_what_is_pointed_at(self, title: &str) -> Option<Self> {
+    fn of_what_is_pointed_at(self, meant: Target) -> Option<Self> {
         let it = |target: &Target| matches!(target, Target::It | Target::Them);
-        let meant = Target::Title(title.to_owned());
-        Some(match self {
-            Self::When(what) if what == "it" => Self::When(title.to_owned()),
-            Self::SetDue(target, due) if it(&target) => Self::SetDue(meant, due),
-            Self::SetPriority(target, priority) if it(&target) => Self::SetPriority(meant, priority),
-            Self::Shift(target, shift) if it(&target) => Self::Shift(meant, shift),
-            Self::Rename(target, new) if it(&target) => Self::Rename(meant, new),
-            Self::Reopen(target) if it(&target) => Self::Reopen(meant),
-            Self::Untimed(target) if it(&target) => Self::Untimed(meant),
-            Self::Complete(targets) if targets.iter().all(it) => Self::Complete(vec![meant]),
-            Self::Delete(targets) if targets.iter().all(it) => Self::Delete(vec![meant]),
+        Some(match (self, &meant) {
+            (Self::When(what), Target::Title(title)) if what == "it" => Self::When(title.clone()),
+            (Self::SetDue(target, due), _) if it(&target) => Self::SetDue(meant, due),
+            (Self::SetPriority(target, priority), _) if it(&target) => Self::SetPriority(meant, priority),
+            (Self::Shift(target, shift), _) if it(&target) => Self::Shift(meant, shift),
+            (Self::Rename(target, new), _) if it(&target) => Self::Rename(meant, new),
+            (Self::Reopen(target), _) if it(&target) => Self::Reopen(meant),
+            (Self::Untimed(target), _) if it(&target) => Self::Untimed(meant),
+            (Self::Complete(targets), _) if targets.iter().all(it) => Self::Complete(vec![meant]),
+            (Self::Delete(targets), _) if targets.iter().all(it) => Self::Delete(vec![meant]),
             _ => return None,
         })
     }
@@ -293,6 +297,9 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if utterance.is_empty() {
         return vec![Intent::Hesitation];
     }
+    if let Some(rest) = courtesy::behind_a_lead(utterance) {
+        return parse(&rest, known);
+    }
     if let Some(headed) = header::parse_headed(utterance, known) {
         return headed;
     }
@@ -310,10 +317,10 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     }
     let whole = elision::restored(utterance, known);
     let clauses = split::commands(&whole, known);
-    if clauses.len() >= 2 {
+    if !clauses.is_empty() {
         return clauses;
     }
-    if let Some(told) = split::told_each(&whole, known).or_else(|| both::parse(&whole, known)) {
+    if let Some(told) = each::told_each(&whole, known).or_else(|| both::parse(&whole, known)) {
         return told;
     }
     if let Some(told) = aside::all_told_of(&whole, known).or_else(|| split::sentences(&whole, known)) {
@@ -372,7 +379,7 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     if let Some(command) = loose.then(remarked).flatten() {
         return command;
     }
-    // "Bin the scarf, I'll never finish it": what follows the command is no part of the name.
+    // "Bin the scarf, I'll never finish it": what follows is no part of the name.
     if changes_a_task(&first)
         && !names_known(&first, known)
         && let Some(command) = before_a_remark(&plain, known).filter(|command| names_known(command, known))
@@ -457,42 +464,4 @@ fn heaviest(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
         }
     }
     best.map(|(_, intent)| intent)
-}
-
-/// Whether a command names tasks, all of which are on the list.
-fn names_title(intent: &Intent, known: Known<'_>) -> bool {
-    let named = match intent {
-        Intent::Complete(targets) | Intent::Delete(targets) => {
-            targets.iter().all(|target| matches!(target, Target::Title(_)))
-        }
-        Intent::Reopen(target)
-        | Intent::SetDue(target, _)
-        | Intent::SetPriority(target, _)
-        | Intent::Shift(target, _) => {
-            matches!(target, Target::Title(_))
-        }
-        _ => false,
-    };
-    named && names_known(intent, known)
-}
-
-/// Whether all tasks of a command are on the list, or are pointed at.
-fn names_known(intent: &Intent, known: Known<'_>) -> bool {
-    let is_known = |target: &Target| match target {
-        Target::Title(title) => {
-            let lower = title.to_lowercase();
-            known.titles.named(&lower.split(' ').collect::<Vec<_>>()).is_some()
-        }
-        _ => true,
-    };
-    match intent {
-        Intent::Complete(targets) | Intent::Delete(targets) => !targets.is_empty() && targets.iter().all(is_known),
-        Intent::Reopen(target)
-        | Intent::SetDue(target, _)
-        | Intent::SetPriority(target, _)
-        | Intent::Shift(target, _)
-        | Intent::Untimed(target)
-        | Intent::Rename(target, _) => is_known(target),
-        _ => false,
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::norms;
+use super::super::normalise::{Word, norms};
 use super::add::{build, marked};
 use super::rule::Match;
 use super::{Filter, Intent, NewTask, Target, new_tasks};
@@ -11,9 +11,8 @@ use super::{Filter, Intent, NewTask, Target, new_tasks};
 pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
     let text = found.text("t");
     let words = norms(found.words("t"));
-    let said = found.utterance_text().strip_suffix(text).unwrap_or_default().trim_end();
-    // "I should have watered the plants": it was not done, and nothing is asked for.
-    if matches!(words.as_slice(), ["have", verb, ..] if lexicon::present_of(verb).is_some()) {
+    let said = found.utterance_text().strip_suffix(text)?.trim_end();
+    if asks_for_nothing(&words) {
         return None;
     }
     if let Some(kept) = not_forgotten(found, &words) {
@@ -25,6 +24,9 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
     }
     if let Some(sooner) = sooner(found, &words) {
         return Some(sooner);
+    }
+    if let Some(known) = on_the_list_already(found, &words) {
+        return Some(known);
     }
     // "I need to buy the strings before the rehearsal", and "Buy strings" is on the list.
     let hinge =
@@ -39,11 +41,8 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
         && let [only] = found.known.titles.touched(&words).as_slice()
         && words.len() <= 6
     {
-        return Some(Intent::List(Filter {
-            status: Some("open"),
-            query: Some((*only).to_owned()),
-            ..Filter::default()
-        }));
+        let query = Some((*only).to_owned());
+        return Some(Intent::List(Filter { status: Some("open"), query, ..Filter::default() }));
     }
     // "I need bread": a thing, and no doing.
     let few = words.len() <= 3 || found.words("t")[0].pauses();
@@ -57,10 +56,7 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
     if appointed {
         return marked(found);
     }
-    if let ["help", somebody, _, ..] | ["help", somebody] = words.as_slice()
-        && said.ends_with(" to")
-        && !matches!(*somebody, "me" | "us" | "you" | "with" | "here" | "please")
-    {
+    if helps_somebody(&words) && said.ends_with(" to") {
         return marked(found);
     }
     if matches!(
@@ -69,8 +65,13 @@ pub(super) fn needed(found: &Match<'_>) -> Option<Intent> {
     ) {
         return None;
     }
-    if matches!(words.as_slice(), ["do" | "finish" | "start", "mine" | "it" | "that" | "this" | "them" | "something"])
-        || matches!(words.as_slice(), ["do", "it" | "that" | "this", "again", ..])
+    if matches!(
+        words.as_slice(),
+        [
+            "do" | "finish" | "start" | "add" | "change" | "fix" | "check",
+            "mine" | "it" | "that" | "this" | "them" | "something"
+        ]
+    ) || matches!(words.as_slice(), ["do", "it" | "that" | "this", "again", ..])
     {
         return None;
     }
@@ -103,6 +104,24 @@ pub(super) fn until(found: &Match<'_>) -> Option<Intent> {
     Some(Intent::Add(tasks.into_iter().map(|task| NewTask { due: Some(due), ..task }).collect()))
 }
 
+/// "I need to frame the poster by Wednesday", and it is on the list for another day.
+fn on_the_list_already(found: &Match<'_>, words: &[&str]) -> Option<Intent> {
+    let (start, due) = dates::find_trailing(words, found.known.now).filter(|(start, _)| *start > 1)?;
+    let title = found.known.titles.same(&words[..start])?;
+    Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
+}
+
+/// "I should have watered the plants" was not done, and "I really should go more often, shouldn't I?" is no plan.
+fn asks_for_nothing(words: &[&str]) -> bool {
+    matches!(words, ["have", verb, ..] if lexicon::present_of(verb).is_some())
+        || matches!(words.last(), Some(&"i" | &"we"))
+}
+
+/// "I need to help Grandma with the boxes", and not "help me".
+fn helps_somebody(words: &[&str]) -> bool {
+    matches!(words, ["help", somebody, ..] if !matches!(*somebody, "me" | "us" | "you" | "with" | "here" | "please"))
+}
+
 /// "I must not forget my passport."
 fn not_forgotten(found: &Match<'_>, words: &[&str]) -> Option<Intent> {
     let ["not", "forget", about, ..] = words else { return None };
@@ -129,6 +148,10 @@ fn is_about_us(words: &[&str]) -> bool {
 
 /// Something is needed, or has run out: to be bought, we suppose, and ask.
 pub(super) fn lacking(found: &Match<'_>) -> Option<Intent> {
+    // What follows in a sentence of its own is none of the thing.
+    if found.words("t").split_last().is_some_and(|(_, rest)| rest.iter().any(Word::ends_sentence)) {
+        return None;
+    }
     let things = match found.words("t") {
         // "We're out of coffee again."
         [things @ .., last] if last.norm == "again" && !things.is_empty() => things,

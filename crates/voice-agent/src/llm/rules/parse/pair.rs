@@ -3,7 +3,7 @@
 
 use super::super::dates;
 use super::super::normalise::{Utterance, Word, norms, title};
-use super::{Intent, Known, Missing, NewTask, Target, courtesy, find_priority, parse_one};
+use super::{Intent, Known, Missing, NewTask, Target, before, courtesy, find_priority, parse_one};
 
 /// What both come to; None if they are no such pair.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
@@ -24,12 +24,14 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inten
         .or_else(|| written_wrong(&upto(pause), &at(pause), known))
         .or_else(|| resolved(&upto(pause), &at(pause), known))
         .or_else(|| regretted(&upto(last), &at(last), known))
+        .or_else(|| before::parse(&upto(last), &at(last), known))
         .map(|intent| vec![intent])
         .or_else(|| farewell(&upto(last), &at(last), known))
 }
 
 /// "Sophie's lesson is on Wednesday at four, please write that down."
 fn noted(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let first = &courtesy::without_courtesies(first);
     let plain = courtesy::without_courtesies(second);
     let said = norms(&plain.words);
     let rest = behind_noting(&said)?;
@@ -163,9 +165,17 @@ fn changed(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<In
             | ["change" | "fix" | "update" | "correct" | "move" | "adjust", "it" | "that", "please"]
             | ["can" | "could", "you", "change" | "fix" | "update" | "correct" | "move" | "adjust", "it" | "that", ..]
     );
+    // "Sorry, the boots are for Sam. Can you fix that?"
+    if asks && let renamed @ Intent::Rename(..) = parse_one(first, known) {
+        return Some(renamed);
+    }
     let said = norms(&first.words);
     let (start, due) = dates::find_trailing(&said, known.now).filter(|_| asks)?;
-    (start > 0).then_some(Intent::SetDue(Target::It, Some(due)))
+    let target = match known.titles.touched(&said[..start])[..] {
+        [title] => Target::Title(title.to_owned()),
+        _ => Target::It,
+    };
+    (start > 0).then_some(Intent::SetDue(target, Some(due)))
 }
 
 /// "The boxes are the most important, make those high priority": said of the task that is named before.
@@ -183,7 +193,11 @@ fn named_before(first: &Utterance, second: &Utterance, known: Known<'_>) -> Opti
         return None;
     }
     let [title] = known.titles.touched(&told)[..] else { return None };
-    parse_one(second, known).of_what_is_pointed_at(title)
+    // "The estate agent is for tomorrow, high priority" says two things of it.
+    if matches!(parse_one(first, known), Intent::SetDue(_, Some(_))) {
+        return None;
+    }
+    parse_one(second, known).of_what_is_pointed_at(Target::Title(title.to_owned()))
 }
 
 /// "Add pick up the cake. It has to be there by noon on Saturday": what is to be added, and what is told of it.
@@ -274,6 +288,8 @@ fn reason_before(first: &Utterance, second: &Utterance, known: Known<'_>) -> Opt
         first.words.first()?.norm.as_str(),
         "we're" | "i'm" | "we" | "i" | "there's" | "it's" | "the" | "my" | "our" | "she's" | "he's" | "they're"
     );
+    // "Rent is due on the first, so remind me to pay the rent": what is told is of no task on the list.
+    let told = told || matches!(asked, "remind" | "add") && named_tells(first, known);
     if !so || !adds || !told || first.words.len() > 9 {
         return None;
     }
@@ -281,6 +297,13 @@ fn reason_before(first: &Utterance, second: &Utterance, known: Known<'_>) -> Opt
         added @ Intent::Add(_) => Some(added),
         _ => None,
     }
+}
+
+/// Whether a sentence tells of something that is not on the list: "rent is due on the first".
+fn named_tells(first: &Utterance, known: Known<'_>) -> bool {
+    let words = norms(&first.words);
+    let tells = words.iter().any(|word| matches!(*word, "is" | "are" | "has" | "needs") || word.ends_with("'s"));
+    tells && known.titles.touched(&words).is_empty()
 }
 
 /// "Great, then I'll take it easy. Goodbye."

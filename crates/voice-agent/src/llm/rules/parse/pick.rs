@@ -5,7 +5,15 @@ use super::Pick;
 
 /// "the second one", "number two", "the first and the third", "both", "all of them".
 pub(crate) fn pick(text: &str) -> Option<Vec<Pick>> {
-    let words: Vec<&str> = text.split(' ').collect();
+    let said: Vec<&str> = text.split(' ').collect();
+    // "Number one and number three", "one and three"; "the second one" counts no one.
+    let counted = |at: usize| {
+        let before = at.checked_sub(1).map(|before| said[before]);
+        said[at] == "one"
+            && (matches!(before, Some("number" | "option" | "and")) || at == 0 && said.get(1) == Some(&"and"))
+    };
+    let several = said.contains(&"and");
+    let words: Vec<&str> = (0..said.len()).map(|at| if several && counted(at) { "1st" } else { said[at] }).collect();
     let strip = |word: &str| {
         !matches!(
             word,

@@ -14,8 +14,8 @@ pub(super) fn plain_priority(words: &[Word], known: Known<'_>) -> Option<(usize,
 
 /// A priority, if the words name one and nothing else.
 pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
-    const AROUND: &str = "a as very really quite priority to it's that's is with at please pretty super of level so that marked now \
-        the more importance any anymore longer";
+    const AROUND: &str = "a an as very really quite priority to it's that's is with at please pretty super of level so that marked now \
+        the more importance any anymore longer thing";
     let around = |word: &str| AROUND.split_ascii_whitespace().any(|known| known == word);
     let kept: Vec<&str> = words.iter().copied().filter(|word| !around(word)).collect();
     match kept.as_slice() {

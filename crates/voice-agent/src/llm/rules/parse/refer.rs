@@ -20,6 +20,8 @@ pub(crate) fn chain(intents: Vec<Intent>) -> Vec<Intent> {
         }
         chained.extend(resolved);
     }
+    // "That one isn't done. Mark it as not done" is one command, told twice.
+    chained.dedup_by(|a, b| a == b && matches!(a, Intent::Reopen(_) | Intent::Complete(_) | Intent::Delete(_)));
     chained
 }
 

@@ -2,7 +2,8 @@
 
 use super::super::dates;
 use super::super::normalise::{Utterance, Word, capitalised, norms, title};
-use super::{Intent, Known, Target};
+use super::super::titles;
+use super::{Intent, Known, Target, courtesy};
 
 /// The new title that the words give a task on the list; None if they are no such command.
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
@@ -10,7 +11,8 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let norm = norms(words);
     let renamed = should_be(words, known)
         .or_else(|| not_that_word(words, known))
-        .or_else(|| this_for_that(words, known))
+        .or_else(|| one_not_the_other(words, known))
+        .or_else(|| changed_to(utterance, known))
         .or_else(|| behind_its_preposition(words, known));
     if renamed.is_some() {
         return renamed;
@@ -72,41 +74,90 @@ fn not_that_word(words: &[Word], known: Known<'_>) -> Option<Intent> {
         )
     };
     let name: Vec<&str> = norms(named).into_iter().filter(links).collect();
-    let Some(title) = known.titles.named(&name) else {
-        return words_not_that_one(&words[..words.len() - 2], old, known);
-    };
-    let at = title.split(' ').position(|word| word.to_lowercase() == old.norm)?;
+    // Letter for letter: "sixteen" is not sixty; and what is there already is not put in again.
+    let title = known.titles.named(&name).filter(|title| titles::has_words(&name, title))?;
+    let there = title.split(' ').any(|word| word.to_lowercase() == new.norm);
+    let at = title.split(' ').position(|word| word.to_lowercase() == old.norm).filter(|_| !there)?;
     Some(exchanged(title, at..at + 1, &[new.raw.as_str()]))
 }
 
-/// "It's oat milk, not milk": the words for the one, in the only title that has it.
-fn words_not_that_one(new: &[Word], old: &Word, known: Known<'_>) -> Option<Intent> {
-    const LEADS: &str = "no sorry oh wait oops actually it's it is was should be that's that i meant said mean";
-    let lead = new.iter().take_while(|word| LEADS.split(' ').any(|known| known == word.norm)).count();
-    let new = new.get(lead..).filter(|new| lead > 0 && (1..=3).contains(&new.len()))?;
-    exchanged_where_it_is(old, &new.iter().map(|word| word.raw.as_str()).collect::<Vec<_>>(), known)
-}
-
-/// The word exchanged for others, in the only title that has it.
-fn exchanged_where_it_is(old: &Word, new: &[&str], known: Known<'_>) -> Option<Intent> {
-    let has = |title: &&str| title.split(' ').any(|word| word.to_lowercase() == old.norm);
-    let touched = known.titles.touched(&[old.norm.as_str()]);
-    let mut found = touched.into_iter().filter(has);
-    let title = found.next().filter(|_| found.next().is_none())?;
-    let at = title.split(' ').position(|word| word.to_lowercase() == old.norm)?;
-    Some(exchanged(title, at..at + 1, new))
-}
-
-/// "Make that brownies instead of cookies", "sorry, not lemons, limes": one word for another of the one title that has it.
-fn this_for_that(words: &[Word], known: Known<'_>) -> Option<Intent> {
-    const LEADS: &str = "no sorry oh wait oops actually please make that it it's change to the i meant said";
-    let lead = words.iter().take_while(|word| LEADS.split(' ').any(|known| known == word.norm)).count();
-    let (new, old) = match &words[lead..] {
-        [new, instead, of, old] if instead.norm == "instead" && of.norm == "of" => (new, old),
-        [not, old, new] if not.norm == "not" && old.pauses() => (new, old),
+/// "It's Mr. Barker, not Mr. Baker", "not Mill Street, it's Hill Street", "make that brownies instead of cookies": words for others of
+/// the one title that has them.
+fn one_not_the_other(words: &[Word], known: Known<'_>) -> Option<Intent> {
+    const LEADS: &str = "no sorry oh wait oops actually wrong please well and but make that it it's is was that's change to the name's name \
+        spelled spelt should be i meant said mean";
+    const LINKS: &str = "it's it is but rather they're that's no i meant said";
+    let is = |list: &str, word: &Word| list.split_ascii_whitespace().any(|known| known == word.norm);
+    let lead = words.iter().take_while(|word| is(LEADS, word)).count();
+    let rest = &words[lead..];
+    // "The coat is red, not blue" is said of a coat.
+    let corrects = words[..lead].iter().any(|word| word.norm != "the");
+    let (new, old) = match rest.iter().position(|word| word.norm == "not" || word.norm == "instead")? {
+        0 if rest[0].norm == "not" => {
+            let pause = rest.iter().position(Word::pauses).filter(|at| (1..=3).contains(at))?;
+            let behind = &rest[pause + 1..];
+            (&behind[behind.iter().take_while(|word| is(LINKS, word)).count()..], &rest[1..=pause])
+        }
+        at if rest[at].norm == "instead" && rest.get(at + 1)?.norm == "of" => (&rest[..at], &rest[at + 2..]),
+        at if rest[at].norm == "not" && corrects => (&rest[..at], &rest[at + 1..]),
         _ => return None,
     };
-    exchanged_where_it_is(old, &[new.raw.as_str()], known)
+    exchanged_where_it_is(old, new, known)
+}
+
+/// The words exchanged for others, in the only title that has them.
+fn exchanged_where_it_is(old: &[Word], new: &[Word], known: Known<'_>) -> Option<Intent> {
+    if !(1..=5).contains(&old.len()) || !(1..=5).contains(&new.len()) {
+        return None;
+    }
+    let sentences = new.split_last().is_some_and(|(_, rest)| rest.iter().any(Word::ends_sentence));
+    if sentences || new.iter().any(|word| word.norm == "i") {
+        return None;
+    }
+    // "Mr. Barker, not Mr. Baker": what both have stays.
+    let same = |pair: &(&Word, &Word)| pair.0.norm == pair.1.norm;
+    let most = old.len().min(new.len()) - 1;
+    let head = old.iter().zip(new).take(most).take_while(same).count();
+    let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take(most - head).take_while(same).count();
+    let old = &old[head..old.len() - tail];
+    let new = &new[head..new.len() - tail];
+    let plain = |word: &str| word.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase();
+    let place = |title: &str| {
+        let of_title: Vec<String> = title.split(' ').map(plain).collect();
+        of_title.windows(old.len()).position(|part| part.iter().zip(old).all(|(word, old)| *word == old.norm))
+    };
+    let all: Vec<&str> = norms(old);
+    let mut found = known.titles.touched(&all).into_iter().filter_map(|title| Some((title, place(title)?)));
+    let (title, at) = found.next().filter(|_| found.next().is_none())?;
+    // "Sixteen chairs, not sixty": the chairs are there.
+    let follows = |word: &Word| title.split(' ').skip(at + old.len()).any(|known| plain(known) == word.norm);
+    let kept = new.iter().rev().take_while(|word| follows(word)).count();
+    // "Pay Lee back, not Leah": so is the verb.
+    let before: Vec<String> = title.split(' ').take(at).map(plain).collect();
+    let said = |count: &usize| before.iter().rev().take(*count).rev().zip(new).all(|(known, word)| *known == word.norm);
+    let lead = (1..=before.len().min(new.len() - kept)).rev().find(said).unwrap_or(0);
+    let new: Vec<&str> = new[lead..new.len() - kept].iter().map(|word| word.raw.as_str()).collect();
+    (!new.is_empty()).then(|| exchanged(title, at..at + old.len(), &new))
+}
+
+/// "Change Priya to Anita. I mixed them up": a word of the one title that has it.
+fn changed_to(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let plain = courtesy::without_courtesies(utterance);
+    let corrects = |word: &&Word| matches!(word.norm.as_str(), "actually" | "no" | "oh" | "sorry" | "wait" | "and");
+    let words = &plain.words[plain.words.iter().take_while(corrects).count()..];
+    let verb = words.first().is_some_and(|word| matches!(word.norm.as_str(), "change" | "swap" | "replace"));
+    let link = words.iter().position(|word| matches!(word.norm.as_str(), "to" | "for" | "with")).filter(|_| verb)?;
+    let old = words.get(1..link)?;
+    let rest = words.get(link + 1..)?;
+    let end = rest.iter().position(Word::pauses).map_or(rest.len(), |at| at + 1);
+    let new = &rest[..end];
+    let dated = dates::parse(&norms(new), known.now)
+        .or_else(|| dates::parse(&[&["at"], norms(new).as_slice()].concat(), known.now));
+    let whole = known.titles.named(&norms(old)).is_some_and(|title| known.titles.is_said(title, &norms(old)));
+    if whole || dated.is_some() || super::find_priority(&norms(new)).is_some() {
+        return None;
+    }
+    exchanged_where_it_is(old, new, known)
 }
 
 /// "The cake is for Tom", "the hotel is in Lisbon, not in Porto": what stands behind that preposition in the title that has the thing.
@@ -114,7 +165,8 @@ fn behind_its_preposition(words: &[Word], known: Known<'_>) -> Option<Intent> {
     const LEADS: &str = "no sorry oh wait oops actually";
     let lead = words.iter().take_while(|word| LEADS.split(' ').any(|known| known == word.norm)).count();
     let [article, thing, is, preposition, rest @ ..] = &words[lead..] else { return None };
-    let said = matches!(article.norm.as_str(), "the" | "my") && matches!(is.norm.as_str(), "is" | "was");
+    let said =
+        matches!(article.norm.as_str(), "the" | "my") && matches!(is.norm.as_str(), "is" | "was" | "are" | "were");
     if !said || !matches!(preposition.norm.as_str(), "for" | "with" | "in" | "to" | "from") || rest.is_empty() {
         return None;
     }

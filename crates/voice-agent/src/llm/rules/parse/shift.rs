@@ -289,7 +289,7 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
     if things.iter().rev().skip(1).any(Word::pauses) || things.len() > 7 {
         return None;
     }
-    let base = lexicon::present_of(found.text("v")).or_else(|| lexicon::verb_of_ing(found.text("v")))?;
+    let base = found.known.present_of(found.text("v")).or_else(|| lexicon::verb_of_ing(found.text("v")))?;
     let verb = [base.as_str(), found.text("p")].join(" ");
     let mut norm: Vec<&str> = verb.split_whitespace().collect();
     norm.extend(norms(things));

@@ -17,7 +17,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Yes),
         ),
         (
-            r"(?:no|nope|nah|n|nay|no no no|nuh uh|god no|heavens no|hell no|oh no don't|know|naw|no no|not that|negative|don't|do not|please don't|don't do that|don't do it|i don't think so|not really|not now|no way|better not|rather not|neither|none|none of them|none of those|neither of them|keep it|keep them|no that's wrong|that's wrong|wrong)(?: (?:no|thanks|thank you|please|don't|leave it|keep it|not now|it's fine|don't delete it|don't do that|not that one|that's fine|that's okay|keep them|neither|wait))*",
+            r"(?:no|nope|nah|n|nay|no no no|nuh uh|god no|heavens no|hell no|oh no don't|know|naw|no no|not that|negative|don't|do not|please don't|don't do that|don't do it|i don't think so|not really|not now|no way|better not|rather not|neither|none|none of them|none of those|neither of them|keep it|keep them|leave it (?:on there|there|on|on the list|on my list|as it is)|no that's wrong|that's wrong|wrong)(?: (?:no|thanks|thank you|please|don't|leave it|keep it|not now|it's fine|don't delete it|don't do that|not that one|that's fine|that's okay|keep them|neither|wait))*",
             |_| Some(Intent::No),
         ),
         (
@@ -45,6 +45,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:(?:please |can you |could you |sorry |(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it) |i didn't |i did not |i missed that )*(?:what was that|what did you say|say that again|say it again|repeat that|repeat|repeat it|come again|pardon|pardon me|excuse me|what|sorry|once more|one more time|i didn't catch that|catch that|hear that|hear you|i didn't get that|didn't hear you|i missed that|what was it|huh|again))(?: (?:(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it)|again|please|once more|one more time|sorry|me|what was that|what))*",
             |_| Some(Intent::Repeat),
         ),
+        // "Sorry, the kettle was boiling, I didn't catch what you said."
+        (
+            r"(?:(?:sorry|oh|wait|hang on|pardon) )?(?:.+ )?i (?:didn't|did not|couldn't|can't) (?:quite )?(?:catch|hear|get|make out) (?:what you (?:just )?said|a word(?: of that)?|all of that|the last (?:bit|part))(?: there)?",
+            |_| Some(Intent::Repeat),
+        ),
         (
             r"(?:no |oh |please )*(?:undo|revert|take back|reverse) (?:the |my )?(?:last |past |previous )?(?P<n>two|three|four|five|[2-5]|both)(?: (?:things|changes|actions|ones|steps|of (?:them|those)|of those changes))?(?: please)?",
             |found| {
@@ -63,11 +68,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // In so many words.
         (
-            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo the (?:deletion|addition|change|move|renaming)|undo last|undo the (?:other (?:one|thing|change)|one before(?: that)?|previous one)|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|(?:change|swap|switch) (?:it|them|that|those) back|(?:put|set|change|move) (?:it|them|that|those)(?: back)? (?:the way|how|to how|to where|where|as|like) (?:it|they|that) (?:was|were)(?: before)?)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo the (?:deletion|addition|change|move|renaming)|undo last|undo the (?:other (?:one|thing|change)|one before(?: that)?|previous one)|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|(?:that was|that's|it was) the wrong (?:one|task)|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|(?:change|swap|switch) (?:it|them|that|those) back|(?:put|set|change|move) (?:it|them|that|those)(?: back)? (?:the way|how|to how|to where|where|as|like) (?:it|they|that) (?:was|were)(?: before)?)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
             |_| Some(Intent::Undo),
         ),
         (
-            r"(?:(?:no|oh|oh no|sorry|oops|actually|wait) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i'd like (?:it|that|them) back|(?:can|could|may) i have (?:it|that|them) back|give (?:it|that|them) back|i need (?:that|it) back|i want (?:that|it) back|i (?:do|do still|still|still do) (?:need|want) (?:it|that|them)(?: after all)?)(?: (?:please|again|then))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|actually|wait|(?:that|it) was (?:the wrong (?:one|task)|a mistake|wrong)|i (?:do |still |do still |still do )?(?:need|want) (?:that one|that|it|them|those|one)|oh dear) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i'd like (?:it|that|them) back|(?:can|could|may) i have (?:it|that|them) back|give (?:it|that|them) back|i need (?:that|it) back|i want (?:that|it) back|i (?:do|do still|still|still do) (?:need|want) (?:it|that|them)(?: after all)?)(?: (?:please|again|then))*",
             |_| Some(Intent::BringBack),
         ),
         (
@@ -88,7 +93,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"what (?:did|have) (?:i|you|we) (?:just )?(?:add|added|change|changed)(?: just now| last)?|what did (?:i|you|we) just (?:add|change|do|say)|did (?:that|it) work|what(?:'s| was| is) the (?:last|latest|newest) (?:thing|task|one|item)(?: (?:that )?(?:i|you|we) (?:just )?(?:added|changed|did))?|what was that task(?: again)?|what (?:did|have) you (?:just )?(?:write|written|note|noted|put|jot|save|saved|take|taken|got|get)(?: down)?(?: now| there| just now)?|what(?:'s| is| was) (?:it|that|this)(?: task| one)? (?:called|named)(?: now| again)?|what(?:'s| is) (?:its|the) (?:new )?(?:name|title)(?: now| again)?",
+            r"what (?:did|have) i (?:just )?(?:ask|asked|tell|told|want|wanted) you to (?:add|put|note|write|jot|remember)(?: down| on (?:my|the) list)?(?: just now| again)?|what (?:did|have) (?:i|you|we) (?:just )?(?:add|added|change|changed)(?: just now| last)?|what did (?:i|you|we) just (?:add|change|do|say)|did (?:that|it) work|what(?:'s| was| is) the (?:last|latest|newest) (?:thing|task|one|item)(?: (?:that )?(?:i|you|we) (?:just )?(?:added|changed|did))?|what was that task(?: again)?|what (?:did|have) you (?:just )?(?:write|written|note|noted|put|jot|save|saved|take|taken|got|get)(?: down)?(?: now| there| just now)?|what(?:'s| is| was) (?:it|that|this)(?: task| one)? (?:called|named)(?: now| again)?|what(?:'s| is) (?:its|the) (?:new )?(?:name|title)(?: now| again)?",
             |_| Some(Intent::Last),
         ),
         (
@@ -96,7 +101,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Review),
         ),
         (
-            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that was all|that was it|that was everything|that's it|that's everything|that's (?:all|everything) i (?:need|needed|wanted|want|have|had)|that is all i need|that's all for (?:me|us)|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
+            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that was all|that was it|that was everything|that's it|that's everything|that's (?:all|everything) i (?:need|needed|wanted|want|have|had)|that is all i need|that's all for (?:me|us)|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great|lovely|peaceful|pleasant|wonderful) (?:day|one|evening|night|weekend|afternoon|time)|good day to you|speak soon|speak to you (?:soon|later)|that's me done|that's me|(?:i'm |we're )?(?:all )?done for (?:today|now)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
             |found| Some(farewell(found)),
         ),
         (
@@ -129,6 +134,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 // "I meant the goats" corrects; "I want the goats" does not.
                 let meant = ["meant ", "mean "].iter().any(|word| found.utterance_text().contains(word));
                 let named = matches!(first, "a" | "my" | "the") && meant;
+                // "I want it done by Friday."
+                let wants = found.utterance_text().contains(" want");
+                let other = other || wants && matches!(first, "it" | "that" | "this" | "them" | "those" | "both");
                 (!other || named).then_some(Intent::Correct(what))
             },
         ),
@@ -166,12 +174,30 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:(?:no|oh|oh no|sorry|oops|wait|actually) )*(?:undo (?:it|that|this)|take (?:it|that) back) (?:because |since )?i (?:meant|mean|said|wanted) (?P<what>.+)",
             |found| Some(Intent::Correct(found.words("what").to_vec())),
         ),
+        // "Sorry, wrong one, I meant the pears."
+        (
+            r"(?:(?:no|oh|oh no|sorry|oops|wait|actually) )*(?:that's |that was |it was )?(?:the )?wrong (?:one|task|thing) (?:i (?:meant|mean|said|wanted)|it was|it's|it should be) (?P<what>.+)",
+            |found| Some(Intent::Correct(found.words("what").to_vec())),
+        ),
         // "No, not the milk, call John", "not today, tomorrow": the pause divides them.
         (r"(?:(?:no|sorry|nope|wait) )*not (?P<w>.+)", |found| {
             let words = found.words("w");
             let pause = words.iter().position(Word::pauses)?;
             let what = &words[pause + 1..];
             let what = if matches!(what.first()?.norm.as_str(), "but" | "no") { &what[1..] } else { what };
+            // "No, not whale. I said wheel. Call the wheel shop."
+            let sentences = what.split_last().and_then(|(_, rest)| rest.iter().rposition(Word::ends_sentence));
+            let what = sentences.map_or(what, |end| &what[end + 1..]);
+            // "… Friday they said".
+            let what = match what {
+                [rest @ .., they, said]
+                    if said.norm == "said" && matches!(they.norm.as_str(), "they" | "he" | "she") =>
+                {
+                    rest
+                }
+                [i, meant, rest @ ..] if i.norm == "i" && matches!(meant.norm.as_str(), "meant" | "mean") => rest,
+                what => what,
+            };
             (!what.is_empty()).then(|| Intent::Correct(what.to_vec()))
         }),
         (
@@ -182,12 +208,21 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:no|nope|not that|wait|actually|sorry)(?: no| sorry| wait| actually)* (?:i (?:meant|mean|said|was talking about) )?(?P<what>(?:the|my) .+)",
             |found| Some(Intent::Correct(found.words("what").to_vec())),
         ),
+        // "Wait, no, low I mean."
+        (
+            r"(?:no|actually|sorry|wait|oh)(?: no| sorry| wait| actually| oh)* (?P<what>.+?) (?:i mean|i meant|they said|he said|she said|i said)",
+            |found| Some(Intent::Correct(found.words("what").to_vec())),
+        ),
         (
             r"(?:no|actually|sorry|wait|rather|better|or better|or)(?: no| sorry| wait| actually)* (?P<what>.+)",
             |found| {
                 let words = found.words("what");
                 let norms: Vec<&str> = words.iter().map(|word| word.norm.as_str()).collect();
-                dates::parse(&norms, found.known.now).map(|_| Intent::Correct(words.to_vec()))
+                let graded = || super::find_priority(&norms).map(|_| ());
+                dates::parse(&norms, found.known.now)
+                    .map(|_| ())
+                    .or_else(graded)
+                    .map(|()| Intent::Correct(words.to_vec()))
             },
         ),
     ])

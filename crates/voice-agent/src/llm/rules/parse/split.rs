@@ -8,77 +8,21 @@ fn starts_any(words: &[&str], phrases: &[&[&str]]) -> bool {
     phrases.iter().any(|phrase| words.starts_with(phrase))
 }
 
+/// What opens a command that cannot be the second half of a title.
+const OPENERS: &str = "add|remind me|mark|flag it|flag that|cross|tick|check off|undo|what's|what is|what do|what are|what have|\
+    what else|which|when|tell me|give me|read out|read my|read the|show|list|finish|make them|make this|\
+    make everything|make all|review|show me|how many|list my|read me|i've done|i've finished|i finished|\
+    i also need to|i need to|i have to|make it|make that|rename|set|move|delete|remove|complete|reopen|put|\
+    don't let me forget|goodbye|bye|change|postpone|push|reschedule|that's all|cancel|got anything|\
+    anything else|get rid of|clear everything|clear the list|clear my list|clear the whole list|\
+    clear my whole list|clear all|wipe everything|wipe the list|wipe my list|schedule";
+
 /// Whether these words open a command that cannot be the second half of a title.
 fn opens_command(words: &[&str]) -> bool {
-    starts_any(
-        words,
-        &[
-            &["add"],
-            &["remind", "me"],
-            &["mark"],
-            &["flag", "it"],
-            &["flag", "that"],
-            &["cross"],
-            &["tick"],
-            &["check", "off"],
-            &["undo"],
-            &["what's"],
-            &["what", "is"],
-            &["what", "do"],
-            &["what", "are"],
-            &["what", "have"],
-            &["what", "else"],
-            &["which"],
-            &["when"],
-            &["tell", "me"],
-            &["give", "me"],
-            &["read", "out"],
-            &["read", "my"],
-            &["read", "the"],
-            &["show"],
-            &["list"],
-            &["finish"],
-            &["make", "them"],
-            &["make", "this"],
-            &["make", "everything"],
-            &["make", "all"],
-            &["review"],
-            &["show", "me"],
-            &["how", "many"],
-            &["list", "my"],
-            &["read", "me"],
-            &["i've", "done"],
-            &["i've", "finished"],
-            &["i", "finished"],
-            &["i", "also", "need", "to"],
-            &["i", "need", "to"],
-            &["i", "have", "to"],
-            &["make", "it"],
-            &["make", "that"],
-            &["rename"],
-            &["set"],
-            &["move"],
-            &["delete"],
-            &["remove"],
-            &["complete"],
-            &["reopen"],
-            &["put"],
-            &["don't", "let", "me", "forget"],
-            &["goodbye"],
-            &["bye"],
-            &["change"],
-            &["postpone"],
-            &["push"],
-            &["reschedule"],
-            &["that's", "all"],
-            &["cancel"],
-            &["got", "anything"],
-            &["anything", "else"],
-            &["get", "rid", "of"],
-            &["get", "rid", "of"],
-            &["schedule"],
-        ],
-    )
+    OPENERS.split('|').any(|opener| {
+        let mut said = words.iter();
+        opener.split(' ').all(|word| said.next() == Some(&word))
+    })
 }
 
 /// The positions after which a clause may begin: (end of the clause before, start of the next).
@@ -91,9 +35,7 @@ pub(super) fn seams(words: &[Word]) -> Vec<(usize, usize)> {
             continue;
         }
         let mut start = at;
-        while start < words.len()
-            && matches!(words[start].norm.as_str(), "and" | "then" | "also" | "plus" | "please" | "oh" | "afterwards")
-        {
+        while start < words.len() && joins(words, start) {
             start += 1;
         }
         if (start > at || words[at - 1].pauses()) && start < words.len() {
@@ -102,6 +44,18 @@ pub(super) fn seams(words: &[Word]) -> Vec<(usize, usize)> {
         at = start.max(at) + 1;
     }
     seams
+}
+
+/// Whether a word only joins what stands behind it to what stands before. "By then" and "right now" are days.
+fn joins(words: &[Word], at: usize) -> bool {
+    let before = words[at - 1].norm.as_str();
+    let dated = matches!(before, "for" | "by" | "until" | "till" | "before" | "since" | "right" | "from");
+    match words[at].norm.as_str() {
+        "and" | "also" | "plus" | "please" | "oh" | "afterwards" => true,
+        "then" => !dated,
+        "now" => !dated && words[at - 1].ends_sentence(),
+        _ => false,
+    }
 }
 
 /// What begins a command of its own even behind a title.
@@ -215,7 +169,7 @@ fn share_change(intents: &mut [Intent]) {
 /// Whether the words tell of a task: "… and I watered the plants", "… and I'll visit Nadia on Friday".
 fn tells(words: &[Word], known: Known<'_>) -> bool {
     match norms(words).as_slice() {
-        ["i" | "i've", verb, ..] => lexicon::present_of(verb).is_some(),
+        ["i" | "i've", verb, ..] => known.present_of(verb).is_some(),
         ["i'll" | "we'll", ..] => matches!(parse_one(&Utterance::new(words.to_vec()), known), Intent::SetDue(..)),
         _ => false,
     }
@@ -247,56 +201,6 @@ pub(super) fn share_day_among(tasks: &mut [NewTask], day: &mut Option<jiff::civi
             _ => {}
         }
     }
-}
-
-/// "The lease is top priority, the intern can wait": parts that are each clearly about a task on the list.
-pub(super) fn told_each(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
-    let words = &utterance.words;
-    let mut parts: Vec<&[Word]> = Vec::new();
-    let mut from = 0;
-    for at in 1..words.len() {
-        let joins = matches!(words[at].norm.as_str(), "and" | "but" | "while");
-        if (joins || words[at - 1].pauses()) && at > from && !words[at].quoted {
-            parts.push(&words[from..at]);
-            from = at + usize::from(joins);
-        }
-    }
-    parts.push(words.get(from..)?);
-    parts.retain(|part| !part.is_empty());
-    if !(2..=MAX_COMMANDS).contains(&parts.len()) {
-        return None;
-    }
-    let clear = |part: &&[Word]| {
-        let intent = parse_one(&with_copula(part, known), known);
-        let told = matches!(
-            intent,
-            Intent::Complete(_)
-                | Intent::SetDue(_, Some(_))
-                | Intent::SetPriority(..)
-                | Intent::Shift(..)
-                | Intent::Reopen(_)
-                | Intent::Delete(_)
-        );
-        let counted = |intent: &Intent| {
-            matches!(intent, Intent::SetDue(Target::Picked(_), _) | Intent::SetPriority(Target::Picked(_), _))
-        };
-        (told && (super::names_title(&intent, known) || counted(&intent))).then_some(intent)
-    };
-    let mut intents = parts.iter().map(clear).collect::<Option<Vec<Intent>>>()?;
-    intents.dedup();
-    Some(intents)
-}
-
-/// "… and the second for today": with the "is" that the part before has said.
-fn with_copula(part: &[Word], known: Known<'_>) -> Utterance {
-    let norm = norms(part);
-    let start = super::super::dates::find_trailing(&norm, known.now).map_or(0, |(start, _)| start);
-    let said = norm.iter().any(|word| matches!(*word, "is" | "are" | "to" | "can" | "has") || word.ends_with("'s"));
-    if said || start == 0 || super::pick(&norm[..start].join(" ")).is_none() {
-        return Utterance::new(part.to_vec());
-    }
-    let is = super::super::normalise::tokenise("is");
-    Utterance::new(part[..start].iter().chain(&is).chain(&part[start..]).cloned().collect())
 }
 
 /// Sentences that each tell or command something: "The cat is fed. The dog is not."
@@ -349,7 +253,12 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
     let mut intents = Vec::with_capacity(parts.len());
     let mut added = false;
     for (at, part) in parts.into_iter().enumerate() {
-        let adds = |word: &Word| matches!(word.norm.as_str(), "add" | "remind" | "put" | "note" | "jot" | "pencil");
+        let adds = |word: &Word| {
+            matches!(
+                word.norm.as_str(),
+                "add" | "remind" | "put" | "note" | "jot" | "pencil" | "need" | "must" | "have" | "gotta"
+            )
+        };
         let lead = part.iter().take(4).any(adds);
         match parse_one(&Utterance::new(part.to_vec()), known) {
             // Between commands, what could be done is to be added, unless it is about what is on the list.
@@ -376,6 +285,7 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
             _ => {}
         }
     }
+    once_each(&mut intents);
     let commanded = |intent: &Intent| intent.is_command() && !matches!(intent, Intent::Add(_));
     let added = added || utterance.words.iter().any(|word| matches!(word.norm.as_str(), "add" | "remind"));
     if matches!(intents.as_slice(), [Intent::Last | Intent::Repeat]) {
@@ -384,6 +294,22 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
     (intents.iter().any(commanded) || added)
         .then(|| super::chain(intents))
         .filter(|all| all.iter().any(Intent::is_command))
+}
+
+/// "We're out of litter. Add buy litter": what is told and asked for is added once.
+fn once_each(intents: &mut Vec<Intent>) {
+    let titles = |intent: &Intent| match intent {
+        Intent::Add(tasks) => tasks.iter().map(|task| task.title.to_lowercase()).collect(),
+        _ => Vec::new(),
+    };
+    let again = |at: usize| {
+        let told = titles(&intents[at]);
+        let later: Vec<String> = intents[at + 1..].iter().flat_map(titles).collect();
+        !told.is_empty() && told.iter().all(|title| later.contains(title))
+    };
+    let drop: Vec<bool> = (0..intents.len()).map(again).collect();
+    let mut at = drop.into_iter();
+    intents.retain(|_| !at.next().unwrap_or_default());
 }
 
 /// Whether the words need the verb of the clause before: "set A to high | and B to low", "move A to Friday and B to

@@ -11,7 +11,7 @@ use super::plan::planned;
 use super::priority::find_priority;
 use super::rule::{Rule, first_match, rules};
 use super::shift::it_is_due;
-use super::{Filter, Intent, Known, Missing, NewTask, Priority, Target, target};
+use super::{Filter, Intent, Known, Missing, NewTask, Priority, Target, deadline, target};
 
 /// Statements about tasks, tried after all commands.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -36,7 +36,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?P<t>.+?) (?:is|are|has been|have been|was|were|got) (?:all |both |already |now )*(?P<v>[a-z]+)(?: now| already)?",
             |found| {
                 // "The gutters are clean" tells of "clean the gutters", as "cleaned" does.
-                let base = lexicon::present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
+                let base = found.known.present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());
                 let mut norm = vec![base.as_str()];
                 norm.extend(norms(found.words("t")));
                 // "All three are packed."
@@ -45,8 +45,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 {
                     return Some(Intent::Complete(vec![Target::Them]));
                 }
-                match found.known.titles.named(&norm) {
-                    Some(named) => Some(Intent::Complete(vec![Target::Title(named.to_owned())])),
+                match found.known.titles.meant(&norm) {
+                    Some(named) => Some(Intent::Complete(vec![Target::Title(named)])),
                     // "Anna and Clara have been called."
                     None => did_each(std::slice::from_ref(&base), found.words("t"), found.known)
                         .or_else(|| did_things(&[base], found.words("t"), found.known)),
@@ -84,21 +84,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
             },
         ),
-        // "The deadline for the proposal is December 3rd."
-        (
-            r"(?:(?:the|my|our) )?(?:deadline|due date|due day|date|time|day) (?:for|of|on) (?P<t>.+?) (?:is|has to be|should be|will be|must be|is now|was moved to|got moved to|moved to|changed to)(?: on| at| now)* (?P<d>.+)",
-            |found| {
-                let words = norms(found.words("d"));
-                let due = dates::parse(&words, found.known.now)
-                    .or_else(|| dates::parse(&[&["at"], words.as_slice()].concat(), found.known.now))?;
-                Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
-            },
-        ),
         (r"(?P<t>.+?) (?:is|are|was) (?:{DONE}) and so (?:is|are|was) (?P<u>.+)", |found| {
             Some(Intent::Complete(vec![target(found.words("t"))?, target(found.words("u"))?]))
         }),
         (
-            r"(?P<t>.+?)(?: is| are| was| has been| have been| got| has)(?: now| already| all| finally)* (?:{DONE}|taken care of|sorted|crossed off|over|off my list)(?: now| already| too)?",
+            r"(?P<t>.+?)(?: is| are| was| has been| have been| got| has)(?: now| already| all| both| finally)* (?:{DONE}|taken care of|sorted|crossed off|over|off my list)(?: now| already| too)?",
             |found| complete(found),
         ),
         // "I'll finish the report tomorrow" is no report of it, but a date.
@@ -225,13 +215,19 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"{I}(?: just| already| now| also| finally| only)* (?:got|had|have|get) (?P<t>.+?) (?:all )?(?P<v>[a-z]+)(?: already| now| just now| yesterday| this morning| last night| earlier| today| this afternoon| at last)?",
             |found| {
-                let base = lexicon::present_of(found.text("v"))?;
+                let base = found.known.present_of(found.text("v"))?;
                 let mut norm = vec![base.as_str()];
                 norm.extend(norms(found.words("t")));
-                let named = found.known.titles.named(&norm)?;
-                Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
+                Some(Intent::Complete(vec![Target::Title(found.known.titles.meant(&norm)?)]))
             },
         ),
+        // "Phone bill paid already."
+        (r"(?P<t>.+?) (?P<v>[a-z]+)(?: already| just now| this morning| last night| yesterday| earlier)+", |found| {
+            let base = found.known.present_of(found.text("v"))?;
+            let norm: Vec<&str> = std::iter::once(base.as_str()).chain(norms(found.words("t"))).collect();
+            let title = found.known.titles.same(&norm)?;
+            Some(Intent::Complete(vec![Target::Title(title.to_owned())]))
+        }),
         (r"(?P<t>.+) (?:done|finished|completed)", |found| {
             found.known.titles.named(&norms(found.words("t"))).is_some().then(|| complete(found)).flatten()
         }),
@@ -248,7 +244,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"{I}(?: just| already| now| also| finally| only)* (?P<v>[a-z]+) (?:it|that)(?: already| now| just now| yesterday| today)?",
             |found| {
-                let base = lexicon::present_of(found.text("v"))?;
+                let base = found.known.present_of(found.text("v"))?;
                 let done = !matches!(
                     base.as_str(),
                     "get"
@@ -301,7 +297,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         }),
         // "I called": whom?
         (r"{I}(?: just| already| now| also| finally| only)* (?P<v>[a-z]+)(?: (?:them|already|him|her))?", |found| {
-            let base = lexicon::present_of(found.text("v"))?;
+            let base = found.known.present_of(found.text("v"))?;
             let telling = !matches!(
                 base.as_str(),
                 "say" | "do" | "go" | "get" | "leave" | "change" | "stop" | "set" | "put" | "find"
@@ -312,7 +308,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:just |already |finally |now )*(?P<v>[a-z]+) (?:them|him|her|it)(?: already| now| just now| yesterday| today| earlier)*",
             |found| {
-                let base = lexicon::present_of(found.text("v"))?;
+                let base = found.known.present_of(found.text("v"))?;
                 let telling = base != found.text("v")
                     && !matches!(base.as_str(), "do" | "get" | "change" | "leave" | "keep" | "go");
                 telling.then(|| Intent::Incomplete(Missing::Title, Box::new(Intent::Complete(Vec::new()))))
@@ -337,7 +333,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:it's|that's|that one's|that one is|it is|that is|it has been|it's been|that's been) (?:all |already |now |been |just |finally )*(?P<v>[a-z]+)(?: now| already)?",
             |found| {
-                let base = lexicon::present_of(found.text("v"))?;
+                let base = found.known.present_of(found.text("v"))?;
                 let done = !matches!(
                     base.as_str(),
                     "call"
@@ -406,6 +402,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 });
 
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    if let Some(told) = deadline::parse(utterance, known) {
+        return Some(told);
+    }
     let intent = first_match(&RULES, utterance, known)?;
     // "The report is done?", "who finished the report": what is asked changes nothing.
     match &intent {

@@ -22,7 +22,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Hello)),
         ),
         (
-            r"(?:thanks|thank you|thank you very much|thanks a lot|thank you so much|thank you kindly|thanks ever so much|many thanks|cheers|much appreciated|i appreciate it|thanks for (?:that|your help|the help)|thank you for .+)(?: (?:thanks|thank you|so much|very much|again))*",
+            r"(?:thanks|thank you|thank you very much|thanks a lot|thanks a million|thanks a bunch|thanks so much|thank you so much|thank you kindly|thanks ever so much|many thanks|cheers|much appreciated|i appreciate it|thanks for (?:that|your help|the help)|thank you for .+)(?: (?:thanks|thank you|so much|very much|again))*",
             |_| Some(Intent::Talk(Talk::Thanks)),
         ),
         (
@@ -34,7 +34,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::HowAreYou)),
         ),
         (
-            r"(?:tell me (?:something )?about you(?:rself)?|who are you|what are you|what's your name|what is your name|are you (?:a )?(?:human|robot|real|real person|person|machine|bot|an ai|ai|alive|chat ?gpt|computer|siri|alexa)|who am i (?:talking|speaking) to|who is this|who made you|do you have a name|is this a (?:robot|human|real person))(?: .*)?",
+            r"(?:tell me (?:something )?about you(?:rself)?|who are you|what are you|what's your name|what is your name|are you (?:a )?(?:human|robot|real|real person|person|machine|bot|an ai|ai|alive|chat ?gpt|computer|siri|alexa)|who am i (?:talking|speaking) to|am i (?:talking|speaking) to (?:a |an )?(?:real |actual )?(?:person|human|human being|robot|machine|computer|bot)|who is this|who made you|do you have a name|is this a (?:robot|human|real person))(?: .*)?",
             |_| Some(Intent::Talk(Talk::Who)),
         ),
         (r".*\b(?:recording|recorded|record) ?(?:me|this|us|the call|this call)?(?: right)?(?: now)?", |_| {

@@ -34,7 +34,13 @@ pub(crate) fn target(words: &[Word]) -> Option<Target> {
     }
     if matches!(
         joined.as_str(),
-        "already"
+        "he's"
+            | "she's"
+            | "they're"
+            | "he"
+            | "she"
+            | "they"
+            | "already"
             | "now"
             | "just now"
             | "already actually"

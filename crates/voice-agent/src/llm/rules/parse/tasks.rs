@@ -227,6 +227,14 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
             break;
         }
     }
+    // "Dust the bookshelf, then, for Thursday": what a pause divides from it is none of its name.
+    while let [.., before, last] = words
+        && before.pauses()
+        && !last.quoted
+        && matches!(last.norm.as_str(), "also" | "too" | "then" | "actually" | "please" | "though" | "anyway")
+    {
+        words = &words[..words.len() - 1];
+    }
     let norm = norms(words);
     if due.is_none()
         && let Some((length, found)) = dates::find_leading(&norm, known.now)

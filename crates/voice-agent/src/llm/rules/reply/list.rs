@@ -121,7 +121,7 @@ fn nothing(scene: &Scene<'_>, called: &Called<'_>) -> String {
             format!("You have nothing{}.", kind(scene, called, 0).trim_start_matches("tasks"))
         }
         _ if filtered => format!("You have no {}.", kind(scene, called, 0)),
-        _ => "Your list is empty. You can say, add a task to buy milk.".into(),
+        _ => "Your list is empty, nothing to do. You can say, add a task to buy milk.".into(),
     }
 }
 

@@ -1,0 +1,106 @@
+//! A sentence in front that says something of the task behind it: its day, how urgent it is, or only why it is told.
+
+use super::super::dates::{self, Due};
+use super::super::normalise::{Utterance, Word, norms};
+use super::super::titles;
+use super::{Intent, Known, NewTask, Talk, Target, courtesy, find_priority, parse_one};
+
+/// What both sentences come to; None if the first says nothing of the second.
+pub(super) fn parse(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    named_as(first, second, known)
+        .or_else(|| flagged(first, second, known))
+        .or_else(|| day_told_before(first, second, known))
+        .or_else(|| asked_again(first, second, known))
+        .or_else(|| meant(first, second, known))
+        .or_else(|| settled_on(first, second, known))
+}
+
+/// "It's on December the third at eleven. Can you add it as job interview in Cardiff?"
+fn named_as(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let plain = courtesy::without_courtesies(second);
+    let norm = norms(&plain.words);
+    let from = match norm.as_slice() {
+        [
+            "add" | "put" | "save" | "note" | "enter" | "write",
+            "it" | "that" | "this",
+            "as" | "under" | "called",
+            _,
+            ..,
+        ] => 3,
+        ["add" | "put" | "save" | "note" | "enter" | "write", "it" | "that" | "this", "down" | "in", "as", _, ..] => 4,
+        ["call" | "name", "it" | "that", _, ..] if told_day(first, known).is_some() => 2,
+        _ => return None,
+    };
+    let task = super::new_tasks(&plain.words[from..], false, known).into_iter().next()?;
+    let due = task.due.or_else(|| told_day(first, known));
+    Some(Intent::Add(vec![NewTask { due, ..task }]))
+}
+
+/// "This one's urgent. Collect the insulin today."
+fn flagged(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let norm = norms(&first.words);
+    let rest = match norm.as_slice() {
+        ["this" | "the", "one's" | "next", rest @ ..]
+        | ["this", "one", "is", rest @ ..]
+        | ["this", "is", rest @ ..] => rest,
+        _ => return None,
+    };
+    let rest = rest.strip_prefix(&["one", "is"]).or_else(|| rest.strip_prefix(&["one's"])).unwrap_or(rest);
+    let priority = find_priority(rest)?;
+    match parse_one(second, known) {
+        Intent::Add(mut tasks) | Intent::Offer(mut tasks) => {
+            for task in &mut tasks {
+                task.priority = task.priority.or(Some(priority));
+            }
+            Some(Intent::Add(tasks))
+        }
+        _ => None,
+    }
+}
+
+/// "I've made an appointment with the physio for next Tuesday at one. Please add physio appointment."
+fn day_told_before(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let Intent::Add(tasks) = parse_one(second, known) else { return None };
+    let [task @ NewTask { due: None, .. }] = tasks.as_slice() else { return None };
+    let due = told_day(first, known)?;
+    let asks = first.words.iter().any(|word| word.trail.contains('?'));
+    let told = norms(&first.words);
+    // It is of the same thing: most of what the title says was said before.
+    let same = titles::fit(&task.title.to_lowercase().split(' ').collect::<Vec<_>>(), &told.join(" ")) >= 0.5;
+    let command = parse_one(first, known).is_command();
+    let title = task.title.strip_suffix(" for then").unwrap_or(&task.title).to_owned();
+    (same && !asks && !command).then(|| Intent::Add(vec![NewTask { title, due: Some(due), ..task.clone() }]))
+}
+
+/// The day that a sentence ends in.
+fn told_day(first: &Utterance, known: Known<'_>) -> Option<Due> {
+    let words = norms(&first.words);
+    dates::find_trailing(&words, known.now).map(|(_, due)| due).filter(|due| due.day_said)
+}
+
+/// "I had the tap running. Can you say that again?"
+fn asked_again(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let ends = first.words.last().is_some_and(Word::ends_sentence);
+    let asked = parse_one(second, known);
+    let again = ends && matches!(asked, Intent::Repeat | Intent::Talk(Talk::Help | Talk::Who));
+    (again && parse_one(first, known) == Intent::Unknown).then_some(asked)
+}
+
+/// "Did I say two? I meant half past two."
+fn meant(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let doubts =
+        matches!(norms(&first.words).as_slice(), ["did", "i", "say" | "ask", ..] | ["what", "did", "i", "say", ..]);
+    let corrected = doubts.then(|| parse_one(second, known))?;
+    matches!(corrected, Intent::Correct(_)).then_some(corrected)
+}
+
+/// "Before four would be best. Let's say half past three."
+fn settled_on(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let norm = norms(&second.words);
+    let said = norm.strip_prefix(&["let's", "say"]).or_else(|| norm.strip_prefix(&["say"]))?;
+    let due = dates::parse(said, known.now).or_else(|| dates::parse(&[&["at"], said].concat(), known.now))?;
+    let timed = (0..first.words.len()).any(|at| dates::find_leading(&norms(&first.words)[at..], known.now).is_some());
+    let told = parse_one(first, known);
+    let open = !told.is_command() || matches!(told, Intent::SetDue(Target::It, _));
+    (timed && open).then_some(Intent::SetDue(Target::It, Some(due)))
+}

@@ -1,0 +1,83 @@
+//! When what is on the list has to be done, told without a command: "the deadline is the fifteenth", "leave it on Thursday".
+
+use std::sync::LazyLock;
+
+use super::super::dates;
+use super::super::normalise::{Utterance, Word, norms};
+use super::dated::on_the_list;
+use super::rule::{Rule, first_match, rules};
+use super::{Intent, Known, Target, target};
+
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    rules(&[
+        // "No, leave it on Thursday after all."
+        (
+            r"(?:no |oh |actually )*(?:leave|keep) (?:it|that|that one) (?P<d>(?:on|at|for) .+?)(?: after all| then)?",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now).filter(|due| due.day_said)?;
+                // What follows in a sentence of its own may say more: "Before four would be best. Say, half past three."
+                let (_, rest) = found.all_words().split_last()?;
+                if rest.iter().any(Word::ends_sentence) || found.text("d").starts_with("before") {
+                    return None;
+                }
+                Some(Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
+        // "I'd like the envelopes for tomorrow."
+        (
+            r"(?:i'd like|i want|i'd prefer|i'd rather have|let's have|let's do) (?P<t>(?:the|my|our) .+?) (?P<d>(?:for|on|by|due) .+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                on_the_list(found.words("t"), found.known).map(|listed| Intent::SetDue(listed, Some(due)))
+            },
+        ),
+        // "Thursday suits me better for that."
+        (
+            r"(?:and |but |mm |hmm |no |actually )*(?P<d>.+?) (?:suits me|works|would suit me|would be|is) (?:better|best|easier)(?: for (?:that|it|me|that one))*",
+            |found| Some(Intent::SetDue(Target::It, Some(dates::parse(&norms(found.words("d")), found.known.now)?))),
+        ),
+        // "The dog bed I need by Wednesday."
+        (
+            r"(?:and |but )*(?P<t>.+?) (?:i|we) (?:need|want|have to have) (?:it |that |done |it done )?(?P<d>(?:by|for|on|before) .+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                on_the_list(found.words("t"), found.known).map(|listed| Intent::SetDue(listed, Some(due)))
+            },
+        ),
+        // "And the other one I'll do on Wednesday."
+        (
+            r"(?:and |but )*(?P<t>.+?) (?:i'll|i will|i can|we'll|i'm going to|i want to) (?:do|finish|get done)(?: it| that)? (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                let named = target(found.words("t"))?;
+                let known = match &named {
+                    Target::Title(_) => found.known.titles.named(&norms(found.words("t"))).is_some(),
+                    _ => true,
+                };
+                known.then_some(Intent::SetDue(named, Some(due)))
+            },
+        ),
+        // "The deadline is the fifteenth."
+        (
+            r"(?:(?:the|my|our|its) )?(?:deadline|due date|due day)(?:'s| is| was| has to be| should be)(?: on| at| now)* (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                Some(Intent::SetDue(Target::It, Some(due)))
+            },
+        ),
+        // "The deadline for the proposal is December 3rd."
+        (
+            r"(?:(?:the|my|our) )?(?:deadline|due date|due day|date|time|day) (?:for|of|on) (?P<t>.+?) (?:is|has to be|should be|will be|must be|is now|(?:(?:was|got|is|has been|'s been|has|have been) )?(?:now )?(?:moved|extended|pushed|pushed back|changed|postponed|brought forward|set)(?: back| out| forward)? (?:to|until|till|for))(?: on| at| now)* (?P<d>.+)",
+            |found| {
+                let words = norms(found.words("d"));
+                let due = dates::parse(&words, found.known.now)
+                    .or_else(|| dates::parse(&[&["at"], words.as_slice()].concat(), found.known.now))?;
+                Some(Intent::SetDue(target(found.words("t"))?, Some(due)))
+            },
+        ),
+    ])
+});
+
+pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
+    first_match(&RULES, utterance, known)
+}
