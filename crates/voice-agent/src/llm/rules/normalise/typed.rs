@@ -229,6 +229,17 @@ pub(super) fn without_assurance(words: &mut Vec<Word>) {
 /// Other ways to say what the rules know in one: "nudge me on Friday to call Bob", "I've to go".
 pub(super) fn plainer(words: &mut Vec<Word>) {
     told_of_one(words);
+    // "Move both A and B to Sunday."
+    let commands = |word: &str| {
+        matches!(word, "move" | "push" | "mark" | "tick" | "delete" | "remove" | "postpone" | "set" | "make")
+    };
+    let both = (1..words.len().min(8)).find(|at| words[*at].norm == "both" && commands(&words[at - 1].norm));
+    if let Some(at) = both
+        && words[at + 1..].iter().skip(1).any(|word| word.norm == "and")
+        && words.get(at + 1).is_some_and(|word| !matches!(word.norm.as_str(), "of" | "and"))
+    {
+        words.remove(at);
+    }
     const WAYS: [(&[&str], &str); 16] = [
         (&["nudge", "me"], "remind me"),
         (&["ping", "me"], "remind me"),

@@ -193,9 +193,12 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         // "Put me down for a blood test on Wednesday."
         (r"(?:put|pencil|sign|book|mark) me (?:down|in|up) for (?:a |an |the |my )?(?P<t>.+)", |found| marked(found)),
         (
-            r"(?:put|write|note|jot|mark|take|pencil|set) (?:me )?down (?:that i (?:need|have) to |to )?(?P<t>.+?)(?: for (?:me|us))?",
+            r"(?:put|write|note|jot|mark|take|pencil|set) (?:me )?down (?:for me )?(?:that i (?:need|have) to |to )?(?P<t>.+?)(?: for (?:me|us))?",
             |found| marked(found),
         ),
+        (r"set (?:me )?(?:a|an|another) (?:new )?(?:task|to-do|todo) (?:to|for|called) (?P<t>.+)", |found| {
+            marked(found)
+        }),
         // "Put in physio on the second at four"; "put in the new window" is something to do.
         (r"(?:put|pencil|pop|stick) in (?P<t>.+)", |found| put_in(found)),
         // "Put call the vet down for Thursday", "schedule a haircut on Friday": with a day, it is for the list.
@@ -321,7 +324,9 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (r"(?:don't|do not) forget (?:to|about|that i (?:need|have) to) (?P<t>.+)", |found| marked(found)),
         (r"(?P<t>(?:don't|do not) forget .+)", |found| marked(found)),
-        (r"remember (?:to|that i (?:need|have) to|about)? ?(?P<t>.+)", |found| marked(found)),
+        (r"remember (?:for me )?(?:to|that i (?:need to|have to|must|should)|about)? ?(?P<t>.+)", |found| {
+            marked(found)
+        }),
         (
             r"(?:please )?make sure (?:to|i|that i|we|that we)(?: remember to| don't forget to| do)? (?P<t>.+)",
             |found| marked(found),

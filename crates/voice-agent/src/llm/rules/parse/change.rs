@@ -31,7 +31,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::DeleteScope("done", Vec::new())),
         ),
         (
-            r"(?:delete|remove|erase|clear|get rid of|empty|wipe|reset|clean|purge|dump) (?:out )?(?:everything|all|(?:all|all of|every one of|every) (?:my |the |of my )?(?:tasks?|items|to-?dos|list)|(?:my |the )?(?:whole |entire |complete |task |to-?do )*(?:list|tasks))(?: (?:from|on|off) (?:my|the) list)?",
+            r"(?:delete|remove|erase|clear|get rid of|empty|wipe|reset|clean|purge|dump) (?:out )?(?:everything|all|it all|them all|the lot|the whole lot|(?:all|all of|every one of|every) (?:my |the |of my )?(?:tasks?|items|to-?dos|list)|(?:my |the )?(?:whole |entire |complete |task |to-?do )*(?:list|tasks))(?: (?:from|on|off) (?:my|the) list)?",
             |_| Some(Intent::DeleteScope("all", Vec::new())),
         ),
         (

@@ -259,6 +259,14 @@ pub(super) fn behind_a_lead(utterance: &Utterance) -> Option<Utterance> {
     }
 }
 
+/// "It's going to rain, so move both to Sunday": without what is only told in front of a "so".
+pub(super) fn behind_a_reason(utterance: &Utterance) -> Option<(Utterance, Utterance)> {
+    let words = &utterance.words;
+    let at = words.iter().take(9).position(Word::pauses).filter(|at| *at > 0 && at + 3 < words.len())?;
+    let told = Utterance::new(words[..=at].to_vec());
+    (words[at + 1].norm == "so").then(|| (told, utterance.starting_at(at + 2)))
+}
+
 pub(super) fn leading_courtesy(words: &[Word]) -> Option<usize> {
     // "Look up flights" is something to do.
     if words.first().is_some_and(|word| matches!(word.norm.as_str(), "look" | "listen") && !word.pauses()) {

@@ -23,9 +23,17 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 Some(Intent::SetDue(Target::It, Some(due)))
             },
         ),
+        // "They've moved the budget meeting to Wednesday at 11."
+        (
+            r"(?:they|he|she|we|somebody|someone|(?:my|the|our) [a-z]+)(?:'ve|'s| have| has| had)?(?: just| now)? (?:moved|pushed|changed|shifted|rescheduled|postponed|brought|switched) (?P<t>(?:the|my|our) .+?)(?: back| forward| up)? (?:to|until|till) (?P<d>.+)",
+            |found| {
+                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                on_the_list(found.words("t"), found.known).map(|listed| Intent::SetDue(listed, Some(due)))
+            },
+        ),
         // "I'd like the envelopes for tomorrow."
         (
-            r"(?:i'd like|i want|i'd prefer|i'd rather have|let's have|let's do) (?P<t>(?:the|my|our) .+?) (?P<d>(?:for|on|by|due) .+)",
+            r"(?:i'd like|i want|i'd prefer|i'd rather have|let's have|let's do) (?P<t>(?:the|my|our) .+?|that one|this one|both of them) (?P<d>(?:for|on|by|due) .+)",
             |found| {
                 let due = dates::parse(&norms(found.words("d")), found.known.now)?;
                 on_the_list(found.words("t"), found.known).map(|listed| Intent::SetDue(listed, Some(due)))

@@ -300,6 +300,11 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if let Some(rest) = courtesy::behind_a_lead(utterance) {
         return parse(&rest, known);
     }
+    if let Some((told, rest)) = courtesy::behind_a_reason(utterance)
+        && matches!(parse_one(&told, known), Intent::Talk(_))
+    {
+        return parse(&rest, known);
+    }
     if let Some(headed) = header::parse_headed(utterance, known) {
         return headed;
     }

@@ -15,7 +15,7 @@ pub(super) fn plain_priority(words: &[Word], known: Known<'_>) -> Option<(usize,
 /// A priority, if the words name one and nothing else.
 pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
     const AROUND: &str = "a an as very really quite priority to it's that's is with at please pretty super of level so that marked now \
-        the more importance any anymore longer thing";
+        the more importance any anymore longer thing that one's";
     let around = |word: &str| AROUND.split_ascii_whitespace().any(|known| known == word);
     let kept: Vec<&str> = words.iter().copied().filter(|word| !around(word)).collect();
     match kept.as_slice() {
@@ -71,8 +71,10 @@ pub(super) fn trailing_priority(words: &[Word]) -> Option<(usize, Priority)> {
             return None;
         }
         let priority = find_priority(&norm[start..])?;
-        let introduced =
-            matches!(norm[start], "with" | "as" | "at" | "it's" | "is" | "a" | "very" | "really" | "to" | "that's");
+        let introduced = matches!(
+            norm[start],
+            "with" | "as" | "at" | "it's" | "is" | "a" | "very" | "really" | "to" | "that's" | "that"
+        );
         let clear = norm[start..].iter().any(|word| {
             matches!(
                 *word,

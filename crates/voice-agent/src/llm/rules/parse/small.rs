@@ -112,6 +112,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:thank you|thanks|thank you very much|thanks a lot) (?:and |that's all |that is all |that's it |that was all |that'll be all |for your help )*(?:good ?bye|bye|bye bye|that's all|that is all|that'll be all|see you|have a (?:good|nice|great) day|that's it)",
             |_| Some(Intent::Goodbye),
         ),
+        // "Sorry, I said Friday, I meant Thursday."
+        (
+            r"(?:(?:no|oh|sorry|oops|wait|actually) )*(?:i think )?i said (?:.+? )(?:but )?i (?:meant|mean|wanted) (?P<what>.+)",
+            |found| Some(Intent::Correct(found.words("what").to_vec())),
+        ),
         (
             r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on|that's wrong|that's not right|that's not it|wrong)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
             |found| {

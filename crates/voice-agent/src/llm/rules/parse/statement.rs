@@ -33,7 +33,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| Some(Intent::SetPriority(target(found.words("t"))?, find_priority(&norms(found.words("d")))?)),
         ),
         (
-            r"(?P<t>.+?) (?:is|are|has been|have been|was|were|got) (?:all |both |already |now )*(?P<v>[a-z]+)(?: now| already)?",
+            r"(?P<t>.+?) (?:is|are|has been|have been|was|were|got) (?:all |both |already |now )*(?P<v>[a-z]+)(?: up| out| off| down| over)?(?: now| already| too| as well)*",
             |found| {
                 // "The gutters are clean" tells of "clean the gutters", as "cleaned" does.
                 let base = found.known.present_of(found.text("v")).unwrap_or_else(|| found.text("v").to_owned());

@@ -225,6 +225,11 @@ fn stripped(words: &[Word]) -> &[Word] {
     if words.len() == 1 && words[0].quoted {
         return words;
     }
+    if let [actually, _, ..] = words
+        && actually.norm == "actually"
+    {
+        words = &words[1..];
+    }
     let norm = norms(words);
     if names_a_day(&norm) {
         return words;

@@ -59,6 +59,16 @@ fn without_both<'w>(part: &'w [Word], count: usize, known: Known<'_>) -> std::bo
 }
 
 /// Without what is only told beside it: "…, her birthday's on Sunday".
+/// "… the class. It must be before Friday": a sentence about it is none of its name.
+fn one_sentence(words: &[Word]) -> &[Word] {
+    let about = |at: &usize| {
+        words[*at].ends_sentence()
+            && !words[*at].quoted
+            && matches!(words[at + 1].norm.as_str(), "it" | "it's" | "that's" | "they" | "they're" | "can" | "could")
+    };
+    (0..words.len().saturating_sub(1)).find(about).map_or(words, |at| &words[..=at])
+}
+
 fn without_remark(words: &[Word]) -> &[Word] {
     let tells = |word: &Word| {
         !word.quoted
@@ -227,6 +237,7 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
             break;
         }
     }
+    words = one_sentence(words);
     // "Dust the bookshelf, then, for Thursday": what a pause divides from it is none of its name.
     while let [.., before, last] = words
         && before.pauses()
