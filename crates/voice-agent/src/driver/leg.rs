@@ -99,7 +99,10 @@ impl Driver {
             screens: self.deps.look_within.is_some(),
             muted: self.muted,
         }));
-        self.send(Outbound::Tasks(self.staging.tasks()));
+        // What is not read yet is no empty list.
+        if self.staging.is_known() {
+            self.send(Outbound::Tasks(self.staging.tasks()));
+        }
     }
 
     fn detach(&mut self, connection: ConnectionId) {

@@ -116,17 +116,7 @@ async fn the_same_question_is_answered_once_until_the_tasks_change() {
     let again = house.text("what are my tasks").await.unwrap();
     assert_eq!((again.reply.as_str(), again.cost_usd, asked()), ("You have 0.", 0.0, 2));
     // Another process adds one: nobody tells this session.
-    let task = Task {
-        id: crate::tasks::TaskId::random().unwrap(),
-        title: "Buy milk".to_owned(),
-        status: crate::tasks::TaskStatus::Open,
-        due: None,
-        priority: crate::tasks::Priority::Normal,
-        created_at: jiff::Timestamp::now(),
-        completed_at: None,
-    };
-    let (user, changes) = (UserId::new("ada"), vec![TaskChange::Created(task)]);
-    house.deps.store.change_tasks(user, None, changes, UndoEffect::None).await.unwrap();
+    house.add_milk().await;
     assert_eq!(house.text("What are my tasks?").await.unwrap().reply, "You have 1.");
     assert_eq!(asked(), 4);
     // What points into the conversation is asked every time.
@@ -135,6 +125,21 @@ async fn the_same_question_is_answered_once_until_the_tasks_change() {
     let count = |result: &str| house.metric(&format!("voice_answer_cache_total{{result=\"{result}\"}}"));
     assert_eq!((count("hit").as_deref(), count("miss").as_deref()), (Some("1"), Some("2")));
     assert_eq!(house.metric("voice_llm_duration_seconds_count{model=\"gpt-4o-mini\"}").as_deref(), Some("6"));
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_read_yet_is_not_told_as_empty() {
+    let house = House::open().await;
+    house.add_milk().await;
+    let handle = House::begin(&house.deps, "later").await;
+    // The command waits already when the session begins to read.
+    let mut inbox = House::attach_to(&handle);
+    let tasks = loop {
+        if let Outbound::Tasks(tasks) = inbox.recv().await.unwrap() {
+            break tasks;
+        }
+    };
+    assert_eq!(tasks.iter().map(|task| task.title.as_str()).collect::<Vec<_>>(), ["Buy milk"]);
 }
 
 /// One running session, and what is around it.
@@ -192,9 +197,29 @@ impl House {
             input_logs: None,
             recorder: None,
         });
+        Self { handle: Self::begin(&deps, "s").await, deps, _folder: folder }
+    }
+
+    /// Adds a task as another process would.
+    async fn add_milk(&self) {
+        let task = Task {
+            id: crate::tasks::TaskId::random().unwrap(),
+            title: "Buy milk".to_owned(),
+            status: crate::tasks::TaskStatus::Open,
+            due: None,
+            priority: crate::tasks::Priority::Normal,
+            created_at: jiff::Timestamp::now(),
+            completed_at: None,
+        };
+        let (user, changes) = (UserId::new("ada"), vec![TaskChange::Created(task)]);
+        self.deps.store.change_tasks(user, None, changes, UndoEffect::None).await.unwrap();
+    }
+
+    /// Begins a session of the same user's.
+    async fn begin(deps: &Arc<Deps>, id: &str) -> SessionHandle {
         let now = jiff::Timestamp::now();
         let doc = SessionDoc {
-            session_id: SessionId::new("s"),
+            session_id: SessionId::new(id),
             user_id: UserId::new("ada"),
             channel: Channel::Browser,
             conversation_history: Vec::new(),
@@ -203,9 +228,8 @@ impl House {
             last_activity: now,
             context: serde_json::Map::new(),
         };
-        let fence = store.create_session(doc.clone(), [0; 32], InstanceId::new("here")).await.unwrap();
-        let start = Start { doc, fence, resumed: false, time_zone: TimeZone::UTC, handover: None };
-        Self { handle: spawn(Arc::clone(&deps), start), deps, _folder: folder }
+        let fence = deps.store.create_session(doc.clone(), [0; 32], InstanceId::new("here")).await.unwrap();
+        spawn(Arc::clone(deps), Start { doc, fence, resumed: false, time_zone: TimeZone::UTC, handover: None })
     }
 
     fn text(&self, text: &str) -> impl Future<Output = Result<TextAnswer, oneshot::error::RecvError>> + use<> {
@@ -215,8 +239,12 @@ impl House {
     }
 
     fn attach(&self) -> mpsc::Receiver<Outbound> {
+        Self::attach_to(&self.handle)
+    }
+
+    fn attach_to(handle: &SessionHandle) -> mpsc::Receiver<Outbound> {
         let (outbound, inbox) = mpsc::channel(64);
-        self.handle.send(Command::Attach { connection: ConnectionId(1), voice: true, outbound, room: None }).unwrap();
+        handle.send(Command::Attach { connection: ConnectionId(1), voice: true, outbound, room: None }).unwrap();
         inbox
     }
 

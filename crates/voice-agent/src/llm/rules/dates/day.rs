@@ -92,11 +92,10 @@ fn relative(words: &[&str], today: Date) -> Option<Day> {
 fn named(words: &[&str], today: Date) -> Option<Day> {
     let skip = usize::from(words.first() == Some(&"the"));
     let rest = words.get(skip..)?;
-    if let ["end", "of", "the", "day", "today", ..] | ["end", "of", "today", ..] = rest {
-        return Some((skip + if rest[2] == "the" { 5 } else { 3 }, today, Some(DayPart::EndOfDay)));
-    }
     if let ["end", "of", tail @ ..] | ["close", "of", tail @ ..] = rest {
-        return end_of(tail, today).map(|(length, date, part)| (skip + 2 + length, date, part));
+        // "By the end of the day today".
+        let again = usize::from(matches!(tail, ["the", "day", "today", ..]));
+        return end_of(tail, today).map(|(length, date, part)| (skip + 2 + length + again, date, part));
     }
     // "In the first week of December", "in mid-December".
     let lead = usize::from(words.first() == Some(&"in"));
@@ -116,17 +115,8 @@ fn named(words: &[&str], today: Date) -> Option<Day> {
             if weekday(name, true).is_some() =>
         {
             let day = i64::from(weekday(name, true)?.to_monday_zero_offset());
-            Some((
-                skip + if rest[2] == "on" {
-                    4
-                } else if rest[1] == "week's" {
-                    2
-                } else {
-                    3
-                },
-                plus(monday(today)?, 7 + day)?,
-                None,
-            ))
+            let length = if rest[2] == "on" { 4 } else { 3 - usize::from(rest[1] == "week's") };
+            Some((skip + length, plus(monday(today)?, 7 + day)?, None))
         }
         ["next", "week", ..] => Some((skip + 2, plus(monday(today)?, 7)?, None)),
         ["next", "month", ..] => Some((skip + 2, plus(today.last_of_month(), 1)?, None)),
