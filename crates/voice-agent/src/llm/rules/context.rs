@@ -223,6 +223,11 @@ fn mended(scene: &Scene<'_>, last: &Turn<'_>, utterance: &Utterance, intent: &In
     if only_is && !like && !["no", "sorry", "wait"].iter().any(|word| user.starts_with(word)) {
         return None;
     }
+    // "Oh, dinner's ready, she said" is of something else.
+    let copula = |word: &&str| matches!(*word, "is" | "are" | "was");
+    if !meant_so(&user) && !like && norms(rest).iter().take(3).any(copula) {
+        return None;
+    }
     // Without a pause, "no" and "oh" belong to the word behind them ("no worries"), unless that is like one it corrects.
     let lead_pauses = match lead {
         0 => {
@@ -270,6 +275,11 @@ fn replaces(title: &str, words: &[&str]) -> bool {
     lexicon::starts_verb(words) && words.len() > 1 || words.len() <= 4 && words.iter().any(near)
 }
 
+/// Whether the words say that they correct.
+fn meant_so(user: &str) -> bool {
+    ["no", "sorry", "wait", "i mean", "it's", "that's"].iter().any(|word| user.starts_with(word))
+}
+
 /// The title with the new words in the place of those that they correct: "Call John" and "Joe" are "Call Joe".
 pub(crate) fn corrected_title(old: &str, words: &[Word]) -> String {
     let new: Vec<&str> = norms(words);
@@ -309,8 +319,10 @@ fn at_another_place(old: &str, words: &[Word]) -> Option<String> {
     }
     let of_old: Vec<&str> = old.split(' ').collect();
     let end = of_old.iter().rposition(|word| *word == preposition).filter(|at| *at > 0).unwrap_or(of_old.len());
+    let next = |word: &&str| matches!(*word, "at" | "in" | "with" | "for" | "from" | "about");
+    let rest = of_old.iter().skip(end + 1).position(next).map_or(of_old.len(), |at| end + 1 + at);
     let said: Vec<&str> = words.iter().map(|word| word.raw.as_str()).collect();
-    Some([&of_old[..end], said.as_slice()].concat().join(" "))
+    Some([&of_old[..end], said.as_slice(), &of_old[rest..]].concat().join(" "))
 }
 
 /// "And the first", "and the other one": the same again with another task.

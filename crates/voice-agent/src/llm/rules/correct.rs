@@ -10,18 +10,19 @@ use super::locate::choose;
 use super::normalise::{Utterance, Word, norms, title};
 use super::parse::{self, Intent, Known, Target};
 
+/// What a question begins with.
+const ASKING: &str = "is are was do does did when what which who how";
+
 /// "No, I meant Friday": corrects what the turn before did, or did not find.
 pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec<Intent>> {
     let known = scene.known();
-    let words = when_said_last(words, known);
-    let norm = norms(words);
     // "Wait, is Wednesday the twenty-fifth?" asks.
     let asks = words.last().is_some_and(|last| last.trail.contains('?'));
-    if asks
-        && matches!(norm[0], "is" | "are" | "was" | "do" | "does" | "did" | "when" | "what" | "which" | "who" | "how")
-    {
+    if asks && words.first().is_some_and(|word| ASKING.split(' ').any(|asks| asks == word.norm)) {
         return None;
     }
+    let words = when_said_last(words, known);
+    let norm = norms(words);
     // "No, make that three weeks": from today, as before.
     let distance = || dates::parse(&[&["in"], norm.as_slice()].concat(), known.now).filter(|_| norm.len() > 1);
     let due = dates::parse(&norm, known.now)

@@ -2,7 +2,7 @@
 
 use super::act::Scene;
 use super::dialogue;
-use super::normalise::{Utterance, tokenise};
+use super::normalise::{Utterance, norms, tokenise};
 use super::parse::{self, Intent, NewTask, Pick, Target};
 use super::titles;
 
@@ -13,14 +13,12 @@ pub(crate) fn pointed_at(scene: &Scene<'_>, utterance: &Utterance, intent: Inten
         _ => intent,
     };
     match intent {
-        Intent::SetDue(target, due) if the_other(scene, &target).is_some() => {
-            Intent::SetDue(the_other(scene, &target).unwrap_or(target), due)
-        }
-        Intent::SetPriority(target, priority) => {
-            Intent::SetPriority(the_other(scene, &target).unwrap_or(target), priority)
-        }
         Intent::SetDue(Target::Them, due) if both(scene, utterance) => {
             Intent::SetDue(Target::Picked(vec![Pick::Both]), due)
+        }
+        Intent::SetDue(target, due) => Intent::SetDue(the_other(scene, &target).unwrap_or(target), due),
+        Intent::SetPriority(target, priority) => {
+            Intent::SetPriority(the_other(scene, &target).unwrap_or(target), priority)
         }
         other => other,
     }
@@ -28,8 +26,13 @@ pub(crate) fn pointed_at(scene: &Scene<'_>, utterance: &Utterance, intent: Inten
 
 fn dated_pointer(tasks: &[NewTask]) -> Option<Intent> {
     let [NewTask { title, due: due @ Some(_), .. }] = tasks else { return None };
-    let target = parse::target(&tokenise(title))?;
-    let picks = matches!(target, Target::Picked(_) | Target::It | Target::Them);
+    let words = tokenise(title);
+    let target = parse::target(&words)?;
+    let picks = match target {
+        Target::Picked(_) => parse::counts_tasks(&norms(&words)),
+        Target::It | Target::Them => true,
+        _ => false,
+    };
     picks.then_some(Intent::SetDue(target, *due))
 }
 
@@ -46,6 +49,10 @@ fn the_other(scene: &Scene<'_>, target: &Target) -> Option<Target> {
     let lower = title.to_lowercase();
     let named = lower.strip_prefix("the other ").or_else(|| lower.strip_prefix("other "))?;
     let words: Vec<&str> = named.split(' ').collect();
+    // "Call the other school" is called so.
+    if scene.titles.any(|title| title.split(' ').any(|word| word == "other")) {
+        return None;
+    }
     let focus = dialogue::focus(scene.history());
     let is_other =
         |title: &&String| titles::has_words(&words, title) && focus.iter().all(|task| task.title != title.as_str());

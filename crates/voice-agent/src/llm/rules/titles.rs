@@ -175,6 +175,21 @@ impl Titles {
         })
     }
 
+    /// Whether any title is such, in lower case.
+    pub(crate) fn any(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        self.0.iter().any(|title| is_such(&title.lower))
+    }
+
+    /// The title that the words name with its last word, what it is about: "the estate agent" of "Reply to the estate agent", and not
+    /// "the party" of "Buy party hats".
+    pub(crate) fn headed(&self, words: &[&str]) -> Option<&str> {
+        let said = meaningful(words);
+        let title = self.named(words)?;
+        let known = self.0.iter().find(|known| known.text == title)?;
+        let head = known.telling().last().copied()?;
+        said.iter().any(|word| head.is_like(word)).then_some(title)
+    }
+
     /// Whether there are titles, and all are such, in lower case.
     pub(crate) fn all(&self, is_such: impl Fn(&str) -> bool) -> bool {
         !self.0.is_empty() && self.0.iter().all(|title| is_such(&title.lower))

@@ -229,17 +229,7 @@ pub(super) fn without_assurance(words: &mut Vec<Word>) {
 /// Other ways to say what the rules know in one: "nudge me on Friday to call Bob", "I've to go".
 pub(super) fn plainer(words: &mut Vec<Word>) {
     told_of_one(words);
-    // "Move both A and B to Sunday."
-    let commands = |word: &str| {
-        matches!(word, "move" | "push" | "mark" | "tick" | "delete" | "remove" | "postpone" | "set" | "make")
-    };
-    let both = (1..words.len().min(8)).find(|at| words[*at].norm == "both" && commands(&words[at - 1].norm));
-    if let Some(at) = both
-        && words[at + 1..].iter().skip(1).any(|word| word.norm == "and")
-        && words.get(at + 1).is_some_and(|word| !matches!(word.norm.as_str(), "of" | "and"))
-    {
-        words.remove(at);
-    }
+    both_named(words);
     const WAYS: [(&[&str], &str); 16] = [
         (&["nudge", "me"], "remind me"),
         (&["ping", "me"], "remind me"),
@@ -258,15 +248,24 @@ pub(super) fn plainer(words: &mut Vec<Word>) {
         (&["i'd", "best", "not", "forget"], "i must not forget"),
         (&["i", "better", "not", "forget"], "i must not forget"),
     ];
-    for at in 0..words.len().min(6) {
+    // Only where a sentence begins: "ping me" may be a part of a title.
+    let starts = (0..words.len()).filter(|at| *at == 0 || words[at - 1].ends_sentence());
+    let found = starts.take(4).find_map(|start| {
+        let at = start + words[start..].iter().take_while(|word| only_leads(word)).count();
         let says = |way: &&(&[&str], &str)| {
-            words.len() > at + way.0.len() && way.0.iter().zip(&words[at..]).all(|(said, word)| word.norm == *said)
+            words.len() > at + way.0.len()
+                && way.0.iter().zip(&words[at..]).all(|(said, word)| word.norm == *said && !word.quoted)
         };
-        if let Some((way, plain)) = WAYS.iter().find(says) {
-            words.splice(at..at + way.len(), super::tokenise(plain));
-            return;
-        }
+        WAYS.iter().find(says).map(|(way, plain)| (at, way.len(), *plain))
+    });
+    if let Some((at, length, plain)) = found {
+        words.splice(at..at + length, super::tokenise(plain));
     }
+}
+
+fn only_leads(word: &Word) -> bool {
+    const LEADS: &str = "please can could would will you and so oh okay ok well then now hi hello hey yes";
+    !word.quoted && LEADS.split(' ').any(|lead| lead == word.norm)
 }
 
 /// "It's the laptop that's backed up", "the boat, that's what's done": the same as "the laptop is backed up".
@@ -309,5 +308,23 @@ pub(super) fn bought(words: &mut [Word], now: &ZonedDateTime) {
     if let Some(at) = (1..last).find(heard) {
         "buy".clone_into(&mut words[at].norm);
         "buy".clone_into(&mut words[at].raw);
+    }
+}
+
+/// "Move both A and B to Sunday" names two; "mark both as done and …" points at two.
+fn both_named(words: &mut Vec<Word>) {
+    const COMMANDS: &str = "move push mark tick delete remove postpone set make";
+    const POINTS: &str = "of and to as for on off please tasks ones items things reminders them those due done now";
+    let listed = |list: &str, word: &Word| !word.quoted && list.split(' ').any(|known| known == word.norm);
+    let named = |at: &usize| {
+        words[*at].norm == "both"
+            && listed(COMMANDS, &words[at - 1])
+            && words.get(at + 1).is_some_and(|word| !listed(POINTS, word))
+    };
+    let Some(at) = (1..words.len().min(8)).find(named) else { return };
+    let and = words[at + 1..].iter().position(|word| word.norm == "and");
+    let link = words[at + 1..].iter().position(|word| matches!(word.norm.as_str(), "to" | "as" | "for"));
+    if and.is_some_and(|and| link.is_none_or(|link| and < link)) {
+        words.remove(at);
     }
 }

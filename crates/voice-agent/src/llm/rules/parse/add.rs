@@ -133,8 +133,9 @@ static MARKED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:add|at|ad|and|put|place|write|get|stick|throw|pop|note|include|chuck|have|enter|set)(?: down)? (?P<t>.+?) (?:(?:on|onto|to|in|into|at|down on|two) (?:the (?:end|bottom|back) of )?{MY} {LIST}|(?:on|in) there)(?: for (?:me|us))?(?: please| thanks| thank you| ta| cheers| (?:will|would|could|can) you(?: please)?)?(?P<rest> .+)?",
             |found| {
                 let named = found.text("t");
-                let asks = named.split(' ').any(|word| matches!(word, "what's" | "tell" | "show"))
-                    || matches!(named.split(' ').next(), Some("i" | "we" | "you" | "what"));
+                let tells =
+                    named.starts_with("tell me") || named.starts_with("show me") || named.contains("tell me what");
+                let asks = tells || matches!(named.split(' ').next(), Some("i" | "we" | "you" | "what" | "what's"));
                 if asks || matches!(named, "it" | "that" | "this" | "them" | "those" | "these") {
                     return None;
                 }
@@ -220,7 +221,13 @@ static SOFT: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         }),
         (
             r"there(?:'s| are| is|'re) (?:a |an |some |a few |a couple of |(?P<n>two|three|four|several) )?(?:more |other )?(?:things?|tasks?|jobs?|items?)(?: to do| i need to do| i have to do| to add| for my list)? (?P<t>.+)",
-            |found| lexicon::starts_verb(&norms(found.words("t"))).then(|| marked(found)).flatten(),
+            |found| {
+                // "There are two tasks. Delete the first one."
+                let words = norms(found.words("t"));
+                let points =
+                    words.iter().any(|word| matches!(*word, "one" | "ones" | "it" | "them" | "first" | "last"));
+                (!points && lexicon::starts_verb(&words)).then(|| marked(found)).flatten()
+            },
         ),
         (r"(?:add|create|make|put|ad)", |_| Some(missing_title())),
         (r"(?:at|had|and|edit) (?P<t>.+)", |found| {

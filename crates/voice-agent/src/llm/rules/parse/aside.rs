@@ -96,7 +96,7 @@ fn is_new(task: &NewTask, known: Known<'_>) -> bool {
 /// "The phone update didn't work, so please reopen that one": what is done is not among the titles that are known here, so that its
 /// name is what stands before the verb.
 fn opened_again(before: &[&str], told: &Intent, asked: &Intent, known: Known<'_>) -> Option<Intent> {
-    const VERBS: &str = "is isn't wasn't hasn't didn't doesn't needs broke came got has keeps still failed went";
+    const VERBS: &str = "isn't wasn't hasn't didn't doesn't broke came still failed";
     if !matches!(asked, Intent::Reopen(Target::It)) || known.titles.mentioned(before).is_some() {
         return None;
     }

@@ -31,6 +31,12 @@ fn named_as(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<I
         ["call" | "name", "it" | "that", _, ..] if told_day(first, known).is_some() => 2,
         _ => return None,
     };
+    // "Put it as done", "note it as urgent", "save it as Friday" name nothing.
+    let named = &norm[from..];
+    let state = matches!(named[0], "done" | "finished" | "complete" | "completed" | "open");
+    if state || find_priority(named).is_some() || dates::parse(named, known.now).is_some() {
+        return None;
+    }
     let task = super::new_tasks(&plain.words[from..], false, known).into_iter().next()?;
     let due = task.due.or_else(|| told_day(first, known));
     Some(Intent::Add(vec![NewTask { due, ..task }]))
@@ -66,10 +72,12 @@ fn day_told_before(first: &Utterance, second: &Utterance, known: Known<'_>) -> O
     let asks = first.words.iter().any(|word| word.trail.contains('?'));
     let told = norms(&first.words);
     // It is of the same thing: most of what the title says was said before.
-    let same = titles::fit(&task.title.to_lowercase().split(' ').collect::<Vec<_>>(), &told.join(" ")) >= 0.5;
+    let same = titles::fit(&task.title.to_lowercase().split(' ').collect::<Vec<_>>(), &told.join(" ")) > 0.5;
+    // "The plumber came on Monday" is over.
+    let past = told.iter().any(|word| matches!(*word, "came" | "was" | "were" | "had" | "did" | "went"));
     let command = parse_one(first, known).is_command();
     let title = task.title.strip_suffix(" for then").unwrap_or(&task.title).to_owned();
-    (same && !asks && !command).then(|| Intent::Add(vec![NewTask { title, due: Some(due), ..task.clone() }]))
+    (same && !asks && !past && !command).then(|| Intent::Add(vec![NewTask { title, due: Some(due), ..task.clone() }]))
 }
 
 /// The day that a sentence ends in.
@@ -99,7 +107,8 @@ fn settled_on(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option
     let norm = norms(&second.words);
     let said = norm.strip_prefix(&["let's", "say"]).or_else(|| norm.strip_prefix(&["say"]))?;
     let due = dates::parse(said, known.now).or_else(|| dates::parse(&[&["at"], said].concat(), known.now))?;
-    let timed = (0..first.words.len()).any(|at| dates::find_leading(&norms(&first.words)[at..], known.now).is_some());
+    let before = norms(&first.words);
+    let timed = (0..before.len()).any(|at| dates::find_leading(&before[at..], known.now).is_some());
     let told = parse_one(first, known);
     let open = !told.is_command() || matches!(told, Intent::SetDue(Target::It, _));
     (timed && open).then_some(Intent::SetDue(Target::It, Some(due)))

@@ -18,6 +18,9 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inten
     let due = dates::parse(&rest, known.now).or_else(|| dates::parse(bare, known.now)).filter(|due| due.day_said);
     let graded = bare.len() <= 3 && bare.iter().any(|word| matches!(*word, "priority" | "urgent" | "important"));
     let priority = find_priority(bare).filter(|_| graded);
+    if due.is_none() && priority.is_none() {
+        return None;
+    }
     let first = parse_one(&Utterance::new(words[..at].to_vec()), known);
     let target = match &first {
         Intent::SetDue(target, Some(_)) if due.is_none() => target.clone(),

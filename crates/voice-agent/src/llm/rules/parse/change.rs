@@ -7,6 +7,7 @@ use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title, tokenise};
 use super::moved::changed;
 use super::priority::find_priority;
+use super::renaming::{rename, rename_whole};
 use super::rule::{Match, Rule, first_match, rules};
 use super::{Intent, Known, Missing, Priority, Target, joined_titles, target};
 
@@ -31,7 +32,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::DeleteScope("done", Vec::new())),
         ),
         (
-            r"(?:delete|remove|erase|clear|get rid of|empty|wipe|reset|clean|purge|dump) (?:out )?(?:everything|all|it all|them all|the lot|the whole lot|(?:all|all of|every one of|every) (?:my |the |of my )?(?:tasks?|items|to-?dos|list)|(?:my |the )?(?:whole |entire |complete |task |to-?do )*(?:list|tasks))(?: (?:from|on|off) (?:my|the) list)?",
+            r"(?:delete|remove|erase|clear|get rid of|empty|wipe|reset|clean|purge|dump) (?:out )?(?:everything|all|the lot|the whole lot|(?:all|all of|every one of|every) (?:my |the |of my )?(?:tasks?|items|to-?dos|list)|(?:my |the )?(?:whole |entire |complete |task |to-?do )*(?:list|tasks))(?: (?:from|on|off) (?:my|the) list)?",
             |_| Some(Intent::DeleteScope("all", Vec::new())),
         ),
         (
@@ -67,7 +68,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         (r"(?:no|without a|with no) (?:due date|date|deadline)(?: for (?P<t>.+))?", |found| Some(no_due(found))),
         (
-            r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite|chuck out|chuck|toss out|toss|throw out|lose) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?",
+            r"(?:delete|remove|erase|scrap|delight|the lead|relief|trash|bin|strike|discard|kill|elite) (?P<t>.+?)(?: (?:from|off|of|on|from off) {MY} {LIST})?",
             |found| {
                 // "Trash is out" tells.
                 let verb = found.words("t").first().map_or("", |word| word.norm.as_str());
@@ -86,9 +87,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:get rid of|take off|throw away|drop|take|throw out|cancel|forget about|ditch|kick) (?P<t>.+?) (?:from|off|of|off of) {MY} {LIST}",
             |found| delete(found),
         ),
-        (r"(?:get rid of|drop|take off|throw away|forget about|cancel|scratch) (?P<t>.+)", |found| {
-            deletes_known(found)
-        }),
+        (
+            r"(?:get rid of|drop|take off|throw away|throw out|chuck out|chuck|toss out|toss|forget about|cancel|scratch) (?P<t>.+)",
+            |found| deletes_known(found),
+        ),
         // "Put the toner at the top of my list."
         (
             r"(?:put|move|bring|bump|push|set) (?P<t>.+?) (?:at|to|on) (?:the )?(?:very )?top(?: of (?:my|the) (?:list|pile))?",
@@ -456,28 +458,6 @@ pub(super) fn each_known<'a>(words: &'a [Word], known: Known<'_>) -> Option<Vec<
 
 fn reopen(found: &Match<'_>) -> Option<Intent> {
     target(found.words("t")).map(Intent::Reopen)
-}
-
-fn rename(found: &Match<'_>) -> Option<Intent> {
-    let new = title(found.words("n"));
-    (!new.is_empty()).then(|| target(found.words("t")).map(|old| Intent::Rename(old, new))).flatten()
-}
-
-/// "Change call the vet to take Bella to the vet": of the words that may part the old title from the new one, the one behind all of
-/// a title that is on the list.
-fn rename_whole(found: &Match<'_>) -> Option<Intent> {
-    let all = found.all_words();
-    let first = found.words("t").first()?;
-    let start = all.iter().position(|word| std::ptr::eq(word, first))?;
-    let titles = found.known.titles;
-    let parts = |at: &usize| {
-        let old = norms(&all[start..*at]);
-        matches!(all[*at].norm.as_str(), "to" | "into" | "as")
-            && (titles.named(&old).is_some_and(|title| titles.is_said(title, &old))
-                || matches!(old.as_slice(), ["it" | "that"]))
-    };
-    let at = (start + 1..all.len().saturating_sub(1)).find(parts)?;
-    Some(Intent::Rename(target(&all[start..at])?, title(&all[at + 1..])))
 }
 
 fn priority_of(found: &Match<'_>) -> Option<Intent> {

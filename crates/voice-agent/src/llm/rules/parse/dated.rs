@@ -5,13 +5,16 @@ use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms};
 use super::add::{build, marked};
 use super::rule::Match;
-use super::{Intent, Known, NewTask, Target, courtesy, find_priority, parse_exact, split, target};
+use super::{Intent, Known, NewTask, Target, counts_tasks, courtesy, find_priority, parse_exact, split, target};
 
 /// What the words point at, or name of what is on the list, if they are no thing to do in themselves.
 pub(super) fn on_the_list(words: &[Word], known: Known<'_>) -> Option<Target> {
     let norm = norms(words);
-    let named = || known.titles.named(&norm).is_some() && !lexicon::starts_verb(&norm);
-    target(words).filter(|target| !matches!(target, Target::Title(_)) || named())
+    target(words).filter(|target| match target {
+        Target::Title(_) => known.titles.headed(&norm).is_some() && !lexicon::starts_verb(&norm),
+        Target::Picked(_) => counts_tasks(&norm),
+        _ => true,
+    })
 }
 
 /// "Put call the vet down for Thursday"; what is on the list already is moved ("put the first one down for Saturday").

@@ -67,7 +67,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "The deadline is the fifteenth."
         (
-            r"(?:(?:the|my|our|its) )?(?:deadline|due date|due day)(?:'s| is| was| has to be| should be)(?: on| at| now)* (?P<d>.+)",
+            r"(?:(?:the|my|our|its) )?(?:deadline|due date|due day)(?:'s| is| has to be| should be)(?: on| at| now)* (?P<d>.+)",
             |found| {
                 let due = dates::parse(&norms(found.words("d")), found.known.now)?;
                 Some(Intent::SetDue(Target::It, Some(due)))

@@ -15,15 +15,8 @@ impl Known<'_> {
 /// "I bought the milk": done, if there is such a task.
 pub(super) fn did(found: &Match<'_>) -> Option<Intent> {
     let base = found.known.present_of(found.text("v"))?;
-    // "I've called the other one", "I bought both of them".
-    if let Some(picked @ (Target::Picked(_) | Target::Them)) = target(found.words("t"))
-        && found.text("v") != base
-        && !matches!(
-            base.as_str(),
-            "get" | "leave" | "change" | "say" | "keep" | "put" | "add" | "delete" | "move" | "do" | "make" | "set"
-        )
-    {
-        return Some(Intent::Complete(vec![picked]));
+    if let Some(picked) = did_those(found, &base) {
+        return Some(picked);
     }
     // "… but they had no oil" is told of something else.
     let told = found.words("t");
@@ -48,6 +41,18 @@ pub(super) fn did(found: &Match<'_>) -> Option<Intent> {
     let verb = Word { raw: base.clone(), lead: String::new(), trail: String::new(), norm: base.clone(), quoted: false };
     words.insert(0, verb);
     Some(Intent::Complete(vec![target(&words)?]))
+}
+
+/// "I've called the other one", "I bought both of them": what the verb is of must be on the list.
+fn did_those(found: &Match<'_>, base: &str) -> Option<Intent> {
+    let said = norms(found.words("t"));
+    let counts = said.iter().any(|word| matches!(*word, "one" | "ones" | "both"));
+    let begins = |title: &str| title.split(' ').next() == Some(base) || base == "get" && title.starts_with("buy ");
+    if found.text("v") == base || !counts || !found.known.titles.any(begins) {
+        return None;
+    }
+    let picked = target(found.words("t"))?;
+    matches!(picked, Target::Picked(_) | Target::Them).then(|| Intent::Complete(vec![picked]))
 }
 
 /// "I bought the tofu and the noodles": each of them, if each is on the list.

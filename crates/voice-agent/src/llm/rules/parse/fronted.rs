@@ -33,7 +33,8 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let named = norms(words.get(lead..=pause)?);
     let rest = words.get(pause + 1..).filter(|rest| (2..=10).contains(&rest.len()))?;
     // "The other one, put that on Friday."
-    if let Some(picked @ Target::Picked(_)) = super::target(&words[lead.saturating_sub(1)..=pause]) {
+    let slice = &words[lead.saturating_sub(1)..=pause];
+    if let Some(picked @ Target::Picked(_)) = super::target(slice).filter(|_| super::counts_tasks(&norms(slice))) {
         return parse_one(&Utterance::new(rest.to_vec()), known).of_what_is_pointed_at(picked);
     }
     let title = known.titles.named(&named)?;
@@ -43,8 +44,16 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     }
     // "As for the subscription, I've cancelled it", which was to be cancelled.
     let verb = title.split(' ').next().unwrap_or_default().to_lowercase();
-    if rest.iter().any(|word| known.present_of(&word.norm).is_some_and(|base| base == verb)) {
+    let told = matches!(rest[0].norm.as_str(), "i" | "i've" | "we" | "we've" | "it's" | "that's");
+    let denies = |word: &Word| word.norm.ends_with("n't") || matches!(word.norm.as_str(), "not" | "never" | "should");
+    let did = |word: &Word| word.norm != verb && known.present_of(&word.norm).is_some_and(|base| base == verb);
+    let asks = rest.iter().any(|word| word.trail.contains('?'));
+    if told && !asks && !rest.iter().any(denies) && rest.iter().any(did) {
         return Some(Intent::Complete(vec![Target::Title(title.to_owned())]));
     }
-    parse_one(&Utterance::new(rest.to_vec()), known).of_what_is_pointed_at(Target::Title(title.to_owned()))
+    let said = parse_one(&Utterance::new(rest.to_vec()), known);
+    if rest.iter().any(denies) && matches!(said, Intent::Complete(_) | Intent::Delete(_)) {
+        return None;
+    }
+    said.of_what_is_pointed_at(Target::Title(title.to_owned()))
 }

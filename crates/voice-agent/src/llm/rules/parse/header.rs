@@ -1,6 +1,7 @@
 //! Titles behind a colon: "new task: delete old backups" adds, whatever the title says.
 
 use super::super::dates;
+use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms};
 use super::priority::find_priority;
 use super::{Intent, Known, Missing, Priority, courtesy, new_tasks, parse, parse_one, small};
@@ -74,7 +75,13 @@ fn counted_off(words: &[Word], known: Known<'_>) -> Option<usize> {
     let lead = norm[..end].iter().take_while(leads).count();
     let [number, what] = norm.get(lead..end)? else { return None };
     let counts = matches!(*number, "two" | "three" | "four" | "five");
-    (counts && matches!(*what, "tasks" | "things" | "reminders")).then_some(at)
+    // "There are two tasks. Delete the first one" heads nothing.
+    let rest = norms(&words[at + 1..]);
+    let pointed = rest.first().is_some_and(|word| {
+        "delete remove mark move make complete reopen rename change".split(' ').any(|verb| verb == *word)
+    });
+    let commands = lead > 0 && (pointed || lexicon::starts_command(&rest));
+    (counts && !commands && matches!(*what, "tasks" | "things" | "reminders")).then_some(at)
 }
 
 /// Words of which a heading may consist.

@@ -31,6 +31,7 @@ mod plan;
 mod priority;
 mod refer;
 mod remark;
+mod renaming;
 mod reword;
 mod rule;
 mod shift;
@@ -57,7 +58,7 @@ pub(crate) use howto::Doing;
 pub(crate) use join::joined_titles;
 pub(crate) use list::filter;
 use naming::{names_known, names_title};
-pub(crate) use pick::pick;
+pub(crate) use pick::{counts_tasks, pick};
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
 pub(crate) use remark::is_remark;
@@ -297,14 +298,8 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if utterance.is_empty() {
         return vec![Intent::Hesitation];
     }
-    if let Some(rest) = courtesy::behind_a_lead(utterance) {
-        return parse(&rest, known);
-    }
-    if let Some((told, rest)) = courtesy::behind_a_reason(utterance)
-        && matches!(parse_one(&told, known), Intent::Talk(_))
-    {
-        return parse(&rest, known);
-    }
+    let bare = behind_what_leads(utterance, known);
+    let utterance = bare.as_ref().unwrap_or(utterance);
     if let Some(headed) = header::parse_headed(utterance, known) {
         return headed;
     }
@@ -346,6 +341,23 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         return some;
     }
     change::each_of(one, known)
+}
+
+/// Most leads that are taken off, one behind the other.
+const MOST_LEADS: usize = 4;
+
+/// "Well, …", "it's going to rain, so …": the words without what only leads to them; None if nothing does.
+fn behind_what_leads(utterance: &Utterance, known: Known<'_>) -> Option<Utterance> {
+    let mut bare: Option<Utterance> = None;
+    for _ in 0..MOST_LEADS {
+        let words = bare.as_ref().unwrap_or(utterance);
+        let told = courtesy::behind_a_reason(words);
+        let reason =
+            || told.filter(|(told, _)| matches!(parse_one(told, known), Intent::Talk(_))).map(|(_, rest)| rest);
+        let Some(rest) = courtesy::behind_a_lead(words).or_else(reason) else { break };
+        bare = Some(rest);
+    }
+    bare
 }
 
 /// Understands one command.

@@ -31,10 +31,10 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inten
 
 /// "Sophie's lesson is on Wednesday at four, please write that down."
 fn noted(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
-    let first = &courtesy::without_courtesies(first);
     let plain = courtesy::without_courtesies(second);
     let said = norms(&plain.words);
     let rest = behind_noting(&said)?;
+    let first = &courtesy::without_courtesies(first);
     let due = dates::parse(rest, known.now);
     let priority = find_priority(rest).filter(|_| due.is_none());
     if due.is_none() && priority.is_none() && !rest.is_empty() {
@@ -171,10 +171,8 @@ fn changed(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<In
     }
     let said = norms(&first.words);
     let (start, due) = dates::find_trailing(&said, known.now).filter(|_| asks)?;
-    let target = match known.titles.touched(&said[..start])[..] {
-        [title] => Target::Title(title.to_owned()),
-        _ => Target::It,
-    };
+    let named = known.titles.mentioned(&said[..start]);
+    let target = named.map_or(Target::It, |title| Target::Title(title.to_owned()));
     (start > 0).then_some(Intent::SetDue(target, Some(due)))
 }
 

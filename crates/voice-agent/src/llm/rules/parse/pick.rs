@@ -3,6 +3,13 @@
 use super::super::dates;
 use super::Pick;
 
+/// Whether words that pick say that they count tasks: "the second", "number three", and not a bare "three", which may be an hour.
+pub(crate) fn counts_tasks(words: &[&str]) -> bool {
+    words
+        .iter()
+        .any(|word| matches!(*word, "the" | "one" | "ones" | "other" | "others" | "number" | "both" | "them" | "last"))
+}
+
 /// "the second one", "number two", "the first and the third", "both", "all of them".
 pub(crate) fn pick(text: &str) -> Option<Vec<Pick>> {
     let said: Vec<&str> = text.split(' ').collect();

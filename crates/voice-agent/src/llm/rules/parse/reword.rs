@@ -1,6 +1,7 @@
 //! A word of a title for another, said with the title: "change blue to green in buy a blue shirt".
 
 use super::super::dates;
+use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, capitalised, norms, title};
 use super::super::titles;
 use super::{Intent, Known, Target, courtesy};
@@ -98,7 +99,9 @@ fn one_not_the_other(words: &[Word], known: Known<'_>) -> Option<Intent> {
             let behind = &rest[pause + 1..];
             (&behind[behind.iter().take_while(|word| is(LINKS, word)).count()..], &rest[1..=pause])
         }
-        at if rest[at].norm == "instead" && rest.get(at + 1)?.norm == "of" => (&rest[..at], &rest[at + 2..]),
+        at if rest[at].norm == "instead" && rest.get(at + 1)?.norm == "of" && (corrects || at == 1) => {
+            (&rest[..at], &rest[at + 2..])
+        }
         at if rest[at].norm == "not" && corrects => (&rest[..at], &rest[at + 1..]),
         _ => return None,
     };
@@ -137,7 +140,11 @@ fn exchanged_where_it_is(old: &[Word], new: &[Word], known: Known<'_>) -> Option
     let said = |count: &usize| before.iter().rev().take(*count).rev().zip(new).all(|(known, word)| *known == word.norm);
     let lead = (1..=before.len().min(new.len() - kept)).rev().find(said).unwrap_or(0);
     let new: Vec<&str> = new[lead..new.len() - kept].iter().map(|word| word.raw.as_str()).collect();
-    (!new.is_empty()).then(|| exchanged(title, at..at + old.len(), &new))
+    // "Delete bread, not milk" is a command, and no name.
+    let lower: Vec<String> = new.iter().map(|word| word.to_lowercase()).collect();
+    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let commands = at > 0 && new.len() > 1 && (lexicon::starts_verb(&lower) || lexicon::starts_command(&lower));
+    (!new.is_empty() && !commands).then(|| exchanged(title, at..at + old.len(), &new))
 }
 
 /// "Change Priya to Anita. I mixed them up": a word of the one title that has it.
@@ -154,7 +161,10 @@ fn changed_to(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let dated = dates::parse(&norms(new), known.now)
         .or_else(|| dates::parse(&[&["at"], norms(new).as_slice()].concat(), known.now));
     let whole = known.titles.named(&norms(old)).is_some_and(|title| known.titles.is_said(title, &norms(old)));
-    if whole || dated.is_some() || super::find_priority(&norms(new)).is_some() {
+    const STATES: &str = "done finished completed open a an the next later earlier";
+    let state = |word: &Word| STATES.split(' ').any(|state| state == word.norm);
+    let other = new.first().is_some_and(state) || super::find_priority(&norms(new)).is_some();
+    if whole || dated.is_some() || other {
         return None;
     }
     exchanged_where_it_is(old, new, known)

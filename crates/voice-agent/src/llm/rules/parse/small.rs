@@ -216,7 +216,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         // "Wait, no, low I mean."
         (
             r"(?:no|actually|sorry|wait|oh)(?: no| sorry| wait| actually| oh)* (?P<what>.+?) (?:i mean|i meant|they said|he said|she said|i said)",
-            |found| Some(Intent::Correct(found.words("what").to_vec())),
+            |found| {
+                let words = found.words("what");
+                let tells =
+                    |word: &Word| word.norm.ends_with("'s") || matches!(word.norm.as_str(), "is" | "are" | "was");
+                (words.len() <= 3 && !words.iter().any(tells)).then(|| Intent::Correct(words.to_vec()))
+            },
         ),
         (
             r"(?:no|actually|sorry|wait|rather|better|or better|or)(?: no| sorry| wait| actually)* (?P<what>.+)",

@@ -402,7 +402,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 });
 
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
-    if let Some(told) = deadline::parse(utterance, known) {
+    if let Some(told) = deadline::parse(utterance, known).filter(|_| !asks(utterance)) {
         return Some(told);
     }
     let intent = first_match(&RULES, utterance, known)?;

@@ -102,7 +102,7 @@ fn pointed(joined: &str) -> Option<Target> {
         | "that one again"
         | "him"
         | "her" => Target::It,
-        "them" | "those" | "these" | "both" | "both of them" | "all of them" | "those two" | "them both"
+        "them" | "it all" | "those" | "these" | "both" | "both of them" | "all of them" | "those two" | "them both"
         | "them all" | "both tasks" | "these two" | "those tasks" | "all of those" | "these tasks" | "all those"
         | "all three" | "all three of them" => Target::Them,
         "the others" | "the other ones" => Target::Picked(vec![Pick::Others]),

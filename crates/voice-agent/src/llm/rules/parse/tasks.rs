@@ -58,7 +58,6 @@ fn without_both<'w>(part: &'w [Word], count: usize, known: Known<'_>) -> std::bo
     }
 }
 
-/// Without what is only told beside it: "…, her birthday's on Sunday".
 /// "… the class. It must be before Friday": a sentence about it is none of its name.
 fn one_sentence(words: &[Word]) -> &[Word] {
     let about = |at: &usize| {
@@ -69,6 +68,7 @@ fn one_sentence(words: &[Word]) -> &[Word] {
     (0..words.len().saturating_sub(1)).find(about).map_or(words, |at| &words[..=at])
 }
 
+/// Without what is only told beside it: "…, her birthday's on Sunday".
 fn without_remark(words: &[Word]) -> &[Word] {
     let tells = |word: &Word| {
         !word.quoted
