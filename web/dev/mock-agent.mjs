@@ -164,7 +164,7 @@ export class MockCall {
     this.send({ type: "state", state: "listening" });
   }
 
-  answer(text) {
+  answer(text, typed = false) {
     this.send({ type: "state", state: "thinking" });
     this.later(350, () => {
       const { reply, tool } = understand(this.world, this.session.userId, text);
@@ -173,14 +173,14 @@ export class MockCall {
         this.send({ type: "tool_call", ...tool });
         this.send({ type: "tasks", tasks: this.world.tasksOf(this.session.userId) });
       }
-      this.say(reply, text.length > 60 ? "llm" : null);
+      this.say(reply, text.length > 60 ? "llm" : null, typed);
     });
   }
 
-  say(text, cause) {
+  say(text, cause, typed = false) {
     const id = ++this.session.speeches;
     const durationMs = Math.max(400, text.length * TEXT_MS_PER_LETTER) - 7;
-    const speech = { id, replyId: id, text, durationMs, sentMs: 0, startedMs: Date.now(), cause };
+    const speech = { id, replyId: id, text, durationMs, sentMs: 0, startedMs: Date.now(), cause, typed };
     this.current = speech;
     this.session.history.push({ role: "assistant", content: text });
     this.world.save();
@@ -226,13 +226,13 @@ export class MockCall {
     this.current = null;
     this.send({ type: "state", state: "listening" });
     const number = ++this.session.turns;
-    if (!this.spoken) {
+    if (!this.spoken || speech.typed) {
       const nothing = { endpointing: 0, stt: 0, llm: 0, tool: 0, tts: 0, network: 0, playout: 0 };
       this.send({ type: "turn", turn: number, latency_ms: null, stages: nothing, cause: null, cost_usd: 0 });
       return;
     }
     const slow = speech.cause !== null;
-    const stages = { endpointing: 210, stt: 64, llm: slow ? 540 : 92, tool: 6, tts: 74, network: 12, playout: 60 };
+    const stages = { endpointing: 210, stt: 64, llm: slow ? 540 : 92, tool: 6, tts: 74, network: 0, playout: 0 };
     const latency = Object.values(stages).reduce((sum, ms) => sum + ms, 0);
     this.send({ type: "turn", turn: number, latency_ms: latency, stages, cause: speech.cause, cost_usd: 0 });
   }
@@ -249,7 +249,7 @@ export class MockCall {
       case "text":
         this.interrupt();
         this.send({ type: "user_text", text: event.text });
-        return this.answer(event.text);
+        return this.answer(event.text, true);
       case "playout":
         return this.handlePlayout(event);
       case "mute":

@@ -126,6 +126,14 @@ const over = (code, screen) => async (page, mock) => {
   await page.getByTestId(`screen-over-${screen}`).waitFor(WAIT);
 };
 
+/** The end of a call, for a reason that the server gives. */
+const told = (reason) => async (page, mock) => {
+  await live(page, mock, "type");
+  conversation(mock);
+  for (const call of mock.world.live) call.send({ type: "ended", outcome: "completed", reason });
+  await page.getByTestId(`screen-over-${reason}`).waitFor(WAIT);
+};
+
 /** What is to be seen, by name: each leads a fresh page at the consent to where the picture is taken. */
 const STATES = {
   async consent() {},
@@ -283,6 +291,7 @@ const STATES = {
   "microphone-denied": (page) => failMicrophone(page, "NotAllowedError"),
   "microphone-missing": (page) => failMicrophone(page, "NotFoundError"),
   "microphone-busy": (page) => failMicrophone(page, "NotReadableError"),
+  "microphone-unsupported": (page) => failMicrophone(page, "NotSupportedError"),
   async "microphone-lost"(page, mock) {
     await live(page, mock, "talk");
     await quietDown(page);
@@ -334,6 +343,28 @@ const STATES = {
   gone: over(4002, "gone"),
   failed: over(4006, "failed"),
   taken: over(4001, "taken"),
+  goodbye: told("goodbye"),
+  operator: told("operator"),
+  "too-long": told("too_long"),
+  ceiling: told("ceiling"),
+  async "server-starting"(page, mock) {
+    mock.world.inject({ starting: true });
+    await page.getByTestId("consent-talk").click();
+    await page.getByTestId("screen-full").waitFor(WAIT);
+  },
+  async "recording-stopped"(page, mock) {
+    mock.world.inject({ records: true });
+    await live(page, mock, "record");
+    await quietDown(page);
+    conversation(mock);
+    await page.getByTestId("recording").click();
+    await page.locator('[data-testid="recording"][data-recording="false"]').waitFor(WAIT);
+  },
+  async offline(page, mock) {
+    await cutOff(page, mock);
+    await page.context().setOffline(true);
+    await page.getByTestId("banner-reconnecting").filter({ hasText: "network is back" }).waitFor(WAIT);
+  },
   protocol: over(4000, "protocol"),
   async "admin-sign-in"(page, mock) {
     await page.goto(`${mock.url}/admin`);
@@ -348,6 +379,28 @@ const STATES = {
     await signIn(page, mock);
     await page.getByTestId("watch").nth(1).click();
     await page.locator('[data-type="turn"]').waitFor(WAIT);
+  },
+  async "admin-wrong-token"(page, mock) {
+    mock.world.admin = badNight();
+    await page.goto(`${mock.url}/admin`);
+    await page.getByTestId("admin-token").fill("wrong");
+    await page.getByTestId("admin-enter").click();
+    await page.getByTestId("admin-refusal").waitFor(WAIT);
+  },
+  async "admin-silent"(page, mock) {
+    await signIn(page, mock);
+    await page.route("**/api/**", (route) => route.abort());
+    await page.getByTestId("silence").waitFor(WAIT);
+  },
+  async "admin-words"(page, mock) {
+    await STATES["admin-watch"](page, mock);
+    await page.getByTestId("show-words").click();
+    await page.locator('[data-type="transcript"]').first().waitFor(WAIT);
+  },
+  async "admin-end"(page, mock) {
+    await STATES["admin-watch"](page, mock);
+    await page.getByTestId("end-session").click();
+    await page.getByTestId("confirm").waitFor(WAIT);
   },
   async "admin-drain"(page, mock) {
     await signIn(page, mock);

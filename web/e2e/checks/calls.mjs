@@ -6,11 +6,21 @@ import { axeInBoth, open, start, WAIT } from "./shared.mjs";
 export const calls = {
   async "a second tab takes over and gives back"(page, mock) {
     await start(page, mock, "talk");
-    mock.world.inject({ close: 4001 });
+    // A tab that is duplicated has its storage, too.
+    const kept = await page.evaluate(() => Object.entries(sessionStorage));
+    const second = await page.context().newPage();
+    await second.goto(`${mock.url}/icon.svg`);
+    await second.evaluate((entries) => {
+      for (const [key, value] of entries) sessionStorage.setItem(key, value);
+    }, kept);
+    await second.goto(`${mock.url}/?test=1`);
+    await second.locator('[data-phase="live"][data-link="open"]').waitFor(WAIT);
     await page.getByTestId("screen-over-taken").waitFor(WAIT);
     await axeInBoth(page, "a second tab");
     await page.getByTestId("screen-primary").click();
     await page.locator('[data-link="open"]').waitFor(WAIT);
+    await second.getByTestId("screen-over-taken").waitFor(WAIT);
+    await second.close();
   },
 
   async "a full server counts down and lets in"(page, mock) {
@@ -102,12 +112,22 @@ export const calls = {
     await page.getByTestId("task-add-input").fill("Water the plants");
     await page.keyboard.press("Enter");
     await open.filter({ hasText: "Water the plants" }).waitFor(WAIT);
+    await page.getByTestId("undo").click();
+    await page.getByTestId("tasks-empty").waitFor(WAIT);
+    await page.getByTestId("task-add-input").fill("Water the plants");
+    await page.keyboard.press("Enter");
+    await open.filter({ hasText: "Water the plants" }).waitFor(WAIT);
     await open.first().getByTestId("task-edit").click();
     await page.getByTestId("edit-title").fill("Water all plants");
     await page.getByTestId("edit-due").fill("2030-05-01");
+    await page.getByTestId("edit-time").fill("09:30");
     await page.getByTestId("edit-priority").selectOption("high");
     await page.getByTestId("edit-save").click();
-    await open.filter({ hasText: "Water all plants" }).getByTestId("task-due").waitFor(WAIT);
+    await open
+      .filter({ hasText: "Water all plants" })
+      .getByTestId("task-due")
+      .filter({ hasText: "9:30" })
+      .waitFor(WAIT);
     await page.getByTestId("undo").click();
     await open.filter({ hasText: "Water the plants" }).waitFor(WAIT);
     await open.first().getByTestId("task-toggle").click();
@@ -255,6 +275,39 @@ export const calls = {
     if (cleared[1] < 500 || cleared[1] > 9_500) throw new Error(`played ${cleared[1]} ms of an interrupted greeting`);
     await page.reload();
     await page.getByTestId("unheard").waitFor(WAIT);
+  },
+
+  async "the figure moves with what is really heard, and stands still for who wants no motion"(page, mock) {
+    const level = () =>
+      Number(getComputedStyle(document.querySelector('[data-testid="figure"]')).getPropertyValue("--level"));
+    const speaks = () => window.__voiceAgentTest.state().agentState === "speaking";
+    mock.world.inject({ greeting: "Hello! How can I help with your tasks today? ".repeat(4).trim() });
+    await start(page, mock, "talk");
+    await page.waitForFunction(speaks, null, WAIT);
+    await eventually("the figure moves", async () => (await page.evaluate(level)) > 0.1);
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    await eventually("the figure stands still", async () => (await page.evaluate(level)) < 0.01);
+    if (!(await page.evaluate(speaks))) throw new Error("the agent fell silent before it was seen");
+    const moving = await page.evaluate(
+      () => document.getAnimations().filter(({ playState }) => playState === "running").length,
+    );
+    if (moving > 0) throw new Error(`${moving} animations run`);
+    await axeInBoth(page, "reduced motion");
+  },
+
+  async "a spoken answer has the way and the start of the sound in its time, and a typed one says so"(page, mock) {
+    await start(page, mock, "talk");
+    await page.locator('[data-testid="timeline"] > summary').click();
+    await page.getByTestId("turn").first().waitFor(WAIT);
+    await page.waitForFunction(() => window.__voiceAgentTest.state().rttMs !== null, null, WAIT);
+    const spoken = () => window.__voiceAgentTest.state().turns.find(({ latency_ms: ms }) => ms !== null);
+    const { stages, latency_ms: ms } = await eventually("a spoken turn", () => page.evaluate(spoken));
+    if (stages.playout <= 0 || stages.playout > 2_000) throw new Error(`the sound began after ${stages.playout} ms`);
+    const sum = Object.values(stages).reduce((all, one) => all + one, 0);
+    if (sum !== ms) throw new Error(`${sum} ms of ${ms}`);
+    await page.getByTestId("text-input").fill("What is on my list?");
+    await page.getByTestId("text-send").click();
+    await page.locator(".turn-written .turn-total").filter({ hasText: "typed" }).waitFor(WAIT);
   },
 
   async "end says so and starts again at the consent"(page, mock) {

@@ -19,8 +19,13 @@ export interface Task {
 export const STAGES = ["endpointing", "stt", "llm", "tool", "tts", "network", "playout"] as const;
 export type Stage = (typeof STAGES)[number];
 
+/** A pause that is longer gets a named cause, in ms. */
+export const PAUSE_MS = 800;
+
 export interface Turn {
   turn: number;
+  /** The answer was spoken; known on the page alone. */
+  aloud?: boolean;
   /** From the caller's end of speech to the first agent audio, in ms; null when nobody spoke, or nothing was spoken. */
   latency_ms: number | null;
   stages: Record<Stage, number>;

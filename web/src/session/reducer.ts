@@ -1,6 +1,6 @@
 import type { HistoryLine } from "./api";
 import { type OverReason, reasonOf } from "./close-codes";
-import type { ServerEvent, Task, Turn } from "./protocol";
+import { PAUSE_MS, type ServerEvent, STAGES, type Task, type Turn } from "./protocol";
 import {
   initialState,
   LINES_KEPT,
@@ -44,6 +44,7 @@ export type Action =
   | { type: "said"; who: Line["who"]; text: string }
   | { type: "sending"; sending: boolean }
   | { type: "rtt"; rttMs: number }
+  | { type: "begun"; afterMs: number }
   | { type: "tasks"; tasks: Task[] }
   | { type: "task_saved"; task: Task }
   | { type: "task_gone"; id: string }
@@ -106,6 +107,9 @@ export function reduce(state: SessionState, action: Action): SessionState {
       return { ...state, sending: action.sending, agentState: action.sending ? "thinking" : "listening" };
     case "rtt":
       return { ...state, rttMs: action.rttMs };
+    case "begun":
+      // The first speech of a reply is what was waited for.
+      return state.begunMs === null ? { ...state, begunMs: action.afterMs } : state;
     case "tasks":
       return withTasks(state, action.tasks);
     case "task_saved":
@@ -164,7 +168,10 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
       return { ...state, pending: state.pending.map((one) => ({ ...one, sent: false })) };
     case "ended":
       return handleOver(state, reasonOf(event.reason), event.reason);
-    case "speech_started":
+    case "speech_started": {
+      const begunMs = event.reply_id === state.spokenReply ? state.begunMs : null;
+      return { ...state, fallback: null, spokenReply: event.reply_id, begunMs };
+    }
     case "speech_resumed":
       // Speech that comes again says that the voice is back.
       return state.fallback === null ? state : { ...state, fallback: null };
@@ -286,13 +293,31 @@ function taken(state: SessionState, text: string): SessionState {
   return at < 0 ? state : { ...state, pending: state.pending.toSpliced(at, 1) };
 }
 
-function withTurn(state: SessionState, turn: Turn): SessionState {
-  const told = state.turns.find((old) => old.turn === turn.turn);
+/**
+ * A turn as it was heard here. The server's clock ends when the first audio leaves it; what the way there and back and this device
+ * add to the pause is measured on the page.
+ */
+function asHeard(state: SessionState, turn: Turn): Turn {
+  const aloud = state.spokenReply !== null;
+  if (turn.latency_ms === null) return { ...turn, aloud };
+  const network = turn.stages.network || (state.rttMs ?? 0);
+  const playout = turn.stages.playout || (state.begunMs ?? 0);
+  const stages = { ...turn.stages, network, playout };
+  const latencyMs = turn.latency_ms + network - turn.stages.network + playout - turn.stages.playout;
+  const longest = STAGES.reduce((most, stage) => (stages[stage] > stages[most] ? stage : most));
+  const cause = turn.cause ?? (latencyMs > PAUSE_MS ? longest : null);
+  return { ...turn, aloud, latency_ms: latencyMs, stages, cause };
+}
+
+function withTurn(before: SessionState, told: Turn): SessionState {
+  const turn = asHeard(before, told);
+  const state = { ...before, spokenReply: null, begunMs: null };
+  const known = state.turns.find((old) => old.turn === turn.turn);
   return {
     ...state,
-    turns: [turn, ...state.turns.filter((old) => old !== told)].slice(0, TURNS_KEPT),
-    turnCount: state.turnCount + (told === undefined ? 1 : 0),
-    spentUsd: state.spentUsd + turn.cost_usd - (told?.cost_usd ?? 0),
+    turns: [turn, ...state.turns.filter((old) => old !== known)].slice(0, TURNS_KEPT),
+    turnCount: state.turnCount + (known === undefined ? 1 : 0),
+    spentUsd: state.spentUsd + turn.cost_usd - (known?.cost_usd ?? 0),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Stage, Task, Turn } from "../session/protocol";
+import { PAUSE_MS, type Stage, type Task, type Turn } from "../session/protocol";
 
 /** How a due date is shown, and whether it has passed. */
 export interface Due {
@@ -50,9 +50,10 @@ export function formatMs(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
 }
 
-/** How long a turn's answer took; one that nobody waited to hear has no such time. */
-export function formatLatency({ latency_ms }: Turn): string {
-  return latency_ms === null ? "in writing" : formatMs(latency_ms);
+/** How long a turn's answer took; behind typed words there is no silence that could be measured. */
+export function formatLatency({ latency_ms, aloud }: Turn): string {
+  if (latency_ms === null) return aloud === true ? "typed" : "in writing";
+  return formatMs(latency_ms);
 }
 
 /** A turn's cost: fractions of a cent matter. */
@@ -72,7 +73,7 @@ export const STAGE_NAMES: Record<Stage, string> = {
 };
 
 /** Above this a pause is felt, and has a cause with a name, in ms. */
-export const PAUSE_MS = 800;
+export { PAUSE_MS };
 
 const CAUSES: Record<Stage, (took: string) => string> = {
   endpointing: (took) => `I waited ${took} to be sure that you had finished.`,

@@ -62,6 +62,8 @@ export function announcementOf(state: SessionState, mood: Mood): string {
   return wordsOf(state, mood)[0];
 }
 
+const NO_LEVELS: Levels = { microphone: 0, agent: 0 };
+
 /** How fast the figure follows the sound, per animation frame. */
 const RISE = 0.4;
 const FALL = 0.12;
@@ -73,8 +75,10 @@ export function Presence({ state, levels }: { state: SessionState; levels: () =>
   useEffect(() => {
     let frame = 0;
     let shown = 0;
+    // Who wants no motion reads the word of the state; the figure stands still.
+    const still = matchMedia("(prefers-reduced-motion: reduce)");
     const draw = () => {
-      const now = levels();
+      const now = still.matches ? NO_LEVELS : levels();
       const target = mood === "speaking" ? now.agent : mood === "listening" || mood === "hearing" ? now.microphone : 0;
       shown += (target - shown) * (target > shown ? RISE : FALL);
       figure.current?.style.setProperty("--level", shown.toFixed(3));
@@ -88,7 +92,7 @@ export function Presence({ state, levels }: { state: SessionState; levels: () =>
   const [word, hint] = wordsOf(state, mood);
   return (
     <section class={fresh ? "presence presence-large" : "presence"} aria-label="Agent">
-      <div class={`figure figure-${mood}`} ref={figure} aria-hidden="true">
+      <div class={`figure figure-${mood}`} ref={figure} aria-hidden="true" data-testid="figure">
         <span class="figure-halo" />
         <span class="figure-ring" />
         <span class="figure-core">

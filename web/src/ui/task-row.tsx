@@ -100,10 +100,10 @@ export function TaskRow({ task, desk, changed, usable, onGone }: Props) {
 }
 
 function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClose(): void }) {
-  const timed = task.due !== null && task.due.length > 10;
   const before = task.due ?? "";
   const [title, setTitle] = useState(task.title);
-  const [due, setDue] = useState(before);
+  const [day, setDay] = useState(before.slice(0, 10));
+  const [time, setTime] = useState(before.slice(11, 16));
   const [priority, setPriority] = useState(task.priority);
   const field = useRef<HTMLInputElement>(null);
   const part = useRef<HTMLLIElement>(null);
@@ -115,7 +115,8 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
     event.preventDefault();
     const fields: TaskFields = {};
     if (title.trim() !== "" && title.trim() !== task.title) fields.title = title.trim();
-    // The server's dates have no time zone, and the field's neither: both mean the caller's own day and hour.
+    // The server's dates have no time zone, and the fields' neither: both mean the caller's own day and hour.
+    const due = day !== "" && time !== "" ? `${day}T${time}` : day;
     if (due !== before) fields.due = due === "" ? null : due;
     if (priority !== task.priority) fields.priority = priority;
     if (Object.keys(fields).length === 0 || (await desk.change(task, fields, `Changed “${task.title}”`))) onClose();
@@ -141,10 +142,20 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
           <label class="edit-due">
             <span>Due</span>
             <input
-              type={timed ? "datetime-local" : "date"}
+              type="date"
               data-testid="edit-due"
-              value={due}
-              onInput={(event) => setDue(event.currentTarget.value)}
+              value={day}
+              onInput={(event) => setDay(event.currentTarget.value)}
+            />
+          </label>
+          <label class="edit-time">
+            <span>Time</span>
+            <input
+              type="time"
+              data-testid="edit-time"
+              value={time}
+              disabled={day === ""}
+              onInput={(event) => setTime(event.currentTarget.value)}
             />
           </label>
           <label class="edit-priority">

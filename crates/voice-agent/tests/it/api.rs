@@ -185,6 +185,31 @@ async fn an_unanswered_message_is_a_conflict_and_not_a_hang() {
 }
 
 #[tokio::test]
+async fn the_page_leaves_compressed_and_is_small() {
+    let server = TestServer::start().await;
+    let zipped = async |path: &str| {
+        let response = server.request(Method::GET, path).header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let encoding = response.headers().get("content-encoding").map(|value| value.to_str().unwrap().to_owned());
+        (encoding, response.bytes().await.unwrap())
+    };
+    let page = server.get("/", "").await.text().await.unwrap();
+    if page.contains("has no page") {
+        return;
+    }
+    let named = page.split('"').filter(|part| part.starts_with("/assets/") || part.starts_with("assets/"));
+    let paths: Vec<String> = named.map(|path| format!("/{}", path.trim_start_matches('/'))).collect();
+    assert!(paths.iter().any(|path| path.ends_with(".js")) && paths.iter().any(|path| path.ends_with(".css")));
+    let mut bytes = zipped("/").await.1.len();
+    for path in paths.iter().filter(|path| path.ends_with(".js") || path.ends_with(".css")) {
+        let (encoding, body) = zipped(path).await;
+        assert_eq!(encoding.as_deref(), Some("gzip"), "{path}");
+        bytes += body.len();
+    }
+    assert!(bytes < 100_000, "{bytes} bytes at the first load");
+}
+
+#[tokio::test]
 async fn the_page_is_there_with_its_headers() {
     let server = TestServer::start().await;
     let response = server.get("/", "").await;

@@ -163,6 +163,22 @@ async fn two_users_do_not_see_each_others_tasks() {
 }
 
 #[tokio::test]
+async fn tomorrow_is_the_callers_own() {
+    let home = Home::new().await;
+    let server = home.start().await;
+    // Their dates differ at every hour of the day.
+    for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago"] {
+        let session = server.session(&json!({"user_id": zone, "time_zone": zone})).await;
+        let tomorrow = || jiff::Timestamp::now().in_tz(zone).unwrap().date().tomorrow().unwrap().to_string();
+        let before = tomorrow();
+        server.reply(&session, "Add a task to call Bob tomorrow").await;
+        let due = server.tasks(&session).await[0]["due"].as_str().unwrap().to_owned();
+        // Midnight may have passed there meanwhile.
+        assert!([before, tomorrow()].contains(&due), "{zone}: {due}");
+    }
+}
+
+#[tokio::test]
 async fn more_messages_than_may_wait_are_refused_and_none_hangs() {
     let home = Home::with([("SESSION_MAX_PENDING_TEXTS", "2")]).await;
     let server = home.start().await;
