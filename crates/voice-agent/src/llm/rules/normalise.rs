@@ -30,6 +30,10 @@ pub(crate) struct Word {
 impl Word {
     /// Whether a sentence ends after it.
     pub(crate) fn ends_sentence(&self) -> bool {
+        // "At one p.m., walk Luna": the hour's own points end nothing in front of a comma.
+        if matches!(self.norm.as_str(), "am" | "pm") && self.trail.contains(',') {
+            return false;
+        }
         let stops = if self.abbreviates() { &['!', '?', ';', ':'][..] } else { &['.', '!', '?', ';', ':'] };
         self.trail.contains(stops) || self.ends_line()
     }
@@ -227,6 +231,11 @@ fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
             && matches!(three[2].norm.as_str(), "think" | "see")
             && three[2].pauses()
     };
+    // "At, let's see, two p.m."
+    let seeing = |pair: &[Word]| pair[0].norm == "let's" && pair[1].norm == "see" && pair[1].pauses();
+    while let Some(at) = kept.windows(2).position(seeing).filter(|_| kept.len() > 2) {
+        kept.drain(at..at + 2);
+    }
     while let Some(at) = kept.windows(3).position(thinking).filter(|_| kept.len() > 3) {
         kept.drain(at..at + 3);
         // "On, let me think, on Saturday."

@@ -143,7 +143,9 @@ fn uncontracted(words: &[Word]) -> Option<Vec<Word>> {
     }
     let cut = |text: &str| text.trim_end_matches("'s").trim_end_matches("’s").to_owned();
     let thing = Word { raw: cut(&words[at].raw), norm: owned.to_owned(), ..words[at].clone() };
-    let is = super::normalise::tokenise("is");
+    // "The boiler's been serviced."
+    let has = words.get(at + 1).is_some_and(|word| matches!(word.norm.as_str(), "been" | "got" | "had"));
+    let is = super::normalise::tokenise(if has { "has" } else { "is" });
     Some([&words[..at], &[thing], &is, &words[at + 1..]].concat())
 }
 

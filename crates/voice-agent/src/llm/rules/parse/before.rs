@@ -113,3 +113,28 @@ fn settled_on(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option
     let open = !told.is_command() || matches!(told, Intent::SetDue(Target::It, _));
     (timed && open).then_some(Intent::SetDue(Target::It, Some(due)))
 }
+
+/// "I told Tom I'd lend a hand on Sunday. Add help Tom move", "I've got a headache. Move everything to tomorrow": what is told first
+/// would be a task at most, and what is asked for behind it is a command in so many words.
+pub(super) fn only_told(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
+    let tells = matches!(norms(&first.words).as_slice(), ["i" | "so" | "i've" | "we've" | "we", next, ..] if *next != "need" && *next != "must");
+    let ends =
+        first.words.last().is_some_and(Word::ends_sentence) && first.words.iter().all(|word| !word.trail.contains('?'));
+    let plain = courtesy::without_courtesies(second);
+    let commands = matches!(
+        plain.words.first()?.norm.as_str(),
+        "add" | "remind" | "move" | "delete" | "mark" | "postpone" | "push"
+    );
+    let told = || matches!(parse_one(first, known), Intent::Offer(_) | Intent::Add(_) | Intent::Unknown);
+    if !tells || !ends || !commands || !told() {
+        return None;
+    }
+    let due = norms(&first.words).iter().any(|word| matches!(*word, "to" | "must"));
+    match parse_one(&plain, known) {
+        // A day that was told may be its own.
+        Intent::Add(tasks) if tasks.iter().any(|task| task.due.is_none()) && told_day(first, known).is_some() => None,
+        command @ Intent::Add(_) => Some(command),
+        command if command.is_command() && !due && !matches!(command, Intent::Incomplete(..)) => Some(command),
+        _ => None,
+    }
+}

@@ -21,6 +21,8 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
         return None;
     }
     // "Add a task for Friday: send the slides".
+    let polite = head.iter().rev().take_while(|word| matches!(word.norm.as_str(), "please" | "quickly")).count();
+    let head = &head[..head.len() - polite];
     let dated = dates::find_trailing(&norms(head), known.now).filter(|(start, _)| *start > 0);
     let head = Utterance::new(head[..dated.map_or(head.len(), |(start, _)| start)].to_vec());
     let (priority, several) = heading(&head, known)?;
@@ -68,6 +70,13 @@ pub(super) fn parse_headed(utterance: &Utterance, known: Known<'_>) -> Option<Ve
 fn counted_off(words: &[Word], known: Known<'_>) -> Option<usize> {
     let at = words.iter().position(Word::ends_sentence).filter(|at| *at < 6)?;
     let norm = norms(&words[..=at]);
+    // "New task. Mark the essays."
+    if matches!(
+        norm.as_slice(),
+        ["new" | "another" | "next", "task" | "one" | "reminder"] | ["a", "new", "task"] | ["one", "more"]
+    ) {
+        return Some(at);
+    }
     let end = dates::find_trailing(&norm, known.now).map_or(norm.len(), |(start, _)| start);
     let leads = |word: &&&str| {
         matches!(**word, "i" | "have" | "i've" | "got" | "there" | "are" | "here" | "okay" | "add" | "just" | "so")
@@ -87,10 +96,10 @@ fn counted_off(words: &[Word], known: Known<'_>) -> Option<usize> {
 /// Words of which a heading may consist.
 const HEADING: &str = "todo to-do task reminder note new add list the my a to do following these also another remember memo more \
     shopping two three four five several things items on put for me tasks todos to-dos reminders one thing last next oh and \
-    take write jot stick pop chuck down this that create make of right here's set pile end first both all are jobs errands chores needs";
+    take write jot stick pop chuck down this that create make of right here's set pile end first both all are jobs errands chores needs quickly please today";
 /// Those that announce several tasks.
 const SEVERAL: &str =
-    "jobs errands chores tasks todos to-dos reminders things items following list two three four five several";
+    "these jobs errands chores tasks todos to-dos reminders things items following list two three four five several";
 
 fn listed(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|entry| entry == word)

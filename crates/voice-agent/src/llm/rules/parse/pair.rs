@@ -10,6 +10,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inten
     let words = &utterance.words;
     let pause = (0..words.len().saturating_sub(1)).find(|at| words[*at].pauses() && !words[*at].quoted)?;
     let last = (0..words.len() - 1).rev().find(|at| words[*at].pauses())?;
+    let sentence = (0..words.len() - 1).rev().find(|at| words[*at].ends_sentence() && !words[*at].quoted);
     let at = |from: usize| Utterance::new(words[from + 1..].to_vec());
     let upto = |end: usize| Utterance::new(words[..=end].to_vec());
     let mut pauses = (0..words.len() - 1).rev().filter(|at| words[*at].pauses());
@@ -25,6 +26,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inten
         .or_else(|| resolved(&upto(pause), &at(pause), known))
         .or_else(|| regretted(&upto(last), &at(last), known))
         .or_else(|| before::parse(&upto(last), &at(last), known))
+        .or_else(|| before::only_told(&upto(sentence?), &at(sentence?), known))
         .map(|intent| vec![intent])
         .or_else(|| farewell(&upto(last), &at(last), known))
 }

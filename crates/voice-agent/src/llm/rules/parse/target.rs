@@ -225,8 +225,8 @@ fn stripped(words: &[Word]) -> &[Word] {
     if words.len() == 1 && words[0].quoted {
         return words;
     }
-    if let [actually, _, ..] = words
-        && actually.norm == "actually"
+    if let [actually, the, ..] = words
+        && (actually.norm == "actually" || actually.norm == "and" && matches!(the.norm.as_str(), "the" | "my"))
     {
         words = &words[1..];
     }

@@ -58,6 +58,19 @@ fn without_both<'w>(part: &'w [Word], count: usize, known: Known<'_>) -> std::bo
     }
 }
 
+/// "Dust the bookshelf, then, for Thursday", "low priority, though": without what a pause divides from the rest.
+fn without_fillers(words: &[Word]) -> &[Word] {
+    let mut words = words;
+    while let [.., before, last] = words
+        && before.pauses()
+        && !last.quoted
+        && matches!(last.norm.as_str(), "also" | "too" | "then" | "actually" | "please" | "though" | "anyway")
+    {
+        words = &words[..words.len() - 1];
+    }
+    words
+}
+
 /// "… the class. It must be before Friday": a sentence about it is none of its name.
 fn one_sentence(words: &[Word]) -> &[Word] {
     let about = |at: &usize| {
@@ -216,6 +229,7 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
         priority = Some(found);
         words = &words[length..];
     }
+    words = without_fillers(words);
     // Date and priority may follow each other in any order.
     for _ in 0..3 {
         let norm = norms(words);
@@ -238,14 +252,7 @@ fn new_task(words: &[Word], known: Known<'_>) -> Option<NewTask> {
         }
     }
     words = one_sentence(words);
-    // "Dust the bookshelf, then, for Thursday": what a pause divides from it is none of its name.
-    while let [.., before, last] = words
-        && before.pauses()
-        && !last.quoted
-        && matches!(last.norm.as_str(), "also" | "too" | "then" | "actually" | "please" | "though" | "anyway")
-    {
-        words = &words[..words.len() - 1];
-    }
+    words = without_fillers(words);
     let norm = norms(words);
     if due.is_none()
         && let Some((length, found)) = dates::find_leading(&norm, known.now)
