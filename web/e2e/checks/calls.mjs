@@ -169,8 +169,46 @@ export const calls = {
     }
   },
 
+  async "what is edited by hand outlives a change by voice, and takes none of it back"(page, mock) {
+    await start(page, mock, "type");
+    const [session] = mock.world.sessions.values();
+    const task = mock.world.addTask(session.userId, { title: "Book the train", due: "2030-12-01" });
+    await page.getByTestId("task-edit").click();
+    await page.getByTestId("edit-title").fill("Book the early train");
+    mock.world.patchTask(session.userId, task.id, { due: "2030-12-04", priority: "high" });
+    await page.waitForFunction(
+      () => document.querySelector('[data-testid="edit-due"]').value === "2030-12-04",
+      null,
+      WAIT,
+    );
+    mock.world.patchTask(session.userId, task.id, { status: "done" });
+    await page.getByTestId("task-count").filter({ hasText: "0 open" }).waitFor(WAIT);
+    await page.getByTestId("edit-save").click();
+    await page.getByTestId("task-editor").waitFor({ ...WAIT, state: "detached" });
+    const [saved] = mock.world.tasksOf(session.userId);
+    const is = [saved.title, saved.due, saved.priority, saved.status].join(" | ");
+    if (is !== "Book the early train | 2030-12-04 | high | done") throw new Error(is);
+    const focused = await page.evaluate(() => document.activeElement !== document.body);
+    if (!focused) throw new Error("the focus is lost");
+  },
+
+  async "on a phone the list hides no trouble and no end"(page, mock) {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await start(page, mock, "type");
+    await page.getByTestId("view-tasks").click();
+    await page.route("**/api/tasks", (route) => route.abort());
+    await page.getByTestId("task-add-input").fill("Water the plants");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("banner-notice").waitFor(WAIT);
+    await axeInBoth(page, "a notice above the list");
+    await page.unroute("**/api/tasks");
+    mock.world.inject({ close: 4005 });
+    await page.getByTestId("screen-over-idle").waitFor(WAIT);
+  },
+
   async "each reason that the server gives has its own words"(page, mock) {
     for (const [reason, screen] of [
+      ["ceiling", "ceiling"],
       ["goodbye", "goodbye"],
       ["operator", "operator"],
       ["too_long", "too_long"],

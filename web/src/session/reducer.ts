@@ -305,7 +305,9 @@ function asHeard(state: SessionState, turn: Turn): Turn {
   const stages = { ...turn.stages, network, playout };
   const latencyMs = turn.latency_ms + network - turn.stages.network + playout - turn.stages.playout;
   const longest = STAGES.reduce((most, stage) => (stages[stage] > stages[most] ? stage : most));
-  const cause = turn.cause ?? (latencyMs > PAUSE_MS ? longest : null);
+  // What is a third of it at least explains a pause; many small shares have no single cause.
+  const explains = latencyMs > PAUSE_MS && stages[longest] * 3 >= latencyMs;
+  const cause = turn.cause ?? (explains ? longest : null);
   return { ...turn, aloud, latency_ms: latencyMs, stages, cause };
 }
 

@@ -6,7 +6,7 @@ import { Captions } from "./captions";
 import { Composer } from "./composer";
 import { ConsentDialog } from "./consent-dialog";
 import { formatClock } from "./format";
-import { Hurdle } from "./hurdle";
+import { Hurdle, hurdleOf } from "./hurdle";
 import { Icon } from "./icons";
 import { Presence } from "./presence";
 import { FullScreen, OverScreen, RefusedScreen } from "./screens";
@@ -21,6 +21,9 @@ export function App({ controller }: { controller: SessionController }) {
   const [view, setView] = useState<View>("talk");
   const { phase } = state;
   useFocusOnBegin(state);
+  useTroubleInSight(state, setView);
+  // Beside the list on a phone's width, what is said of a change by hand stands above it.
+  const banners = <Banners controller={controller} state={state} />;
   return (
     <div class="page" data-testid="page" data-phase={phase.name} data-link={state.link.name}>
       <button type="button" class="skip" data-testid="skip" onClick={() => skipToTalk(setView)}>
@@ -30,7 +33,7 @@ export function App({ controller }: { controller: SessionController }) {
       <ViewSwitch view={view} onView={setView} state={state} />
       <main class={`columns view-${view}`}>
         <section class="talk" id="talk" tabIndex={-1} aria-label="Conversation with the agent">
-          <Banners controller={controller} state={state} />
+          {view === "talk" && banners}
           {phase.name === "over" && <OverScreen controller={controller} state={state} />}
           {phase.name === "full" && <FullScreen phase={phase} controller={controller} />}
           {phase.name === "refused" && <RefusedScreen phase={phase} controller={controller} />}
@@ -39,6 +42,7 @@ export function App({ controller }: { controller: SessionController }) {
           )}
         </section>
         <aside class="side" aria-label="Tasks and timing">
+          {view === "tasks" && banners}
           <Tasks desk={controller.tasks} state={state} />
           <Timeline state={state} />
         </aside>
@@ -48,6 +52,15 @@ export function App({ controller }: { controller: SessionController }) {
       )}
     </div>
   );
+}
+
+/** On a phone's width the list hides the conversation: what ends the call, or stands in its way, brings that back into sight. */
+function useTroubleInSight(state: SessionState, setView: (view: View) => void): void {
+  const { name } = state.phase;
+  const trouble = name === "over" || name === "full" || name === "refused" ? name : hurdleOf(state);
+  useEffect(() => {
+    if (trouble !== null) setView("talk");
+  }, [trouble, setView]);
 }
 
 function skipToTalk(setView: (view: View) => void): void {

@@ -98,9 +98,11 @@ export function pauseSentence(turn: Turn): string | null {
 }
 
 /** Open tasks in the server's order ("the second one" must be the second), then the done ones, latest first. */
-export function arrange(tasks: Task[]): { open: Task[]; done: Task[] } {
-  const open = tasks.filter((task) => task.status === "open");
-  const done = tasks.filter((task) => task.status === "done");
+export function arrange(tasks: Task[], edited: string | null = null): { open: Task[]; done: Task[] } {
+  // One that is done by voice while it is edited by hand stays where the hands are.
+  const isOpen = ({ id, status }: Task) => status === "open" || id === edited;
+  const open = tasks.filter(isOpen);
+  const done = tasks.filter((task) => !isOpen(task));
   done.sort((a, b) => (b.completed_at ?? "").localeCompare(a.completed_at ?? ""));
   return { open, done };
 }

@@ -11,12 +11,14 @@ interface Props {
   /** It has just changed: shown for a moment. */
   changed: boolean;
   usable: boolean;
+  /** It is being edited by hand. */
+  editing: boolean;
+  onEdit(editing: boolean): void;
   /** The row is about to go: the focus needs another place. */
   onGone(): void;
 }
 
-export function TaskRow({ task, desk, changed, usable, onGone }: Props) {
-  const [editing, setEditing] = useState(false);
+export function TaskRow({ task, desk, changed, usable, editing, onEdit, onGone }: Props) {
   const editButton = useRef<HTMLButtonElement>(null);
   const wasEditing = useRef(false);
   // Before the next key is handled, here and in the editor: after painting, a quick Escape would meet a page without focus.
@@ -24,7 +26,7 @@ export function TaskRow({ task, desk, changed, usable, onGone }: Props) {
     if (wasEditing.current && !editing) editButton.current?.focus();
     wasEditing.current = editing;
   }, [editing]);
-  if (editing) return <TaskEditor task={task} desk={desk} onClose={() => setEditing(false)} />;
+  if (editing) return <TaskEditor task={task} desk={desk} usable={usable} onClose={() => onEdit(false)} />;
   const done = task.status === "done";
   const due = task.due === null ? null : formatDue(task.due, new Date(), done);
   const toggle = () => {
@@ -80,7 +82,7 @@ export function TaskRow({ task, desk, changed, usable, onGone }: Props) {
           data-testid="task-edit"
           aria-label={`Edit: ${task.title}`}
           disabled={!usable}
-          onClick={() => setEditing(true)}
+          onClick={() => onEdit(true)}
         >
           <Icon name="pencil" size={17} />
         </button>
@@ -99,12 +101,23 @@ export function TaskRow({ task, desk, changed, usable, onGone }: Props) {
   );
 }
 
-function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClose(): void }) {
-  const before = task.due ?? "";
-  const [title, setTitle] = useState(task.title);
-  const [day, setDay] = useState(before.slice(0, 10));
-  const [time, setTime] = useState(before.slice(11, 16));
-  const [priority, setPriority] = useState(task.priority);
+interface EditorProps {
+  task: Task;
+  desk: TaskDesk;
+  usable: boolean;
+  onClose(): void;
+}
+
+/** What is not touched here follows the task: it may change by voice meanwhile, and Save takes none of that back. */
+function TaskEditor({ task, desk, usable, onClose }: EditorProps) {
+  const [titleTyped, setTitle] = useState<string | null>(null);
+  const [dayTyped, setDay] = useState<string | null>(null);
+  const [timeTyped, setTime] = useState<string | null>(null);
+  const [priorityChosen, setPriority] = useState<Task["priority"] | null>(null);
+  const title = titleTyped ?? task.title;
+  const day = dayTyped ?? (task.due ?? "").slice(0, 10);
+  const time = timeTyped ?? (task.due ?? "").slice(11, 16);
+  const priority = priorityChosen ?? task.priority;
   const field = useRef<HTMLInputElement>(null);
   const part = useRef<HTMLLIElement>(null);
   useLayoutEffect(() => {
@@ -117,7 +130,8 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
     if (title.trim() !== "" && title.trim() !== task.title) fields.title = title.trim();
     // The server's dates have no time zone, and the fields' neither: both mean the caller's own day and hour.
     const due = day !== "" && time !== "" ? `${day}T${time}` : day;
-    if (due !== before) fields.due = due === "" ? null : due;
+    const dated = dayTyped !== null || timeTyped !== null;
+    if (dated && due !== (task.due ?? "")) fields.due = due === "" ? null : due;
     if (priority !== task.priority) fields.priority = priority;
     if (Object.keys(fields).length === 0 || (await desk.change(task, fields, `Changed “${task.title}”`))) onClose();
   };
@@ -134,6 +148,7 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
             type="text"
             data-testid="edit-title"
             maxLength={200}
+            required
             value={title}
             onInput={(event) => setTitle(event.currentTarget.value)}
           />
@@ -172,7 +187,7 @@ function TaskEditor({ task, desk, onClose }: { task: Task; desk: TaskDesk; onClo
           </label>
         </div>
         <div class="edit-actions">
-          <button type="submit" class="button button-primary button-small" data-testid="edit-save">
+          <button type="submit" class="button button-primary button-small" data-testid="edit-save" disabled={!usable}>
             Save
           </button>
           <button type="button" class="button button-small" onClick={onClose}>

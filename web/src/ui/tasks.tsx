@@ -11,7 +11,8 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
   const heading = useRef<HTMLHeadingElement>(null);
   // Not to the text field: on a phone that would bring the keyboard up.
   const toHeading = () => heading.current?.focus();
-  const { open, done } = arrange(state.tasks);
+  const [edited, setEdited] = useState<{ id: string; wasOpen: boolean } | null>(null);
+  const { open, done } = arrange(state.tasks, edited?.wasOpen === true ? edited.id : null);
   const usable = state.phase.name === "live";
   const row = (task: Task) => (
     <TaskRow
@@ -20,6 +21,12 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
       desk={desk}
       changed={state.changed.includes(task.id)}
       usable={usable}
+      editing={edited?.id === task.id}
+      onEdit={(editing) => {
+        setEdited(editing ? { id: task.id, wasOpen: task.status === "open" } : null);
+        // A row that goes to the done ones now takes no focus with it.
+        if (!editing && edited?.wasOpen === true && task.status === "done") toHeading();
+      }}
       onGone={toHeading}
     />
   );
@@ -30,7 +37,7 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
           Tasks
         </h2>
         <span class="count" data-testid="task-count">
-          {state.tasksLoaded && `${open.length} open`}
+          {state.tasksLoaded && `${state.tasks.filter(({ status }) => status === "open").length} open`}
         </span>
       </header>
       <AddTask desk={desk} usable={usable} />

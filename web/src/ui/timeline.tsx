@@ -8,7 +8,8 @@ const CHARTED = 12;
 /** Where the milliseconds of the last turns went, what each cost, and why a pause was long. */
 export function Timeline({ state }: { state: SessionState }) {
   const { turns } = state;
-  const longest = Math.max(PAUSE_MS * 1.25, ...turns.map((turn) => turn.latency_ms ?? 0));
+  // One very long pause makes no slivers of all others: it fills the width, and its figure says the rest.
+  const longest = Math.min(PAUSE_MS * 4, Math.max(PAUSE_MS * 1.25, ...turns.map((turn) => turn.latency_ms ?? 0)));
   const latest = turns[0];
   return (
     <details class="panel timeline" data-testid="timeline">
