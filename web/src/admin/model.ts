@@ -1,6 +1,7 @@
 /** What the server tells operators, and what of it is urgent. Pure. */
 
-import { formatMs, PAUSE_MS } from "../ui/format";
+import { PAUSE_MS } from "../session/protocol";
+import { formatMs } from "../ui/format";
 
 export interface Trouble {
   kind: string;

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import { formatCost, formatMs, PAUSE_MS } from "../ui/format";
+import { PAUSE_MS } from "../session/protocol";
+import { formatCost, formatMs } from "../ui/format";
 import { type Column, formatSpan, type Row, since, sorted, wellness } from "./model";
 
 const COLUMNS: { column: Column; name: string; figure: boolean }[] = [

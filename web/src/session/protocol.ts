@@ -19,7 +19,7 @@ export interface Task {
 export const STAGES = ["endpointing", "stt", "llm", "tool", "tts", "network", "playout"] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** A pause that is longer gets a named cause, in ms. */
+/** A pause that is longer is felt, and gets a named cause, in ms. */
 export const PAUSE_MS = 800;
 
 export interface Turn {

@@ -72,9 +72,6 @@ export const STAGE_NAMES: Record<Stage, string> = {
   playout: "Starting the sound",
 };
 
-/** Above this a pause is felt, and has a cause with a name, in ms. */
-export { PAUSE_MS };
-
 const CAUSES: Record<Stage, (took: string) => string> = {
   endpointing: (took) => `I waited ${took} to be sure that you had finished.`,
   stt: (took) => `Making out your words took ${took}.`,

@@ -1,6 +1,6 @@
-import { STAGES, type Turn } from "../session/protocol";
+import { PAUSE_MS, STAGES, type Turn } from "../session/protocol";
 import type { SessionState } from "../session/state";
-import { formatCost, formatLatency, formatMs, PAUSE_MS, pauseSentence, STAGE_NAMES } from "./format";
+import { formatCost, formatLatency, formatMs, pauseSentence, STAGE_NAMES } from "./format";
 
 /** Turns in the small chart of the closed panel. */
 const CHARTED = 12;

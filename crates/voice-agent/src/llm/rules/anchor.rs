@@ -66,7 +66,7 @@ fn that_day(scene: &Scene<'_>, utterance: &Utterance) -> Option<Utterance> {
         date => dates::due_date(date, &scene.request.now)?.date,
     };
     let mut words = utterance.words[..=start].to_vec();
-    words.extend(tokenise(&date.strftime("%B %-d %Y").to_string()));
+    words.extend(tokenise(&dates::written_out(date)));
     if let (Some(last), Some(end)) = (words.last_mut(), utterance.words.get(start + 2)) {
         last.trail.clone_from(&end.trail);
     }
@@ -82,7 +82,7 @@ fn then(scene: &Scene<'_>, utterance: &Utterance) -> Option<Utterance> {
     let named = |at: usize| dates::find_leading(&before[at..], scene.known().now).filter(|(_, due)| due.day_said);
     let (_, due) = (0..before.len()).find_map(named).filter(|_| points)?;
     let mut words = utterance.words[..norm.len() - 1].to_vec();
-    words.extend(tokenise(&due.date.strftime("%B %-d %Y").to_string()));
+    words.extend(tokenise(&dates::written_out(due.date)));
     Some(Utterance::new(words))
 }
 
@@ -154,7 +154,7 @@ fn dated(utterance: &Utterance, phrase: &Phrase<'_>, due: Due) -> Utterance {
         _ => "on ",
     };
     let hour = due.time.filter(|_| phrase.with_hour).map(|time| format!(" at {}", dates::speak_time(time)));
-    let date = due.date.strftime("%B %-d %Y");
+    let date = dates::written_out(due.date);
     let mut words = before.to_vec();
     words.extend(tokenise(&format!("{lead}{date}{}", hour.unwrap_or_default())));
     // The sentence ends behind the date as it did behind the name.

@@ -6,7 +6,7 @@ use jiff::civil::Time;
 use super::act::Scene;
 use super::dates::{self, Due};
 use super::dialogue::{self, Called, Turn};
-use super::normalise::{Utterance, normalise, norms};
+use super::normalise::{Utterance, end_in_question, normalise, norms};
 use super::parse::{self, Intent, NewTask};
 
 /// How far from another day, and at what time of it.
@@ -215,7 +215,7 @@ pub(crate) fn told_of_one(scene: &Scene<'_>, previous: &Turn<'_>, utterance: &Ut
     let user = scene.current().map_or("", |turn| turn.user).to_lowercase();
     let proposes =
         ["let's", "lets", "make it", "then ", "say ", "better ", "rather "].iter().any(|lead| user.starts_with(lead));
-    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    let asks = end_in_question(&utterance.words);
     // "Yes, add it": it had been added in the turn before.
     if previous.reply.ends_with(super::twice::IS_THERE) {
         return !asks;

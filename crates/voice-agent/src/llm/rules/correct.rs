@@ -7,7 +7,7 @@ use super::dates;
 use super::dialogue::{self, Called, Pending, Turn};
 use super::lexicon::{starts_verb, stem};
 use super::locate::choose;
-use super::normalise::{Utterance, Word, norms, title};
+use super::normalise::{Utterance, Word, end_in_question, norms, title};
 use super::parse::{self, Intent, Known, Target};
 
 /// What a question begins with.
@@ -17,7 +17,7 @@ const ASKING: &str = "is are was do does did when what which who how";
 pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) -> Option<Vec<Intent>> {
     let known = scene.known();
     // "Wait, is Wednesday the twenty-fifth?" asks.
-    let asks = words.last().is_some_and(|last| last.trail.contains('?'));
+    let asks = end_in_question(words);
     if asks && words.first().is_some_and(|word| ASKING.split(' ').any(|asks| asks == word.norm)) {
         return None;
     }

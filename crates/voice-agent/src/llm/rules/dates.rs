@@ -129,6 +129,11 @@ pub fn find_leading(words: &[&str], now: &ZonedDateTime) -> Option<(usize, Due)>
     parse_parts(parts, words, now, Mode::InTitle)
 }
 
+/// A date in the words of a caller, with its year: "March 4 2026".
+pub(crate) fn written_out(date: Date) -> String {
+    date.strftime("%B %-d %Y").to_string()
+}
+
 /// Whether the words name hours from one to another, of which a due date keeps the first: "Thursday between 2 and 4".
 pub(crate) fn begins_span(words: &[&str], time: Time) -> bool {
     (0..words.len()).any(|at| {

@@ -7,7 +7,7 @@ mod told;
 
 use super::act::Scene;
 use super::dates;
-use super::normalise::{Utterance, Word, norms};
+use super::normalise::{Utterance, Word, end_in_question, norms};
 use super::parse::{self, Filter, Intent, Target};
 
 use told::{Told, told};
@@ -200,7 +200,7 @@ fn is_empty_word(word: &str) -> bool {
 /// Whether the words ask.
 pub(crate) fn asks(words: &[Word]) -> bool {
     let Some(first) = words.first() else { return false };
-    let asked = words.last().is_some_and(|last| last.trail.contains('?'));
+    let asked = end_in_question(words);
     asked
         || matches!(
             first.norm.as_str(),

@@ -8,13 +8,14 @@ use super::dates;
 use super::dialogue::{self, Turn};
 use super::lexicon;
 use super::locate::choose;
-use super::normalise::{Utterance, Word, norms, title};
+use super::normalise::{Utterance, Word, end_in_question, norms, title};
 use super::parse::{self, Intent, NewTask, Talk, Target};
 
 /// "And low priority?" behind "how many high priority ones are there?": the same list for another priority.
 pub(crate) fn other_priority(last: &Turn<'_>, utterance: &Utterance, intent: &Intent) -> Option<Intent> {
     let Intent::SetPriority(Target::It, priority) = intent else { return None };
-    let listed = last.calls.last().filter(|called| asks(utterance) && called.call.name == "list_tasks")?;
+    let listed =
+        last.calls.last().filter(|called| end_in_question(&utterance.words) && called.call.name == "list_tasks")?;
     let mut arguments = listed.call.arguments.clone();
     arguments.insert("priority".into(), priority.as_str().into());
     arguments.remove("offset");
@@ -24,16 +25,12 @@ pub(crate) fn other_priority(last: &Turn<'_>, utterance: &Utterance, intent: &In
 /// "And at the weekend?" asks, and moves nothing.
 pub(crate) fn asked_of_a_day(scene: &Scene<'_>, utterance: &Utterance, intent: &Intent) -> Option<Intent> {
     let Intent::Date(due) = intent else { return None };
-    if !due.day_said || !asks(utterance) {
+    if !due.day_said || !end_in_question(&utterance.words) {
         return None;
     }
     let found = parse::filter(&utterance.text, scene.known());
     let day = found.due.or_else(|| Some(due.date.to_string()));
     Some(Intent::List(parse::Filter { status: Some("open"), due: day, ..parse::Filter::default() }))
-}
-
-fn asks(utterance: &Utterance) -> bool {
-    utterance.words.last().is_some_and(|last| last.trail.contains('?'))
 }
 
 /// "And eggs", "eggs too": more of what was just done.

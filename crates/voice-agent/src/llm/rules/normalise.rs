@@ -52,6 +52,11 @@ impl Word {
     pub(crate) fn pauses(&self) -> bool {
         self.ends_sentence() || self.trail.contains([',', '–', '—', '-', '…'])
     }
+
+    /// Whether a question mark stands after it.
+    pub(crate) fn asks(&self) -> bool {
+        self.trail.contains('?')
+    }
 }
 
 /// Words that can be matched as one string, with the way back from byte offsets to words.
@@ -85,6 +90,11 @@ impl Utterance {
     pub(crate) fn starting_at(&self, at: usize) -> Self {
         Self::new(self.words.get(at..).unwrap_or_default().to_vec())
     }
+}
+
+/// Whether the words end in a question mark.
+pub(crate) fn end_in_question(words: &[Word]) -> bool {
+    words.last().is_some_and(Word::asks)
 }
 
 /// The matched forms of the words.

@@ -6,7 +6,7 @@ use super::context::corrected_title;
 use super::dates;
 use super::lexicon;
 use super::more::one_more;
-use super::normalise::{Utterance, Word, norms};
+use super::normalise::{Utterance, Word, end_in_question, norms};
 use super::parse::{self, Intent, Known, Missing, Target};
 
 /// The commands that an answer to an offer stands for.
@@ -108,7 +108,7 @@ pub(crate) fn is_told_to_do(utterance: &Utterance, tasks: &[parse::NewTask], kno
     // "On Friday, take the bins out."
     let dated = dates::find_leading(&words, known.now).filter(|(length, _)| *length < words.len());
     let words = &words[dated.map_or(0, |(length, _)| length)..];
-    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    let asks = end_in_question(&utterance.words);
     let title = |task: &parse::NewTask| task.title.to_lowercase();
     let begins = tasks.first().is_some_and(|task| title(task).split(' ').next() == words.first().copied());
     let is_work =

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::super::dates;
-use super::super::normalise::{Utterance, norms};
+use super::super::normalise::{Utterance, end_in_question, norms};
 use super::rule::{Rule, first_match, rules};
 use super::{Filter, Intent, Known, Priority, filter};
 
@@ -259,7 +259,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:so |and |ok |okay )*(?:there are |there's |i have )?(?:no more|no other|no) (?:tasks|things|to-dos|items)(?: left| for today| today| then| now| right| is that right)*",
             |found| {
-                let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
+                let asks = end_in_question(found.all_words());
                 asks.then(|| Intent::List(Filter { status: Some("open"), ..Filter::default() }))
             },
         ),
@@ -267,7 +267,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:so |and |ok |okay )*(?:are we|am i|is that|was that|is this) (?:all |now )?(?:done|finished|through|all|everything|it)(?: then| now| for now| with everything)*",
             |found| {
-                let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
+                let asks = end_in_question(found.all_words());
                 asks.then(|| Intent::List(Filter { status: Some("open"), ..Filter::default() }))
             },
         ),

@@ -69,7 +69,7 @@ fn day_told_before(first: &Utterance, second: &Utterance, known: Known<'_>) -> O
     let Intent::Add(tasks) = parse_one(second, known) else { return None };
     let [task @ NewTask { due: None, .. }] = tasks.as_slice() else { return None };
     let due = told_day(first, known)?;
-    let asks = first.words.iter().any(|word| word.trail.contains('?'));
+    let asks = first.words.iter().any(Word::asks);
     let told = norms(&first.words);
     // It is of the same thing: most of what the title says was said before.
     let same = titles::fit(&task.title.to_lowercase().split(' ').collect::<Vec<_>>(), &told.join(" ")) > 0.5;
@@ -118,8 +118,7 @@ fn settled_on(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option
 /// would be a task at most, and what is asked for behind it is a command in so many words.
 pub(super) fn only_told(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<Intent> {
     let tells = matches!(norms(&first.words).as_slice(), ["i" | "so" | "i've" | "we've" | "we", next, ..] if *next != "need" && *next != "must");
-    let ends =
-        first.words.last().is_some_and(Word::ends_sentence) && first.words.iter().all(|word| !word.trail.contains('?'));
+    let ends = first.words.last().is_some_and(Word::ends_sentence) && first.words.iter().all(|word| !word.asks());
     let plain = courtesy::without_courtesies(second);
     let commands = matches!(
         plain.words.first()?.norm.as_str(),

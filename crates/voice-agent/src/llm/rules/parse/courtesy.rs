@@ -1,7 +1,7 @@
 //! Courtesies around what is said: "hey", "could you", "thanks".
 
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, norms};
+use super::super::normalise::{Utterance, Word, end_in_question, norms};
 
 /// Without "hey", "please", "could you", "thanks" around the rest, unless nothing would be left.
 pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
@@ -17,8 +17,8 @@ pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
     }
     let mut words = words.to_vec();
     // "Nothing else then?" asks, without its "then", too.
-    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
-    if let Some(last) = words.last_mut().filter(|last| asks && !last.trail.contains('?')) {
+    let asks = end_in_question(&utterance.words);
+    if let Some(last) = words.last_mut().filter(|last| asks && !last.asks()) {
         last.trail.push('?');
     }
     Utterance::new(words)

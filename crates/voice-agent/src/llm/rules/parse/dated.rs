@@ -2,7 +2,7 @@
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, norms};
+use super::super::normalise::{Utterance, Word, end_in_question, norms};
 use super::add::{build, marked};
 use super::rule::Match;
 use super::{Intent, Known, NewTask, Target, counts_tasks, courtesy, find_priority, parse_exact, split, target};
@@ -124,7 +124,7 @@ pub(crate) fn dated_thing(utterance: &Utterance, known: Known<'_>) -> Option<Int
     let telling = |word: &&str| {
         owned || !(has && *word == "has") && TELLING.split_ascii_whitespace().any(|telling| telling == *word)
     };
-    let asks = utterance.words.last().is_some_and(|last| last.trail.contains('?'));
+    let asks = end_in_question(&utterance.words);
     let named = !known.titles.touched(&words[..start]).is_empty();
     if asks || named || due.date < known.now.date() || words[..start].iter().any(telling) {
         return None;

@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use super::super::dates;
+use super::super::dates::{self, Due};
 use super::super::normalise::{Utterance, Word, norms};
 use super::dated::on_the_list;
-use super::rule::{Rule, first_match, rules};
+use super::rule::{Match, Rule, first_match, rules};
 use super::{Intent, Known, Target, target};
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
@@ -14,7 +14,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:no |oh |actually )*(?:leave|keep) (?:it|that|that one) (?P<d>(?:on|at|for) .+?)(?: after all| then)?",
             |found| {
-                let due = dates::parse(&norms(found.words("d")), found.known.now).filter(|due| due.day_said)?;
+                let due = day(found).filter(|due| due.day_said)?;
                 // What follows in a sentence of its own may say more: "Before four would be best. Say, half past three."
                 let (_, rest) = found.all_words().split_last()?;
                 if rest.iter().any(Word::ends_sentence) || found.text("d").starts_with("before") {
@@ -26,37 +26,28 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         // "They've moved the budget meeting to Wednesday at 11."
         (
             r"(?:they|he|she|we|somebody|someone|(?:my|the|our) [a-z]+)(?:'ve|'s| have| has| had)?(?: just| now)? (?:moved|pushed|changed|shifted|rescheduled|postponed|brought|switched) (?P<t>(?:the|my|our) .+?)(?: back| forward| up)? (?:to|until|till) (?P<d>.+)",
-            |found| {
-                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-                on_the_list(found.words("t"), found.known).map(|listed| Intent::SetDue(listed, Some(due)))
-            },
+            |found| Some(Intent::SetDue(on_the_list(found.words("t"), found.known)?, Some(day(found)?))),
         ),
         // "I'd like the envelopes for tomorrow."
         (
             r"(?:i'd like|i want|i'd prefer|i'd rather have|let's have|let's do) (?P<t>(?:the|my|our) .+?|that one|this one|both of them) (?P<d>(?:for|on|by|due) .+)",
-            |found| {
-                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-                on_the_list(found.words("t"), found.known).map(|listed| Intent::SetDue(listed, Some(due)))
-            },
+            |found| Some(Intent::SetDue(on_the_list(found.words("t"), found.known)?, Some(day(found)?))),
         ),
         // "Thursday suits me better for that."
         (
             r"(?:and |but |mm |hmm |no |actually )*(?P<d>.+?) (?:suits me|works|would suit me|would be|is) (?:better|best|easier)(?: for (?:that|it|me|that one))*",
-            |found| Some(Intent::SetDue(Target::It, Some(dates::parse(&norms(found.words("d")), found.known.now)?))),
+            |found| Some(Intent::SetDue(Target::It, Some(day(found)?))),
         ),
         // "The dog bed I need by Wednesday."
         (
             r"(?:and |but )*(?P<t>.+?) (?:i|we) (?:need|want|have to have) (?:it |that |done |it done )?(?P<d>(?:by|for|on|before) .+)",
-            |found| {
-                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-                on_the_list(found.words("t"), found.known).map(|listed| Intent::SetDue(listed, Some(due)))
-            },
+            |found| Some(Intent::SetDue(on_the_list(found.words("t"), found.known)?, Some(day(found)?))),
         ),
         // "And the other one I'll do on Wednesday."
         (
             r"(?:and |but )*(?P<t>.+?) (?:i'll|i will|i can|we'll|i'm going to|i want to) (?:do|finish|get done)(?: it| that)? (?P<d>.+)",
             |found| {
-                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
+                let due = day(found)?;
                 let named = target(found.words("t"))?;
                 let known = match &named {
                     Target::Title(_) => found.known.titles.named(&norms(found.words("t"))).is_some(),
@@ -68,10 +59,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         // "The deadline is the fifteenth."
         (
             r"(?:(?:the|my|our|its) )?(?:deadline|due date|due day)(?:'s| is| has to be| should be)(?: on| at| now)* (?P<d>.+)",
-            |found| {
-                let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-                Some(Intent::SetDue(Target::It, Some(due)))
-            },
+            |found| Some(Intent::SetDue(Target::It, Some(day(found)?))),
         ),
         // "The deadline for the proposal is December 3rd."
         (
@@ -85,6 +73,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
     ])
 });
+
+/// The day that the words of the group "d" tell.
+fn day(found: &Match<'_>) -> Option<Due> {
+    dates::parse(&norms(found.words("d")), found.known.now)
+}
 
 pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     first_match(&RULES, utterance, known)

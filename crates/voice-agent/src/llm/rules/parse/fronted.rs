@@ -47,7 +47,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let told = matches!(rest[0].norm.as_str(), "i" | "i've" | "we" | "we've" | "it's" | "that's");
     let denies = |word: &Word| word.norm.ends_with("n't") || matches!(word.norm.as_str(), "not" | "never" | "should");
     let did = |word: &Word| word.norm != verb && known.present_of(&word.norm).is_some_and(|base| base == verb);
-    let asks = rest.iter().any(|word| word.trail.contains('?'));
+    let asks = rest.iter().any(Word::asks);
     if told && !asks && !rest.iter().any(denies) && rest.iter().any(did) {
         return Some(Intent::Complete(vec![Target::Title(title.to_owned())]));
     }

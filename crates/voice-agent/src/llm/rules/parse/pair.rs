@@ -315,7 +315,7 @@ fn farewell(first: &Utterance, second: &Utterance, known: Known<'_>) -> Option<V
             first.words.first()?.norm.as_str(),
             "great" | "okay" | "ok" | "good" | "fine" | "perfect" | "thanks"
         );
-    let asks = first.words.iter().any(|word| word.trail.contains('?'));
+    let asks = first.words.iter().any(Word::asks);
     let command = || parse_one(first, known).is_command();
     (!asks && (idle || plans && !command())).then(|| vec![Intent::Goodbye])
 }

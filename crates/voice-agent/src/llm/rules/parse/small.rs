@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::super::dates;
-use super::super::normalise::{Utterance, Word};
+use super::super::normalise::{Utterance, Word, end_in_question};
 use super::super::titles::Titles;
 use super::courtesy::leading_courtesy;
 use super::rule::{Match, Rule, first_match, rules};
@@ -240,7 +240,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 
 /// "Nothing else?" asks what is left, and ends no call.
 fn farewell(found: &Match<'_>) -> Intent {
-    let asks = found.all_words().last().is_some_and(|last| last.trail.contains('?'));
+    let asks = end_in_question(found.all_words());
     let left = ["nothing else", "that was", "that's all", "that's it", "that's everything", "that is all"];
     match asks && left.iter().any(|phrase| found.utterance_text().starts_with(phrase)) {
         true => Intent::List(Filter { status: Some("open"), ..Filter::default() }),

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::super::dates;
 use super::super::lexicon;
-use super::super::normalise::{Utterance, Word, capitalised, norms, tokenise};
+use super::super::normalise::{Utterance, Word, capitalised, end_in_question, norms, tokenise};
 use super::change::complete;
 use super::did::{did, did_each, did_things};
 use super::plan::planned;
@@ -474,5 +474,5 @@ fn is_person(word: &str) -> bool {
 }
 
 fn asks(utterance: &Utterance) -> bool {
-    opens_question(utterance) || utterance.words.last().is_some_and(|word| word.trail.contains('?'))
+    opens_question(utterance) || end_in_question(&utterance.words)
 }
