@@ -89,7 +89,7 @@ async fn a_tls_handshake_that_fails_costs_no_word() {
             "DEEPGRAM_BASE_URL" | "CARTESIA_BASE_URL" => by_tls(&value),
             _ => value,
         };
-        let mut lane = Lane::start_with(&home, "ends", change).await;
+        let mut lane = Lane::start_with(&home, "ends", &[], change).await;
         let heard = lane.drill.talk(Says::Task, "ada").await.unwrap();
         assert_eq!(split_words(&heard.caption).join(" "), "added buy milk", "{:?}", heard.events);
         let outcome = lane.hear(Says::Task).await;
@@ -106,7 +106,7 @@ async fn a_tls_handshake_that_fails_costs_no_word() {
             "LLM_CHAIN" => "openai,embedded".to_owned(),
             _ => value,
         };
-        let mut lane = Lane::start_with(&home, "middle", change).await;
+        let mut lane = Lane::start_with(&home, "middle", &[], change).await;
         let outcome = lane.hear(Says::Task).await;
         assert_eq!(outcome.tasks, ["Buy milk"], "{outcome:?}");
         assert!(outcome.heard.contains("milk") && outcome.heard == outcome.caption, "{outcome:?}");
