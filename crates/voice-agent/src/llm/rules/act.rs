@@ -65,6 +65,7 @@ impl<'a> Scene<'a> {
 
     /// What these words want, said more simply where they are not understood as they are.
     pub(crate) fn read(&self, utterance: Utterance) -> (Utterance, Vec<Intent>) {
+        let utterance = parse::whose_one(&utterance, self.known()).unwrap_or(utterance);
         let intents = parse::parse(&utterance, self.known());
         if is_lost(&intents) {
             let ways = simpler::ways(&utterance, self.titles).into_iter();

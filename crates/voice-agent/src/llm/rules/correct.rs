@@ -140,11 +140,15 @@ fn one_of_several(scene: &Scene<'_>, previous: &Turn<'_>, norm: &[&str]) -> Opti
 
 /// "I meant buy, not byu": one word of the title for another.
 fn a_word_for_another(previous: &Turn<'_>, words: &[Word]) -> Option<Intent> {
-    let at = words.iter().position(|word| word.norm == "not").filter(|at| *at > 0 && at + 1 < words.len())?;
     let change = dialogue::last_change(previous).filter(|change| {
         matches!(change.call.name.as_str(), "add_task" | "rename_task" | "set_due" | "set_priority")
     })?;
-    let old = change.task()?.title;
+    exchanged_in(change.task()?.title, words).map(|new| Intent::Rename(Target::It, new))
+}
+
+/// "Bath, not Bristol": the title with one word for another.
+pub(crate) fn exchanged_in(old: &str, words: &[Word]) -> Option<String> {
+    let at = words.iter().position(|word| word.norm == "not").filter(|at| *at > 0 && at + 1 < words.len())?;
     let wrong = norms(&words[at + 1..]);
     let of_old: Vec<&str> = old.split(' ').collect();
     // "The white van, not the blue one": what both say is no part of it.
@@ -159,7 +163,7 @@ fn a_word_for_another(previous: &Turn<'_>, words: &[Word]) -> Option<Intent> {
     let said = words[..at].iter().filter(|word| !several || !(kept(word) || small(&word.norm.as_str())));
     let said: Vec<&str> = said.map(|word| word.raw.as_str()).collect();
     let new = [&of_old[..place], &said, &of_old[place + wrong.len()..]].concat().join(" ");
-    Some(Intent::Rename(Target::It, super::normalise::capitalised(&new)))
+    Some(super::normalise::capitalised(&new))
 }
 
 /// "Make it thirty", "eight kilometres": another number in the title, with the thing that is counted if that is said.

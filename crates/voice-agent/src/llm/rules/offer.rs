@@ -3,6 +3,7 @@
 use super::act::Scene;
 use super::answer::{asked_about, question_turn};
 use super::context::corrected_title;
+use super::correct::exchanged_in;
 use super::dates;
 use super::lexicon;
 use super::more::one_more;
@@ -25,6 +26,7 @@ pub(crate) fn answer_offer(
         let fill = |task: &parse::NewTask| parse::NewTask { due: Some(on_its_day(task.due)), ..task.clone() };
         vec![Intent::Add(tasks.iter().map(fill).collect())]
     };
+    let reworded = with_another_word(tasks, utterance);
     match intent {
         Intent::Yes | Intent::AddThat(None) => Some(vec![Intent::Add(tasks.to_vec())]),
         Intent::Incomplete(Missing::Title, inner) if matches!(**inner, Intent::Add(_)) => {
@@ -39,6 +41,10 @@ pub(crate) fn answer_offer(
             Some(vec![Intent::Add(tasks.iter().map(fill).collect())])
         }
         Intent::Correct(words) => Some(vec![Intent::Offer(corrected_offer(scene, tasks, words))]),
+        // "Sorry, Bath, not Bristol."
+        Intent::Unknown | Intent::Offer(_) if reworded.is_some() => {
+            reworded.map(|task| vec![Intent::Offer(vec![task])])
+        }
         // "And dish soap": who goes on has agreed to what came before.
         Intent::Unknown | Intent::Offer(_) | Intent::Add(_) | Intent::Talk(parse::Talk::OffTopic)
             if matches!(utterance.words[0].norm.as_str(), "and" | "also" | "plus") && tasks.len() == 1 =>
@@ -54,6 +60,16 @@ pub(crate) fn answer_offer(
             Some(with_due(due))
         }
     }
+}
+
+/// "Sorry, Bath, not Bristol": what was offered, with one word for another.
+fn with_another_word(tasks: &[parse::NewTask], utterance: &Utterance) -> Option<parse::NewTask> {
+    let [task] = tasks else { return None };
+    let leads =
+        |word: &&Word| matches!(word.norm.as_str(), "no" | "sorry" | "oh" | "wait" | "actually" | "it's" | "that's");
+    let lead = utterance.words.iter().take_while(leads).count();
+    let title = exchanged_in(&task.title, &utterance.words[lead..])?;
+    Some(parse::NewTask { title, ..task.clone() })
 }
 
 /// An hour alone, on a day that was named: one that could as well be in the evening is in the morning then, as on any such day.

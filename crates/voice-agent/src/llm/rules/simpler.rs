@@ -30,7 +30,7 @@ const LEADING: &str = "i was like thinking|i was thinking|i'm thinking|maybe you
     i think|i guess|i suppose|i reckon|i believe|all right";
 
 /// What closes it.
-const TRAILING: &str = "bless him|bless her|bless them|idc|idk|fr|ngl|rn|tbh|i don't care|whatever|exactly|if you would be so kind|if you don't mind|if that's okay|\
+const TRAILING: &str = "bless him|bless her|bless them|idc|idk|fr|ngl|rn|tbh|i don't care|whatever|exactly|if you would be so kind|if you don't mind|if i may|if that's okay|\
     if that's ok|if that's all right|if it's not too much trouble|if you please|if you can|if you could|if possible|\
     when you can|when you get a chance|by the way|btw|for me|for me please|will you|would you|could you|can you|won't you|\
     and that's that|you see|you know|i mean|i think|i guess|i suppose|i reckon|or something|or whatever|as usual|after all|\

@@ -90,6 +90,9 @@ const MIN_CONFIDENCE: f32 = 0.3;
 /// What is wholly understood may be less confident by this factor, and what is understood in part by less.
 const UNDERSTOOD_CONFIDENCE: f32 = 0.5;
 
+/// By so much (in nats) the reading with more words is clearly likelier than the one that breaks off before them.
+const BROKEN_OFF_NATS: f32 = 2.0;
+
 /// What was heard.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Transcription {
@@ -206,7 +209,9 @@ impl Moonshine {
             }
         }
         let takes = (options.takes.len() as f32).ln();
-        let mut found: Vec<(Hypothesis, f32)> = by_words.into_values().map(|reading| reading.weigh(takes)).collect();
+        let mut readings: Vec<(Vec<String>, Reading)> = by_words.into_iter().collect();
+        hear_out(&mut readings);
+        let mut found: Vec<(Hypothesis, f32)> = readings.into_iter().map(|(_, reading)| reading.weigh(takes)).collect();
         found.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
         let nothing = Transcription { confidence, ..Transcription::default() };
         let Some((best, found_confidence)) = found.first().map(|(best, confidence)| (best.text.clone(), *confidence))
@@ -256,6 +261,22 @@ impl Reading {
         let log_prob = self.log_sum - takes;
         let score = Sequence { log_prob, ..sequence }.score(nats);
         (Hypothesis { text, log_prob, score }, confidence)
+    }
+}
+
+/// A reading that breaks off where a clearly likelier one goes on leaves unexplained what was said behind it: the bias gives it no more
+/// than that one. "No." is easily understood, and is none of what "no, Friday" may be.
+fn hear_out(readings: &mut [(Vec<String>, Reading)]) {
+    for at in 0..readings.len() {
+        let (words, reading) = &readings[at];
+        let goes_on = |(longer, other): &&(Vec<String>, Reading)| {
+            longer.len() > words.len() && longer.starts_with(words) && other.log_sum > reading.log_sum + BROKEN_OFF_NATS
+        };
+        let longer = readings.iter().filter(goes_on).max_by(|a, b| a.1.log_sum.total_cmp(&b.1.log_sum));
+        let most = longer.and_then(|(_, other)| other.best.as_ref()).map(|(_, nats, _)| *nats);
+        if let (Some(most), Some((_, nats, _))) = (most, &mut readings[at].1.best) {
+            *nats = nats.min(most);
+        }
     }
 }
 

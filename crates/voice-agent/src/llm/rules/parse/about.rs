@@ -17,7 +17,7 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     let title = known.titles.named(&named)?;
     // What begins with a verb may be another thing to do with the same words in it, unless the whole title is said.
     let clear = !lexicon::starts_verb(&named) || known.titles.is_said(title, &named);
-    clear.then(|| Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
+    clear.then_some(Intent::SetDue(Target::Title(known.titles.meant(&named)?), Some(due)))
 }
 
 fn without_ends(words: &[Word]) -> &[Word] {

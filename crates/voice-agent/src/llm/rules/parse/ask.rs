@@ -38,8 +38,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:have|do) (?:i|we)(?: still| already)? (?:got|have) (?P<t>.+?)(?: still)? (?:on|in) {MY} {LIST}",
             |found| {
                 let words = norms(found.words("t"));
-                let named = found.known.titles.named(&words)?;
-                Some(Intent::List(Filter { status: Some("all"), query: Some(named.to_owned()), ..Filter::default() }))
+                let named = found.known.titles.meant(&words)?;
+                Some(Intent::List(Filter { status: Some("all"), query: Some(named), ..Filter::default() }))
             },
         ),
         // "What does it say now?"
@@ -92,8 +92,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:do|did|must|should) (?:i|we) (?:still )?(?:need to do|have to do|do) (?:anything|something)(?: else)?(?: about| for| with| on| to do with) (?:the |my )?(?P<t>.+)",
             |found| {
-                let named = found.known.titles.named(&norms(found.words("t")))?;
-                Some(Intent::List(Filter { status: Some("all"), query: Some(named.to_owned()), ..Filter::default() }))
+                let named = found.known.titles.meant(&norms(found.words("t")))?;
+                Some(Intent::List(Filter { status: Some("all"), query: Some(named), ..Filter::default() }))
             },
         ),
         // "And which one is still for tomorrow?"
@@ -210,7 +210,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"how (?:many days|long)(?: is it| do i have| have i got| is left| are left)? (?:until|till|to|before|for) (?:the |my )?(?P<t>[a-z' ]+?)(?: is due| is| has to be done)?",
             |found| {
                 let words: Vec<&str> = found.text("t").split(' ').collect();
-                found.known.titles.named(&words).map(|title| Intent::When(title.to_owned()))
+                found.known.titles.meant(&words).map(Intent::When)
             },
         ),
         // "Did I already add call the vet?"
@@ -228,7 +228,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:tell me (?:more |something )?about|what do you (?:know|have) (?:about|on|for)|(?:show|give) me (?:the )?details (?:of|on|for|about)|details (?:of|on|for|about)) (?:the |my )?(?P<t>.+)",
             |found| {
                 let words: Vec<&str> = found.text("t").split(' ').collect();
-                found.known.titles.named(&words).map(|title| Intent::When(title.to_owned()))
+                found.known.titles.meant(&words).map(Intent::When)
             },
         ),
         // "What did I ask you to remind me of?"

@@ -25,7 +25,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
         // "They've moved the budget meeting to Wednesday at 11."
         (
-            r"(?:they|he|she|we|somebody|someone|(?:my|the|our) [a-z]+)(?:'ve|'s| have| has| had)?(?: just| now)? (?:moved|pushed|changed|shifted|rescheduled|postponed|brought|switched) (?P<t>(?:the|my|our) .+?)(?: back| forward| up)? (?:to|until|till) (?P<d>.+)",
+            r"(?:they|he|she|we|somebody|someone|(?:my|the|our) [a-z]+)(?:'ve|'s| have| has| had)?(?: just| now)? (?:moved|pushed|changed|shifted|rescheduled|postponed|brought|switched) (?P<t>it|that|that one|this one|(?:the|my|our) .+?)(?: back| forward| up)? (?:to|until|till) (?P<d>.+)",
             |found| Some(Intent::SetDue(on_the_list(found.words("t"), found.known)?, Some(day(found)?))),
         ),
         // "I'd like the envelopes for tomorrow."

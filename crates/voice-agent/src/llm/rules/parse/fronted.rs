@@ -55,5 +55,5 @@ pub(super) fn parse(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
     if rest.iter().any(denies) && matches!(said, Intent::Complete(_) | Intent::Delete(_)) {
         return None;
     }
-    said.of_what_is_pointed_at(Target::Title(title.to_owned()))
+    said.of_what_is_pointed_at(Target::Title(known.titles.meant(&named)?))
 }

@@ -298,6 +298,10 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     if utterance.is_empty() {
         return vec![Intent::Hesitation];
     }
+    // Its "and" is no word that leads to something else.
+    if matches!(utterance.text.as_str(), "and do that" | "and do that please") {
+        return vec![Intent::SoundsLikeUndo];
+    }
     let bare = behind_what_leads(utterance, known);
     let utterance = bare.as_ref().unwrap_or(utterance);
     if let Some(headed) = header::parse_headed(utterance, known) {
@@ -333,7 +337,10 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         return vec![told];
     }
     let one = parse_one(&whole, known);
-    if let Some(talk) = (one == Intent::Unknown).then(|| small::several_courtesies(&whole)).flatten() {
+    // "Bless you, goodbye": courtesies, whatever else their words may do.
+    if let Some(talk) =
+        matches!(one, Intent::Unknown | Intent::Offer(_)).then(|| small::several_courtesies(&whole)).flatten()
+    {
         return vec![talk];
     }
     let lost = matches!(one, Intent::Unknown | Intent::Talk(Talk::OffTopic));
@@ -341,6 +348,14 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         return some;
     }
     change::each_of(one, known)
+}
+
+/// "Mia's one" is Mia's, and no hour.
+pub(crate) fn whose_one(utterance: &Utterance, known: Known<'_>) -> Option<Utterance> {
+    let [lead @ .., whose, one] = utterance.words.as_slice() else { return None };
+    let name = whose.norm.strip_suffix("'s").filter(|_| one.norm == "one" && lead.len() <= 1)?;
+    known.titles.named(&[name])?;
+    Some(Utterance::new(utterance.words[..=lead.len()].to_vec()))
 }
 
 /// Most leads that are taken off, one behind the other.
@@ -436,7 +451,7 @@ fn parse_exact(utterance: &Utterance, known: Known<'_>) -> Intent {
         return Intent::Hesitation;
     }
     small::parse(utterance, known)
-        .or_else(|| add::parse_marked(utterance, known))
+        .or_else(|| (!sound::is_really_said(utterance, known)).then(|| add::parse_marked(utterance, known)).flatten())
         .or_else(|| ask::parse(utterance, known))
         .or_else(|| list::parse(utterance, known))
         .or_else(|| many::parse(utterance, known))

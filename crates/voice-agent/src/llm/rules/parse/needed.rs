@@ -90,15 +90,14 @@ pub(super) fn reminded(found: &Match<'_>) -> Option<Intent> {
     let words = norms(found.words("t"));
     let ["the" | "my" | "that", ..] = words.as_slice() else { return None };
     let (start, due) = dates::find_trailing(&words, found.known.now)?;
-    let title = found.known.titles.named(&words[..start])?;
-    Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
+    Some(Intent::SetDue(Target::Title(found.known.titles.meant(&words[..start])?), Some(due)))
 }
 
 /// "I have until Friday to submit the form": a day for what is on the list, or a task with its day.
 pub(super) fn until(found: &Match<'_>) -> Option<Intent> {
     let due = dates::parse(&norms(found.words("d")), found.known.now)?;
-    if let Some(title) = found.known.titles.named(&norms(found.words("t"))) {
-        return Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)));
+    if let Some(title) = found.known.titles.meant(&norms(found.words("t"))) {
+        return Some(Intent::SetDue(Target::Title(title), Some(due)));
     }
     let tasks = new_tasks(found.words("t"), false, found.known);
     Some(Intent::Add(tasks.into_iter().map(|task| NewTask { due: Some(due), ..task }).collect()))
@@ -138,8 +137,8 @@ fn sooner(found: &Match<'_>, words: &[&str]) -> Option<Intent> {
         .copied()
         .filter(|word| !matches!(*word, "sooner" | "earlier" | "later" | "already" | "done" | "back"))
         .collect();
-    let title = found.known.titles.named(&named).filter(|_| !lexicon::starts_verb(&named))?;
-    Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
+    let title = found.known.titles.meant(&named).filter(|_| !lexicon::starts_verb(&named))?;
+    Some(Intent::SetDue(Target::Title(title), Some(due)))
 }
 
 fn is_about_us(words: &[&str]) -> bool {

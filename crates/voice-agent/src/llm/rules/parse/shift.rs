@@ -242,8 +242,7 @@ pub(super) fn instead(utterance: &Utterance, known: Known<'_>) -> Option<Intent>
     if start == 0 {
         return Some(Intent::Date(due));
     }
-    let named = known.titles.named(&norm[..start])?;
-    Some(Intent::SetDue(Target::Title(named.to_owned()), Some(due)))
+    Some(Intent::SetDue(Target::Title(known.titles.meant(&norm[..start])?), Some(due)))
 }
 
 /// The task that the words name, if it is one that is known or pointed at.
@@ -259,7 +258,7 @@ fn known_target(found: &Match<'_>) -> Option<Target> {
     let whole = found.known.titles.named(&norms(found.all_words())).is_some();
     match target(words)? {
         Target::Title(_) => {
-            let named = found.known.titles.named(&norm).filter(|_| !whole)?;
+            let named = found.known.titles.meant(&norm).filter(|_| !whole)?;
             Some(Target::Title(named.to_owned()))
         }
         other => Some(other),
@@ -293,7 +292,7 @@ fn needed(found: &Match<'_>) -> Option<Intent> {
     let verb = [base.as_str(), found.text("p")].join(" ");
     let mut norm: Vec<&str> = verb.split_whitespace().collect();
     norm.extend(norms(things));
-    let named = found.known.titles.named(&norm).map(|named| Target::Title(named.to_owned()));
+    let named = found.known.titles.meant(&norm).map(Target::Title);
     let named = named.or_else(|| known_target(found));
     let due = dates::parse(&norms(found.words("d")), found.known.now);
     match (named, due) {

@@ -38,7 +38,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:go on|keep going|continue|carry on|more|next|next ones|tell me more|and then|what else|the rest|read the rest|read on|show me more|and the rest|the others|what about the rest|go on please|the next ones?|read more|yes go on|what are the others|what are they|what are those|which ones|which ones are they|which are they|which tasks|like what|is there (?:anything|something|any) (?:else|more)|anything else|any more)",
+            r"(?:go on|keep going|continue|carry on|more|next|next ones|tell me more|and then|what else|the rest|read the rest|read on|show me more|and the rest|the others|what about the rest|go on please|the next ones?|read more|yes go on|what are the others|what are they|what are those|what is it|what's it|which (?:one|task) is it|which ones|which ones are they|which are they|which tasks|like what|is there (?:anything|something|any) (?:else|more)|anything else|any more)",
             |_| Some(Intent::More),
         ),
         (
@@ -63,16 +63,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:(?:no|oh|please|just|only) )*(?:undo|revert|take back|reverse) (?:only |just )?(?:the|my) (?:very )?last (?:one|thing|change|action|step|bit|part|command)(?: please| again)?",
+            r"(?:(?:no|oh|please|just|only) )*(?:undo|revert|take back|reverse) (?:only |just )?(?:the|my|that|this) (?:very )?last (?:one|thing|change|action|step|bit|part|command)(?: please| again)?",
             |_| Some(Intent::UndoSome(1)),
         ),
         // In so many words.
         (
-            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo the (?:deletion|addition|change|move|renaming)|undo last|undo the (?:other (?:one|thing|change)|one before(?: that)?|previous one)|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|(?:that was|that's|it was) the wrong (?:one|task)|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|(?:change|swap|switch) (?:it|them|that|those) back|(?:put|set|change|move) (?:it|them|that|those)(?: back)? (?:the way|how|to how|to where|where|as|like) (?:it|they|that) (?:was|were)(?: before)?)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|whoops|actually|wait|okay|never mind) )*(?:undo|undue|undo it|undo that|undo this|undue that|undo the last (?:one|thing|change|action|step)|undo the (?:deletion|addition|change|move|renaming)|undo last|undo the (?:other (?:one|thing|change)|one before(?: that)?|previous one)|undo my last (?:change|action)|un do that|i'd undo that|revert|revert that|take that back|take it back|roll that back|reverse that|that was a mistake|(?:that was|that's|it was) the wrong (?:one|task)|that was wrong|i made a mistake|i didn't mean that|i didn't mean to do that|i undo that|undo what you did|undo what i did|oops undo that|(?:change|swap|switch) (?:it|them|that|those) back|(?:put|set|change|move) (?:it|them|that|those)(?: back)? (?:the way|how|to how|to where|to what|where|as|like) (?:it|they|that) (?:was|were)(?: before)?)(?: (?:please|again|change|action|one|too|that|it|put it back|put that back|undo it|undo that|take it back|change it back|undo))*",
             |_| Some(Intent::Undo),
         ),
         (
-            r"(?:(?:no|oh|oh no|sorry|oops|actually|wait|(?:that|it) was (?:the wrong (?:one|task)|a mistake|wrong)|i (?:do |still |do still |still do )?(?:need|want) (?:that one|that|it|them|those|one)|oh dear) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i'd like (?:it|that|them) back|(?:can|could|may) i have (?:it|that|them) back|give (?:it|that|them) back|i need (?:that|it) back|i want (?:that|it) back|i (?:do|do still|still|still do) (?:need|want) (?:it|that|them)(?: after all)?)(?: (?:please|again|then))*",
+            r"(?:(?:no|oh|oh no|sorry|oops|actually|wait|(?:that|it) was (?:the wrong (?:one|task)|a mistake|wrong)|(?:the )?wrong (?:one|task)|i (?:do |still |do still |still do )?(?:need|want) (?:that one|that|it|them|those|one)|oh dear) )*(?:put (?:it|that|them) back(?: on(?: my| the)? list)?|bring (?:it|that|them) back|(?:add|get) (?:it|that) back|restore (?:it|that)|i'd like (?:it|that|them) back|(?:can|could|may) i have (?:it|that|them) back|give (?:it|that|them) back|i need (?:that|it) back|i want (?:that|it) back|i (?:do|do still|still|still do) (?:need|want) (?:it|that|them)(?: after all)?)(?: (?:please|again|then))*",
             |_| Some(Intent::BringBack),
         ),
         (
@@ -101,7 +101,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Review),
         ),
         (
-            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that was all|that was it|that was everything|that's it|that's everything|that's (?:all|everything) i (?:need|needed|wanted|want|have|had)|that is all i need|that's all for (?:me|us)|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|i have to run|have a (?:good|nice|great|lovely|peaceful|pleasant|wonderful) (?:day|one|evening|night|weekend|afternoon|time)|good day to you|speak soon|speak to you (?:soon|later)|that's me done|that's me|(?:i'm |we're )?(?:all )?done for (?:today|now)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
+            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that was all|that was it|that was everything|that's it|that's everything|that's (?:all|everything) i (?:need|needed|wanted|want|have|had)|that is all i need|that's all for (?:me|us)|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|(?:i have to|i've got to|i need to|i must|got to|need to|have to|must) (?:run|dash|go|fly|be off)|have a (?:good|nice|great|lovely|peaceful|pleasant|wonderful) (?:day|one|evening|night|weekend|afternoon|time)|good day to you|speak soon|speak to you (?:soon|later)|that's me done|that's me|(?:i'm |we're )?(?:all )?done for (?:today|now)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
             |found| Some(farewell(found)),
         ),
         (
@@ -112,13 +112,21 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:thank you|thanks|thank you very much|thanks a lot) (?:and |that's all |that is all |that's it |that was all |that'll be all |for your help )*(?:good ?bye|bye|bye bye|that's all|that is all|that'll be all|see you|have a (?:good|nice|great) day|that's it)",
             |_| Some(Intent::Goodbye),
         ),
+        // "Did I say roses? I meant the hydrangeas."
+        (
+            r"(?:(?:no|oh|sorry|oops|wait|actually) )*did i (?:just )?say (?P<old>.+?) i (?:meant|mean|wanted) (?P<what>.+)",
+            |found| {
+                let not = super::super::normalise::tokenise("not");
+                Some(Intent::Correct([found.words("what"), &not, found.words("old")].concat()))
+            },
+        ),
         // "Sorry, I said Friday, I meant Thursday."
         (
-            r"(?:(?:no|oh|sorry|oops|wait|actually) )*(?:i think )?i said (?:.+? )(?:but )?i (?:meant|mean|wanted) (?P<what>.+)",
+            r"(?:(?:no|oh|sorry|oops|wait|actually) )*(?:i think )?i said (?:.+? )(?:(?:but )?i (?:meant|mean|wanted)|but (?:it's|it is|it was|it should be|make (?:it|that))) (?P<what>.+)",
             |found| Some(Intent::Correct(found.words("what").to_vec())),
         ),
         (
-            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on|that's wrong|that's not right|that's not it|wrong)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
+            r"(?:(?:no|nope|sorry|wait|actually|oh|not that|hang on|that's wrong|that's not right|that's not it|wrong)(?: no| sorry| wait| actually)* )?(?:i (?:meant|mean|said|was talking about|wanted|want)|(?:that's|that was|that is|it's|it was|it is) (?:meant|supposed) to (?:be|say)|that should be|that should say|it should be|it should say|should be|not .+ but|i meant to say) (?P<what>.+)",
             |found| {
                 let what = found.words("what").to_vec();
                 let first = found.text("what").split(' ').next().unwrap_or_default();
@@ -213,11 +221,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:no|nope|not that|wait|actually|sorry)(?: no| sorry| wait| actually)* (?:i (?:meant|mean|said|was talking about) )?(?P<what>(?:the|my) .+)",
             |found| Some(Intent::Correct(found.words("what").to_vec())),
         ),
-        // "Wait, no, low I mean."
+        // "Wait, no, low I mean", "no, low, I said low".
         (
-            r"(?:no|actually|sorry|wait|oh)(?: no| sorry| wait| actually| oh)* (?P<what>.+?) (?:i mean|i meant|they said|he said|she said|i said)",
+            r"(?:no|actually|sorry|wait|oh)(?: no| sorry| wait| actually| oh)* (?P<what>.+?) (?:i mean|i meant|they said|he said|she said|i said)(?: (?P<again>.+))?",
             |found| {
                 let words = found.words("what");
+                if !found.text("again").is_empty() && found.text("again") != found.text("what") {
+                    return None;
+                }
                 let tells =
                     |word: &Word| word.norm.ends_with("'s") || matches!(word.norm.as_str(), "is" | "are" | "was");
                 (words.len() <= 3 && !words.iter().any(tells)).then(|| Intent::Correct(words.to_vec()))

@@ -90,7 +90,7 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         let rest = norms(&words[start..]);
         let rest = behind_a_day(&rest, known);
         let told = tells(&words[start..], known);
-        let elided = elided(&words[from..end], &words[start..], known);
+        let elided = !told && elided(&words[from..end], &words[start..], known);
         if !told && !elided && !opens_command(rest) {
             continue;
         }
@@ -171,8 +171,17 @@ fn tells(words: &[Word], known: Known<'_>) -> bool {
     match norms(words).as_slice() {
         ["i" | "i've", verb, ..] => known.present_of(verb).is_some(),
         ["i'll" | "we'll", ..] => matches!(parse_one(&Utterance::new(words.to_vec()), known), Intent::SetDue(..)),
+        ["make" | "give" | "bump" | "bring", ..] => changes_known(words, known),
         _ => false,
     }
+}
+
+/// Whether the clause alone changes a task that is on the list: "… and make the tax form high priority".
+fn changes_known(words: &[Word], known: Known<'_>) -> bool {
+    let end = seams(words).first().map_or(words.len(), |(end, _)| *end);
+    let intent = parse_one(&Utterance::new(words[..end].to_vec()), known);
+    matches!(intent, Intent::SetPriority(..) | Intent::SetDue(..) | Intent::Shift(..))
+        && super::names_known(&intent, known)
 }
 
 /// "At 7 tomorrow … and at 9": an hour alone is on the day that was named before it.
@@ -234,16 +243,7 @@ pub(super) fn sentences(utterance: &Utterance, known: Known<'_>) -> Option<Vec<I
 /// What is understood of a sentence that is not understood as a whole: its commands are carried out, and what is none of them is
 /// said to be lost. None if there is no command in it.
 pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Intent>> {
-    let words = &utterance.words;
-    let mut parts: Vec<&[Word]> = Vec::new();
-    let mut from = 0;
-    for (end, start) in seams(words) {
-        if start > from && end > from && (words[end - 1].pauses() || opens_command(&norms(&words[start..]))) {
-            parts.push(&words[from..end]);
-            from = start;
-        }
-    }
-    parts.push(&words[from..]);
+    let parts = pieces(&utterance.words, known);
     if !(2..=MAX_COMMANDS).contains(&parts.len()) {
         return None;
     }
@@ -271,7 +271,7 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
                 intents.push(if all_new { Intent::Add(tasks) } else { Intent::Missed(title(part)) });
             }
             Intent::Unknown if super::remark::is_remark(part, known) => {}
-            Intent::Unknown if at == 0 && super::remark::is_reason(part, known) => {}
+            Intent::Unknown if intents.is_empty() && super::remark::is_reason(part, known) => {}
             Intent::Incomplete(..) | Intent::Goodbye | Intent::Unknown | Intent::Date(_) => {
                 intents.push(Intent::Missed(title(part)));
             }
@@ -294,6 +294,30 @@ pub(super) fn partly(utterance: &Utterance, known: Known<'_>) -> Option<Vec<Inte
     (intents.iter().any(commanded) || added)
         .then(|| super::chain(intents))
         .filter(|all| all.iter().any(Intent::is_command))
+}
+
+/// The clauses of the words. A sentence that commands something as it stands is one: "Got to be quick. Add renew my licence, tomorrow."
+fn pieces<'w>(words: &'w [Word], known: Known<'_>) -> Vec<&'w [Word]> {
+    let sentences: Vec<&[Word]> = words.split_inclusive(|word| !word.quoted && word.ends_sentence()).collect();
+    let mut pieces: Vec<&[Word]> = Vec::new();
+    for sentence in &sentences {
+        let adds =
+            || matches!(parse_one(&Utterance::new(sentence.to_vec()), known), Intent::Add(tasks) if tasks.len() == 1);
+        if sentences.len() > 1 && adds() {
+            pieces.push(sentence);
+            continue;
+        }
+        let mut from = 0;
+        for (end, start) in seams(sentence) {
+            let opens = || opens_command(&norms(&sentence[start..]));
+            if start > from && end > from && (sentence[end - 1].pauses() || opens()) {
+                pieces.push(&sentence[from..end]);
+                from = start;
+            }
+        }
+        pieces.push(&sentence[from..]);
+    }
+    pieces
 }
 
 /// "We're out of litter. Add buy litter": what is told and asked for is added once.

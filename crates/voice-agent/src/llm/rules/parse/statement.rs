@@ -75,13 +75,13 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 let norm = norms(found.words("t"));
                 let (start, due) = dates::find_trailing(&norm, found.known.now)
                     .filter(|(start, due)| *start > 0 && (due.day_said || norm[0] == "the"))?;
-                let Some(title) = found.known.titles.named(&norm[..start]) else {
+                let Some(title) = found.known.titles.meant(&norm[..start]) else {
                     // "I'm going to the gym at six."
                     let place = found.text("v") == "going to" && matches!(norm[0], "the" | "my" | "a");
                     let words: Vec<Word> = tokenise("go to").iter().chain(found.words("t")).cloned().collect();
                     return place.then(|| Intent::Offer(super::new_tasks(&words, false, found.known)));
                 };
-                Some(Intent::SetDue(Target::Title(title.to_owned()), Some(due)))
+                Some(Intent::SetDue(Target::Title(title), Some(due)))
             },
         ),
         (r"(?P<t>.+?) (?:is|are|was) (?:{DONE}) and so (?:is|are|was) (?P<u>.+)", |found| {
@@ -179,8 +179,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |found| {
                 let mut norm = vec!["call"];
                 norm.extend(norms(found.words("t")));
-                let named = found.known.titles.named(&norm)?;
-                Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
+                Some(Intent::Complete(vec![Target::Title(found.known.titles.meant(&norm)?)]))
             },
         ),
         (

@@ -22,7 +22,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Hello)),
         ),
         (
-            r"(?:thanks|thank you|thank you very much|thanks a lot|thanks a million|thanks a bunch|thanks so much|thank you so much|thank you kindly|thanks ever so much|many thanks|cheers|much appreciated|i appreciate it|thanks for (?:that|your help|the help)|thank you for .+)(?: (?:thanks|thank you|so much|very much|again))*",
+            r"(?:thanks|thank you|thank you very much|thanks a lot|thanks a million|thanks a bunch|thanks so much|thank you so much|thank you kindly|thanks ever so much|many thanks|cheers|much appreciated|i appreciate it|bless you|god bless|you're a (?:star|lifesaver|gem|legend|treasure)|thanks for (?:that|your help|the help)|thank you for .+)(?: (?:thanks|thank you|so much|very much|again))*",
             |_| Some(Intent::Talk(Talk::Thanks)),
         ),
         (
@@ -56,7 +56,7 @@ static TALK: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Talk(Talk::Date)),
         ),
         (
-            r"(?:(?:that's |that is |it's |you're |you are |that was |this is |sounds |looks )?(?:so |very |really |pretty |just )?(?:great|good|perfect|awesome|cool|nice|excellent|wonderful|amazing|fantastic|brilliant|lovely|super|the best|helpful|smart|very nice|neat|fine|impressive|good to know|lol|haha|hehe|good job|great job|well done|good work|nice work|right on|wow|interesting))(?: (?:job|work|thanks|thank you|one|to know|stuff|you|now))*|you(?:'ve| have) been (?:so |very |really |most )?(?:helpful|great|kind|brilliant|wonderful|a (?:great |big )?help)|(?:i see|got it|understood|all good|gotcha|makes sense|fair enough|i know|okay then|ok then|alright then)",
+            r"(?:(?:that's |that is |it's |you're |you are |that was |this is |sounds |looks )?(?:so |very |really |pretty |just )?(?:great|good|perfect|awesome|cool|nice|excellent|wonderful|amazing|fantastic|brilliant|lovely|super|the best|helpful|smart|very nice|neat|fine|impressive|good to know|lol|haha|hehe|good job|great job|well done|good work|nice work|right on|wow|interesting))(?: (?:job|work|thanks|thank you|one|to know|stuff|you|now))*|spot on|you(?:'ve| have) been (?:so |very |really |most )?(?:helpful|great|kind|brilliant|wonderful|a (?:great |big )?help)|(?:i see|got it|understood|all good|gotcha|makes sense|fair enough|i know|okay then|ok then|alright then)",
             |_| Some(Intent::Talk(Talk::Praise)),
         ),
         (
