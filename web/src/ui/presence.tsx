@@ -22,7 +22,7 @@ export function moodOf(state: SessionState): Mood {
   if (state.link.name === "waiting") return "away";
   if (state.link.name === "connecting") return "connecting";
   if (state.agentState !== "listening") return state.agentState;
-  if (state.microphone !== "on" || state.fallback !== null) return "typing";
+  if (state.microphone !== "on" || state.fallback !== null || state.link.name === "text_only") return "typing";
   if (isSilenced(state)) return state.muted ? "muted" : "ready";
   return state.userSpeaking ? "hearing" : "listening";
 }
@@ -44,8 +44,10 @@ function wordsOf(state: SessionState, mood: Mood): [string, string] {
   if (state.phase.name === "starting" && state.microphone === "asking") {
     return ["Waiting for you", "Allow the microphone in your browser"];
   }
-  if (mood === "ready" && matchMedia("(pointer: coarse)").matches)
-    return [WORDS.ready[0], "Hold the button, and speak"];
+  // A finger has no space bar.
+  const touch = matchMedia("(pointer: coarse)").matches;
+  if (mood === "ready" && touch) return [WORDS.ready[0], "Hold the button, and speak"];
+  if (mood === "muted" && touch) return [WORDS.muted[0], "Press the microphone to be heard again"];
   if (mood === "typing" && state.mode !== "type" && hurdleOf(state) !== null) return ["Not listening", "Typing works"];
   if (mood === "speaking" && !isAloud(state)) return ["Answering", "Type on whenever you like"];
   return WORDS[mood];
