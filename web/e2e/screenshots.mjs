@@ -299,6 +299,24 @@ const STATES = {
     await page.evaluate(() => window.__voiceAgentTest.unplug());
     await page.getByTestId("microphone-trouble").waitFor(WAIT);
   },
+  async "sound-blocked"(page, mock) {
+    // A tab that comes back untouched is held silent; here every touch would let the sound through, so it is taken away by hand.
+    await page.addInitScript(() => {
+      const Real = window.AudioContext;
+      window.AudioContext = class extends Real {
+        constructor(options) {
+          super(options);
+          window.__sound = this;
+        }
+      };
+    });
+    await page.reload();
+    await live(page, mock, "talk");
+    await quietDown(page);
+    conversation(mock);
+    await page.evaluate(() => window.__sound.suspend());
+    await page.getByTestId("banner-sound").waitFor(WAIT);
+  },
   async "text-only"(page, mock) {
     mock.world.inject({ refuse_socket: true });
     await page.getByTestId("consent-type").click();
@@ -327,6 +345,19 @@ const STATES = {
     await page.route("**/api/**", (route) => route.abort());
     await page.getByTestId("consent-type").click();
     await page.getByTestId("screen-refused").waitFor(WAIT);
+  },
+  async "server-fault"(page, mock) {
+    mock.world.inject({ broken: true });
+    await page.getByTestId("consent-type").click();
+    await page.getByTestId("screen-refused").waitFor(WAIT);
+  },
+  async notice(page, mock) {
+    await live(page, mock, "type");
+    await quietDown(page);
+    conversation(mock);
+    mock.world.inject({ broken: true });
+    await page.getByTestId("task-delete").first().click();
+    await page.getByTestId("banner-notice").waitFor(WAIT);
   },
   async "not-signed-in"(page, mock) {
     mock.world.inject({ auth: "jwt" });

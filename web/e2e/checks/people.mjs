@@ -242,6 +242,31 @@ export const people = {
     await page.locator('[data-link="open"]').waitFor(WAIT);
   },
 
+  async "a server's fault is told in words, without its number"(page, mock) {
+    const noted = [];
+    page.on("console", (message) => noted.push(message.text()));
+    mock.world.inject({ broken: true });
+    await open(page, mock);
+    await page.getByTestId("consent-type").click();
+    const screen = page.getByTestId("screen-refused").filter({ hasText: "Something went wrong on the server" });
+    await screen.waitFor(WAIT);
+    const said = await screen.innerText();
+    if (/\d|defect/.test(said)) throw new Error(said);
+    await eventually("the detail in the console", () =>
+      noted.some((line) => line.includes("500 internal This is a defect")),
+    );
+    await axeInBoth(page, "a server's fault");
+    mock.world.inject({ broken: false });
+    await page.getByTestId("screen-primary").click();
+    await page.locator('[data-link="open"]').waitFor(WAIT);
+    mock.world.inject({ broken: true });
+    await page.getByTestId("task-add-input").fill("Water the plants");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("banner-notice").filter({ hasText: "Something went wrong on the server" }).waitFor(WAIT);
+    if (/\d/.test(await page.getByTestId("banner-notice").innerText())) throw new Error("the notice has a number");
+    if ((await page.getByTestId("task-add-input").inputValue()) !== "Water the plants") throw new Error("it is gone");
+  },
+
   async "who waits for a line goes on waiting while the server is gone, and is let in when it is back"(page, mock) {
     mock.world.inject({ full: true });
     await open(page, mock);

@@ -29,6 +29,7 @@ describe("whether anybody listens", () => {
     ["connecting", { type: "link", link: { name: "connecting" } }, "connecting"],
     ["where only text gets through", { type: "link", link: { name: "text_only" } }, "typing"],
     ["when voice failed", fallback, "typing"],
+    ["while the browser holds the sound back", { type: "sound_blocked", blocked: true }, "ready"],
     ["without a microphone", { type: "microphone", microphone: "lost" }, "typing"],
   ];
   it.each(cases)("is not so %s, and the figure says the same", (_, action, mood) => {

@@ -44,6 +44,9 @@ function wordsOf(state: SessionState, mood: Mood): [string, string] {
   if (state.phase.name === "starting" && state.microphone === "asking") {
     return ["Waiting for you", "Allow the microphone in your browser"];
   }
+  // Speech that the browser holds back is not being heard, whatever the agent says it does.
+  if (state.soundBlocked && (mood === "ready" || (mood === "speaking" && isAloud(state))))
+    return ["Waiting for you", "Turn the sound on, and we can talk"];
   // A finger has no space bar.
   const touch = matchMedia("(pointer: coarse)").matches;
   if (mood === "ready" && touch) return [WORDS.ready[0], "Hold the button, and speak"];
@@ -60,7 +63,8 @@ function wordsOf(state: SessionState, mood: Mood): [string, string] {
 export function announcementOf(state: SessionState, mood: Mood): string {
   const heard = mood === "listening" || mood === "hearing" || mood === "speaking" || mood === "thinking";
   if (heard && isHeardAloud(state)) return "Connected";
-  if (mood === "ready") return state.agentState === "listening" ? "Connected. Hold the space bar to talk" : "Connected";
+  if (mood === "ready" && !state.soundBlocked)
+    return state.agentState === "listening" ? "Connected. Hold the space bar to talk" : "Connected";
   return wordsOf(state, mood)[0];
 }
 
