@@ -71,6 +71,12 @@ class World {
     return this.tasks.get(userId) ?? [];
   }
 
+  /** The time, later than any that was told before: as on the server, whose clock is finer, no two tasks begin at once. */
+  stamp() {
+    this.lastMs = Math.max(Date.now(), (this.lastMs ?? 0) + 1);
+    return new Date(this.lastMs).toISOString();
+  }
+
   addTask(userId, { title, due = null, priority = "normal" }) {
     const task = {
       id: randomBytes(5).toString("hex"),
@@ -78,7 +84,7 @@ class World {
       status: "open",
       due,
       priority,
-      created_at: new Date().toISOString(),
+      created_at: this.stamp(),
       completed_at: null,
     };
     this.setTasks(userId, [...this.tasksOf(userId), task]);
@@ -105,7 +111,10 @@ class World {
     );
   }
 
-  setTasks(userId, tasks) {
+  /** In the server's order: by when they were made, whatever changed since. */
+  setTasks(userId, unordered) {
+    const key = ({ created_at, id }) => `${created_at} ${id}`;
+    const tasks = unordered.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
     this.tasks.set(userId, tasks);
     this.save();
     for (const call of this.live) if (call.session.userId === userId) call.send({ type: "tasks", tasks });
