@@ -4,11 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { badNight } from "../dev/mock-admin.mjs";
 import { startMockServer } from "../dev/mock-server.mjs";
 import { openBrowser } from "./browser.mjs";
 import { tell } from "./checks/mock.mjs";
-import { signIn } from "./checks/operators.mjs";
+import { operatorStates } from "./operator-states.mjs";
 import { silence, writeWav } from "./wav.mjs";
 
 const OUT = process.env.OUT_DIR ?? fileURLToPath(new URL("out/screenshots", import.meta.url));
@@ -397,47 +396,7 @@ const STATES = {
     await page.getByTestId("banner-reconnecting").filter({ hasText: "network is back" }).waitFor(WAIT);
   },
   protocol: over(4000, "protocol"),
-  async "admin-sign-in"(page, mock) {
-    await page.goto(`${mock.url}/admin`);
-    await page.getByTestId("admin-token").waitFor(WAIT);
-  },
-  "admin-calls": (page, mock) => signIn(page, mock),
-  async "admin-quiet"(page, mock) {
-    const readiness = { status: "ready", reasons: [] };
-    await signIn(page, mock, { ...badNight(), readiness, rejected: {}, sessions: [] });
-  },
-  async "admin-watch"(page, mock) {
-    await signIn(page, mock);
-    await page.getByTestId("watch").nth(1).click();
-    await page.locator('[data-type="turn"]').waitFor(WAIT);
-  },
-  async "admin-wrong-token"(page, mock) {
-    mock.world.admin = badNight();
-    await page.goto(`${mock.url}/admin`);
-    await page.getByTestId("admin-token").fill("wrong");
-    await page.getByTestId("admin-enter").click();
-    await page.getByTestId("admin-refusal").waitFor(WAIT);
-  },
-  async "admin-silent"(page, mock) {
-    await signIn(page, mock);
-    await page.route("**/api/**", (route) => route.abort());
-    await page.getByTestId("silence").waitFor(WAIT);
-  },
-  async "admin-words"(page, mock) {
-    await STATES["admin-watch"](page, mock);
-    await page.getByTestId("show-words").click();
-    await page.locator('[data-type="transcript"]').first().waitFor(WAIT);
-  },
-  async "admin-end"(page, mock) {
-    await STATES["admin-watch"](page, mock);
-    await page.getByTestId("end-session").click();
-    await page.getByTestId("confirm").waitFor(WAIT);
-  },
-  async "admin-drain"(page, mock) {
-    await signIn(page, mock);
-    await page.getByTestId("drain").click();
-    await page.getByTestId("confirm").waitFor(WAIT);
-  },
+  ...operatorStates,
 };
 
 async function cutOff(page, mock) {
