@@ -7,15 +7,19 @@ import { fileURLToPath } from "node:url";
 import { startMockServer } from "../dev/mock-server.mjs";
 import { openBrowser } from "./browser.mjs";
 import { tell } from "./checks/mock.mjs";
+import { crowd } from "./crowd.mjs";
 import { operatorStates } from "./operator-states.mjs";
 import { silence, writeWav } from "./wav.mjs";
 
 const OUT = process.env.OUT_DIR ?? fileURLToPath(new URL("out/screenshots", import.meta.url));
 const ONLY = process.env.ONLY;
 const WAIT = { timeout: 10_000 };
-const SIZES = { wide: [1280, 800], tablet: [820, 1100], phone: [390, 844] };
+/** SIZE is another one, as 640x400, which is what a window of 1280×800 has at 200 %. */
+const { SIZE } = process.env;
+const USUAL = { wide: [1280, 800], tablet: [820, 1100], phone: [390, 844] };
+const SIZES = SIZE === undefined ? USUAL : { [SIZE]: SIZE.split("x").map(Number) };
 /** States that are about the list: on a narrow page they are behind the switch. */
-const ON_THE_LIST = new Set(["tasks", "editing", "editing-timed", "timeline", "writing", "empty"]);
+const ON_THE_LIST = new Set(["tasks", "editing", "editing-timed", "timeline", "writing", "empty", "crowded-list"]);
 
 function seed(mock) {
   const [session] = mock.world.sessions.values();
@@ -261,6 +265,18 @@ const STATES = {
     await live(page, mock, "type");
     mock.world.setTasks([...mock.world.sessions.values()][0].userId, []);
     await page.getByTestId("tasks-empty").waitFor({ ...WAIT, state: "attached" });
+  },
+  async crowded(page, mock) {
+    await live(page, mock, "talk");
+    await quietDown(page);
+    crowd(mock);
+    await page
+      .getByTestId("caption-you")
+      .first()
+      .waitFor({ ...WAIT, state: "attached" });
+  },
+  async "crowded-list"(page, mock) {
+    await STATES.crowded(page, mock);
   },
   async editing(page, mock) {
     await live(page, mock, "type");

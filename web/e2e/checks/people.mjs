@@ -1,5 +1,6 @@
 // For everyone: by keyboard, by ear, on a slow network, on a small screen, signed in, and when something is wrong.
 
+import { crowd } from "../crowd.mjs";
 import { eventually, tell } from "./mock.mjs";
 import { axeInBoth, open, start, until, WAIT } from "./shared.mjs";
 
@@ -19,6 +20,17 @@ function tokenFor(user) {
 }
 
 const STAGES = ["endpointing", "stt", "llm", "tool", "tts", "network", "playout"];
+
+/** Nothing lies over it, and it is within the window, where a wait for it would first scroll it there. */
+async function inSight(part, where) {
+  await eventually(`${part} in sight`, () =>
+    part.evaluate((one, where) => {
+      const { x, y, width, height } = one.getBoundingClientRect();
+      const at = document.elementFromPoint(x + width / 2, where === "bottom" ? y + height - 3 : y + height / 2);
+      return at !== null && one.contains(at);
+    }, where),
+  );
+}
 
 export const people = {
   async "the consent and its three choices are without fault, and nothing begins before one"(page, mock) {
@@ -240,6 +252,29 @@ export const people = {
     await axeInBoth(page, "unreachable");
     await page.unroute("**/api/**");
     await page.locator('[data-link="open"]').waitFor(WAIT);
+  },
+
+  async "at 200 % nothing is out of reach: the box below a trouble, the buttons under the undo, the last word"(
+    page,
+    mock,
+  ) {
+    // A window of 1280×800 has this many pixels of the page then.
+    await page.setViewportSize({ width: 640, height: 400 });
+    await start(page, mock, "talk");
+    crowd(mock);
+    await page.getByTestId("caption-you").filter({ hasText: "bbb" }).waitFor(WAIT);
+    await inSight(page.getByTestId("caption-you").last(), "bottom");
+    mock.world.inject({ fallback: true });
+    await page.getByTestId("banner-fallback").waitFor(WAIT);
+    await inSight(page.getByTestId("text-input"), "middle");
+    await axeInBoth(page, "at 200 %");
+    await page.getByTestId("view-tasks").click();
+    await page.getByTestId("task-toggle").nth(1).click();
+    await page.getByTestId("undo-bar").waitFor(WAIT);
+    await page.getByTestId("task-edit").nth(1).click();
+    await inSight(page.getByTestId("edit-save"), "bottom");
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (wide > 0) throw new Error(`${wide} px too wide`);
   },
 
   async "a server's fault is told in words, without its number"(page, mock) {

@@ -25,6 +25,7 @@ export function Captions({ state, onExample }: Props) {
   const interim = lines.filter((line) => line.interim);
   const scroller = useRef<HTMLDivElement>(null);
   const following = useRef(true);
+  const scrolledTo = useRef(0);
   const last = lines.at(-1);
   useEffect(() => {
     const element = scroller.current;
@@ -43,7 +44,11 @@ export function Captions({ state, onExample }: Props) {
   const onScroll = () => {
     const element = scroller.current;
     if (element === null) return;
-    following.current = element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWING_PX;
+    const isUp = element.scrollTop < scrolledTo.current;
+    scrolledTo.current = element.scrollTop;
+    // The end may be far because more came before this was told: only who scrolls up has left it.
+    if (element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWING_PX) following.current = true;
+    else if (isUp) following.current = false;
   };
   const nobodySpokeYet = pending.length === 0 && !lines.some((line) => line.who === "you");
   return (
