@@ -32,6 +32,27 @@ async function inSight(part, where) {
   );
 }
 
+/** In the page: what has the focus, and what is wrong with how it is shown; null for nothing. */
+function focused() {
+  const one = document.activeElement;
+  if (one === null || one === document.body) return null;
+  const name = one.ariaLabel ?? (one.labels?.[0]?.innerText || one.innerText.replace(/\s+/g, " ").trim());
+  const style = getComputedStyle(one);
+  // The field for a new task has its ring around all of its row.
+  if (one.id === "new-task")
+    return { name, fault: getComputedStyle(one.parentElement).boxShadow === "none" ? "no ring" : "" };
+  if (style.outlineStyle === "none") return { name, fault: "no ring" };
+  const out = Number.parseFloat(style.outlineOffset) + Number.parseFloat(style.outlineWidth);
+  const ring = one.getBoundingClientRect();
+  for (let around = one.parentElement; around !== null; around = around.parentElement) {
+    if (getComputedStyle(around).overflowX === "visible") continue;
+    const room = around.getBoundingClientRect();
+    if (ring.left - out < room.left - 0.5 || ring.right + out > room.right + 0.5)
+      return { name, fault: "its ring is cut off" };
+  }
+  return { name, fault: name === "" ? "no name" : "" };
+}
+
 export const people = {
   async "the consent and its three choices are without fault, and nothing begins before one"(page, mock) {
     await open(page, mock);
@@ -252,6 +273,34 @@ export const people = {
     await axeInBoth(page, "unreachable");
     await page.unroute("**/api/**");
     await page.locator('[data-link="open"]').waitFor(WAIT);
+  },
+
+  async "by keyboard every place is seen: a ring that nothing cuts off, and a name"(page, mock) {
+    mock.world.inject({ records: true, screens: true });
+    await start(page, mock, "record");
+    const [session] = mock.world.sessions.values();
+    const done = mock.world.addTask(session.userId, { title: "Water the plants" });
+    mock.world.patchTask(session.userId, done.id, { status: "done" });
+    mock.world.addTask(session.userId, { title: "Book the train" });
+    tell(mock, turn(1, "llm", 900), turn(2, "llm", 100));
+    await page
+      .getByTestId("task")
+      .nth(1)
+      .waitFor({ ...WAIT, state: "attached" });
+    await page.locator(".done summary").click();
+    await page.locator('[data-testid="timeline"] > summary').click();
+    await page.getByTestId("turn").nth(1).waitFor(WAIT);
+    await page.locator("#talk").focus();
+    const seen = [];
+    for (let i = 0; i < 40; i++) {
+      await page.keyboard.press("Tab");
+      const place = await page.evaluate(focused);
+      if (place === null) break;
+      if (place.fault !== "") throw new Error(`${place.name}: ${place.fault}`);
+      seen.push(place.name);
+    }
+    for (const name of ["Mute", "Microphone settings", "Share the screen", "Done: Book the train", "Timing"])
+      if (!seen.some((one) => one.startsWith(name))) throw new Error(`${name} is not reached: ${seen.join(", ")}`);
   },
 
   async "at 200 % nothing is out of reach: the box below a trouble, the buttons under the undo, the last word"(
