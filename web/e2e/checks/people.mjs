@@ -303,6 +303,15 @@ export const people = {
       if (!seen.some((one) => one.startsWith(name))) throw new Error(`${name} is not reached: ${seen.join(", ")}`);
   },
 
+  async "on the smallest phone the greeting is what is seen first"(page, mock) {
+    await page.setViewportSize({ width: 320, height: 560 });
+    await start(page, mock, "type");
+    await page.getByTestId("caption-agent").waitFor(WAIT);
+    await inSight(page.getByTestId("caption-agent"), "middle");
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (wide > 0) throw new Error(`${wide} px too wide`);
+  },
+
   async "at 200 % nothing is out of reach: the box below a trouble, the buttons under the undo, the last word"(
     page,
     mock,
