@@ -1,6 +1,17 @@
 // The operators' calls of the mock server: `world.admin` is what they tell, and notes what was asked.
 
 export const OPERATOR = "the-operators-token";
+export const AUDITOR = "the-auditors-token";
+export const PRIVACY = "the-privacy-token";
+
+const ROLES = {
+  [OPERATOR]: { role: "operator", calls: ["WhoAmI", "Sessions", "Words"] },
+  [AUDITOR]: { role: "auditor", calls: ["WhoAmI", "Recordings", "Consents", "AccessLog"] },
+  [PRIVACY]: {
+    role: "privacy",
+    calls: ["WhoAmI", "Recordings", "Recording", "Consents", "AccessLog", "Export", "Erase"],
+  },
+};
 
 const ago = (ms) => new Date(Date.now() - ms).toISOString();
 
@@ -66,6 +77,37 @@ export function badNight() {
   };
 }
 
+const OWNER = "3f9a1c77d0e1aa42c9b6f15a1c09ffe2";
+
+/** A recorded call in two parts, the second still on its way to the storage. */
+export function recordings() {
+  const file = (name, kind, bytes, minutes, waiting) => ({
+    name: `${OWNER}/77d0e1aa42c9b6f1/${name}`,
+    owner: OWNER,
+    session_id: "77d0e1aa42c9b6f1",
+    begun: ago(minutes * 60_000),
+    kind,
+    bytes,
+    waiting,
+  });
+  return [
+    file("1.ogg.sealed", "sound", 2_412_000, 90, false),
+    file("1.jsonl.sealed", "words", 8_210, 90, false),
+    file("2.ogg.sealed", "sound", 310_500, 12, true),
+  ];
+}
+
+function accessLog() {
+  const line = (n, minutes, role, action, of) => ({ n, at: ago(minutes * 60_000), role, action, user: OWNER, of });
+  const lines = [
+    line(41, 300, "operator", "read_words", "77d0e1aa42c9b6f1"),
+    line(42, 95, "privacy", "read_recording", `${OWNER}/77d0e1aa42c9b6f1/1.ogg.sealed`),
+    line(43, 2, "auditor", "read_consents", ""),
+  ];
+  const sealed = [{ log: "access-2.jsonl", at: ago(8e8), role: "auditor", reason: "the disk was full" }];
+  return { audit: { logs: 2, lines: 43, findings: [], sealed }, lines };
+}
+
 const send = (response, status, body) => {
   response.writeHead(status, { "content-type": status < 400 ? "application/json" : "application/problem+json" });
   response.end(body === null ? undefined : JSON.stringify(body));
@@ -81,11 +123,14 @@ export function admin(world, request, response, path) {
   const told = world.admin;
   const problem = (status, code, detail) => send(response, status, { status, code, detail });
   if (told === null) return problem(404, "admin_off", "Operators' calls are off. ADMIN_TOKEN switches them on.");
-  if (request.headers.authorization !== `Bearer ${OPERATOR}`)
-    return problem(401, "unauthorized", "Not the operator's.");
-  if (path === "/api/admin/whoami") {
-    return send(response, 200, { role: "operator", calls: ["WhoAmI", "Sessions", "Words"], records: false });
-  }
+  const who = ROLES[(request.headers.authorization ?? "").replace(/^Bearer /, "")];
+  if (who === undefined || told.revoked === true) return problem(401, "unauthorized", "Nobody's token.");
+  if (told.broken === true) return problem(500, "internal", "This is a defect of the server; its log says more.");
+  if (path === "/api/admin/whoami") return send(response, 200, { ...who, records: told.records ?? false });
+  if (path === "/api/admin/recordings") return send(response, 200, { recordings: told.recordings ?? [] });
+  if (path === "/api/admin/access-log") return send(response, 200, accessLog());
+  if (path === "/api/admin/privacy/consents")
+    return send(response, 200, { opted_out: true, consents: [{ at: ago(86_400_000), decision: "refused" }] });
   const [, , , , id, sub] = path.split("/");
   if (path === "/api/admin/drain") {
     told.draining = true;

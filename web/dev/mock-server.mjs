@@ -2,6 +2,7 @@
 //
 //   node dev/mock-server.mjs            PORT (8080), MOCK_STATE (a file that survives a kill), MOCK_SAID (what is "heard")
 //   POST /mock {"close": 4001}          also: full, starting, refuse_socket, records, fallback, drop, mic_said, error, auth,
+//                                     broken (a defect: every call is a 500),
 //                                     move_ms (a planned stop: the next process takes the session after so long)
 
 import { randomBytes } from "node:crypto";
@@ -48,6 +49,7 @@ class World {
       records: false,
       screens: false,
       awayUntil: 0,
+      broken: false,
     };
     this.counts = { frames: 0, playout: [], events: [] };
     this.live = new Set();
@@ -69,6 +71,12 @@ class World {
     return this.tasks.get(userId) ?? [];
   }
 
+  /** The time, later than any that was told before: as on the server, whose clock is finer, no two tasks begin at once. */
+  stamp() {
+    this.lastMs = Math.max(Date.now(), (this.lastMs ?? 0) + 1);
+    return new Date(this.lastMs).toISOString();
+  }
+
   addTask(userId, { title, due = null, priority = "normal" }) {
     const task = {
       id: randomBytes(5).toString("hex"),
@@ -76,7 +84,7 @@ class World {
       status: "open",
       due,
       priority,
-      created_at: new Date().toISOString(),
+      created_at: this.stamp(),
       completed_at: null,
     };
     this.setTasks(userId, [...this.tasksOf(userId), task]);
@@ -103,7 +111,10 @@ class World {
     );
   }
 
-  setTasks(userId, tasks) {
+  /** In the server's order: by when they were made, whatever changed since. */
+  setTasks(userId, unordered) {
+    const key = ({ created_at, id }) => `${created_at} ${id}`;
+    const tasks = unordered.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
     this.tasks.set(userId, tasks);
     this.save();
     for (const call of this.live) if (call.session.userId === userId) call.send({ type: "tasks", tasks });
@@ -166,7 +177,7 @@ class World {
   }
 
   inject(fault) {
-    for (const name of ["full", "starting", "refuse_socket", "auth", "records", "screens", "greeting"])
+    for (const name of ["full", "starting", "refuse_socket", "auth", "records", "screens", "greeting", "broken"])
       if (name in fault) this.faults[name] = fault[name];
     if (fault.mic_said !== undefined) this.said = fault.mic_said;
     if (fault.move_ms !== undefined) this.faults.awayUntil = Date.now() + fault.move_ms;
@@ -200,6 +211,7 @@ async function route(world, request, path) {
     if (method === "POST") world.inject(await readJson(request));
     return [200, world.counts];
   }
+  if (world.faults.broken) throw new Problem(500, "This is a defect of the server; its log says more.", {}, "internal");
   if (room === "sessions" && id === undefined && method === "POST") {
     const body = await readJson(request);
     const session = world.openSession(body, world.provenUser(request, body));

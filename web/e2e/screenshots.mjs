@@ -4,19 +4,22 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { badNight } from "../dev/mock-admin.mjs";
 import { startMockServer } from "../dev/mock-server.mjs";
 import { openBrowser } from "./browser.mjs";
 import { tell } from "./checks/mock.mjs";
-import { signIn } from "./checks/operators.mjs";
+import { crowd } from "./crowd.mjs";
+import { operatorStates } from "./operator-states.mjs";
 import { silence, writeWav } from "./wav.mjs";
 
 const OUT = process.env.OUT_DIR ?? fileURLToPath(new URL("out/screenshots", import.meta.url));
 const ONLY = process.env.ONLY;
 const WAIT = { timeout: 10_000 };
-const SIZES = { wide: [1280, 800], tablet: [820, 1100], phone: [390, 844] };
+/** SIZE is another one, as 640x400, which is what a window of 1280×800 has at 200 %. */
+const { SIZE } = process.env;
+const USUAL = { wide: [1280, 800], tablet: [820, 1100], phone: [390, 844] };
+const SIZES = SIZE === undefined ? USUAL : { [SIZE]: SIZE.split("x").map(Number) };
 /** States that are about the list: on a narrow page they are behind the switch. */
-const ON_THE_LIST = new Set(["tasks", "editing", "editing-timed", "timeline", "writing", "empty"]);
+const ON_THE_LIST = new Set(["tasks", "editing", "editing-timed", "timeline", "writing", "empty", "crowded-list"]);
 
 function seed(mock) {
   const [session] = mock.world.sessions.values();
@@ -263,6 +266,18 @@ const STATES = {
     mock.world.setTasks([...mock.world.sessions.values()][0].userId, []);
     await page.getByTestId("tasks-empty").waitFor({ ...WAIT, state: "attached" });
   },
+  async crowded(page, mock) {
+    await live(page, mock, "talk");
+    await quietDown(page);
+    crowd(mock);
+    await page
+      .getByTestId("caption-you")
+      .first()
+      .waitFor({ ...WAIT, state: "attached" });
+  },
+  async "crowded-list"(page, mock) {
+    await STATES.crowded(page, mock);
+  },
   async editing(page, mock) {
     await live(page, mock, "type");
     await quietDown(page);
@@ -299,6 +314,24 @@ const STATES = {
     await page.evaluate(() => window.__voiceAgentTest.unplug());
     await page.getByTestId("microphone-trouble").waitFor(WAIT);
   },
+  async "sound-blocked"(page, mock) {
+    // A tab that comes back untouched is held silent; here every touch would let the sound through, so it is taken away by hand.
+    await page.addInitScript(() => {
+      const Real = window.AudioContext;
+      window.AudioContext = class extends Real {
+        constructor(options) {
+          super(options);
+          window.__sound = this;
+        }
+      };
+    });
+    await page.reload();
+    await live(page, mock, "talk");
+    await quietDown(page);
+    conversation(mock);
+    await page.evaluate(() => window.__sound.suspend());
+    await page.getByTestId("banner-sound").waitFor(WAIT);
+  },
   async "text-only"(page, mock) {
     mock.world.inject({ refuse_socket: true });
     await page.getByTestId("consent-type").click();
@@ -327,6 +360,19 @@ const STATES = {
     await page.route("**/api/**", (route) => route.abort());
     await page.getByTestId("consent-type").click();
     await page.getByTestId("screen-refused").waitFor(WAIT);
+  },
+  async "server-fault"(page, mock) {
+    mock.world.inject({ broken: true });
+    await page.getByTestId("consent-type").click();
+    await page.getByTestId("screen-refused").waitFor(WAIT);
+  },
+  async notice(page, mock) {
+    await live(page, mock, "type");
+    await quietDown(page);
+    conversation(mock);
+    mock.world.inject({ broken: true });
+    await page.getByTestId("task-delete").first().click();
+    await page.getByTestId("banner-notice").waitFor(WAIT);
   },
   async "not-signed-in"(page, mock) {
     mock.world.inject({ auth: "jwt" });
@@ -366,47 +412,7 @@ const STATES = {
     await page.getByTestId("banner-reconnecting").filter({ hasText: "network is back" }).waitFor(WAIT);
   },
   protocol: over(4000, "protocol"),
-  async "admin-sign-in"(page, mock) {
-    await page.goto(`${mock.url}/admin`);
-    await page.getByTestId("admin-token").waitFor(WAIT);
-  },
-  "admin-calls": (page, mock) => signIn(page, mock),
-  async "admin-quiet"(page, mock) {
-    const readiness = { status: "ready", reasons: [] };
-    await signIn(page, mock, { ...badNight(), readiness, rejected: {}, sessions: [] });
-  },
-  async "admin-watch"(page, mock) {
-    await signIn(page, mock);
-    await page.getByTestId("watch").nth(1).click();
-    await page.locator('[data-type="turn"]').waitFor(WAIT);
-  },
-  async "admin-wrong-token"(page, mock) {
-    mock.world.admin = badNight();
-    await page.goto(`${mock.url}/admin`);
-    await page.getByTestId("admin-token").fill("wrong");
-    await page.getByTestId("admin-enter").click();
-    await page.getByTestId("admin-refusal").waitFor(WAIT);
-  },
-  async "admin-silent"(page, mock) {
-    await signIn(page, mock);
-    await page.route("**/api/**", (route) => route.abort());
-    await page.getByTestId("silence").waitFor(WAIT);
-  },
-  async "admin-words"(page, mock) {
-    await STATES["admin-watch"](page, mock);
-    await page.getByTestId("show-words").click();
-    await page.locator('[data-type="transcript"]').first().waitFor(WAIT);
-  },
-  async "admin-end"(page, mock) {
-    await STATES["admin-watch"](page, mock);
-    await page.getByTestId("end-session").click();
-    await page.getByTestId("confirm").waitFor(WAIT);
-  },
-  async "admin-drain"(page, mock) {
-    await signIn(page, mock);
-    await page.getByTestId("drain").click();
-    await page.getByTestId("confirm").waitFor(WAIT);
-  },
+  ...operatorStates,
 };
 
 async function cutOff(page, mock) {

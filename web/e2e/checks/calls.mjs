@@ -163,10 +163,42 @@ export const calls = {
         return document.elementFromPoint(x + width / 2, y + height - 2) === save;
       });
       if (!seen) throw new Error("Save is out of sight");
+      for (const field of ["edit-title", "edit-due", "edit-time", "edit-priority"]) {
+        const whole = await page.getByTestId(field).evaluate((one) => {
+          const { x, y, width, height } = one.getBoundingClientRect();
+          const isThere = (at) => document.elementFromPoint(x + width / 2, at) === one;
+          return isThere(y + 2) && isThere(y + height - 2);
+        });
+        if (!whole) throw new Error(`${field} is not in sight as a whole`);
+      }
       const cut = await page.getByTestId("edit-due").evaluate((field) => field.scrollWidth > field.clientWidth);
       if (cut) throw new Error("the due date is cut off");
       await page.keyboard.press("Escape");
     }
+  },
+
+  async "what comes back by undo stands where the server has it, and in sight"(page, mock) {
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await start(page, mock, "type");
+    const [session] = mock.world.sessions.values();
+    for (let i = 0; i < 20; i++) mock.world.addTask(session.userId, { title: `Task ${i}` });
+    const titles = page.getByTestId("task-list").getByTestId("task-title");
+    await titles.nth(19).waitFor({ ...WAIT, state: "attached" });
+    await page.getByTestId("task-delete").first().click();
+    await page.getByTestId("undo").click();
+    await page.getByTestId("undo-bar").waitFor({ ...WAIT, state: "detached" });
+    // By HTTP it is made anew, and the list is in the order in which tasks were made.
+    await titles
+      .last()
+      .filter({ hasText: /^Task 0$/ })
+      .waitFor(WAIT);
+    const hidden = await titles.last().evaluate((title) => {
+      const { x, y } = title.getBoundingClientRect();
+      return document.elementFromPoint(x + 2, y + 2) !== title;
+    });
+    if (hidden) throw new Error("it came back out of sight");
+    const kept = mock.world.tasksOf(session.userId).map(({ title }) => title);
+    if ((await titles.allInnerTexts()).join() !== kept.join()) throw new Error("the page has another order");
   },
 
   async "what is edited by hand outlives a change by voice, and takes none of it back"(page, mock) {

@@ -160,6 +160,31 @@ export const devices = {
     await told(mock, { type: "mute", muted: true });
   },
 
+  async "the microphone looks open only while somebody listens"(page, mock) {
+    const looks = (heard) => page.locator(`[data-testid="mute"][data-heard="${heard}"]`).waitFor(WAIT);
+    await start(page, mock, "talk");
+    await looks(true);
+    await page.getByTestId("mute").click();
+    await looks(false);
+    await page.getByTestId("mute").click();
+    await looks(true);
+    mock.world.faults.refuse_socket = true;
+    await page.route("**/api/**", (route) => route.abort());
+    mock.world.inject({ drop: true });
+    await page.locator('[data-link="waiting"]').waitFor(WAIT);
+    await looks(false);
+    await axeInBoth(page, "a microphone that nobody hears");
+    mock.world.faults.refuse_socket = false;
+    await page.unroute("**/api/**");
+    await page.locator('[data-link="open"]').waitFor(WAIT);
+    await looks(true);
+    mock.world.inject({ fallback: true });
+    await page.getByTestId("banner-fallback").waitFor(WAIT);
+    await looks(false);
+    await told(mock, { type: "mute", muted: true });
+    await nothingComes(page, mock);
+  },
+
   async "the menu of microphones names them, and has no serious fault"(page, mock) {
     await start(page, mock, "talk");
     await page.getByTestId("audio-menu-open").click();

@@ -1,6 +1,6 @@
 // The operators' page.
 
-import { badNight, OPERATOR } from "../../dev/mock-admin.mjs";
+import { AUDITOR, badNight, OPERATOR, PRIVACY, recordings } from "../../dev/mock-admin.mjs";
 import { eventually } from "./mock.mjs";
 import { axeInBoth, WAIT } from "./shared.mjs";
 
@@ -22,7 +22,7 @@ export const operators = {
     mock.world.admin = badNight();
     await page.getByTestId("admin-token").fill("wrong");
     await page.getByTestId("admin-enter").click();
-    await page.getByTestId("admin-refusal").filter({ hasText: "nobody’s token" }).waitFor(WAIT);
+    await page.getByTestId("admin-refusal").filter({ hasText: "does not know this token" }).waitFor(WAIT);
     await axeInBoth(page, "a wrong token");
     await signIn(page, mock);
     if (page.url().includes(OPERATOR)) throw new Error("the token is in the address");
@@ -36,7 +36,7 @@ export const operators = {
   async "operators: who waits stands first, and the table sorts"(page, mock) {
     await signIn(page, mock);
     const first = page.getByTestId("call").first();
-    await first.filter({ hasText: "Waits for an answer" }).waitFor(WAIT);
+    await first.filter({ hasText: "for an answer" }).waitFor(WAIT);
     await page.getByTestId("headline").filter({ hasText: "callers have trouble" }).waitFor(WAIT);
     await page.getByTestId("reasons").filter({ hasText: "commits take longer" }).waitFor(WAIT);
     await axeInBoth(page, "the operators' page");
@@ -95,6 +95,70 @@ export const operators = {
     await axeInBoth(page, "a silent server");
     await page.unroute("**/api/**");
     await page.getByTestId("silence").waitFor({ ...WAIT, state: "detached" });
+  },
+
+  async "operators: a server that never answered, one with a fault, and a token that lapses have their own words"(
+    page,
+    mock,
+  ) {
+    mock.world.admin = badNight();
+    await page.goto(`${mock.url}/admin`);
+    await page.route("**/api/**", (route) => route.abort());
+    await page.getByTestId("admin-token").fill(OPERATOR);
+    await page.keyboard.press("Enter");
+    await page.getByTestId("silence").filter({ hasText: "Is the process running" }).waitFor(WAIT);
+    await axeInBoth(page, "a server that never answered");
+    await page.unroute("**/api/**");
+    await page.getByTestId("headline").waitFor(WAIT);
+    mock.world.admin.broken = true;
+    await page
+      .getByTestId("silence")
+      .filter({ hasText: "only with errors" })
+      .filter({ hasText: "its log" })
+      .waitFor(WAIT);
+    mock.world.admin.broken = false;
+    await page.getByTestId("silence").waitFor({ ...WAIT, state: "detached" });
+    mock.world.admin.revoked = true;
+    await page.getByTestId("admin-refusal").filter({ hasText: "signed out" }).waitFor(WAIT);
+  },
+
+  async "operators: a call that is over says so, and an empty instance too"(page, mock) {
+    await signIn(page, mock);
+    await page.getByTestId("watch").first().click();
+    await page.locator('[data-testid="watch-panel"][data-link="open"]').waitFor(WAIT);
+    mock.world.admin.sessions = [];
+    await page.getByTestId("show-words").click();
+    await page
+      .locator('[data-testid="watch-panel"][data-link="gone"]')
+      .filter({ hasText: "another instance" })
+      .waitFor(WAIT);
+    await page.getByTestId("no-calls").filter({ hasText: "No calls just now" }).waitFor(WAIT);
+    await axeInBoth(page, "a call that is gone");
+  },
+
+  async "operators: an auditor and whoever answers for privacy have their own page"(page, mock) {
+    mock.world.admin = { ...badNight(), recordings: recordings() };
+    for (const [token, title] of [
+      [AUDITOR, "Audit"],
+      [PRIVACY, "Privacy"],
+    ]) {
+      await page.goto(`${mock.url}/admin`);
+      await page.getByTestId("admin-token").fill(token);
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: title }).waitFor(WAIT);
+      await page.getByTestId("list-recordings").click();
+      await page.getByTestId("recording").nth(1).waitFor(WAIT);
+      await page.getByTestId("audit").click();
+      await page.getByTestId("audit-result").filter({ hasText: "43 lines" }).waitFor(WAIT);
+      await page.getByTestId("person").fill("phone:+15551234567");
+      await page.getByTestId("consents").click();
+      await page.getByTestId("admin-notice").filter({ hasText: "not to be recorded" }).waitFor(WAIT);
+      await axeInBoth(page, title);
+      await page.setViewportSize({ width: 390, height: 844 });
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (over > 0) throw new Error(`${title}: ${over} px too wide for a phone`);
+      await page.getByTestId("sign-out").click();
+    }
   },
 
   async "the callers' page loads nothing of the operators'"(page, mock) {

@@ -1,5 +1,6 @@
 // For everyone: by keyboard, by ear, on a slow network, on a small screen, signed in, and when something is wrong.
 
+import { crowd } from "../crowd.mjs";
 import { eventually, tell } from "./mock.mjs";
 import { axeInBoth, open, start, until, WAIT } from "./shared.mjs";
 
@@ -19,6 +20,38 @@ function tokenFor(user) {
 }
 
 const STAGES = ["endpointing", "stt", "llm", "tool", "tts", "network", "playout"];
+
+/** Nothing lies over it, and it is within the window, where a wait for it would first scroll it there. */
+async function inSight(part, where) {
+  await eventually(`${part} in sight`, () =>
+    part.evaluate((one, where) => {
+      const { x, y, width, height } = one.getBoundingClientRect();
+      const at = document.elementFromPoint(x + width / 2, where === "bottom" ? y + height - 3 : y + height / 2);
+      return at !== null && one.contains(at);
+    }, where),
+  );
+}
+
+/** In the page: what has the focus, and what is wrong with how it is shown; null for nothing. */
+function focused() {
+  const one = document.activeElement;
+  if (one === null || one === document.body) return null;
+  const name = one.ariaLabel ?? (one.labels?.[0]?.innerText || one.innerText.replace(/\s+/g, " ").trim());
+  const style = getComputedStyle(one);
+  // The field for a new task has its ring around all of its row.
+  if (one.id === "new-task")
+    return { name, fault: getComputedStyle(one.parentElement).boxShadow === "none" ? "no ring" : "" };
+  if (style.outlineStyle === "none") return { name, fault: "no ring" };
+  const out = Number.parseFloat(style.outlineOffset) + Number.parseFloat(style.outlineWidth);
+  const ring = one.getBoundingClientRect();
+  for (let around = one.parentElement; around !== null; around = around.parentElement) {
+    if (getComputedStyle(around).overflowX === "visible") continue;
+    const room = around.getBoundingClientRect();
+    if (ring.left - out < room.left - 0.5 || ring.right + out > room.right + 0.5)
+      return { name, fault: "its ring is cut off" };
+  }
+  return { name, fault: name === "" ? "no name" : "" };
+}
 
 export const people = {
   async "the consent and its three choices are without fault, and nothing begins before one"(page, mock) {
@@ -240,6 +273,91 @@ export const people = {
     await axeInBoth(page, "unreachable");
     await page.unroute("**/api/**");
     await page.locator('[data-link="open"]').waitFor(WAIT);
+  },
+
+  async "by keyboard every place is seen: a ring that nothing cuts off, and a name"(page, mock) {
+    mock.world.inject({ records: true, screens: true });
+    await start(page, mock, "record");
+    const [session] = mock.world.sessions.values();
+    const done = mock.world.addTask(session.userId, { title: "Water the plants" });
+    mock.world.patchTask(session.userId, done.id, { status: "done" });
+    mock.world.addTask(session.userId, { title: "Book the train" });
+    tell(mock, turn(1, "llm", 900), turn(2, "llm", 100));
+    await page
+      .getByTestId("task")
+      .nth(1)
+      .waitFor({ ...WAIT, state: "attached" });
+    await page.locator(".done summary").click();
+    await page.locator('[data-testid="timeline"] > summary').click();
+    await page.getByTestId("turn").nth(1).waitFor(WAIT);
+    await page.locator("#talk").focus();
+    const seen = [];
+    for (let i = 0; i < 40; i++) {
+      await page.keyboard.press("Tab");
+      const place = await page.evaluate(focused);
+      if (place === null) break;
+      if (place.fault !== "") throw new Error(`${place.name}: ${place.fault}`);
+      seen.push(place.name);
+    }
+    for (const name of ["Mute", "Microphone settings", "Share the screen", "Done: Book the train", "Timing"])
+      if (!seen.some((one) => one.startsWith(name))) throw new Error(`${name} is not reached: ${seen.join(", ")}`);
+  },
+
+  async "on the smallest phone the greeting is what is seen first"(page, mock) {
+    await page.setViewportSize({ width: 320, height: 560 });
+    await start(page, mock, "type");
+    await page.getByTestId("caption-agent").waitFor(WAIT);
+    await inSight(page.getByTestId("caption-agent"), "middle");
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (wide > 0) throw new Error(`${wide} px too wide`);
+  },
+
+  async "at 200 % nothing is out of reach: the box below a trouble, the buttons under the undo, the last word"(
+    page,
+    mock,
+  ) {
+    // A window of 1280×800 has this many pixels of the page then.
+    await page.setViewportSize({ width: 640, height: 400 });
+    await start(page, mock, "talk");
+    crowd(mock);
+    await page.getByTestId("caption-you").filter({ hasText: "bbb" }).waitFor(WAIT);
+    await inSight(page.getByTestId("caption-you").last(), "bottom");
+    mock.world.inject({ fallback: true });
+    await page.getByTestId("banner-fallback").waitFor(WAIT);
+    await inSight(page.getByTestId("text-input"), "middle");
+    await axeInBoth(page, "at 200 %");
+    await page.getByTestId("view-tasks").click();
+    await page.getByTestId("task-toggle").nth(1).click();
+    await page.getByTestId("undo-bar").waitFor(WAIT);
+    await page.getByTestId("task-edit").nth(1).click();
+    await inSight(page.getByTestId("edit-save"), "bottom");
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (wide > 0) throw new Error(`${wide} px too wide`);
+  },
+
+  async "a server's fault is told in words, without its number"(page, mock) {
+    const noted = [];
+    page.on("console", (message) => noted.push(message.text()));
+    mock.world.inject({ broken: true });
+    await open(page, mock);
+    await page.getByTestId("consent-type").click();
+    const screen = page.getByTestId("screen-refused").filter({ hasText: "Something went wrong on the server" });
+    await screen.waitFor(WAIT);
+    const said = await screen.innerText();
+    if (/\d|defect/.test(said)) throw new Error(said);
+    await eventually("the detail in the console", () =>
+      noted.some((line) => line.includes("500 internal This is a defect")),
+    );
+    await axeInBoth(page, "a server's fault");
+    mock.world.inject({ broken: false });
+    await page.getByTestId("screen-primary").click();
+    await page.locator('[data-link="open"]').waitFor(WAIT);
+    mock.world.inject({ broken: true });
+    await page.getByTestId("task-add-input").fill("Water the plants");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("banner-notice").filter({ hasText: "Something went wrong on the server" }).waitFor(WAIT);
+    if (/\d/.test(await page.getByTestId("banner-notice").innerText())) throw new Error("the notice has a number");
+    if ((await page.getByTestId("task-add-input").inputValue()) !== "Water the plants") throw new Error("it is gone");
   },
 
   async "who waits for a line goes on waiting while the server is gone, and is let in when it is back"(page, mock) {

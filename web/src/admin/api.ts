@@ -16,6 +16,16 @@ export class AdminError extends Error {
   }
 }
 
+/** Anything that went wrong, as a call that did. */
+export function adminError(error: unknown): AdminError {
+  if (error instanceof AdminError) return error;
+  return new AdminError(
+    502,
+    "senseless",
+    "The answer was not understood; what is between may have answered in the server’s place.",
+  );
+}
+
 /** The token of this tab: a reload keeps it, a closed tab forgets it. */
 export function keptToken(): string | null {
   try {
@@ -40,7 +50,9 @@ async function problem(response: Response): Promise<AdminError> {
     const value = typeof body === "object" && body !== null ? Reflect.get(body, name) : null;
     return typeof value === "string" ? value : "";
   };
-  return new AdminError(response.status, field("code"), field("detail") || `The server answered ${response.status}.`);
+  // Operators are told the number: it is in the server's log, and in a proxy's.
+  const detail = field("detail") || "It gives no reason; what is between may have answered in its place.";
+  return new AdminError(response.status, field("code"), `Error ${response.status}. ${detail}`);
 }
 
 export class AdminApi {

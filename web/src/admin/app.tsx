@@ -1,12 +1,15 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Icon } from "../ui/icons";
-import { AdminApi, AdminError, keepToken, keptToken } from "./api";
+import { AdminApi, AdminError, adminError, keepToken, keptToken } from "./api";
 import { Confirm } from "./confirm";
-import { headline, type Overview, type WhoAmI } from "./model";
+import { headline, type Overview, partWords, type WhoAmI } from "./model";
 import { Office } from "./office";
 import { Recordings } from "./recordings";
 import { SessionTable } from "./table";
 import { Watch } from "./watch";
+
+/** The code of a token that was good, and is so no more. */
+const LAPSED = "lapsed";
 
 /** How often the instance is asked how it is, in ms. */
 const REFRESH_MS = 2_000;
@@ -28,25 +31,72 @@ export function AdminApp() {
   return <Rooms key={token} token={token} onLeave={leave} />;
 }
 
-/** Each role has a page of its own. */
+/** What an operator can do about a server that says nothing. */
+const NO_ANSWER = "Is the process running, and can this machine reach it? This page keeps asking.";
+
+/** Each role has a page of its own. Until the server has said whose token this is, that is asked again and again. */
 function Rooms({ token, onLeave }: { token: string; onLeave(why: AdminError | null): void }) {
   const api = useMemo(() => new AdminApi(token), [token]);
   const [who, setWho] = useState<WhoAmI | null>(null);
+  const [trouble, setTrouble] = useState<AdminError | null>(null);
   useEffect(() => {
     let over = false;
-    api.whoAmI().then(
-      (who) => !over && setWho(who),
-      (error: unknown) => {
-        const refused = error instanceof AdminError && (error.status === 401 || error.status === 404);
-        if (refused && !over) onLeave(error);
-      },
-    );
+    let timer: ReturnType<typeof setTimeout>;
+    const ask = async () => {
+      try {
+        const answer = await api.whoAmI();
+        if (!over) setWho(answer);
+      } catch (error) {
+        if (over) return;
+        const why = adminError(error);
+        if (why.status === 401 || why.status === 404) return onLeave(why);
+        setTrouble(why);
+        timer = setTimeout(ask, REFRESH_MS);
+      }
+    };
+    void ask();
     return () => {
       over = true;
+      clearTimeout(timer);
     };
   }, [api]);
-  if (who !== null && who.role !== "operator") return <Office api={api} who={who} onLeave={() => onLeave(null)} />;
-  return <Desk token={token} records={who?.records ?? false} onLeave={onLeave} />;
+  if (who === null) return <Waiting trouble={trouble} onLeave={() => onLeave(null)} />;
+  if (who.role !== "operator") return <Office api={api} who={who} onLeave={() => onLeave(null)} />;
+  return <Desk token={token} records={who.records} onLeave={onLeave} />;
+}
+
+/** Nothing was ever heard from the server. */
+function Waiting({ trouble, onLeave }: { trouble: AdminError | null; onLeave(): void }) {
+  useEffect(() => {
+    document.title = `${trouble === null ? "Operations" : "No answer"} — voice-agent`;
+  }, [trouble]);
+  return (
+    <main class="desk" data-testid="desk-waiting">
+      <header class="desk-top">
+        <h1 class="desk-name">Operations</h1>
+        <button type="button" class="button button-small" data-testid="sign-out" onClick={onLeave}>
+          Sign out
+        </button>
+      </header>
+      {trouble === null ? (
+        <p class="note">Asking the server…</p>
+      ) : (
+        <p class="silence" role="alert" data-testid="silence">
+          <Icon name="cloud" />
+          <span>
+            {trouble.message} {trouble.status === 0 && NO_ANSWER}
+          </span>
+        </p>
+      )}
+    </main>
+  );
+}
+
+function refusalOf({ status, code, message }: AdminError): string {
+  if (code === LAPSED)
+    return "You were signed out: the server takes this token no more. It was changed, or the server started anew with another.";
+  if (status === 401) return "The server does not know this token. Is it whole, and of this server?";
+  return message;
 }
 
 function SignIn({ refusal, onToken }: { refusal: AdminError | null; onToken(token: string): void }) {
@@ -63,7 +113,7 @@ function SignIn({ refusal, onToken }: { refusal: AdminError | null; onToken(toke
         }}
       >
         <h1>Operations</h1>
-        <label for="token">Your token</label>
+        <label for="token">Access token</label>
         <input
           ref={field}
           id="token"
@@ -81,10 +131,10 @@ function SignIn({ refusal, onToken }: { refusal: AdminError | null; onToken(toke
           data-testid="admin-refusal"
         >
           {refusal === null &&
-            "It is the server’s ADMIN_TOKEN, AUDITOR_TOKEN or PRIVACY_TOKEN. This tab keeps it until it is closed."}
+            "The server’s ADMIN_TOKEN, AUDITOR_TOKEN or PRIVACY_TOKEN: which one decides what you see. This tab keeps it until it is closed."}
           {off &&
-            "This server has no operators. Start it with ADMIN_TOKEN set to a long random word, and sign in with that."}
-          {refusal !== null && !off && (refusal.status === 401 ? "This is nobody’s token." : refusal.message)}
+            "This page is off: the server has no operators. Start it with ADMIN_TOKEN set to a long random word, and sign in with that."}
+          {refusal !== null && !off && refusalOf(refusal)}
         </p>
         <button type="submit" class="button button-primary" data-testid="admin-enter">
           Sign in
@@ -109,7 +159,7 @@ interface DeskProps {
 function Desk({ token, records, onLeave }: DeskProps) {
   const api = useMemo(() => new AdminApi(token), [token]);
   const [seen, setSeen] = useState<Seen | null>(null);
-  const [silentSince, setSilentSince] = useState<Date | null>(null);
+  const [silence, setSilence] = useState<{ since: Date; why: AdminError } | null>(null);
   const [watched, setWatched] = useState<string | null>(null);
   const [notice, setNotice] = useState("");
   const [asking, setAsking] = useState<{ end: string } | "drain" | null>(null);
@@ -123,12 +173,14 @@ function Desk({ token, records, onLeave }: DeskProps) {
         const overview = await api.overview();
         if (over) return;
         setSeen({ overview, skewMs: Date.parse(overview.now) - Date.now() });
-        setSilentSince(null);
+        setSilence(null);
       } catch (error) {
         if (over) return;
+        const why = adminError(error);
         // A token that is refused now was changed: nothing more is to be seen with it.
-        if (error instanceof AdminError && (error.status === 401 || error.status === 404)) return onLeave(error);
-        setSilentSince((before) => before ?? new Date());
+        if (why.status === 401) return onLeave(new AdminError(401, LAPSED, why.message));
+        if (why.status === 404) return onLeave(why);
+        setSilence((before) => ({ since: before?.since ?? new Date(), why }));
       }
       timer = setTimeout(look, REFRESH_MS);
     };
@@ -139,11 +191,12 @@ function Desk({ token, records, onLeave }: DeskProps) {
     };
   }, [api, refresh]);
 
-  const nowMs = Date.now() + (seen?.skewMs ?? 0);
+  // An old picture has the time of its own: nothing on it goes on by itself.
+  const nowMs = (silence?.since.getTime() ?? Date.now()) + (seen?.skewMs ?? 0);
   const first = seen === null ? null : headline(seen.overview, nowMs);
   useEffect(() => {
-    document.title = `${silentSince === null ? (first?.words ?? "Operations") : "No answer"} — voice-agent`;
-  }, [first?.words, silentSince]);
+    document.title = `${silence === null ? (first?.words ?? "Operations") : "No answer"} — voice-agent`;
+  }, [first?.words, silence === null]);
 
   const act = async (work: () => Promise<void>, done: string) => {
     setAsking(null);
@@ -171,7 +224,13 @@ function Desk({ token, records, onLeave }: DeskProps) {
         </span>
         <span class="desk-acts">
           {overview !== undefined && !overview.draining && (
-            <button type="button" class="button button-small" data-testid="drain" onClick={() => setAsking("drain")}>
+            <button
+              type="button"
+              class="button button-small"
+              data-testid="drain"
+              title="Take no new calls; those that are under way go on"
+              onClick={() => setAsking("drain")}
+            >
               Drain…
             </button>
           )}
@@ -180,10 +239,15 @@ function Desk({ token, records, onLeave }: DeskProps) {
           </button>
         </span>
       </header>
-      {silentSince !== null && (
+      {silence !== null && (
         <p class="silence" role="alert" data-testid="silence">
-          <Icon name="cloud" /> The server has not answered since {silentSince.toLocaleTimeString("en-GB")}. What stands
-          here is old.
+          <Icon name="cloud" />
+          <span>
+            {silence.why.status === 0 ? "The server has not answered" : "The server has answered only with errors"}{" "}
+            since {silence.since.toLocaleTimeString("en-GB")}
+            {overview !== undefined && ": everything below is as it was then"}.{" "}
+            {silence.why.status === 0 ? NO_ANSWER : `Its last: ${silence.why.message}`}
+          </span>
         </p>
       )}
       {overview !== undefined && first !== null && <Summary overview={overview} first={first} />}
@@ -212,17 +276,17 @@ function Desk({ token, records, onLeave }: DeskProps) {
       {asking === "drain" && (
         <Confirm
           title="Take no new calls?"
-          detail={`The ${overview?.sessions.length ?? 0} live calls go on; new callers are turned away until this instance is started again. There is no way back from here.`}
+          detail={`${liveCalls(overview?.sessions.length ?? 0)} New callers are turned away until this instance is started again: that cannot be taken back from here.`}
           word="drain"
           action="Drain this instance"
-          onYes={() => void act(() => api.drain(), "The instance is draining.")}
+          onYes={() => void act(() => api.drain(), "Draining: this instance takes no new calls.")}
           onNo={() => setAsking(null)}
         />
       )}
       {asking !== null && asking !== "drain" && (
         <Confirm
           title="End this call?"
-          detail={`Session ${asking.end} ends at once, for good. The caller is told that an operator ended it; the tasks are kept.`}
+          detail={`Call ${asking.end} ends at once, for good. The caller is told that somebody who looks after the server ended it; the tasks are kept.`}
           action="End the call"
           onYes={() => void act(() => api.end(asking.end), "The call was ended.")}
           onNo={() => setAsking(null)}
@@ -232,11 +296,16 @@ function Desk({ token, records, onLeave }: DeskProps) {
   );
 }
 
+function liveCalls(count: number): string {
+  if (count === 0) return "No call is under way.";
+  return count === 1 ? "The call that is under way goes on." : `The ${count} calls that are under way go on.`;
+}
+
 const REJECTED: Record<string, string> = {
-  full: "it was full",
-  draining: "it was draining",
-  starting: "it was not ready",
-  store: "the store failed",
+  full: "when full",
+  draining: "while draining",
+  starting: "when not ready",
+  store: "when the store failed",
 };
 
 function Summary({ overview, first }: { overview: Overview; first: ReturnType<typeof headline> }) {
@@ -255,7 +324,7 @@ function Summary({ overview, first }: { overview: Overview; first: ReturnType<ty
         <ul class="reasons" data-testid="reasons">
           {readiness.reasons.map(({ part, reason }) => (
             <li key={part}>
-              <strong>{part}</strong> {reason}
+              <strong>{partWords(part)}:</strong> {reason}
             </li>
           ))}
         </ul>
@@ -268,10 +337,16 @@ function Summary({ overview, first }: { overview: Overview; first: ReturnType<ty
           </dd>
         </div>
         <div>
-          <dt>Turned away since the start</dt>
+          <dt>Turned away since it started</dt>
           <dd class="numeric" data-testid="rejected">
-            {away.reduce((sum, [, count]) => sum + count, 0)}{" "}
-            <small>{away.map(([reason, count]) => `${count} as ${REJECTED[reason] ?? reason}`).join(", ")}</small>
+            {away.reduce((sum, [, count]) => sum + count, 0)}
+            {away.length > 0 && (
+              <small class="summary-why">
+                {away
+                  .map(([reason, count]) => `${count} ${REJECTED[reason] ?? reason.replaceAll("_", " ")}`)
+                  .join(", ")}
+              </small>
+            )}
           </dd>
         </div>
       </dl>

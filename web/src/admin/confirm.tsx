@@ -42,7 +42,9 @@ export function Confirm({ title, detail, word, action, onYes, onNo }: Props) {
         <p id="confirm-detail">{detail}</p>
         {word !== undefined && (
           <label>
-            To go on, type <strong>{word}</strong>
+            <span>
+              To go on, type <strong>{word}</strong>
+            </span>
             <input
               ref={first}
               value={typed}

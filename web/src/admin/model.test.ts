@@ -1,6 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { EventLines } from "./api";
-import { formatSpan, headline, type Overview, type Row, sentence, sorted, wellness } from "./model";
+import {
+  counted,
+  formatSpan,
+  headline,
+  type Overview,
+  partWords,
+  type Row,
+  sentence,
+  sorted,
+  troubleWords,
+  wellness,
+} from "./model";
 
 const NOW = Date.parse("2026-11-24T03:00:00Z");
 const before = (ms: number) => new Date(NOW - ms).toISOString();
@@ -22,8 +33,8 @@ describe("what is urgent", () => {
   it("comes first, whatever the order", () => {
     const ids = sorted([well, slow, away, failed, waits], "wellness", false, NOW).map((one) => one.session_id);
     expect(ids).toEqual(["waits", "failed", "away", "slow", "well"]);
-    expect(wellness(failed, NOW).words).toBe("Speech recognition failed (timeout), 9 s ago");
-    expect(wellness(well, NOW)).toMatchObject({ tone: "well", words: "Well again, after 2 troubles" });
+    expect(wellness(failed, NOW).words).toBe("Speech recognition failed: no answer in time, 9 s ago");
+    expect(wellness(well, NOW)).toMatchObject({ tone: "well", words: "No trouble, 2 before" });
   });
 
   it("is one sentence", () => {
@@ -45,7 +56,7 @@ describe("what is urgent", () => {
       detail: "1 call in trouble, 1 call to watch",
     });
     expect(of({ max_sessions: 1 }).words).toMatch(/^Full/);
-    expect(of({ readiness: { status: "not_ready", reasons: [] } }).words).toBe("Takes no calls");
+    expect(of({ readiness: { status: "not_ready", reasons: [] } }).words).toBe("Takes no new calls");
     expect(of({ draining: true }).words).toMatch(/^Draining/);
   });
 });
@@ -62,6 +73,29 @@ describe("a happening", () => {
     expect(lines.take('data: {"a"')).toEqual([]);
     expect(lines.take(":1}\n")).toEqual([]);
     expect(lines.take("\n: keep-alive\n\ndata: 2\n\nda")).toEqual(['{"a":1}', "2"]);
+  });
+});
+
+describe("words", () => {
+  it("have no name of a program in them", () => {
+    expect(troubleWords({ kind: "provider_failed", detail: "tts rate_limited" })).toBe(
+      "The voice failed: too many requests",
+    );
+    expect(troubleWords({ kind: "deadline_missed", detail: "long_speech" })).toBe(
+      "Took too long: speech without an end",
+    );
+    expect(sentence({ type: "cost_step_taken", number: 1, at: "", from: "full", to: "brief", ceiling: "call" })).toBe(
+      "Near the call’s money limit: from now on short answers",
+    );
+    expect([partWords("store"), partWords("stt"), partWords("somethingnew")]).toEqual([
+      "The store",
+      "Speech recognition",
+      "Somethingnew",
+    ]);
+  });
+
+  it("count one as one", () => {
+    expect([counted(1, "call"), counted(2, "call")]).toEqual(["1 call", "2 calls"]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** What the server tells operators, and what of it is urgent. Pure. */
 
-import { PAUSE_MS } from "../session/protocol";
+import { PAUSE_MS, type Stage } from "../session/protocol";
 import { formatMs } from "../ui/format";
 
 export interface Trouble {
@@ -137,9 +137,67 @@ const STAGE_WORDS: Record<string, string> = {
   playout: "the playout",
 };
 
+/** The stages where a colour and a figure stand beside them. */
+export const STAGE_LABELS: Record<Stage, string> = {
+  endpointing: "end of turn",
+  stt: "recognition",
+  llm: "language model",
+  tool: "tool or store",
+  tts: "voice",
+  network: "network",
+  playout: "playout",
+};
+
+/** The parts that the server says are in trouble; what is not here has its own name. */
+const PART_WORDS: Record<string, string> = {
+  ...STAGE_WORDS,
+  store: "the store",
+  recording: "recordings",
+  livekit: "LiveKit",
+  turn: "the end of turns",
+};
+
+export function partWords(part: string): string {
+  return capital(PART_WORDS[part] ?? part);
+}
+
+/** How a call saves money near its ceiling. */
+const SAVING_WORDS: Record<string, string> = {
+  full: "nothing saved",
+  brief: "short answers",
+  cheap: "cheaper model",
+  text: "text only",
+  close: "about to end",
+};
+
+export function savingWords(step: string): string {
+  return SAVING_WORDS[step] ?? step;
+}
+
+/** "1 call", "2 calls". */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
 export function stageWords(stage: string): string {
   return STAGE_WORDS[stage] ?? stage;
 }
+
+/** Why a provider failed: what tells whether it is theirs, ours, or a bill. */
+const FAILURES: Record<string, string> = {
+  timeout: "no answer in time",
+  stalled: "it stopped half-way",
+  unavailable: "it is down, or refuses",
+  rate_limited: "too many requests",
+  quota: "no money or quota left",
+  auth: "the key is wrong",
+  bad_request: "it did not take our request",
+  disconnected: "the connection broke",
+  protocol: "its answer was not understood",
+  unusable: "its answer was of no use",
+};
+
+const GIVEN_UP: Record<string, string> = { long_speech: "speech without an end", commit: "saving the call’s state" };
 
 /** A trouble as a person says it. */
 export function troubleWords({ kind, detail }: Pick<Trouble, "kind" | "detail">): string {
@@ -148,15 +206,17 @@ export function troubleWords({ kind, detail }: Pick<Trouble, "kind" | "detail">)
     case "slow":
       return detail === "" ? "A slow answer, with no single cause" : `A slow answer: ${stageWords(detail)}`;
     case "provider_failed":
-      return `${capital(stageWords(stage))} failed (${how.replaceAll("_", " ")})`;
+      return `${capital(stageWords(stage))} failed: ${FAILURES[how] ?? how.replaceAll("_", " ")}`;
     case "deadline_missed":
-      return `A deadline passed (${detail.replaceAll("_", " ")})`;
+      return `Took too long: ${GIVEN_UP[detail] ?? stageWords(detail)}`;
     case "commit_failed":
-      return "Its state was not saved";
+      return "The call’s state could not be saved";
     case "tool_failed":
-      return `A tool failed (${detail})`;
+      return `A tool failed (${detail.replaceAll("_", " ")})`;
     case "fell_back_to_text":
-      return "Voice failed; the caller types";
+      return "Voice failed; the caller can only type";
+    case "failed":
+      return "The call ended by a fault";
     default:
       return kind.replaceAll("_", " ");
   }
@@ -172,6 +232,24 @@ export function since(moment: string, nowMs: number): number {
   return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }
 
+/** A moment of any day, in this machine's zone. */
+export function formatMoment(at: string): string {
+  return new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+}
+
+/** How much is kept. */
+export function formatSize(bytes: number): string {
+  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1_000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+/** The zone of the times on this page, as it stands beside UTC, which is what servers' logs have. */
+export function zoneName(now: Date): string {
+  const ahead = -now.getTimezoneOffset();
+  if (ahead === 0) return "UTC";
+  const two = (value: number) => String(value).padStart(2, "0");
+  return `UTC${ahead < 0 ? "−" : "+"}${two(Math.floor(Math.abs(ahead) / 60))}:${two(Math.abs(ahead) % 60)}`;
+}
+
 /** Whole seconds, minutes or hours. */
 export function formatSpan(ms: number): string {
   const seconds = Math.floor(ms / 1_000);
@@ -185,18 +263,19 @@ export function formatSpan(ms: number): string {
 export function wellness(row: Row, nowMs: number): Wellness {
   const inState = since(row.state_since, nowMs);
   if (row.connected && row.state === "thinking" && inState > WAITS_MS)
-    return { rank: 0, tone: "bad", words: `Waits for an answer, ${formatSpan(inState)}` };
+    return { rank: 0, tone: "bad", words: `Has waited ${formatSpan(inState)} for an answer` };
   const { trouble } = row;
   const fresh = trouble !== null && since(trouble.at, nowMs) < NEWS_MS;
   if (fresh && trouble.kind !== "slow")
     return { rank: 1, tone: "bad", words: `${troubleWords(trouble)}, ${formatSpan(since(trouble.at, nowMs))} ago` };
   const away = row.alone_since === null ? 0 : since(row.alone_since, nowMs);
-  if (away > AWAY_MS) return { rank: 2, tone: "warn", words: `Nobody is connected, ${formatSpan(away)}` };
+  if (away > AWAY_MS) return { rank: 2, tone: "warn", words: `Caller cut off for ${formatSpan(away)}` };
   if (row.last_latency_ms !== null && row.last_latency_ms > PAUSE_MS) {
     const cause = trouble?.kind === "slow" && trouble.detail !== "" ? ` (${stageWords(trouble.detail)})` : "";
     return { rank: 3, tone: "warn", words: `The last answer was slow${cause}` };
   }
-  return { rank: 4, tone: "well", words: row.troubles > 0 ? `Well again, after ${row.troubles} troubles` : "Well" };
+  const before = row.troubles > 0 ? `, ${row.troubles} before` : "";
+  return { rank: 4, tone: "well", words: `No trouble${before}` };
 }
 
 export type Column = "wellness" | "channel" | "state" | "age" | "turns" | "latency" | "cost";
@@ -240,16 +319,18 @@ export function headline(overview: Overview, nowMs: number): { tone: Wellness["t
   const all = overview.sessions.map((row) => wellness(row, nowMs));
   const bad = all.filter(({ tone }) => tone === "bad").length;
   const warn = all.filter(({ tone }) => tone === "warn").length;
-  const callers = (count: number) => (count === 1 ? "1 call" : `${count} calls`);
-  const parts = [bad > 0 ? `${callers(bad)} in trouble` : "", warn > 0 ? `${callers(warn)} to watch` : ""];
+  const parts = [
+    bad > 0 ? `${counted(bad, "call")} in trouble` : "",
+    warn > 0 ? `${counted(warn, "call")} to watch` : "",
+  ];
   const detail = parts.filter((part) => part !== "").join(", ") || "No call is in trouble";
   const full = overview.sessions.length >= overview.max_sessions;
   if (overview.draining) return { tone: "warn", words: "Draining: takes no new calls", detail };
-  if (overview.readiness.status === "not_ready") return { tone: "bad", words: "Takes no calls", detail };
+  if (overview.readiness.status === "not_ready") return { tone: "bad", words: "Takes no new calls", detail };
   if (full) return { tone: "bad", words: "Full: turns callers away", detail };
   if (bad > 0) return { tone: "bad", words: "Takes calls, and callers have trouble", detail };
   if (overview.readiness.status === "degraded")
-    return { tone: "warn", words: "Takes calls, with a part in trouble", detail };
+    return { tone: "warn", words: "Takes calls, but not all parts work", detail };
   return { tone: warn > 0 ? "warn" : "well", words: "Takes calls", detail };
 }
 
@@ -283,33 +364,33 @@ export function sentence(happening: Happening): string {
         ? `Cut in: “${happening.heard}” was heard, “${text(happening.unheard)}” was not`
         : "Cut in: only part of the answer was heard";
     case "tool_call":
-      return `Tool ${of("name")} has its result`;
+      return `Tool “${of("name")}” gave its result`;
     case "tool_finished":
-      return `Tool ${of("name")} ${happening.failed === true ? "failed" : "ran"}, ${ms(happening.duration_ms)}`;
+      return `Tool “${of("name")}” ${happening.failed === true ? "failed after" : "took"} ${ms(happening.duration_ms)}`;
     case "agent":
-      return `${text(happening.agent)} has the call`;
+      return `${text(happening.agent)} takes the call`;
     case "handoff":
-      return `Handed from ${text(happening.from)} to ${text(happening.to)}`;
+      return `Handed over from ${text(happening.from)} to ${text(happening.to)}`;
     case "recording":
       return happening.enabled === true ? "Recording is on" : "Recording is off";
     case "turn":
       return happening.latency_ms === null
-        ? `Turn ${happening.turn}, typed`
-        : `Turn ${happening.turn}: ${ms(happening.latency_ms)}`;
+        ? `Turn ${happening.turn}: typed`
+        : `Turn ${happening.turn}: answered after ${ms(happening.latency_ms)}`;
     case "stt_finished":
-      return `Words made out, ${ms(happening.duration_ms)}`;
+      return `Speech recognized in ${ms(happening.duration_ms)}`;
     case "llm_started":
-      return `First words of the model, ${ms(happening.ttft_ms)}`;
+      return `First words of the language model after ${ms(happening.ttft_ms)}`;
     case "tts_started":
-      return `First sound of the voice, ${ms(happening.ttfb_ms)}`;
+      return `First sound of the voice after ${ms(happening.ttfb_ms)}`;
     case "interrupted":
-      return `The caller cut in after ${ms(happening.heard_ms)}`;
+      return `The caller cut in, having heard ${ms(happening.heard_ms)}`;
     case "false_interruption":
-      return `A noise; the agent went on after ${ms(happening.held_ms)}`;
+      return `Only a noise: the agent paused for ${ms(happening.held_ms)} and went on`;
     case "end_of_turn":
-      return "The caller went on with the turn";
+      return "The caller went on speaking after all";
     case "speculation_discarded":
-      return "A reply begun early was thrown away, unheard";
+      return "An answer begun too early was thrown away, unheard";
     case "provider_failed":
     case "deadline_missed":
     case "commit_failed": {
@@ -319,15 +400,15 @@ export function sentence(happening: Happening): string {
       return troubleWords({ kind: happening.type, detail });
     }
     case "cost_step_taken":
-      return `The call saves money: ${of("from")} → ${of("to")}, near the ceiling of the ${of("ceiling")}`;
+      return `Near the ${of("ceiling")}’s money limit: from now on ${savingWords(text(happening.to))}`;
     case "fallback_to_text":
       return troubleWords({ kind: "fell_back_to_text", detail: "" });
     case "error":
-      return `Refused: ${of("code")}`;
+      return `Something that the caller’s page sent was refused: ${of("code")}`;
     case "ended":
-      return `Ended: ${of("outcome")}, ${of("reason")}`;
+      return `The call ended: ${of("outcome")}, ${of("reason")}`;
     case "missed":
-      return `${happening.count} happenings were missed: this page was too slow`;
+      return `Left out, because this page could not keep up: ${happening.count}`;
     default:
       return happening.type.replaceAll("_", " ");
   }

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { AdminApi } from "./api";
 import { Confirm } from "./confirm";
-import type { Audit, WhoAmI } from "./model";
+import { type Audit, counted, formatMoment, type WhoAmI, zoneName } from "./model";
 import { Recordings } from "./recordings";
 import { save } from "./watch";
 
@@ -17,7 +17,7 @@ export function Office({ api, who, onLeave }: Props) {
   return (
     <main class="desk" data-testid="office">
       <header class="desk-top">
-        <h1>{who.role === "auditor" ? "Audit" : "Privacy"}</h1>
+        <h1 class="desk-name">{who.role === "auditor" ? "Audit" : "Privacy"}</h1>
         <button type="button" class="button button-small" data-testid="sign-out" onClick={onLeave}>
           Sign out
         </button>
@@ -52,17 +52,20 @@ function Person({ api, who, onNotice }: PanelProps & { who: WhoAmI }) {
   const consents = async () => {
     const { opted_out, consents } = await api.consents(name);
     const last = consents.at(-1);
-    const told = last === undefined ? "Nothing was decided." : `Last: ${last.decision} (${last.at}).`;
-    return `${told} ${opted_out ? "Not to be recorded." : ""}`;
+    const told =
+      last === undefined
+        ? "No decision of this person is kept."
+        : `Decided last, on ${formatMoment(last.at)}: ${last.decision}.`;
+    return opted_out ? `${told} They are not to be recorded.` : told;
   };
   const keep = async (content: Promise<Blob>, file: string) => {
     save(file, await content);
     return `${file} is saved.`;
   };
   return (
-    <section class="panel" aria-labelledby="person-title">
+    <section class="panel office" aria-labelledby="person-title">
       <h2 id="person-title">A person</h2>
-      <label for="person">Their user id, like phone:+15551234567</label>
+      <label for="person">User id, such as phone:+15551234567</label>
       <input
         id="person"
         autocomplete="off"
@@ -79,7 +82,7 @@ function Person({ api, who, onNotice }: PanelProps & { who: WhoAmI }) {
           data-testid="consents"
           onClick={() => void act(consents)}
         >
-          What they decided
+          What they decided on recording
         </button>
         {who.calls.includes("Export") && (
           <button
@@ -100,14 +103,14 @@ function Person({ api, who, onNotice }: PanelProps & { who: WhoAmI }) {
             data-testid="erase"
             onClick={() => setErasing(true)}
           >
-            Erase…
+            Erase everything…
           </button>
         )}
       </div>
       {erasing && (
         <Confirm
           title="Erase this person?"
-          detail={`Everything of ${name} is destroyed: sessions, tasks, recordings, decisions. Nobody can bring it back. Export it first if they want it.`}
+          detail={`Everything of ${name} is destroyed: conversations, tasks, recordings, decisions. Nobody can bring it back. Export it first if they want to have it. You get a certificate to keep.`}
           word="erase"
           action="Erase everything"
           onYes={() => void act(() => keep(api.erased(name), "certificate.json"))}
@@ -128,34 +131,46 @@ function AccessLog({ api, onNotice }: PanelProps) {
     }
   };
   return (
-    <section class="panel" aria-labelledby="access-title" data-testid="access-log">
+    <section class="panel office" aria-labelledby="access-title" data-testid="access-log">
       <header class="watch-head">
-        <h2 id="access-title">Who looked</h2>
+        <h2 id="access-title">Who looked at what</h2>
         <button type="button" class="button button-small" data-testid="audit" onClick={() => void look()}>
-          Audit
+          Check the access log
         </button>
       </header>
       {audit !== null && (
         <>
           <p data-testid="audit-result">
             {audit.audit.findings.length === 0
-              ? `The access log is whole: ${audit.audit.lines} lines.`
+              ? `${audit.audit.sealed.length === 0 ? "The access log is whole" : "But for what is explained below the access log is whole"}: ${counted(audit.audit.lines, "line")}, and none was changed or left out.`
               : audit.audit.findings
                   .map((finding) => `${finding.log}, line ${finding.line}: ${finding.what}`)
                   .join("; ")}
           </p>
           {audit.audit.sealed.map((sealed) => (
             <p key={sealed.log}>
-              {sealed.log} is broken, and was sealed at {sealed.at} by the {sealed.role}: {sealed.reason}
+              {sealed.log} is broken, which the {sealed.role} explained on {formatMoment(sealed.at)}: {sealed.reason}
             </p>
           ))}
-          <ol class="access-lines">
+          <p class="note">The latest first, 100 at most. Times are {zoneName(new Date())}.</p>
+          <ol
+            class="access-lines"
+            aria-label="Accesses"
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard.
+            tabIndex={0}
+          >
             {audit.lines
               .slice(-100)
               .reverse()
               .map((line) => (
                 <li key={`${line.at}${line.n}`} class="numeric">
-                  {line.at} {line.role} {line.action} {line.user.slice(0, 8)} {line.of}
+                  <time dateTime={line.at} title={line.at}>
+                    {formatMoment(line.at)}
+                  </time>
+                  <span>
+                    {line.role}: {line.action.replaceAll("_", " ")}
+                    {line.user !== "" && ` of ${line.user.slice(0, 8)}…`} {line.of}
+                  </span>
                 </li>
               ))}
           </ol>

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import type { AdminApi } from "./api";
-import { byCall, type Part } from "./model";
+import { byCall, formatMoment, formatSize, type Part } from "./model";
 import { save } from "./watch";
 
 interface Props {
@@ -31,38 +31,47 @@ export function Recordings({ api, mayOpen, onNotice }: Props) {
     }
   };
   return (
-    <section class="panel recordings" aria-labelledby="recordings-title" data-testid="recordings">
+    <section class="panel office recordings" aria-labelledby="recordings-title" data-testid="recordings">
       <header class="watch-head">
         <h2 id="recordings-title">Recordings</h2>
         <button type="button" class="button button-small" data-testid="list-recordings" onClick={() => void look()}>
-          {parts === null ? "Show" : "Look again"}
+          {parts === null ? "List recordings" : "List again"}
         </button>
       </header>
-      <p class="note">Looking at them is written into the access log.</p>
+      <p class="note">Whoever lists, plays or saves one is written down in the access log.</p>
       {heard !== null && (
         // biome-ignore lint/a11y/useMediaCaption: its words are a file beside it
         <audio controls autoplay src={heard.url} aria-label={heard.name} data-testid="player" />
       )}
-      {parts !== null && parts.length === 0 && <p data-testid="no-recordings">There are none.</p>}
+      {parts !== null && parts.length === 0 && (
+        <p class="note" data-testid="no-recordings">
+          No recordings are kept here.
+        </p>
+      )}
       {parts !== null && parts.length > 0 && (
         <table class="recordings-table">
           <thead>
             <tr>
               <th scope="col">Begun</th>
-              <th scope="col">Session</th>
+              <th scope="col">Call</th>
               <th scope="col">Person</th>
               <th scope="col">Size</th>
-              <th scope="col" />
+              <th scope="col">
+                <span class="visually-hidden">What can be done</span>
+              </th>
             </tr>
           </thead>
           <tbody>
             {parts.map((part) => (
               <tr key={part.sound ?? part.words} data-testid="recording">
-                <td class="numeric">{new Date(part.begun).toLocaleString("en-GB")}</td>
+                <td class="numeric">{formatMoment(part.begun)}</td>
                 <td class="numeric">{part.session}</td>
-                <td class="numeric">{part.owner.slice(0, 8)}…</td>
+                <td class="numeric" title={part.owner}>
+                  {part.owner.slice(0, 8)}…
+                </td>
                 <td class="numeric">
-                  {(part.bytes / 1_000).toFixed(0)} KB{part.waiting && " (waits for its storage)"}
+                  {formatSize(part.bytes)}
+                  {part.waiting && " (not yet in its storage)"}
                 </td>
                 <td>{mayOpen && <Acts part={part} onOpen={open} onHear={(name, url) => setHeard({ name, url })} />}</td>
               </tr>
@@ -100,7 +109,7 @@ function Acts({ part, onOpen, onHear }: ActsProps) {
             data-testid="download-sound"
             onClick={() => void onOpen(sound, (content) => save(`${part.session}.ogg`, content))}
           >
-            Save
+            Save sound
           </button>
         </>
       )}
@@ -111,7 +120,7 @@ function Acts({ part, onOpen, onHear }: ActsProps) {
           data-testid="download-words"
           onClick={() => void onOpen(words, (content) => save(`${part.session}.jsonl`, content))}
         >
-          Words
+          Save words
         </button>
       )}
     </span>

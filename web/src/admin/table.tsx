@@ -1,15 +1,15 @@
 import { useState } from "preact/hooks";
 import { PAUSE_MS } from "../session/protocol";
 import { formatCost, formatMs } from "../ui/format";
-import { type Column, formatSpan, type Row, since, sorted, wellness } from "./model";
+import { type Column, formatSpan, type Row, savingWords, since, sorted, wellness } from "./model";
 
 const COLUMNS: { column: Column; name: string; figure: boolean }[] = [
   { column: "wellness", name: "How it goes", figure: false },
   { column: "channel", name: "Channel", figure: false },
-  { column: "state", name: "State", figure: false },
-  { column: "age", name: "Lasts", figure: true },
+  { column: "state", name: "Agent", figure: false },
+  { column: "age", name: "Duration", figure: true },
   { column: "turns", name: "Turns", figure: true },
-  { column: "latency", name: "Latency", figure: true },
+  { column: "latency", name: "Last answer", figure: true },
   { column: "cost", name: "Cost", figure: true },
 ];
 
@@ -31,7 +31,7 @@ export function SessionTable({ rows, nowMs, watched, onWatch }: Props) {
       <h2 id="calls-title">Calls</h2>
       {rows.length === 0 ? (
         <p class="note calls-none" data-testid="no-calls">
-          Nobody is talking to this instance.
+          No calls just now. A call appears here as soon as it begins.
         </p>
       ) : (
         <table data-testid="calls">
@@ -101,19 +101,19 @@ function CallRow({
         </button>
       </th>
       <td data-name="Channel">{row.channel.replace("_", " ")}</td>
-      <td data-name="State">{row.connected ? row.state : "away"}</td>
-      <td class="figure-cell numeric" data-name="Lasts">
+      <td data-name="Agent">{row.connected ? row.state : "no caller"}</td>
+      <td class="figure-cell numeric" data-name="Duration">
         {formatSpan(since(row.started_at, nowMs))}
       </td>
       <td class="figure-cell numeric" data-name="Turns">
         {row.turns}
       </td>
-      <td class={slow ? "figure-cell numeric slow" : "figure-cell numeric"} data-name="Latency">
+      <td class={slow ? "figure-cell numeric slow" : "figure-cell numeric"} data-name="Last answer">
         {row.last_latency_ms === null ? "–" : formatMs(row.last_latency_ms)}
       </td>
       <td class="figure-cell numeric" data-name="Cost">
         {formatCost(row.cost_usd)}
-        {row.cost_step && row.cost_step !== "full" ? ` (${row.cost_step})` : ""}
+        {row.cost_step && row.cost_step !== "full" ? ` (${savingWords(row.cost_step)})` : ""}
       </td>
     </tr>
   );

@@ -3,14 +3,14 @@ import { STAGES } from "../session/protocol";
 import { formatMs } from "../ui/format";
 import { Icon } from "../ui/icons";
 import { type AdminApi, AdminError } from "./api";
-import { type Happening, type Row, sentence, stageWords, wellness } from "./model";
+import { type Happening, type Row, STAGE_LABELS, sentence, stageWords, wellness, zoneName } from "./model";
 
 /** Happenings on the screen at most. */
 const SHOWN = 500;
 /** After a broken stream, how long until the next try, in ms. */
 const RETRY_MS = 1_500;
 
-type Link = "open" | "waiting" | "over" | "gone";
+type Link = "open" | "waiting" | "over" | "gone" | "refused";
 
 interface Props {
   api: AdminApi;
@@ -34,7 +34,7 @@ export function Watch({ api, id, row, nowMs, logIsOn, onEnd, onNotice, onClose }
     try {
       const { name, content } = await api.log(id);
       save(name, content);
-      onNotice(`${name} is saved. voice-agent replay ${name} plays it.`);
+      onNotice(`${name} is saved. To go through the call again: voice-agent replay ${name}`);
     } catch (error) {
       onNotice(error instanceof Error ? error.message : String(error));
     }
@@ -43,12 +43,12 @@ export function Watch({ api, id, row, nowMs, logIsOn, onEnd, onNotice, onClose }
     <section class="panel watch" aria-labelledby="watch-title" data-testid="watch-panel" data-link={link}>
       <header class="watch-head">
         <h2 id="watch-title" ref={title} tabindex={-1}>
-          Session <span class="numeric">{id}</span>
+          Call <span class="numeric">{id}</span>
         </h2>
         <button
           type="button"
           class="quiet-icon"
-          aria-label="Close this session"
+          aria-label="Stop watching this call"
           data-testid="watch-close"
           onClick={onClose}
         >
@@ -66,12 +66,12 @@ export function Watch({ api, id, row, nowMs, logIsOn, onEnd, onNotice, onClose }
             onChange={(event) => setWords(event.currentTarget.checked)}
           />
           <span>
-            Show words <small>noted in the server’s log</small>
+            Show what is said <small>This is written down in the access log.</small>
           </span>
         </label>
         {logIsOn && (
           <button type="button" class="button button-small" data-testid="download-log" onClick={() => void download()}>
-            Input log
+            Save input log
           </button>
         )}
         <button
@@ -86,11 +86,22 @@ export function Watch({ api, id, row, nowMs, logIsOn, onEnd, onNotice, onClose }
       </div>
       {!logIsOn && (
         <p class="note watch-note" data-testid="log-off">
-          No input log for <code>voice-agent replay</code>: set <code>INPUT_LOG_DIR</code> to a folder. It holds what
-          callers say.
+          This call cannot be replayed later: no input log is kept. To keep one, start the server with{" "}
+          <code>INPUT_LOG_DIR</code> set to a folder. The logs hold what callers say.
         </p>
       )}
-      <ol class="happenings" reversed data-testid="happenings">
+      {happenings.length === 0 && link === "open" && (
+        <p class="note watch-note">Nothing has happened in this call yet.</p>
+      )}
+      {happenings.length > 0 && <p class="note watch-note">Latest first. Times are {zoneName(new Date())}.</p>}
+      <ol
+        class="happenings"
+        reversed
+        aria-label="What happened in this call"
+        data-testid="happenings"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard.
+        tabIndex={0}
+      >
         {happenings.toReversed().map((one) => (
           <Line key={one.number} happening={one} />
         ))}
@@ -100,9 +111,10 @@ export function Watch({ api, id, row, nowMs, logIsOn, onEnd, onNotice, onClose }
 }
 
 const LINKS: Record<Exclude<Link, "open">, string> = {
-  waiting: "Connecting…",
-  over: "This call is over.",
-  gone: "This call is not here any more.",
+  waiting: "Connecting to this call. This page keeps trying.",
+  over: "This call is over. What happened in it stays here until you close it.",
+  gone: "This call is not on this instance: it is over, or another instance has it now.",
+  refused: "The server does not let you watch this call.",
 };
 
 function Line({ happening }: { happening: Happening }) {
@@ -114,14 +126,14 @@ function Line({ happening }: { happening: Happening }) {
       data-testid="happening"
       data-type={happening.type}
     >
-      <time class="numeric" dateTime={happening.at}>
+      <time class="numeric" dateTime={happening.at} title={happening.at}>
         {time}
       </time>
       <div>
         <p>
           {happening.trouble === true && <span class="visually-hidden">Trouble: </span>}
           {sentence(happening)}
-          {cause !== null && `, because of ${stageWords(cause)}`}
+          {cause !== null && `, most of it for ${stageWords(cause)}`}
         </p>
         {happening.type === "turn" && <StageBar stages={happening.stages} />}
         {happening.type === "tool_call" && happening.arguments !== null && (
@@ -147,7 +159,7 @@ function StageBar({ stages }: { stages: unknown }) {
       {spent.map((stage) => (
         <li key={stage}>
           <i class={`dot stage-${stage}`} aria-hidden="true" />
-          {stage} <span class="numeric">{formatMs(of(stage))}</span>
+          {STAGE_LABELS[stage]} <span class="numeric">{formatMs(of(stage))}</span>
         </li>
       ))}
     </ul>
@@ -175,7 +187,8 @@ function useHappenings(api: AdminApi, id: string, words: boolean): { happenings:
         if (!stop.signal.aborted) setLink("over");
       } catch (error) {
         if (stop.signal.aborted) return;
-        if (error instanceof AdminError && error.status > 0) return setLink("gone");
+        if (error instanceof AdminError && error.status === 404) return setLink("gone");
+        if (error instanceof AdminError && error.status >= 400 && error.status < 500) return setLink("refused");
         setLink("waiting");
         timer = setTimeout(() => void follow(), RETRY_MS);
       }

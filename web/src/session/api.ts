@@ -1,3 +1,4 @@
+import { BROKEN, sentenceFor, UNREACHED } from "./problem";
 import { decodeTask, decodeTasks, isFields, type Task } from "./protocol";
 
 /** A session and the secret that opens it. */
@@ -63,20 +64,33 @@ const TIMEOUT_MS = 15_000;
 /** A reply by text may wait for a language model. */
 const REPLY_TIMEOUT_MS = 45_000;
 
-async function problemOf(response: Response): Promise<ApiError> {
-  let message = `The server answered ${response.status}.`;
+/** What the page does not say is in the console, for whoever is asked about it. */
+function note(what: string, detail: string): void {
+  console.warn(`${what}: ${detail}`);
+}
+
+async function problemOf(what: string, response: Response): Promise<ApiError> {
+  let detail = "";
   let code = "";
   try {
     const problem: unknown = await response.json();
     if (isFields(problem)) {
-      message = String(problem.detail ?? problem.title ?? message);
+      detail = String(problem.detail ?? problem.title ?? "");
       code = String(problem.code ?? "");
     }
   } catch {
     // A proxy's error page is no JSON; the status alone says enough.
   }
+  note(what, `${response.status} ${code} ${detail}`);
   const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
-  return new ApiError(response.status, message, Number.isFinite(seconds) ? seconds : null, code);
+  const sentence = sentenceFor(response.status, code);
+  return new ApiError(response.status, sentence, Number.isFinite(seconds) ? seconds : null, code);
+}
+
+/** An answer that is none. */
+function senseless(status: number, detail: string): ApiError {
+  note("The server's answer", detail);
+  return new ApiError(status, BROKEN);
 }
 
 async function call(method: string, path: string, token: string | null, body?: unknown, timeoutMs = TIMEOUT_MS) {
@@ -92,15 +106,16 @@ async function call(method: string, path: string, token: string | null, body?: u
       signal: AbortSignal.timeout(timeoutMs),
       cache: "no-store",
     });
-  } catch {
-    throw new ApiError(0, "The server cannot be reached.");
+  } catch (error) {
+    note(`${method} ${path}`, String(error));
+    throw new ApiError(0, UNREACHED);
   }
-  if (!response.ok) throw await problemOf(response);
+  if (!response.ok) throw await problemOf(`${method} ${path}`, response);
   if (response.status === 204) return null;
   try {
     return (await response.json()) as unknown;
   } catch {
-    throw new ApiError(response.status, "The server's answer could not be read.");
+    throw senseless(response.status, "it could not be read");
   }
 }
 
@@ -130,7 +145,7 @@ export const api = {
     };
     const answer = fieldsOf(await call("POST", "/api/sessions", begin.access, body));
     if (typeof answer.session_id !== "string" || typeof answer.token !== "string") {
-      throw new ApiError(201, "The server's answer names no session.");
+      throw senseless(201, "it names no session");
     }
     return {
       sessionId: answer.session_id,
@@ -170,7 +185,7 @@ export const api = {
   async roomToken(session: Credentials): Promise<{ url: string; token: string }> {
     const answer = fieldsOf(await call("GET", "/api/livekit/token", session.token));
     if (typeof answer.url !== "string" || typeof answer.token !== "string") {
-      throw new ApiError(200, "The server's answer names no room.");
+      throw senseless(200, "it names no room");
     }
     return { url: answer.url, token: answer.token };
   },
@@ -194,6 +209,6 @@ export const api = {
 
 function taskOf(value: unknown): Task {
   const task = decodeTask(value);
-  if (task === null) throw new ApiError(200, "The server's answer is no task.");
+  if (task === null) throw senseless(200, "it is no task");
   return task;
 }

@@ -16,6 +16,7 @@ function liveStore(): Store {
   const store = new Store();
   store.dispatch({ type: "starting", mode: "talk" });
   store.dispatch({ type: "session_open", recording: false });
+  store.dispatch({ type: "link", link: { name: "open" } });
   store.dispatch({ type: "microphone", microphone: "on" });
   store.dispatch({ type: "talk_mode", talkMode: "push" });
   return store;
@@ -102,6 +103,17 @@ describe("push-to-talk", () => {
     expect(store.state.held).toBe(false);
     push.press();
     expect(store.state.held).toBe(false);
+  });
+
+  it("is not possible while nobody listens", () => {
+    const store = liveStore();
+    const push = new PushToTalk(store);
+    store.dispatch({ type: "link", link: { name: "waiting", attempt: 0, why: "dropped", retryAtMs: 0 } });
+    push.press();
+    expect(store.state.held).toBe(false);
+    store.dispatch({ type: "link", link: { name: "open" } });
+    push.press();
+    expect(store.state.held).toBe(true);
   });
 
   it("knows whose the space bar is", () => {

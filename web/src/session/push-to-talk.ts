@@ -1,3 +1,4 @@
+import { isReachable } from "./state";
 import type { Store } from "./store";
 
 /** The last syllable is still being said when the key comes up, in ms. */
@@ -40,8 +41,9 @@ export class PushToTalk {
   constructor(private readonly store: Store) {}
 
   get possible(): boolean {
-    const { phase, talkMode, muted, microphone } = this.store.state;
-    return phase.name === "live" && microphone === "on" && (muted || talkMode === "push");
+    const { state } = this.store;
+    // Where nobody listens, nothing may look as if holding it made somebody listen.
+    return isReachable(state) && state.microphone === "on" && (state.muted || state.talkMode === "push");
   }
 
   press(): void {

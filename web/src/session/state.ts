@@ -170,10 +170,24 @@ export function initialState(): SessionState {
   };
 }
 
-/** No frame of the caller may leave: there is no microphone, or it is closed and nobody holds the key. */
+/**
+ * No frame of the caller may leave: there is no microphone, or it is closed and nobody holds the key. Who has lost the voice is told
+ * that nobody listens, and asked to type: then nothing is sent to be listened to. While the browser holds sound back it holds back
+ * what is captured, too, where it does not go through a room; through one, nobody is heard who cannot hear.
+ */
 export function isSilenced(state: SessionState): boolean {
   const closed = state.muted || state.talkMode === "push";
-  return state.microphone !== "on" || (closed && !state.held);
+  return state.microphone !== "on" || state.fallback !== null || state.soundBlocked || (closed && !state.held);
+}
+
+/** Somebody is there to whom frames could go. */
+export function isReachable(state: SessionState): boolean {
+  return state.phase.name === "live" && state.link.name === "open" && state.fallback === null && !state.soundBlocked;
+}
+
+/** What is said now is heard. Whatever shows an open microphone shows this. */
+export function isListening(state: SessionState): boolean {
+  return isReachable(state) && !isSilenced(state);
 }
 
 /** The answers are to be spoken: there is a loudspeaker, and the caller does not only type. */

@@ -24,7 +24,9 @@ export class TaskDesk {
 
   /** The list as the server has it; a failure is shown, the old list stays. */
   async refresh(): Promise<void> {
-    await this.run(async (session) => this.store.dispatch({ type: "tasks", tasks: await api.tasks(session) }));
+    const read = async (session: Credentials) =>
+      void this.store.dispatch({ type: "tasks", tasks: await api.tasks(session) });
+    await this.run(read, "Your tasks could not be read.");
   }
 
   async add(title: string): Promise<boolean> {
@@ -90,7 +92,7 @@ export class TaskDesk {
     this.timer = setTimeout(() => this.dismissUndo(), UNDO_FOR_MS);
   }
 
-  private async run(step: Step): Promise<boolean> {
+  private async run(step: Step, failed = "The task list could not be changed."): Promise<boolean> {
     const session = this.credentials();
     if (session === null) return false;
     try {
@@ -98,7 +100,7 @@ export class TaskDesk {
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.store.dispatch({ type: "notice", notice: `The task list could not be changed. ${error.message}` });
+      this.store.dispatch({ type: "notice", notice: `${failed} ${error.message}` });
       return false;
     }
   }

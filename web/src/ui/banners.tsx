@@ -53,7 +53,7 @@ export function Banners({ controller, state }: { controller: SessionController; 
           tone="calm"
           action={{ label: "Turn sound on", run: () => void controller.unblockSound() }}
         >
-          Your browser holds the sound back.
+          Your browser holds the sound back until you touch this page.
         </Banner>
       )}
       {state.notice !== null && (

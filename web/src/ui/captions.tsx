@@ -25,27 +25,35 @@ export function Captions({ state, onExample }: Props) {
   const interim = lines.filter((line) => line.interim);
   const scroller = useRef<HTMLDivElement>(null);
   const following = useRef(true);
+  const scrolledTo = useRef(0);
   const last = lines.at(-1);
-  useEffect(() => {
+  const nobodySpokeYet = pending.length === 0 && !lines.some((line) => line.who === "you");
+  // Before the first word the greeting is what is to be read, and not the examples below it.
+  const toEnd = useRef<() => void>(() => undefined);
+  toEnd.current = () => {
     const element = scroller.current;
-    if (element !== null && following.current) element.scrollTop = element.scrollHeight;
+    if (element !== null && following.current && !nobodySpokeYet) element.scrollTop = element.scrollHeight;
+  };
+  useEffect(() => {
+    toEnd.current();
   }, [lines.length, pending.length, last?.text, last?.unheard]);
   useEffect(() => {
     const element = scroller.current;
     if (element === null) return;
     // The keyboard comes up, or the bar below grows: who was reading the last line still is.
-    const observer = new ResizeObserver(() => {
-      if (following.current) element.scrollTop = element.scrollHeight;
-    });
+    const observer = new ResizeObserver(() => toEnd.current());
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
   const onScroll = () => {
     const element = scroller.current;
     if (element === null) return;
-    following.current = element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWING_PX;
+    const isUp = element.scrollTop < scrolledTo.current;
+    scrolledTo.current = element.scrollTop;
+    // The end may be far because more came before this was told: only who scrolls up has left it.
+    if (element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWING_PX) following.current = true;
+    else if (isUp) following.current = false;
   };
-  const nobodySpokeYet = pending.length === 0 && !lines.some((line) => line.who === "you");
   return (
     <div class="captions" ref={scroller} onScroll={onScroll}>
       <div

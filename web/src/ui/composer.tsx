@@ -2,7 +2,7 @@ import { useRef } from "preact/hooks";
 import type { SessionController } from "../session/controller";
 import { TEXT_LIMIT } from "../session/protocol";
 import { ScreenShare } from "../session/screen";
-import type { SessionState } from "../session/state";
+import { isListening, type SessionState } from "../session/state";
 import { AudioMenu } from "./audio-menu";
 import { HoldButton } from "./hold-button";
 import { Icon } from "./icons";
@@ -121,21 +121,25 @@ function MicrophoneButton({ controller, state }: { controller: SessionController
       </button>
     );
   }
+  const heard = isListening(state);
+  // Red is the caller's own doing; grey is a microphone that is open to nobody.
+  const look = heard ? "round round-live" : state.muted ? "round round-muted" : "round";
   return (
     <button
       type="button"
-      class={state.muted ? "round round-muted" : "round round-live"}
+      class={look}
       data-testid="mute"
+      data-heard={heard}
       aria-pressed={state.muted}
       aria-label="Mute"
-      title={state.muted ? "Unmute" : "Mute"}
+      title={`${heard || state.muted ? "" : "Nobody hears you now. "}${state.muted ? "Unmute" : "Mute"}`}
       onClick={(event) => {
         controller.setMuted(!state.muted);
         // Who points needs no focus here, and holding the space bar should talk, not press this button again.
         if (event.detail > 0) document.getElementById("talk")?.focus();
       }}
     >
-      <Icon name={state.muted ? "muted" : "microphone"} />
+      <Icon name={heard ? "microphone" : "muted"} />
     </button>
   );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { STAGES, type Stage, type Task, type Turn } from "../session/protocol";
-import { arrange, formatCost, formatDue, formatMs, pauseSentence } from "./format";
+import { arrange, formatCost, formatDue, formatMs, formatWait, pauseSentence } from "./format";
 
 const NOW = new Date(2026, 10, 23, 14, 30);
 
@@ -38,6 +38,13 @@ describe("formatDue", () => {
 describe("numbers", () => {
   it("shows milliseconds and money", () => {
     expect([formatMs(640.4), formatMs(1_250)]).toEqual(["640 ms", "1.25 s"]);
+    expect([0, 99, 100, 5_939, 36_000].map(formatWait)).toEqual([
+      "0\u00a0s",
+      "99\u00a0s",
+      "2\u00a0min",
+      "99\u00a0min",
+      "10\u00a0h",
+    ]);
     expect([formatCost(0), formatCost(0.00001), formatCost(0.0139)]).toEqual(["free", "< $0.0001", "$0.0139"]);
   });
 });

@@ -45,6 +45,13 @@ export function formatClock(atMs: number): string {
   return new Date(atMs).toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 }
 
+/** How long is to be waited: a wait of hours is not counted in seconds. The space does not break. */
+export function formatWait(seconds: number): string {
+  if (seconds < 100) return `${seconds}\u00a0s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes}\u00a0min` : `${Math.round(minutes / 60)}\u00a0h`;
+}
+
 /** Milliseconds as the timeline shows them. */
 export function formatMs(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;

@@ -54,7 +54,7 @@ export function HoldButton({
       onContextMenu={(event) => event.preventDefault()}
       onClick={onClick}
     >
-      <Icon name="microphone" />
+      <Icon name={state.held ? "microphone" : "muted"} />
       <span>{state.held ? "I’m listening" : "Hold to talk"}</span>
       <kbd>space</kbd>
     </button>

@@ -22,7 +22,7 @@ export function moodOf(state: SessionState): Mood {
   if (state.link.name === "waiting") return "away";
   if (state.link.name === "connecting") return "connecting";
   if (state.agentState !== "listening") return state.agentState;
-  if (state.microphone !== "on" || state.fallback !== null) return "typing";
+  if (state.microphone !== "on" || state.fallback !== null || state.link.name === "text_only") return "typing";
   if (isSilenced(state)) return state.muted ? "muted" : "ready";
   return state.userSpeaking ? "hearing" : "listening";
 }
@@ -44,8 +44,13 @@ function wordsOf(state: SessionState, mood: Mood): [string, string] {
   if (state.phase.name === "starting" && state.microphone === "asking") {
     return ["Waiting for you", "Allow the microphone in your browser"];
   }
-  if (mood === "ready" && matchMedia("(pointer: coarse)").matches)
-    return [WORDS.ready[0], "Hold the button, and speak"];
+  // Speech that the browser holds back is not being heard, whatever the agent says it does.
+  if (state.soundBlocked && (mood === "ready" || (mood === "speaking" && isAloud(state))))
+    return ["Waiting for you", "Turn the sound on, and we can talk"];
+  // A finger has no space bar.
+  const touch = matchMedia("(pointer: coarse)").matches;
+  if (mood === "ready" && touch) return [WORDS.ready[0], "Hold the button, and speak"];
+  if (mood === "muted" && touch) return [WORDS.muted[0], "Press the microphone to be heard again"];
   if (mood === "typing" && state.mode !== "type" && hurdleOf(state) !== null) return ["Not listening", "Typing works"];
   if (mood === "speaking" && !isAloud(state)) return ["Answering", "Type on whenever you like"];
   return WORDS[mood];
@@ -58,7 +63,8 @@ function wordsOf(state: SessionState, mood: Mood): [string, string] {
 export function announcementOf(state: SessionState, mood: Mood): string {
   const heard = mood === "listening" || mood === "hearing" || mood === "speaking" || mood === "thinking";
   if (heard && isHeardAloud(state)) return "Connected";
-  if (mood === "ready") return state.agentState === "listening" ? "Connected. Hold the space bar to talk" : "Connected";
+  if (mood === "ready" && !state.soundBlocked)
+    return state.agentState === "listening" ? "Connected. Hold the space bar to talk" : "Connected";
   return wordsOf(state, mood)[0];
 }
 

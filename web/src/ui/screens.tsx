@@ -4,7 +4,7 @@ import type { OverReason } from "../session/close-codes";
 import type { SessionController } from "../session/controller";
 import type { Phase, SessionState } from "../session/state";
 import { Transcript } from "./captions";
-import { formatCost } from "./format";
+import { formatCost, formatWait } from "./format";
 import { Icon, type IconName } from "./icons";
 import { useCountdown } from "./use-state";
 
@@ -153,6 +153,9 @@ export function OverScreen({ controller, state }: { controller: SessionControlle
   );
 }
 
+/** A wait that is longer is no moment, in s. */
+const LONG_WAIT_S = 600;
+
 export function FullScreen({
   phase,
   controller,
@@ -161,17 +164,19 @@ export function FullScreen({
   controller: SessionController;
 }) {
   const seconds = useCountdown(phase.retryAtMs);
+  const [isLong] = useState(seconds > LONG_WAIT_S);
+  const title = isLong ? "Not just now" : "Back in a moment";
   return (
     <Screen
       name="full"
       icon="clock"
-      title={phase.busy ? "All lines are busy" : "Back in a moment"}
+      title={phase.busy ? "All lines are busy" : title}
       primary={{ label: "Try now", run: () => controller.retry() }}
       secondary={{ label: "Give up", run: () => controller.again() }}
     >
       <p>
         {phase.message} Leave this page open: it tries again by itself in{" "}
-        <span class="numeric">{`${seconds}\u00a0s`}</span>. Your microphone is off meanwhile.
+        <span class="numeric">{formatWait(seconds)}</span>. Your microphone is off meanwhile.
       </p>
     </Screen>
   );
@@ -219,10 +224,9 @@ export function RefusedScreen({
       <p>{text}</p>
       {phase.retryAtMs !== null && (
         <p class="screen-detail" data-testid="retry-in">
-          {seconds > 0 ? `Next try in ${seconds}\u00a0s` : "Trying now…"}
+          {seconds > 0 ? `Next try in ${formatWait(seconds)}` : "Trying now…"}
         </p>
       )}
-      {text !== phase.message && phase.status !== 0 && <p class="screen-detail">{phase.message}</p>}
     </Screen>
   );
 }

@@ -101,6 +101,14 @@ export function TaskRow({ task, desk, changed, usable, editing, onEdit, onGone }
   );
 }
 
+/** Brings an element into sight, and again when the room around it changes: the timing opens, the undo appears. Returns how to stop. */
+function keptInSight(element: HTMLElement | null): () => void {
+  const observer = new ResizeObserver(() => element?.scrollIntoView({ block: "nearest" }));
+  // An observer tells the first size, too: after the layout of this change, which is when it can be scrolled to.
+  for (let around = element; around !== null; around = around.parentElement) observer.observe(around);
+  return () => observer.disconnect();
+}
+
 interface EditorProps {
   task: Task;
   desk: TaskDesk;
@@ -122,7 +130,7 @@ function TaskEditor({ task, desk, usable, onClose }: EditorProps) {
   const part = useRef<HTMLLIElement>(null);
   useLayoutEffect(() => {
     field.current?.select();
-    part.current?.scrollIntoView({ block: "nearest" });
+    return keptInSight(part.current);
   }, []);
   const save = async (event: Event) => {
     event.preventDefault();

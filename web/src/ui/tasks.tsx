@@ -1,4 +1,5 @@
-import { useRef, useState } from "preact/hooks";
+import type { RefObject } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Task } from "../session/protocol";
 import type { SessionState, Undo } from "../session/state";
 import type { TaskDesk } from "../session/task-desk";
@@ -14,6 +15,8 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
   const [edited, setEdited] = useState<{ id: string; wasOpen: boolean } | null>(null);
   const { open, done } = arrange(state.tasks, edited?.wasOpen === true ? edited.id : null);
   const usable = state.phase.name === "live";
+  const part = useRef<HTMLElement>(null);
+  useChangeInSight(part, state.changed, edited !== null);
   const row = (task: Task) => (
     <TaskRow
       key={task.id}
@@ -31,7 +34,7 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
     />
   );
   return (
-    <section class="panel tasks" aria-labelledby="tasks-title">
+    <section class="panel tasks" ref={part} aria-labelledby="tasks-title">
       <header class="panel-head">
         <h2 id="tasks-title" ref={heading} tabIndex={-1}>
           Tasks
@@ -64,6 +67,16 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
       {state.undo !== null && <UndoBar key={state.undo.token} undo={state.undo} desk={desk} onGone={toHeading} />}
     </section>
   );
+}
+
+/** What just changed may be far down a long list: it is shown, unless somebody is at work on another one. */
+function useChangeInSight(part: RefObject<HTMLElement | null>, changed: string[], busy: boolean): void {
+  useEffect(() => {
+    const last = changed.at(-1);
+    if (last === undefined || busy) return;
+    const row = part.current?.querySelector(`[data-status="open"][data-task-id="${CSS.escape(last)}"]`);
+    row?.scrollIntoView({ block: "nearest" });
+  }, [changed]);
 }
 
 interface AddProps {
