@@ -18,7 +18,7 @@ use super::rewrite::{changed, in_place_of, rewritten};
 use super::search::as_f32;
 use super::text::{bare, bare_words};
 use super::title::{MOST_TITLE_WORDS, Title};
-use super::whole::whole_by_sound;
+use super::whole::{day_by_sound, whole_by_sound};
 
 /// Nats for each word of an utterance that is known as a whole.
 const WHOLE_NATS: f32 = 1.2;
@@ -182,9 +182,8 @@ impl<'u> Bias<'u> {
         if let Some((named, price)) = self.named(text) {
             readings.push(weighed(&named, price));
         }
-        if let Some((whole, price)) = whole_by_sound(text) {
-            readings.push(weighed(&whole, price));
-        }
+        readings.extend(whole_by_sound(text).map(|(whole, price)| weighed(&whole, price)));
+        readings.extend(day_by_sound(text).map(|(day, price)| weighed(&day, price)));
         readings
     }
 

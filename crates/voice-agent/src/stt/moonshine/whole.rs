@@ -12,6 +12,19 @@ use super::text::bare;
 /// An utterance of at most so many words may be a known one that was misheard; at most this share of it may sound different.
 const WHOLE_WORDS: usize = 6;
 const WHOLE_SHARE: f32 = 0.3;
+/// There are few days, and nothing else is as likely behind a "no".
+const DAY_SHARE: f32 = 0.45;
+/// A day may be written as so many words: "one is they".
+const DAY_WORDS: usize = 3;
+
+/// Days by which a caller corrects another, behind words of which one is of the first kind: "no, Friday", "sorry, I meant Friday".
+const DAYS: &str = "monday tuesday wednesday thursday friday saturday sunday tomorrow today";
+const CORRECTING: &str = "no sorry oops actually wait meant mean";
+const LEADING: &str = "oh i i said make it that it's rather better";
+
+/// The days with their sounds.
+static DAY_SOUNDS: LazyLock<Vec<(&'static str, Vec<Phone>)>> =
+    LazyLock::new(|| DAYS.split(' ').map(|day| (day, phones_of(std::iter::once(day)))).collect());
 
 /// The phrases that are whole utterances, with their sounds.
 static WHOLE_SOUNDS: LazyLock<Vec<(&'static str, Vec<Phone>, f32)>> = LazyLock::new(|| {
@@ -44,6 +57,28 @@ pub(super) fn whole_by_sound(text: &str) -> Option<(String, f32)> {
     Some((rewritten(&written, &change).join(" "), nats))
 }
 
+/// "No, money" as "no, Monday": behind words that correct, a few that sound like a day are one. And what that costs.
+pub(super) fn day_by_sound(text: &str) -> Option<(String, f32)> {
+    let written: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    let words: Vec<String> = written.iter().map(|word| bare(word)).collect();
+    let corrects = |word: &String| CORRECTING.split(' ').any(|known| known == word.as_str());
+    let leads = |word: &&String| corrects(word) || LEADING.split(' ').any(|known| known == word.as_str());
+    let start = words.iter().take_while(leads).count();
+    let (lead, rest) = words.split_at(start);
+    if !lead.iter().any(corrects) || !(1..=DAY_WORDS).contains(&rest.len()) {
+        return None;
+    }
+    let heard = phones_of(rest.iter().map(String::as_str));
+    let alike = DAY_SOUNDS.iter().filter_map(|(day, phones)| {
+        let apart = distance(phones, &heard);
+        (apart <= DAY_SHARE * weight(phones)).then_some((apart, *day))
+    });
+    let (apart, day) = alike.min_by(|a, b| a.0.total_cmp(&b.0)).filter(|(apart, _)| *apart > 0.0)?;
+    let nats = NAMED_NATS + NAMED_PHONE_NATS * apart;
+    let change = Change { at: start, length: rest.len(), said: day.to_owned(), nats };
+    Some((rewritten(&written, &change).join(" "), nats))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +90,17 @@ mod tests {
         assert_eq!(read("Put that back"), None);
         assert_eq!(read("Water the tulips"), None);
         assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn behind_a_no_what_sounds_like_a_day_is_one() {
+        let read = |text: &str| day_by_sound(text).map(|(text, _)| text);
+        assert_eq!(read("No money.").as_deref(), Some("No monday."));
+        assert_eq!(read("Sorry, I meant money.").as_deref(), Some("Sorry, I meant monday."));
+        assert_eq!(read("No, Monday."), None);
+        assert_eq!(read("Money"), None);
+        for other in ["No, thank you.", "No, keep it.", "No, don't.", "No, not that.", "Oh no.", "No, the milk."] {
+            assert_eq!(read(other), None, "{other}");
+        }
     }
 }
