@@ -69,7 +69,7 @@ impl Rehearsal {
                 self.look(now_ms, "the caller");
             }
             last_ms = at_ms;
-            if let Input::PlayoutPosition { speech, played_ms } = &input {
+            if let Input::PlayoutPosition { speech, played_ms, .. } = &input {
                 self.tape.agent(session.recording_permit(), at_ms, *speech, *played_ms, |from, to| {
                     vec![0; (to - from) as usize]
                 });
