@@ -232,9 +232,11 @@ export class MockCall {
       return;
     }
     const slow = speech.cause !== null;
-    const stages = { endpointing: 210, stt: 64, llm: slow ? 540 : 92, tool: 6, tts: 74, network: 0, playout: 0 };
+    const stages = { endpointing: 210, stt: 64, llm: slow ? 540 : 92, tool: 6, tts: 74 };
     const latency = Object.values(stages).reduce((sum, ms) => sum + ms, 0);
-    this.send({ type: "turn", turn: number, latency_ms: latency, stages, cause: speech.cause, cost_usd: 0 });
+    // Behind the first audio lie the way and the device.
+    const heard = { ...stages, network: 12, playout: 40 };
+    this.send({ type: "turn", turn: number, latency_ms: latency, stages: heard, cause: speech.cause, cost_usd: 0 });
   }
 
   handleEvent(data) {

@@ -279,6 +279,17 @@ pub enum Input {
         speech: SpeechId,
         /// Milliseconds from its start.
         played_ms: u64,
+        /// Whether the far end says so, which tells when the caller began to hear it. False for what is reckoned on this side, and in
+        /// logs that do not say.
+        #[serde(default)]
+        reported: bool,
+    },
+    /// How long the way to the caller's end of a leg and back took, by the server's own measure.
+    RoundTrip {
+        /// The leg.
+        connection: ConnectionId,
+        /// Milliseconds.
+        round_trip_ms: u64,
     },
     /// The caller typed.
     Text {

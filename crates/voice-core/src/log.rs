@@ -12,7 +12,7 @@ use crate::session::{Restored, Session};
 use crate::snapshot::{RestoreError, Snapshot};
 
 /// The version of the log's form.
-pub const LOG_VERSION: u32 = 4;
+pub const LOG_VERSION: u32 = 5;
 
 /// How a logged session began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -107,7 +107,7 @@ pub enum Observation {
         /// Whether it failed.
         failed: bool,
     },
-    /// The caller heard the first audio of an answer: the figure that a caller feels.
+    /// The first audio of an answer left the server: the figure that its operators answer for.
     Latency {
         /// The turn.
         turn: TurnId,
@@ -116,6 +116,18 @@ pub enum Observation {
         /// Where they went.
         stages: Stages,
         /// The named cause of a pause over 800 ms.
+        cause: Option<PauseCause>,
+    },
+    /// The caller began to hear an answer, as the far end's first report of it says; once a turn at most, after its `Latency`. Without
+    /// a report, or when the playout was paused before the first, nobody knows.
+    FirstHeard {
+        /// The turn.
+        turn: TurnId,
+        /// Milliseconds from the first audio leaving the server, the report's way back among them.
+        after_ms: u64,
+        /// Where all of it went: that of `Latency`, and `after_ms` as network and playout.
+        stages: Stages,
+        /// The named cause, if all of it is over 800 ms.
         cause: Option<PauseCause>,
     },
     /// The caller cut in.

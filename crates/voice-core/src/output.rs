@@ -165,11 +165,11 @@ pub enum ClientEvent {
     Turn {
         /// Which.
         turn: TurnId,
-        /// Milliseconds from the caller's end of speech to the first agent audio; none for a typed turn.
+        /// Milliseconds from the caller's end of speech to the first agent audio leaving the server; none for a typed turn.
         latency_ms: Option<u64>,
-        /// Where they went.
+        /// Where they went, and those from there to the caller's ear as far as they are known: all of the pause.
         stages: Stages,
-        /// The named cause, if it took over 800 ms.
+        /// The named cause, if all of it is over 800 ms.
         cause: Option<PauseCause>,
         /// What the turn cost in US dollars.
         cost_usd: f64,

@@ -64,6 +64,8 @@ struct Link {
     connection: ConnectionId,
     voice: bool,
     since_ms: u64,
+    /// The way there and back, in milliseconds, as it was measured last.
+    round_trip_ms: Option<u64>,
 }
 
 /// A typed message that waits until the one before is answered.
@@ -287,7 +289,10 @@ impl Session {
             }
             Input::TtsFailed { speech, chunk, rung, failure } => self.handle_tts_failed(speech, chunk, rung, failure),
             Input::FirstAudioOut { speech } => self.handle_first_audio_out(speech),
-            Input::PlayoutPosition { speech, played_ms } => self.handle_playout_position(speech, played_ms),
+            Input::PlayoutPosition { speech, played_ms, reported } => {
+                self.handle_playout_position(speech, played_ms, reported);
+            }
+            Input::RoundTrip { connection, round_trip_ms } => self.handle_round_trip(connection, round_trip_ms),
             Input::Text { text, message } => self.handle_text(&text, message),
             Input::Key { key } => self.handle_key(key),
             Input::Consent { recording } => self.handle_consent(recording),
@@ -323,7 +328,7 @@ impl Session {
         self.leave_link();
         self.lost_since_ms = None;
         self.last_activity_ms = self.now_ms;
-        self.link = Some(Link { connection, voice, since_ms: self.now_ms });
+        self.link = Some(Link { connection, voice, since_ms: self.now_ms, round_trip_ms: None });
         if voice {
             self.voice_broken = false;
             self.unheard = 0;

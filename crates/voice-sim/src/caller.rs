@@ -156,7 +156,11 @@ impl World {
         self.caller.muted = false;
         self.ears.leg_changed();
         self.device.link.new_leg(self.now_ms, self.profile.faults.device_mute, &mut self.dice);
-        self.feed(Input::Connected { connection: ConnectionId(self.caller.next_leg), voice })
+        let connection = ConnectionId(self.caller.next_leg);
+        if let Some(round_trip_ms) = self.device.link.measured_ms() {
+            self.later(round_trip_ms, Event::Give(Input::RoundTrip { connection, round_trip_ms }));
+        }
+        self.feed(Input::Connected { connection, voice })
     }
 
     /// The leg is lost, and sometimes the caller comes back.

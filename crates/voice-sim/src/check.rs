@@ -16,6 +16,7 @@ use voice_core::{Input, Output, Session, phrases};
 use crate::consent::asks_to_stop;
 use crate::page::Page;
 use crate::patience::Patience;
+use crate::pauses::Pauses;
 use crate::seen::Seen;
 use crate::thrift::Thrift;
 use crate::world::{Checked, World, violated};
@@ -74,6 +75,7 @@ pub(crate) struct Check {
     text_broken: bool,
     pub(crate) page: Page,
     pub(crate) patience: Patience,
+    pub(crate) pauses: Pauses,
     pub(crate) thrift: Thrift,
 }
 
@@ -131,6 +133,7 @@ impl World {
         }
         self.check.told = true;
         self.check.patience.told(input);
+        self.check.pauses.told(input);
         match input {
             Input::Used(usage) => {
                 let stage = match usage.stage {
@@ -303,8 +306,11 @@ impl World {
                 self.device.sounded = true;
             }
             ClientEvent::Agent { agent } => self.check.agent = agent,
-            ClientEvent::Turn { turn, .. } if !self.check.open_turns.contains(&turn) => {
-                return self.strange("a turn is finished once", format!("turn {turn} was not open"));
+            ClientEvent::Turn { turn, latency_ms, stages, cause, .. } => {
+                self.check_told_pause(turn, latency_ms, stages, cause)?;
+                if !self.check.open_turns.contains(&turn) {
+                    return self.strange("a turn is finished once", format!("turn {turn} was not open"));
+                }
             }
             _ => {}
         }
@@ -338,7 +344,7 @@ impl World {
             }
             Observation::SpeculationDiscarded { .. } => self.check.patience.begin(),
             Observation::DeadlineMissed { state } if state.starts_with("answer") => self.check_given_up()?,
-            Observation::Latency { turn, latency_ms, .. } => self.check_latency(turn, latency_ms)?,
+            Observation::Latency { .. } | Observation::FirstHeard { .. } => self.check_pause(&observation)?,
             Observation::CommitFailed { commit } | Observation::CommitConflicted { commit } => {
                 self.check.doubted = self.check.in_flight.take_if(|(id, _)| *id == commit).map(|(id, _)| id);
             }

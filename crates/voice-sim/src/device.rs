@@ -344,7 +344,7 @@ impl World {
                 chunk.must |= chunk.heard_ms >= chunk.audio_ms && chunk.audio_ms > 0;
             }
         }
-        self.feed(Input::PlayoutPosition { speech, played_ms })
+        self.feed(Input::PlayoutPosition { speech, played_ms, reported: true })
     }
 
     fn on_this_leg(&mut self) {

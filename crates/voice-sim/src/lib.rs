@@ -18,6 +18,7 @@ mod llm;
 mod page;
 mod page_link;
 mod patience;
+mod pauses;
 mod profile;
 #[cfg(feature = "servers")]
 pub mod provider;

@@ -56,6 +56,16 @@ impl PageLink {
         self.dry_ms = Some(now_ms);
     }
 
+    /// Whether that was so at this world time or later.
+    pub(crate) fn ran_dry_since(&self, since_ms: u64) -> bool {
+        self.dry_ms.is_some_and(|dry_ms| dry_ms >= since_ms)
+    }
+
+    /// The round trip that the server measures, in milliseconds, on most legs: what a report takes beyond it is the page's own.
+    pub(crate) const fn measured_ms(&self) -> Option<u64> {
+        if self.round_trip_ms.is_multiple_of(5) { None } else { Some(self.round_trip_ms / 2) }
+    }
+
     /// Whether what is said now is lost.
     pub(crate) const fn is_silent(&self, now_ms: u64) -> bool {
         self.mute || (self.silent_from_ms <= now_ms && now_ms < self.silent_until_ms)

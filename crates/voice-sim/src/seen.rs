@@ -28,6 +28,7 @@ seen! {
     Reopened = "turn gone on with after its end",
     Speculation = "reply begun before the end of turn",
     Guessed = "reply begun before the end of speech",
+    FirstHeard = "first report of an answer that is heard",
     Discarded = "reply thrown away unheard",
     NotHeard = "agent asks again after deaf STT",
     StopRecording = "recording stopped by voice",

@@ -124,7 +124,7 @@ fn stray_input(dice: &mut Dice, id: u64) -> Input {
         }
         13 => Input::TtsFailed { speech, chunk, rung: any_rung(dice), failure: any_failure(dice) },
         14 => Input::FirstAudioOut { speech },
-        15 => Input::PlayoutPosition { speech, played_ms: audio_ms },
+        15 => Input::PlayoutPosition { speech, played_ms: audio_ms, reported: true },
         16 => Input::SttLineFailed { utterance: Some(utterance), rung: any_rung(dice), failure: any_failure(dice) },
         17 => {
             let stage = dice.pick(&[Stage::Stt, Stage::Llm, Stage::Tts]);
@@ -137,7 +137,8 @@ fn stray_input(dice: &mut Dice, id: u64) -> Input {
 }
 
 fn wild_input(dice: &mut Dice) -> Input {
-    match dice.below(13) {
+    match dice.below(14) {
+        13 => Input::RoundTrip { connection: ConnectionId(dice.below(9)), round_trip_ms: dice.bits() },
         12 => {
             let key = dice.pick(&["0", "1", "2", "7", "*", "#", "A"]);
             Key::parse(key).map_or(Input::Tick, |key| Input::Key { key })

@@ -68,6 +68,19 @@ describe("a happening", () => {
     expect(sentence({ ...hidden, text: "call my doctor" })).toBe("Caller types: “call my doctor”");
   });
 
+  it("tells the whole pause of a turn, to the caller's ear", () => {
+    const turn = {
+      type: "turn",
+      number: 1,
+      at: "2026-11-27T10:00:00Z",
+      turn: 3,
+      latency_ms: 700,
+      stages: { llm: 700, network: 150, playout: 90 },
+    };
+    expect(sentence(turn)).toBe("Turn 3: answered after 940 ms");
+    expect(sentence({ ...turn, latency_ms: null, stages: {} })).toBe("Turn 3: typed");
+  });
+
   it("is read from a stream however it is cut", () => {
     const lines = new EventLines();
     expect(lines.take('data: {"a"')).toEqual([]);

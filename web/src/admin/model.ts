@@ -1,6 +1,6 @@
 /** What the server tells operators, and what of it is urgent. Pure. */
 
-import { PAUSE_MS, type Stage } from "../session/protocol";
+import { PAUSE_MS, pauseMs, type Stage } from "../session/protocol";
 import { formatMs } from "../ui/format";
 
 export interface Trouble {
@@ -337,6 +337,14 @@ export function headline(overview: Overview, nowMs: number): { tone: Wellness["t
 const text = (value: unknown) => (typeof value === "string" ? value : "");
 const ms = (value: unknown) => formatMs(typeof value === "number" ? value : 0);
 
+/** The pause before a spoken turn's answer, as the caller felt it. */
+function pauseOf({ latency_ms: latency, stages }: Happening): number {
+  return pauseMs(
+    typeof latency === "number" ? latency : 0,
+    typeof stages === "object" && stages !== null ? stages : {},
+  );
+}
+
 /** Words that were said, or how many are hidden. */
 export function said(happening: Happening, field: string): string {
   const value = happening[field];
@@ -376,7 +384,7 @@ export function sentence(happening: Happening): string {
     case "turn":
       return happening.latency_ms === null
         ? `Turn ${happening.turn}: typed`
-        : `Turn ${happening.turn}: answered after ${ms(happening.latency_ms)}`;
+        : `Turn ${happening.turn}: answered after ${ms(pauseOf(happening))}`;
     case "stt_finished":
       return `Speech recognized in ${ms(happening.duration_ms)}`;
     case "llm_started":

@@ -26,8 +26,6 @@ export interface EngineEvents {
   onFrame(pcm: Int16Array): void;
   /** What was really played of a speech, in ms of it. */
   onPlayed(speechId: number, playedMs: number): void;
-  /** A speech is heard, so long after its first frame came, in ms. */
-  onBegun(afterMs: number): void;
   /** The device was unplugged or taken away. */
   onMicrophoneLost(): void;
   /** The browser holds sound back until the person touches the page (`true`), or lets it through. */
@@ -73,8 +71,6 @@ export async function preloadWorklets(): Promise<void> {
 export class AudioEngine implements VoiceOut {
   readonly levels: Levels = { microphone: 0, agent: 0 };
   stats: PlayoutStats = { underruns: 0, concealedMs: 0, targetMs: 0 };
-  /** A speech that was started and is not heard yet, and when its first frame came. */
-  private beginning: { speechId: number; sinceMs: number | null } | null = null;
   private stream: MediaStream | null = null;
   /** Counts what was asked for, so that an answer that comes late is told from the one that is wanted. */
   private asked = 0;
@@ -195,17 +191,6 @@ export class AudioEngine implements VoiceOut {
     }
   }
 
-  /** Tells how long a speech took from its first frame to the loudspeaker, once it is heard. */
-  private tellBegun({ report }: Extract<PlayoutNews, { type: "report" }>): void {
-    const { speechId, playedMs } = report;
-    if (this.beginning?.speechId !== speechId || playedMs <= 0) return;
-    const { sinceMs } = this.beginning;
-    this.beginning = null;
-    if (sinceMs === null) return;
-    const device = (this.context.outputLatency || 0) * 1000;
-    this.events.onBegun(Math.max(0, Math.round(performance.now() - sinceMs - playedMs + device)));
-  }
-
   private get isClosed(): boolean {
     return this.context.state === "closed";
   }
@@ -217,13 +202,10 @@ export class AudioEngine implements VoiceOut {
   }
 
   start(speechId: number, fromMs: number): void {
-    // Speech that goes on after a moment was waited for before.
-    this.beginning = fromMs === 0 ? { speechId, sinceMs: null } : null;
     this.post({ type: "start", speechId, fromMs });
   }
 
   frame(pcm: Int16Array): void {
-    if (this.beginning !== null) this.beginning.sinceMs ??= performance.now();
     this.playout.port.postMessage({ type: "frame", pcm } satisfies PlayoutCommand, [pcm.buffer]);
   }
 
@@ -260,7 +242,6 @@ export class AudioEngine implements VoiceOut {
       this.onTap?.(news.samples);
     } else {
       this.stats = news.stats;
-      this.tellBegun(news);
       this.events.onPlayed(news.report.speechId, this.heardMs(news));
     }
   }

@@ -22,11 +22,22 @@ export type Stage = (typeof STAGES)[number];
 /** A pause that is longer is felt, and gets a named cause, in ms. */
 export const PAUSE_MS = 800;
 
+/** The whole pause before an answer, in ms, as the caller felt it: to the first audio, and from there to the ear as far as that is known. */
+export function pauseMs(latencyMs: number, stages: Partial<Record<Stage, number>>): number {
+  return Math.max(
+    latencyMs,
+    STAGES.reduce((all, stage) => all + (stages[stage] ?? 0), 0),
+  );
+}
+
 export interface Turn {
   turn: number;
   /** The answer was spoken; known on the page alone. */
   aloud?: boolean;
-  /** From the caller's end of speech to the first agent audio, in ms; null when nobody spoke, or nothing was spoken. */
+  /**
+   * From the caller's end of speech to the first agent audio, in ms; null when nobody spoke, or nothing was spoken. The server's ends
+   * where the audio leaves it; in the page's state it is the whole pause.
+   */
   latency_ms: number | null;
   stages: Record<Stage, number>;
   /** Why it took over 800 ms, if it did. */

@@ -1,6 +1,6 @@
 import type { HistoryLine } from "./api";
 import { type OverReason, reasonOf } from "./close-codes";
-import { PAUSE_MS, type ServerEvent, STAGES, type Task, type Turn } from "./protocol";
+import { pauseMs, type ServerEvent, type Task, type Turn } from "./protocol";
 import {
   initialState,
   LINES_KEPT,
@@ -44,7 +44,6 @@ export type Action =
   | { type: "said"; who: Line["who"]; text: string }
   | { type: "sending"; sending: boolean }
   | { type: "rtt"; rttMs: number }
-  | { type: "begun"; afterMs: number }
   | { type: "tasks"; tasks: Task[] }
   | { type: "task_saved"; task: Task }
   | { type: "task_gone"; id: string }
@@ -107,9 +106,6 @@ export function reduce(state: SessionState, action: Action): SessionState {
       return { ...state, sending: action.sending, agentState: action.sending ? "thinking" : "listening" };
     case "rtt":
       return { ...state, rttMs: action.rttMs };
-    case "begun":
-      // The first speech of a reply is what was waited for.
-      return state.begunMs === null ? { ...state, begunMs: action.afterMs } : state;
     case "tasks":
       return withTasks(state, action.tasks);
     case "task_saved":
@@ -156,7 +152,7 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
       return { ...state, recording: event.enabled };
     case "turn": {
       const { type: _, ...turn } = event;
-      return withTurn(state, turn);
+      return withTurn(state, asHeard(state, turn));
     }
     case "fallback_to_text":
       return { ...state, fallback: event.message, agentState: "listening" };
@@ -168,10 +164,8 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
       return { ...state, pending: state.pending.map((one) => ({ ...one, sent: false })) };
     case "ended":
       return handleOver(state, reasonOf(event.reason), event.reason);
-    case "speech_started": {
-      const begunMs = event.reply_id === state.spokenReply ? state.begunMs : null;
-      return { ...state, fallback: null, spokenReply: event.reply_id, begunMs };
-    }
+    case "speech_started":
+      return { ...state, fallback: null, spokenReply: event.reply_id };
     case "speech_resumed":
       // Speech that comes again says that the voice is back.
       return state.fallback === null ? state : { ...state, fallback: null };
@@ -293,27 +287,14 @@ function taken(state: SessionState, text: string): SessionState {
   return at < 0 ? state : { ...state, pending: state.pending.toSpliced(at, 1) };
 }
 
-/**
- * A turn as it was heard here. The server's clock ends when the first audio leaves it; what the way there and back and this device
- * add to the pause is measured on the page.
- */
+/** A turn as it was heard here: `latency_ms` ends where the first audio leaves the server, and the stages go on to the ear. */
 function asHeard(state: SessionState, turn: Turn): Turn {
   const aloud = state.spokenReply !== null;
-  if (turn.latency_ms === null) return { ...turn, aloud };
-  const network = turn.stages.network || (state.rttMs ?? 0);
-  const playout = turn.stages.playout || (state.begunMs ?? 0);
-  const stages = { ...turn.stages, network, playout };
-  const latencyMs = turn.latency_ms + network - turn.stages.network + playout - turn.stages.playout;
-  const longest = STAGES.reduce((most, stage) => (stages[stage] > stages[most] ? stage : most));
-  // What is a third of it at least explains a pause; many small shares have no single cause.
-  const explains = latencyMs > PAUSE_MS && stages[longest] * 3 >= latencyMs;
-  const cause = turn.cause ?? (explains ? longest : null);
-  return { ...turn, aloud, latency_ms: latencyMs, stages, cause };
+  return { ...turn, aloud, latency_ms: turn.latency_ms === null ? null : pauseMs(turn.latency_ms, turn.stages) };
 }
 
-function withTurn(before: SessionState, told: Turn): SessionState {
-  const turn = asHeard(before, told);
-  const state = { ...before, spokenReply: null, begunMs: null };
+function withTurn(before: SessionState, turn: Turn): SessionState {
+  const state = { ...before, spokenReply: null };
   const known = state.turns.find((old) => old.turn === turn.turn);
   return {
     ...state,

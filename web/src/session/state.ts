@@ -110,8 +110,6 @@ export interface SessionState {
   rttMs: number | null;
   /** The reply that is being spoken, or was last. */
   spokenReply: number | null;
-  /** What that reply took from its first frame to the loudspeaker, in ms; null where that is not known. */
-  begunMs: number | null;
   notice: string | null;
   /** The notice is about a lost connection: with the next one it is no longer true. */
   noticeUntilOpen: boolean;
@@ -160,7 +158,6 @@ export function initialState(): SessionState {
     spentUsd: 0,
     rttMs: null,
     spokenReply: null,
-    begunMs: null,
     notice: null,
     noticeUntilOpen: false,
     draft: "",

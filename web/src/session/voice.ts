@@ -129,7 +129,6 @@ export class Voice {
     const events: EngineEvents = {
       onFrame: (pcm) => this.events.onFrame(pcm),
       onPlayed: (speechId, playedMs) => this.events.onPlayed(speechId, playedMs),
-      onBegun: (afterMs) => this.store.dispatch({ type: "begun", afterMs }),
       onMicrophoneLost: () => this.store.dispatch({ type: "microphone", microphone: "lost" }),
       onBlocked: (blocked) => this.store.dispatch({ type: "sound_blocked", blocked }),
     };

@@ -164,7 +164,7 @@ impl Caller {
     fn report(&mut self) -> Result<()> {
         let Some(heard) = &self.heard else { return Ok(()) };
         let (speech, played_ms) = (heard.speech, heard.played_ms());
-        self.handle.send(Command::Playout { connection: LEG, speech, played_ms })?;
+        self.handle.send(Command::Playout { connection: LEG, speech, played_ms, reported: true })?;
         if heard.length_ms.is_some_and(|length| played_ms >= length) {
             self.heard = None;
             self.pause();

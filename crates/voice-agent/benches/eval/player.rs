@@ -68,6 +68,6 @@ impl Player {
 
 impl Playing {
     const fn report(&self, connection: ConnectionId) -> Command {
-        Command::Playout { connection, speech: self.speech, played_ms: self.played_ms }
+        Command::Playout { connection, speech: self.speech, played_ms: self.played_ms, reported: true }
     }
 }

@@ -118,7 +118,10 @@ fn replay(args: &ReplayArgs, log: impl BufRead, is_whole: bool, out: &mut impl W
 fn print_input(args: &ReplayArgs, at_ms: u64, input: &Input, out: &mut impl Write) -> anyhow::Result<()> {
     if args.json {
         writeln!(out, "{}", serde_json::json!({"at_ms": at_ms, "in": input}))?;
-    } else if !matches!(input, Input::Tick | Input::PlayoutPosition { .. } | Input::TtsAudio { .. }) {
+    } else if !matches!(
+        input,
+        Input::Tick | Input::PlayoutPosition { .. } | Input::RoundTrip { .. } | Input::TtsAudio { .. }
+    ) {
         writeln!(out, "{} → {}", clock(at_ms), brief(&serde_json::to_value(input)?, "input"))?;
     }
     Ok(())

@@ -17,7 +17,7 @@ use crate::tasks::Task;
 pub use crate::audio::frame::FRAME_MS;
 
 /// What the session's task is told. Its queue is bounded, and its last places are kept for what must not be lost: audio
-/// is refused first (the sender drops and counts it), then reports of the playout (the next one says more), and when it
+/// is refused first (the sender drops and counts it), then reports of the playout and of the way (the next one says more), and when it
 /// is full to the brim the sender closes its connection, which may come back.
 #[derive(Debug)]
 pub enum Command {
@@ -54,6 +54,15 @@ pub enum Command {
         speech: SpeechId,
         /// Milliseconds from its start.
         played_ms: u64,
+        /// Whether the far end says so; false for what is reckoned on this side.
+        reported: bool,
+    },
+    /// How long the way to the caller's end of a leg and back took.
+    RoundTrip {
+        /// The leg.
+        connection: ConnectionId,
+        /// Milliseconds.
+        round_trip_ms: u64,
     },
     /// The microphone was muted or opened.
     Mute {
@@ -130,7 +139,7 @@ impl Command {
     const fn leaves(&self, all: usize) -> usize {
         match self {
             Self::Audio { .. } => all / 4,
-            Self::Playout { .. } => all / 8,
+            Self::Playout { .. } | Self::RoundTrip { .. } => all / 8,
             _ => 0,
         }
     }

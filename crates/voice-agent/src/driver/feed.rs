@@ -15,8 +15,6 @@ use voice_core::output::{AgentState, ClientEvent, EndReason, Observation, Outcom
 const KEPT: usize = 400;
 /// Happenings that a watcher may be behind; whoever is further behind is told that some are missing.
 const BEHIND: usize = 256;
-/// Above this an answer was slow, in milliseconds.
-const SLOW_MS: u64 = voice_core::timeline::LATENCY_BUDGET_MS;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -181,9 +179,8 @@ impl Happening {
     /// What went wrong, if that is what happened.
     fn trouble(&self) -> Option<Trouble> {
         let (kind, detail) = match &self.what {
-            What::Client(ClientEvent::Turn { latency_ms: Some(ms), cause, .. }) if *ms > SLOW_MS => {
-                ("slow", cause.map_or_else(String::new, |cause| cause.as_str().to_owned()))
-            }
+            // Over the budget, as the caller felt it.
+            What::Client(ClientEvent::Turn { cause: Some(cause), .. }) => ("slow", cause.as_str().to_owned()),
             What::Client(ClientEvent::FallbackToText { .. }) => ("fell_back_to_text", String::new()),
             What::Operation(Observation::ProviderFailed { stage, kind, .. }) => {
                 ("provider_failed", format!("{} {}", stage.as_str(), kind.as_str()))
@@ -309,11 +306,11 @@ mod tests {
         });
         let trouble = feed.glance().trouble.unwrap();
         assert_eq!((trouble.kind, trouble.detail.as_str()), ("provider_failed", "stt timeout"));
-        let (stages, cause) = (Stages { llm: 900, ..Stages::default() }, Some(PauseCause::Llm));
-        let turn = |ms| ClientEvent::Turn { turn: TurnId(1), latency_ms: Some(ms), stages, cause, cost_usd: 0.0 };
-        feed.client(&turn(800));
+        let stages = Stages { llm: 900, ..Stages::default() };
+        let turn = |cause| ClientEvent::Turn { turn: TurnId(1), latency_ms: Some(700), stages, cause, cost_usd: 0.0 };
+        feed.client(&turn(None));
         assert_eq!(feed.glance().troubles, 1);
-        feed.client(&turn(1_100));
+        feed.client(&turn(Some(PauseCause::Llm)));
         let glance = feed.glance();
         assert_eq!((glance.troubles, glance.trouble.unwrap().detail.as_str()), (2, "llm"));
         let last = feed.watch().0.last().unwrap().describe(false);

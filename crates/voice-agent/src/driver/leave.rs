@@ -103,6 +103,8 @@ impl Driver {
 
     /// What was counted and not told yet.
     fn close_books(&mut self) {
+        let pause = self.open_pause.end();
+        self.count_pause(pause);
         let booked = self.spend.settle();
         self.count(booked);
         for (reason, count) in self.frames_dropped.by_reason() {

@@ -20,9 +20,14 @@ impl Driver {
             }
             Command::Detach { connection } => self.detach(connection),
             Command::Audio { connection, frame, mulaw } => self.take_frame(connection, &frame[..], mulaw.as_deref()),
-            Command::Playout { connection, speech, played_ms } => {
+            Command::Playout { connection, speech, played_ms, reported } => {
                 if self.is_current(connection) {
-                    self.pending.push_back(Input::PlayoutPosition { speech, played_ms });
+                    self.pending.push_back(Input::PlayoutPosition { speech, played_ms, reported });
+                }
+            }
+            Command::RoundTrip { connection, round_trip_ms } => {
+                if self.is_current(connection) {
+                    self.pending.push_back(Input::RoundTrip { connection, round_trip_ms });
                 }
             }
             Command::Mute { connection, muted } => {

@@ -55,7 +55,7 @@ use voice_core::{Input, Observation, Output};
 
 use crate::recording::Tape;
 use crate::store::{Channel, SessionDoc, UserTasks};
-use crate::telemetry::{SessionEnd, SessionLabels, SessionTrace};
+use crate::telemetry::{OpenPause, Pause, SessionEnd, SessionLabels, SessionTrace};
 
 use answers::Answers;
 use api::{Command, Outbound, SessionHandle, SessionInfo, TextAnswer, ToolCallReport};
@@ -143,6 +143,8 @@ struct Driver {
     session: Session,
     labels: SessionLabels,
     trace: SessionTrace,
+    /// The pause before the last answer, until it is counted.
+    open_pause: OpenPause,
     started: Instant,
     journal: Journal,
     tape: Tape,
@@ -239,6 +241,7 @@ impl Driver {
             trace: deps.traces.session(&labels, SystemTime::now()),
             session,
             labels,
+            open_pause: OpenPause::default(),
             started,
             journal,
             mouth: Mouth::new(format),
@@ -434,7 +437,17 @@ impl Driver {
         });
     }
 
+    /// What can be known of a pause is known.
+    fn count_pause(&mut self, pause: Option<Pause>) {
+        if let Some(pause) = pause {
+            self.deps.events.paused(&pause, &self.labels);
+            self.trace.paused(&pause);
+        }
+    }
+
     fn observe(&mut self, now_ms: u64, observation: &Observation) {
+        let pause = self.open_pause.observe(observation);
+        self.count_pause(pause);
         self.deps.events.observe(observation, &self.labels);
         self.trace.observe(observation, now_ms);
         self.feed.operation(observation);

@@ -31,7 +31,7 @@ impl Driver {
     /// What an input says of the call's sound, before the session hears of it: it may drop a speech that is said to have been played.
     pub(super) fn tape_input(&mut self, now_ms: u64, input: &Input) {
         match input {
-            Input::PlayoutPosition { speech, played_ms } => {
+            Input::PlayoutPosition { speech, played_ms, .. } => {
                 let (mouth, played_ms) = (&self.mouth, (*played_ms).min(self.mouth.sent_ms(*speech)));
                 let audio = |from_ms, to_ms| mouth.sent_between(*speech, from_ms, to_ms);
                 self.tape.agent(self.session.recording_permit(), now_ms, *speech, played_ms, audio);

@@ -9,13 +9,12 @@ use tracing::{debug, error, info, warn};
 use voice_core::Observation;
 use voice_core::cost::{NanoUsd, Usage};
 use voice_core::failover::{Chains, Rung};
-use voice_core::ids::{RungId, TurnId};
+use voice_core::ids::RungId;
 use voice_core::input::ProviderHealth;
 use voice_core::output::{EndReason, Outcome};
 use voice_core::provider::{ProviderErrorKind, Stage};
 use voice_core::timeline::{PauseCause, Stages};
 
-use super::Metrics;
 use super::logging::LostLines;
 use super::metrics::{
     ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByResult,
@@ -23,6 +22,7 @@ use super::metrics::{
     REJECTIONS,
 };
 use super::queues::Queues;
+use super::{Metrics, Pause};
 
 /// What a session's metrics and log lines are labelled with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,25 +86,6 @@ pub struct Events {
 fn seconds(ms: u64) -> f64 {
     // Exact for any duration that a process could live.
     ms as f64 / 1_000.0
-}
-
-/// The line of a turn that was answered: the latency, and where it went, each in a field of its own so that a log tool can count.
-fn answered(session: &str, turn: TurnId, latency_ms: u64, stages: &Stages, cause: Option<PauseCause>) {
-    let Stages { endpointing, stt, llm, tool, tts, network, playout } = stages;
-    info!(
-        session,
-        turn = turn.0,
-        latency_ms,
-        cause = cause.map(PauseCause::as_str),
-        endpointing_ms = endpointing,
-        stt_ms = stt,
-        llm_ms = llm,
-        tool_ms = tool,
-        tts_ms = tts,
-        network_ms = network,
-        playout_ms = playout,
-        "answered"
-    );
 }
 
 impl Events {
@@ -200,10 +181,9 @@ impl Events {
             Observation::ToolFinished { name, duration_ms, failed } => {
                 self.tool_finished(session, name, *duration_ms, *failed);
             }
-            Observation::Latency { turn, latency_ms, stages, cause } => {
+            // Where they went is told by [`Events::paused`], when all of it is known.
+            Observation::Latency { latency_ms, .. } => {
                 self.metrics.latency.get_or_create(&labels.by_channel()).observe(seconds(*latency_ms));
-                self.stages(stages, *cause);
-                answered(session, *turn, *latency_ms, stages, *cause);
             }
             Observation::Answered { turn, agent, .. } => {
                 info!(session, turn = turn.0, agent, "reply is complete");
@@ -288,7 +268,10 @@ impl Events {
         }
     }
 
-    fn stages(&self, stages: &Stages, cause: Option<PauseCause>) {
+    /// The pause before an answer is over, and what can be known of it is known. Once a turn. Each stage stands in a field of its own, so
+    /// that a log tool can count.
+    pub fn paused(&self, pause: &Pause, labels: &SessionLabels) {
+        let Pause { turn, latency_ms, stages, cause } = pause;
         for stage in PauseCause::ALL {
             let by_stage = ByStage { stage: stage.as_str().to_owned() };
             self.metrics.turn_stage.get_or_create(&by_stage).observe(seconds(stages.get(stage)));
@@ -296,6 +279,21 @@ impl Events {
         if let Some(cause) = cause {
             self.metrics.pauses.get_or_create(&ByCause { cause: cause.as_str().to_owned() }).inc();
         }
+        let Stages { endpointing, stt, llm, tool, tts, network, playout } = stages;
+        info!(
+            session = labels.session_id,
+            turn = turn.0,
+            latency_ms,
+            cause = cause.map(PauseCause::as_str),
+            endpointing_ms = endpointing,
+            stt_ms = stt,
+            llm_ms = llm,
+            tool_ms = tool,
+            tts_ms = tts,
+            network_ms = network,
+            playout_ms = playout,
+            "answered"
+        );
     }
 
     /// A tool ran.

@@ -113,9 +113,9 @@ metrics! {
     llm_failovers: Counts<ByFailover> = Family::default(), "voice_llm_failovers";
     /// Times that text to speech moved on to the next provider
     tts_failovers: Counts<ByFailover> = Family::default(), "voice_tts_failovers";
-    /// Seconds of a turn's latency by what the caller waited for
+    /// Seconds of the pause before an answer, to the caller's ear, by what was waited for
     turn_stage: Seconds<ByStage> = seconds(|| histogram(&STAGE)), "voice_turn_stage_seconds";
-    /// Turns with a pause over 800 ms, by what most of it was waited for
+    /// Answers after a pause over 800 ms, by what most of it was waited for
     pauses: Counts<ByCause> = Family::default(), "voice_pauses";
     /// Times that the caller cut in (real), or only coughed (false)
     interruptions: Counts<ByKind> = Family::default(), "voice_interruptions";

@@ -15,8 +15,8 @@ use voice_core::ids::TurnId;
 use voice_core::output::{EndReason, Outcome};
 use voice_core::timeline::PauseCause;
 
-use super::SessionLabels;
 use super::watched::Watched;
+use super::{Pause, SessionLabels};
 use crate::config::Otel;
 
 /// How long the last spans may take at the end of the process.
@@ -128,6 +128,20 @@ impl SessionTrace {
         }
     }
 
+    /// What can be known of the pause before the open turn's answer is known. Once a turn, before it is finished: an attribute that is
+    /// set again stands there twice.
+    pub fn paused(&mut self, pause: &Pause) {
+        let Some(open) = &self.0 else { return };
+        let span = open.innermost().span();
+        span.set_attribute(millis("voice.latency_ms", pause.latency_ms));
+        for stage in PauseCause::ALL {
+            span.set_attribute(millis(stage_key(stage), pause.stages.get(stage)));
+        }
+        if let Some(cause) = pause.cause {
+            span.set_attribute(KeyValue::new("voice.pause_cause", cause.as_str()));
+        }
+    }
+
     /// The session is over.
     pub fn end(&mut self, outcome: Outcome, reason: EndReason, now_ms: u64) {
         let Some(mut open) = self.0.take() else { return };
@@ -165,16 +179,6 @@ impl Open {
             Observation::ToolFinished { name, duration_ms, failed } => {
                 let attributes = vec![KeyValue::new("voice.tool", name.clone())];
                 self.stage(Stretch { failed: *failed, ..stretch("tool", *duration_ms, now_ms, attributes) });
-            }
-            Observation::Latency { latency_ms, stages, cause, .. } => {
-                let span = self.innermost().span();
-                span.set_attribute(millis("voice.latency_ms", *latency_ms));
-                for stage in PauseCause::ALL {
-                    span.set_attribute(millis(stage_key(stage), stages.get(stage)));
-                }
-                if let Some(cause) = cause {
-                    span.set_attribute(KeyValue::new("voice.pause_cause", cause.as_str()));
-                }
             }
             Observation::Answered { agent, .. } => {
                 self.innermost().span().set_attribute(KeyValue::new("voice.agent", agent.clone()));
@@ -317,6 +321,7 @@ mod tests {
     use voice_core::cost::NanoUsd;
     use voice_core::ids::RungId;
     use voice_core::ids::{LlmRequestId, SpeechId, UtteranceId};
+    use voice_core::timeline::Stages;
 
     use super::*;
 
@@ -348,6 +353,10 @@ mod tests {
             (1_500, Observation::Interrupted { speech: SpeechId(1), heard_ms: 80 }),
             (1_600, Observation::TurnFinished { turn, cost: NanoUsd(1) }),
         ] {
+            if matches!(observation, Observation::Interrupted { .. }) {
+                let stages = Stages { endpointing: 350, tts: 100, network: 300, playout: 90, ..Stages::default() };
+                trace.paused(&Pause { turn, latency_ms: 450, stages, cause: Some(PauseCause::Endpointing) });
+            }
             trace.observe(&observation, now_ms);
         }
         trace.end(Outcome::Completed, EndReason::Goodbye, 2_000);
@@ -373,6 +382,12 @@ mod tests {
         for stage in ["stt", "llm", "tts"] {
             assert_eq!(find(stage).parent_span_id, find("turn").span_context.span_id(), "{stage}");
         }
+        let of_turn = |key: &str| {
+            let found = find("turn").attributes.iter().filter(|attribute| attribute.key.as_str() == key);
+            found.map(|attribute| attribute.value.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!((of_turn("voice.network_ms"), of_turn("voice.playout_ms")), (vec!["300".into()], vec!["90".into()]));
+        assert_eq!(of_turn("voice.pause_cause"), ["endpointing"]);
         assert_eq!(find("turn").events.iter().next().unwrap().name, "interrupted");
         assert!(!format!("{spans:?}").contains("said"), "what was said is in no span");
     }

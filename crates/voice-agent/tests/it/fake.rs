@@ -132,6 +132,7 @@ impl Fake {
                 }
                 Command::TakenOver => return,
                 Command::Playout { .. }
+                | Command::RoundTrip { .. }
                 | Command::Key { .. }
                 | Command::Sharing { .. }
                 | Command::Picture { .. }

@@ -163,7 +163,8 @@ pub(super) struct Reply {
     pub(super) last_said: bool,
     /// The session ends when this is heard.
     pub(super) end_call: Option<EndReason>,
-    /// Latency in milliseconds, where it went, and the cause if it was over the budget.
+    /// Milliseconds to the first audio that left; where they went and, as far as is known, those until it was heard; and the cause if
+    /// all of that was over the budget.
     pub(super) latency: Option<(u64, Stages, Option<PauseCause>)>,
     pub(super) answer_said: bool,
     /// What its words and its voice cost.

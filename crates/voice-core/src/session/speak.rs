@@ -1,7 +1,7 @@
 //! What is heard of the answer? Chunks, permits, the heard-ledger, interruptions.
 
 use crate::chat::ChatItem;
-use crate::ids::{SpeechId, TurnId};
+use crate::ids::{ConnectionId, SpeechId, TurnId};
 use crate::output::{ClientEvent, EndReason, HushEnd, Observation, Outcome, Output};
 use crate::phrases;
 use crate::playout::Chunk;
@@ -180,6 +180,9 @@ impl Session {
         // What was played since the last report is played again: the playout's time begins anew. Hushes come ever more
         // seldom, so that this ends.
         reply.playout_progress_ms = now_ms;
+        if let Some(timeline) = &mut reply.timeline {
+            timeline.interrupt();
+        }
         let (speech, from_ms) = (reply.speech.id, reply.speech.played_ms);
         let audible = reply.first_audio_out_ms.is_some();
         // A hush in the last word: there is nothing to go on with.
@@ -279,7 +282,7 @@ impl Session {
         }
     }
 
-    pub(super) fn handle_playout_position(&mut self, speech: SpeechId, played_ms: u64) {
+    pub(super) fn handle_playout_position(&mut self, speech: SpeechId, played_ms: u64, reported: bool) {
         let now_ms = self.now_ms;
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.speech.id == speech) else { return };
         if reply.first_audio_out_ms.is_none() {
@@ -288,6 +291,28 @@ impl Session {
         reply.position_ms = Some(now_ms);
         if reply.speech.played(played_ms) {
             reply.playout_progress_ms = now_ms;
+        }
+        if reported {
+            self.note_first_heard(played_ms);
+        }
+    }
+
+    /// The far end says that it has played so much of the reply: since when, is where the pause ends that the caller feels.
+    fn note_first_heard(&mut self, played_ms: u64) {
+        let (now_ms, round_trip_ms) = (self.now_ms, self.link.as_ref().and_then(|link| link.round_trip_ms));
+        let Some(reply) = &mut self.reply else { return };
+        let (Some(turn), Some(timeline)) = (reply.turn, &mut reply.timeline) else { return };
+        // What may not be heard was not played, whatever is said.
+        let played_ms = played_ms.min(reply.speech.permitted_ms());
+        let Some((after_ms, stages, cause)) = timeline.hear(now_ms, played_ms, round_trip_ms) else { return };
+        reply.latency = reply.latency.map(|(latency_ms, ..)| (latency_ms, stages, cause));
+        self.observe(Observation::FirstHeard { turn, after_ms, stages, cause });
+    }
+
+    /// One of a leg that was replaced before is ignored.
+    pub(super) fn handle_round_trip(&mut self, connection: ConnectionId, round_trip_ms: u64) {
+        if let Some(link) = self.link.as_mut().filter(|link| link.connection == connection) {
+            link.round_trip_ms = Some(round_trip_ms);
         }
     }
 

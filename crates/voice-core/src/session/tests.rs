@@ -8,6 +8,7 @@ mod captions;
 mod consent;
 mod doubt;
 mod failover;
+mod first_heard;
 mod frugal;
 mod guess;
 mod hush;

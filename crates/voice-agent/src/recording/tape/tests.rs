@@ -16,6 +16,8 @@ use super::*;
 const SEEDS: u64 = 400;
 /// Most frames of a pause that are tried: a caller may be silent for minutes.
 const MOST_FRAMES: u64 = 50;
+/// No speech of the simulator's is longer, in milliseconds.
+const MOST_SENT_MS: u64 = 600_000;
 
 /// What came of the calls together.
 #[derive(Debug, Default)]
@@ -69,8 +71,10 @@ impl Rehearsal {
                 self.look(now_ms, "the caller");
             }
             last_ms = at_ms;
-            if let Input::PlayoutPosition { speech, played_ms } = &input {
-                self.tape.agent(session.recording_permit(), at_ms, *speech, *played_ms, |from, to| {
+            if let Input::PlayoutPosition { speech, played_ms, .. } = &input {
+                // As the driver does: what was never sent was not played, whatever is said.
+                let played_ms = (*played_ms).min(MOST_SENT_MS);
+                self.tape.agent(session.recording_permit(), at_ms, *speech, played_ms, |from, to| {
                     vec![0; (to - from) as usize]
                 });
                 self.look(at_ms, "the agent");

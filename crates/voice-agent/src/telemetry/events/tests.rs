@@ -1,14 +1,17 @@
 use voice_core::cost::Quantity;
-use voice_core::ids::{CommitId, ReplyId, SpeechId, UtteranceId};
+use voice_core::ids::{CommitId, ReplyId, SpeechId, TurnId, UtteranceId};
 use voice_core::output::HushEnd;
 
 use super::*;
+use crate::telemetry::OpenPause;
 
 fn after(observations: &[Observation]) -> String {
     let events = Events::new(Metrics::new("rules", &["add_task"]));
     let labels = SessionLabels::embedded("s", "browser", "rules");
+    let mut open = OpenPause::default();
     for observation in observations {
         events.observe(observation, &labels);
+        open.observe(observation).into_iter().for_each(|pause| events.paused(&pause, &labels));
     }
     events.metrics().exposition().unwrap()
 }
@@ -21,6 +24,7 @@ fn every_observation_moves_its_metric() {
         Observation::EndOfTurn { turn: TurnId(1), endpointing_ms: Some(400), reopened: true },
         Observation::SttFinished { utterance: UtteranceId(1), rung: RungId(0), duration_ms: 200 },
         Observation::Latency { turn: TurnId(1), latency_ms: 900, stages, cause: Some(PauseCause::Llm) },
+        Observation::TurnFinished { turn: TurnId(1), cost: NanoUsd(1) },
         Observation::ProviderFailed { stage: Stage::Stt, rung: RungId(0), kind: ProviderErrorKind::Timeout },
         Observation::SpeculationDiscarded { reply: ReplyId(1), wasted: NanoUsd(7) },
         Observation::FalseInterruption { speech: SpeechId(1), held_ms: 200 },
@@ -54,6 +58,28 @@ fn every_observation_moves_its_metric() {
         assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
     }
     assert!(!text.contains("drop_database"));
+}
+
+#[test]
+fn a_pause_that_the_way_made_long_is_counted_once_and_under_that() {
+    let (turn, out) = (TurnId(1), Stages { llm: 700, ..Stages::default() });
+    let heard = Stages { network: 800, playout: 90, ..out };
+    let text = after(&[
+        Observation::Latency { turn, latency_ms: 700, stages: out, cause: None },
+        Observation::FirstHeard { turn, after_ms: 890, stages: heard, cause: Some(PauseCause::Network) },
+        Observation::TurnFinished { turn, cost: NanoUsd(1) },
+    ]);
+    for line in [
+        "voice_latency_seconds_sum{channel=\"browser\"} 0.7",
+        "voice_turn_stage_seconds_sum{stage=\"network\"} 0.8",
+        "voice_turn_stage_seconds_sum{stage=\"playout\"} 0.09",
+        "voice_turn_stage_seconds_count{stage=\"network\"} 1",
+        "voice_turn_stage_seconds_count{stage=\"llm\"} 1",
+        "voice_pauses_total{cause=\"network\"} 1",
+        "voice_pauses_total{cause=\"llm\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
+    }
 }
 
 #[test]
@@ -93,7 +119,7 @@ fn the_log_has_numbers_and_the_protocols_words() {
     let stages = Stages { llm: 700, stt: 200, ..Stages::default() };
     let log = logged(|| {
         let cause = Some(PauseCause::Llm);
-        events.observe(&Observation::Latency { turn: TurnId(3), latency_ms: 900, stages, cause }, &labels);
+        events.paused(&Pause { turn: TurnId(3), latency_ms: 900, stages, cause }, &labels);
         events.observe(&Observation::TurnFinished { turn: TurnId(3), cost: NanoUsd(1_500_000) }, &labels);
         let (outcome, reason, cost) = (Outcome::Dropped, EndReason::HungUp, NanoUsd(1_500_000));
         events.session_ended(&labels, SessionEnd { outcome, reason, duration_ms: 61_000, connected_ms: 60_000, cost });

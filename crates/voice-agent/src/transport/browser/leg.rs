@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use voice_core::ids::ConnectionId;
 use voice_core::input::HangUp;
 
+use super::pings::Pings;
 use super::wire::{CallerMessage, decode_audio, decode_text, encode, error_event, pong_event};
 use crate::blocking::{self, MANY_TASKS};
 use crate::config::Limits;
@@ -61,9 +62,10 @@ pub async fn serve(socket: WebSocket, leg: Leg) {
         Err(error) => refused(&leg.handle, error),
         Ok(()) => {
             let (replies, own) = mpsc::channel(REPLIES);
+            let pings = Pings::default();
             tokio::select! {
-                end = leg.read(&mut inlet, replies) => end,
-                end = leg.write(&mut sink, inbox, own) => end,
+                end = leg.read(&mut inlet, replies, &pings) => end,
+                end = leg.write(&mut sink, inbox, own, &pings) => end,
             }
         }
     };
@@ -74,7 +76,7 @@ pub async fn serve(socket: WebSocket, leg: Leg) {
 }
 
 impl Leg {
-    async fn read(&self, inlet: &mut Inlet, replies: mpsc::Sender<Message>) -> End {
+    async fn read(&self, inlet: &mut Inlet, replies: mpsc::Sender<Message>, pings: &Pings) -> End {
         let mut bucket = TokenBucket::new(self.limits.messages_per_second, self.limits.message_burst);
         let started = Instant::now();
         let silence = Duration::from_millis(self.limits.connection_silence_ms);
@@ -86,13 +88,13 @@ impl Leg {
             if !bucket.take(started.elapsed()) {
                 return End::new(close::FLOOD, "too many messages");
             }
-            if let Err(end) = self.take(message, &replies) {
+            if let Err(end) = self.take(message, &replies, pings) {
                 return end;
             }
         }
     }
 
-    fn take(&self, message: Message, replies: &mpsc::Sender<Message>) -> Result<(), End> {
+    fn take(&self, message: Message, replies: &mpsc::Sender<Message>, pings: &Pings) -> Result<(), End> {
         match message {
             Message::Binary(bytes) => {
                 let frame = decode_audio(&bytes).map_err(|error| End::new(error.code(), error.to_string()))?;
@@ -110,8 +112,14 @@ impl Leg {
                     .map_err(|error| End::new(error.code(), error.to_string()))?;
                 self.act(message, replies)
             }
+            Message::Pong(payload) => {
+                let connection = self.connection;
+                let round_trip_ms = pings.answered(&payload, Instant::now());
+                let told = round_trip_ms.map(|round_trip_ms| Command::RoundTrip { connection, round_trip_ms });
+                told.map_or(Ok(()), |told| self.report(told))
+            }
             // The library answers pings; what matters is that something was heard.
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            Message::Ping(_) => Ok(()),
             Message::Close(frame) => {
                 let code = frame.as_ref().map_or(NO_CODE, |frame| frame.code);
                 Err(End::new(code, "the caller closed it"))
@@ -141,7 +149,7 @@ impl Leg {
                 };
             }
             CallerMessage::Playout { speech_id, played_ms } => {
-                return self.report_playout(Command::Playout { connection, speech: speech_id, played_ms });
+                return self.report(Command::Playout { connection, speech: speech_id, played_ms, reported: true });
             }
             CallerMessage::Mute { muted } => Command::Mute { connection, muted },
             CallerMessage::Consent { recording } => Command::Consent { recording },
@@ -155,7 +163,7 @@ impl Leg {
     }
 
     /// A session that has no place for a report hears the next one, which says more.
-    fn report_playout(&self, report: Command) -> Result<(), End> {
+    fn report(&self, report: Command) -> Result<(), End> {
         match self.handle.send(report) {
             Ok(()) | Err(SendError::Full) => Ok(()),
             Err(SendError::Ended) => Err(refused(&self.handle, SendError::Ended)),
@@ -167,9 +175,10 @@ impl Leg {
         sink: &mut Sink,
         mut inbox: mpsc::Receiver<Outbound>,
         mut own: mpsc::Receiver<Message>,
+        pings: &Pings,
     ) -> End {
-        let mut pings = interval(Duration::from_millis(self.limits.ping_interval_ms));
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut due = interval(Duration::from_millis(self.limits.ping_interval_ms));
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let messages = tokio::select! {
                 outbound = inbox.recv() => match outbound {
@@ -181,7 +190,7 @@ impl Leg {
                     None => return dropped(&self.handle),
                 },
                 Some(reply) = own.recv() => vec![reply],
-                _ = pings.tick() => vec![Message::Ping(bytes::Bytes::new())],
+                _ = due.tick() => vec![pings.next(Instant::now())],
                 () = self.going_away.cancelled() => return End::new(close::GOING_AWAY, "the server is going away"),
             };
             for message in messages {
@@ -233,22 +242,27 @@ mod tests {
         let leg = leg_with(commands);
         let (replies, _own) = mpsc::channel(1);
         let frame = || Message::Binary(bytes::Bytes::from(vec![0; 640]));
+        let pings = Pings::default();
         let text = |json: &str| Message::Text(Utf8Bytes::from(json.to_owned()));
         let report = || text(r#"{"type":"playout","speech_id":1,"played_ms":100}"#);
         for _ in 0..100 {
-            leg.take(frame(), &replies).unwrap();
+            leg.take(frame(), &replies, &pings).unwrap();
         }
         assert_eq!(queue.len(), 12, "audio leaves a quarter of the queue");
         for _ in 0..100 {
-            leg.take(report(), &replies).unwrap();
+            leg.take(report(), &replies, &pings).unwrap();
         }
         assert_eq!(queue.len(), 14, "reports leave an eighth");
         let dropped = leg.events.metrics().exposition().unwrap();
         assert!(dropped.contains("voice_audio_frames_dropped_total{reason=\"queue_full\"} 88"), "{dropped}");
-        leg.take(text(r#"{"type":"text","text":"hi"}"#), &replies).unwrap();
-        leg.take(text(r#"{"type":"mute","muted":true}"#), &replies).unwrap();
-        assert_eq!(leg.take(text(r#"{"type":"end"}"#), &replies).unwrap_err().code, close::TOO_SLOW);
+        leg.take(text(r#"{"type":"text","text":"hi"}"#), &replies, &pings).unwrap();
+        leg.take(text(r#"{"type":"mute","muted":true}"#), &replies, &pings).unwrap();
+        assert_eq!(leg.take(text(r#"{"type":"end"}"#), &replies, &pings).unwrap_err().code, close::TOO_SLOW);
         drop(queue);
-        assert_eq!(leg.take(frame(), &replies).unwrap_err().code, close::FAILED, "a session that is gone is no queue");
+        assert_eq!(
+            leg.take(frame(), &replies, &pings).unwrap_err().code,
+            close::FAILED,
+            "a session that is gone is no queue"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The browser's voice: docs/protocol.md over a WebSocket.
 
 mod leg;
+mod pings;
 mod wire;
 
 pub use leg::{Leg, serve};

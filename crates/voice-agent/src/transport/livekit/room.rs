@@ -194,7 +194,7 @@ impl Stay {
 
     /// A session that has no place for a report hears the next one, which says more.
     fn report(&self, Position { speech, played_ms }: Position) -> Result<(), End> {
-        match self.handle.send(Command::Playout { connection: self.connection, speech, played_ms }) {
+        match self.handle.send(Command::Playout { connection: self.connection, speech, played_ms, reported: false }) {
             Ok(()) | Err(SendError::Full) => Ok(()),
             Err(SendError::Ended) => Err(refused(&self.handle, SendError::Ended)),
         }

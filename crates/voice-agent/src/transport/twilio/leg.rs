@@ -134,7 +134,7 @@ impl Call {
             StreamEvent::Media(mulaw) => audio.take(mulaw).into_iter().try_for_each(|frame| self.hear(frame)),
             StreamEvent::Mark(name) => {
                 let position = self.ledger().returned(self.now_ms(), &name);
-                position.map_or(Ok(()), |position| self.report(position))
+                position.map_or(Ok(()), |position| self.report(position, true))
             }
             StreamEvent::Stop => Err(self.hang_up()),
             // Which one it was may be a part of somebody's secret: no log line has it.
@@ -156,9 +156,10 @@ impl Call {
         }
     }
 
-    fn report(&self, position: Position) -> Result<(), End> {
+    /// `reported`: a mark said so, and not the clock.
+    fn report(&self, position: Position, reported: bool) -> Result<(), End> {
         let Position { speech, played_ms } = position;
-        self.tell(Command::Playout { connection: self.leg.connection, speech, played_ms })
+        self.tell(Command::Playout { connection: self.leg.connection, speech, played_ms, reported })
     }
 
     fn tell(&self, command: Command) -> Result<(), End> {
@@ -168,7 +169,7 @@ impl Call {
     /// The caller is gone: history keeps what was heard up to now.
     fn hang_up(&self) -> End {
         let heard = self.ledger().clear(self.now_ms());
-        let told = heard.map_or(Ok(()), |position| self.report(position));
+        let told = heard.map_or(Ok(()), |position| self.report(position, false));
         let told = told.and_then(|()| self.tell(Command::HangUp { by: HangUp::Caller }));
         told.err().unwrap_or_else(|| End::new(close::ENDED, "the caller hung up"))
     }
@@ -218,7 +219,7 @@ impl Call {
             }
             Outbound::Clear { .. } => {
                 let stopped = self.ledger().clear(self.now_ms());
-                stopped.map_or(Ok(()), |position| self.report(position))?;
+                stopped.map_or(Ok(()), |position| self.report(position, false))?;
                 Ok(vec![clear_message(&self.stream)])
             }
             // The last audio of a speech has its mark already; a close is told to the socket, not in it.
@@ -302,7 +303,8 @@ mod tests {
         assert_eq!(first["media"]["payload"].as_str().unwrap().len(), 1_600 / 3 * 4 + 4);
         let name = serde_json::from_str::<Value>(&messages[1]).unwrap()["mark"]["name"].as_str().unwrap().to_owned();
         call.take(StreamEvent::Mark(name), &mut CallerAudio::new()).unwrap();
-        let Some(Command::Playout { speech: SPEECH, played_ms: 200, .. }) = commands.recv().await else {
+        let Some(Command::Playout { speech: SPEECH, played_ms: 200, reported: true, .. }) = commands.recv().await
+        else {
             panic!("no position")
         };
     }
@@ -314,7 +316,9 @@ mod tests {
         tokio::time::advance(Duration::from_millis(130)).await;
         let messages = call.say(&Outbound::Clear { speech: SPEECH }).unwrap();
         assert_eq!(events(&messages), ["clear"]);
-        let Some(Command::Playout { played_ms: 130, .. }) = commands.recv().await else { panic!("no position") };
+        let Some(Command::Playout { played_ms: 130, reported: false, .. }) = commands.recv().await else {
+            panic!("no position")
+        };
         for name in ["m1", "m2"] {
             call.take(StreamEvent::Mark(name.to_owned()), &mut CallerAudio::new()).unwrap();
         }
@@ -328,7 +332,9 @@ mod tests {
         tokio::time::advance(Duration::from_millis(70)).await;
         let end = call.take(StreamEvent::Stop, &mut CallerAudio::new()).unwrap_err();
         assert_eq!(end.code, close::ENDED);
-        let Some(Command::Playout { played_ms: 70, .. }) = commands.recv().await else { panic!("no position") };
+        let Some(Command::Playout { played_ms: 70, reported: false, .. }) = commands.recv().await else {
+            panic!("no position")
+        };
         assert!(matches!(commands.recv().await, Some(Command::HangUp { by: HangUp::Caller })));
     }
 

@@ -1,10 +1,14 @@
 //! Every metric of the contract is there before the first call, and a call moves those that it should.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use voice_core::timeline::PauseCause;
 
 use super::contract::METRICS;
 use super::phone::{Phone, wav};
-use super::process::{Home, eventually, fixture};
+use super::process::{Home, Process, eventually, fixture};
+
+/// What the caller's loudspeaker keeps back before it plays, in milliseconds.
+const LAG_MS: u64 = 300;
 
 #[tokio::test]
 async fn the_metrics_are_there_before_the_first_call_and_move_with_it() {
@@ -25,6 +29,7 @@ async fn the_metrics_are_there_before_the_first_call_and_move_with_it() {
     let ada = server.session(&json!({"user_id": "ada"})).await;
     assert_eq!(server.metric("voice_agent_active_sessions").await, 1.0);
     let mut phone = Phone::call(&server, &ada).await;
+    phone.lag_ms = LAG_MS;
     phone.until_greeted().await;
     phone.say(&wav(&fixture("voice_review_the_proposal.wav")));
     phone.until("the turn is over", |phone| phone.last("turn").is_some() && phone.is_quiet()).await;
@@ -58,11 +63,26 @@ async fn the_metrics_are_there_before_the_first_call_and_move_with_it() {
     ] {
         assert!(server.metric(series).await >= 1.0, "{series}");
     }
-    // What the turn said of itself is what the histogram has.
-    let latency_s = phone.last("turn").unwrap()["latency_ms"].as_f64().unwrap() / 1_000.0;
-    let sum = server.metric("voice_latency_seconds_sum{channel=\"browser\"}").await;
-    assert!((sum - latency_s).abs() < 0.001, "{sum} and {latency_s}");
+    the_turn_says_what_the_metrics_have(&server, phone.last("turn").unwrap()).await;
     for series in ["voice_transcription_errors_total", "voice_stt_failovers_total", "voice_pauses_total"] {
         assert!(before.contains(series));
     }
+}
+
+/// What the turn said of itself is what the histograms have, from the caller's last word to the caller's ear.
+async fn the_turn_says_what_the_metrics_have(server: &Process, turn: &Value) {
+    let latency_ms = turn["latency_ms"].as_f64().unwrap();
+    let sum = server.metric("voice_latency_seconds_sum{channel=\"browser\"}").await;
+    assert!((sum - latency_ms / 1_000.0).abs() < 0.001, "{sum} and {turn}");
+    let (mut all_ms, mut pauses) = (0.0, 0.0);
+    for stage in PauseCause::ALL.map(PauseCause::as_str) {
+        let ms = turn["stages"][stage].as_f64().unwrap();
+        let sum = server.metric(&format!("voice_turn_stage_seconds_sum{{stage=\"{stage}\"}}")).await;
+        assert!((sum - ms / 1_000.0).abs() < 0.001, "{stage}: {sum} and {turn}");
+        all_ms += ms;
+        pauses += server.metric(&format!("voice_pauses_total{{cause=\"{stage}\"}}")).await;
+    }
+    assert!(all_ms - latency_ms >= LAG_MS as f64 - 5.0, "the loudspeaker's own {LAG_MS} ms are in it: {turn}");
+    assert_eq!(pauses > 0.0, all_ms > 800.0, "{turn}");
+    assert_eq!(turn["cause"].is_string(), all_ms > 800.0, "{turn}");
 }

@@ -51,19 +51,21 @@ struct Playing {
     speech: u64,
     from_ms: u64,
     received_ms: u64,
+    /// It begins so much later than its first frame came.
+    lag_ms: u64,
     since: Option<Instant>,
     /// Its length, once all of it has come.
     whole_ms: Option<u64>,
 }
 
 impl Playing {
-    fn new(speech: u64, from_ms: u64) -> Self {
-        Self { speech, from_ms, received_ms: 0, since: None, whole_ms: None }
+    fn new(speech: u64, from_ms: u64, lag_ms: u64) -> Self {
+        Self { speech, from_ms, received_ms: 0, lag_ms, since: None, whole_ms: None }
     }
 
     fn position_ms(&self) -> u64 {
         let elapsed = self.since.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap());
-        let position = self.from_ms + self.received_ms.min(elapsed);
+        let position = self.from_ms + self.received_ms.min(elapsed.saturating_sub(self.lag_ms));
         self.whole_ms.map_or(position, |whole_ms| position.min(whole_ms))
     }
 
@@ -84,6 +86,8 @@ pub(crate) struct Phone {
     count: u64,
     to_say: VecDeque<Bytes>,
     playing: Option<Playing>,
+    /// What the loudspeaker keeps back before it plays, in milliseconds.
+    pub(crate) lag_ms: u64,
     /// Every event that came.
     pub(crate) events: Vec<Value>,
     /// The code that the server closed with.
@@ -97,8 +101,16 @@ impl Phone {
         let mut ticks = interval(Duration::from_millis(FRAME_MS));
         // A microphone does not slow down because the machine was busy.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let mut phone =
-            Self { socket, ticks, count: 0, to_say: VecDeque::new(), playing: None, events: Vec::new(), closed: None };
+        let mut phone = Self {
+            socket,
+            ticks,
+            count: 0,
+            to_say: VecDeque::new(),
+            playing: None,
+            lag_ms: 0,
+            events: Vec::new(),
+            closed: None,
+        };
         phone.until("the session is there", |phone| phone.last("ready").is_some()).await;
         phone
     }
@@ -187,8 +199,8 @@ impl Phone {
     async fn take(&mut self, event: Value) {
         let number = |field: &str| event[field].as_u64().unwrap_or(0);
         match event["type"].as_str().unwrap() {
-            "speech_started" => self.playing = Some(Playing::new(number("speech_id"), 0)),
-            "speech_resumed" => self.playing = Some(Playing::new(number("speech_id"), number("from_ms"))),
+            "speech_started" => self.playing = Some(Playing::new(number("speech_id"), 0, self.lag_ms)),
+            "speech_resumed" => self.playing = Some(Playing::new(number("speech_id"), number("from_ms"), self.lag_ms)),
             "speech_finished" => {
                 if let Some(playing) = self.playing.as_mut().filter(|playing| playing.speech == number("speech_id")) {
                     playing.whole_ms = Some(number("duration_ms"));

@@ -171,7 +171,7 @@ impl Call {
     pub(super) fn plays(&mut self, now_ms: u64, played_ms: u64) {
         let speech = self.speech();
         self.at(now_ms, Input::FirstAudioOut { speech });
-        self.at(now_ms + played_ms, Input::PlayoutPosition { speech, played_ms });
+        self.at(now_ms + played_ms, Input::PlayoutPosition { speech, played_ms, reported: true });
     }
 
     pub(super) fn events(&self) -> Vec<ClientEvent> {

@@ -63,7 +63,7 @@ fn an_announced_call_is_recorded_once_the_announcement_was_heard_to_its_end() {
     call.plays(100, announcement_ms - 600);
     assert!(!permit(&call) && decided(&call).is_empty(), "some of it is still to be heard");
     let speech = call.speech();
-    call.at(announcement_ms + 500, Input::PlayoutPosition { speech, played_ms: announcement_ms + 300 });
+    call.at(announcement_ms + 500, Input::PlayoutPosition { speech, played_ms: announcement_ms + 300, reported: true });
     assert!(permit(&call));
     assert_eq!(decided(&call), [(ConsentDecision::Announced, ConsentHow::Announcement)]);
     assert!(call.events().contains(&ClientEvent::Recording { enabled: true }));

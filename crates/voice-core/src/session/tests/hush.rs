@@ -43,7 +43,7 @@ fn hushed() -> Call {
 fn what_may_become_speech_silences_the_agent_for_a_moment_only() {
     let mut call = hushed();
     assert_eq!(call.session.state(), AgentState::Speaking, "nobody is known to speak");
-    call.at(3_725, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_410 });
+    call.at(3_725, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_410, reported: true });
     call.until(3_869);
     assert_eq!(resumes(&call), []);
     call.until(3_870);
@@ -57,13 +57,13 @@ fn what_may_become_speech_silences_the_agent_for_a_moment_only() {
 fn a_far_page_is_waited_for_and_nothing_is_heard_twice() {
     let mut call = speaking();
     for at_ms in (3_460..=3_660).step_by(100) {
-        call.at(at_ms + 300, Input::PlayoutPosition { speech: SPEECH, played_ms: at_ms - 2_310 });
+        call.at(at_ms + 300, Input::PlayoutPosition { speech: SPEECH, played_ms: at_ms - 2_310, reported: true });
         if at_ms == 3_460 {
             call.at(3_765, Input::PossibleSpeech);
         }
     }
     // It was at 1,455 when the agent hushed, and stopped there.
-    call.at(4_065, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_455 });
+    call.at(4_065, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_455, reported: true });
     call.until(4_204);
     assert_eq!(resumes(&call), []);
     call.until(5_000);
@@ -78,12 +78,12 @@ fn a_position_from_before_the_playout_went_on_is_not_where_it_stopped() {
     call.speaks(3_720, 3_730, "", 300);
     assert_eq!(resumes(&call), [(3_930, 1_400)]);
     call.at(4_200, Input::PossibleSpeech);
-    call.at(4_210, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_410 });
+    call.at(4_210, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_410, reported: true });
     call.until(4_429);
     assert_eq!(hushes(&call), []);
     assert_eq!(resumes(&call).len(), 1);
     call.at(4_430, Input::PossibleSpeech);
-    call.at(4_440, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_900 });
+    call.at(4_440, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_900, reported: true });
     call.until(5_000);
     assert_eq!(resumes(&call)[1..], [(4_590, 1_900)]);
 }
@@ -102,7 +102,7 @@ fn a_page_that_does_not_answer_is_not_waited_for_long() {
 fn positions_that_never_end_do_not_make_a_hush_longer() {
     let mut call = hushed();
     for step in 1..=20 {
-        call.at(3_710 + step * 50, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_400 + step });
+        call.at(3_710 + step * 50, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_400 + step, reported: true });
     }
     assert_eq!(resumes(&call), [(4_210, 1_409)]);
 }
@@ -159,7 +159,7 @@ fn a_new_leg_in_mid_speech_is_no_false_interruption() {
 #[test]
 fn a_typed_message_in_mid_hush_is_answered_at_once() {
     let mut call = hushed();
-    call.at(3_760, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_420 });
+    call.at(3_760, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_420, reported: true });
     call.at(3_770, Input::Text { text: "Add milk".into(), message: None });
     assert_eq!(hushes(&call), [(60, HushEnd::CutShort)]);
     assert!(call.has(|output| matches!(output, Output::DropSpeech { speech: SPEECH })));
@@ -187,11 +187,11 @@ fn goodbye_hushed() -> Call {
 #[test]
 fn a_goodbye_in_mid_hush_is_said_to_its_end_before_the_call_ends() {
     let mut call = goodbye_hushed();
-    call.at(3_080, Input::PlayoutPosition { speech: SPEECH, played_ms: 705 });
+    call.at(3_080, Input::PlayoutPosition { speech: SPEECH, played_ms: 705, reported: true });
     call.until(3_220);
     assert_eq!(resumes(&call), [(3_220, 705)]);
     assert!(!call.has(|output| matches!(output, Output::End { .. })));
-    call.at(3_400, Input::PlayoutPosition { speech: SPEECH, played_ms: 840 });
+    call.at(3_400, Input::PlayoutPosition { speech: SPEECH, played_ms: 840, reported: true });
     assert!(
         call.has(|output| matches!(output, Output::End { outcome: Outcome::Completed, reason: EndReason::Goodbye }))
     );
@@ -200,14 +200,14 @@ fn a_goodbye_in_mid_hush_is_said_to_its_end_before_the_call_ends() {
 #[test]
 fn a_goodbye_that_was_heard_in_mid_hush_waits_for_what_the_caller_may_begin_to_say() {
     let mut call = goodbye_hushed();
-    call.at(3_080, Input::PlayoutPosition { speech: SPEECH, played_ms: 840 });
+    call.at(3_080, Input::PlayoutPosition { speech: SPEECH, played_ms: 840, reported: true });
     call.at(3_150, Input::StartOfSpeech { at_ms: 3_050 });
     call.at(3_400, Input::InterimTranscript { utterance: UtteranceId(2), text: "One more thing".into() });
     call.until(4_000);
     assert!(!call.has(|output| matches!(output, Output::End { .. })));
 
     let mut call = goodbye_hushed();
-    call.at(3_080, Input::PlayoutPosition { speech: SPEECH, played_ms: 840 });
+    call.at(3_080, Input::PlayoutPosition { speech: SPEECH, played_ms: 840, reported: true });
     call.until(3_219);
     assert!(!call.has(|output| matches!(output, Output::End { .. })));
     call.until(3_220);
@@ -230,7 +230,7 @@ fn half_made_hushed() -> Call {
 #[test]
 fn a_synthesis_that_fails_in_mid_hush_is_made_again_and_heard_after_it() {
     let mut call = half_made_hushed();
-    call.at(3_340, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_010 });
+    call.at(3_340, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_010, reported: true });
     call.at(
         3_350,
         Input::TtsFailed { speech: SPEECH, chunk: 1, rung: RungId(0), failure: ProviderErrorKind::Unavailable.into() },
@@ -241,7 +241,7 @@ fn a_synthesis_that_fails_in_mid_hush_is_made_again_and_heard_after_it() {
     call.until(3_480);
     assert_eq!(resumes(&call), [(3_480, 1_010)]);
     assert!(call.has(|output| matches!(output, Output::Play { through_chunk: 2, last: true, .. })));
-    call.at(5_000, Input::PlayoutPosition { speech: SPEECH, played_ms: 2_340 });
+    call.at(5_000, Input::PlayoutPosition { speech: SPEECH, played_ms: 2_340, reported: true });
     assert_eq!(call.history(), ["user: List my tasks", "agent: You have three tasks. The first is milk."]);
 }
 
@@ -267,7 +267,7 @@ fn a_voice_that_fails_for_good_in_mid_hush_ends_it() {
 #[test]
 fn a_reply_that_ends_in_mid_hush_is_finished_after_it() {
     let mut call = hushed();
-    call.at(3_760, Input::PlayoutPosition { speech: SPEECH, played_ms: 2_340 });
+    call.at(3_760, Input::PlayoutPosition { speech: SPEECH, played_ms: 2_340, reported: true });
     call.until(3_869);
     assert!(!call.has(|output| matches!(output, Output::FinishSpeech { .. })));
     call.until(3_870);
@@ -282,7 +282,7 @@ fn a_start_of_speech_at_the_very_end_of_a_hush_interrupts() {
     // With the deadline's tick before it, and without.
     for tick in [true, false] {
         let mut call = hushed();
-        call.at(3_720, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_410 });
+        call.at(3_720, Input::PlayoutPosition { speech: SPEECH, played_ms: 1_410, reported: true });
         if tick {
             call.at(3_870, Input::StartOfSpeech { at_ms: 3_700 });
         } else {
@@ -314,7 +314,7 @@ fn a_noisy_room_does_not_make_the_agent_stutter() {
     call.take();
     for at_ms in (2_800..12_800).step_by(500) {
         call.at(at_ms, Input::PossibleSpeech);
-        call.at(at_ms + 200, Input::PlayoutPosition { speech: SpeechId(1), played_ms: at_ms - 2_300 });
+        call.at(at_ms + 200, Input::PlayoutPosition { speech: SpeechId(1), played_ms: at_ms - 2_300, reported: true });
     }
     let pauses = call.log.iter().filter(|(_, output)| matches!(output, Output::PausePlayout { .. })).count();
     assert_eq!(pauses, 5, "at 0, 0.5, 1.5, 3.5 and 7.5 s");

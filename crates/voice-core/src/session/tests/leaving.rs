@@ -99,7 +99,7 @@ fn after_a_while_the_rest_of_a_long_speech_is_said_elsewhere() {
     call.plays(2_360, 600);
     call.at(3_000, Input::HandOver { within_ms: 1_500 });
     let speech = call.speech();
-    call.at(4_000, Input::PlayoutPosition { speech, played_ms: 1_300 });
+    call.at(4_000, Input::PlayoutPosition { speech, played_ms: 1_300, reported: true });
     assert_eq!(left(&call), None);
     call.until(4_500);
     let say = left(&call).expect("the deadline has passed");

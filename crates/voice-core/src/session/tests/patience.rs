@@ -83,7 +83,7 @@ fn a_long_list_that_is_read_aloud_is_not_cut() {
         let at_ms = 2_510 + round * 1_900;
         call.at(at_ms, Input::LlmText { request, text: "then comes the next one here. And ".into() });
         call.tts_answers(at_ms + 10);
-        call.at(at_ms + 20, Input::PlayoutPosition { speech, played_ms: round * 1_800 });
+        call.at(at_ms + 20, Input::PlayoutPosition { speech, played_ms: round * 1_800, reported: true });
     }
     assert_eq!(missed(&call), Vec::<&str>::new(), "a minute, and never silent");
 }
@@ -169,7 +169,7 @@ fn a_page_that_says_no_position_is_not_listened_to_for_longer_than_its_audio() {
 fn the_last_bit_of_what_is_said_before_a_pause_is_no_playout_that_hangs() {
     let (mut call, speech) = begins_on_a_page_without_positions(CoreConfig::default(), 1_000);
     call.at(2_420, Input::TtsDone { speech, chunk: 0, rung: RungId(0), audio_ms: 1_000, words: Vec::new() });
-    call.at(3_410, Input::PlayoutPosition { speech, played_ms: 960 });
+    call.at(3_410, Input::PlayoutPosition { speech, played_ms: 960, reported: true });
     let request = call.request_id();
     call.at(5_900, Input::LlmText { request, text: "the first of them is milk. ".into() });
     call.until(7_000);

@@ -229,7 +229,7 @@ fn one_who_types_when_the_goodbye_was_heard_goes_on() {
     let speech = call.speech();
     call.at(2_360, Input::FirstAudioOut { speech });
     call.at(2_800, Input::StartOfSpeech { at_ms: 2_790 });
-    call.at(2_850, Input::PlayoutPosition { speech, played_ms: 480 });
+    call.at(2_850, Input::PlayoutPosition { speech, played_ms: 480, reported: true });
     call.at(2_900, Input::Text { text: "Wait, add milk".into(), message: None });
     call.llm_says(3_000, "Added.");
     call.until(20_000);

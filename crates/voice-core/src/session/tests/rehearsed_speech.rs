@@ -85,7 +85,7 @@ fn the_playout_waits_where_audio_is_missing() {
     call.at(2_400, Input::TtsDone { speech, chunk: 1, rung: RungId(0), audio_ms: 1_000, words: Vec::new() });
     call.until(5_200);
     assert!(!missed(&call, "playout"));
-    call.at(5_210, Input::PlayoutPosition { speech, played_ms: 1_000 });
+    call.at(5_210, Input::PlayoutPosition { speech, played_ms: 1_000, reported: true });
     assert_eq!(call.history(), ["user: List my tasks"], "the second sentence cannot be heard before the first");
 }
 
@@ -95,7 +95,7 @@ fn a_chunk_without_audio_is_not_heard_before_the_one_before_it() {
     call.at(2_400, Input::TtsDone { speech, chunk: 1, rung: RungId(0), audio_ms: 0, words: Vec::new() });
     call.at(2_410, Input::TtsAudio { speech, chunk: 0, rung: RungId(0), audio_ms: 900, words: Vec::new() });
     call.at(2_420, Input::FirstAudioOut { speech });
-    call.at(3_320, Input::PlayoutPosition { speech, played_ms: 900 });
+    call.at(3_320, Input::PlayoutPosition { speech, played_ms: 900, reported: true });
     assert_eq!(call.history()[1], "agent: You have");
 }
 
@@ -118,7 +118,7 @@ fn a_synthesis_that_broke_off_is_told_to_end_the_chunk() {
     call.take();
     call.at(5_500, Input::TtsDone { speech, chunk: 0, rung: RungId(0), audio_ms: 1_300, words: Vec::new() });
     call.at(5_510, Input::FirstAudioOut { speech });
-    call.at(6_110, Input::PlayoutPosition { speech, played_ms: 600 });
+    call.at(6_110, Input::PlayoutPosition { speech, played_ms: 600, reported: true });
     assert_eq!(call.history()[1], "agent: You have", "its late audio does not count");
 }
 
@@ -131,9 +131,9 @@ fn a_chunk_without_a_whole_word_keeps_its_place_so_that_the_position_never_goes_
     assert!(call.has(|output| matches!(output, Output::EndChunk { chunk: 0, .. })));
     assert!(call.has(|output| matches!(output, Output::DropChunks { from_chunk: 1, .. })));
     call.at(2_600, Input::TtsDone { speech, chunk: 2, rung: RungId(0), audio_ms: 1_000, words: Vec::new() });
-    call.at(2_610, Input::PlayoutPosition { speech, played_ms: 100 });
+    call.at(2_610, Input::PlayoutPosition { speech, played_ms: 100, reported: true });
     assert_eq!(call.history(), ["user: List my tasks"]);
-    call.at(3_610, Input::PlayoutPosition { speech, played_ms: 1_100 });
+    call.at(3_610, Input::PlayoutPosition { speech, played_ms: 1_100, reported: true });
     assert_eq!(call.history()[1], "agent: You have three tasks.");
 }
 

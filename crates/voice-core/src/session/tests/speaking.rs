@@ -24,7 +24,7 @@ fn the_agent_falls_silent_at_once_and_history_keeps_what_was_heard() {
     assert_eq!(call.log.last().map(|(at, _)| *at), Some(3_720));
     assert!(call.has(|output| matches!(output, Output::PausePlayout { speech: SpeechId(1) })));
     assert!(!call.has(|output| matches!(output, Output::DropSpeech { .. })));
-    call.at(3_760, Input::PlayoutPosition { speech: SpeechId(1), played_ms: 1_480 });
+    call.at(3_760, Input::PlayoutPosition { speech: SpeechId(1), played_ms: 1_480, reported: true });
     call.at(4_000, Input::InterimTranscript { utterance: UtteranceId(2), text: "No wait".into() });
     assert!(call.has(|output| matches!(output, Output::DropSpeech { speech: SpeechId(1) })));
     assert!(call.events().contains(&ClientEvent::Heard {
@@ -66,7 +66,7 @@ fn a_cough_is_a_false_interruption_and_the_speech_goes_on_where_it_stopped() {
             .iter()
             .any(|observation| matches!(observation, Observation::FalseInterruption { held_ms: 330, .. }))
     );
-    call.at(5_100, Input::PlayoutPosition { speech: SpeechId(1), played_ms: 2_400 });
+    call.at(5_100, Input::PlayoutPosition { speech: SpeechId(1), played_ms: 2_400, reported: true });
     assert_eq!(call.history(), ["user: List my tasks", "agent: You have three tasks. The first is milk."]);
     assert_eq!(call.session.state(), AgentState::Listening);
 }
@@ -204,7 +204,7 @@ fn one_who_hangs_up_ends_the_session_after_the_last_save() {
 #[test]
 fn silence_on_both_sides_ends_the_session() {
     let mut call = speaking();
-    call.at(4_800, Input::PlayoutPosition { speech: SpeechId(1), played_ms: 9_000 });
+    call.at(4_800, Input::PlayoutPosition { speech: SpeechId(1), played_ms: 9_000, reported: true });
     call.until(400_000);
     assert_eq!(call.log.last().map(|(at, _)| *at), Some(304_800));
     assert!(call.has(|output| matches!(output, Output::End { reason: EndReason::Idle, .. })));
