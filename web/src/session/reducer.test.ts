@@ -284,6 +284,12 @@ describe("the voice", () => {
     expect(back.fallback).toBeNull();
   });
 
+  it("is listened to again on a new connection, until the server says otherwise", () => {
+    const failed = run({ ...live(), held: true }, { type: "fallback_to_text", message: "Voice is out." });
+    expect(failed.held).toBe(false);
+    expect(run(failed, { type: "ready", session_id: "s", resumed: true }).fallback).toBeNull();
+  });
+
   it("keeps the last twenty turns, newest first, each once", () => {
     const turns = Array.from({ length: 25 }, (_, i) => ({ type: "turn", turn: i + 1, latency_ms: 500, stages: {} }));
     const state = run(live(), ...turns, {

@@ -89,7 +89,7 @@ export function reduce(state: SessionState, action: Action): SessionState {
     case "sound":
       return { ...state, sound: action.sound };
     case "sound_blocked":
-      return { ...state, soundBlocked: action.blocked };
+      return { ...state, soundBlocked: action.blocked, held: state.held && !action.blocked };
     case "history":
       return handleHistory(state, action.lines);
     case "draft":
@@ -155,7 +155,8 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
       return withTurn(state, asHeard(state, turn));
     }
     case "fallback_to_text":
-      return { ...state, fallback: event.message, agentState: "listening" };
+      // Nobody listens to a button that is held any more.
+      return { ...state, fallback: event.message, agentState: "listening", held: false };
     case "error":
       // Something that was sent is refused; a message that is still on its way may be it, and would wait for ever.
       return { ...state, notice: event.message || event.code, pending: state.pending.filter(({ sent }) => !sent) };
@@ -222,6 +223,8 @@ function handleReady(state: SessionState, ready: Extract<ServerEvent, { type: "r
   return {
     ...state,
     agent: ready.agent,
+    // With a new connection the server listens again, until it says otherwise.
+    fallback: null,
     recording: ready.recording,
     records: ready.records,
     screens: ready.screens,

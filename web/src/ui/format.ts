@@ -86,7 +86,7 @@ const CAUSES: Record<Stage, (took: string) => string> = {
   tool: (took) => `Changing your list took ${took}.`,
   tts: (took) => `Finding my voice took ${took}.`,
   network: (took) => `The connection between us took ${took}.`,
-  playout: (took) => `Starting the sound on this device took ${took}.`,
+  playout: (took) => `It took ${took} until the sound began.`,
 };
 
 function isStage(word: string): word is Stage {

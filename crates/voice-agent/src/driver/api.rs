@@ -263,7 +263,7 @@ pub struct SessionInfo {
     pub agent: String,
     /// Turns so far.
     pub turns: u32,
-    /// Milliseconds of the last turn's latency.
+    /// Milliseconds that the caller waited for the last answer, as far as is known: to its first audio, and from there to the ear.
     pub last_latency_ms: Option<u64>,
     /// What was spent, in US dollars.
     pub cost_usd: f64,

@@ -452,8 +452,8 @@ impl Driver {
         self.trace.observe(observation, now_ms);
         self.feed.operation(observation);
         match observation {
-            Observation::Latency { latency_ms, .. } => {
-                self.info.send_modify(|info| info.last_latency_ms = Some(*latency_ms));
+            Observation::Latency { stages, .. } | Observation::FirstHeard { stages, .. } => {
+                self.info.send_modify(|info| info.last_latency_ms = Some(stages.total()));
             }
             Observation::Attempt { stage, rung, result } => {
                 self.deps.board.report(*stage, *rung, *result);

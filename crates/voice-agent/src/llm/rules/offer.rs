@@ -89,7 +89,10 @@ fn corrected_offer(scene: &Scene<'_>, tasks: &[parse::NewTask], words: &[Word]) 
             parse::NewTask { due: Some(dates::Due { date, time: due.time.or(before.time), ..due }), ..task.clone() }
         }
         (Some(due), None) => parse::NewTask { due: Some(due), ..task.clone() },
-        (None, _) => parse::NewTask { title: corrected_title(&task.title, words), ..task.clone() },
+        (None, _) => {
+            let title = exchanged_in(&task.title, words).unwrap_or_else(|| corrected_title(&task.title, words));
+            parse::NewTask { title, ..task.clone() }
+        }
     };
     tasks.iter().map(corrected).collect()
 }

@@ -126,7 +126,12 @@ impl Titles {
         let found = self.named(words)?;
         let meaningful = meaningful(words);
         let literal = |title: &&Title| meaningful.iter().all(|word| title.has_literally(word));
-        let several = self.0.iter().filter(literal).count() > 1 && self.same(words).is_none();
+        let fits = |title: &&Title| meaningful.iter().all(|word| title.has(word));
+        let fitting = match self.0.iter().filter(literal).count() {
+            0 => self.0.iter().filter(fits).count(),
+            literal => literal,
+        };
+        let several = fitting > 1 && self.same(words).is_none();
         Some(if several { words.join(" ") } else { found.to_owned() })
     }
 

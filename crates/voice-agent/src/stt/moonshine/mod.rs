@@ -8,6 +8,7 @@
 mod bias;
 mod confusion;
 mod decoder;
+mod heard;
 mod language;
 mod level;
 mod phones;
@@ -33,6 +34,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use self::decoder::{Audio, Networks, Past};
+use self::heard::Heard;
 use self::search::{Candidate, Sequence, Steps, best_of_rows, search};
 use self::tokenizer::Tokenizer;
 use crate::model::runtime::{ModelError, Runtime};
@@ -89,9 +91,6 @@ const MIN_CONFIDENCE: f32 = 0.3;
 
 /// What is wholly understood may be less confident by this factor, and what is understood in part by less.
 const UNDERSTOOD_CONFIDENCE: f32 = 0.5;
-
-/// By so much (in nats) the reading with more words is clearly likelier than the one that breaks off before them.
-const BROKEN_OFF_NATS: f32 = 2.0;
 
 /// What was heard.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -193,25 +192,30 @@ impl Moonshine {
         if text::is_heard_in_noise(&unbiased) {
             return Transcription { confidence, ..Transcription::default() };
         }
+        let mut heard = Heard::default();
         let mut by_words: BTreeMap<Vec<String>, Reading> = BTreeMap::new();
         let mut known: BTreeMap<String, Vec<Weighed>> = BTreeMap::new();
-        for sequence in sequences {
-            let raw = text::tidy(&self.tokenizer.decode(&sequence.tokens));
-            let readings = known.entry(raw).or_insert_with_key(|raw| match options.beam {
+        let raws: Vec<String> =
+            sequences.iter().map(|sequence| text::tidy(&self.tokenizer.decode(&sequence.tokens))).collect();
+        for (raw, sequence) in raws.iter().zip(sequences) {
+            let readings = known.entry(raw.clone()).or_insert_with_key(|raw| match options.beam {
                 0 | 1 => vec![Weighed::unbiased(raw.clone())],
                 _ => options.bias.readings(raw),
             });
-            for Weighed { text, nats, price } in readings.iter().filter(|read| !text::is_heard_in_noise(&read.text)) {
+            heard.add(text::bare_words(raw), sequence.log_prob, readings);
+        }
+        for (raw, sequence) in raws.iter().zip(sequences) {
+            let most = heard.most_nats(&text::bare_words(raw));
+            let readings = known.get(raw).into_iter().flatten();
+            for Weighed { text, nats, price } in readings.filter(|read| !text::is_heard_in_noise(&read.text)) {
                 // The same words with other punctuation, or heard again in another way, are one hypothesis.
                 let reading = by_words.entry(text::bare_words(text)).or_default();
                 let sequence = Sequence { log_prob: sequence.log_prob - price, ..sequence.clone() };
-                reading.add(text.clone(), *nats, &sequence);
+                reading.add(text.clone(), nats.min(most), &sequence);
             }
         }
         let takes = (options.takes.len() as f32).ln();
-        let mut readings: Vec<(Vec<String>, Reading)> = by_words.into_iter().collect();
-        hear_out(&mut readings);
-        let mut found: Vec<(Hypothesis, f32)> = readings.into_iter().map(|(_, reading)| reading.weigh(takes)).collect();
+        let mut found: Vec<(Hypothesis, f32)> = by_words.into_values().map(|reading| reading.weigh(takes)).collect();
         found.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
         let nothing = Transcription { confidence, ..Transcription::default() };
         let Some((best, found_confidence)) = found.first().map(|(best, confidence)| (best.text.clone(), *confidence))
@@ -242,10 +246,7 @@ impl Reading {
         let log_prob = sequence.log_prob;
         self.log_sum = match &self.best {
             None => log_prob,
-            Some(_) => {
-                let (more, less) = (self.log_sum.max(log_prob), self.log_sum.min(log_prob));
-                more + (less - more).exp().ln_1p()
-            }
+            Some(_) => heard::log_add(self.log_sum, log_prob),
         };
         if self.best.as_ref().is_none_or(|(_, _, best)| log_prob > best.log_prob) {
             self.best = Some((text, nats, sequence.clone()));
@@ -261,22 +262,6 @@ impl Reading {
         let log_prob = self.log_sum - takes;
         let score = Sequence { log_prob, ..sequence }.score(nats);
         (Hypothesis { text, log_prob, score }, confidence)
-    }
-}
-
-/// A reading that breaks off where a clearly likelier one goes on leaves unexplained what was said behind it: the bias gives it no more
-/// than that one. "No." is easily understood, and is none of what "no, Friday" may be.
-fn hear_out(readings: &mut [(Vec<String>, Reading)]) {
-    for at in 0..readings.len() {
-        let (words, reading) = &readings[at];
-        let goes_on = |(longer, other): &&(Vec<String>, Reading)| {
-            longer.len() > words.len() && longer.starts_with(words) && other.log_sum > reading.log_sum + BROKEN_OFF_NATS
-        };
-        let longer = readings.iter().filter(goes_on).max_by(|a, b| a.1.log_sum.total_cmp(&b.1.log_sum));
-        let most = longer.and_then(|(_, other)| other.best.as_ref()).map(|(_, nats, _)| *nats);
-        if let (Some(most), Some((_, nats, _))) = (most, &mut readings[at].1.best) {
-            *nats = nats.min(most);
-        }
     }
 }
 

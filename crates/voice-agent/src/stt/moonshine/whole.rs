@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use super::bias::{LEADS, NAMED_NATS, NAMED_PHONE_NATS};
 use super::confusion::Change;
+use super::language::LANGUAGE;
 use super::phones::{Phone, distance, phones_of, weight};
 use super::phrases::WHOLE;
 use super::rewrite::rewritten;
@@ -20,6 +21,8 @@ const DAY_WORDS: usize = 3;
 /// Days by which a caller corrects another, behind words of which one is of the first kind: "no, Friday", "sorry, I meant Friday".
 const DAYS: &str = "monday tuesday wednesday thursday friday saturday sunday tomorrow today";
 const CORRECTING: &str = "no sorry oops actually wait meant mean";
+/// What begins an amount or a thing.
+const COUNTING: &str = "a an the my one two three four five six seven eight nine ten";
 const LEADING: &str = "oh i i said make it that it's rather better";
 
 /// The days with their sounds.
@@ -68,6 +71,11 @@ pub(super) fn day_by_sound(text: &str) -> Option<(String, f32)> {
     if !lead.iter().any(corrects) || !(1..=DAY_WORDS).contains(&rest.len()) {
         return None;
     }
+    // "No, one day", "no, a day", "no, Sandy": an amount, a thing and a person are none.
+    let counts = |word: &String| COUNTING.split(' ').any(|known| known == word.as_str());
+    if counts(&rest[0]) || rest.iter().any(|word| LANGUAGE.is_name(word)) {
+        return None;
+    }
     let heard = phones_of(rest.iter().map(String::as_str));
     let alike = DAY_SOUNDS.iter().filter_map(|(day, phones)| {
         let apart = distance(phones, &heard);
@@ -99,7 +107,18 @@ mod tests {
         assert_eq!(read("Sorry, I meant money.").as_deref(), Some("Sorry, I meant monday."));
         assert_eq!(read("No, Monday."), None);
         assert_eq!(read("Money"), None);
-        for other in ["No, thank you.", "No, keep it.", "No, don't.", "No, not that.", "Oh no.", "No, the milk."] {
+        for other in [
+            "No, thank you.",
+            "No, keep it.",
+            "No, don't.",
+            "No, not that.",
+            "Oh no.",
+            "No, the milk.",
+            "No, one day.",
+            "No, two days.",
+            "No, make it a day.",
+            "No, the date.",
+        ] {
             assert_eq!(read(other), None, "{other}");
         }
     }

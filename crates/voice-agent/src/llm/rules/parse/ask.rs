@@ -11,7 +11,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         // "Run me through what's still outstanding", "remind me what we've got so far".
         (
-            r"(?:(?:so|and|ok|okay|right|then|just) )*(?:remind me(?: of)?|tell me|show me|read me|read out|read|run me through|run through|talk me through|take me through|walk me through|go through|give me|let me hear|let's hear) (?:what(?:'s| is)(?: still| all)? (?:on (?:there|it|my list|the list|my plate)|outstanding|open|left|there|to do|to be done|undone|pending)|what (?:i|we|i've|we've)(?: got| have got| have| still have| need)?(?: to do)?(?: left)?|the (?:whole )?lot)(?: so far| now| again| then| for .+)*",
+            r"(?:(?:so|and|ok|okay|right|then|just) )*(?:remind me(?: of)?|tell me|show me|read me|read out|read|run me through|run through|talk me through|take me through|walk me through|go through|give me|let me hear|let's hear) (?:what(?:'s| is)(?: still| all)? (?:on (?:there|it|my list|the list|my plate)|outstanding|open|left|there|to do|to be done|undone|pending)|what (?:i|we|i've|we've)(?: got| have got| have| still have| need)?(?: to do)?(?: left)?|the (?:whole )?lot|(?:my|the|the whole|my whole) (?:list|tasks|to-do list))(?: so far| now| again| then| for .+)*",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         // "What has to happen today?"

@@ -239,13 +239,7 @@ const TRAILING: &[&[&str]] = &[
     &["if", "you", "could"],
     &["if", "possible"],
     &["if", "i", "may"],
-    &["if", "you", "don't", "mind"],
     &["if", "you", "would"],
-    &["if", "you", "would", "be", "so", "kind"],
-    &["if", "that's", "okay"],
-    &["if", "that's", "ok"],
-    &["if", "that's", "all", "right"],
-    &["if", "it's", "not", "too", "much", "trouble"],
     &["would", "you", "please"],
 ];
 

@@ -299,7 +299,7 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
         return vec![Intent::Hesitation];
     }
     // Its "and" is no word that leads to something else.
-    if matches!(utterance.text.as_str(), "and do that" | "and do that please") {
+    if utterance.text == "and do that" {
         return vec![Intent::SoundsLikeUndo];
     }
     let bare = behind_what_leads(utterance, known);

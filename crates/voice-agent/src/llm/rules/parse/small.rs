@@ -101,7 +101,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Review),
         ),
         (
-            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that was all|that was it|that was everything|that's it|that's everything|that's (?:all|everything) i (?:need|needed|wanted|want|have|had)|that is all i need|that's all for (?:me|us)|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|(?:i have to|i've got to|i need to|i must|got to|need to|have to|must) (?:run|dash|go|fly|be off)|have a (?:good|nice|great|lovely|peaceful|pleasant|wonderful) (?:day|one|evening|night|weekend|afternoon|time)|good day to you|speak soon|speak to you (?:soon|later)|that's me done|that's me|(?:i'm |we're )?(?:all )?done for (?:today|now)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
+            r"(?:(?:good ?bye|bye|bye bye|buy buy|by by|good by|good buy|see you|see ya|see you (?:later|soon|tomorrow|around)|talk to you (?:later|soon|tomorrow)|hang up|end (?:the |this )?(?:call|conversation|session)|that's all|that is all|that was all|that was it|that was everything|that's it|that's everything|that's (?:all|everything) i (?:need|needed|wanted|want|have|had)|that is all i need|that's all for (?:me|us)|that's all from me|that's it from me|that'll be all|that will be all|i'm done|i am done|we're done|we are done|i'm finished|nothing else|no that's (?:all|it|everything)|good night|goodnight|night|night night|nighty night|i have to go|i've got to go|i need to go|i gotta go|gotta go|(?:i have to|i've got to|i must|got to|must) (?:run|dash|be off)|have a (?:good|nice|great|lovely|peaceful|pleasant|wonderful) (?:day|one|evening|night|weekend|afternoon|time)|good day to you|speak soon|speak to you (?:soon|later)|that's me done|that's me|(?:i'm |we're )?(?:all )?done for (?:today|now)|quit|exit|ciao|cheerio|take care|see you then)(?: (?:for now|for today|thanks|thank you|now|then|bye|goodbye|bye bye|have a (?:good|nice|great) (?:day|one|evening|night|weekend)|see you|later|and|very much|so much|that's all|talk to you later|good night|x|xx|love|mate|dear))*)",
             |found| Some(farewell(found)),
         ),
         (
@@ -116,8 +116,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (
             r"(?:(?:no|oh|sorry|oops|wait|actually) )*did i (?:just )?say (?P<old>.+?) i (?:meant|mean|wanted) (?P<what>.+)",
             |found| {
-                let not = super::super::normalise::tokenise("not");
-                Some(Intent::Correct([found.words("what"), &not, found.words("old")].concat()))
+                let (what, not) = (found.words("what"), super::super::normalise::tokenise("not"));
+                // A day is corrected by a day, and a word by a word.
+                let known = says_what_is_known(what, found.known);
+                Some(Intent::Correct(if known { what.to_vec() } else { [what, &not, found.words("old")].concat() }))
             },
         ),
         // "Sorry, I said Friday, I meant Thursday."
@@ -144,6 +146,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                         | "completed"
                         | "not"
                 );
+                // "It's supposed to be eleven" corrects, and "it's meant to be a surprise" tells why.
+                let supposed = [" meant to be ", " supposed to be ", " meant to say ", " supposed to say "];
+                let supposed = supposed.iter().any(|phrase| found.utterance_text().contains(phrase));
+                if supposed && !says_what_is_known(&what, found.known) {
+                    return None;
+                }
                 // "I meant the goats" corrects; "I want the goats" does not.
                 let meant = ["meant ", "mean "].iter().any(|word| found.utterance_text().contains(word));
                 let named = matches!(first, "a" | "my" | "the") && meant;
@@ -248,6 +256,15 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ),
     ])
 });
+
+/// Whether the words are a date, an hour, a priority or a task on the list, whatever else may be said of a task.
+fn says_what_is_known(words: &[Word], known: Known<'_>) -> bool {
+    let norm = super::super::normalise::norms(words);
+    let hour = || dates::parse(&[&["at"], norm.as_slice()].concat(), known.now);
+    dates::parse(&norm, known.now).or_else(hour).is_some()
+        || super::find_priority(&norm).is_some()
+        || known.titles.named(&norm).is_some()
+}
 
 /// "Nothing else?" asks what is left, and ends no call.
 fn farewell(found: &Match<'_>) -> Intent {

@@ -35,12 +35,14 @@ pub(super) fn mended(utterance: &Utterance, known: Known<'_>) -> Option<Intent> 
     None
 }
 
-/// Whether a word that "task" is often heard as stands in a title on the list: "make the tax form urgent" is about the tax form.
+/// Whether "make" is said of a title on the list, and of no new task, though a word of it is often what "task" is heard as: "make the tax
+/// form urgent" is about the tax form.
 pub(super) fn is_really_said(utterance: &Utterance, known: Known<'_>) -> bool {
     const HEARD_AS_TASK: &str = "tax attack desk tusk";
     let heard = |pair: &[Word]| HEARD_AS_TASK.split_ascii_whitespace().any(|heard| heard == pair[0].norm);
-    let words = &utterance.words[1.min(utterance.words.len())..];
-    let Some([said, next]) = words.windows(2).take(3).find(|pair| heard(pair)) else { return false };
+    let Some((make, words)) = utterance.words.split_first() else { return false };
+    let pair = words.windows(2).take(3).find(|pair| heard(pair)).filter(|_| make.norm == "make");
+    let Some([said, next]) = pair else { return false };
     known.titles.any(|title| {
         let of_title: Vec<&str> = title.split(' ').collect();
         of_title.windows(2).any(|pair| pair == [said.norm.as_str(), next.norm.as_str()])

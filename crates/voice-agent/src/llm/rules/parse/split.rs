@@ -303,7 +303,7 @@ fn pieces<'w>(words: &'w [Word], known: Known<'_>) -> Vec<&'w [Word]> {
     for sentence in &sentences {
         let adds =
             || matches!(parse_one(&Utterance::new(sentence.to_vec()), known), Intent::Add(tasks) if tasks.len() == 1);
-        if sentences.len() > 1 && adds() {
+        if sentences.len() > 1 && adds() && commands(&Utterance::new(sentence.to_vec()), known).is_empty() {
             pieces.push(sentence);
             continue;
         }

@@ -322,10 +322,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
                 // "The invites are out" tells of "send the invites".
                 let sent = || {
                     let sent: Vec<&str> = std::iter::once("send").chain(norms(found.words("t"))).collect();
-                    found.known.titles.named(&sent).filter(|_| found.text("v").ends_with("out"))
+                    found.known.titles.meant(&sent).filter(|_| found.text("v").ends_with("out"))
                 };
-                let named = found.known.titles.named(&norm).or_else(sent)?;
-                Some(Intent::Complete(vec![Target::Title(named.to_owned())]))
+                Some(Intent::Complete(vec![Target::Title(found.known.titles.meant(&norm).or_else(sent)?)]))
             },
         ),
         // "It's sent."
