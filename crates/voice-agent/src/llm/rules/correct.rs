@@ -21,7 +21,7 @@ pub(crate) fn correct(scene: &Scene<'_>, previous: &Turn<'_>, words: &[Word]) ->
     if asks && words.first().is_some_and(|word| ASKING.split(' ').any(|asks| asks == word.norm)) {
         return None;
     }
-    let words = when_said_last(words, known);
+    let words = in_front_of_a_reason(when_said_last(words, known), known);
     let norm = norms(words);
     // "No, make that three weeks": from today, as before.
     let distance = || dates::parse(&[&["in"], norm.as_slice()].concat(), known.now).filter(|_| norm.len() > 1);
@@ -93,6 +93,15 @@ fn when_said_last<'w>(words: &'w [Word], known: Known<'_>) -> &'w [Word] {
     let last = last.map_or(words, |end| &words[end + 1..]);
     let lead = last.iter().take_while(|word| matches!(word.norm.as_str(), "it's" | "it" | "is" | "make")).count();
     if dates::parse(&norms(&last[lead..]), known.now).is_some() { &last[lead..] } else { words }
+}
+
+/// "Tomorrow, the shop is shut": the day in front of why it is.
+fn in_front_of_a_reason<'w>(words: &'w [Word], known: Known<'_>) -> &'w [Word] {
+    let front = words.iter().position(Word::pauses).map_or(words, |at| &words[..=at]);
+    let reason = words.get(front.len()..).unwrap_or_default();
+    let dated = |words: &[Word]| dates::parse(&norms(words), known.now).is_some();
+    let why = reason.len() > 2 && !dated(words) && dates::find_trailing(&norms(reason), known.now).is_none();
+    if why && dated(front) && reason.iter().all(|word| word.norm != "not") { front } else { words }
 }
 
 /// "I meant oat milk, on Friday": what was just added or renamed, with other words for some of its own.

@@ -101,7 +101,8 @@ pub(crate) fn ellipsis(
 pub(crate) fn one_more(scene: &Scene<'_>, before: &str, words: &[Word]) -> Option<Vec<NewTask>> {
     let leads = words.iter().take_while(|word| matches!(word.norm.as_str(), "and" | "also" | "plus" | "add")).count();
     let rest = words.get(leads..).filter(|rest| !rest.is_empty() && rest.len() <= 10 && !tells_or_asks(rest))?;
-    let tasks = parse::new_tasks(rest, false, scene.known());
+    let plain = parse::without_courtesies(&Utterance::new(rest.to_vec()));
+    let tasks = parse::new_tasks(&plain.words, false, scene.known());
     let like = |task: NewTask| NewTask { title: with_verb(before, &task.title), ..task };
     Some(tasks.into_iter().map(like).collect::<Vec<_>>()).filter(|tasks| !tasks.is_empty())
 }

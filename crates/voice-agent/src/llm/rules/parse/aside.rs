@@ -3,8 +3,9 @@
 use super::super::dates;
 use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, norms, title};
+use super::super::titles;
 use super::split::{commands, seams};
-use super::{Intent, Known, NewTask, Target, courtesy, new_tasks, pair, parse_one};
+use super::{Intent, Known, NewTask, Target, courtesy, names_known, new_tasks, pair, parse_one};
 
 /// "We ran out of soap, put it on the list": what is told is asked for in the same breath.
 pub(super) fn wanted(utterance: &Utterance, known: Known<'_>) -> Option<Intent> {
@@ -47,11 +48,21 @@ pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent>
     let named = || mentioned().map(|title| Target::Title(title.to_owned()));
     let intent = parse_one(&Utterance::new(words[start..].to_vec()), known);
     let told = parse_one(&Utterance::new(words[..end].to_vec()), known);
+    // "Quick one. Set the register to Friday and make it urgent": the sentence in front of the last clause is a command itself.
+    let sentence = words[..end - 1].iter().rposition(Word::ends_sentence).map(|at| &words[at + 1..end]);
+    let changes = |intent: &Intent| matches!(intent, Intent::SetDue(..) | Intent::SetPriority(..) | Intent::Rename(..));
+    let commands = |sentence: &[Word]| {
+        let command = parse_one(&Utterance::new(sentence.to_vec()), known);
+        changes(&command) && names_known(&command, known)
+    };
+    if changes(&intent) && sentence.is_some_and(commands) {
+        return None;
+    }
     // "Call the bank tomorrow, high priority" is to be done itself, whatever else is on the list.
     if let Intent::Add(tasks) | Intent::Offer(tasks) = &told
         && let [task] = tasks.as_slice()
         && words[end - 1].pauses()
-        && is_new(task, known)
+        && is_new(task, matches!(intent, Intent::Date(_)), known)
     {
         // "Buy bread, cross it off": there is none to cross off, and that is said.
         let ends = matches!(intent, Intent::Complete(_) | Intent::Delete(_) | Intent::Reopen(_));
@@ -87,10 +98,15 @@ pub(super) fn told_of(utterance: &Utterance, known: Known<'_>) -> Option<Intent>
     (!told.is_command() || thought).then_some(pointed)
 }
 
-/// Whether a task is like none on the list.
-fn is_new(task: &NewTask, known: Known<'_>) -> bool {
+/// Whether a task is like none on the list; `dated`: nothing but a day is said of it.
+fn is_new(task: &NewTask, dated: bool, known: Known<'_>) -> bool {
     let lower = task.title.to_lowercase();
-    known.titles.mentioned(&lower.split(' ').collect::<Vec<_>>()).is_none()
+    let words: Vec<&str> = lower.split(' ').collect();
+    // "Do the school's windows" is not "Do the bank's windows".
+    let same_verb = |title: &str| title.split(' ').next().is_some_and(|verb| verb.to_lowercase() == words[0]);
+    let other =
+        |title: &str| dated && same_verb(title) && lexicon::starts_verb(&words) && !titles::has_words(&words, title);
+    known.titles.mentioned(&words).is_none_or(other)
 }
 
 /// "The phone update didn't work, so please reopen that one": what is done is not among the titles that are known here, so that its

@@ -4,7 +4,7 @@ use super::super::lexicon;
 use super::super::normalise::{Utterance, Word, end_in_question, norms};
 
 /// Without "hey", "please", "could you", "thanks" around the rest, unless nothing would be left.
-pub(super) fn without_courtesies(utterance: &Utterance) -> Utterance {
+pub(crate) fn without_courtesies(utterance: &Utterance) -> Utterance {
     let mut words: &[Word] = &utterance.words;
     while let Some(length) = leading_courtesy(words) {
         words = &words[length..];
@@ -59,6 +59,8 @@ const LEADING: &[&[&str]] = &[
     &["be", "a", "love", "and"],
     &["can", "you", "please"],
     &["could", "you", "please"],
+    &["would", "you", "be", "so", "good", "as", "to"],
+    &["would", "you", "be", "kind", "enough", "to"],
     &["would", "you", "please"],
     &["would", "you", "mind"],
     &["do", "you", "mind"],

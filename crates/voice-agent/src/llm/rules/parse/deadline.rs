@@ -28,6 +28,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?:they|he|she|we|somebody|someone|(?:my|the|our) [a-z]+)(?:'ve|'s| have| has| had)?(?: just| now)? (?:moved|pushed|changed|shifted|rescheduled|postponed|brought|switched) (?P<t>it|that|that one|this one|(?:the|my|our) .+?)(?: back| forward| up)? (?:to|until|till) (?P<d>.+)",
             |found| Some(Intent::SetDue(on_the_list(found.words("t"), found.known)?, Some(day(found)?))),
         ),
+        // "Could I have that at half past nine?"
+        (r"(?:can|could|may) (?:i|we) have (?:it|that|that one|this one) (?P<d>(?:at|on|for|by) .+)", |found| {
+            Some(Intent::SetDue(Target::It, Some(day(found)?)))
+        }),
+        // "For Thursday, that one."
+        (r"(?P<d>(?:on|for|by) .+?) (?:that one|this one)", |found| {
+            Some(Intent::SetDue(Target::It, Some(day(found)?)))
+        }),
+        // "Give me until next Tuesday for the drawings."
+        (r"(?:give|allow) me (?:until|till) (?P<d>.+?) (?:for|with|on) (?P<t>(?:the|my|our) .+)", |found| {
+            Some(Intent::SetDue(on_the_list(found.words("t"), found.known)?, Some(day(found)?)))
+        }),
         // "I'd like the envelopes for tomorrow."
         (
             r"(?:i'd like|i want|i'd prefer|i'd rather have|let's have|let's do) (?P<t>(?:the|my|our) .+?|that one|this one|both of them) (?P<d>(?:for|on|by|due) .+)",

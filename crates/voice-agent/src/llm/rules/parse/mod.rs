@@ -53,12 +53,13 @@ use super::dates::Due;
 use super::normalise::{Utterance, Word};
 use super::titles::Titles;
 
+pub(crate) use courtesy::without_courtesies;
 pub(crate) use dated::dated_thing;
 pub(crate) use howto::Doing;
 pub(crate) use join::joined_titles;
 pub(crate) use list::filter;
 use naming::{names_known, names_title};
-pub(crate) use pick::{counts_tasks, pick};
+pub(crate) use pick::{counts_tasks, pick, whose_one};
 pub(crate) use priority::find_priority;
 pub(crate) use refer::chain;
 pub(crate) use remark::is_remark;
@@ -343,19 +344,15 @@ pub(crate) fn parse(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     {
         return vec![talk];
     }
-    let lost = matches!(one, Intent::Unknown | Intent::Talk(Talk::OffTopic));
+    // "Quick one. Set the register to Friday and make it urgent": no name goes over the end of a sentence.
+    let ends = whole.words.split_last().is_some_and(|(_, rest)| rest.iter().any(Word::ends_sentence));
+    let set = matches!(one, Intent::SetPriority(..) | Intent::SetDue(..));
+    let spans = ends && set && !names_known(&one, known);
+    let lost = spans || matches!(one, Intent::Unknown | Intent::Talk(Talk::OffTopic));
     if let Some(some) = lost.then(|| split::partly(&whole, known)).flatten() {
         return some;
     }
     change::each_of(one, known)
-}
-
-/// "Mia's one" is Mia's, and no hour.
-pub(crate) fn whose_one(utterance: &Utterance, known: Known<'_>) -> Option<Utterance> {
-    let [lead @ .., whose, one] = utterance.words.as_slice() else { return None };
-    let name = whose.norm.strip_suffix("'s").filter(|_| one.norm == "one" && lead.len() <= 1)?;
-    known.titles.named(&[name])?;
-    Some(Utterance::new(utterance.words[..=lead.len()].to_vec()))
 }
 
 /// Most leads that are taken off, one behind the other.
@@ -394,7 +391,7 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
     {
         return known;
     }
-    let plain = courtesy::asked(courtesy::without_courtesies(utterance));
+    let plain = courtesy::asked(without_courtesies(utterance));
     if let Some(moved) = shift::done_then(&plain, known) {
         return moved;
     }
@@ -428,7 +425,7 @@ pub(crate) fn parse_one(utterance: &Utterance, known: Known<'_>) -> Intent {
             "actually" | "no" | "wait" | "sorry" | "oops" | "yes" | "but" | "again"
         )
     {
-        let rest = parse_exact(&courtesy::without_courtesies(&plain.starting_at(1)), known);
+        let rest = parse_exact(&without_courtesies(&plain.starting_at(1)), known);
         if rest.is_command() {
             return rest;
         }

@@ -1,7 +1,8 @@
 //! Ordinals: which ones of a list.
 
 use super::super::dates;
-use super::Pick;
+use super::super::normalise::Utterance;
+use super::{Known, Pick};
 
 /// Whether words that pick say that they count tasks: "the second", "number three", and not a bare "three", which may be an hour.
 pub(crate) fn counts_tasks(words: &[&str]) -> bool {
@@ -82,4 +83,12 @@ pub(crate) fn pick(text: &str) -> Option<Vec<Pick>> {
         usize::try_from(value).ok().filter(|value| (1..=20).contains(value)).map(|value| Pick::Nth(value - 1))
     };
     kept.iter().map(|word| if *word == "last" { Some(Pick::Last) } else { number(word) }).collect()
+}
+
+/// "Mia's one" is Mia's, and no hour.
+pub(crate) fn whose_one(utterance: &Utterance, known: Known<'_>) -> Option<Utterance> {
+    let [lead @ .., whose, one] = utterance.words.as_slice() else { return None };
+    let name = whose.norm.strip_suffix("'s").filter(|_| one.norm == "one" && lead.len() <= 1)?;
+    known.titles.named(&[name])?;
+    Some(Utterance::new(utterance.words[..=lead.len()].to_vec()))
 }

@@ -58,6 +58,11 @@ fn joins(words: &[Word], at: usize) -> bool {
     }
 }
 
+/// Whether a word only joins, wherever it stands.
+fn only_joins(word: &Word) -> bool {
+    matches!(word.norm.as_str(), "and" | "also" | "plus" | "please" | "oh" | "then")
+}
+
 /// What begins a command of its own even behind a title.
 const STRONG: &[&[&str]] = &[
     &["add"],
@@ -84,7 +89,8 @@ pub(super) fn commands(utterance: &Utterance, known: Known<'_>) -> Vec<Intent> {
     let mut shared: Vec<(usize, Word)> = Vec::new();
     let mut from = 0;
     for (end, start) in seams(words) {
-        if start <= from || end <= from {
+        // "And please add …": what only joins is no command of its own, whatever it sounds like.
+        if start <= from || end <= from || (from..end).all(|at| only_joins(&words[at])) {
             continue;
         }
         let rest = norms(&words[start..]);
