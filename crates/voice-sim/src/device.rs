@@ -216,8 +216,9 @@ impl Device {
     /// A leg without a voice is told the whole caption, also what was to be made once more and was not.
     pub(crate) fn told_again(&mut self, reply: ReplyId) {
         for line in self.lines.iter_mut().filter(|line| line.reply == reply && line.text_mode && !line.settled) {
-            let made: Vec<String> =
-                line.chunks.iter().filter(|chunk| !chunk.dropped).map(|chunk| chunk.text.clone()).collect();
+            // What ended before its first word was out was not made: the same words stand behind it, to be made once more.
+            let is_made = |chunk: &&Chunk| !chunk.dropped && !chunk.words.is_empty();
+            let made: Vec<String> = line.chunks.iter().filter(is_made).map(|chunk| chunk.text.clone()).collect();
             for chunk in line.chunks.iter_mut().filter(|chunk| chunk.captioned && !made.contains(&chunk.text)) {
                 chunk.dropped = false;
             }
