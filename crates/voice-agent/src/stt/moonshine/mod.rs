@@ -195,17 +195,23 @@ impl Moonshine {
         let mut heard = Heard::default();
         let mut by_words: BTreeMap<Vec<String>, Reading> = BTreeMap::new();
         let mut known: BTreeMap<String, Vec<Weighed>> = BTreeMap::new();
-        let raws: Vec<String> =
-            sequences.iter().map(|sequence| text::tidy(&self.tokenizer.decode(&sequence.tokens))).collect();
-        for (raw, sequence) in raws.iter().zip(sequences) {
+        let raws: Vec<(String, Vec<String>)> = sequences
+            .iter()
+            .map(|sequence| text::tidy(&self.tokenizer.decode(&sequence.tokens)))
+            .map(|raw| {
+                let words = text::bare_words(&raw);
+                (raw, words)
+            })
+            .collect();
+        for ((raw, words), sequence) in raws.iter().zip(sequences) {
             let readings = known.entry(raw.clone()).or_insert_with_key(|raw| match options.beam {
                 0 | 1 => vec![Weighed::unbiased(raw.clone())],
                 _ => options.bias.readings(raw),
             });
-            heard.add(text::bare_words(raw), sequence.log_prob, readings);
+            heard.add(words.clone(), sequence.log_prob, readings);
         }
-        for (raw, sequence) in raws.iter().zip(sequences) {
-            let most = heard.most_nats(&text::bare_words(raw));
+        for ((raw, words), sequence) in raws.iter().zip(sequences) {
+            let most = heard.most_nats(words);
             let readings = known.get(raw).into_iter().flatten();
             for Weighed { text, nats, price } in readings.filter(|read| !text::is_heard_in_noise(&read.text)) {
                 // The same words with other punctuation, or heard again in another way, are one hypothesis.

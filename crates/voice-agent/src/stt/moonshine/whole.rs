@@ -21,9 +21,10 @@ const DAY_WORDS: usize = 3;
 /// Days by which a caller corrects another, behind words of which one is of the first kind: "no, Friday", "sorry, I meant Friday".
 const DAYS: &str = "monday tuesday wednesday thursday friday saturday sunday tomorrow today";
 const CORRECTING: &str = "no sorry oops actually wait meant mean";
+/// Words that may stand beside those.
+const LEADING: &str = "oh i said make it that it's rather better";
 /// What begins an amount or a thing.
 const COUNTING: &str = "a an the my one two three four five six seven eight nine ten";
-const LEADING: &str = "oh i i said make it that it's rather better";
 
 /// The days with their sounds.
 static DAY_SOUNDS: LazyLock<Vec<(&'static str, Vec<Phone>)>> =
