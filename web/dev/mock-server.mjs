@@ -41,6 +41,7 @@ class World {
     this.said = said;
     this.sessions = new Map();
     this.tasks = new Map();
+    this.deleted = new Map();
     this.faults = {
       full: false,
       starting: false,
@@ -104,11 +105,20 @@ class World {
   }
 
   deleteTask(userId, id) {
-    if (!this.tasksOf(userId).some((task) => task.id === id)) throw new Problem(404, "There is no such task.");
+    const old = this.tasksOf(userId).find((task) => task.id === id);
+    if (old === undefined) throw new Problem(404, "There is no such task.");
     this.setTasks(
       userId,
       this.tasksOf(userId).filter((task) => task.id !== id),
     );
+    this.deleted.set(id, old);
+  }
+
+  restoreTask(userId, id) {
+    const task = this.deleted.get(id);
+    if (task === undefined) throw new Problem(404, "You deleted no task with this id.");
+    this.setTasks(userId, [...this.tasksOf(userId), task]);
+    return task;
   }
 
   /** In the server's order: by when they were made, whatever changed since. */
@@ -233,15 +243,16 @@ async function route(world, request, path) {
     world.sessions.delete(id);
     return [204, null];
   }
-  if (room === "tasks") return routeTasks(world, request, session.userId, id);
+  if (room === "tasks") return routeTasks(world, request, session.userId, id, sub);
   throw new Problem(404, "There is no such call.");
 }
 
-async function routeTasks(world, request, userId, id) {
+async function routeTasks(world, request, userId, id, sub) {
   switch (request.method) {
     case "GET":
       return [200, world.tasksOf(userId)];
     case "POST":
+      if (sub === "restore") return [200, world.restoreTask(userId, id)];
       return [201, world.addTask(userId, await readJson(request))];
     case "PATCH":
       return [200, world.patchTask(userId, id, await readJson(request))];

@@ -187,12 +187,11 @@ export const calls = {
     await page.getByTestId("task-delete").first().click();
     await page.getByTestId("undo").click();
     await page.getByTestId("undo-bar").waitFor({ ...WAIT, state: "detached" });
-    // By HTTP it is made anew, and the list is in the order in which tasks were made.
     await titles
-      .last()
+      .first()
       .filter({ hasText: /^Task 0$/ })
       .waitFor(WAIT);
-    const hidden = await titles.last().evaluate((title) => {
+    const hidden = await titles.first().evaluate((title) => {
       const { x, y } = title.getBoundingClientRect();
       return document.elementFromPoint(x + 2, y + 2) !== title;
     });

@@ -205,6 +205,10 @@ export const api = {
   async deleteTask(session: Credentials, id: string): Promise<void> {
     await call("DELETE", `/api/tasks/${encodeURIComponent(id)}`, session.token);
   },
+
+  async restoreTask(session: Credentials, id: string): Promise<Task> {
+    return taskOf(await call("POST", `/api/tasks/${encodeURIComponent(id)}/restore`, session.token));
+  },
 };
 
 function taskOf(value: unknown): Task {

@@ -159,7 +159,7 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
       return { ...state, fallback: event.message, agentState: "listening", held: false };
     case "error":
       // Something that was sent is refused; a message that is still on its way may be it, and would wait for ever.
-      return { ...state, notice: event.message || event.code, pending: state.pending.filter(({ sent }) => !sent) };
+      return { ...state, notice: event.message || "The server took no notice of what was sent last.", pending: state.pending.filter(({ sent }) => !sent) };
     case "hand_over":
       // What the server had not taken by then goes to the next one.
       return { ...state, pending: state.pending.map((one) => ({ ...one, sent: false })) };
@@ -372,7 +372,10 @@ function withHeard(state: SessionState, replyId: number, heard: string, unheard:
 
 function upsert(tasks: Task[], task: Task): Task[] {
   const known = tasks.some((old) => old.id === task.id);
-  return known ? tasks.map((old) => (old.id === task.id ? task : old)) : [...tasks, task];
+  if (known) return tasks.map((old) => (old.id === task.id ? task : old));
+  // The server's order. What came back by undo stands where it stood; of tasks of the same moment the new one is last.
+  const later = tasks.findIndex((old) => Date.parse(old.created_at) > Date.parse(task.created_at));
+  return later < 0 ? [...tasks, task] : tasks.toSpliced(later, 0, task);
 }
 
 function withTasks(state: SessionState, tasks: Task[]): SessionState {

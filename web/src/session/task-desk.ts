@@ -51,7 +51,7 @@ export class TaskDesk {
   async remove(task: Task): Promise<boolean> {
     return this.run(async (session) => {
       await this.drop(session, task.id);
-      this.offerUndo(`Deleted “${task.title}”`, (now) => this.restore(now, task));
+      this.offerUndo(`Deleted “${task.title}”`, (now) => this.restore(now, task.id));
     });
   }
 
@@ -78,11 +78,8 @@ export class TaskDesk {
     this.store.dispatch({ type: "task_gone", id });
   }
 
-  private async restore(session: Credentials, old: Task): Promise<void> {
-    const { title, due, priority } = fieldsOf(old);
-    let task = await api.addTask(session, { title, priority, ...(due === null ? {} : { due }) });
-    if (old.status === "done") task = await api.changeTask(session, task.id, { status: "done" });
-    this.store.dispatch({ type: "task_saved", task });
+  private async restore(session: Credentials, id: string): Promise<void> {
+    this.store.dispatch({ type: "task_saved", task: await api.restoreTask(session, id) });
   }
 
   private offerUndo(label: string, inverse: Step): void {

@@ -11,8 +11,10 @@ use super::problem::Problem;
 use super::session::{session_problem, session_token};
 use crate::app::Shared;
 use crate::blocking::{self, MANY_TASKS};
-use crate::store::{ChangeOutcome, StoreError, UserId};
-use crate::tasks::{Edit, EditError, NewTask, Task, TaskId, TaskList, TaskPatch, create_task, delete_task, patch_task};
+use crate::store::{ChangeOutcome, StoreError, UserId, UserTasks};
+use crate::tasks::{
+    Edit, EditError, NewTask, Task, TaskId, TaskPatch, create_task, delete_task, patch_task, restore_task,
+};
 
 /// How often an edit is tried when the tasks change under it.
 const ATTEMPTS: usize = 5;
@@ -44,7 +46,7 @@ pub(super) async fn create(
         Problem::internal()
     })?;
     let now = app.clock.now();
-    let task = edit(&app, user, |list| create_task(list, &new, id.clone(), now)).await?;
+    let task = edit(&app, user, |tasks| create_task(&tasks.list, &new, id.clone(), now)).await?;
     Ok((StatusCode::CREATED, JsonAnswer(task)).into_response())
 }
 
@@ -59,7 +61,7 @@ pub(super) async fn change(
     let patch = TaskPatch::from_json(&body).map_err(Problem::invalid)?;
     let id = TaskId::parse(&id).map_err(|_| no_task())?;
     let now = app.clock.now();
-    let task = edit(&app, user, |list| patch_task(list, &id, &patch, now)).await?;
+    let task = edit(&app, user, |tasks| patch_task(&tasks.list, &id, &patch, now)).await?;
     Ok(JsonAnswer(task))
 }
 
@@ -71,8 +73,20 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let user = user(&app, &headers).await?;
     let id = TaskId::parse(&id).map_err(|_| no_task())?;
-    edit(&app, user, |list| delete_task(list, &id)).await?;
+    edit(&app, user, |tasks| delete_task(&tasks.list, &id)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/tasks/{id}/restore`. It takes no body.
+pub(super) async fn restore(
+    State(app): State<Shared>,
+    Path(id): Path,
+    headers: HeaderMap,
+) -> Result<JsonAnswer<Task>, Problem> {
+    let user = user(&app, &headers).await?;
+    let id = TaskId::parse(&id).map_err(|_| no_deletion())?;
+    let task = edit(&app, user, |tasks| restore_task(&tasks.list, &tasks.undo, &id)).await?;
+    Ok(JsonAnswer(task))
 }
 
 /// Decides on the tasks as they are and saves it, again if they changed meanwhile. The store's news
@@ -80,11 +94,11 @@ pub(super) async fn remove(
 async fn edit(
     app: &Shared,
     user: UserId,
-    decide: impl Fn(&TaskList) -> Result<Edit, EditError>,
+    decide: impl Fn(&UserTasks) -> Result<Edit, EditError>,
 ) -> Result<Task, Problem> {
     for _ in 0..ATTEMPTS {
         let tasks = app.store.tasks(user.clone()).await.map_err(|error| store_problem(app, error))?;
-        let Edit { task, changes, undo } = decide(&tasks.list).map_err(edit_problem)?;
+        let Edit { task, changes, undo } = decide(&tasks).map_err(edit_problem)?;
         if changes.is_empty() {
             return Ok(task);
         }
@@ -100,9 +114,14 @@ fn no_task() -> Problem {
     Problem::not_found("no_such_task", "You have no task with this id.")
 }
 
+fn no_deletion() -> Problem {
+    Problem::not_found("no_such_task", "You deleted no task with this id, or too many changes ago to bring it back.")
+}
+
 fn edit_problem(error: EditError) -> Problem {
     match error {
         EditError::NotFound => no_task(),
+        EditError::NotDeleted => no_deletion(),
         EditError::TooMany => Problem::new(StatusCode::CONFLICT, "too_many_tasks", error.to_string()),
     }
 }

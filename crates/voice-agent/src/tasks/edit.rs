@@ -23,6 +23,9 @@ pub enum EditError {
     /// The user has no such task (404).
     #[error("there is no such task")]
     NotFound,
+    /// The user deleted no such task, or too many changes ago (404).
+    #[error("no deletion of such a task is remembered")]
+    NotDeleted,
     /// The user has as many tasks as he may (409).
     #[error("there are {MAX_TASKS} tasks, which is the most; delete some that are done")]
     TooMany,
@@ -73,6 +76,30 @@ pub fn patch_task(list: &TaskList, id: &TaskId, patch: &TaskPatch, now: Timestam
 pub fn delete_task(list: &TaskList, id: &TaskId) -> Result<Edit, EditError> {
     let task = list.get(id).ok_or(EditError::NotFound)?.clone();
     Ok(edit("delete_task", task.clone(), TaskChange::Deleted(task)))
+}
+
+/// `POST /api/tasks/{id}/restore`: what the newest deletion of this task in the undo journal (newest last) took away
+/// comes back as it was, id and place in the list included. A task that is there already stays as it is.
+pub fn restore_task(list: &TaskList, journal: &[UndoEntry], id: &TaskId) -> Result<Edit, EditError> {
+    if let Some(task) = list.get(id) {
+        return Ok(Edit { task: task.clone(), changes: Vec::new(), undo: UndoEffect::None });
+    }
+    let deleted = |entry: &UndoEntry| {
+        entry.changes.iter().rev().find_map(|change| match change {
+            TaskChange::Deleted(task) if task.id == *id => Some(task.clone()),
+            _ => None,
+        })
+    };
+    let task = journal.iter().rev().find_map(deleted).ok_or(EditError::NotDeleted)?;
+    if list.tasks.len() >= MAX_TASKS {
+        return Err(EditError::TooMany);
+    }
+    let change = TaskChange::Created(task.clone());
+    // The deletion itself is used up, when it is the newest action and took nothing else away: "undo" does not meet it again.
+    if journal.last().is_some_and(|entry| entry.changes == [TaskChange::Deleted(task.clone())]) {
+        return Ok(Edit { task, changes: vec![change], undo: UndoEffect::Pop(1) });
+    }
+    Ok(edit("add_task", task, change))
 }
 
 fn edit(action: &str, task: Task, change: TaskChange) -> Edit {

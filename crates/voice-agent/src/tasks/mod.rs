@@ -13,7 +13,7 @@ mod undo;
 
 pub use body::{FieldError, NewTask, TaskPatch};
 pub use due::{Due, DueError};
-pub use edit::{Edit, EditError, create_task, delete_task, patch_task};
+pub use edit::{Edit, EditError, create_task, delete_task, patch_task, restore_task};
 pub use id::{TaskId, TaskIdError};
 pub use list::{ApplyError, TaskChange, TaskList};
 pub use title::{MAX_TITLE_CHARS, TitleError, clean_arguments, clean_text, clean_title};

@@ -232,3 +232,48 @@ fn changes_are_made_all_or_none() {
     let order: Vec<&str> = list.tasks.iter().map(|task| task.id.as_str()).collect();
     assert_eq!(order, ["t_0", "t_1", "t_2"], "equal times are told apart by id");
 }
+
+#[test]
+fn a_deleted_task_comes_back_as_it_was_while_its_deletion_is_remembered() {
+    let mut list = list();
+    let task = list.tasks[0].clone();
+    let mut journal = Vec::new();
+    let commit = |list: &mut TaskList, journal: &mut Vec<UndoEntry>, edit: &Edit| {
+        list.apply(&edit.changes).unwrap();
+        edit.undo.apply(journal);
+    };
+    assert_eq!(restore_task(&list, &journal, &task.id).unwrap().changes, [], "it is there");
+    let gone = delete_task(&list, &task.id).unwrap();
+    commit(&mut list, &mut journal, &gone);
+    assert_eq!(restore_task(&list, &journal, &id(2)), Err(EditError::NotDeleted));
+    assert_eq!(restore_task(&list, &[], &task.id), Err(EditError::NotDeleted));
+
+    // The newest action: the journal is as it was before.
+    let back = restore_task(&list, &journal, &task.id).unwrap();
+    assert_eq!((&back.task, &back.undo), (&task, &UndoEffect::Pop(1)));
+
+    // Something else was done since: bringing it back is an action of its own.
+    let body = new(json!({"title": "Call John"}));
+    let other = create_task(&list, &body, id(2), now() + jiff::SignedDuration::from_secs(1)).unwrap();
+    commit(&mut list, &mut journal, &other);
+    let back = restore_task(&list, &journal, &task.id).unwrap();
+    commit(&mut list, &mut journal, &back);
+    assert_eq!(list.tasks.iter().map(|one| &one.id).collect::<Vec<_>>(), [&task.id, &id(2)], "at its place");
+    assert_eq!(journal.len(), 3);
+    assert_eq!(journal[2].inverse(&list), [TaskChange::Deleted(task)]);
+}
+
+#[test]
+fn a_full_list_takes_no_task_back() {
+    let mut full = list();
+    let gone = delete_task(&full, &id(1)).unwrap();
+    full.apply(&gone.changes).unwrap();
+    let mut journal = Vec::new();
+    gone.undo.apply(&mut journal);
+    for number in 0..MAX_TASKS {
+        let one =
+            create_task(&full, &new(json!({"title": "More"})), id(10 + u32::try_from(number).unwrap()), now()).unwrap();
+        full.apply(&one.changes).unwrap();
+    }
+    assert_eq!(restore_task(&full, &journal, &id(1)), Err(EditError::TooMany));
+}

@@ -145,9 +145,19 @@ async fn the_users_tasks_change_for_all_of_the_users_sessions() {
     let delete = |token: &str| server.request(Method::DELETE, &path).bearer_auth(token).send();
     problem(delete(&stranger.token).await.unwrap(), 404, "no_such_task").await;
 
+    let restore = format!("{path}/restore");
     assert_eq!(delete(&one.token).await.unwrap().status(), 204);
     problem(delete(&one.token).await.unwrap(), 404, "no_such_task").await;
     assert_eq!(server.get("/api/tasks", &one.token).await.json::<Value>().await.unwrap(), json!([]));
+    problem(server.post(&restore, &stranger.token, &json!({})).await, 404, "no_such_task").await;
+
+    // It comes back as it was, before what was added since.
+    server.post("/api/tasks", &one.token, &json!({"title": "Later"})).await;
+    let back = server.post(&restore, &one.token, &json!({})).await;
+    assert_eq!((back.status(), back.json::<Value>().await.unwrap()), (200.try_into().unwrap(), done.clone()));
+    assert_eq!(server.post(&restore, &one.token, &json!({})).await.status(), 200, "twice is once");
+    let tasks: Vec<Value> = server.get("/api/tasks", &one.token).await.json().await.unwrap();
+    assert_eq!(tasks.iter().map(|task| &task["title"]).collect::<Vec<_>>(), ["Review", "Later"]);
 }
 
 #[tokio::test]

@@ -256,14 +256,24 @@ fn remove_fillers(words: Vec<Word>) -> Vec<Word> {
     }
     // "…, what was it, …": asked of oneself.
     let searching = |three: &[Word]| {
-        matches!(norms(three).as_slice(), ["what", "was", "it" | "that"] | ["where", "was", "i"] | ["how", "to", "say"])
-            && three[2].pauses()
+        matches!(
+            norms(three).as_slice(),
+            ["what", "was", "it" | "that"]
+                | ["what's", "it" | "that", "called"]
+                | ["where", "was", "i"]
+                | ["how", "to", "say"]
+        ) && three[2].pauses()
             && !three[2].ends_sentence()
     };
+    let breaks_off = |before: &Word| before.pauses() || !ends_thing(&before.norm);
     while let Some(at) =
-        kept.windows(3).position(searching).filter(|at| *at > 0 && kept[at - 1].pauses() && kept.len() > at + 3)
+        kept.windows(3).position(searching).filter(|at| *at > 0 && breaks_off(&kept[at - 1]) && kept.len() > at + 3)
     {
         kept.drain(at..at + 3);
+        // "The, what's it called, the tow bar."
+        if kept[at - 1].norm == kept[at].norm {
+            kept.remove(at - 1);
+        }
     }
     // "I got it this morning, actually, so tick it off" takes nothing back.
     let actually = |pair: &[Word]| {

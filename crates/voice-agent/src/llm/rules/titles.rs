@@ -105,6 +105,11 @@ impl Titles {
         Self(titles.iter().map(|title| Title::new(title)).collect())
     }
 
+    /// The title of the last open task.
+    pub(crate) fn last(&self) -> Option<&str> {
+        self.0.last().map(|title| title.text.as_str())
+    }
+
     /// The title that the words name, if they clearly name one.
     pub(crate) fn named(&self, words: &[&str]) -> Option<&str> {
         let joined = words.join(" ");

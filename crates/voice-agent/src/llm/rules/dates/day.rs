@@ -282,6 +282,9 @@ fn distance(words: &[&str], today: Date) -> Option<(usize, Date)> {
     let end = unit_at + 1;
     match words.get(end..)? {
         ["from" | "after", "now" | "today", ..] => Some((end + 2, date)),
+        // "A fortnight today", "a week tomorrow", "two weeks on Friday" are said in Britain.
+        ["today", ..] if lead == 0 => Some((end + 1, date)),
+        [word, ..] if lead == 0 && close(word, "tomorrow") => Some((end + 1, plus(date, 1)?)),
         ["from" | "after", word, ..] if close(word, "tomorrow") => Some((end + 2, plus(date, 1)?)),
         ["from" | "after", name, ..] if weekday(name, true).is_some() => {
             let days = i64::from(today.duration_until(date).as_hours() as i32 / 24);

@@ -168,6 +168,13 @@ fn splice(before: Vec<Word>, after: Vec<Word>, now: &ZonedDateTime) -> Vec<Word>
             usize::from(stripped == 0 && matches!(before[start].norm.as_str(), "by" | "on" | "for" | "until" | "to"));
         return before[..start + keep].iter().cloned().chain(after).collect();
     }
+    // "Remind me on Thursday, no wait, Friday, to sign the form": what is behind the day belongs to both.
+    if let Some((length, _)) = dates::find_leading(&after_norms[stripped..], now)
+        && after_norms.get(stripped + length) == Some(&"to")
+        && let Some((start, _)) = dates::find_trailing(&norms(&before), now).filter(|(start, _)| *start > 0)
+    {
+        return before[..start].iter().cloned().chain(after).collect();
+    }
     // "A meeting with Bob tomorrow. Sorry, I mean Rob": what is taken back stands in front of the day.
     if after.len() <= 2
         && !lexicon::starts_verb(&after_norms)

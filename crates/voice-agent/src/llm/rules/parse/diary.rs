@@ -64,3 +64,14 @@ pub(super) fn of_a_day(utterance: &Utterance, known: Known<'_>) -> Option<Intent
     }
     dated.then(|| Intent::List(filter(&utterance.text, known)))
 }
+
+/// "… about the garden", "… with John".
+pub(super) fn about(text: &str, known: Known<'_>) -> Option<String> {
+    let (_, what) = text
+        .split_once(" about ")
+        .or_else(|| text.split_once(" mention "))
+        .or_else(|| text.split_once(" related to "))?;
+    let what = what.trim_start_matches("the ").trim_start_matches("my ").trim_start_matches("word ");
+    let dated = dates::parse(&what.split(' ').collect::<Vec<_>>(), known.now).is_some();
+    (!what.is_empty() && !dated && !matches!(what, "tasks" | "list" | "today" | "tomorrow")).then(|| what.to_owned())
+}

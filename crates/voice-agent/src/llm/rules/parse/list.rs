@@ -81,10 +81,19 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::Last),
         ),
         (
-            r"(?:what(?:'s| is| was)|which (?:is|was|one is|one was)|tell me|read(?: me)?) (?P<t>(?:the )?[a-z0-9]+ (?:one|task|thing|item))(?: again)?",
+            r"(?:what(?:'s| is| was)|which (?:is|was|one is|one was)|tell me|read(?: me)?) (?P<t>(?:the )?[a-z0-9]+ (?:one|task|thing|item))(?: (?:on|in) (?:my|the) list| on there)?(?: again)?",
             |found| {
-                let picked = matches!(super::target(found.words("t")), Some(super::Target::Picked(_)));
-                picked.then(|| Intent::When(found.text("t").to_owned()))
+                let Some(super::Target::Picked(picks)) = super::target(found.words("t")) else { return None };
+                // "The last one on my list" is not the last one that was read out.
+                if !found.utterance_text().contains(" list") {
+                    return Some(Intent::When(found.text("t").to_owned()));
+                }
+                found
+                    .known
+                    .titles
+                    .last()
+                    .filter(|_| picks == [super::Pick::Last])
+                    .map(|title| Intent::When(title.to_owned()))
             },
         ),
         (
@@ -148,7 +157,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:do i have|is there|have i got|did i add|did i put|are there|find|search for|look for|look up) (?:a |any |the )?(?:{TASK} |anything |something )?(?:about|with|called|named|for|to do with|that mentions|containing|involving|on|regarding|related to) (?P<t>.+?)(?: (?:on|in) (?:my|the) list)?",
+            r"(?:do i have|is there|have i got|did i add|did i put|are there|find|search for|look for|look up) (?:a |any |the )?(?:{TASK} |anything |something )?(?:(?:on|in) (?:there|my list|the list|it) )?(?:about|with|called|named|for|to do with|that mentions|containing|involving|on|regarding|related to) (?P<t>.+?)(?: (?:on|in) (?:my|the) list)?",
             |found| {
                 let words = found.words("t");
                 if dates::parse(&norms(words), found.known.now).is_some()
@@ -190,7 +199,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:give me |what's |i want |i'd like |can i have )?(?:an? |the |my )?(?:quick |short |brief )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|what(?:'s| is)(?: still| left)? on (?:there|it|that)(?: now| so far| already)?|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks",
+            r"(?:give me |what's |i want |i'd like |can i have )?(?:an? |the |my )?(?:quick |short |brief )?(?:overview|summary|rundown|status)(?: .*)?|status|overview|summary|my day|my tasks|tasks|my list|the list|list|to-?do list|what(?:'s| is)(?: still| left)? on (?:there|it|that)(?: now| so far| already)?|list them|read them|show them|show me|the whole list|everything on my list|all tasks|all my tasks|open tasks|what about my tasks|(?:tell me|give me|read me|read|read out|what are|what're|what were|list|say) (?:just |only )?(?:the|my) first (?:two|three|few|couple)(?: (?:ones|tasks|things|items))?(?: on (?:it|there|my list|the list))?(?: again)?",
             |found| Some(Intent::List(filter(found.utterance_text(), found.known))),
         ),
         (
@@ -269,9 +278,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             },
         ),
         (
-            r"(?:which|what)(?: ones?| tasks?| things?| of (?:them|those|my tasks))? (?:are|is|have|has|mention|mentions|involve|concern)(?: to do| anything to do)?(?: about| with|) (?P<t>.+)",
+            r"(?:which|what)(?: ones?| tasks?| things?| of (?:them|those|my tasks))? (?:are|is|have|has|mention|mentions|involve|concern|contain|contains)(?: to do| anything to do)?(?: about| with|)(?: the words?)? (?P<t>.+)",
             |found| {
-                let about = [" about ", " with ", " mention", " involve", " concern"];
+                let about = [" about ", " with ", " mention", " involve", " concern", " contain"];
                 let text = found.utterance_text();
                 let dated = dates::parse(&norms(found.words("t")), found.known.now).is_some();
                 (about.iter().any(|word| text.contains(word)) && !dated && !text.contains("date")).then(|| {
@@ -424,18 +433,7 @@ pub(crate) fn filter(text: &str, known: Known<'_>) -> Filter {
     };
     let open = status != Some("done");
     let due = if open { due(text, known) } else { None };
-    Filter { status, due, priority, query: about(text, known) }
-}
-
-/// "… about the garden", "… with John".
-fn about(text: &str, known: Known<'_>) -> Option<String> {
-    let (_, what) = text
-        .split_once(" about ")
-        .or_else(|| text.split_once(" mention "))
-        .or_else(|| text.split_once(" related to "))?;
-    let what = what.trim_start_matches("the ").trim_start_matches("my ");
-    let dated = dates::parse(&what.split(' ').collect::<Vec<_>>(), known.now).is_some();
-    (!what.is_empty() && !dated && !matches!(what, "tasks" | "list" | "today" | "tomorrow")).then(|| what.to_owned())
+    Filter { status, due, priority, query: diary::about(text, known) }
 }
 
 /// "This week", "the week", and no weekend.

@@ -65,8 +65,14 @@ pub(crate) fn find_priority(words: &[&str]) -> Option<Priority> {
 
 /// A priority at the end of the words, and where it starts.
 pub(super) fn trailing_priority(words: &[Word]) -> Option<(usize, Priority)> {
-    let norm = norms(words);
-    (0..words.len()).find_map(|start| {
+    let mut norm = norms(words);
+    // "… as a low priority task".
+    if let [.., "as", "a" | "an", _, "task" | "item" | "one"]
+    | [.., "as", "a" | "an", _, "priority", "task" | "item" | "one"] = norm.as_slice()
+    {
+        norm.pop();
+    }
+    (0..norm.len()).find_map(|start| {
         if words[start].quoted || norm.len() - start > 5 {
             return None;
         }

@@ -42,7 +42,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Intent::More),
         ),
         (
-            r"(?:(?:please |can you |could you |sorry |(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it) |i didn't |i did not |i missed that )*(?:what was that|what did you say|say that again|say it again|repeat that|repeat|repeat it|come again|pardon|pardon me|excuse me|what|sorry|once more|one more time|i didn't catch that|catch that|hear that|hear you|i didn't get that|didn't hear you|i missed that|what was it|huh|again))(?: (?:(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it)|again|please|once more|one more time|sorry|me|what was that|what))*",
+            r"(?:(?:please |can you |could you |sorry |(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it) |i didn't |i did not |i missed that )*(?:what was that|what did you say|(?:say|tell me|give me|read) (?:that|it|them|those) (?:again|once more|one more time)|repeat that|repeat|repeat it|come again|pardon|pardon me|excuse me|what|sorry|once more|one more time|i didn't catch that|catch that|hear that|hear you|i didn't get that|didn't hear you|i missed that|what was it|huh|again))(?: (?:(?:i )?(?:didn't|did not|couldn't) (?:hear|catch|get|understand) (?:you|that|it)|again|please|once more|one more time|sorry|me|what was that|what))*",
             |_| Some(Intent::Repeat),
         ),
         // "Sorry, the kettle was boiling, I didn't catch what you said."
