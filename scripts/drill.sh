@@ -3,8 +3,10 @@
 # on. The arguments go to `voice-sim drill` (--help). LATENCY=stt=100,llm=150,tts=80 sets how quick the rehearsal servers are;
 # PROFILE=dev drills a debug build. `--again 5` asks the same question five times more instead: what the caches save.
 #
-# The server is as it is shipped but for two things: providers rest for half a second, so that the next fault finds them well,
-# and those without a known price cost what the first of their stage costs (scripts/drill-prices.toml).
+# The server is as it is shipped but for this: no chain has the embedded models behind it, so that a fault is met by the providers
+# or by nobody; nobody is greeted; no voice comes from the cache; a single failure is a reason to rest, and a rest, whatever its
+# reason, lasts for half a second (with Retry-After: one at most), so that the next fault finds everybody well; and providers
+# without a known price cost what the first of their stage costs (scripts/drill-prices.toml).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

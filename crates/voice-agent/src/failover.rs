@@ -50,11 +50,9 @@ impl Board {
     pub fn new(chains: Chains, config: FailoverConfig, events: Arc<Events>) -> Self {
         let health = Health::new(&chains, config);
         let news = watch::Sender::new(Arc::new(health.all()));
-        let board =
-            Self { health: Mutex::new(health), news, changed: Notify::new(), started: Instant::now(), chains, events };
-        board.events.chains(&board.chains);
-        board.events.providers(&board.chains, &board.news.borrow());
-        board
+        events.chains(&chains);
+        events.providers(&chains, &news.borrow(), |_, _| None);
+        Self { health: Mutex::new(health), news, changed: Notify::new(), started: Instant::now(), chains, events }
     }
 
     /// The settings with these providers' chains, and the board for them.
@@ -118,7 +116,8 @@ impl Board {
         }
     }
 
-    fn book(&self, books: &Books, stage: Stage, rung: RungId, quantity: Quantity) {
+    /// Books what a request cost that was made for no call.
+    pub fn book(&self, books: &Books, stage: Stage, rung: RungId, quantity: Quantity) {
         let Some(rung) = self.chains.of(stage).get(usize::from(rung.0)) else { return };
         let (provider, model) = (rung.provider.clone(), rung.model.clone());
         let usage = Usage { stage, provider, model, quantity, reply: None, utterance: None, wasted: false };
@@ -139,7 +138,7 @@ impl Board {
         if let Some(news) = change(&mut health, now_ms) {
             let all = health.all();
             // With the lock still held, so that of two changes at once the newer table is published last.
-            self.events.providers(&self.chains, &all);
+            self.events.providers(&self.chains, &all, |stage, rung| health.resting(stage, rung));
             self.news.send_replace(Arc::new(all));
             drop(health);
             self.events.provider_health(self.chains.label(news.stage, news.rung), news);
@@ -180,6 +179,9 @@ impl StageHealth for ChainHealth {
         let mut all = true;
         for (at, rung) in outside {
             match self.board.resting(self.stage, RungId(u8::try_from(at).unwrap_or(u8::MAX))) {
+                Some(ProviderErrorKind::NotServed) => {
+                    resting.push(format!("{}/{} is not served by its provider", rung.provider, rung.model));
+                }
                 Some(kind) => resting.push(format!("{}/{} is resting ({})", rung.provider, rung.model, kind.as_str())),
                 None => all = false,
             }

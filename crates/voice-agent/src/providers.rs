@@ -1,17 +1,20 @@
 //! Who serves the stages of a call: the chains of the configuration, put together.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use voice_core::cost::Quantity;
 use voice_core::ids::RungId;
 use voice_core::output::AttemptResult;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure, Stage};
 
 use crate::config::{Config, ConfigError, LlmKind, SttKind, TtsKind};
 use crate::driver::{Providers, SttRung};
-use crate::failover::Board;
+use crate::failover::{Board, Books, Probed};
 use crate::llm::Llm;
 use crate::llm::openai::{MaxTokensField, OpenAiConfig, OpenAiLlm};
 use crate::openai::{Account, AccountConfig};
@@ -26,6 +29,9 @@ use crate::tts::elevenlabs::{ElevenLabsConfig, ElevenLabsTts};
 const NOT_SERVED_MS: u64 = 3_600_000;
 /// How long a provider may take to say whether it serves a model.
 const ASK: Duration = Duration::from_secs(5);
+/// Providers that could not be asked are asked again after so long, twice as long each time, up to the longest.
+const ASK_AGAIN: Duration = Duration::from_secs(15);
+const ASK_AGAIN_LONGEST: Duration = Duration::from_secs(600);
 
 /// The configured chains over the embedded providers, which stand where the chains name them. Clients begin to connect at
 /// once.
@@ -147,8 +153,9 @@ fn openai(config: &Config, account: &Arc<Account>) -> Vec<Arc<dyn Llm>> {
         include_usage: openai.include_usage,
         max_context_chars: openai.max_context_chars,
         say_with_call: openai.say_with_call,
+        parallel_tool_calls: openai.parallel_tool_calls,
+        system_first_only: openai.system_first_only,
         looks: (!config.screen.blind_models.contains(model)).then_some(config.screen.detail),
-        ..OpenAiConfig::default()
     };
     let model = |model: &String| Arc::new(OpenAiLlm::new(Arc::clone(account), settings(model))) as Arc<dyn Llm>;
     openai.models.iter().map(model).collect()
@@ -200,23 +207,52 @@ pub struct Answer {
     pub name: String,
     /// What it says; or how it failed to say it.
     pub served: Result<Served, ProviderErrorKind>,
+    /// What the asking used, where it costs.
+    pub used: Option<Quantity>,
 }
 
-/// Asks every provider whether it serves the model that is configured, all at once.
+/// Asks every provider whether it serves the model that is configured, all at once. Those that have no way to be asked are
+/// tried out with the least request there is, which costs as much as a probe.
 pub async fn ask_served(providers: &Rungs) -> Vec<Answer> {
     let rung = |at: usize| RungId(u8::try_from(at).unwrap_or(u8::MAX));
-    let stt = providers.stt.iter().enumerate();
-    let stt = stt.map(|(at, one)| (Stage::Stt, rung(at), name(one.provider(), one.model()), one.served()));
-    let llm = providers.llm.iter().enumerate();
-    let llm = llm.map(|(at, one)| (Stage::Llm, rung(at), name(one.provider(), one.model()), one.served()));
-    let tts = providers.tts.iter().enumerate();
-    let tts = tts.map(|(at, one)| (Stage::Tts, rung(at), name(one.provider(), one.model()), one.served()));
-    let asked = stt.chain(llm).chain(tts).map(|(stage, rung, name, served)| async move {
+    let stt = providers
+        .stt
+        .iter()
+        .enumerate()
+        .map(|(at, one)| (Stage::Stt, rung(at), name(one.provider(), one.model()), one.served(), one.probe()));
+    let llm = providers
+        .llm
+        .iter()
+        .enumerate()
+        .map(|(at, one)| (Stage::Llm, rung(at), name(one.provider(), one.model()), one.served(), one.probe()));
+    let tts = providers
+        .tts
+        .iter()
+        .enumerate()
+        .map(|(at, one)| (Stage::Tts, rung(at), name(one.provider(), one.model()), one.served(), one.probe()));
+    let asked = stt.chain(llm).chain(tts).map(|(stage, rung, name, served, probe)| async move {
         let late = Err(ProviderFailure::from(ProviderErrorKind::Timeout));
-        let served = tokio::time::timeout(ASK, served).await.unwrap_or(late).map_err(|failure| failure.kind);
-        Answer { stage, rung, name, served }
+        let found = tokio::time::timeout(ASK, found(served, probe)).await.unwrap_or(late);
+        let used = found.as_ref().ok().and_then(|(_, used)| *used);
+        let served = found.map(|(served, _)| served).map_err(|failure| failure.kind);
+        Answer { stage, rung, name, served, used }
     });
     futures_util::future::join_all(asked).await
+}
+
+/// What a provider says; of one that says nothing, what a probe shows and uses.
+async fn found(
+    served: BoxFuture<'static, Result<Served, ProviderFailure>>,
+    probe: BoxFuture<'static, Probed>,
+) -> Result<(Served, Option<Quantity>), ProviderFailure> {
+    match served.await? {
+        Served::Unknown => match probe.await {
+            Ok(used) => Ok((Served::Yes, used)),
+            Err(failure) if failure.kind == ProviderErrorKind::NotServed => Ok((Served::No, None)),
+            Err(failure) => Err(failure),
+        },
+        known => Ok((known, None)),
+    }
 }
 
 fn name(provider: &str, model: &str) -> String {
@@ -224,29 +260,61 @@ fn name(provider: &str, model: &str) -> String {
 }
 
 /// Finds out, before a caller does, which models are not served: the chains skip those. A provider that cannot be asked now is
-/// found out by its first caller, whom a rival serves.
-pub async fn find_retired(providers: Providers, board: Arc<Board>, stop: CancellationToken) {
+/// asked again later; until then its first caller may find out, whom a rival serves. What the asking uses is booked on no call.
+pub async fn find_retired(providers: Providers, board: Arc<Board>, books: Books, stop: CancellationToken) {
     let Providers { stt, llm, tts, .. } = providers;
     let rungs = Rungs { stt, llm, tts };
-    let answers = tokio::select! {
-        answers = ask_served(&rungs) => answers,
-        () = stop.cancelled() => return,
-    };
-    for Answer { stage, rung, name, served } in answers {
-        match served {
-            Ok(Served::No) => {
-                tracing::error!(stage = stage.as_str(), model = name, "the provider does not serve this model");
-                let (kind, retry_after_ms) = (ProviderErrorKind::BadRequest, Some(NOT_SERVED_MS));
-                let failure = ProviderFailure { kind, retry_after_ms };
-                board.report(stage, rung, AttemptResult::Failed { failure });
-            }
-            Ok(Served::Yes | Served::Unknown) => {}
-            Err(kind) => {
-                tracing::warn!(stage = stage.as_str(), model = name, error_type = kind.as_str(), "cannot be asked");
-                if matches!(kind, ProviderErrorKind::Auth | ProviderErrorKind::Quota) {
-                    board.report(stage, rung, AttemptResult::Failed { failure: kind.into() });
+    let mut known = HashSet::new();
+    let mut wait = ASK_AGAIN;
+    loop {
+        let answers = tokio::select! {
+            answers = ask_served(&rungs) => answers,
+            () = stop.cancelled() => return,
+        };
+        let mut all_known = true;
+        for answer in answers {
+            let key = (answer.stage, answer.rung);
+            if !known.contains(&key) {
+                let is_known = take_answer(answer, &board, &books);
+                all_known &= is_known;
+                if is_known {
+                    known.insert(key);
                 }
             }
+        }
+        if all_known {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => return,
+        }
+        wait = (wait * 2).min(ASK_AGAIN_LONGEST);
+    }
+}
+
+/// Tells the board, and whether the provider has said what was asked.
+fn take_answer(answer: Answer, board: &Board, books: &Books) -> bool {
+    let Answer { stage, rung, name, served, used } = answer;
+    if let Some(used) = used {
+        board.book(books, stage, rung, used);
+    }
+    match served {
+        Ok(Served::No) => {
+            tracing::error!(stage = stage.as_str(), model = name, "the provider does not serve this model");
+            let (kind, retry_after_ms) = (ProviderErrorKind::NotServed, Some(NOT_SERVED_MS));
+            board.report(stage, rung, AttemptResult::Failed { failure: ProviderFailure { kind, retry_after_ms } });
+            true
+        }
+        Ok(Served::Yes | Served::Unknown) => true,
+        Err(kind) => {
+            tracing::warn!(stage = stage.as_str(), model = name, error_type = kind.as_str(), "cannot be asked");
+            let is_account = matches!(kind, ProviderErrorKind::Auth | ProviderErrorKind::Quota);
+            if is_account {
+                board.report(stage, rung, AttemptResult::Failed { failure: kind.into() });
+            }
+            // What refuses the account rests, and is probed after that.
+            is_account
         }
     }
 }

@@ -43,6 +43,8 @@ pub enum ProviderErrorKind {
     Auth,
     /// Our request was wrong.
     BadRequest,
+    /// It does not serve the model that was asked for, or no longer.
+    NotServed,
     /// The connection broke.
     Disconnected,
     /// It answered something that is not the protocol.
@@ -53,7 +55,7 @@ pub enum ProviderErrorKind {
 
 impl ProviderErrorKind {
     /// Every kind, for registering metrics at start.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Timeout,
         Self::Stalled,
         Self::Unavailable,
@@ -61,6 +63,7 @@ impl ProviderErrorKind {
         Self::Quota,
         Self::Auth,
         Self::BadRequest,
+        Self::NotServed,
         Self::Disconnected,
         Self::Protocol,
         Self::Unusable,
@@ -76,6 +79,7 @@ impl ProviderErrorKind {
             Self::Quota => "quota",
             Self::Auth => "auth",
             Self::BadRequest => "bad_request",
+            Self::NotServed => "not_served",
             Self::Disconnected => "disconnected",
             Self::Protocol => "protocol",
             Self::Unusable => "unusable",

@@ -114,8 +114,8 @@ async fn prepare(app: &Shared, traces: Traces) -> anyhow::Result<SpawnSession> {
     let providers = providers::assemble(&app.config, providers, &app.calls)?;
     let (core, board) = Board::for_providers(&providers, app.config.core(), &app.events);
     let books = Books { ledger: Arc::clone(&app.ledger), prices: Arc::new(core.prices.clone()) };
-    app.calls.spawn(Arc::clone(&board).probe(providers.clone(), books, app.going_away.clone()));
-    app.calls.spawn(providers::find_retired(providers.clone(), Arc::clone(&board), app.going_away.clone()));
+    app.calls.spawn(Arc::clone(&board).probe(providers.clone(), books.clone(), app.going_away.clone()));
+    app.calls.spawn(providers::find_retired(providers.clone(), Arc::clone(&board), books, app.going_away.clone()));
     app.readiness.watch(Board::watched(&board));
     app.ladder.watch(&board, &app.calls, &app.going_away);
     let screen = &app.config.screen;

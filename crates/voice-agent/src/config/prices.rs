@@ -30,7 +30,7 @@ struct Entry {
 /// Reads a price list; an empty path is the one that is built in.
 ///
 /// # Errors
-/// [`ConfigError`] when it cannot be read, or an entry says that its price is unknown and gives one.
+/// [`ConfigError`] when it cannot be read, or an entry says that its price is unknown and gives one, or gives none.
 pub(super) fn read(file: &Path) -> Result<Prices, ConfigError> {
     let refused = |reason: String| ConfigError::new("prices_file", format!("{}: {reason}", file.display()));
     let text = if file.as_os_str().is_empty() {
@@ -52,7 +52,10 @@ pub(super) fn read(file: &Path) -> Result<Prices, ConfigError> {
                 )));
             }
             (true, false) => {}
-            (false, _) => {
+            (false, false) => {
+                return Err(refused(format!("{model}: there is no price: give one, or say unknown = true")));
+            }
+            (false, true) => {
                 prices.insert(model, price);
             }
         }
@@ -103,12 +106,18 @@ mod tests {
         assert_eq!(prices.0["deepgram/nova-3"].audio_minute, 7_700_000);
         assert_eq!(prices.0["cartesia/sonic-3"].audio_minute, 24_000_000);
         assert!(!prices.0.contains_key("openai/gpt-3.5-turbo"), "unknown");
+        let entries: BTreeMap<String, Entry> = toml::from_str(PRICES).unwrap();
+        for (model, entry) in entries.iter().filter(|(_, entry)| !entry.unknown) {
+            assert!(!entry.as_of.is_empty() && !entry.source.is_empty(), "{model}: since when, and says who?");
+        }
     }
 
     #[test]
     fn an_entry_that_contradicts_itself_or_is_misspelt_is_refused() {
         let error = read_text("[\"a/b\"]\nunknown = true\naudio_minute = 5\n").unwrap_err();
         assert!(error.reason.contains("a/b: unknown"), "{error}");
+        let empty = read_text("[\"a/b\"]\n").unwrap_err();
+        assert!(empty.reason.contains("a/b: there is no price"), "{empty}");
         assert!(read_text("[\"a/b\"]\naudio_minutes = 5\n").unwrap_err().reason.contains("audio_minutes"));
     }
 }

@@ -252,6 +252,10 @@ sections! {
         temperature_percent: i32 = -1,
         /// Ask for what was used; some servers refuse that, and it is estimated then.
         include_usage: bool = true,
+        /// Let the model make several tool calls at once; some servers refuse the field, which is left out then.
+        parallel_tool_calls: bool = true,
+        /// Put everything that is not the conversation into one first message, for servers that take no other.
+        system_first_only: bool = false,
         /// Longest conversation that is sent, in characters; older turns are left out.
         max_context_chars: usize = 60_000,
         /// The model says with a new task what is to be said once it is added, and is not asked again for that.

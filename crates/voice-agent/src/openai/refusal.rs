@@ -123,14 +123,15 @@ fn classify(status: u16, error: Option<&ErrorBody>, wait_ms: Option<u64>) -> Pro
         429 if said(|error| error.message.contains("Request too large")) => ProviderErrorKind::BadRequest,
         429 => ProviderErrorKind::RateLimited,
         408 | 409 | 425 | 499 | 500..=599 => ProviderErrorKind::Unavailable,
+        // A 403 or 404 of something in between may be gone in a moment; the API's own may not.
+        403 | 404 if error.is_some() => ProviderErrorKind::NotServed,
+        400..=498 if said(ErrorBody::is_model_not_found) => ProviderErrorKind::NotServed,
         400..=498 => ProviderErrorKind::BadRequest,
         _ => ProviderErrorKind::Protocol,
     };
     let retry_after_ms = match kind {
         ProviderErrorKind::RateLimited | ProviderErrorKind::Unavailable => wait_ms,
-        // A 403 or 404 of something in between may be gone in a moment; the API's own may not.
-        ProviderErrorKind::BadRequest if matches!(status, 403 | 404) && error.is_some() => Some(MENDED_BY_HAND_MS),
-        ProviderErrorKind::BadRequest if said(ErrorBody::is_model_not_found) => Some(MENDED_BY_HAND_MS),
+        ProviderErrorKind::NotServed => Some(MENDED_BY_HAND_MS),
         _ => None,
     };
     ProviderFailure { kind, retry_after_ms }

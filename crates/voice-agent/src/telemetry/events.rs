@@ -17,9 +17,9 @@ use voice_core::timeline::{PauseCause, Stages};
 
 use super::logging::LostLines;
 use super::metrics::{
-    ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByProvider, ByReason, ByResult,
-    ByRoute, BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByStep, ByTool, ByToolOutcome, CLOSE_CODES,
-    REJECTIONS,
+    ByCause, ByChannel, ByCode, ByEnd, ByError, ByFailover, ByKind, ByModel, ByOutcome, ByPlace, ByProvider, ByReason,
+    ByResult, ByRoute, BySpend, ByStage, ByStageError, ByStageProvider, ByState, ByStep, ByTool, ByToolOutcome,
+    CLOSE_CODES, REJECTIONS,
 };
 use super::queues::Queues;
 use super::{Metrics, Pause};
@@ -338,12 +338,22 @@ impl Events {
         self.metrics.make_chain_series(chains);
     }
 
-    /// How all providers are.
-    pub fn providers(&self, chains: &Chains, all: &[ProviderHealth]) {
+    /// How all providers are; `resting` says why one rests.
+    pub fn providers(
+        &self,
+        chains: &Chains,
+        all: &[ProviderHealth],
+        resting: impl Fn(Stage, RungId) -> Option<ProviderErrorKind>,
+    ) {
         for health in all {
             let provider = chains.label(health.stage, health.rung).to_owned();
-            let labels = ByStageProvider { stage: health.stage.as_str().to_owned(), provider };
+            let stage = health.stage.as_str().to_owned();
+            let labels = ByStageProvider { stage: stage.clone(), provider: provider.clone() };
             self.metrics.provider_up.get_or_create(&labels).set(i64::from(health.usable));
+            let not_served = resting(health.stage, health.rung) == Some(ProviderErrorKind::NotServed);
+            let place = if health.rung.0 == 0 { "first" } else { "later" };
+            let labels = ByPlace { stage, provider, place: place.to_owned() };
+            self.metrics.model_not_served.get_or_create(&labels).set(i64::from(not_served));
         }
     }
 

@@ -46,6 +46,7 @@ labels! {
     ByState { state }
     ByStageError { stage, provider, error_type }
     ByStageProvider { stage, provider }
+    ByPlace { stage, provider, place }
     BySpend { stage, provider, wasted }
     ByStep { step, ceiling }
     ByResult { result }
@@ -137,6 +138,8 @@ metrics! {
     hedges: Counts<ByStage> = Family::default(), "voice_hedges";
     /// 1 while a provider may be asked, 0 while it rests after failing
     provider_up: Family<ByStageProvider, Gauge> = Family::default(), "voice_provider_up";
+    /// 1 while the configured model is not served by its provider; `place`: `first` of its chain, or `later`
+    model_not_served: Family<ByPlace, Gauge> = Family::default(), "voice_model_not_served";
     /// Nano-dollars that were spent
     spend: Counts<BySpend> = Family::default(), "voice_spend_nanousd";
     /// Nano-dollars that were spent on no call: probes of resting providers

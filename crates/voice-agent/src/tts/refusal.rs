@@ -25,7 +25,8 @@ fn kind_of_code(code: &str) -> Option<ProviderErrorKind> {
         | "concurrent_limit_exceeded"
         | "too_many_concurrent_requests"
         | "system_busy" => ProviderErrorKind::RateLimited,
-        "model_not_found" | "max_character_limit_exceeded" => ProviderErrorKind::BadRequest,
+        "model_not_found" => ProviderErrorKind::NotServed,
+        "max_character_limit_exceeded" => ProviderErrorKind::BadRequest,
         _ => return None,
     })
 }
@@ -103,7 +104,7 @@ mod tests {
     #[test]
     fn a_model_that_is_not_served_is_not_asked_for_again_soon() {
         let gone = failure(404, Some("model_not_found"), Some(5));
-        assert_eq!(gone, ProviderFailure { kind: ProviderErrorKind::BadRequest, retry_after_ms: Some(UNSERVED_MS) });
+        assert_eq!(gone, ProviderFailure { kind: ProviderErrorKind::NotServed, retry_after_ms: Some(UNSERVED_MS) });
     }
 
     #[test]

@@ -20,6 +20,8 @@ const LONGER_GAP_PERCENT: u64 = 200;
 const STEP_MS: u64 = 10;
 /// So many rivals that won in a row make a provider rest, though it never said that it failed.
 const MOST_LOST: u32 = 2;
+/// So many requests that are refused as wrong, with no answer between, make a provider rest: it is not the one request.
+const MOST_REFUSED: u32 = 3;
 /// After so many answers a blip is forgotten.
 const FORGIVEN_AFTER: u32 = 5;
 /// A provider that wants to be asked again at once rests for so long all the same, in milliseconds.
@@ -40,6 +42,8 @@ struct RungHealth {
     answers: u32,
     /// Rivals that won, in a row.
     lost: u32,
+    /// Requests that it called wrong, in a row.
+    refused: u32,
     /// Why it rests.
     reason: Option<ProviderErrorKind>,
     /// The times of its last answers in milliseconds, the oldest first.
@@ -75,7 +79,7 @@ impl Health {
         let health = self.rung_mut(stage, rung)?;
         match attempt {
             AttemptResult::Answered { after_ms } => {
-                (health.failures, health.lost) = (0, 0);
+                (health.failures, health.lost, health.refused) = (0, 0, 0);
                 health.answers = health.answers.saturating_add(1);
                 remember(&mut health.answered_ms, after_ms);
             }
@@ -87,6 +91,12 @@ impl Health {
                 }
             }
             AttemptResult::Failed { failure } if is_of_the_provider(failure) => health.fail(now_ms, failure, &config),
+            AttemptResult::Failed { failure } if failure.kind == ProviderErrorKind::BadRequest => {
+                health.refused += 1;
+                if health.refused >= MOST_REFUSED {
+                    health.rest(now_ms, failure, &config);
+                }
+            }
             AttemptResult::Failed { .. } => {}
         }
         self.change(stage, rung).filter(|now| *now != before)
@@ -176,7 +186,7 @@ impl RungHealth {
             (None, ProviderErrorKind::Auth | ProviderErrorKind::Quota) => Some(config.account_rest_ms),
             (None, _) => None,
         };
-        self.lost = 0;
+        (self.lost, self.refused) = (0, 0);
         if let Some(until_ms) = self.rests_until_ms.filter(|until_ms| *until_ms > now_ms) {
             // Calls that were under way when it went down must not send it away for longer and longer, but it may say so itself.
             let later_ms = told_ms.map(|told_ms| now_ms + told_ms).filter(|told_ms| *told_ms > until_ms);
@@ -331,13 +341,26 @@ mod tests {
             (ProviderErrorKind::Auth, None, Some(300_000)),
             (ProviderErrorKind::BadRequest, None, None),
             (ProviderErrorKind::Unusable, None, None),
-            (ProviderErrorKind::BadRequest, Some(3_600_000), Some(3_600_000)),
+            (ProviderErrorKind::NotServed, Some(3_600_000), Some(3_600_000)),
         ] {
             let mut health = health();
             health.report(0, LLM, FIRST, failed(kind, retry_after_ms));
             assert_eq!(health.next_probe_ms(), rest_ms, "{kind:?} {retry_after_ms:?}");
             assert_eq!(health.resting(LLM, FIRST), rest_ms.map(|_| kind));
         }
+    }
+
+    #[test]
+    fn a_model_that_refuses_every_request_rests_and_one_refusal_does_nothing() {
+        let mut health = health();
+        let refused = failed(ProviderErrorKind::BadRequest, None);
+        assert_eq!(health.report(0, LLM, FIRST, refused), None);
+        assert_eq!(health.report(10, LLM, FIRST, refused), None);
+        health.report(20, LLM, FIRST, AttemptResult::Answered { after_ms: 100 });
+        assert_eq!(health.report(30, LLM, FIRST, refused), None, "it has answered since");
+        assert_eq!(health.report(40, LLM, FIRST, refused), None);
+        assert_eq!(health.report(50, LLM, FIRST, refused).map(|change| change.usable), Some(false));
+        assert_eq!(health.resting(LLM, FIRST), Some(ProviderErrorKind::BadRequest));
     }
 
     #[test]

@@ -69,11 +69,18 @@ pub(super) fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
     sorted.get(rank - 1).copied()
 }
 
+/// Whether a fault is known by nothing but its silence.
+fn silent(cell: &Cell) -> bool {
+    matches!(cell.fault.kind, FaultKind::Hang | FaultKind::Dribble | FaultKind::Spaces | FaultKind::Empty)
+}
+
+/// What 95 of 100 callers did not wait longer than under a silent fault, in milliseconds; nothing where there was none.
+pub fn silent_p95_ms(rows: &[(Cell, Outcome, Outcome)]) -> Option<u64> {
+    percentile(&sorted_latencies(rows, silent), 95)
+}
+
 /// What came of all calls, in a line.
 pub fn summary(rows: &[(Cell, Outcome, Outcome)]) -> String {
-    let silent = |cell: &Cell| {
-        matches!(cell.fault.kind, FaultKind::Hang | FaultKind::Dribble | FaultKind::Spaces | FaultKind::Empty)
-    };
     let whole = rows.iter().filter(|(_, outcome, healthy)| outcome.heard == healthy.heard).count();
     format!(
         "{whole} of {} callers heard everything, once. Voice latency in ms, P50/P95/longest: all {}; silent faults {}, of those in a \
@@ -86,10 +93,15 @@ pub fn summary(rows: &[(Cell, Outcome, Outcome)]) -> String {
     )
 }
 
-fn latencies(rows: &[(Cell, Outcome, Outcome)], which: impl Fn(&Cell) -> bool) -> String {
+fn sorted_latencies(rows: &[(Cell, Outcome, Outcome)], which: impl Fn(&Cell) -> bool) -> Vec<u64> {
     let of_those = rows.iter().filter(|(cell, ..)| which(cell));
     let mut latencies: Vec<u64> = of_those.filter_map(|(_, outcome, _)| outcome.latency_ms).collect();
     latencies.sort_unstable();
+    latencies
+}
+
+fn latencies(rows: &[(Cell, Outcome, Outcome)], which: impl Fn(&Cell) -> bool) -> String {
+    let latencies = sorted_latencies(rows, which);
     [50, 95, 100]
         .map(|percent| percentile(&latencies, percent).map_or_else(|| "–".to_owned(), |ms| ms.to_string()))
         .join("/")

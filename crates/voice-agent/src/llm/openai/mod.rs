@@ -55,6 +55,8 @@ pub struct OpenAiConfig {
     pub temperature: Option<f64>,
     /// Ask for what was used. Some compatible servers refuse the field: it is estimated then.
     pub include_usage: bool,
+    /// Let the model make several tool calls at once. Some compatible servers refuse the field: it is left out then.
+    pub parallel_tool_calls: bool,
     /// Put everything that is not the conversation into one first message, for servers that take no other; what the
     /// provider has in its cache is then of less use.
     pub system_first_only: bool,
@@ -75,6 +77,7 @@ impl Default for OpenAiConfig {
             max_tokens_field: MaxTokensField::default(),
             temperature: None,
             include_usage: true,
+            parallel_tool_calls: true,
             system_first_only: false,
             max_context_chars: 60_000,
             say_with_call: true,

@@ -409,8 +409,11 @@ pub(crate) fn undo(scene: &Scene<'_>) -> Answer {
     if dialogue::undoable(history) == 0 || lost {
         return Answer::call("undo", object(json!({"confirmed": false})));
     }
-    let steps = dialogue::last_breath(history).clamp(1, MAX_TARGETS);
-    Answer { text: String::new(), calls: vec![("undo", Map::new()); steps] }
+    let steps = dialogue::last_breath(history);
+    // By the task that was changed: what was changed by hand meanwhile is not taken back unasked.
+    let undo = |id: Option<&Value>| ("undo", id.map(|id| ("id".to_owned(), id.clone())).into_iter().collect());
+    let calls: Vec<(&str, Map<String, Value>)> = steps.into_iter().take(MAX_TARGETS).map(undo).collect();
+    if calls.is_empty() { Answer::call("undo", Map::new()) } else { Answer { text: String::new(), calls } }
 }
 
 pub(crate) fn list(filter: &Filter, limit: usize) -> Answer {

@@ -153,7 +153,9 @@ pub(crate) fn pending<'a>(turn: &Turn<'a>) -> Option<Pending<'a>> {
     let unconfirmed = turn.calls.iter().filter(|called| called.status() == "needs_confirmation");
     let confirmed: Vec<(&str, Map<String, Value>)> = unconfirmed.map(confirmed).collect();
     if !confirmed.is_empty() {
-        return Some(Pending::Confirm(confirmed));
+        // Of several that were to be taken back, the newest is asked about.
+        let asked = if confirmed[0].0 == "undo" { 1 } else { confirmed.len() };
+        return Some(Pending::Confirm(confirmed.into_iter().take(asked).collect()));
     }
     turn.calls.iter().rev().find_map(unclear).or_else(|| {
         let twice = turn.calls.iter().filter(|called| called.status() == "exists" && !is_dated(turn, called));
@@ -356,6 +358,16 @@ fn is_read_out(turn: &Turn<'_>) -> bool {
     turn.calls.iter().any(listed) || turn.calls.iter().filter(|called| called.status() == "added").count() > 1
 }
 
+/// Whether the list that was read out last is one of a kind: of a day, of a priority, about something.
+pub(crate) fn is_of_a_kind(turns: &[Turn<'_>]) -> bool {
+    let read = turns.iter().rev().find(|turn| is_read_out(turn));
+    read.is_some_and(|turn| {
+        let filtered =
+            |called: &Called<'_>| ["due", "priority", "query"].iter().any(|key| called.argument(key).is_some());
+        turn.calls.iter().any(|called| called.call.name == "list_tasks" && filtered(called))
+    })
+}
+
 /// How many changes of this conversation can still be taken back.
 pub(crate) fn undoable(turns: &[Turn<'_>]) -> usize {
     turns.iter().fold(0_usize, |left, turn| {
@@ -364,24 +376,27 @@ pub(crate) fn undoable(turns: &[Turn<'_>]) -> usize {
     })
 }
 
-/// How many changes the last breath made that changed anything and is not taken back yet.
-pub(crate) fn last_breath(turns: &[Turn<'_>]) -> usize {
-    let mut breaths: Vec<usize> = Vec::new();
+/// The changes that the last breath made and that are not taken back yet, the newest first: the ids of their tasks, where
+/// each changed one.
+pub(crate) fn last_breath<'a>(turns: &[Turn<'a>]) -> Vec<Option<&'a Value>> {
+    let mut breaths: Vec<Vec<Option<&'a Value>>> = Vec::new();
     for turn in turns {
         let mut undone = turn.calls.iter().filter(|called| called.status() == "undone").count();
-        breaths.push(changes_of(turn).count());
+        breaths.push(changes_of(turn).map(|called| called.task().map(|task| task.id)).collect());
         while undone > 0 {
             let Some(left) = breaths.last_mut() else { break };
-            let taken = undone.min(*left);
-            *left -= taken;
+            let taken = undone.min(left.len());
+            left.truncate(left.len() - taken);
             undone -= taken;
-            if *left == 0 {
+            if left.is_empty() {
                 breaths.pop();
             }
         }
-        breaths.retain(|left| *left > 0);
+        breaths.retain(|left| !left.is_empty());
     }
-    breaths.last().copied().unwrap_or(0)
+    let mut last = breaths.pop().unwrap_or_default();
+    last.reverse();
+    last
 }
 
 /// Whether the call changes tasks, so that it can be undone.

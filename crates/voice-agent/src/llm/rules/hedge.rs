@@ -43,6 +43,13 @@ pub(crate) fn hedged(
         words[0],
         "yes" | "yeah" | "yep" | "yup" | "sure" | "ok" | "okay" | "fine" | "alright" | "ja" | "right"
     );
+    // "Yes, just delete it" hedges nothing.
+    if let [_, "just", "delete" | "remove" | "erase" | "do", rest @ ..] = words.as_slice()
+        && agrees
+        && matches!(rest, [] | ["it" | "that" | "them" | "this"] | ["that", "one"])
+    {
+        return Some(again(calls));
+    }
     // "No, the bread": another one was meant.
     if !agrees && matches!(intents, [Intent::Correct(_)]) {
         return None;

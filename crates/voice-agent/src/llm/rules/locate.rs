@@ -66,6 +66,10 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
             if tasks.is_empty() {
                 return Err("Which tasks do you mean? Please say their names.".into());
             }
+            // "I did both", where four were read out.
+            if counted_as(&said).is_some_and(|count| count < tasks.len()) {
+                return Err(reply::which(tasks.iter().map(|task| task.title)));
+            }
             Ok(tasks.iter().take(MAX_TARGETS).map(by_id).collect())
         }
         Target::Those(text) => {
@@ -102,6 +106,16 @@ pub(crate) fn locate(scene: &Scene<'_>, target: &Target) -> Result<Vec<Map<Strin
     }
 }
 
+/// How many are meant by words that point: two by "both".
+fn counted_as(said: &str) -> Option<usize> {
+    let words: Vec<&str> = said.split(|mark: char| !mark.is_alphanumeric()).collect();
+    let says = |pair: &[&str]| words.windows(2).any(|two| two == pair);
+    if words.contains(&"both") || says(&["those", "two"]) || says(&["these", "two"]) {
+        return Some(2);
+    }
+    says(&["all", "three"]).then_some(3)
+}
+
 /// The tasks that picks are counted in: for "both of them" the two that were added since a list was read out, if there are.
 fn counted_for<'a>(history: &[Turn<'a>], picks: &[Pick]) -> Vec<TaskView<'a>> {
     let told = dialogue::counted(history);
@@ -117,15 +131,24 @@ fn the_unchanged<'a>(history: &[Turn<'a>], picks: &[Pick], tasks: &[TaskView<'a>
     rest.next().filter(|_| rest.next().is_none()).copied()
 }
 
-/// "The others": of the tasks that were read out, those that are open and not the one that was spoken of since; without such a list,
-/// all but that one.
+/// "The others", "the rest": of the tasks that were read out, those that are open and not the one that was spoken of since; without
+/// such a list, or where more are on the list than were read out, all but that one.
 fn others(scene: &Scene<'_>) -> Result<Vec<Map<String, Value>>, String> {
     let history = scene.history();
     let focus = dialogue::focus(history);
     let is_one = |task: &TaskView<'_>| focus.iter().any(|one| one.id == task.id);
     let told = dialogue::counted(history);
     let others: Vec<&TaskView<'_>> = told.iter().filter(|task| !task.done && !is_one(task)).collect();
-    if others.is_empty() || others.len() == told.len() || others.len() > MAX_TARGETS {
+    let said = scene.current().map_or("", |turn| turn.user).to_lowercase();
+    let counted = [("other two", 2), ("other three", 3), ("other four", 4)];
+    if let Some((_, count)) = counted.iter().find(|(words, _)| said.contains(words))
+        && others.len() != *count
+        && told.len() > 1
+    {
+        return Err(reply::which(others.iter().map(|task| task.title)));
+    }
+    let spoken_of = others.len() < told.len();
+    if others.is_empty() || others.len() > MAX_TARGETS || !(spoken_of || dialogue::is_of_a_kind(history)) {
         return locate(scene, &Target::All(vec![Target::It]));
     }
     Ok(others.into_iter().map(by_id).collect())

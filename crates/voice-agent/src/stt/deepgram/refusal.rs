@@ -68,7 +68,7 @@ pub fn refusal(refused: RefusedUpgrade<'_>, now: Timestamp) -> Refusal {
 }
 
 fn unknown_model() -> ProviderFailure {
-    ProviderFailure { kind: ProviderErrorKind::BadRequest, retry_after_ms: Some(UNKNOWN_MODEL_RETRY_MS) }
+    ProviderFailure { kind: ProviderErrorKind::NotServed, retry_after_ms: Some(UNKNOWN_MODEL_RETRY_MS) }
 }
 
 const fn status_kind(status: u16) -> ProviderErrorKind {

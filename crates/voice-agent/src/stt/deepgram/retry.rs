@@ -50,8 +50,13 @@ impl Retry {
         self.last = Some(failure);
         let delay_ms = doubled.min(self.max_ms);
         self.due_ms = now_ms.saturating_add(delay_ms / 2 + dice % (delay_ms / 2 + 1));
-        let is_permanent =
-            matches!(failure.kind, ProviderErrorKind::Auth | ProviderErrorKind::Quota | ProviderErrorKind::BadRequest);
+        let is_permanent = matches!(
+            failure.kind,
+            ProviderErrorKind::Auth
+                | ProviderErrorKind::Quota
+                | ProviderErrorKind::BadRequest
+                | ProviderErrorKind::NotServed
+        );
         let asked_ms = failure.retry_after_ms.unwrap_or(if is_permanent { PERMANENT_MS } else { 0 });
         self.closed_until_ms = now_ms.saturating_add(asked_ms);
         self.due_ms = self.due_ms.max(self.closed_until_ms);

@@ -157,9 +157,12 @@ fn a_stage_without_the_embedded_provider_does_not_say_that_it_is_well() {
     let chains = Chains { stt: vec![Rung::new("deepgram", "nova-3")], ..Chains::default() };
     let health = |stage, usable| ProviderHealth { stage, rung: RungId(0), usable, hedge_ms: 0, gap_ms: None };
     events.chains(&chains);
-    events.providers(&chains, &[health(Stage::Stt, false), health(Stage::Tts, true)]);
+    let gone = |stage, _| (stage == Stage::Stt).then_some(ProviderErrorKind::NotServed);
+    events.providers(&chains, &[health(Stage::Stt, false), health(Stage::Tts, true)], gone);
     let text = events.exposition().unwrap();
     let of_stt: Vec<&str> = text.lines().filter(|line| line.starts_with("voice_provider_up{stage=\"stt\"")).collect();
     assert_eq!(of_stt, ["voice_provider_up{stage=\"stt\",provider=\"deepgram\"} 0"]);
     assert!(text.contains("voice_provider_up{stage=\"tts\",provider=\"embedded\"} 1"));
+    assert!(text.contains("voice_model_not_served{stage=\"stt\",provider=\"deepgram\",place=\"first\"} 1"));
+    assert!(text.contains("voice_model_not_served{stage=\"tts\",provider=\"embedded\",place=\"first\"} 0"));
 }

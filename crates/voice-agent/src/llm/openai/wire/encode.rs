@@ -31,7 +31,9 @@ pub fn encode(config: &OpenAiConfig, request: &LlmRequest) -> Value {
     // An empty list is refused, and so is the other without a list.
     if !request.tools.is_empty() {
         body.insert("tools".into(), request.tools.iter().map(|spec| tool(config, spec)).collect());
-        body.insert("parallel_tool_calls".into(), true.into());
+        if config.parallel_tool_calls {
+            body.insert("parallel_tool_calls".into(), true.into());
+        }
     }
     body.into()
 }

@@ -105,24 +105,18 @@ fn pointed(joined: &str) -> Option<Target> {
         "them" | "it all" | "those" | "these" | "both" | "both of them" | "all of them" | "those two" | "them both"
         | "them all" | "both tasks" | "these two" | "those tasks" | "all of those" | "these tasks" | "all those"
         | "all three" | "all three of them" => Target::Them,
-        "the others" | "the other ones" => Target::Picked(vec![Pick::Others]),
-        "the rest"
-        | "the rest of them"
-        | "the rest of it"
+        "the others" | "the other ones" | "the rest" | "the rest of them" | "all the others" | "all the rest"
+        | "all the other ones" | "the remaining ones" | "the other two" | "the other three" | "the other four" => {
+            Target::Picked(vec![Pick::Others])
+        }
+        "the rest of it"
         | "the rest of my list"
         | "the rest of the list"
         | "everything else"
-        | "all the others"
-        | "all the rest"
-        | "all the other ones"
         | "all other tasks"
         | "the other tasks"
-        | "the remaining ones"
         | "the remaining tasks"
-        | "what's left"
-        | "the other two"
-        | "the other three"
-        | "the other four" => Target::All(vec![Target::It]),
+        | "what's left" => Target::All(vec![Target::It]),
         _ => return None,
     })
 }

@@ -256,7 +256,10 @@ fn undo_question(scene: &Scene<'_>, called: &Called<'_>) -> String {
 }
 
 /// Before several are deleted at once.
-pub(super) fn confirm_several(calls: &[&Called<'_>]) -> String {
+pub(super) fn confirm_several(scene: &Scene<'_>, calls: &[&Called<'_>]) -> String {
+    if calls[0].call.name == "undo" {
+        return undo_question(scene, calls[0]);
+    }
     let titles: Vec<String> = calls.iter().filter_map(|called| called.task()).map(|task| spoken(task.title)).collect();
     if titles.is_empty() {
         return "Are you sure?".into();

@@ -251,7 +251,7 @@ fn group(scene: &Scene<'_>, turn: &Turn<'_>, calls: &[&Called<'_>]) -> String {
         ("ok", "end_call") => "Talk to you soon.".into(),
         ("not_found", _) => change::not_found(called),
         ("ambiguous", _) => change::ambiguous(scene, called),
-        ("needs_confirmation", _) if calls.len() > 1 => change::confirm_several(calls),
+        ("needs_confirmation", _) if calls.len() > 1 => change::confirm_several(scene, calls),
         ("needs_confirmation", _) => change::needs_confirmation(scene, called),
         ("exists", _) if calls.iter().all(|called| is_dated(turn, called)) => change::one(scene, called),
         ("exists", _) if is_open(turn) => {

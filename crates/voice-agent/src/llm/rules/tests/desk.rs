@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use voice_core::chat::{ChatContext, ToolCall};
 use voice_core::ids::ToolCallId;
 
-use crate::tasks::{Due, Priority, Task, TaskId, TaskList, TaskStatus, UndoEntry};
+use crate::tasks::{Due, Priority, Task, TaskId, TaskList, TaskPatch, TaskStatus, UndoEntry, patch_task};
 use crate::tools::{self, Asked, ToolContext};
 
 /// A user's tasks with a journal.
@@ -81,6 +81,15 @@ impl Desk {
 
     pub(super) fn lines(&self) -> Vec<String> {
         self.list.tasks.iter().map(line).collect()
+    }
+
+    /// A task is finished on the page, beside the conversation.
+    pub(super) fn complete_by_hand(&mut self, title: &str) {
+        let task = self.list.tasks.iter().find(|task| task.title == title).unwrap().id.clone();
+        let patch = TaskPatch { status: Some(TaskStatus::Done), ..TaskPatch::default() };
+        let edit = patch_task(&self.list, &task, &patch, self.now.timestamp()).unwrap();
+        self.list.apply(&edit.changes).unwrap();
+        edit.undo.apply(&mut self.journal);
     }
 
     /// Runs a call and commits what it wants; answers its output, and whether the call was at fault.

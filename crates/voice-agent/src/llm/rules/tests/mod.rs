@@ -278,3 +278,18 @@ fn the_stream_ends_with_done() {
     assert!(events[..events.len() - 1].iter().all(|event| matches!(event, Ok(LlmEvent::Text(_)))));
     assert_eq!(events.last(), Some(&Ok(LlmEvent::Done { input_tokens: 0, cached_tokens: 0, output_tokens: 0 })));
 }
+
+#[test]
+fn what_was_changed_by_hand_is_not_taken_back_unasked() {
+    let mut call = Conversation::new(NOW, &["Wash the car".to_owned()]);
+    call.say("buy milk and call John", None);
+    call.list.complete_by_hand("Wash the car");
+    let (_, reply) = call.say("undo that", None);
+    assert!(reply.contains("Wash the car"), "{reply}");
+    assert_eq!(call.lines(), ["[x] Wash the car", "Buy milk", "Call John"], "asked first");
+    call.say("no", None);
+    assert_eq!(call.lines().len(), 3);
+    call.say("undo that", None);
+    call.say("yes", None);
+    assert_eq!(call.lines(), ["Wash the car", "Buy milk", "Call John"]);
+}
