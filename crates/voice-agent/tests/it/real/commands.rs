@@ -14,7 +14,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-async fn call(server: &Process, what: &str) -> Value {
+/// A call from the command line in which this fixture is said: its report.
+pub(super) async fn call(server: &Process, what: &str) -> Value {
     let wav = fixture(what).display().to_string();
     let url = server.url("");
     let arguments = ["call", "--url", &url, "--wav", &wav, "--user", "ada", "--json"].map(str::to_owned).to_vec();

@@ -2,5 +2,6 @@
 
 mod lane;
 mod matrix;
+mod offline;
 mod rest;
 mod savings;

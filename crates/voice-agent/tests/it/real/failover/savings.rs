@@ -4,7 +4,7 @@ use voice_core::provider::Stage;
 use voice_sim::drill::Says;
 use voice_sim::provider::Service;
 
-use super::super::process::Home;
+use super::super::process::{Home, eventually};
 use super::lane::{Lane, SETTINGS};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,4 +58,41 @@ async fn a_new_task_takes_one_request_where_the_model_says_at_once_what_is_to_be
     let [(ahead, ahead_spent), (after, after_spent)] = &told[..] else { panic!("{told:?}") };
     assert!(ahead == after && !ahead.is_empty(), "the caller hears the same: {told:?}");
     assert!(*ahead_spent < 0.6 * after_spent, "{told:?}");
+}
+
+/// A ceiling that the first answer passes: it is said to its end, and then the goodbye, and the call is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_has_spent_its_ceiling_is_ended_with_a_word() {
+    let home = Home::with(SETTINGS).await;
+    let mut lane = Lane::start_with(&home, "ceiling", &[("COST_CALL_NANOUSD", "1000")], |_, value| value).await;
+    let outcome = lane.hear(Says::Task).await;
+    assert!(outcome.heard.starts_with("added buy milk"), "the answer is heard whole: {outcome:?}");
+    eventually("it is closed for its own ceiling", async || {
+        lane.server.metric("voice_cost_steps_total{step=\"close\",ceiling=\"call\"}").await == 1.0
+    })
+    .await;
+    let steps = lane.server.logged("the call saves money");
+    assert!(steps.iter().any(|line| line["session"] == outcome.session.as_str()), "{steps:?}");
+}
+
+/// What a typed conversation costs is bounded in the same way, with a saving step before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_gets_shorter_answers_before_it_is_closed() {
+    let home = Home::with(SETTINGS).await;
+    let lane = Lane::start_with(&home, "steps", &[("COST_CALL_NANOUSD", "400000")], |_, value| value).await;
+    let ada = lane.server.user("ada").await;
+    let steps = async |step: &str| {
+        lane.server.metric(&format!("voice_cost_steps_total{{step=\"{step}\",ceiling=\"call\"}}")).await
+    };
+    let mut replies = Vec::new();
+    for number in 1..=20 {
+        if steps("close").await > 0.0 {
+            break;
+        }
+        replies.push(lane.server.reply(&ada, &format!("Tell me about cake number {number}")).await);
+    }
+    assert_eq!(steps("close").await, 1.0, "{replies:?}");
+    assert!(replies.len() > 1 && replies.iter().all(|reply| !reply.is_empty()), "{replies:?}");
+    assert!(steps("brief").await + steps("cheap").await >= 1.0, "it saved first");
+    eventually("it is over", async || lane.server.metric("voice_agent_active_sessions").await == 0.0).await;
 }
