@@ -13,6 +13,7 @@ import { isAloud, isSilenced, type TalkMode } from "./state";
 import { type Mode, storage } from "./storage";
 import { Store } from "./store";
 import { TaskDesk } from "./task-desk";
+import { Typing } from "./typing";
 import { Voice, type VoiceEvents } from "./voice";
 
 /** How long a goodbye may take before the session is ended by HTTP, in ms. */
@@ -29,6 +30,7 @@ export class SessionController {
   readonly store = new Store();
   readonly voice: Voice;
   readonly tasks: TaskDesk;
+  readonly typing: Typing;
   readonly push: PushToTalk;
   readonly screen: ScreenShare;
   private readonly access = new Access(window);
@@ -67,7 +69,7 @@ export class SessionController {
         this.store.dispatch({ type: "link", link });
         if (link.name !== "text_only") return;
         this.showGreeting();
-        void this.sendWaitingByHttp();
+        void this.typing.sendWaitingByHttp();
       },
       onOver: (reason, detail) => this.finish(reason, detail),
       onFull: (error) => this.handleFull(error),
@@ -77,6 +79,11 @@ export class SessionController {
       onDirect: () => this.store.dispatch({ type: "notice", notice: DIRECT }),
     });
     this.tasks = new TaskDesk(this.store, () => this.session);
+    this.typing = new Typing(this.store, {
+      credentials: () => this.session,
+      send: (event) => this.link.send(event),
+      readTasks: (tells) => this.tasks.refresh(tells),
+    });
     this.push = new PushToTalk(this.store);
     this.screen = new ScreenShare(this.store, (event) => this.link.send(event));
     this.push.listen(window);
@@ -207,50 +214,6 @@ export class SessionController {
 
   reconnectNow(): void {
     this.link.retryNow();
-  }
-
-  /** Sends a typed message: by the socket, by HTTP where sockets do not get through, or as soon as there is either. */
-  async sendText(text: string): Promise<void> {
-    const sent = this.link.send({ type: "text", text });
-    this.store.dispatch({ type: "typed", text, sent });
-    if (!sent && this.store.state.link.name === "text_only") await this.sendWaitingByHttp();
-  }
-
-  /** What was typed while there was no connection goes out, in the order in which it was typed. */
-  private sendWaiting(): void {
-    for (const { key, text } of this.store.state.pending.filter(({ sent }) => !sent)) {
-      if (this.link.send({ type: "text", text })) this.store.dispatch({ type: "typed_sent", key });
-    }
-  }
-
-  private async sendWaitingByHttp(): Promise<void> {
-    const session = this.session;
-    if (this.store.state.sending) return;
-    for (;;) {
-      const next = this.store.state.pending.find(({ sent }) => !sent);
-      if (next === undefined || session === null || session !== this.session) return;
-      this.store.dispatch({ type: "sending", sending: true });
-      try {
-        await this.sendByHttp(session, next.key, next.text);
-      } finally {
-        this.store.dispatch({ type: "sending", sending: false });
-      }
-    }
-  }
-
-  private async sendByHttp(session: Credentials, key: string, text: string): Promise<void> {
-    try {
-      this.store.dispatch({ type: "typed_sent", key });
-      const { reply } = await api.sendText(session, text);
-      this.store.dispatch({ type: "server", event: { type: "user_text", text } });
-      this.store.dispatch({ type: "said", who: "agent", text: reply });
-      await this.tasks.refresh();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.store.dispatch({ type: "typed_back", key });
-      const notice = `Your message could not be sent; it is in the text box again. ${error.message}`;
-      this.store.dispatch({ type: "notice", notice, untilOpen: true });
-    }
   }
 
   private async begin(mode: Mode, microphoneFirst: boolean): Promise<void> {
@@ -399,7 +362,7 @@ export class SessionController {
     this.tellSilence();
     this.applyAloud();
     this.screen.handleReady();
-    this.sendWaiting();
+    this.typing.sendWaiting();
     if (this.pendingRecording === null) return;
     this.link.send({ type: "consent", recording: this.pendingRecording });
     this.pendingRecording = null;

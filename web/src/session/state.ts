@@ -98,6 +98,8 @@ export interface SessionState {
   fallback: string | null;
   lines: Line[];
   pending: Pending[];
+  /** Messages on their way that the server did not take; which of them is not known yet. */
+  refusals: number;
   tasks: Task[];
   tasksLoaded: boolean;
   /** Tasks that changed with the last list, to be shown for a moment. */
@@ -150,6 +152,7 @@ export function initialState(): SessionState {
     fallback: null,
     lines: [],
     pending: [],
+    refusals: 0,
     tasks: [],
     tasksLoaded: false,
     changed: [],

@@ -22,11 +22,11 @@ export class TaskDesk {
     private readonly credentials: () => Credentials | null,
   ) {}
 
-  /** The list as the server has it; a failure is shown, the old list stays. */
-  async refresh(): Promise<void> {
+  /** The list as the server has it; after a failure, which is shown where it `tells`, the old list stays. */
+  async refresh(tells = true): Promise<void> {
     const read = async (session: Credentials) =>
       void this.store.dispatch({ type: "tasks", tasks: await api.tasks(session) });
-    await this.run(read, "Your tasks could not be read.");
+    await this.run(read, tells ? "Your tasks could not be read." : null);
   }
 
   async add(title: string): Promise<boolean> {
@@ -89,7 +89,7 @@ export class TaskDesk {
     this.timer = setTimeout(() => this.dismissUndo(), UNDO_FOR_MS);
   }
 
-  private async run(step: Step, failed = "The task list could not be changed."): Promise<boolean> {
+  private async run(step: Step, failed: string | null = "The task list could not be changed."): Promise<boolean> {
     const session = this.credentials();
     if (session === null) return false;
     try {
@@ -97,7 +97,7 @@ export class TaskDesk {
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.store.dispatch({ type: "notice", notice: `${failed} ${error.message}` });
+      if (failed !== null) this.store.dispatch({ type: "notice", notice: `${failed} ${error.message}` });
       return false;
     }
   }
