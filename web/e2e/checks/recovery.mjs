@@ -1,8 +1,39 @@
 // Moments at which something goes wrong, or somebody is quicker than the server: what is said of it is true, and nothing is lost.
 
-import { axeInBoth, open, WAIT } from "./shared.mjs";
+import { eventually } from "./mock.mjs";
+import { axeInBoth, open, start, until, WAIT } from "./shared.mjs";
 
 export const recovery = {
+  async "who starts again right after the end stays in the new conversation"(page, mock) {
+    await start(page, mock, "type");
+    await page.getByTestId("end").click();
+    await page.getByTestId("screen-primary").click();
+    await page.getByTestId("consent-type").click();
+    await page.locator('[data-phase="live"][data-link="open"]').waitFor(WAIT);
+    // So long the first goodbye may take, and then some.
+    await page.waitForTimeout(2_500);
+    if ((await page.getByTestId("page").getAttribute("data-phase")) !== "live") throw new Error("it was ended");
+    if (mock.world.live.size !== 1) throw new Error("its connection is gone");
+    if ((await page.evaluate(() => sessionStorage.getItem("voice-agent.session"))) === null)
+      throw new Error("a reload would not find it");
+  },
+
+  async "a server that does not answer keeps nobody from hanging up"(page, mock) {
+    await start(page, mock, "talk");
+    mock.world.faults.refuse_socket = true;
+    let ended = false;
+    await page.route("**/api/**", (route) => {
+      ended ||= route.request().method() === "DELETE";
+      // And nothing more: no answer ever comes.
+    });
+    mock.world.inject({ drop: true });
+    await page.waitForFunction(() => window.__voiceAgentTest.state().link.name === "waiting", null, WAIT);
+    await page.getByTestId("end").click();
+    await page.getByTestId("screen-over-ended").waitFor({ timeout: 3_000 });
+    await until(page, { microphone: "off" });
+    await eventually("the server is asked to end it", () => ended);
+  },
+
   async "a message whose answer does not come is said to have perhaps arrived, and the list is read"(page, mock) {
     mock.world.inject({ refuse_socket: true });
     await open(page, mock);

@@ -105,6 +105,8 @@ async function call(method: string, path: string, token: string | null, body?: u
       body: body === undefined ? null : JSON.stringify(body),
       signal: AbortSignal.timeout(timeoutMs),
       cache: "no-store",
+      // Whoever ends a conversation and leaves has ended it.
+      keepalive: method === "DELETE",
     });
   } catch (error) {
     note(`${method} ${path}`, String(error));

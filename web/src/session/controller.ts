@@ -154,17 +154,23 @@ export class SessionController {
 
   /** Hangs up. */
   async end(): Promise<void> {
-    const session = this.session;
+    const { session, generation } = this;
     const told = this.link.send({ type: "end" });
     if (told) await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
-    if (session === null || this.store.state.phase.name === "over") return;
+    // The server has ended it, and another conversation may be under way by now.
+    if (session === null || generation !== this.generation) return;
+    // First here: a server that does not answer must not keep the microphone open.
+    this.finish("ended", "");
+    await this.hangUp(session);
+  }
+
+  private async hangUp(session: Credentials): Promise<void> {
     try {
       await api.endSession(session);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       // The server ends a session that nobody comes back to by itself; the caller need not wait for it.
     }
-    this.finish("ended", "");
   }
 
   setMuted(muted: boolean): void {
