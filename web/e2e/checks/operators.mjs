@@ -76,6 +76,16 @@ export const operators = {
     await page.keyboard.press("Enter");
     await page.getByTestId("confirm").waitFor({ ...WAIT, state: "detached" });
     if (mock.world.admin.sessions.length !== 5) throw new Error("Return alone ended a call");
+    for (const leave of [
+      () => page.keyboard.press("Escape"),
+      // As a browser does it that lets a page keep no dialog open.
+      () => page.getByTestId("confirm").evaluate((dialog) => dialog.close()),
+    ]) {
+      await page.getByTestId("end-session").click();
+      await page.getByTestId("confirm").waitFor(WAIT);
+      await leave();
+      await page.getByTestId("confirm").waitFor({ ...WAIT, state: "detached" });
+    }
     await page.getByTestId("end-session").click();
     await page.getByTestId("confirm-yes").click();
     await page.getByTestId("admin-notice").filter({ hasText: "was ended" }).waitFor(WAIT);

@@ -4,6 +4,19 @@ import { eventually } from "./mock.mjs";
 import { axeInBoth, open, start, until, WAIT } from "./shared.mjs";
 
 export const recovery = {
+  async "Escape leaves the consent where it is, however often it is pressed"(page, mock) {
+    await open(page, mock);
+    const shown = () => page.evaluate(() => document.querySelector("dialog").matches(":modal"));
+    for (let i = 0; i < 4; i++) {
+      await page.keyboard.press("Escape");
+      await eventually("the dialog", shown);
+    }
+    const focused = await page.evaluate(() => document.activeElement?.id);
+    if (focused !== "consent-title") throw new Error(`the focus is on ${focused}`);
+    await page.getByTestId("consent-type").click();
+    await page.locator('[data-phase="live"][data-link="open"]').waitFor(WAIT);
+  },
+
   async "who starts again right after the end stays in the new conversation"(page, mock) {
     await start(page, mock, "type");
     await page.getByTestId("end").click();
