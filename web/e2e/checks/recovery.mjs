@@ -3,7 +3,58 @@
 import { eventually } from "./mock.mjs";
 import { axeInBoth, open, start, until, WAIT } from "./shared.mjs";
 
+/** A recorded call, its connection gone, and its consent withdrawn since. */
+async function withdraw(page, mock) {
+  mock.world.inject({ records: true });
+  await start(page, mock, "record");
+  await page.locator('[data-testid="recording"][data-recording="true"]').waitFor(WAIT);
+  mock.world.faults.refuse_socket = true;
+  await page.route("**/api/**", (route) => route.abort());
+  mock.world.inject({ drop: true });
+  await page.waitForFunction(() => window.__voiceAgentTest.state().link.name === "waiting", null, WAIT);
+  await page.getByTestId("recording").click();
+  await page.locator('[data-testid="recording"][data-recording="false"]').waitFor(WAIT);
+}
+
+const recordings = (mock) => [...mock.world.sessions.values()].map(({ recording }) => recording).join();
+
 export const recovery = {
+  async "a consent that is withdrawn without a connection stays withdrawn, over a reload too"(page, mock) {
+    await withdraw(page, mock);
+    await page.reload();
+    await page.getByTestId("screen-refused").waitFor(WAIT);
+    let told;
+    await page.unroute("**/api/**");
+    await page.route("**/api/sessions", (route) => {
+      told ??= route.request().postDataJSON();
+      return route.continue();
+    });
+    mock.world.faults.refuse_socket = false;
+    await page.locator('[data-phase="live"][data-link="open"]').waitFor(WAIT);
+    if (told.recording_consent !== false) throw new Error(`it came back with ${JSON.stringify(told)}`);
+    await page.locator('[data-testid="recording"][data-recording="false"]').waitFor(WAIT);
+    if (recordings(mock) !== "false") throw new Error(`recorded: ${recordings(mock)}`);
+    // What is agreed to afterwards holds, and a reload repeats nothing.
+    await page.getByTestId("recording").click();
+    await page.locator('[data-testid="recording"][data-recording="true"]').waitFor(WAIT);
+    await page.reload();
+    await page.locator('[data-testid="recording"][data-recording="true"]').waitFor(WAIT);
+  },
+
+  async "a consent is withdrawn where only HTTP gets through, and is not given while nobody can be told"(page, mock) {
+    await withdraw(page, mock);
+    await page.getByTestId("recording").click();
+    await page.getByTestId("banner-notice").filter({ hasText: "can be switched on" }).waitFor(WAIT);
+    await page.unroute("**/api/**");
+    await page.locator('[data-link="text_only"]').waitFor({ timeout: 20_000 });
+    await eventually("the withdrawal", () => recordings(mock) === "false");
+    mock.world.faults.refuse_socket = false;
+    await page.getByTestId("banner-text-only").getByRole("button").click();
+    await page.locator('[data-link="open"]').waitFor(WAIT);
+    await page.locator('[data-testid="recording"][data-recording="false"]').waitFor(WAIT);
+    if (recordings(mock) !== "false") throw new Error("it was recorded after all");
+  },
+
   async "Escape leaves the consent where it is, however often it is pressed"(page, mock) {
     await open(page, mock);
     const shown = () => page.evaluate(() => document.querySelector("dialog").matches(":modal"));

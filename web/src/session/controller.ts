@@ -22,6 +22,8 @@ const GOODBYE_MS = 1_500;
 const RETRY_AFTER_S = 10;
 /** What is said when a room could not be had. */
 const DIRECT = "LiveKit cannot be reached from here. Your call goes directly to the server instead.";
+/** What is said to who wants to be recorded and cannot be. */
+const NOT_YET = "There is no connection just now. Once it is back, recording can be switched on.";
 /** The step of the backoff with which a server that cannot be reached is asked again: about a second. */
 const FIRST_TRY = 2;
 
@@ -42,8 +44,8 @@ export class SessionController {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   /** How often the server could not be reached, one time after another. */
   private unreached = 0;
-  /** A change of consent that could not be told yet. */
-  private pendingRecording: boolean | null = null;
+  /** Consent to recording was withdrawn, and the server could not be told yet. */
+  private withdrawn = false;
   /** Grows with every beginning and end: an answer that comes after its conversation was given up is told by it. */
   private generation = 0;
   /** What the microphone and the server were told last. */
@@ -70,6 +72,7 @@ export class SessionController {
         if (link.name !== "text_only") return;
         this.showGreeting();
         void this.typing.sendWaitingByHttp();
+        void this.withdrawByHttp();
       },
       onOver: (reason, detail) => this.finish(reason, detail),
       onFull: (error) => this.handleFull(error),
@@ -114,6 +117,7 @@ export class SessionController {
     // Before the first change of the state, which keeps what waits then.
     const waiting = this.keptWaiting;
     this.session = kept;
+    this.withdrawn = kept.withdrawn === true;
     this.store.dispatch({ type: "starting", mode: kept.mode });
     for (const text of waiting) this.store.dispatch({ type: "typed", text, sent: false });
     // Who was muted before the reload has not said that they want to be heard.
@@ -123,7 +127,7 @@ export class SessionController {
 
   /** The caller has chosen: this is the consent, and the touch of the page that lets sound and microphone begin. */
   async start(mode: Mode): Promise<void> {
-    this.session = null;
+    this.forget();
     this.store.dispatch({ type: "starting", mode });
     await this.begin(mode, true);
   }
@@ -138,8 +142,7 @@ export class SessionController {
   /** Back to the dialog: a new conversation needs a new consent. */
   again(): void {
     this.leave();
-    storage.clear();
-    this.session = null;
+    this.forget();
     this.store.dispatch({ type: "reset" });
   }
 
@@ -194,9 +197,33 @@ export class SessionController {
   }
 
   setRecording(recording: boolean): void {
-    if (!this.link.send({ type: "consent", recording })) this.pendingRecording = recording;
+    const told = this.link.send({ type: "consent", recording });
+    // Nobody is recorded later who may think otherwise by then.
+    if (recording && !told) {
+      this.store.dispatch({ type: "notice", notice: NOT_YET, untilOpen: true });
+      return;
+    }
+    this.withdrawn = !told;
+    this.keep();
     // Shown at once when it is withdrawn; agreed to only when the server says that it records.
-    if (!recording) this.store.dispatch({ type: "server", event: { type: "recording", enabled: false } });
+    if (recording) return;
+    this.store.dispatch({ type: "server", event: { type: "recording", enabled: false } });
+    if (this.store.state.link.name === "text_only") void this.withdrawByHttp();
+  }
+
+  /** Where no socket gets through, a consent is withdrawn as whoever comes back does it. */
+  private async withdrawByHttp(): Promise<void> {
+    const { session } = this;
+    if (session === null || !this.withdrawn) return;
+    try {
+      await api.createSession({ resume: session, withdrawn: true, access: this.access.token });
+      if (session !== this.session) return;
+      this.withdrawn = false;
+      this.keep();
+    } catch (error) {
+      // It is told again with the next connection.
+      if (!(error instanceof ApiError)) throw error;
+    }
   }
 
   /** Turns the microphone on in mid-conversation, or tries again after a refusal. */
@@ -244,7 +271,7 @@ export class SessionController {
               userId: storage.userId(),
               access,
             }
-          : { resume: resuming, access },
+          : { resume: resuming, withdrawn: this.withdrawn, access },
       );
       // After a wait the microphone comes only now that there is somebody to hear it.
       const silent = mode !== "type" && this.store.state.microphone === "off";
@@ -293,7 +320,7 @@ export class SessionController {
     this.session = { sessionId: opened.sessionId, token: opened.token };
     this.greeting = opened.greeting;
     this.keep();
-    const recording = opened.resumed ? this.store.state.recording : mode === "record";
+    const recording = opened.resumed ? this.store.state.recording : mode === "record" && !this.withdrawn;
     this.store.dispatch({ type: "session_open", recording });
   }
 
@@ -301,7 +328,11 @@ export class SessionController {
   private async resume(): Promise<void> {
     const mode = this.store.state.mode;
     if (this.session === null) return;
-    const opened = await api.createSession({ resume: this.session, access: this.access.token });
+    const opened = await api.createSession({
+      resume: this.session,
+      withdrawn: this.withdrawn,
+      access: this.access.token,
+    });
     if (!opened.resumed) {
       const { microphone, muted, sound } = this.store.state;
       this.store.dispatch({ type: "starting", mode });
@@ -369,9 +400,7 @@ export class SessionController {
     this.applyAloud();
     this.screen.handleReady();
     this.typing.sendWaiting();
-    if (this.pendingRecording === null) return;
-    this.link.send({ type: "consent", recording: this.pendingRecording });
-    this.pendingRecording = null;
+    if (this.withdrawn) this.setRecording(false);
   }
 
   /** The microphone, and the server, know at once whether frames will come. */
@@ -411,7 +440,7 @@ export class SessionController {
   private keep(): void {
     const { mode, muted, microphoneId, talkMode } = this.store.state;
     storage.saveAudio({ microphoneId, talkMode });
-    if (this.session !== null) storage.save({ ...this.session, mode, muted });
+    if (this.session !== null) storage.save({ ...this.session, mode, muted, withdrawn: this.withdrawn });
   }
 
   private handleOnline(): void {
@@ -425,12 +454,18 @@ export class SessionController {
     this.store.dispatch({ type: "said", who: "agent", text: this.greeting });
   }
 
+  /** Nothing of the session is known here any more. */
+  private forget(): void {
+    storage.clear();
+    this.session = null;
+    this.withdrawn = false;
+  }
+
   private finish(reason: OverReason, detail: string): void {
     this.leave();
     // A session that another tab holds, or that a fault of ours cut off, can be taken back; the others are no more.
     if (reason !== "taken" && reason !== "protocol") {
-      storage.clear();
-      this.session = null;
+      this.forget();
     }
     this.store.dispatch({ type: "over", reason, detail });
   }
@@ -440,7 +475,6 @@ export class SessionController {
     this.push.drop();
     clearTimeout(this.retryTimer);
     this.link.stop();
-    this.pendingRecording = null;
     this.tasks.dismissUndo();
     this.screen.stop();
     void this.voice.close();
