@@ -98,6 +98,31 @@ export const recovery = {
     await eventually("the server is asked to end it", () => ended);
   },
 
+  async "who waits for a line shares no screen"(page, mock) {
+    mock.world.inject({ screens: true });
+    const shared = await page.context().newPage();
+    await shared.setContent("<title>To be shared</title><h1>Water the plants</h1>");
+    await page.bringToFront();
+    await start(page, mock, "type");
+    await page.evaluate(() => {
+      const { mediaDevices } = navigator;
+      const ask = mediaDevices.getDisplayMedia.bind(mediaDevices);
+      mediaDevices.getDisplayMedia = async (options) => {
+        window.__shared = await ask(options);
+        return window.__shared;
+      };
+    });
+    await page.getByTestId("share-screen").click();
+    await page.getByTestId("screen-sign").waitFor(WAIT);
+    mock.world.inject({ full: true });
+    // A new process: the session has to be opened anew, and is not let in.
+    await mock.restart();
+    await page.getByTestId("screen-full").waitFor({ timeout: 20_000 });
+    const going = () => window.__shared.getTracks().some(({ readyState }) => readyState === "live");
+    if (await page.evaluate(going)) throw new Error("the screen is shared still");
+    await until(page, { screen: "off" });
+  },
+
   async "a message whose answer does not come is said to have perhaps arrived, and the list is read"(page, mock) {
     mock.world.inject({ refuse_socket: true });
     await open(page, mock);

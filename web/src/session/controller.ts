@@ -347,7 +347,8 @@ export class SessionController {
 
   private handleFull(error: ApiError): void {
     this.link.stop();
-    // Nobody's microphone stays open while they wait for a line.
+    // Nobody's microphone stays open while they wait for a line, and no screen is shared.
+    this.screen.stop();
     void this.voice.close();
     const retryAtMs = this.retryIn((error.retryAfterS ?? RETRY_AFTER_S) * 1000);
     this.store.dispatch({ type: "full", retryAtMs, message: error.message, busy: error.code === "full" });
