@@ -98,6 +98,18 @@ export const recovery = {
     await eventually("the server is asked to end it", () => ended);
   },
 
+  async "who gives a lost call up for a new one leaves no line taken"(page, mock) {
+    await start(page, mock, "type");
+    mock.world.faults.refuse_socket = true;
+    await page.route("**/api/**", (route) => route.abort());
+    mock.world.inject({ drop: true });
+    await page.getByTestId("reconnecting-primary").waitFor(WAIT);
+    await page.unroute("**/api/**");
+    await page.getByRole("button", { name: "Start again" }).click();
+    await page.getByTestId("consent-dialog").waitFor(WAIT);
+    await eventually("the old session's end", () => mock.world.sessions.size === 0);
+  },
+
   async "who waits for a line shares no screen"(page, mock) {
     mock.world.inject({ screens: true });
     const shared = await page.context().newPage();

@@ -139,8 +139,17 @@ export class SessionController {
     if (phase.name === "full" || phase.name === "refused") await this.begin(mode, false);
   }
 
-  /** Back to the dialog: a new conversation needs a new consent. */
+  /** Back to the dialog: a new conversation needs a new consent. The old one is not left waiting for somebody who has given it up. */
   again(): void {
+    const { phase } = this.store.state;
+    // Another tab has it.
+    const isElsewhere = phase.name === "over" && phase.reason === "taken";
+    const given = isElsewhere ? null : this.session;
+    this.reset();
+    if (given !== null) void this.hangUp(given);
+  }
+
+  private reset(): void {
     this.leave();
     this.forget();
     this.store.dispatch({ type: "reset" });
@@ -148,10 +157,12 @@ export class SessionController {
 
   /** Takes the session back from another tab, or opens it again after a fault of the protocol. */
   async takeBack(): Promise<void> {
-    const { mode, recording } = this.store.state;
-    const generation = this.generation;
+    const { mode, recording, phase } = this.store.state;
+    const { generation, session } = this;
+    const wasElsewhere = phase.name === "over" && phase.reason === "taken";
     this.store.dispatch({ type: "session_open", recording });
     if (mode !== "type") await this.voice.open();
+    if (wasElsewhere && session !== null && generation === this.generation) await this.loadHistory(session, true);
     if (generation === this.generation) this.link.open();
   }
 
@@ -291,9 +302,12 @@ export class SessionController {
     }
   }
 
-  private async loadHistory(session: Credentials): Promise<void> {
+  /** What was said before; `anew`: in place of what stands here, which is no longer all of it. */
+  private async loadHistory(session: Credentials, anew = false): Promise<void> {
+    const { generation } = this;
     try {
-      this.store.dispatch({ type: "history", lines: await api.history(session) });
+      const lines = await api.history(session);
+      if (generation === this.generation) this.store.dispatch({ type: "history", lines, anew });
     } catch (error) {
       // The conversation goes on without its beginning on the screen.
       if (!(error instanceof ApiError)) throw error;
@@ -306,7 +320,7 @@ export class SessionController {
     } else if (error.unreachable) {
       this.handleUnreachable(error);
     } else if (resuming && (error.status === 404 || (error.status === 401 && this.access.token === null))) {
-      this.again();
+      this.reset();
       this.store.dispatch({ type: "notice", notice: "Your last conversation has ended. This is a new one." });
     } else {
       if (error.status === 401) this.access.forget();

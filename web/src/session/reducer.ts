@@ -36,7 +36,7 @@ export type Action =
   | { type: "held"; held: boolean }
   | { type: "sound"; sound: boolean }
   | { type: "sound_blocked"; blocked: boolean }
-  | { type: "history"; lines: HistoryLine[] }
+  | { type: "history"; lines: HistoryLine[]; anew?: boolean }
   | { type: "draft"; text: string }
   | { type: "typed"; text: string; sent: boolean }
   | { type: "typed_sent"; key: string }
@@ -91,7 +91,10 @@ export function reduce(state: SessionState, action: Action): SessionState {
     case "sound_blocked":
       return { ...state, soundBlocked: action.blocked, held: state.held && !action.blocked };
     case "history":
-      return handleHistory(state, action.lines);
+      return handleHistory(
+        action.anew === true && action.lines.length > 0 ? { ...state, lines: [] } : state,
+        action.lines,
+      );
     case "draft":
       return { ...state, draft: action.text };
     case "typed":
