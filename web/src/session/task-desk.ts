@@ -4,6 +4,8 @@ import type { Store } from "./store";
 
 /** How long an undo is offered, in ms. */
 const UNDO_FOR_MS = 15_000;
+/** How often a list is asked for that changes while it is read. */
+const READS = 3;
 
 type Step = (session: Credentials) => Promise<void>;
 
@@ -24,15 +26,12 @@ export class TaskDesk {
 
   /** The list as the server has it; after a failure, which is shown where it `tells`, the old list stays. */
   async refresh(tells = true): Promise<void> {
-    const read = async (session: Credentials) =>
-      void this.store.dispatch({ type: "tasks", tasks: await api.tasks(session) });
-    await this.run(read, tells ? "Your tasks could not be read." : null);
+    await this.run((session) => this.read(session), tells ? "Your tasks could not be read." : null);
   }
 
   async add(title: string): Promise<boolean> {
     return this.run(async (session) => {
-      const task = await api.addTask(session, { title });
-      this.store.dispatch({ type: "task_saved", task });
+      const task = await this.saved(() => api.addTask(session, { title }));
       this.offerUndo(`Added “${task.title}”`, (now) => this.drop(now, task.id));
     });
   }
@@ -69,17 +68,43 @@ export class TaskDesk {
     this.store.dispatch({ type: "undo", undo: null });
   }
 
+  /** A list that was asked for before something changed here may come after it, and is asked for anew. */
+  private async read(session: Credentials): Promise<void> {
+    for (let tries = 0; tries < READS; tries++) {
+      const before = this.store.state.tasks;
+      const tasks = await api.tasks(session);
+      if (this.credentials()?.sessionId !== session.sessionId) return;
+      if (this.store.state.tasks !== before) continue;
+      this.store.dispatch({ type: "tasks", tasks });
+      return;
+    }
+    // It changes faster than it is read: the connection brings each list.
+  }
+
+  /** A task as the answer to a change has it. What the connection brought meanwhile may be newer. */
+  private async saved(change: () => Promise<Task>): Promise<Task> {
+    const before = this.store.state.tasks;
+    const task = await change();
+    const { tasks } = this.store.state;
+    if (tasks === before) this.store.dispatch({ type: "task_saved", task });
+    else if (!tasks.some((one) => JSON.stringify(one) === JSON.stringify(task))) await this.refresh(false);
+    return task;
+  }
+
   private async patch(session: Credentials, id: string, fields: TaskFields): Promise<void> {
-    this.store.dispatch({ type: "task_saved", task: await api.changeTask(session, id, fields) });
+    await this.saved(() => api.changeTask(session, id, fields));
   }
 
   private async drop(session: Credentials, id: string): Promise<void> {
+    const before = this.store.state.tasks;
     await api.deleteTask(session, id);
-    this.store.dispatch({ type: "task_gone", id });
+    const { tasks } = this.store.state;
+    if (tasks === before) this.store.dispatch({ type: "task_gone", id });
+    else if (tasks.some((one) => one.id === id)) await this.refresh(false);
   }
 
   private async restore(session: Credentials, id: string): Promise<void> {
-    this.store.dispatch({ type: "task_saved", task: await api.restoreTask(session, id) });
+    await this.saved(() => api.restoreTask(session, id));
   }
 
   private offerUndo(label: string, inverse: Step): void {
