@@ -278,6 +278,15 @@ const STATES = {
   async "crowded-list"(page, mock) {
     await STATES.crowded(page, mock);
   },
+  async undo(page, mock) {
+    await live(page, mock, "type");
+    await quietDown(page);
+    await showList(page);
+    await page.getByTestId("task-delete").nth(1).click();
+    await page.getByTestId("undo-bar").waitFor(WAIT);
+    await page.getByTestId("task-toggle").nth(1).click();
+    await page.getByTestId("undo-bar").filter({ hasText: "1 before" }).waitFor(WAIT);
+  },
   async editing(page, mock) {
     await live(page, mock, "type");
     await quietDown(page);

@@ -135,6 +135,32 @@ export const recovery = {
     await until(page, { screen: "off" });
   },
 
+  async "several changes by hand are taken back by keyboard, and none is lost when the server fails"(page, mock) {
+    await start(page, mock, "type");
+    const [session] = mock.world.sessions.values();
+    for (const title of ["Milk", "Bread", "Salt"]) mock.world.addTask(session.userId, { title });
+    const rows = page.getByTestId("task-list").getByTestId("task");
+    await rows.nth(2).waitFor(WAIT);
+    for (const title of ["Milk", "Bread"]) {
+      await page.getByRole("button", { name: `Delete: ${title}` }).click();
+      await rows.filter({ hasText: title }).waitFor({ ...WAIT, state: "detached" });
+    }
+    await page.getByTestId("undo-bar").filter({ hasText: "1 before" }).waitFor(WAIT);
+    await axeInBoth(page, "two changes to take back");
+    await page.getByTestId("undo").focus();
+    await page.route("**/restore", (route) => route.fulfill({ status: 503, json: { code: "store" } }));
+    await page.keyboard.press("Enter");
+    await page.getByTestId("banner-notice").filter({ hasText: "could not be taken back" }).waitFor(WAIT);
+    await page.unroute("**/restore");
+    await page.keyboard.press("Enter");
+    await rows.filter({ hasText: "Bread" }).waitFor(WAIT);
+    await page.keyboard.press("Enter");
+    await rows.filter({ hasText: "Milk" }).waitFor(WAIT);
+    await page.getByTestId("undo-bar").waitFor({ ...WAIT, state: "detached" });
+    const focused = await page.evaluate(() => document.activeElement?.id);
+    if (focused !== "tasks-title") throw new Error(`the focus is on ${focused}`);
+  },
+
   async "a message whose answer does not come is said to have perhaps arrived, and the list is read"(page, mock) {
     mock.world.inject({ refuse_socket: true });
     await open(page, mock);

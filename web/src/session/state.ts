@@ -61,9 +61,11 @@ export interface Pending {
   sent: boolean;
 }
 
+/** The last change by hand, which can be taken back. */
 export interface Undo {
   label: string;
-  token: number;
+  /** So many changes before it can be taken back after it. */
+  more: number;
 }
 
 export interface SessionState {

@@ -6,6 +6,7 @@ import type { TaskDesk } from "../session/task-desk";
 import { arrange } from "./format";
 import { Icon } from "./icons";
 import { TaskRow } from "./task-row";
+import { useFocusOnward } from "./use-state";
 
 /** The list as it is on the server, changing while one speaks, and changed by hand. */
 export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) {
@@ -64,7 +65,10 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
           </details>
         )}
       </div>
-      {state.undo !== null && <UndoBar key={state.undo.token} undo={state.undo} desk={desk} onGone={toHeading} />}
+      {/* It stands there before there is anything to say: what comes with its words is not always read out. */}
+      <div class="undo-place" role="status">
+        {state.undo !== null && <UndoBar undo={state.undo} desk={desk} onGone={toHeading} />}
+      </div>
     </section>
   );
 }
@@ -123,21 +127,36 @@ function AddTask({ desk, usable }: AddProps) {
 }
 
 function UndoBar({ undo, desk, onGone }: { undo: Undo; desk: TaskDesk; onGone(): void }) {
-  const takeBack = () => {
-    onGone();
-    void desk.undo();
-  };
-  const dismiss = () => {
-    onGone();
-    desk.dismissUndo();
+  const part = useFocusOnward<HTMLDivElement>(onGone);
+  const pointed = useRef(false);
+  const hold = () => desk.holdUndo(pointed.current || part.current?.contains(document.activeElement) === true);
+  const point = (isThere: boolean) => {
+    pointed.current = isThere;
+    hold();
   };
   return (
-    <div class="undo" role="status" data-testid="undo-bar">
+    <div
+      class="undo"
+      data-testid="undo-bar"
+      ref={part}
+      onFocusIn={hold}
+      // Before the focus is where it goes to, it is nowhere.
+      onFocusOut={() => requestAnimationFrame(hold)}
+      // A finger does not stay.
+      onPointerEnter={(event) => point(event.pointerType === "mouse")}
+      onPointerLeave={() => point(false)}
+    >
       <span class="undo-label">{undo.label}</span>
-      <button type="button" class="link-button" data-testid="undo" onClick={takeBack}>
+      {undo.more > 0 && (
+        <span class="undo-more">
+          <span class="visually-hidden">and </span>
+          {undo.more} before
+        </span>
+      )}
+      <button type="button" class="link-button" data-testid="undo" onClick={() => void desk.undo()}>
         Undo
       </button>
-      <button type="button" class="quiet-icon" aria-label="Dismiss" onClick={dismiss}>
+      <button type="button" class="quiet-icon" aria-label="Dismiss" onClick={() => desk.dismissUndo()}>
         <Icon name="close" size={16} />
       </button>
     </div>
