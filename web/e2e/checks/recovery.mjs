@@ -161,6 +161,26 @@ export const recovery = {
     if (focused !== "tasks-title") throw new Error(`the focus is on ${focused}`);
   },
 
+  async "an editor has the focus where selecting its words does not bring it"(page, mock) {
+    // As Safari has it.
+    await page.addInitScript(() => {
+      HTMLInputElement.prototype.select = function () {
+        this.setSelectionRange(0, this.value.length);
+      };
+    });
+    await start(page, mock, "type");
+    mock.world.addTask([...mock.world.sessions.values()][0].userId, { title: "Book the train" });
+    await page.getByTestId("task-edit").focus();
+    await page.keyboard.press("Enter");
+    await page.getByTestId("task-editor").waitFor(WAIT);
+    await page.keyboard.type("Book the early train");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("task-title").filter({ hasText: "Book the early train" }).waitFor(WAIT);
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Escape");
+    await page.getByTestId("task-editor").waitFor({ ...WAIT, state: "detached" });
+  },
+
   async "a message whose answer does not come is said to have perhaps arrived, and the list is read"(page, mock) {
     mock.world.inject({ refuse_socket: true });
     await open(page, mock);

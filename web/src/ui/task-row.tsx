@@ -129,6 +129,8 @@ function TaskEditor({ task, desk, usable, onClose }: EditorProps) {
   const field = useRef<HTMLInputElement>(null);
   const part = useRef<HTMLLIElement>(null);
   useLayoutEffect(() => {
+    // Selecting alone brings the focus along in some browsers only.
+    field.current?.focus();
     field.current?.select();
     return keptInSight(part.current);
   }, []);
