@@ -145,7 +145,7 @@ export const recovery = {
       await page.getByRole("button", { name: `Delete: ${title}` }).click();
       await rows.filter({ hasText: title }).waitFor({ ...WAIT, state: "detached" });
     }
-    await page.getByTestId("undo-bar").filter({ hasText: "1 before" }).waitFor(WAIT);
+    await page.getByTestId("undo-bar").filter({ hasText: "1 earlier" }).waitFor(WAIT);
     await axeInBoth(page, "two changes to take back");
     await page.getByTestId("undo").focus();
     await page.route("**/restore", (route) => route.fulfill({ status: 503, json: { code: "store" } }));

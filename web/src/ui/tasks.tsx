@@ -150,7 +150,7 @@ function UndoBar({ undo, desk, onGone }: { undo: Undo; desk: TaskDesk; onGone():
       {undo.more > 0 && (
         <span class="undo-more">
           <span class="visually-hidden">and </span>
-          {undo.more} before
+          {undo.more} earlier
         </span>
       )}
       <button type="button" class="link-button" data-testid="undo" onClick={() => void desk.undo()}>
