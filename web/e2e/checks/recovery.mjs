@@ -181,6 +181,36 @@ export const recovery = {
     await page.getByTestId("task-editor").waitFor({ ...WAIT, state: "detached" });
   },
 
+  async "an editor goes with its task, says so, keeps what was typed, and does not come back by itself"(page, mock) {
+    await start(page, mock, "type");
+    const [session] = mock.world.sessions.values();
+    const [train, milk] = ["Book the train", "Buy milk"].map((title) => mock.world.addTask(session.userId, { title }));
+    await page.getByRole("button", { name: "Edit: Book the train" }).click();
+    await page.getByTestId("edit-title").fill("Book the early train");
+    mock.world.deleteTask(session.userId, train.id);
+    await page.getByTestId("task-editor").waitFor({ ...WAIT, state: "detached" });
+    await page.getByTestId("banner-notice").filter({ hasText: "was deleted while you edited it" }).waitFor(WAIT);
+    if ((await page.getByTestId("task-add-input").inputValue()) !== "Book the early train")
+      throw new Error("what was typed is gone");
+    const focused = await page.evaluate(() => document.activeElement?.id);
+    if (focused !== "tasks-title") throw new Error(`the focus is on ${focused}`);
+    await axeInBoth(page, "a task that is gone");
+    mock.world.restoreTask(session.userId, train.id);
+    await page.getByTestId("task-title").filter({ hasText: "Book the train" }).waitFor(WAIT);
+    if ((await page.getByTestId("task-editor").count()) > 0) throw new Error("the editor opened by itself");
+    // Whoever is at work elsewhere keeps the focus there, and the end closes an editor too.
+    await page.getByRole("button", { name: "Edit: Buy milk" }).click();
+    await page.getByTestId("text-input").focus();
+    mock.world.deleteTask(session.userId, milk.id);
+    await page.getByTestId("task-editor").waitFor({ ...WAIT, state: "detached" });
+    if (!(await page.getByTestId("text-input").evaluate((box) => box === document.activeElement)))
+      throw new Error("the focus was taken away");
+    await page.getByRole("button", { name: "Edit: Book the train" }).click();
+    mock.world.inject({ close: 4005 });
+    await page.getByTestId("screen-over-idle").waitFor(WAIT);
+    await page.getByTestId("task-editor").waitFor({ ...WAIT, state: "detached" });
+  },
+
   async "a message whose answer does not come is said to have perhaps arrived, and the list is read"(page, mock) {
     mock.world.inject({ refuse_socket: true });
     await open(page, mock);

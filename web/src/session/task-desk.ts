@@ -98,6 +98,13 @@ export class TaskDesk {
     }
   }
 
+  /** Says that a task is gone that somebody was at work on, and where the title is that they typed. */
+  tellGone(title: string, typed: string, isKept: boolean): void {
+    const where = isKept ? "What you typed is in the box for a new task." : `You had typed “${typed}”.`;
+    const notice = `“${title}” was deleted while you edited it. ${typed === "" ? "" : where}`.trim();
+    this.store.dispatch({ type: "notice", notice });
+  }
+
   dismissUndo(): void {
     this.changes = [];
     this.showUndo();

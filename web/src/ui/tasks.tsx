@@ -1,5 +1,5 @@
 import type { RefObject } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Task } from "../session/protocol";
 import type { SessionState, Undo } from "../session/state";
 import type { TaskDesk } from "../session/task-desk";
@@ -8,16 +8,34 @@ import { Icon } from "./icons";
 import { TaskRow } from "./task-row";
 import { useFocusOnward } from "./use-state";
 
+/** The task that is being edited by hand. */
+interface Edited {
+  id: string;
+  title: string;
+  /** The title that is typed; empty while it is the task's own. */
+  typed: string;
+  wasOpen: boolean;
+}
+
 /** The list as it is on the server, changing while one speaks, and changed by hand. */
 export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) {
   const heading = useRef<HTMLHeadingElement>(null);
   // Not to the text field: on a phone that would bring the keyboard up.
   const toHeading = () => heading.current?.focus();
-  const [edited, setEdited] = useState<{ id: string; wasOpen: boolean } | null>(null);
+  const [edited, setEdited] = useState<Edited | null>(null);
+  const [added, setAdded] = useState("");
   const { open, done } = arrange(state.tasks, edited?.wasOpen === true ? edited.id : null);
   const usable = state.phase.name === "live";
   const part = useRef<HTMLElement>(null);
   useChangeInSight(part, state.changed, edited !== null);
+  useGoneWhileEdited(state, edited, (typed) => {
+    setEdited(null);
+    // The row took the focus with it.
+    if (document.activeElement === document.body) toHeading();
+    const isKept = typed !== "" && added === "";
+    if (isKept) setAdded(typed);
+    if (usable) desk.tellGone(edited?.title ?? "", typed, isKept);
+  });
   const row = (task: Task) => (
     <TaskRow
       key={task.id}
@@ -27,10 +45,11 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
       usable={usable}
       editing={edited?.id === task.id}
       onEdit={(editing) => {
-        setEdited(editing ? { id: task.id, wasOpen: task.status === "open" } : null);
+        setEdited(editing ? { id: task.id, title: task.title, typed: "", wasOpen: task.status === "open" } : null);
         // A row that goes to the done ones now takes no focus with it.
         if (!editing && edited?.wasOpen === true && task.status === "done") toHeading();
       }}
+      onTyped={(typed) => setEdited((now) => (now === null ? null : { ...now, typed }))}
       onGone={toHeading}
     />
   );
@@ -44,7 +63,7 @@ export function Tasks({ desk, state }: { desk: TaskDesk; state: SessionState }) 
           {state.tasksLoaded && `${state.tasks.filter(({ status }) => status === "open").length} open`}
         </span>
       </header>
-      <AddTask desk={desk} usable={usable} />
+      <AddTask desk={desk} usable={usable} title={added} onTitle={setAdded} />
       <div class="tasks-scroll">
         <ul class="task-list" data-testid="task-list" aria-label="Open tasks">
           {open.map(row)}
@@ -83,13 +102,24 @@ function useChangeInSight(part: RefObject<HTMLElement | null>, changed: string[]
   }, [changed]);
 }
 
+/** Where an editor goes with its task, or with the conversation: nothing of it may be left to open by itself again. */
+function useGoneWhileEdited(state: SessionState, edited: Edited | null, onGone: (typed: string) => void): void {
+  const isOver = state.phase.name === "over" || state.phase.name === "consent";
+  const isGone = edited !== null && (isOver || !state.tasks.some(({ id }) => id === edited.id));
+  // Before the next key is handled: it would meet a page without focus.
+  useLayoutEffect(() => {
+    if (isGone) onGone(edited.typed.trim());
+  }, [isGone]);
+}
+
 interface AddProps {
   desk: TaskDesk;
   usable: boolean;
+  title: string;
+  onTitle(title: string | ((typed: string) => string)): void;
 }
 
-function AddTask({ desk, usable }: AddProps) {
-  const [title, setTitle] = useState("");
+function AddTask({ desk, usable, title, onTitle: setTitle }: AddProps) {
   const submit = async (event: Event) => {
     event.preventDefault();
     const wanted = title.trim();
