@@ -151,7 +151,9 @@ export function admin(world, request, response, path) {
   }
   const words = request.url.endsWith("?words=true");
   told.asked = [...(told.asked ?? []), words];
+  if (words && told.log_broken === true) return problem(503, "access_log", "The access log cannot be written.");
   response.writeHead(200, { "content-type": "text/event-stream" });
+  response.flushHeaders();
   told.happenings.forEach((one, at) => {
     const happening = { ...(words ? one : hide(one)), number: at + 1, at: ago((told.happenings.length - at) * 1_400) };
     response.write(`data: ${JSON.stringify(happening)}\n\n`);

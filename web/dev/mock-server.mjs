@@ -155,6 +155,8 @@ class World {
       const known = this.sessions.get(body.session_id);
       if (known === undefined) throw new Problem(404, "There is no such session.");
       if (known.token !== body.token) throw new Problem(401, "The token is not this session's.");
+      // As on the server, it can be withdrawn so, and never given.
+      if (body.recording_consent === false) known.recording = false;
       known.resumed = true;
       known.bootId = this.bootId;
       return known;

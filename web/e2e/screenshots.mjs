@@ -19,7 +19,16 @@ const { SIZE } = process.env;
 const USUAL = { wide: [1280, 800], tablet: [820, 1100], phone: [390, 844] };
 const SIZES = SIZE === undefined ? USUAL : { [SIZE]: SIZE.split("x").map(Number) };
 /** States that are about the list: on a narrow page they are behind the switch. */
-const ON_THE_LIST = new Set(["tasks", "editing", "editing-timed", "timeline", "writing", "empty", "crowded-list"]);
+const ON_THE_LIST = new Set([
+  "tasks",
+  "undo",
+  "editing",
+  "editing-timed",
+  "timeline",
+  "writing",
+  "empty",
+  "crowded-list",
+]);
 
 function seed(mock) {
   const [session] = mock.world.sessions.values();
@@ -277,6 +286,15 @@ const STATES = {
   },
   async "crowded-list"(page, mock) {
     await STATES.crowded(page, mock);
+  },
+  async undo(page, mock) {
+    await live(page, mock, "type");
+    await quietDown(page);
+    await showList(page);
+    await page.getByTestId("task-delete").nth(1).click();
+    await page.getByTestId("undo-bar").waitFor(WAIT);
+    await page.getByTestId("task-toggle").nth(1).click();
+    await page.getByTestId("undo-bar").filter({ hasText: "1 earlier" }).waitFor(WAIT);
   },
   async editing(page, mock) {
     await live(page, mock, "type");

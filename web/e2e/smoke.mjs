@@ -13,6 +13,7 @@ import { calls } from "./checks/calls.mjs";
 import { devices } from "./checks/devices.mjs";
 import { operators } from "./checks/operators.mjs";
 import { people } from "./checks/people.mjs";
+import { recovery } from "./checks/recovery.mjs";
 import { WAIT } from "./checks/shared.mjs";
 import { silence, writeWav } from "./wav.mjs";
 
@@ -161,7 +162,7 @@ async function main() {
       screen: "To be shared",
     });
     try {
-      const left = Object.entries({ ...calls, ...devices, ...people, ...operators });
+      const left = Object.entries({ ...calls, ...devices, ...people, ...recovery, ...operators });
       const runOnes = async () => {
         for (let next = left.shift(); next !== undefined; next = left.shift()) {
           const [name, check] = next;

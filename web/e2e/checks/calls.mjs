@@ -17,8 +17,15 @@ export const calls = {
     await second.locator('[data-phase="live"][data-link="open"]').waitFor(WAIT);
     await page.getByTestId("screen-over-taken").waitFor(WAIT);
     await axeInBoth(page, "a second tab");
+    await second.getByTestId("text-input").fill("Add a task to buy milk");
+    await second.getByTestId("text-send").click();
+    await second.getByTestId("caption-agent").filter({ hasText: "Buy milk" }).waitFor(WAIT);
     await page.getByTestId("screen-primary").click();
     await page.locator('[data-link="open"]').waitFor(WAIT);
+    // What was said over there is shown here, and nothing twice.
+    await page.getByTestId("caption-you").filter({ hasText: "buy milk" }).waitFor(WAIT);
+    if ((await page.getByTestId("caption-agent").count()) !== 2)
+      throw new Error("an answer is missing, or there twice");
     await second.getByTestId("screen-over-taken").waitFor(WAIT);
     await second.close();
   },

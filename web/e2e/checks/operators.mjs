@@ -67,6 +67,38 @@ export const operators = {
     if (!(await saved).suggestedFilename().endsWith(".jsonl")) throw new Error("the log has another name");
   },
 
+  async "operators: words that are not to be shown any more are gone at once, whether the server answers or not"(
+    page,
+    mock,
+  ) {
+    await signIn(page, mock);
+    await page.getByTestId("watch").first().click();
+    await page.getByTestId("show-words").click();
+    const said = page.locator('[data-type="transcript"]').filter({ hasText: "call my doctor" });
+    await said.waitFor(WAIT);
+    await page.route("**/events*", (route) => route.abort());
+    await page.getByTestId("show-words").click();
+    await said.waitFor({ ...WAIT, state: "detached" });
+    await page.unroute("**/events*");
+    await page.locator('[data-type="transcript"]').filter({ hasText: "3 words, hidden" }).waitFor(WAIT);
+    // Why they are not shown is told.
+    mock.world.admin.log_broken = true;
+    await page.getByTestId("show-words").click();
+    await page.getByTestId("watch-link").filter({ hasText: "access log cannot be written" }).waitFor(WAIT);
+    await axeInBoth(page, "a call whose words cannot be shown");
+    mock.world.admin.log_broken = false;
+    await said.waitFor(WAIT);
+    await page.getByTestId("watch-link").waitFor({ ...WAIT, state: "detached" });
+  },
+
+  async "operators: a call in which nothing happens is watched all the same"(page, mock) {
+    await signIn(page, mock, { ...badNight(), happenings: [] });
+    await page.getByTestId("watch").first().click();
+    await page.locator('[data-testid="watch-panel"][data-link="open"]').waitFor(WAIT);
+    await page.getByTestId("watch-panel").filter({ hasText: "Nothing has happened in this call yet" }).waitFor(WAIT);
+    await axeInBoth(page, "a silent call");
+  },
+
   async "operators: ending a call and draining are asked for twice"(page, mock) {
     await signIn(page, mock);
     await page.getByTestId("watch").first().click();
@@ -76,6 +108,16 @@ export const operators = {
     await page.keyboard.press("Enter");
     await page.getByTestId("confirm").waitFor({ ...WAIT, state: "detached" });
     if (mock.world.admin.sessions.length !== 5) throw new Error("Return alone ended a call");
+    for (const leave of [
+      () => page.keyboard.press("Escape"),
+      // As a browser does it that lets a page keep no dialog open.
+      () => page.getByTestId("confirm").evaluate((dialog) => dialog.close()),
+    ]) {
+      await page.getByTestId("end-session").click();
+      await page.getByTestId("confirm").waitFor(WAIT);
+      await leave();
+      await page.getByTestId("confirm").waitFor({ ...WAIT, state: "detached" });
+    }
     await page.getByTestId("end-session").click();
     await page.getByTestId("confirm-yes").click();
     await page.getByTestId("admin-notice").filter({ hasText: "was ended" }).waitFor(WAIT);

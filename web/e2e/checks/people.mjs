@@ -410,7 +410,7 @@ export const people = {
     await open(page, mock);
     await page.getByTestId("consent-type").click();
     await page.getByTestId("banner-text-only").waitFor(WAIT);
-    await page.route("**/messages", (route) => route.abort());
+    await page.route("**/messages", (route) => route.fulfill({ status: 503, json: { code: "busy" } }));
     await page.getByTestId("text-input").fill("Add a task to buy milk");
     await page.keyboard.press("Enter");
     await page.getByTestId("banner-notice").filter({ hasText: "could not be sent" }).waitFor(WAIT);

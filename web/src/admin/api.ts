@@ -55,6 +55,13 @@ async function problem(response: Response): Promise<AdminError> {
   return new AdminError(response.status, field("code"), `Error ${response.status}. ${detail}`);
 }
 
+/** Who watches a session. */
+export interface Watcher {
+  /** The server tells from now on what happens, if anything does. */
+  opened(): void;
+  tell(happening: Happening): void;
+}
+
 export class AdminApi {
   constructor(private readonly token: string) {}
 
@@ -118,10 +125,11 @@ export class AdminApi {
    * Tells what happened in a session lately and what happens, until it ends (then it resolves) or the connection breaks
    * (then it throws). An EventSource cannot show a token, so the stream is read by hand.
    */
-  async watch(id: string, words: boolean, tell: (happening: Happening) => void, signal: AbortSignal): Promise<void> {
+  async watch(id: string, words: boolean, watcher: Watcher, signal: AbortSignal): Promise<void> {
     const path = `/api/admin/sessions/${encodeURIComponent(id)}/events${words ? "?words=true" : ""}`;
     const response = await this.call("GET", path, signal);
     if (response.body === null) throw new AdminError(0, "no_body", "The server sends nothing.");
+    watcher.opened();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     const lines = new EventLines();
     let last = "";
@@ -131,7 +139,7 @@ export class AdminApi {
       for (const data of lines.take(value)) {
         const happening = JSON.parse(data) as Happening;
         last = happening.type;
-        tell(happening);
+        watcher.tell(happening);
       }
     }
     if (last !== "ended") throw new AdminError(0, "cut_off", "The stream broke off.");

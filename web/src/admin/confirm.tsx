@@ -31,6 +31,8 @@ export function Confirm({ title, detail, word, action, onYes, onNo }: Props) {
         event.preventDefault();
         onNo();
       }}
+      // A browser may close it without asking; then it must not be thought to be open still.
+      onClose={onNo}
     >
       <form
         onSubmit={(event) => {

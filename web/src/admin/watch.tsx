@@ -1,8 +1,8 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { STAGES } from "../session/protocol";
 import { formatMs } from "../ui/format";
 import { Icon } from "../ui/icons";
-import { type AdminApi, AdminError } from "./api";
+import { type AdminApi, adminError } from "./api";
 import { type Happening, type Row, STAGE_LABELS, sentence, stageWords, wellness, zoneName } from "./model";
 
 /** Happenings on the screen at most. */
@@ -26,7 +26,7 @@ interface Props {
 /** One call as it happens, the latest first. */
 export function Watch({ api, id, row, nowMs, logIsOn, onEnd, onNotice, onClose }: Props) {
   const [words, setWords] = useState(false);
-  const { happenings, link } = useHappenings(api, id, words);
+  const { happenings, link, trouble } = useHappenings(api, id, words);
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => title.current?.focus(), []);
   const how = row === null ? null : wellness(row, nowMs);
@@ -56,7 +56,11 @@ export function Watch({ api, id, row, nowMs, logIsOn, onEnd, onNotice, onClose }
         </button>
       </header>
       {how !== null && <p class={`watch-how tone tone-${how.tone}`}>{how.words}</p>}
-      {link !== "open" && <p class="watch-link">{LINKS[link]}</p>}
+      {link !== "open" && (
+        <p class="watch-link" data-testid="watch-link">
+          {LINKS[link]} {trouble}
+        </p>
+      )}
       <div class="watch-acts">
         <label class="words">
           <input
@@ -166,40 +170,59 @@ function StageBar({ stages }: { stages: unknown }) {
   );
 }
 
+interface Watched {
+  happenings: Happening[];
+  link: Link;
+  /** What the server last said instead of telling what happens; empty where it said nothing. */
+  trouble: string;
+}
+
 /** What happened and happens. After a broken stream the server tells the past once more, and it replaces what is here. */
-function useHappenings(api: AdminApi, id: string, words: boolean): { happenings: Happening[]; link: Link } {
+function useHappenings(api: AdminApi, id: string, words: boolean): Watched {
   const [happenings, setHappenings] = useState<Happening[]>([]);
   const [link, setLink] = useState<Link>("waiting");
+  const [trouble, setTrouble] = useState("");
+  // Before anything is drawn: words that are not to be shown any more do not wait for a server that is away.
+  useLayoutEffect(() => {
+    if (!words) setHappenings([]);
+  }, [words]);
   useEffect(() => {
     const stop = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
     const follow = async () => {
       const known = new Map<number, Happening>();
+      const opened = () => {
+        setLink("open");
+        setTrouble("");
+      };
       const tell = (happening: Happening) => {
+        if (stop.signal.aborted) return;
         // What was missed has no number of its own: it stands behind the latest.
         const number = happening.number ?? (known.size === 0 ? 0 : Math.max(...known.keys())) + 0.5;
         known.set(number, { ...happening, number, at: happening.at ?? new Date().toISOString() });
-        setLink("open");
         setHappenings([...known.values()].slice(-SHOWN));
       };
       try {
-        await api.watch(id, words, tell, stop.signal);
+        await api.watch(id, words, { opened, tell }, stop.signal);
         if (!stop.signal.aborted) setLink("over");
       } catch (error) {
         if (stop.signal.aborted) return;
-        if (error instanceof AdminError && error.status === 404) return setLink("gone");
-        if (error instanceof AdminError && error.status >= 400 && error.status < 500) return setLink("refused");
+        const { status, message } = adminError(error);
+        setTrouble(status >= 400 && status !== 404 ? message : "");
+        if (status === 404) return setLink("gone");
+        if (status >= 400 && status < 500) return setLink("refused");
         setLink("waiting");
         timer = setTimeout(() => void follow(), RETRY_MS);
       }
     };
+    setLink("waiting");
     void follow();
     return () => {
       stop.abort();
       clearTimeout(timer);
     };
   }, [api, id, words]);
-  return { happenings, link };
+  return { happenings, link, trouble };
 }
 
 export function save(name: string, content: Blob): void {

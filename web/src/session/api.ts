@@ -10,7 +10,8 @@ export interface Credentials {
 /** How to begin: a new conversation with its consent, or one that was there. */
 export type Begin = (
   | { resume: null; recording: boolean; wording: string; userId: string | null }
-  | { resume: Credentials }
+  /** `withdrawn`: no consent to recording any more. It is never given so. */
+  | { resume: Credentials; withdrawn: boolean }
 ) & {
   /** The bearer token that says who the caller is, where the server asks; then it names the user, and nothing else does. */
   access: string | null;
@@ -105,6 +106,8 @@ async function call(method: string, path: string, token: string | null, body?: u
       body: body === undefined ? null : JSON.stringify(body),
       signal: AbortSignal.timeout(timeoutMs),
       cache: "no-store",
+      // Whoever ends a conversation and leaves has ended it.
+      keepalive: method === "DELETE",
     });
   } catch (error) {
     note(`${method} ${path}`, String(error));
@@ -141,7 +144,11 @@ export const api = {
             consent_wording: begin.wording,
             ...(named ? { user_id: begin.userId } : {}),
           }
-        : { session_id: begin.resume.sessionId, token: begin.resume.token }),
+        : {
+            session_id: begin.resume.sessionId,
+            token: begin.resume.token,
+            ...(begin.withdrawn ? { recording_consent: false } : {}),
+          }),
     };
     const answer = fieldsOf(await call("POST", "/api/sessions", begin.access, body));
     if (typeof answer.session_id !== "string" || typeof answer.token !== "string") {

@@ -13,6 +13,7 @@ import { isAloud, isSilenced, type TalkMode } from "./state";
 import { type Mode, storage } from "./storage";
 import { Store } from "./store";
 import { TaskDesk } from "./task-desk";
+import { Typing } from "./typing";
 import { Voice, type VoiceEvents } from "./voice";
 
 /** How long a goodbye may take before the session is ended by HTTP, in ms. */
@@ -21,6 +22,8 @@ const GOODBYE_MS = 1_500;
 const RETRY_AFTER_S = 10;
 /** What is said when a room could not be had. */
 const DIRECT = "LiveKit cannot be reached from here. Your call goes directly to the server instead.";
+/** What is said to who wants to be recorded and cannot be. */
+const NOT_YET = "There is no connection just now. Once it is back, recording can be switched on.";
 /** The step of the backoff with which a server that cannot be reached is asked again: about a second. */
 const FIRST_TRY = 2;
 
@@ -29,6 +32,7 @@ export class SessionController {
   readonly store = new Store();
   readonly voice: Voice;
   readonly tasks: TaskDesk;
+  readonly typing: Typing;
   readonly push: PushToTalk;
   readonly screen: ScreenShare;
   private readonly access = new Access(window);
@@ -40,8 +44,8 @@ export class SessionController {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   /** How often the server could not be reached, one time after another. */
   private unreached = 0;
-  /** A change of consent that could not be told yet. */
-  private pendingRecording: boolean | null = null;
+  /** Consent to recording was withdrawn, and the server could not be told yet. */
+  private withdrawn = false;
   /** Grows with every beginning and end: an answer that comes after its conversation was given up is told by it. */
   private generation = 0;
   /** What the microphone and the server were told last. */
@@ -67,7 +71,8 @@ export class SessionController {
         this.store.dispatch({ type: "link", link });
         if (link.name !== "text_only") return;
         this.showGreeting();
-        void this.sendWaitingByHttp();
+        void this.typing.sendWaitingByHttp();
+        void this.withdrawByHttp();
       },
       onOver: (reason, detail) => this.finish(reason, detail),
       onFull: (error) => this.handleFull(error),
@@ -77,6 +82,11 @@ export class SessionController {
       onDirect: () => this.store.dispatch({ type: "notice", notice: DIRECT }),
     });
     this.tasks = new TaskDesk(this.store, () => this.session);
+    this.typing = new Typing(this.store, {
+      credentials: () => this.session,
+      send: (event) => this.link.send(event),
+      readTasks: (tells) => this.tasks.refresh(tells),
+    });
     this.push = new PushToTalk(this.store);
     this.screen = new ScreenShare(this.store, (event) => this.link.send(event));
     this.push.listen(window);
@@ -107,6 +117,7 @@ export class SessionController {
     // Before the first change of the state, which keeps what waits then.
     const waiting = this.keptWaiting;
     this.session = kept;
+    this.withdrawn = kept.withdrawn === true;
     this.store.dispatch({ type: "starting", mode: kept.mode });
     for (const text of waiting) this.store.dispatch({ type: "typed", text, sent: false });
     // Who was muted before the reload has not said that they want to be heard.
@@ -116,7 +127,7 @@ export class SessionController {
 
   /** The caller has chosen: this is the consent, and the touch of the page that lets sound and microphone begin. */
   async start(mode: Mode): Promise<void> {
-    this.session = null;
+    this.forget();
     this.store.dispatch({ type: "starting", mode });
     await this.begin(mode, true);
   }
@@ -128,36 +139,52 @@ export class SessionController {
     if (phase.name === "full" || phase.name === "refused") await this.begin(mode, false);
   }
 
-  /** Back to the dialog: a new conversation needs a new consent. */
+  /** Back to the dialog: a new conversation needs a new consent. The old one is not left waiting for somebody who has given it up. */
   again(): void {
+    const { phase } = this.store.state;
+    // Another tab has it.
+    const isElsewhere = phase.name === "over" && phase.reason === "taken";
+    const given = isElsewhere ? null : this.session;
+    this.reset();
+    if (given !== null) void this.hangUp(given);
+  }
+
+  private reset(): void {
     this.leave();
-    storage.clear();
-    this.session = null;
+    this.forget();
     this.store.dispatch({ type: "reset" });
   }
 
   /** Takes the session back from another tab, or opens it again after a fault of the protocol. */
   async takeBack(): Promise<void> {
-    const { mode, recording } = this.store.state;
-    const generation = this.generation;
+    const { mode, recording, phase } = this.store.state;
+    const { generation, session } = this;
+    const wasElsewhere = phase.name === "over" && phase.reason === "taken";
     this.store.dispatch({ type: "session_open", recording });
     if (mode !== "type") await this.voice.open();
+    if (wasElsewhere && session !== null && generation === this.generation) await this.loadHistory(session, true);
     if (generation === this.generation) this.link.open();
   }
 
   /** Hangs up. */
   async end(): Promise<void> {
-    const session = this.session;
+    const { session, generation } = this;
     const told = this.link.send({ type: "end" });
     if (told) await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
-    if (session === null || this.store.state.phase.name === "over") return;
+    // The server has ended it, and another conversation may be under way by now.
+    if (session === null || generation !== this.generation) return;
+    // First here: a server that does not answer must not keep the microphone open.
+    this.finish("ended", "");
+    await this.hangUp(session);
+  }
+
+  private async hangUp(session: Credentials): Promise<void> {
     try {
       await api.endSession(session);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       // The server ends a session that nobody comes back to by itself; the caller need not wait for it.
     }
-    this.finish("ended", "");
   }
 
   setMuted(muted: boolean): void {
@@ -181,9 +208,33 @@ export class SessionController {
   }
 
   setRecording(recording: boolean): void {
-    if (!this.link.send({ type: "consent", recording })) this.pendingRecording = recording;
+    const told = this.link.send({ type: "consent", recording });
+    // Nobody is recorded later who may think otherwise by then.
+    if (recording && !told) {
+      this.store.dispatch({ type: "notice", notice: NOT_YET, untilOpen: true });
+      return;
+    }
+    this.withdrawn = !told;
+    this.keep();
     // Shown at once when it is withdrawn; agreed to only when the server says that it records.
-    if (!recording) this.store.dispatch({ type: "server", event: { type: "recording", enabled: false } });
+    if (recording) return;
+    this.store.dispatch({ type: "server", event: { type: "recording", enabled: false } });
+    if (this.store.state.link.name === "text_only") void this.withdrawByHttp();
+  }
+
+  /** Where no socket gets through, a consent is withdrawn as whoever comes back does it. */
+  private async withdrawByHttp(): Promise<void> {
+    const { session } = this;
+    if (session === null || !this.withdrawn) return;
+    try {
+      await api.createSession({ resume: session, withdrawn: true, access: this.access.token });
+      if (session !== this.session) return;
+      this.withdrawn = false;
+      this.keep();
+    } catch (error) {
+      // It is told again with the next connection.
+      if (!(error instanceof ApiError)) throw error;
+    }
   }
 
   /** Turns the microphone on in mid-conversation, or tries again after a refusal. */
@@ -209,50 +260,6 @@ export class SessionController {
     this.link.retryNow();
   }
 
-  /** Sends a typed message: by the socket, by HTTP where sockets do not get through, or as soon as there is either. */
-  async sendText(text: string): Promise<void> {
-    const sent = this.link.send({ type: "text", text });
-    this.store.dispatch({ type: "typed", text, sent });
-    if (!sent && this.store.state.link.name === "text_only") await this.sendWaitingByHttp();
-  }
-
-  /** What was typed while there was no connection goes out, in the order in which it was typed. */
-  private sendWaiting(): void {
-    for (const { key, text } of this.store.state.pending.filter(({ sent }) => !sent)) {
-      if (this.link.send({ type: "text", text })) this.store.dispatch({ type: "typed_sent", key });
-    }
-  }
-
-  private async sendWaitingByHttp(): Promise<void> {
-    const session = this.session;
-    if (this.store.state.sending) return;
-    for (;;) {
-      const next = this.store.state.pending.find(({ sent }) => !sent);
-      if (next === undefined || session === null || session !== this.session) return;
-      this.store.dispatch({ type: "sending", sending: true });
-      try {
-        await this.sendByHttp(session, next.key, next.text);
-      } finally {
-        this.store.dispatch({ type: "sending", sending: false });
-      }
-    }
-  }
-
-  private async sendByHttp(session: Credentials, key: string, text: string): Promise<void> {
-    try {
-      this.store.dispatch({ type: "typed_sent", key });
-      const { reply } = await api.sendText(session, text);
-      this.store.dispatch({ type: "server", event: { type: "user_text", text } });
-      this.store.dispatch({ type: "said", who: "agent", text: reply });
-      await this.tasks.refresh();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.store.dispatch({ type: "typed_back", key });
-      const notice = `Your message could not be sent; it is in the text box again. ${error.message}`;
-      this.store.dispatch({ type: "notice", notice, untilOpen: true });
-    }
-  }
-
   private async begin(mode: Mode, microphoneFirst: boolean): Promise<void> {
     const generation = ++this.generation;
     // The microphone comes first: the permission is asked for while the person expects it, and nobody is greeted
@@ -275,7 +282,7 @@ export class SessionController {
               userId: storage.userId(),
               access,
             }
-          : { resume: resuming, access },
+          : { resume: resuming, withdrawn: this.withdrawn, access },
       );
       // After a wait the microphone comes only now that there is somebody to hear it.
       const silent = mode !== "type" && this.store.state.microphone === "off";
@@ -295,9 +302,12 @@ export class SessionController {
     }
   }
 
-  private async loadHistory(session: Credentials): Promise<void> {
+  /** What was said before; `anew`: in place of what stands here, which is no longer all of it. */
+  private async loadHistory(session: Credentials, anew = false): Promise<void> {
+    const { generation } = this;
     try {
-      this.store.dispatch({ type: "history", lines: await api.history(session) });
+      const lines = await api.history(session);
+      if (generation === this.generation) this.store.dispatch({ type: "history", lines, anew });
     } catch (error) {
       // The conversation goes on without its beginning on the screen.
       if (!(error instanceof ApiError)) throw error;
@@ -310,7 +320,7 @@ export class SessionController {
     } else if (error.unreachable) {
       this.handleUnreachable(error);
     } else if (resuming && (error.status === 404 || (error.status === 401 && this.access.token === null))) {
-      this.again();
+      this.reset();
       this.store.dispatch({ type: "notice", notice: "Your last conversation has ended. This is a new one." });
     } else {
       if (error.status === 401) this.access.forget();
@@ -324,7 +334,7 @@ export class SessionController {
     this.session = { sessionId: opened.sessionId, token: opened.token };
     this.greeting = opened.greeting;
     this.keep();
-    const recording = opened.resumed ? this.store.state.recording : mode === "record";
+    const recording = opened.resumed ? this.store.state.recording : mode === "record" && !this.withdrawn;
     this.store.dispatch({ type: "session_open", recording });
   }
 
@@ -332,7 +342,11 @@ export class SessionController {
   private async resume(): Promise<void> {
     const mode = this.store.state.mode;
     if (this.session === null) return;
-    const opened = await api.createSession({ resume: this.session, access: this.access.token });
+    const opened = await api.createSession({
+      resume: this.session,
+      withdrawn: this.withdrawn,
+      access: this.access.token,
+    });
     if (!opened.resumed) {
       const { microphone, muted, sound } = this.store.state;
       this.store.dispatch({ type: "starting", mode });
@@ -347,7 +361,8 @@ export class SessionController {
 
   private handleFull(error: ApiError): void {
     this.link.stop();
-    // Nobody's microphone stays open while they wait for a line.
+    // Nobody's microphone stays open while they wait for a line, and no screen is shared.
+    this.screen.stop();
     void this.voice.close();
     const retryAtMs = this.retryIn((error.retryAfterS ?? RETRY_AFTER_S) * 1000);
     this.store.dispatch({ type: "full", retryAtMs, message: error.message, busy: error.code === "full" });
@@ -399,10 +414,8 @@ export class SessionController {
     this.tellSilence();
     this.applyAloud();
     this.screen.handleReady();
-    this.sendWaiting();
-    if (this.pendingRecording === null) return;
-    this.link.send({ type: "consent", recording: this.pendingRecording });
-    this.pendingRecording = null;
+    this.typing.sendWaiting();
+    if (this.withdrawn) this.setRecording(false);
   }
 
   /** The microphone, and the server, know at once whether frames will come. */
@@ -442,7 +455,7 @@ export class SessionController {
   private keep(): void {
     const { mode, muted, microphoneId, talkMode } = this.store.state;
     storage.saveAudio({ microphoneId, talkMode });
-    if (this.session !== null) storage.save({ ...this.session, mode, muted });
+    if (this.session !== null) storage.save({ ...this.session, mode, muted, withdrawn: this.withdrawn });
   }
 
   private handleOnline(): void {
@@ -456,12 +469,18 @@ export class SessionController {
     this.store.dispatch({ type: "said", who: "agent", text: this.greeting });
   }
 
+  /** Nothing of the session is known here any more. */
+  private forget(): void {
+    storage.clear();
+    this.session = null;
+    this.withdrawn = false;
+  }
+
   private finish(reason: OverReason, detail: string): void {
     this.leave();
     // A session that another tab holds, or that a fault of ours cut off, can be taken back; the others are no more.
     if (reason !== "taken" && reason !== "protocol") {
-      storage.clear();
-      this.session = null;
+      this.forget();
     }
     this.store.dispatch({ type: "over", reason, detail });
   }
@@ -471,7 +490,6 @@ export class SessionController {
     this.push.drop();
     clearTimeout(this.retryTimer);
     this.link.stop();
-    this.pendingRecording = null;
     this.tasks.dismissUndo();
     this.screen.stop();
     void this.voice.close();

@@ -187,8 +187,30 @@ describe("a message on its way", () => {
     const lost = run(live(), typed("Add milk"), { type: "link", link } satisfies Action);
     expect(lost.pending).toEqual([]);
     expect(lost.notice).toContain("“Add milk” may not have arrived");
-    const refused = run(live(), typed("Add milk"), { type: "error", code: "text_too_long", message: "Too long." });
-    expect(refused).toMatchObject({ pending: [], notice: "Too long." });
+    const both = run(live(), typed("Add milk"), typed("Add salt"), { type: "link", link } satisfies Action);
+    expect(both.notice).toContain("“Add milk”, “Add salt” may not have arrived");
+    const refused = run(live(), typed("Add milk"), { type: "error", code: "text_length", message: "Too long." });
+    expect(refused).toMatchObject({ pending: [], draft: "Add milk", refusals: 0 });
+    expect(refused.notice).toContain("Too long.");
+  });
+
+  it("is not touched by an error that is about something else", () => {
+    const state = run(live(), typed("Add milk"), { type: "error", code: "consent_limit", message: "Too often." });
+    expect(state).toMatchObject({ pending: [{ text: "Add milk" }], draft: "", notice: "Too often." });
+  });
+
+  it("comes back when it is the one that was refused, as soon as that is known, and the others stay on their way", () => {
+    const full = { type: "error", code: "too_many_messages", message: "Wait for an answer." };
+    const texts = (state: SessionState) => state.pending.map(({ text }) => text);
+    const newest = run(live(), typed("One"), typed("Two"), typed("Three"), full);
+    expect([texts(newest), newest.draft]).toEqual([["One", "Two", "Three"], ""]);
+    const one = run(newest, { type: "user_text", text: "One" });
+    expect([texts(one), one.draft]).toEqual([["Two", "Three"], ""]);
+    const two = run(one, { type: "user_text", text: "Two" });
+    expect([texts(two), two.draft]).toEqual([[], "Three"]);
+    // Messages are taken in their order: one that was passed over was the refused one.
+    const three = run(one, { type: "user_text", text: "Three" });
+    expect([texts(three), three.draft, three.refusals]).toEqual([[], "Two", 0]);
   });
 
   it("waits for the connection when there is none, and is a draft again when none will come", () => {

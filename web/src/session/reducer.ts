@@ -36,7 +36,7 @@ export type Action =
   | { type: "held"; held: boolean }
   | { type: "sound"; sound: boolean }
   | { type: "sound_blocked"; blocked: boolean }
-  | { type: "history"; lines: HistoryLine[] }
+  | { type: "history"; lines: HistoryLine[]; anew?: boolean }
   | { type: "draft"; text: string }
   | { type: "typed"; text: string; sent: boolean }
   | { type: "typed_sent"; key: string }
@@ -91,7 +91,10 @@ export function reduce(state: SessionState, action: Action): SessionState {
     case "sound_blocked":
       return { ...state, soundBlocked: action.blocked, held: state.held && !action.blocked };
     case "history":
-      return handleHistory(state, action.lines);
+      return handleHistory(
+        action.anew === true && action.lines.length > 0 ? { ...state, lines: [] } : state,
+        action.lines,
+      );
     case "draft":
       return { ...state, draft: action.text };
     case "typed":
@@ -158,11 +161,10 @@ function handleServer(state: SessionState, event: ServerEvent): SessionState {
       // Nobody listens to a button that is held any more.
       return { ...state, fallback: event.message, agentState: "listening", held: false };
     case "error":
-      // Something that was sent is refused; a message that is still on its way may be it, and would wait for ever.
-      return { ...state, notice: event.message || "The server took no notice of what was sent last.", pending: state.pending.filter(({ sent }) => !sent) };
+      return withRefusal(state, event);
     case "hand_over":
       // What the server had not taken by then goes to the next one.
-      return { ...state, pending: state.pending.map((one) => ({ ...one, sent: false })) };
+      return { ...state, pending: state.pending.map((one) => ({ ...one, sent: false })), refusals: 0 };
     case "ended":
       return handleOver(state, reasonOf(event.reason), event.reason);
     case "speech_started":
@@ -254,7 +256,7 @@ function handleOver(state: SessionState, reason: OverReason, detail: string): Se
   const link: Link = { name: "idle" };
   const draft = typedOf(state);
   const phase = { name: "over", reason, detail } as const;
-  return { ...quiet(state), phase, link, recording: false, undo: null, pending: [], draft };
+  return { ...quiet(state), phase, link, recording: false, undo: null, pending: [], refusals: 0, draft };
 }
 
 function handleLink(state: SessionState, link: Link): SessionState {
@@ -266,10 +268,30 @@ function handleLink(state: SessionState, link: Link): SessionState {
 
 /** Messages that were on their way when the connection went: nobody knows whether they arrived. */
 function lostOnTheWay(state: SessionState): SessionState {
-  const last = state.pending.findLast(({ sent }) => sent);
-  if (last === undefined) return state;
+  const lost = state.pending.filter(({ sent }) => sent).map(({ text }) => `“${text}”`);
+  if (lost.length === 0) return state;
   const pending = state.pending.filter(({ sent }) => !sent);
-  return { ...state, pending, notice: `“${last.text}” may not have arrived. Look before you send it again.` };
+  const [named, them] = [lost.join(", "), lost.length === 1 ? "it" : "them"];
+  const notice = `${named} may not have arrived. Look before you send ${them} again.`;
+  return { ...state, pending, refusals: 0, notice };
+}
+
+/** The errors that mean a typed message was not taken. */
+const NOT_TAKEN: ReadonlySet<string> = new Set(["too_many_messages", "text_length"]);
+
+/** Something that was sent is refused. Where it is a message, the words of the others that are on their way stay where they are. */
+function withRefusal(state: SessionState, { code, message }: Extract<ServerEvent, { type: "error" }>): SessionState {
+  const notice = message || "The server took no notice of what was sent last.";
+  const isMessage = NOT_TAKEN.has(code) && state.pending.some(({ sent }) => sent);
+  if (!isMessage) return { ...state, notice };
+  const next = { ...state, refusals: state.refusals + 1 };
+  return settleRefusals({ ...next, notice: `${notice} What was not taken comes back to the text box.` });
+}
+
+/** An error names no message. When as many are on their way as were refused, it is those, and their words come back. */
+function settleRefusals(state: SessionState): SessionState {
+  if (state.refusals === 0 || state.pending.filter(({ sent }) => sent).length > state.refusals) return state;
+  return withTypedBack({ ...state, refusals: 0 }, ({ sent }) => sent);
 }
 
 function withTyped(state: SessionState, { text, sent }: Extract<Action, { type: "typed" }>): SessionState {
@@ -284,10 +306,14 @@ function withTypedBack(state: SessionState, isBack: (one: Pending) => boolean): 
   return { ...state, pending: state.pending.filter((one) => !isBack(one)), draft };
 }
 
-/** The server has taken a typed message: it is on its way no longer. */
+/** The server has taken a typed message: it is on its way no longer. Messages are taken in their order, so those before it are not. */
 function taken(state: SessionState, text: string): SessionState {
   const at = state.pending.findIndex((one) => one.sent && one.text.trim() === text.trim());
-  return at < 0 ? state : { ...state, pending: state.pending.toSpliced(at, 1) };
+  if (at < 0) return state;
+  const before = state.pending.slice(0, at).filter(({ sent }) => sent);
+  const refused = before.slice(0, state.refusals);
+  const left = { ...state, pending: state.pending.toSpliced(at, 1), refusals: state.refusals - refused.length };
+  return settleRefusals(withTypedBack(left, (one) => refused.includes(one)));
 }
 
 /** A turn as it was heard here: `latency_ms` ends where the first audio leaves the server, and the stages go on to the ear. */

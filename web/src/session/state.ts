@@ -61,9 +61,11 @@ export interface Pending {
   sent: boolean;
 }
 
+/** The last change by hand, which can be taken back. */
 export interface Undo {
   label: string;
-  token: number;
+  /** So many changes before it can be taken back after it. */
+  more: number;
 }
 
 export interface SessionState {
@@ -98,6 +100,8 @@ export interface SessionState {
   fallback: string | null;
   lines: Line[];
   pending: Pending[];
+  /** Messages on their way that the server did not take; which of them is not known yet. */
+  refusals: number;
   tasks: Task[];
   tasksLoaded: boolean;
   /** Tasks that changed with the last list, to be shown for a moment. */
@@ -150,6 +154,7 @@ export function initialState(): SessionState {
     fallback: null,
     lines: [],
     pending: [],
+    refusals: 0,
     tasks: [],
     tasksLoaded: false,
     changed: [],

@@ -8,6 +8,8 @@ export interface Kept extends Credentials {
   mode: Mode;
   /** A reload must not open a microphone that was muted. */
   muted?: boolean;
+  /** Consent to recording was withdrawn, and the server does not know of it yet. */
+  withdrawn?: boolean;
 }
 
 /** How this browser is used: its microphone, and whether it is open or pushed. */

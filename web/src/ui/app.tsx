@@ -91,7 +91,7 @@ function Talk({ controller, state }: { controller: SessionController; state: Ses
         <Hurdle controller={controller} state={state} />
         <SlowStart controller={controller} state={state} />
       </div>
-      <Captions state={state} onExample={(text) => void controller.sendText(text)} />
+      <Captions state={state} onExample={(text) => void controller.typing.send(text)} />
       <Composer controller={controller} state={state} />
     </>
   );

@@ -27,7 +27,7 @@ export function Composer({ controller, state }: { controller: SessionController;
     if (message === "" || busy) return;
     // Emptied at once, so that the next thought can be typed.
     setText("");
-    void controller.sendText(message);
+    void controller.typing.send(message);
     input.current?.focus();
   };
   const focusHold = () => {

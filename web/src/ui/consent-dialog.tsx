@@ -28,11 +28,14 @@ interface Props {
 export function ConsentDialog({ notice, records, onChoose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  const show = () => {
     dialog.current?.showModal();
-    void preloadWorklets();
     // On the heading and not on a choice: Return must not record somebody by accident.
     heading.current?.focus();
+  };
+  useEffect(() => {
+    show();
+    void preloadWorklets();
   }, []);
   return (
     <dialog
@@ -42,6 +45,8 @@ export function ConsentDialog({ notice, records, onChoose }: Props) {
       aria-labelledby="consent-title"
       aria-describedby="consent-lead"
       onCancel={(event) => event.preventDefault()}
+      // A browser closes it all the same for somebody who presses Escape again, or has touched nothing yet; only a choice leads on.
+      onClose={show}
     >
       {notice !== null && (
         <p class="consent-notice" data-testid="consent-notice" role="status">

@@ -14,11 +14,13 @@ interface Props {
   /** It is being edited by hand. */
   editing: boolean;
   onEdit(editing: boolean): void;
+  /** The title that is typed in the editor, which is not the task's until it is saved. */
+  onTyped(title: string): void;
   /** The row is about to go: the focus needs another place. */
   onGone(): void;
 }
 
-export function TaskRow({ task, desk, changed, usable, editing, onEdit, onGone }: Props) {
+export function TaskRow({ task, desk, changed, usable, editing, onEdit, onTyped, onGone }: Props) {
   const editButton = useRef<HTMLButtonElement>(null);
   const wasEditing = useRef(false);
   // Before the next key is handled, here and in the editor: after painting, a quick Escape would meet a page without focus.
@@ -26,7 +28,9 @@ export function TaskRow({ task, desk, changed, usable, editing, onEdit, onGone }
     if (wasEditing.current && !editing) editButton.current?.focus();
     wasEditing.current = editing;
   }, [editing]);
-  if (editing) return <TaskEditor task={task} desk={desk} usable={usable} onClose={() => onEdit(false)} />;
+  if (editing) {
+    return <TaskEditor task={task} desk={desk} usable={usable} onTyped={onTyped} onClose={() => onEdit(false)} />;
+  }
   const done = task.status === "done";
   const due = task.due === null ? null : formatDue(task.due, new Date(), done);
   const toggle = () => {
@@ -113,11 +117,12 @@ interface EditorProps {
   task: Task;
   desk: TaskDesk;
   usable: boolean;
+  onTyped(title: string): void;
   onClose(): void;
 }
 
 /** What is not touched here follows the task: it may change by voice meanwhile, and Save takes none of that back. */
-function TaskEditor({ task, desk, usable, onClose }: EditorProps) {
+function TaskEditor({ task, desk, usable, onTyped, onClose }: EditorProps) {
   const [titleTyped, setTitle] = useState<string | null>(null);
   const [dayTyped, setDay] = useState<string | null>(null);
   const [timeTyped, setTime] = useState<string | null>(null);
@@ -129,6 +134,8 @@ function TaskEditor({ task, desk, usable, onClose }: EditorProps) {
   const field = useRef<HTMLInputElement>(null);
   const part = useRef<HTMLLIElement>(null);
   useLayoutEffect(() => {
+    // Selecting alone brings the focus along in some browsers only.
+    field.current?.focus();
     field.current?.select();
     return keptInSight(part.current);
   }, []);
@@ -158,7 +165,10 @@ function TaskEditor({ task, desk, usable, onClose }: EditorProps) {
             maxLength={200}
             required
             value={title}
-            onInput={(event) => setTitle(event.currentTarget.value)}
+            onInput={(event) => {
+              setTitle(event.currentTarget.value);
+              onTyped(event.currentTarget.value);
+            }}
           />
         </label>
         <div class="edit-row">

@@ -36,13 +36,15 @@ export function useLasting(running: boolean, ms: number): boolean {
   return long && running;
 }
 
-/** For what comes and goes by itself: if it has the focus when it goes, the conversation gets it. */
-export function useFocusOnward<T extends HTMLElement>(): RefObject<T | null> {
+const toTalk = () => document.getElementById("talk")?.focus();
+
+/** For what comes and goes by itself: if it has the focus when it goes, the conversation gets it, or what `onward` names. */
+export function useFocusOnward<T extends HTMLElement>(onward: () => void = toTalk): RefObject<T | null> {
   const part = useRef<T>(null);
   useLayoutEffect(() => {
     const element = part.current;
     return () => {
-      if (element?.contains(document.activeElement) === true) document.getElementById("talk")?.focus();
+      if (element?.contains(document.activeElement) === true) onward();
     };
   }, []);
   return part;
