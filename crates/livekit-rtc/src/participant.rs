@@ -28,6 +28,21 @@ pub struct Participant {
 }
 
 impl Participant {
+    /// Somebody of whom nothing else is known: for tests of what meets participants.
+    pub fn new(identity: impl Into<Identity>, sid: impl Into<ParticipantSid>, kind: ParticipantKind) -> Self {
+        Self {
+            identity: identity.into(),
+            sid: sid.into(),
+            name: String::new(),
+            kind,
+            metadata: String::new(),
+            attributes: BTreeMap::new(),
+            tracks: Vec::new(),
+            active: false,
+            version: 0,
+        }
+    }
+
     /// The track of that id, if the participant publishes it.
     pub fn track(&self, sid: &TrackSid) -> Option<&Track> {
         self.tracks.iter().find(|track| track.sid == *sid)

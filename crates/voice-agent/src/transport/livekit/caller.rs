@@ -14,6 +14,7 @@ use crate::sessions::{Live, NewSession, SessionError};
 use crate::store::{Channel, InstanceId, SessionDoc, SessionId, UserId};
 use crate::transport::close;
 use crate::transport::end::End;
+use crate::transport::twilio::PhoneNumber;
 
 /// The key of `context` that says that a session is in a room, and in which.
 pub(crate) const ROOM: &str = "livekit_room";
@@ -123,15 +124,18 @@ async fn take_up(app: &Shared, session: &SessionId, user: &UserId) -> Result<Opt
 fn new_session(caller: &Participant, room: &str) -> NewSession {
     let mut context = Map::new();
     context.insert(ROOM.to_owned(), json!(room));
-    let number = caller.attributes.get(SIP_NUMBER).filter(|_| caller.kind == ParticipantKind::Sip);
-    let (user, channel) = match number {
-        Some(number) => {
-            context.insert("phone_number".to_owned(), json!(number));
-            (format!("phone:{number}"), Channel::Phone)
+    let (user, channel) = if caller.kind == ParticipantKind::Sip {
+        // A trunk passes on what it was given: "anonymous" is no number, and not one person's.
+        match caller.attributes.get(SIP_NUMBER).and_then(|number| PhoneNumber::parse(number)) {
+            Some(number) => {
+                context.insert("phone_number".to_owned(), json!(number.reveal()));
+                (format!("phone:{}", number.reveal()), Channel::Phone)
+            }
+            None => (format!("anon-{}", caller.sid), Channel::Phone),
         }
-        None if caller.kind == ParticipantKind::Sip => (format!("anon-{}", caller.sid), Channel::Phone),
+    } else {
         // Nobody in a room is the owner of a telephone's tasks because of a name.
-        None => (format!("livekit:{}", caller.identity), Channel::Browser),
+        (format!("livekit:{}", caller.identity), Channel::Browser)
     };
     NewSession {
         user: UserId::new(user),
@@ -160,5 +164,43 @@ fn no_session(error: &SessionError) -> End {
             tracing::error!(%error, "a room has no session");
             End::new(close::INTERNAL, "a fault of the server")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_telephone(sid: &str, number: &str) -> Participant {
+        let mut caller = Participant::new("sip_1", sid, ParticipantKind::Sip);
+        caller.attributes.insert(SIP_NUMBER.to_owned(), number.to_owned());
+        caller
+    }
+
+    #[test]
+    fn a_number_in_a_room_is_read_as_twilios_is() {
+        let new = new_session(&by_telephone("PA_1", " +15551234567 "), "kitchen");
+        assert_eq!((new.user.as_str(), new.channel), ("phone:+15551234567", Channel::Phone));
+        assert_eq!(new.context["phone_number"], "+15551234567");
+        assert_eq!(new.context[ROOM], "kitchen");
+    }
+
+    #[test]
+    fn callers_who_withhold_their_number_share_nothing() {
+        for number in ["anonymous", "Restricted", "unknown", "", "+266696687", "15551234567", "sip:ada@example.com"] {
+            let [one, other] = ["PA_1", "PA_2"].map(|sid| new_session(&by_telephone(sid, number), "kitchen"));
+            assert_eq!((one.user.as_str(), one.channel), ("anon-PA_1", Channel::Phone), "{number}");
+            assert_eq!(other.user.as_str(), "anon-PA_2", "{number}");
+            assert!(!one.context.contains_key("phone_number"), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_number_in_the_attributes_of_an_app_is_no_telephone() {
+        let mut caller = by_telephone("PA_1", "+15551234567");
+        caller.kind = ParticipantKind::Standard;
+        let new = new_session(&caller, "kitchen");
+        assert_eq!((new.user.as_str(), new.channel), ("livekit:sip_1", Channel::Browser));
+        assert!(!new.context.contains_key("phone_number"));
     }
 }
