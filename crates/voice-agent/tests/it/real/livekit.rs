@@ -97,6 +97,32 @@ async fn a_killed_agents_room_is_taken_over_by_another_with_its_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_people_the_first_is_the_caller_and_stays_so_when_the_agent_is_killed() {
+    let Some(rooms) = Server::start("of_two_people_the_first") else { return };
+    let redis = RedisServer::start();
+    let home = home(&rooms).await;
+    let first = start(&home, "first", &redis).await;
+    let mut caller = Caller::join(&rooms, "kitchen", "zoe").await;
+    caller.sees("listening").await;
+    caller.chats("add buy milk").await;
+    caller.reads("added buy milk").await;
+    // Her name comes first, and she second: nobody asked her.
+    let (listener, _events) = rooms.join("kitchen", "ada").await;
+    listener.send_text(TextOptions::topic("lk.chat"), "add buy eggs").await.unwrap();
+    caller.chats("what's on my list?").await;
+    let list = caller.reads("buy milk").await;
+    assert!(!list.to_lowercase().contains("eggs"), "{list}");
+
+    let second = start(&home, "second", &redis).await;
+    first.kill();
+    caller.reads("i'm back. we were discussing your task list").await;
+    caller.chats("what's on my list?").await;
+    let list = caller.reads("buy milk").await;
+    assert!(!list.to_lowercase().contains("eggs"), "{list}");
+    assert_eq!(second.logged("its process is gone: another agent is asked for").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_planned_stop_moves_a_room_to_another_agent_without_a_word() {
     let Some(rooms) = Server::start("a_planned_stop_moves_a_room") else { return };
     let redis = RedisServer::start();

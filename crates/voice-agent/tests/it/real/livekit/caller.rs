@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use livekit_rtc::audio::{Origin, SampleRate, level};
-use livekit_rtc::{Event, Events, PublishOptions, Room, RoomOptions, Track, TrackKind};
+use livekit_rtc::{Event, Events, PublishOptions, Room, RoomOptions, TextOptions, Track, TrackKind};
 use voice_agent::audio::resample::read_wav;
 
 use super::PATIENCE;
@@ -141,6 +141,11 @@ impl Caller {
     /// Waits until this has happened in the room.
     pub(super) async fn meets(&mut self, wanted: &Event) {
         self.until(|event| (event == wanted).then_some(())).await;
+    }
+
+    /// Types into the room's chat.
+    pub(super) async fn chats(&self, text: &str) {
+        self.room.send_text(TextOptions::topic("lk.chat"), text).await.unwrap();
     }
 
     pub(super) async fn says(&self, wav: &str) {
