@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::vouch::PAGE_SESSION;
 use super::{INSTANCE, Settings};
 use crate::app::Shared;
+use crate::http::check_name;
 use crate::sessions::{Live, NewSession, SessionError};
 use crate::store::{Channel, InstanceId, SessionDoc, SessionId, UserId};
 use crate::transport::close;
@@ -136,6 +137,7 @@ pub(super) async fn open_session(
         let session = session.ok_or_else(|| End::new(close::REFUSED, "nobody vouches for the page"))?;
         return app.sessions.open_vouched(&session).await.map_err(|error| no_session(&error));
     }
+    check_identity(caller)?;
     let new = new_session(caller, room);
     if let Some(sent_for) = sent_for
         && sent_for.user == new.user
@@ -145,6 +147,17 @@ pub(super) async fn open_session(
     }
     let token = settings.session(room, caller.sid.as_str());
     app.sessions.open_or_begin(&token, new).await.map_err(|error| no_session(&error))
+}
+
+/// Of whoever is called after their identity.
+fn check_identity(caller: &Participant) -> Result<(), End> {
+    if caller.kind == ParticipantKind::Sip {
+        return Ok(());
+    }
+    check_name(caller.identity.as_str()).map_err(|fault| {
+        tracing::warn!(fault, "somebody in a room has an identity that cannot be a user");
+        End::new(close::REFUSED, format!("the caller's identity {fault}"))
+    })
 }
 
 /// The session that was in the room, if it goes on.
@@ -286,6 +299,18 @@ mod tests {
             // A page's user is the session's, and not what it is called in the room.
             assert_eq!(chosen(&settings, Some("livekit:page"), people(&page)).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn an_identity_has_the_limits_of_a_users_name() {
+        let long = "a".repeat(129);
+        for (identity, is_fit) in [("ada", true), (&long[1..], true), (&long, false), ("a\nb", false), (" ada", false)]
+        {
+            assert_eq!(check_identity(&person(identity, 1)).is_ok(), is_fit, "{identity:?}");
+        }
+        let mut by_telephone = person(&long, 1);
+        by_telephone.kind = ParticipantKind::Sip;
+        assert!(check_identity(&by_telephone).is_ok(), "a telephone's caller is not called after it");
     }
 
     #[test]
