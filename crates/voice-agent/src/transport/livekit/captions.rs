@@ -19,6 +19,8 @@ const TRACK: &str = "lk.transcribed_track_id";
 pub(super) enum Told {
     Caller(ClientEvent),
     Microphone(TrackSid),
+    /// The agent's voice has another id.
+    Voice(TrackSid),
     ReplyIsOver,
 }
 
@@ -35,6 +37,10 @@ pub(super) struct Captions {
 impl Captions {
     pub(super) const fn new(room: Room, voice: String) -> Self {
         Self { room, voice, microphone: String::new(), reply: None }
+    }
+
+    pub(super) fn speak(&mut self, voice: String) {
+        self.voice = voice;
     }
 
     pub(super) fn hear(&mut self, microphone: String) {
@@ -85,6 +91,7 @@ pub(super) async fn tell(mut captions: Captions, mut told: mpsc::Receiver<Told>)
     while let Some(told) = told.recv().await {
         match told {
             Told::Microphone(sid) => captions.hear(sid.to_string()),
+            Told::Voice(sid) => captions.speak(sid.to_string()),
             Told::ReplyIsOver => captions.end_reply().await,
             Told::Caller(ClientEvent::Transcript { utterance_id, text, r#final }) => {
                 captions.caller(utterance_id, &text, r#final).await;

@@ -338,6 +338,11 @@ impl Stay {
             Event::Dtmf { from, digit } if is_theirs(&from) => {
                 Key::parse(&digit).map_or(Ok(()), |key| self.tell(Command::Key { connection: self.connection, key }))
             }
+            Event::LocalTrackPublished { cid, sid } if cid == *self.voice.cid() => {
+                // In a new session of the server's the same track has another id.
+                self.caption(Told::Voice(sid));
+                Ok(())
+            }
             Event::ParticipantLeft { participant, reason } if is_theirs(&participant.identity) => {
                 let is_over = participant.kind == ParticipantKind::Sip
                     || matches!(reason, DisconnectReason::ClientInitiated | DisconnectReason::ParticipantRemoved);
