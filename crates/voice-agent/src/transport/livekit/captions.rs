@@ -1,5 +1,6 @@
 //! What is said as text streams of the topic `lk.transcription`, as LiveKit's front ends read them: what the caller says is a new stream
-//! with each change, under the same segment; what the agent says is one stream that grows.
+//! with each change, under the same segment; what the agent says is one stream that grows, and of a reply that was cut short another one,
+//! under the same segment, that says what was heard of it.
 
 use std::collections::BTreeMap;
 
@@ -78,6 +79,16 @@ impl Captions {
         }
     }
 
+    /// No more than this was heard of the reply, or nothing: it takes the place of what was shown of it.
+    pub(super) async fn heard(&mut self, reply: ReplyId, text: &str) {
+        self.end_reply().await;
+        let options = TextOptions::topic(TOPIC)
+            .attribute(SEGMENT, format!("reply-{reply}"))
+            .attribute(FINAL, "true")
+            .attribute(TRACK, self.voice.clone());
+        note(self.room.send_text(options, text).await.map(|_| ()));
+    }
+
     /// The reply is over: nothing more comes to it.
     pub(super) async fn end_reply(&mut self) {
         if let Some((_, writer)) = self.reply.take() {
@@ -97,6 +108,7 @@ pub(super) async fn tell(mut captions: Captions, mut told: mpsc::Receiver<Told>)
                 captions.caller(utterance_id, &text, r#final).await;
             }
             Told::Caller(ClientEvent::AgentText { reply_id, text, .. }) => captions.agent(reply_id, &text).await,
+            Told::Caller(ClientEvent::Heard { reply_id, heard, .. }) => captions.heard(reply_id, &heard).await,
             Told::Caller(_) => {}
         }
     }
