@@ -37,6 +37,8 @@ const CHAT: &str = "lk.chat";
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// Captions that may wait to be sent; further ones are left out.
 const CAPTIONS_QUEUE: usize = 256;
+/// A picture is on its way from the room to the session for less than this.
+const PICTURE_UNDER_WAY_MS: u64 = 300;
 /// Bytes of a frame of the agent's voice: 20 ms at 24 kHz.
 const FRAME_BYTES: usize = 960;
 const FRAME_MS: u64 = 20;
@@ -444,7 +446,7 @@ impl Stay {
     /// A key frame of the shared screen is a picture of it.
     fn look(&self, look: u64) {
         let (room, handle, connection) = (self.room.clone(), self.handle.clone(), self.connection);
-        let (screen, wait) = (self.screen.clone(), Duration::from_millis(self.app.config.screen.wait_ms));
+        let (screen, wait) = (self.screen.clone(), picture_within(self.app.config.screen.wait_ms));
         self.app.connections.spawn(async move {
             let picture = match screen {
                 Some(screen) => room.take_picture(&screen, wait).await.map(|picture| Bytes::from(picture.webp)),
@@ -462,4 +464,21 @@ impl Stay {
 
 fn is_over(session: &SessionHandle) -> bool {
     session.is_gone() || session.info().ended.is_some()
+}
+
+/// How long the room may take over a picture, of what the session waits for it: it gives what it has, and that is still to be in time.
+fn picture_within(wait_ms: u64) -> Duration {
+    Duration::from_millis(wait_ms.saturating_sub(PICTURE_UNDER_WAY_MS).max(wait_ms / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coarse_picture_comes_before_the_session_gives_up() {
+        for (wait_ms, expected) in [(2_500, 2_200), (600, 300), (400, 200)] {
+            assert_eq!(picture_within(wait_ms), Duration::from_millis(expected));
+        }
+    }
 }
