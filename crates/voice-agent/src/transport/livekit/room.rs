@@ -60,6 +60,8 @@ pub(super) struct Stay {
     is_attached: bool,
     /// What happened before the session began.
     kept: Vec<Event>,
+    /// The caller's microphones, in the order in which they came: the last of them is listened to.
+    microphones: Vec<TrackSid>,
     /// What is heard of the caller now.
     microphone: Option<(TrackSid, AbortHandle)>,
     /// The screen that the caller shares.
@@ -114,6 +116,7 @@ impl Stay {
             reach,
             is_attached: false,
             kept,
+            microphones: Vec::new(),
             microphone: None,
             screen: None,
             page,
@@ -334,7 +337,7 @@ impl Stay {
         let is_theirs = |identity: &Identity| *identity == self.caller.identity;
         match event {
             Event::TrackSubscribed { identity, track } if is_theirs(&identity) => self.take_track(track).await,
-            Event::TrackUnsubscribed { track } | Event::TrackUnpublished { track, .. } => self.lose_track(&track),
+            Event::TrackUnsubscribed { track } | Event::TrackUnpublished { track, .. } => self.lose_track(&track).await,
             Event::Text(text) if is_theirs(&text.from) && text.topic == CHAT => self.read(text),
             Event::Text(text) if is_theirs(&text.from) && text.topic == TOPIC => self.read_page(&text.text).await,
             Event::Dtmf { from, digit } if is_theirs(&from) => {
@@ -367,7 +370,11 @@ impl Stay {
     async fn take_track(&mut self, track: Track) -> Result<(), End> {
         match (track.kind, track.source) {
             (TrackKind::Audio, TrackSource::ScreenShareAudio) => Ok(()),
-            (TrackKind::Audio, _) => self.listen(track.sid).await,
+            (TrackKind::Audio, _) => {
+                self.microphones.retain(|known| *known != track.sid);
+                self.microphones.push(track.sid.clone());
+                self.listen(track.sid).await
+            }
             (TrackKind::Video, TrackSource::ScreenShare) => {
                 self.screen = Some(track.sid);
                 self.tell(Command::Sharing { connection: self.connection, is_shared: true })
@@ -400,13 +407,18 @@ impl Stay {
         Ok(())
     }
 
-    fn lose_track(&mut self, sid: &TrackSid) -> Result<(), End> {
+    async fn lose_track(&mut self, sid: &TrackSid) -> Result<(), End> {
         if self.screen.as_ref() == Some(sid) {
             self.screen = None;
             return self.tell(Command::Sharing { connection: self.connection, is_shared: false });
         }
+        self.microphones.retain(|known| known != sid);
         if let Some((_, hearing)) = self.microphone.take_if(|(microphone, _)| microphone == sid) {
             hearing.abort();
+            // Another one may be there still.
+            if let Some(before) = self.microphones.last().cloned() {
+                return self.listen(before).await;
+            }
         }
         Ok(())
     }
