@@ -24,10 +24,28 @@ pub struct Participant {
     pub tracks: Vec<Track>,
     /// Its media is connected. Before that it would not hear us.
     pub active: bool,
+    /// When it came, in milliseconds since 1970 by the server's clock; 0 if the server does not say. A rejoin counts anew.
+    pub joined_at_ms: i64,
     pub(crate) version: u32,
 }
 
 impl Participant {
+    /// Somebody of whom nothing else is known: for tests of what meets participants.
+    pub fn new(identity: impl Into<Identity>, sid: impl Into<ParticipantSid>, kind: ParticipantKind) -> Self {
+        Self {
+            identity: identity.into(),
+            sid: sid.into(),
+            name: String::new(),
+            kind,
+            metadata: String::new(),
+            attributes: BTreeMap::new(),
+            tracks: Vec::new(),
+            active: false,
+            joined_at_ms: 0,
+            version: 0,
+        }
+    }
+
     /// The track of that id, if the participant publishes it.
     pub fn track(&self, sid: &TrackSid) -> Option<&Track> {
         self.tracks.iter().find(|track| track.sid == *sid)
@@ -36,6 +54,7 @@ impl Participant {
     pub(crate) fn from_proto(info: proto::ParticipantInfo) -> Self {
         Self {
             active: info.state == proto::ParticipantInfo::ACTIVE,
+            joined_at_ms: if info.joined_at_ms > 0 { info.joined_at_ms } else { info.joined_at.saturating_mul(1_000) },
             identity: info.identity.into(),
             sid: info.sid.into(),
             name: info.name,
@@ -218,4 +237,17 @@ pub struct Speaker {
     pub level: f32,
     /// False: has just stopped.
     pub active: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_came_when_is_told_by_old_servers_too() {
+        for (joined_at, joined_at_ms, expected) in [(7, 7_250, 7_250), (7, 0, 7_000), (0, 0, 0)] {
+            let info = proto::ParticipantInfo { joined_at, joined_at_ms, ..Default::default() };
+            assert_eq!(Participant::from_proto(info).joined_at_ms, expected);
+        }
+    }
 }

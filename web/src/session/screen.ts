@@ -4,6 +4,8 @@ import type { Store } from "./store";
 
 /** Neither side of a picture is longer, in pixels: print of any usual size can be read in it, and more costs time and money. */
 const LONGEST_SIDE = 2_048;
+/** A larger screen is made smaller by the browser: in a room its video is what the agent sees, and nobody could scale that later. */
+const CAPTURE = { frameRate: 5, width: { max: LONGEST_SIDE }, height: { max: LONGEST_SIDE } };
 /** A picture that is larger is made again with the next of these qualities, in bytes. */
 const LARGE_BYTES = 300_000;
 const QUALITIES = [0.8, 0.5, 0.25];
@@ -36,7 +38,7 @@ export class ScreenShare {
     this.store.dispatch({ type: "screen", screen: "asking" });
     let stream: MediaStream | null = null;
     try {
-      stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 5 }, audio: false });
+      stream = await navigator.mediaDevices.getDisplayMedia({ video: CAPTURE, audio: false });
       const video = document.createElement("video");
       video.muted = true;
       video.srcObject = stream;

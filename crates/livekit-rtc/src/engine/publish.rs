@@ -41,6 +41,17 @@ impl Default for PublishOptions {
     }
 }
 
+/// What became of 20 ms of a track of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// It is on its way; or it was silence, which need not be sent.
+    Sent,
+    /// Nobody hears it: the track is muted.
+    Muted,
+    /// Nobody hears it: the track is not connected, or there is no such track.
+    NotConnected,
+}
+
 /// A track of ours.
 pub(super) struct Publication {
     cid: TrackCid,
@@ -123,22 +134,25 @@ impl Engine {
     }
 
     /// The next 20 ms of a track of ours. To be called every 20 ms, with silence when there is nothing to say: listeners
-    /// keep time by it. What is said before the track is connected is lost.
+    /// keep time by it. What is said while the track is not connected is lost, and so is what is said while it is muted.
     ///
     /// # Errors
     /// The frame has a wrong length, or the codec fails.
-    pub fn send_audio(&mut self, now: Instant, cid: &TrackCid, samples: &[i16]) -> Result<(), AudioError> {
+    pub fn send_audio(&mut self, now: Instant, cid: &TrackCid, samples: &[i16]) -> Result<Sending, AudioError> {
         let Some(publication) = self.publications.iter_mut().find(|publication| publication.cid == *cid) else {
-            return Ok(());
+            return Ok(Sending::NotConnected);
         };
         let ticks = publication.ticks;
         publication.ticks += FRAME_TICKS;
         let flows = self.publisher.as_mut().filter(|peer| peer.state() == PeerState::Connected);
-        let (Some(mid), Some(peer), false, true) = (publication.mid, flows, publication.muted, publication.negotiated)
-        else {
+        let (Some(mid), Some(peer), true) = (publication.mid, flows, publication.negotiated) else {
             publication.talks = false;
-            return Ok(());
+            return Ok(Sending::NotConnected);
         };
+        if publication.muted {
+            publication.talks = false;
+            return Ok(Sending::Muted);
+        }
         match publication.encoder.encode(samples)? {
             Encoded::Packet(packet) => {
                 let starts = !std::mem::replace(&mut publication.talks, true);
@@ -147,7 +161,7 @@ impl Engine {
             }
             Encoded::Silence => publication.talks = false,
         }
-        Ok(())
+        Ok(Sending::Sent)
     }
 
     /// Sets attributes of ours; an empty value removes one. [`Output::Answered`] follows, with the number that this

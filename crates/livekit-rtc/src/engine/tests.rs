@@ -77,6 +77,17 @@ fn joining_tells_who_is_here_and_asks_for_sockets() {
 }
 
 #[test]
+fn what_is_said_before_the_media_is_connected_is_not_sent() {
+    let now = Instant::now();
+    let mut engine = joined(now);
+    let options = PublishOptions::default();
+    let frame = vec![0; options.rate.frame_samples()];
+    let cid = engine.publish_audio(now, options).unwrap();
+    assert_eq!(engine.send_audio(now, &cid, &frame), Ok(Sending::NotConnected));
+    assert_eq!(engine.send_audio(now, &"TR_none".into(), &frame), Ok(Sending::NotConnected));
+}
+
+#[test]
 fn a_first_failure_is_final() {
     let now = Instant::now();
     for error in [LinkError::Refused(401), LinkError::Unreachable, LinkError::Timeout] {

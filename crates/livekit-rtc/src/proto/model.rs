@@ -41,6 +41,9 @@ pub(crate) struct ParticipantInfo {
     pub(crate) tracks: Vec<TrackInfo>,
     #[prost(string, tag = "5")]
     pub(crate) metadata: String,
+    /// Seconds since 1970; `joined_at_ms` is what newer servers say.
+    #[prost(int64, tag = "6")]
+    pub(crate) joined_at: i64,
     #[prost(string, tag = "9")]
     pub(crate) name: String,
     #[prost(uint32, tag = "10")]
@@ -53,6 +56,8 @@ pub(crate) struct ParticipantInfo {
     pub(crate) attributes: HashMap<String, String>,
     #[prost(int32, tag = "16")]
     pub(crate) disconnect_reason: i32,
+    #[prost(int64, tag = "17")]
+    pub(crate) joined_at_ms: i64,
 }
 
 impl ParticipantInfo {

@@ -1,12 +1,13 @@
 //! Audio to and from a room.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 
 use super::handle::{Command, Room};
 use crate::audio::{AudioFrame, FRAME_MS, SampleRate};
+use crate::engine::Sending;
 use crate::error::{AudioError, RoomError};
 use crate::ids::{TrackCid, TrackSid};
 
@@ -39,8 +40,19 @@ struct Position {
     epoch: AtomicU64,
     pushed: AtomicU64,
     played: AtomicU64,
+    /// Frames whose time came while nobody could hear them.
+    lost: AtomicU64,
     cleared: AtomicU64,
+    /// The last 20 ms found the track connected.
+    is_connected: AtomicBool,
     moved: Notify,
+}
+
+impl Position {
+    /// Frames of which nothing is to be expected any more.
+    fn done(&self) -> u64 {
+        [&self.played, &self.lost, &self.cleared].map(|count| count.load(Ordering::Acquire)).iter().sum()
+    }
 }
 
 impl AudioSource {
@@ -83,17 +95,27 @@ impl AudioSource {
         self.end.position.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// How much was sent, in milliseconds; silence between frames, and what was cleared, does not count.
+    /// How much was sent, in milliseconds; silence between frames, what was cleared and what was lost do not count.
     pub fn played_ms(&self) -> u64 {
         self.end.position.played.load(Ordering::Acquire) * FRAME_MS
     }
 
-    /// Waits until everything that was pushed is sent or cleared; or the stay is over.
+    /// How much was not sent when its time came, in milliseconds: the track was not connected, or muted.
+    pub fn lost_ms(&self) -> u64 {
+        self.end.position.lost.load(Ordering::Acquire) * FRAME_MS
+    }
+
+    /// Whether what is pushed now goes out: the media is connected, and has the track in it. Of a connection that broke without
+    /// a word that is known after some seconds. Nobody may be listening: see [`Event::LocalTrackHeard`](crate::Event::LocalTrackHeard).
+    pub fn is_connected(&self) -> bool {
+        self.end.position.is_connected.load(Ordering::Acquire)
+    }
+
+    /// Waits until everything that was pushed is sent, lost or cleared; or the stay is over.
     pub async fn wait_played(&self) {
         loop {
             let moved = self.end.position.moved.notified();
-            let done =
-                self.end.position.played.load(Ordering::Acquire) + self.end.position.cleared.load(Ordering::Acquire);
+            let done = self.end.position.done();
             if done >= self.end.position.pushed.load(Ordering::Acquire) || self.end.frames.is_closed() {
                 return;
             }
@@ -144,7 +166,10 @@ pub(super) struct SourceQueue {
 
 impl SourceQueue {
     /// Hands over the next 20 ms: a frame that waits, or silence.
-    pub(super) fn next<T>(&mut self, send: impl FnOnce(&TrackCid, &[i16]) -> T) -> T {
+    pub(super) fn next(
+        &mut self,
+        send: impl FnOnce(&TrackCid, &[i16]) -> Result<Sending, AudioError>,
+    ) -> Result<(), AudioError> {
         let epoch = self.position.epoch.load(Ordering::Acquire);
         let frame = loop {
             match self.frames.try_recv() {
@@ -155,12 +180,14 @@ impl SourceQueue {
                 Err(_) => break None,
             }
         };
-        let done = send(&self.cid, frame.as_deref().unwrap_or(&self.silence));
+        let sent = send(&self.cid, frame.as_deref().unwrap_or(&self.silence));
+        self.position.is_connected.store(!matches!(sent, Ok(Sending::NotConnected)), Ordering::Release);
         if frame.is_some() {
-            self.position.played.fetch_add(1, Ordering::AcqRel);
+            let count = if matches!(sent, Ok(Sending::Sent)) { &self.position.played } else { &self.position.lost };
+            count.fetch_add(1, Ordering::AcqRel);
         }
         self.position.moved.notify_waiters();
-        done
+        sent.map(|_| ())
     }
 }
 
@@ -213,5 +240,37 @@ impl Listener {
             }
             Err(mpsc::error::TrySendError::Closed(_)) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_could_hear_was_not_played() {
+        let (end, mut queue) = source(TrackCid::from("TR_1"), SampleRate::Hz16000, 8);
+        let counts = || {
+            let of = |count: &AtomicU64| count.load(Ordering::Acquire);
+            (of(&end.position.played), of(&end.position.lost), end.position.is_connected.load(Ordering::Acquire))
+        };
+        assert_eq!(counts(), (0, 0, false));
+        for (sent, expected) in [
+            (Ok(Sending::NotConnected), (0, 1, false)),
+            (Ok(Sending::Sent), (1, 1, true)),
+            (Ok(Sending::Muted), (1, 2, true)),
+            (Err(AudioError::FrameSize { got: 1, expected: 320 }), (1, 3, true)),
+        ] {
+            end.frames.try_send((0, vec![1; 320])).unwrap();
+            let _said = queue.next(|_, samples| {
+                assert_eq!(samples[0], 1);
+                sent
+            });
+            assert_eq!(counts(), expected);
+        }
+        // Silence between frames is neither, but it finds out how things stand.
+        queue.next(|_, samples| Ok(if samples[0] == 0 { Sending::NotConnected } else { Sending::Sent })).unwrap();
+        assert_eq!(counts(), (1, 3, false));
+        assert_eq!(end.position.done(), 4);
     }
 }

@@ -112,16 +112,29 @@ pub(super) fn check_open(config: &Config) -> Result<(), Problem> {
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn check_user_id(user_id: &str) -> Result<Pii<String>, &'static str> {
-    if user_id.is_empty() || user_id.chars().count() > MAX_USER_ID {
-        return Err("must have 1 to 128 characters");
-    }
-    if user_id.chars().any(char::is_control) || user_id.trim() != user_id {
-        return Err("must not have control characters, or white space at its ends");
-    }
-    if user_id.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("phone:")) {
+    check_name(user_id)?;
+    let begins = |prefix: &str| user_id.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    if begins("phone:") {
         return Err("must not begin with \"phone:\": those users come by telephone");
     }
+    if begins("livekit:") {
+        return Err("must not begin with \"livekit:\": those users come through a LiveKit room");
+    }
     Ok(Pii::new(user_id.to_owned()))
+}
+
+/// Checks what a user is called after, wherever they come from.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() || name.chars().count() > MAX_USER_ID {
+        return Err("must have 1 to 128 characters");
+    }
+    if name.chars().any(char::is_control) || name.trim() != name {
+        return Err("must not have control characters, or white space at its ends");
+    }
+    Ok(())
 }
 
 /// The bearer token of a request.
@@ -172,9 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn a_user_id_is_no_telephone_and_no_novel() {
+    fn a_user_id_is_no_telephone_no_room_and_no_novel() {
         assert_eq!(check_user_id("ada").unwrap().reveal(), "ada");
-        for bad in ["", "phone:+15551234567", "PHONE:1", "a\nb", " ada", &"a".repeat(129)] {
+        assert!(check_user_id("livekit").is_ok());
+        for bad in ["", "phone:+15551234567", "PHONE:1", "livekit:ada", "LiveKit:ada", "a\nb", " ada", &"a".repeat(129)]
+        {
             assert!(check_user_id(bad).is_err(), "{bad:?}");
         }
     }

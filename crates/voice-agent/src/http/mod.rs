@@ -22,7 +22,7 @@ mod twilio;
 mod voice;
 
 pub use caller::Origins;
-pub(crate) use caller::check_user_id;
+pub(crate) use caller::{check_name, check_user_id};
 pub(crate) use guard::content_policy;
 pub use jwt::{JwtError, Verifier};
 pub use problem::Problem;

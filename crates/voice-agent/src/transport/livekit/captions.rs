@@ -1,5 +1,6 @@
 //! What is said as text streams of the topic `lk.transcription`, as LiveKit's front ends read them: what the caller says is a new stream
-//! with each change, under the same segment; what the agent says is one stream that grows.
+//! with each change, under the same segment; what the agent says is one stream that grows, and of a reply that was cut short another one,
+//! under the same segment, that says what was heard of it.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ const TRACK: &str = "lk.transcribed_track_id";
 pub(super) enum Told {
     Caller(ClientEvent),
     Microphone(TrackSid),
+    /// The agent's voice has another id.
+    Voice(TrackSid),
     ReplyIsOver,
 }
 
@@ -35,6 +38,10 @@ pub(super) struct Captions {
 impl Captions {
     pub(super) const fn new(room: Room, voice: String) -> Self {
         Self { room, voice, microphone: String::new(), reply: None }
+    }
+
+    pub(super) fn speak(&mut self, voice: String) {
+        self.voice = voice;
     }
 
     pub(super) fn hear(&mut self, microphone: String) {
@@ -72,6 +79,16 @@ impl Captions {
         }
     }
 
+    /// No more than this was heard of the reply, or nothing: it takes the place of what was shown of it.
+    pub(super) async fn heard(&mut self, reply: ReplyId, text: &str) {
+        self.end_reply().await;
+        let options = TextOptions::topic(TOPIC)
+            .attribute(SEGMENT, format!("reply-{reply}"))
+            .attribute(FINAL, "true")
+            .attribute(TRACK, self.voice.clone());
+        note(self.room.send_text(options, text).await.map(|_| ()));
+    }
+
     /// The reply is over: nothing more comes to it.
     pub(super) async fn end_reply(&mut self) {
         if let Some((_, writer)) = self.reply.take() {
@@ -85,11 +102,13 @@ pub(super) async fn tell(mut captions: Captions, mut told: mpsc::Receiver<Told>)
     while let Some(told) = told.recv().await {
         match told {
             Told::Microphone(sid) => captions.hear(sid.to_string()),
+            Told::Voice(sid) => captions.speak(sid.to_string()),
             Told::ReplyIsOver => captions.end_reply().await,
             Told::Caller(ClientEvent::Transcript { utterance_id, text, r#final }) => {
                 captions.caller(utterance_id, &text, r#final).await;
             }
             Told::Caller(ClientEvent::AgentText { reply_id, text, .. }) => captions.agent(reply_id, &text).await,
+            Told::Caller(ClientEvent::Heard { reply_id, heard, .. }) => captions.heard(reply_id, &heard).await,
             Told::Caller(_) => {}
         }
     }

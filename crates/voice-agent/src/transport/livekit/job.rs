@@ -10,7 +10,7 @@ use livekit_rtc::{Address, Room, RoomOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
-use super::caller::{find_caller, open_session};
+use super::caller::{SentFor, find_caller, open_session};
 use super::room::Stay;
 use super::takeover::send_another;
 use crate::app::Shared;
@@ -55,9 +55,10 @@ async fn stay(app: &Shared, settings: &Settings, assignment: Assignment, session
         Err(reason) => return End::new(close::INTERNAL, format!("the room cannot be joined: {reason}")),
     };
     let end = async {
-        let arrival = find_caller(app, &mut events, settings.caller_timeout).await?;
-        let (name, sent_for) = (&assignment.job.room, &assignment.job.metadata);
-        let live = open_session(app, settings, name, sent_for, &arrival.caller).await?;
+        let name = &assignment.job.room;
+        let sent_for = SentFor::of(app, settings, name, &assignment.job.metadata).await?;
+        let arrival = find_caller(app, settings, name, sent_for.as_ref(), &mut events).await?;
+        let live = open_session(app, settings, name, sent_for.as_ref(), &arrival.caller).await?;
         *session = Some(live.id.clone());
         let stay = Stay::begin(app, settings, name, room.clone(), arrival, live, &mut events).await?;
         Err::<std::convert::Infallible, _>(stay.run(events).await)

@@ -9,6 +9,7 @@ mod captions;
 mod job;
 mod page;
 mod playout;
+mod reach;
 mod room;
 mod takeover;
 mod vouch;

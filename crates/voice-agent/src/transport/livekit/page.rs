@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
+use super::reach::Reach;
 use crate::blocking::{self, MANY_TASKS};
 use crate::config::Limits;
 use crate::driver::api::Outbound;
@@ -73,16 +74,19 @@ impl PageLine {
         }
     }
 
-    /// Waits for the page to say that it is there. The tracks that reach us meanwhile are kept.
+    /// Waits for the page to say that it is there. The tracks that reach us meanwhile are kept, and who hears us is noted.
     pub(super) async fn wait_for_page(
         &mut self,
         events: &mut RoomEvents,
         page: &Participant,
         tracks: &mut Vec<Track>,
+        reach: &mut Reach,
         patience: Duration,
     ) -> Result<(), End> {
         let beginning = async {
             while let Some(event) = events.next().await {
+                // Nothing was heard yet that could be cut.
+                reach.note(&event);
                 match event {
                     Event::Text(text) if text.from == page.identity && text.topic == TOPIC => {
                         if let Said::Begin = self.read(&text.text)? {

@@ -21,7 +21,8 @@ use super::Settings;
 use super::caller::Arrival;
 use super::captions::{Captions, Told, show_state, tell};
 use super::page::{PageLine, Said, TOPIC};
-use super::playout::{Playout, Position};
+use super::playout::{Passed, Playout, Position};
+use super::reach::{Found, Reach, wait_until_heard};
 use super::vouch::PAGE_SESSION;
 use crate::app::Shared;
 use crate::driver::api::{Command, Outbound, SendError, SessionHandle};
@@ -36,6 +37,8 @@ const CHAT: &str = "lk.chat";
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// Captions that may wait to be sent; further ones are left out.
 const CAPTIONS_QUEUE: usize = 256;
+/// A picture is on its way from the room to the session for less than this.
+const PICTURE_UNDER_WAY_MS: u64 = 300;
 /// Bytes of a frame of the agent's voice: 20 ms at 24 kHz.
 const FRAME_BYTES: usize = 960;
 const FRAME_MS: u64 = 20;
@@ -52,6 +55,13 @@ pub(super) struct Stay {
     inbox: mpsc::Receiver<Outbound>,
     voice: AudioSource,
     playout: Playout,
+    reach: Reach,
+    /// The session has this room as its connection: not while nobody here can hear it.
+    is_attached: bool,
+    /// What happened before the session began.
+    kept: Vec<Event>,
+    /// The caller's microphones, in the order in which they came: the last of them is listened to.
+    microphones: Vec<TrackSid>,
     /// What is heard of the caller now.
     microphone: Option<(TrackSid, AbortHandle)>,
     /// The screen that the caller shares.
@@ -81,16 +91,18 @@ impl Stay {
         let voice = published.map_err(|error| End::new(close::INTERNAL, format!("no voice in the room: {error}")))?;
         let (captions, to_tell) = mpsc::channel(CAPTIONS_QUEUE);
         app.connections.spawn(tell(Captions::new(room.clone(), voice.sid().to_string()), to_tell));
-        let (state, states) = watch::channel(AgentState::Listening);
-        app.connections.spawn(show_state(room.clone(), states));
+        let mut reach = Reach::new(voice.cid().clone());
         let page = if caller.attributes.contains_key(PAGE_SESSION) {
             let (limits, most) = (&app.config.limits, app.config.session.max_text_chars);
             let mut page = PageLine::open(&room, &caller, limits, most, &app.connections);
-            page.wait_for_page(events, &caller, &mut tracks, settings.caller_timeout).await?;
+            page.wait_for_page(events, &caller, &mut tracks, &mut reach, settings.caller_timeout).await?;
             Some(page)
         } else {
             None
         };
+        let kept = wait_until_heard(&voice, &mut reach, events, &caller, settings.caller_timeout).await?;
+        let (state, states) = watch::channel(AgentState::Listening);
+        app.connections.spawn(show_state(room.clone(), states));
         let mut stay = Self {
             app: Arc::clone(app),
             room,
@@ -101,6 +113,10 @@ impl Stay {
             inbox: mpsc::channel(1).1,
             voice,
             playout: Playout::default(),
+            reach,
+            is_attached: false,
+            kept,
+            microphones: Vec::new(),
             microphone: None,
             screen: None,
             page,
@@ -122,14 +138,28 @@ impl Stay {
         let (outbound, inbox) = mpsc::channel(self.app.config.limits.outbound_queue);
         self.connection = ConnectionId(self.app.next_connection());
         self.inbox = inbox;
+        self.is_attached = true;
         let (connection, room) = (self.connection, Some(self.name.clone()));
         self.tell(Command::Attach { connection, voice: true, outbound, room })
     }
 
-    /// The page's connection was interrupted, and it may have missed something: it is told anew how things stand.
+    /// Nobody hears the agent: what it was saying waits from here on, and so does the session.
+    fn cut(&mut self, was_sure: bool) -> Result<(), End> {
+        tracing::info!(room = self.name, "nobody in the room can hear the agent");
+        self.voice.clear();
+        let heard = self.playout.clear(self.passed());
+        // What went out since the signalling was lost went nowhere.
+        heard.filter(|_| was_sure).map_or(Ok(()), |position| self.report(position))?;
+        self.caption(Told::ReplyIsOver);
+        self.is_attached = false;
+        self.tell(Command::Detach { connection: self.connection })
+    }
+
+    /// The connection was interrupted, and the caller may have missed something: the session goes on where it was surely heard, and a page is
+    /// told anew how things stand.
     async fn begin_again(&mut self) -> Result<(), End> {
         self.voice.clear();
-        if let Some(position) = self.playout.clear(self.voice.played_ms()) {
+        if let Some(position) = self.playout.clear(self.passed()) {
             self.report(position)?;
         }
         self.attach()?;
@@ -149,7 +179,14 @@ impl Stay {
         let mut reports = tokio::time::interval(REPORT_EVERY);
         reports.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let going_away = self.app.going_away.clone();
+        let mut kept = std::mem::take(&mut self.kept).into_iter();
         let end = loop {
+            if let Some(event) = kept.next() {
+                match self.take(event).await {
+                    Ok(()) => continue,
+                    Err(end) => break end,
+                }
+            }
             let missing = self.missing;
             let late = async {
                 match missing {
@@ -158,7 +195,7 @@ impl Stay {
                 }
             };
             let done = tokio::select! {
-                outbound = self.inbox.recv() => match outbound {
+                outbound = self.inbox.recv(), if self.is_attached => match outbound {
                     Some(outbound) => self.say(outbound).await,
                     None => Err(dropped(&self.handle)),
                 },
@@ -166,10 +203,7 @@ impl Stay {
                     Some(event) => self.take(event).await,
                     None => Err(End::new(close::LOST, "the room is gone")),
                 },
-                _ = reports.tick() => {
-                    let position = self.playout.position(self.voice.played_ms());
-                    position.map_or(Ok(()), |position| self.report(position))
-                }
+                _ = reports.tick() => self.look_around().await,
                 () = late => Err(self.give_up("the caller did not come back")),
                 () = going_away.cancelled() => Err(End::new(close::GOING_AWAY, "the server is going away")),
             };
@@ -186,6 +220,26 @@ impl Stay {
             page.close(&end).await;
         }
         end
+    }
+
+    /// What was heard is told; whether anything can be heard is found out.
+    async fn look_around(&mut self) -> Result<(), End> {
+        let was_sure = self.reach.is_sure();
+        match self.reach.look(Instant::now(), self.voice.is_connected()) {
+            Found::Cut => self.cut(was_sure),
+            Found::Heard => self.begin_again().await,
+            // A session without a connection has nobody to say farewell to.
+            Found::Nothing if !self.is_attached && is_over(&self.handle) => Err(dropped(&self.handle)),
+            Found::Nothing if was_sure => {
+                let position = self.playout.position(self.passed());
+                position.map_or(Ok(()), |position| self.report(position))
+            }
+            Found::Nothing => Ok(()),
+        }
+    }
+
+    fn passed(&self) -> Passed {
+        Passed { sent_ms: self.voice.played_ms(), lost_ms: self.voice.lost_ms() }
     }
 
     fn tell(&self, command: Command) -> Result<(), End> {
@@ -207,7 +261,7 @@ impl Stay {
 
     /// History keeps what was heard up to now.
     fn hang_up(&mut self, why: &str) -> End {
-        let heard = self.playout.clear(self.voice.played_ms());
+        let heard = self.playout.clear(self.passed());
         let told = heard.map_or(Ok(()), |position| self.report(position));
         let told = told.and_then(|()| self.tell(Command::HangUp { by: HangUp::Caller }));
         told.err().unwrap_or_else(|| End::new(close::ENDED, why))
@@ -236,7 +290,7 @@ impl Stay {
             Outbound::Clear { .. } => {
                 self.voice.clear();
                 self.caption(Told::ReplyIsOver);
-                let stopped = self.playout.clear(self.voice.played_ms());
+                let stopped = self.playout.clear(self.passed());
                 stopped.map_or(Ok(()), |position| self.report(position))
             }
             Outbound::Look { look } => {
@@ -276,14 +330,23 @@ impl Stay {
 
     /// What happens in the room.
     async fn take(&mut self, event: Event) -> Result<(), End> {
+        let was_sure = self.reach.is_sure();
+        if self.reach.note(&event) == Found::Cut {
+            self.cut(was_sure)?;
+        }
         let is_theirs = |identity: &Identity| *identity == self.caller.identity;
         match event {
             Event::TrackSubscribed { identity, track } if is_theirs(&identity) => self.take_track(track).await,
-            Event::TrackUnsubscribed { track } | Event::TrackUnpublished { track, .. } => self.lose_track(&track),
+            Event::TrackUnsubscribed { track } | Event::TrackUnpublished { track, .. } => self.lose_track(&track).await,
             Event::Text(text) if is_theirs(&text.from) && text.topic == CHAT => self.read(text),
             Event::Text(text) if is_theirs(&text.from) && text.topic == TOPIC => self.read_page(&text.text).await,
             Event::Dtmf { from, digit } if is_theirs(&from) => {
                 Key::parse(&digit).map_or(Ok(()), |key| self.tell(Command::Key { connection: self.connection, key }))
+            }
+            Event::LocalTrackPublished { cid, sid } if cid == *self.voice.cid() => {
+                // In a new session of the server's the same track has another id.
+                self.caption(Told::Voice(sid));
+                Ok(())
             }
             Event::ParticipantLeft { participant, reason } if is_theirs(&participant.identity) => {
                 let is_over = participant.kind == ParticipantKind::Sip
@@ -307,7 +370,11 @@ impl Stay {
     async fn take_track(&mut self, track: Track) -> Result<(), End> {
         match (track.kind, track.source) {
             (TrackKind::Audio, TrackSource::ScreenShareAudio) => Ok(()),
-            (TrackKind::Audio, _) => self.listen(track.sid).await,
+            (TrackKind::Audio, _) => {
+                self.microphones.retain(|known| *known != track.sid);
+                self.microphones.push(track.sid.clone());
+                self.listen(track.sid).await
+            }
             (TrackKind::Video, TrackSource::ScreenShare) => {
                 self.screen = Some(track.sid);
                 self.tell(Command::Sharing { connection: self.connection, is_shared: true })
@@ -340,13 +407,18 @@ impl Stay {
         Ok(())
     }
 
-    fn lose_track(&mut self, sid: &TrackSid) -> Result<(), End> {
+    async fn lose_track(&mut self, sid: &TrackSid) -> Result<(), End> {
         if self.screen.as_ref() == Some(sid) {
             self.screen = None;
             return self.tell(Command::Sharing { connection: self.connection, is_shared: false });
         }
+        self.microphones.retain(|known| known != sid);
         if let Some((_, hearing)) = self.microphone.take_if(|(microphone, _)| microphone == sid) {
             hearing.abort();
+            // Another one may be there still.
+            if let Some(before) = self.microphones.last().cloned() {
+                return self.listen(before).await;
+            }
         }
         Ok(())
     }
@@ -364,6 +436,8 @@ impl Stay {
     async fn read_page(&mut self, text: &str) -> Result<(), End> {
         let Some(page) = self.page.as_mut() else { return Ok(()) };
         let message = match page.read(text)? {
+            // Not yet, if we know better.
+            Said::Begin if self.reach.is_told_so() => return Ok(()),
             Said::Begin => return self.begin_again().await,
             Said::Nothing => return Ok(()),
             Said::Message(message) => message,
@@ -384,7 +458,7 @@ impl Stay {
     /// A key frame of the shared screen is a picture of it.
     fn look(&self, look: u64) {
         let (room, handle, connection) = (self.room.clone(), self.handle.clone(), self.connection);
-        let (screen, wait) = (self.screen.clone(), Duration::from_millis(self.app.config.screen.wait_ms));
+        let (screen, wait) = (self.screen.clone(), picture_within(self.app.config.screen.wait_ms));
         self.app.connections.spawn(async move {
             let picture = match screen {
                 Some(screen) => room.take_picture(&screen, wait).await.map(|picture| Bytes::from(picture.webp)),
@@ -397,5 +471,26 @@ impl Stay {
             // A session that is over looks at nothing any more.
             let _over = handle.send(Command::Picture { connection, look, piece, is_last: true });
         });
+    }
+}
+
+fn is_over(session: &SessionHandle) -> bool {
+    session.is_gone() || session.info().ended.is_some()
+}
+
+/// How long the room may take over a picture, of what the session waits for it: it gives what it has, and that is still to be in time.
+fn picture_within(wait_ms: u64) -> Duration {
+    Duration::from_millis(wait_ms.saturating_sub(PICTURE_UNDER_WAY_MS).max(wait_ms / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coarse_picture_comes_before_the_session_gives_up() {
+        for (wait_ms, expected) in [(2_500, 2_200), (600, 300), (400, 200)] {
+            assert_eq!(picture_within(wait_ms), Duration::from_millis(expected));
+        }
     }
 }

@@ -26,9 +26,11 @@ const LEARN_EVERY: Duration = Duration::from_secs(5);
 const REASSERTED_WITHIN: Duration = Duration::from_secs(5);
 /// How long the server may take to send another agent.
 const DISPATCH_TIMEOUT: Duration = Duration::from_secs(3);
-/// A session that nobody took up is asked for again after so long, so many times: the server may have found no worker.
+/// A session that nobody took up is asked for again after so long: the server may have found no worker, or be away itself. From the third
+/// time on the wait is doubled, for its caller may be gone as well, ...
 const ASK_AGAIN: Duration = Duration::from_secs(4);
-const MOST_TIMES: u32 = 3;
+/// ... up to this. It ends with the session, or with whoever takes it up.
+const ASK_AT_LEAST_EVERY: Duration = Duration::from_secs(300);
 
 /// Looks after the rooms of others, as long as this process takes sessions.
 pub(super) async fn watch(app: Shared, settings: Arc<Settings>) {
@@ -57,7 +59,7 @@ pub(super) async fn watch(app: Shared, settings: Arc<Settings>) {
 struct Watcher {
     app: Shared,
     settings: Arc<Settings>,
-    /// Owners of sessions, but for ourselves and for the dead with whom nothing is left to do.
+    /// Owners of sessions, but for ourselves and for the dead with whom nothing is left to do at once.
     owners: BTreeSet<InstanceId>,
     learned: Option<Instant>,
     /// The sessions of the dead, by id and fence.
@@ -66,13 +68,20 @@ struct Watcher {
 
 /// A session whose owner is dead.
 enum Missed {
-    /// It is in no room, or was asked for often enough.
+    /// It is in no room.
     Settled,
     InRoom {
         room: String,
         asked: u32,
         next: Instant,
     },
+}
+
+impl Missed {
+    /// Whether it is looked after at each look; else whenever all sessions are looked through.
+    fn is_pressing(&self) -> bool {
+        matches!(self, Self::InRoom { asked, .. } if patience(*asked) < LEARN_EVERY)
+    }
 }
 
 impl Watcher {
@@ -118,7 +127,7 @@ impl Watcher {
             let key = (session.id.clone(), session.fence);
             let known = self.missed.remove(&key);
             let now = take_over(&self.app, &self.settings, &session, known).await?;
-            if !matches!(now, Missed::Settled) {
+            if now.is_pressing() {
                 owners.insert(session.owner);
             }
             missed.insert(key, now);
@@ -160,11 +169,13 @@ async fn take_over(
         }
     }
     let asked = asked + 1;
-    Ok(if asked < MOST_TIMES {
-        Missed::InRoom { room, asked, next: Instant::now() + ASK_AGAIN }
-    } else {
-        Missed::Settled
-    })
+    Ok(Missed::InRoom { room, asked, next: Instant::now() + patience(asked) })
+}
+
+/// How long to wait for an agent that was asked for so many times.
+fn patience(asked: u32) -> Duration {
+    let doubled = asked.saturating_sub(2).min(16);
+    ASK_AGAIN.saturating_mul(1 << doubled).min(ASK_AT_LEAST_EVERY)
 }
 
 async fn room_of(app: &Shared, session: &LiveSession) -> Result<Option<String>, StoreError> {
@@ -186,4 +197,24 @@ pub(super) async fn send_another(settings: &Settings, room: &str, session: &Sess
     let post = post.header("Content-Type", "application/json").body(request.body).timeout(DISPATCH_TIMEOUT);
     let sent = post.send().await.and_then(reqwest::Response::error_for_status);
     sent.inspect_err(|error| tracing::error!(status = ?error.status(), "no other agent could be asked for")).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_without_an_agent_is_asked_for_again_ever_more_seldom_but_always() {
+        let waits: Vec<u64> = (1..=10).map(|asked| patience(asked).as_secs()).collect();
+        assert_eq!(waits, [4, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(patience(u32::MAX).as_secs(), 300);
+        let is_pressing =
+            |asked| Missed::InRoom { room: "kitchen".to_owned(), asked, next: Instant::now() }.is_pressing();
+        assert_eq!(
+            [0, 1, 2, 3, 30].map(is_pressing),
+            [true, true, true, false, false],
+            "an hour of looks is no bargain"
+        );
+        assert!(!Missed::Settled.is_pressing());
+    }
 }

@@ -10,7 +10,7 @@ mod trouble;
 
 use std::time::Duration;
 
-use livekit_rtc::TextOptions;
+use livekit_rtc::{TextMessage, TextOptions};
 
 use super::process::{Home, Process, eventually};
 use crate::redis_server::RedisServer;
@@ -59,7 +59,8 @@ async fn a_caller_in_a_room_talks_reads_types_and_leaves() {
     caller.sees("speaking").await;
     caller.reads("how can i help").await;
     caller.sees("listening").await;
-    assert!(caller.has_heard().contains("how can i help"));
+    let heard = caller.has_heard();
+    assert!(heard.contains("hello") && heard.contains("how can i help"), "from its first word on: {heard:?}");
 
     caller.says("voice_review_the_proposal.wav").await;
     caller.reads("review the proposal").await;
@@ -68,13 +69,59 @@ async fn a_caller_in_a_room_talks_reads_types_and_leaves() {
     let heard = caller.has_heard();
     assert!(heard.contains("added") && heard.contains("proposal"), "{heard:?}");
 
-    caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
+    caller.chats("what's on my list?").await;
+    caller.reads("review the proposal").await;
+
+    caller.is_shown("listening").await;
+    caller.tries_another_microphone().await;
+    caller.says("voice_review_the_proposal.wav").await;
     caller.reads("review the proposal").await;
 
     caller.room.close().await;
     let left = async || agent.logged("left a room").iter().any(|line| line["reason"] == "the caller left");
     eventually("the agent has left", left).await;
     eventually("the session is over", async || agent.metric("voice_agent_active_sessions").await == 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_heard_of_a_reply_leaves_the_captions() {
+    let Some(rooms) = Server::start("what_was_not_heard_of_a_reply") else { return };
+    let home = home(&rooms).await;
+    let _agent = registered(home.start().await).await;
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+    caller.sees("listening").await;
+    trouble::has_a_long_list_read(&mut caller).await;
+    caller.chats("thank you").await;
+    let [shown, heard] = caller.sees_a_caption_replaced().await;
+    assert!(!heard.text.is_empty() && heard.text.len() < shown.text.len(), "{shown:?} {heard:?}");
+    assert!(shown.text.starts_with(&heard.text), "{shown:?} {heard:?}");
+    let noted = |text: &TextMessage, name: &str| text.attributes.get(name).cloned();
+    assert_eq!(noted(&heard, "lk.transcription_final").as_deref(), Some("true"));
+    assert_eq!(noted(&heard, "lk.transcribed_track_id"), noted(&shown, "lk.transcribed_track_id"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_by_sip_are_known_by_their_number_and_by_nothing_else() {
+    let Some(rooms) = Server::start("callers_by_sip") else { return };
+    let home = home(&rooms).await;
+    let agent = registered(home.start().await).await;
+    for (call, number, task) in [("one", "anonymous", "buy milk"), ("two", "+15551234567", "buy eggs")] {
+        let mut caller = Caller::call(&rooms, call, number).await;
+        caller.is_shown("listening").await;
+        caller.chats(&format!("add {task}")).await;
+        caller.reads(&format!("added {task}")).await;
+        caller.room.close().await;
+    }
+    let over = async || agent.metric("voice_agent_active_sessions").await == 0.0;
+    eventually("both have hung up", over).await;
+    for (call, number, expected) in [("three", "anonymous", "your list is empty"), ("four", "+15551234567", "buy eggs")]
+    {
+        let mut caller = Caller::call(&rooms, call, number).await;
+        caller.is_shown("listening").await;
+        caller.chats("what's on my list?").await;
+        caller.reads(expected).await;
+        caller.room.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,6 +140,32 @@ async fn a_killed_agents_room_is_taken_over_by_another_with_its_history() {
     caller.reads("i'm back. we were discussing your task list").await;
     caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
     caller.reads("buy milk").await;
+    assert_eq!(second.logged("its process is gone: another agent is asked for").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_people_the_first_is_the_caller_and_stays_so_when_the_agent_is_killed() {
+    let Some(rooms) = Server::start("of_two_people_the_first") else { return };
+    let redis = RedisServer::start();
+    let home = home(&rooms).await;
+    let first = start(&home, "first", &redis).await;
+    let mut caller = Caller::join(&rooms, "kitchen", "zoe").await;
+    caller.sees("listening").await;
+    caller.chats("add buy milk").await;
+    caller.reads("added buy milk").await;
+    // Her name comes first, and she second: nobody asked her.
+    let (listener, _events) = rooms.join("kitchen", "ada").await;
+    listener.send_text(TextOptions::topic("lk.chat"), "add buy eggs").await.unwrap();
+    caller.chats("what's on my list?").await;
+    let list = caller.reads("buy milk").await;
+    assert!(!list.to_lowercase().contains("eggs"), "{list}");
+
+    let second = start(&home, "second", &redis).await;
+    first.kill();
+    caller.reads("i'm back. we were discussing your task list").await;
+    caller.chats("what's on my list?").await;
+    let list = caller.reads("buy milk").await;
+    assert!(!list.to_lowercase().contains("eggs"), "{list}");
     assert_eq!(second.logged("its process is gone: another agent is asked for").len(), 1);
 }
 

@@ -42,20 +42,37 @@ async fn by_voice_tasks_come_of_a_shared_tab() {
     let home = Home::new().await;
     let server = home.start().await;
 
-    let notes = shared(&server, "notes", "Add the three action items on my screen.", true, &[]).await;
-    assert_eq!(titles(&notes), ["Write the press release", "Order the banners", "Call the venue"], "{notes:#}");
-
-    let issue = shared(&server, "issue", "Create a task from this.", true, &[]).await;
-    assert_eq!(titles(&issue), ["PAY-482: Refunds are sent twice after a timeout"], "{issue:#}");
-    let task = &issue["tasks"][0];
-    assert_eq!((&task["due"], &task["priority"]), (&json!("2026-12-04"), &json!("high")), "{issue:#}");
+    tasks_come_of_the_three_pages(&server, &[]).await;
 
     // An answer that is begun anew, on other words, looks again.
     let seen = server.metric("voice_screen_looks_total{result=\"seen\"}").await;
-    assert!(seen >= 2.0, "{seen}");
+    assert!(seen >= 3.0, "{seen}");
     // How large it was is logged, and not what was there.
     let looks = server.logged("looked at the caller's screen");
     assert!(looks.len() as f64 == seen && looks.iter().all(|line| line["width"] == 1280), "{looks:#?}");
+}
+
+/// By voice, with the embedded models alone: notes, an issue and a mail, each in a call of its own.
+pub(super) async fn tasks_come_of_the_three_pages(server: &Process, env: &[(&str, &str)]) {
+    let notes = shared(server, "notes", "Add the three action items on my screen.", true, env).await;
+    assert_eq!(titles(&notes), ["Write the press release", "Order the banners", "Call the venue"], "{notes:#}");
+    // The next of each: the pages name no year.
+    let friday = due(&notes, 0).and_then(|due| due.parse::<jiff::civil::Date>().ok()).map(|date| date.weekday());
+    assert_eq!(friday, Some(jiff::civil::Weekday::Friday), "{notes:#}");
+    assert_eq!(due(&notes, 1), None, "{notes:#}");
+    assert!(due(&notes, 2).is_some_and(|due| due.ends_with("-12-10")), "{notes:#}");
+
+    let issue = shared(server, "issue", "Create a task from this.", true, env).await;
+    assert_eq!(titles(&issue), ["PAY-482: Refunds are sent twice after a timeout"], "{issue:#}");
+    assert_eq!((due(&issue, 0), &issue["tasks"][0]["priority"]), (Some("2026-12-04"), &json!("high")), "{issue:#}");
+
+    let mail = shared(server, "mail", "Create a task from this.", true, env).await;
+    assert_eq!(titles(&mail), ["Review the contract"], "{mail:#}");
+    assert!(due(&mail, 0).is_some_and(|due| due.ends_with("-12-03")), "{mail:#}");
+}
+
+fn due(report: &Value, task: usize) -> Option<&str> {
+    report["tasks"][task]["due"].as_str()
 }
 
 pub(super) fn titles(report: &Value) -> Vec<&str> {

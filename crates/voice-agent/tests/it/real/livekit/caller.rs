@@ -1,10 +1,11 @@
 //! A person in a room, with a microphone and an ear for the agent: a participant of our own crate.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use livekit_rtc::audio::{Origin, SampleRate, level};
-use livekit_rtc::{Event, Events, PublishOptions, Room, RoomOptions, Track, TrackKind};
+use livekit_rtc::token::{AccessToken, Grants};
+use livekit_rtc::{Event, Events, PublishOptions, Room, RoomOptions, TextMessage, TextOptions, Track, TrackKind};
 use voice_agent::audio::resample::read_wav;
 
 use super::PATIENCE;
@@ -12,6 +13,7 @@ use super::server::{Server, subscribed, until};
 use crate::real::browser::transcribe;
 use crate::real::process::fixture;
 
+const CAPTIONS: &str = "lk.transcription";
 const STATE: &str = "lk.agent.state";
 /// The agent's voice is louder than this, as a share of full scale.
 const LOUD: f32 = 0.01;
@@ -57,8 +59,19 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) async fn join(rooms: &Server, room: &str, identity: &str) -> Self {
+        Self::join_by(rooms, Server::token(room, identity)).await
+    }
+
+    /// Comes as LiveKit's SIP service brings callers by telephone: its attributes say what the trunk said of the number.
+    pub(super) async fn call(rooms: &Server, room: &str, number: &str) -> Self {
+        let token = AccessToken::new(Grants::join(room)).identity("sip_caller").kind_sip();
+        let token = token.attribute("sip.phoneNumber", number).attribute("sip.callID", "SCL_1");
+        Self::join_by(rooms, token.sign(&Server::key(), SystemTime::now()).unwrap()).await
+    }
+
+    async fn join_by(rooms: &Server, token: String) -> Self {
         let options = RoomOptions { rate: SampleRate::Hz16000, ..RoomOptions::default() };
-        let (room, mut events) = rooms.join_with(room, identity, options).await;
+        let (room, mut events) = Room::connect(rooms.address(), token, options).await.unwrap();
         let published = PublishOptions { rate: SampleRate::Hz16000, ..PublishOptions::default() };
         let microphone = room.publish_audio(published).await.unwrap();
         let track = subscribed(&mut events).await;
@@ -89,9 +102,10 @@ impl Caller {
     }
 
     /// Hears the next agent, or the same one once more.
-    pub(super) async fn hears_another(&mut self) {
+    pub(super) async fn hears_another(&mut self) -> Track {
         let track = subscribed(&mut self.events).await;
         self.listen(&track).await;
+        track
     }
 
     /// Looks at events, noting the agent's state, until one is as wanted.
@@ -129,18 +143,53 @@ impl Caller {
 
     /// Waits for a caption, of either side, that has these words.
     pub(super) async fn reads(&mut self, words: &str) -> String {
+        self.caption(words).await.text
+    }
+
+    /// The same, with what is noted beside it.
+    pub(super) async fn caption(&mut self, words: &str) -> TextMessage {
         let reading = self.until(|event| match event {
-            Event::Text(text) if text.topic == "lk.transcription" => {
-                text.text.to_lowercase().contains(words).then(|| text.text.clone())
+            Event::Text(text) if text.topic == CAPTIONS => {
+                text.text.to_lowercase().contains(words).then(|| text.clone())
             }
             _ => None,
         });
         tokio::time::timeout(PATIENCE, reading).await.expect(words)
     }
 
+    /// Waits until what was shown of a reply is replaced: what was shown, and what takes its place.
+    pub(super) async fn sees_a_caption_replaced(&mut self) -> [TextMessage; 2] {
+        let mut shown: Vec<TextMessage> = Vec::new();
+        let reading = self.until(|event| {
+            let Event::Text(text) = event else { return None };
+            let segment = text.attributes.get("lk.segment_id")?;
+            if text.topic != CAPTIONS || !segment.starts_with("reply-") {
+                return None;
+            }
+            let before = shown.iter().find(|before| before.attributes.get("lk.segment_id") == Some(segment)).cloned();
+            shown.push(text.clone());
+            Some([before?, text.clone()])
+        });
+        tokio::time::timeout(PATIENCE, reading).await.expect("a caption is replaced")
+    }
+
+    /// Publishes a second microphone, waits until it is listened to, and takes it back.
+    pub(super) async fn tries_another_microphone(&mut self) {
+        let published = PublishOptions { rate: SampleRate::Hz16000, ..PublishOptions::default() };
+        let other = self.room.publish_audio(published).await.unwrap();
+        let heard = Event::LocalTrackHeard { cid: other.cid().clone() };
+        self.meets(&heard).await;
+        other.unpublish().await.unwrap();
+    }
+
     /// Waits until this has happened in the room.
     pub(super) async fn meets(&mut self, wanted: &Event) {
         self.until(|event| (event == wanted).then_some(())).await;
+    }
+
+    /// Types into the room's chat.
+    pub(super) async fn chats(&self, text: &str) {
+        self.room.send_text(TextOptions::topic("lk.chat"), text).await.unwrap();
     }
 
     pub(super) async fn says(&self, wav: &str) {

@@ -15,7 +15,7 @@ use crate::real::interruption::a_long_list;
 const LOSSY: &str = "LIVEKIT_LOSSY";
 
 /// Makes a list, has it read, and waits until it is in the midst of it.
-async fn has_a_long_list_read(caller: &mut Caller) {
+pub(super) async fn has_a_long_list_read(caller: &mut Caller) {
     caller.room.send_text(TextOptions::topic("lk.chat"), a_long_list()).await.unwrap();
     caller.reads("added").await;
     // This cuts the rest of that answer short.
@@ -74,12 +74,15 @@ async fn a_restarted_livekit_server_is_joined_again_and_the_conversation_goes_on
     rooms.restart();
     caller.meets(&Event::Rejoined).await;
     println!("server restarted: the caller is back after {:?}", killed.elapsed());
-    caller.hears_another().await;
+    let voice = caller.hears_another().await;
     // The list may have come to its end meanwhile: something new is asked for.
     let asked = Instant::now();
     caller.room.send_text(TextOptions::topic("lk.chat"), "what's on my list?").await.unwrap();
     let heard = caller.hears_after(asked.max(killed + Duration::from_millis(300))).await;
     println!("server restarted: the agent is heard again {:?} after the kill", heard - killed);
+    let caption = caller.caption("norway").await;
+    let named = caption.attributes.get("lk.transcribed_track_id").map(String::as_str);
+    assert_eq!(named, Some(voice.sid.as_str()), "the agent's track has a new id");
     speaks_and_is_answered(&mut caller).await;
     assert_eq!(agent.metric("voice_agent_active_sessions").await, 1.0, "it is the same session, and the only one");
     assert_eq!(agent.logged("session started").len(), 1);
