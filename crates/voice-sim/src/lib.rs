@@ -25,6 +25,7 @@ pub mod provider;
 mod queue;
 mod run;
 mod rungs;
+mod said;
 mod see;
 mod seen;
 mod store;
@@ -35,4 +36,5 @@ mod world;
 
 pub use kills::{KillPoint, Killing, Kills};
 pub use run::{Failure, Passed, Trace, log_seed, run_seed, trace_seed};
+pub use said::asks_to_stop;
 pub use seen::{Seen, Sights};
