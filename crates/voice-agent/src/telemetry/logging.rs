@@ -3,6 +3,7 @@
 //! It is written on a thread of its own behind a queue. Whoever should read it may have a full disk, be slow or be gone: that
 //! costs lines, which are counted, and never a call.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,6 +63,31 @@ impl Logging {
     }
 }
 
+/// The line without numbers of telephones and cards, and without mail addresses; JSON stays JSON, also where a bare number was one.
+fn clean(line: &str) -> Cow<'_, str> {
+    let clean = redact_log(line);
+    if !line.starts_with('{') || !clean.contains("\":[") {
+        return clean;
+    }
+    let mut quoted = String::with_capacity(clean.len() + 8);
+    let mut rest = clean.as_ref();
+    while let Some(at) = rest.find("\":[") {
+        let (before, from) = rest.split_at(at + 2);
+        quoted.push_str(before);
+        let value = ["[phone]", "[card]"].into_iter().find(|word| from.starts_with(word));
+        // Behind an escaped quote it is part of a text.
+        match value.filter(|_| !before.ends_with("\\\":")) {
+            Some(word) => {
+                quoted.push_str(&format!("\"{word}\""));
+                rest = &from[word.len()..];
+            }
+            None => rest = from,
+        }
+    }
+    quoted.push_str(rest);
+    Cow::Owned(quoted)
+}
+
 /// A writer that counts what it could not write, a line at a time, and goes on. Nothing here writes personal data down by design; a library's words, or a
 /// provider's in an error, may: telephone and card numbers and mail addresses are taken out of every line.
 struct Counting<W> {
@@ -71,7 +97,7 @@ struct Counting<W> {
 
 impl<W: Write> Write for Counting<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let clean = std::str::from_utf8(line).map(redact_log);
+        let clean = std::str::from_utf8(line).map(clean);
         let clean = clean.as_ref().map_or(line, |clean| clean.as_bytes());
         if self.inner.write_all(clean).is_err() {
             self.unwritten.fetch_add(1, Ordering::Relaxed);
@@ -198,6 +224,8 @@ pub(super) mod tests {
             tracing::error!(
                 error = "400: To +15551234567 (ada@example.com) is no number",
                 took_s = 0.123_456_789,
+                number = 4_111_111_111_111_111_u64,
+                body = r#"{"to":[phone]}"#,
                 addr = "127.0.0.1:41234",
                 session = "sess_01234567890abcdef",
                 "card 4111 1111 1111 1111 is refused"

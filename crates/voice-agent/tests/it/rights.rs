@@ -94,8 +94,9 @@ async fn no_call_of_an_operator_answers_without_a_roles_token() {
 
 /// A command beside this data, where no server runs: how it ends, and what it says.
 fn command(data: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let models = data.with_file_name("models");
     let mut command = Command::new(env!("CARGO_BIN_EXE_voice-agent"));
-    let output = command.env_clear().env("DATA_DIR", data).args(arguments).output().unwrap();
+    let output = command.env_clear().env("DATA_DIR", data).env("MODELS_DIR", models).args(arguments).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
 }
