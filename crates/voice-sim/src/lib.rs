@@ -36,5 +36,4 @@ mod world;
 
 pub use kills::{KillPoint, Killing, Kills};
 pub use run::{Failure, Passed, Trace, log_seed, run_seed, trace_seed};
-pub use said::asks_to_stop;
 pub use seen::{Seen, Sights};

@@ -39,7 +39,7 @@ const BEGUN: [&str; 9] =
 const REQUESTS: [&str; 4] = ["add ", "please add ", "list my tasks", "uh huh"];
 
 /// Whether this asks for the recording to stop: as one of its sentences.
-pub fn asks_to_stop(text: &str) -> bool {
+pub(crate) fn asks_to_stop(text: &str) -> bool {
     text.split(['.', '!', '?']).any(|sentence| STOPS.contains(&normalise(sentence).as_str()))
 }
 

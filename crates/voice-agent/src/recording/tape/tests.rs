@@ -124,7 +124,10 @@ fn asks_to_stop(output: &Output) -> bool {
     let Output::Client { event: ClientEvent::Transcript { text, .. } | ClientEvent::UserText { text } } = output else {
         return false;
     };
-    voice_sim::asks_to_stop(text)
+    text.split(['.', '!', '?']).any(|sentence| {
+        let words = sentence.trim().to_lowercase();
+        matches!(words.as_str(), "stop recording" | "please stop recording")
+    })
 }
 
 #[test]
