@@ -132,6 +132,19 @@ class ManifestsTest(unittest.TestCase):
                     self.assertLessEqual({"livenessProbe", "readinessProbe"}, set(container), where)
                     self.assertNotRegex(container["image"], r":latest$|^[^:]+$", where)
 
+    def test_what_waits_for_the_storage_never_fills_the_pods_disk(self):
+        for folder in ["base", *OVERLAYS]:
+            objects = built(folder)
+            spec = pods(objects)["voice-agent"]["spec"]
+            container = spec["containers"][0]
+            limits = {volume["name"]: mebibytes(volume["emptyDir"]["sizeLimit"]) for volume in spec["volumes"]}
+            data = next(mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == "/var/lib/voice-agent")
+            waits = int(objects["ConfigMap", "voice-agent-config"]["data"]["RECORDING_SPOOL_MAX_MB"]) * 10**6 / 2**20
+            # What a second of every call adds, a database of one's own, files on their way: as much again.
+            self.assertLessEqual(2 * waits, limits[data], folder)
+            # The kubelet keeps 50 MiB of logs.
+            self.assertLessEqual(sum(limits.values()) + 50, mebibytes(container["resources"]["limits"]["ephemeral-storage"]))
+
     def test_services_policies_and_budgets_find_their_pods(self):
         for folder in [*OVERLAYS, "monitoring"]:
             objects = built(folder)

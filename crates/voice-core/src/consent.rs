@@ -71,6 +71,8 @@ pub enum ConsentHow {
     Page,
     /// By saying nothing.
     Silence,
+    /// In the person's name, by somebody who answers for people's rights.
+    InName,
     /// Nobody hears the caller any more, so that no objection would be heard.
     NotHeard,
 }
@@ -85,6 +87,7 @@ impl ConsentHow {
             Self::Text => "text",
             Self::Page => "page",
             Self::Silence => "silence",
+            Self::InName => "in_name",
             Self::NotHeard => "not_heard",
         }
     }

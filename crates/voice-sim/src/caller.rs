@@ -6,6 +6,7 @@ use voice_core::ids::ConnectionId;
 use voice_core::input::HangUp;
 
 use crate::queue::Event;
+use crate::said;
 use crate::seen::Seen;
 use crate::world::{Checked, World};
 
@@ -232,10 +233,11 @@ impl World {
             12 | 13 => "let us review them".to_owned(),
             14 => "well goodbye".to_owned(),
             15 if self.profile.config.consent != ConsentFlow::Elsewhere => "never record me again".to_owned(),
-            20 | 21 if self.profile.config.consent == ConsentFlow::Ask => "yes please".to_owned(),
+            20 | 21 if self.profile.config.consent == ConsentFlow::Ask => self.dice.pick(&said::YES).to_owned(),
             22 if self.profile.config.consent == ConsentFlow::Ask => "no thanks".to_owned(),
-            15 | 16 => "please stop recording".to_owned(),
-            17 => format!("add {}. Stop recording.", self.item()),
+            23 if self.profile.config.consent == ConsentFlow::Ask => self.dice.pick(&said::NO_YES).to_owned(),
+            15 | 16 => self.dice.pick(&said::STOPS).to_owned(),
+            17 => format!("add {}. {}.", self.item(), self.dice.pick(&said::STOPS)),
             18 => "frob it".to_owned(),
             19 => format!("add {} and review then list it all for me if you would be so kind", self.item()),
             _ => "hello there my dear friend".to_owned(),

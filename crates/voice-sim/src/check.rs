@@ -13,10 +13,10 @@ use voice_core::session::Restored;
 use voice_core::snapshot::Snapshot;
 use voice_core::{Input, Output, Session, phrases};
 
-use crate::consent::asks_to_stop;
 use crate::page::Page;
 use crate::patience::Patience;
 use crate::pauses::Pauses;
+use crate::said::asks_to_stop;
 use crate::seen::Seen;
 use crate::thrift::Thrift;
 use crate::world::{Checked, World, violated};
@@ -204,7 +204,7 @@ impl World {
             }
             if let Output::Client { event: ClientEvent::Transcript { text, .. } | ClientEvent::UserText { text } } =
                 output
-                && phrases::asks_to_stop_recording(text)
+                && (phrases::asks_to_stop_recording(text) || asks_to_stop(text))
                 && !std::mem::replace(&mut self.check.stop_said, true)
                 && asks_to_stop(text)
             {

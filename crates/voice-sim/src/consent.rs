@@ -2,13 +2,14 @@
 
 use voice_core::consent::{ConsentDecision, ConsentFlow};
 
+use crate::said::agrees;
 use crate::seen::Seen;
 use crate::world::World;
 
 impl World {
-    /// A yes to a question that may have been heard allows a recording.
+    /// A plain yes to a question that may have been heard allows a recording; what only sounds like one does not.
     pub(crate) fn check_yes(&mut self, text: &str) {
-        if self.profile.config.consent == ConsentFlow::Ask && self.check.opened && text.contains("yes") {
+        if self.profile.config.consent == ConsentFlow::Ask && self.check.opened && agrees(text) {
             self.check.recording_allowed = true;
         }
     }
@@ -36,12 +37,4 @@ impl World {
             ConsentDecision::OptedOut => Seen::OptedOut,
         });
     }
-}
-
-/// Whether this asks for the recording to stop: as one of its sentences.
-pub(crate) fn asks_to_stop(text: &str) -> bool {
-    text.split(['.', '!', '?']).any(|sentence| {
-        let words = sentence.trim().to_lowercase();
-        matches!(words.as_str(), "please stop recording" | "stop recording")
-    })
 }

@@ -25,6 +25,7 @@ pub mod provider;
 mod queue;
 mod run;
 mod rungs;
+mod said;
 mod see;
 mod seen;
 mod store;

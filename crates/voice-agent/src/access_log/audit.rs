@@ -1,6 +1,6 @@
 //! Reads the logs again, and says what is not as it was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::line::{Line, Role, genesis, hash};
 use super::seal::{self, Seal};
 use super::{AccessLogError, ENDING, FOLDER, place};
 use crate::privacy::secret;
-use crate::store::{LogHead, Store};
+use crate::store::{InstanceId, LogHead, Store};
 use crate::vault::Vault;
 
 /// Something that is not as it was written.
@@ -65,7 +65,7 @@ pub struct Findings {
     /// What was wrong before, and is known to be.
     #[serde(default)]
     pub sealed: Vec<Sealed>,
-    /// Logs of other instances: they are audited where they are.
+    /// Logs on disks of other instances that live: they are audited where they are.
     #[serde(default)]
     pub elsewhere: Vec<Elsewhere>,
 }
@@ -144,16 +144,35 @@ pub(super) async fn verdict(
         }
     }
     let here = place(data_dir);
+    let used = if shared { used_places(store, &heads).await? } else { BTreeSet::new() };
     for (log, LogHead { lines, place, hash }) in heads.into_iter().filter(|(name, _)| !logs.contains_key(name)) {
-        if shared && place != here {
+        if shared && place != here && used.contains(&place) {
             verdict.elsewhere.push(Elsewhere { log, lines, place });
+        } else if shared && place != here && lines == 0 {
+            // Of a process that is gone and had no access to write down nothing is lost.
         } else {
-            let what = format!("the log is gone; it had {lines} lines");
+            let what = if shared && place != here {
+                format!("the log is lost with {place}, where no instance lives any more; it had {lines} lines")
+            } else {
+                format!("the log is gone; it had {lines} lines")
+            };
             let findings = vec![Finding { log: log.clone(), line: 0, what }];
             verdict.broken.insert(log, Broken { findings, state: seal::gone(lines, &hash) });
         }
     }
     Ok(verdict)
+}
+
+/// The disks that an instance which lives has its log on. Each begins it when it starts.
+async fn used_places(store: &dyn Store, heads: &BTreeMap<String, LogHead>) -> Result<BTreeSet<String>, AccessLogError> {
+    let mut used = BTreeSet::new();
+    for (log, head) in heads {
+        let Some((_, instance)) = log.split_once('-') else { continue };
+        if !used.contains(&head.place) && store.instance_alive(InstanceId::new(instance)).await? {
+            used.insert(head.place.clone());
+        }
+    }
+    Ok(used)
 }
 
 /// The seals among the genuine lines of a log.

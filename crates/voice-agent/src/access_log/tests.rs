@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -146,9 +147,44 @@ async fn a_log_that_was_cut_off_or_is_gone_is_named() {
 }
 
 #[tokio::test]
+async fn a_log_whose_instance_is_gone_with_its_disk_is_lost_and_one_on_a_disk_that_is_used_is_not() {
+    let desk = Desk::five().await;
+    let there = tempfile::tempdir().unwrap();
+    let audited = async || audit(there.path(), &desk.vault, desk.store.as_ref(), true).await.unwrap();
+    let found = audited().await;
+    assert_eq!((found.findings.len(), found.elsewhere.len()), (1, 0));
+    assert!(found.findings[0].what.contains("is lost with") && found.findings[0].what.contains("5 lines"), "{found:?}");
+    let log = found.findings[0].log.clone();
+    let seal =
+        Seal::for_break(there.path(), &desk.vault, desk.store.as_ref(), true, (&log, "the pod was evicted")).await;
+    assert!(seal.unwrap().is_some(), "once it is known why, it can be sealed");
+    // Another process on the same disk begins its log when it starts: the first one's is there to be audited.
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(1).unwrap()));
+    let (store, vault) = (Arc::clone(&desk.store), Arc::clone(&desk.vault));
+    let next = AccessLog::new(desk.folder.path(), InstanceId::new("pod-2"), store, vault, clock);
+    next.begin_now().await.unwrap();
+    next.begin_now().await.unwrap();
+    desk.store.heartbeat(InstanceId::new("pod-2"), Duration::from_secs(60)).await.unwrap();
+    let found = audited().await;
+    assert_eq!((found.findings.len(), found.elsewhere.len()), (0, 2), "{found:?}");
+}
+
+#[tokio::test]
+async fn of_an_instance_that_had_nothing_to_write_down_nothing_is_lost() {
+    let desk = desk();
+    desk.log.begin_now().await.unwrap();
+    let there = tempfile::tempdir().unwrap();
+    let found = audit(there.path(), &desk.vault, desk.store.as_ref(), true).await.unwrap();
+    assert_eq!((found.findings.len(), found.elsewhere.len()), (0, 0), "{found:?}");
+    let here = audit(desk.folder.path(), &desk.vault, desk.store.as_ref(), true).await.unwrap();
+    assert_eq!((here.findings.len(), here.logs), (0, 1), "{here:?}");
+}
+
+#[tokio::test]
 async fn a_log_on_another_instances_disk_is_not_missing_on_this_one() {
     let desk = Desk::five().await;
     let (here, there) = (desk.folder.path(), tempfile::tempdir().unwrap());
+    desk.store.heartbeat(InstanceId::new("pod-1"), Duration::from_secs(60)).await.unwrap();
     let found = audit(there.path(), &desk.vault, desk.store.as_ref(), true).await.unwrap();
     let elsewhere: Vec<(u64, &str)> = found.elsewhere.iter().map(|log| (log.lines, log.place.as_str())).collect();
     assert_eq!((elsewhere, found.findings.len()), (vec![(5, place(here).as_str())], 0));

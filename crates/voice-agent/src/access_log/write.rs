@@ -15,7 +15,7 @@ use crate::privacy::secret;
 use crate::store::{Clock, InstanceId, LogHead, Store, UserId};
 use crate::vault::Vault;
 
-/// This process's log. Its file is made with the first access.
+/// This process's log. Its file is made with the first access, or when it is begun.
 pub struct AccessLog {
     folder: PathBuf,
     data_dir: PathBuf,
@@ -54,6 +54,18 @@ impl AccessLog {
     ) -> Self {
         let (folder, data_dir, open) = (data_dir.join(FOLDER), data_dir.to_owned(), Mutex::default());
         Self { folder, data_dir, instance, store, vault, clock, open }
+    }
+
+    /// Begins the log, if it is not begun: from then on others know that this disk has an instance that lives.
+    ///
+    /// # Errors
+    /// [`AccessLogError`].
+    pub async fn begin_now(&self) -> Result<(), AccessLogError> {
+        let mut open = self.open.lock().await;
+        if open.is_none() {
+            *open = Some(self.begin().await?);
+        }
+        Ok(())
     }
 
     /// Writes an access down. What it is about may be handed out when this has said yes, and not before.

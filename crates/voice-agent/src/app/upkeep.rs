@@ -11,8 +11,9 @@ use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::input_log::{self, Pruned};
+use crate::access_log::{Access, Role};
 use crate::config::Recording;
-use crate::recording::{self, Recorder};
+use crate::recording::{self, Deleted, Recorder, Report};
 use crate::store::{Change, HEARTBEAT_TTL, UserId};
 use crate::vault::{NoKms, Rotated, Vault};
 
@@ -28,8 +29,10 @@ const SPEND: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(60);
 /// The same where nobody else could own them: what ran out because this machine slept, or its clock was put right, is put back.
 const OWNERSHIP_ALONE: Duration = Duration::from_secs(10);
-/// After so long a rotation of the master key that failed is tried again.
+/// After so long a rotation of the master key that failed is tried again, and so is an access log that could not be begun.
 const ROTATE_AGAIN: Duration = Duration::from_secs(30);
+/// How often it is looked for keys that an instance with an earlier master key has made meanwhile.
+const ROTATE_EVERY: Duration = Duration::from_secs(600);
 /// How often the logs of inputs are pruned.
 const PRUNE: Duration = Duration::from_secs(600);
 
@@ -46,8 +49,11 @@ pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker)
         tasks.spawn(every(PRUNE, Arc::clone(app), stop.clone(), prune));
     }
     tasks.spawn(stop.clone().run_until_cancelled_owned(rotate(Arc::clone(app))));
+    if is_shared {
+        tasks.spawn(stop.clone().run_until_cancelled_owned(begin_access_log(Arc::clone(app))));
+    }
     match &app.recorder {
-        Some(recorder) => recorder.keep(stop, tasks),
+        Some(recorder) => recorder.keep(stop, tasks, report_to(app)),
         None => {
             tracing::warn!("nothing is recorded: instances that share a Redis need one RECORDING_MASTER_KEY for that");
             retain(app, stop, tasks);
@@ -72,27 +78,80 @@ fn retain(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker) {
     }
 }
 
-/// Wraps all keys by the present master key, if there are earlier ones: from then on those are not needed any more.
+/// Where other instances share the store, an audit asks whose disk is still there.
+async fn begin_access_log(app: Shared) {
+    let Some(log) = &app.access_log else { return };
+    while let Err(error) = log.begin_now().await {
+        tracing::warn!(%error, "the access log cannot be begun; it is tried again");
+        tokio::time::sleep(ROTATE_AGAIN).await;
+    }
+}
+
+/// Has the deletions of each round of retention written into the access log.
+fn report_to(app: &Shared) -> Report {
+    let app = Arc::clone(app);
+    Arc::new(move |Deleted { old, unreadable }| {
+        let app = Arc::clone(&app);
+        Box::pin(async move {
+            let Some(log) = &app.access_log else { return };
+            let of = format!("old={old} unreadable={unreadable} days={}", app.config.recording.retention_days);
+            let access = Access { role: Role::Server, action: "retention", user: String::new(), of };
+            if let Err(error) = log.note(&access).await {
+                tracing::error!(%error, old, unreadable, "deleted recordings could not be written into the access log");
+            }
+        })
+    })
+}
+
+/// Wraps all keys by the present master key, if there are earlier ones, again and again: an instance that has an earlier one still, in the middle of a
+/// rolling restart, makes keys under that. The earlier ones are not needed any more once two rounds in a row found nothing.
 async fn rotate(app: Shared) {
     let (Some(vault), Some(_)) = (&app.vault, &app.config.secrets.recording_master_keys_old) else { return };
+    // Alone, nobody makes keys meanwhile.
+    let needed = if app.config.secrets.redis_url.is_some() { 2 } else { 1 };
+    let (mut rounds, mut told) = (Rounds::new(needed), 0);
     loop {
-        match vault.rotate().await {
-            Ok(Rotated { rewrapped, unchanged, unreadable: 0 }) => {
-                tracing::info!(rewrapped, unchanged, "all keys are wrapped by the present master key");
-                return;
-            }
+        let rest = match vault.rotate().await {
             Ok(Rotated { rewrapped, unchanged, unreadable }) => {
-                tracing::error!(
-                    rewrapped,
-                    unchanged,
-                    unreadable,
-                    "keys that no master key here opens were left as they are"
-                );
-                return;
+                if rewrapped > 0 {
+                    tracing::info!(rewrapped, unchanged, "keys were wrapped by the present master key");
+                }
+                // Said when it changes, and not every ten minutes.
+                if unreadable != std::mem::replace(&mut told, unreadable) {
+                    tracing::error!(unchanged, unreadable, "keys that no master key here opens were left as they are");
+                }
+                if rounds.is_over(rewrapped, unreadable) {
+                    tracing::info!(rewrapped, unchanged, "all keys are wrapped by the present master key");
+                }
+                ROTATE_EVERY
             }
-            Err(error) => tracing::warn!(%error, "the keys are not yet wrapped by the present master key"),
-        }
-        tokio::time::sleep(ROTATE_AGAIN).await;
+            Err(error) => {
+                tracing::warn!(%error, "the keys are not yet wrapped by the present master key");
+                ROTATE_AGAIN
+            }
+        };
+        tokio::time::sleep(rest).await;
+    }
+}
+
+/// Rounds of a rotation.
+struct Rounds {
+    needed: u32,
+    clean: u32,
+}
+
+impl Rounds {
+    /// `needed` rounds in a row say that it is over.
+    const fn new(needed: u32) -> Self {
+        Self { needed, clean: 0 }
+    }
+
+    /// A round found so many keys under an earlier master key, and left so many of them; whether it is the one that ends the rotation. Alone the
+    /// first that leaves none does.
+    const fn is_over(&mut self, found: usize, left: usize) -> bool {
+        let is_clean = left == 0 && (found == 0 || self.needed == 1);
+        self.clean = if is_clean { self.clean.saturating_add(1) } else { 0 };
+        self.clean == self.needed
     }
 }
 
@@ -191,5 +250,19 @@ async fn sweep(app: &Shared) {
         Ok(gone) if gone.is_empty() => {}
         Ok(gone) => tracing::info!(sessions = gone.len(), "expired sessions were forgotten"),
         Err(error) => app.events.store_failed("sweep", &error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rotation_is_over_when_two_rounds_in_a_row_found_nothing_and_alone_after_one() {
+        let mut shared = Rounds::new(2);
+        let over: Vec<bool> = [3, 0, 1, 0, 0, 0, 2, 0, 0].into_iter().map(|found| shared.is_over(found, 0)).collect();
+        assert_eq!(over, [false, false, false, false, true, false, false, false, true]);
+        let mut alone = Rounds::new(1);
+        assert!(!alone.is_over(3, 1) && alone.is_over(1, 0) && !alone.is_over(0, 0));
     }
 }

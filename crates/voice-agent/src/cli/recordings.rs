@@ -88,7 +88,8 @@ async fn audit(config: &Config, json: bool, reach: &ReachArgs) -> anyhow::Result
     }
     if !json {
         let but = if found.sealed.is_empty() { "" } else { ", but for what is sealed" };
-        out::line(&format!("The access log is whole{but}."))?;
+        let here = if found.elsewhere.is_empty() { "" } else { " on this disk" };
+        out::line(&format!("The access log is whole{here}{but}."))?;
     }
     Ok(())
 }

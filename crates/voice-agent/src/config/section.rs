@@ -440,7 +440,7 @@ sections! {
         key_pause_ms: u64 = 4_000,
         /// Bits per second of both sides together.
         bitrate: u32 = 32_000,
-        /// Most that may wait for the storage, in megabytes (10^6 bytes): beyond it calls are not recorded.
+        /// Most that may wait for the storage, with what is just being made, in megabytes (10^6 bytes): beyond it calls are not recorded.
         spool_max_mb: u64 = 2_048,
         /// First pause after a storage that failed, in milliseconds; it doubles, up to a minute.
         retry_ms: u64 = 1_000,

@@ -311,6 +311,26 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let secrets = &config.secrets;
+    let has_roles =
+        [&secrets.admin_token, &secrets.auditor_token, &secrets.privacy_token].into_iter().any(Option::is_some);
+    if config.recording.access_logging
+        && has_roles
+        && secrets.redis_url.is_some()
+        && secrets.recording_master_key.is_none()
+    {
+        warnings.push(
+            "RECORDING_ACCESS_LOGGING is true, and RECORDING_MASTER_KEY is not set: the access log has no key where instances share a Redis, and \
+             operators' calls that hand out somebody's data are answered 503"
+                .to_owned(),
+        );
+    }
+    if config.recording.enabled && config.recording.delay_ms == 0 {
+        warnings.push(
+            "recording.delay_ms is 0: a card's digits are kept before they are understood, and cannot be blanked"
+                .to_owned(),
+        );
+    }
     for model in super::prices::without_price(config) {
         warnings
             .push(format!("{model} has no price: what it uses costs nothing in the books. Give it one in PRICES_FILE"));

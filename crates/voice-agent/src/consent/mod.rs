@@ -5,5 +5,5 @@ mod objection;
 mod policy;
 
 pub use ledger::{Decisions, nameless, write};
-pub use objection::object;
+pub use objection::{Objector, object};
 pub use policy::{OPTED_OUT, Policy, WORDING};

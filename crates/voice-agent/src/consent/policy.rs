@@ -83,7 +83,7 @@ impl Policy {
             session_id: doc.session_id.clone(),
             channel: doc.channel,
             policy_version: self.settings.policy_version.clone(),
-            wording: wording(doc, decision, how),
+            wording: wording(self.flow(doc), doc, decision, how),
             decision,
             how,
         }
@@ -91,13 +91,15 @@ impl Policy {
 }
 
 /// What the caller had been told or shown when it was decided; nothing where the caller spoke without being asked.
-fn wording(doc: &SessionDoc, decision: ConsentDecision, how: ConsentHow) -> String {
+fn wording(flow: ConsentFlow, doc: &SessionDoc, decision: ConsentDecision, how: ConsentHow) -> String {
     match (decision, how) {
         (ConsentDecision::Announced, _) => phrases::PHONE_CONSENT.to_owned(),
         (ConsentDecision::Stopped | ConsentDecision::OptedOut, _) => String::new(),
         (_, ConsentHow::Page) => {
             doc.context.get(WORDING).and_then(Value::as_str).map(str::to_owned).unwrap_or_default()
         }
+        // Over an announcement nobody had asked.
+        _ if flow != ConsentFlow::Ask => String::new(),
         _ if doc.channel == Channel::Phone => format!("{} {}", phrases::CONSENT_QUESTION, phrases::CONSENT_BY_PHONE),
         _ => format!("{} {}", phrases::CONSENT_QUESTION, phrases::CONSENT_BY_VOICE),
     }
@@ -155,6 +157,10 @@ mod tests {
         assert_eq!(record(&phone, ConsentDecision::Announced, ConsentHow::Announcement), phrases::PHONE_CONSENT);
         assert!(record(&phone, ConsentDecision::Agreed, ConsentHow::Key).starts_with(phrases::CONSENT_QUESTION));
         assert_eq!(record(&phone, ConsentDecision::OptedOut, ConsentHow::Voice), "");
+        assert!(record(&phone, ConsentDecision::Declined, ConsentHow::Voice).starts_with(phrases::CONSENT_QUESTION));
+        let announced = doc(Channel::Phone, &json!({"phone_number": "+15551234567"}));
+        assert_eq!(record(&announced, ConsentDecision::Declined, ConsentHow::Voice), "", "nobody had asked");
+        assert_eq!(record(&announced, ConsentDecision::Declined, ConsentHow::NotHeard), "");
         let page = doc(Channel::Browser, &json!({WORDING: "Talk, and record the call."}));
         assert_eq!(record(&page, ConsentDecision::Agreed, ConsentHow::Page), "Talk, and record the call.");
     }

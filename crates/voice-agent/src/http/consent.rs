@@ -9,19 +9,18 @@ use super::body::{Fields, Json};
 use super::problem::Problem;
 use super::session::{session_problem, session_token};
 use crate::app::Shared;
-use crate::consent::{Decisions, object};
-use crate::store::UserId;
+use crate::consent::{Decisions, Objector, object};
+use crate::sessions::Found;
 
-async fn user(app: &Shared, headers: &HeaderMap) -> Result<UserId, Problem> {
+async fn session(app: &Shared, headers: &HeaderMap) -> Result<Found, Problem> {
     let token = session_token(app, headers)?;
-    let found = app.sessions.find(&token).await.map_err(|error| session_problem(app, error))?;
-    Ok(found.user().clone())
+    app.sessions.find(&token).await.map_err(|error| session_problem(app, error))
 }
 
 /// `GET /api/consents`: what the caller decided, oldest first, with the words that were shown or said.
 pub(super) async fn read(State(app): State<Shared>, headers: HeaderMap) -> Result<JsonAnswer<Value>, Problem> {
-    let user = user(&app, &headers).await?;
-    let decisions = Decisions::of(app.store.as_ref(), &user).await;
+    let found = session(&app, &headers).await?;
+    let decisions = Decisions::of(app.store.as_ref(), found.user()).await;
     let decisions = decisions.map_err(|error| session_problem(&app, error.into()))?;
     Ok(JsonAnswer(json!({"opted_out": decisions.opted_out(), "consents": decisions.0})))
 }
@@ -32,12 +31,17 @@ pub(super) async fn withdraw(
     headers: HeaderMap,
     Json(body): Json,
 ) -> Result<StatusCode, Problem> {
-    let user = user(&app, &headers).await?;
+    let found = session(&app, &headers).await?;
     let mut fields = Fields::new(body, &["opt_out"])?;
     if fields.boolean("opt_out") != Some(true) {
         fields.fault("opt_out", "must be true: consent is given by a call's own question, and nowhere else");
     }
     fields.finish(())?;
-    object(&app, &user).await.map_err(|error| session_problem(&app, error.into()))?;
+    let (session, channel) = match &found {
+        Found::Live(live) => (live.id.clone(), live.channel),
+        Found::Stored(stored) => (stored.doc.session_id.clone(), stored.doc.channel),
+    };
+    let by = Objector::Caller { session, channel };
+    object(&app, found.user(), by).await.map_err(|error| session_problem(&app, error.into()))?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -106,6 +106,11 @@ fn read_wanted(body: serde_json::Value) -> Result<Wanted, Problem> {
     if wording.chars().count() > MAX_WORDING {
         fields.fault("consent_wording", "has more than 1000 characters");
     }
+    if consent == Some(true) && wording.trim().is_empty() && resume.is_none() {
+        tracing::warn!(
+            "a page's yes to being recorded came without consent_wording: the ledger cannot say what the caller was shown"
+        );
+    }
     let time_zone = fields.string("time_zone").and_then(|name| match TimeZone::get(&name) {
         Ok(zone) if zone.iana_name().is_some() => Some(zone),
         _ => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::PrivacyError;
 use crate::app::session_of_input_log;
-use crate::vault::{Header, Opener, Pseudonym, SealError, UserKey};
+use crate::vault::{Header, MAX_HEADER_BYTES, Opener, Pseudonym, SealError, UserKey};
 
 /// Whose logs.
 #[derive(Debug, Clone)]
@@ -61,7 +61,8 @@ fn is_sealed(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "sealed")
 }
 
-/// Whether a sealed file says that it is this person's. One whose beginning was never written is nobody's.
+/// Whether a sealed file says that it is this person's. One whose beginning was never written is nobody's; of one that cannot be read, or was made by
+/// a later version, nobody knows.
 fn is_owned(path: &Path, owner: Pseudonym) -> Result<bool, PrivacyError> {
     if !is_sealed(path) {
         return Ok(false);
@@ -70,7 +71,18 @@ fn is_owned(path: &Path, owner: Pseudonym) -> Result<bool, PrivacyError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         file => BufReader::new(file.map_err(|error| failed(path, error))?),
     };
-    Ok(Header::read(&mut file).is_ok_and(|header| header.owner == owner))
+    match Header::read(&mut file) {
+        Ok(header) => Ok(header.owner == owner),
+        Err(SealError::NotSealed | SealError::HeaderDamaged) if is_begun(path)? => Ok(false),
+        Err(SealError::Io(error)) => Err(failed(path, error)),
+        Err(error) => Err(failed(path, io::Error::other(error))),
+    }
+}
+
+/// Whether there is no more of it than the beginning of a header.
+fn is_begun(path: &Path) -> Result<bool, PrivacyError> {
+    let metadata = fs::metadata(path).map_err(|error| failed(path, error))?;
+    Ok(metadata.len() < MAX_HEADER_BYTES)
 }
 
 /// A log's text, unsealed if it is sealed; without a key only what is plain can be read.
@@ -106,4 +118,31 @@ pub(super) fn delete(path: &Path) -> Result<(), PrivacyError> {
 
 pub(super) fn failed(path: &Path, error: io::Error) -> PrivacyError {
     PrivacyError::Io { path: path.to_owned(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::{Key, Sealer};
+
+    #[test]
+    fn a_log_of_which_nobody_knows_whose_it_is_is_counted_and_one_without_a_beginning_is_nobodys() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner: Pseudonym = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let key = UserKey::new(owner, Key::from_bytes(&[7; 32]));
+        let (mut sealer, mut bytes) = Sealer::new(&key, "inputs").unwrap();
+        sealer.seal(&[1; 1_000], &mut bytes).unwrap();
+        let later = [&bytes[..8], &[2], &bytes[9..]].concat();
+        let damaged = [b"X", &bytes[1..]].concat();
+        let path = folder.path().join("sess_1-20261130T120000000Z.jsonl.sealed");
+        let whose = Whose { owner, sessions: BTreeSet::new() };
+        for (text, theirs, unknown) in
+            [(&bytes[..], 1, 0), (&later, 0, 1), (&damaged, 0, 1), (&bytes[..50], 0, 0), (&[], 0, 0)]
+        {
+            fs::write(&path, text).unwrap();
+            assert!(session_of_input_log(&path).is_some());
+            let found = input_logs(folder.path(), &whose).unwrap();
+            assert_eq!((found.theirs.len(), found.unknown), (theirs, unknown), "{} bytes", text.len());
+        }
+    }
 }

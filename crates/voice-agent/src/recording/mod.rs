@@ -37,6 +37,7 @@ use crate::vault::{Opened, Pseudonym, SealError, Vault, VaultError, open};
 
 pub use decode::{DecodeError, decode};
 pub use name::{Kind, Name, NoName};
+pub use retention::{Deleted, Report};
 pub use spool::SpoolError;
 pub use storage::{StorageError, Stored};
 pub use tape::{Call, Tape};
@@ -114,6 +115,8 @@ pub struct Recorder {
     /// None where nothing is recorded and nothing waits.
     spool: Option<Arc<Spool>>,
     waiting_bytes: AtomicU64,
+    /// Bytes of the parts that are being made.
+    live_bytes: AtomicU64,
     /// When the last part began, in milliseconds since 1970: no two have the same name.
     last_start_ms: AtomicI64,
     news: Notify,
@@ -145,7 +148,8 @@ impl Recorder {
         } else {
             None
         };
-        let (waiting_bytes, news, rounds) = (AtomicU64::new(0), Notify::new(), Mutex::default());
+        let (waiting_bytes, live_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (news, rounds) = (Notify::new(), Mutex::default());
         Ok(Arc::new(Self {
             settings,
             vault,
@@ -158,6 +162,7 @@ impl Recorder {
             instance: instance.to_owned(),
             spool,
             waiting_bytes,
+            live_bytes,
             last_start_ms: AtomicI64::new(0),
             news,
             writers: Semaphore::new(WRITERS),
@@ -165,15 +170,17 @@ impl Recorder {
         }))
     }
 
-    /// Brings what waits to the storage and deletes what is too old, until `stop`.
-    pub fn keep(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker) {
+    /// Brings what waits to the storage and deletes what is too old, until `stop`. What each round deleted is told to `report`.
+    pub fn keep(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker, report: Report) {
         tasks.spawn(stop.clone().run_until_cancelled_owned(upload::run(Arc::clone(self))));
-        self.retain(stop, tasks);
+        tasks.spawn(stop.clone().run_until_cancelled_owned(retention::run(Arc::clone(self), report)));
     }
 
     /// Deletes what is too old, until `stop`, and nothing else: that needs nobody's key.
     pub fn retain(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker) {
-        tasks.spawn(stop.clone().run_until_cancelled_owned(retention::run(Arc::clone(self))));
+        // Without keys there is no access log either.
+        let report: Report = Arc::new(|_| Box::pin(std::future::ready(())));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(retention::run(Arc::clone(self), report)));
     }
 
     /// Whether calls are recorded, if their callers agree.
@@ -202,10 +209,16 @@ impl Recorder {
         self.events.recording_frames_lost(count);
     }
 
+    /// Whether more is on the disk than may be: what waits for the storage, and what is being made.
+    fn is_full(&self) -> bool {
+        let bytes = self.waiting_bytes.load(Ordering::Relaxed) + self.live_bytes.load(Ordering::Relaxed);
+        bytes > self.settings.spool_max_mb.saturating_mul(MB)
+    }
+
     /// Begins a part; none if none can be now.
     fn begin(self: &Arc<Self>, about: About) -> Option<mpsc::Sender<Taped>> {
         let spool = self.spool.as_ref().filter(|_| self.settings.enabled)?;
-        if self.waiting_bytes.load(Ordering::Relaxed) > self.settings.spool_max_mb.saturating_mul(MB) {
+        if self.is_full() {
             self.events.recording_failed("waiting", &about.session, &"too much waits for the storage");
             return None;
         }

@@ -4,6 +4,7 @@
 //! held back long enough is sealed and written, on a thread that may wait for the disk.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -85,7 +86,7 @@ impl PartError {
     pub(super) const fn reason(&self) -> &'static str {
         match self {
             Self::Spool(SpoolError::Disk(_)) => "disk",
-            Self::Spool(SpoolError::Vault(_)) => "key",
+            Self::Spool(SpoolError::Vault(_) | SpoolError::Unreadable { .. }) => "key",
             Self::Codec(_) | Self::Thread => "codec",
         }
     }
@@ -114,6 +115,7 @@ pub(super) async fn make(
     let began = about.began;
     let now_ms = move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut part = Box::new(Part::new(&recorder.settings, spool, about, key)?);
+    let mut grown = Grown { recorder: Arc::clone(&recorder), bytes: 0 };
     let mut ticks = interval(WORK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -126,14 +128,40 @@ pub(super) async fn make(
                 // None only if the recorder closed it, which it never does.
                 let _writer = recorder.writers.acquire().await.ok();
                 part = off_thread(part, move |part| part.work(now_ms())).await?;
+                grown.to(part.bytes());
+                if recorder.is_full() {
+                    // The disk is for everybody's calls: the recording ends, and the call goes on.
+                    break;
+                }
             }
         }
     }
     let lost_ms = part.mix.take_lost_ms();
     let _writer = recorder.writers.acquire().await.ok();
     let bytes = tokio::task::spawn_blocking(move || part.finish()).await.map_err(|_| PartError::Thread)??;
+    grown.to(bytes);
     recorder.lost_frames(lost_ms / FRAME_MS);
     Ok(bytes)
+}
+
+/// What a part has on the disk: counted while it is made, and as waiting from then on until the next round counts anew.
+struct Grown {
+    recorder: Arc<Recorder>,
+    bytes: u64,
+}
+
+impl Grown {
+    fn to(&mut self, bytes: u64) {
+        self.recorder.live_bytes.fetch_add(bytes.saturating_sub(self.bytes), Ordering::Relaxed);
+        self.bytes = self.bytes.max(bytes);
+    }
+}
+
+impl Drop for Grown {
+    fn drop(&mut self) {
+        self.recorder.waiting_bytes.fetch_add(self.bytes, Ordering::Relaxed);
+        self.recorder.live_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 async fn off_thread(
@@ -257,6 +285,11 @@ impl Part {
     fn forget_said(&mut self) {
         self.said.clear();
         self.said_from_ms = None;
+    }
+
+    /// What it has on the disk, in bytes.
+    fn bytes(&self) -> u64 {
+        [&self.sound, &self.words].into_iter().flatten().map(Writing::bytes).sum()
     }
 
     /// Encodes what has settled, and writes what was held back long enough.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Listed, Name, Recorder, RecordingError};
@@ -17,7 +18,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Deletes at the start and every hour, for ever.
-pub(super) async fn run(recorder: Arc<Recorder>) {
+pub(super) async fn run(recorder: Arc<Recorder>, report: Report) {
     let mut again = AGAIN;
     loop {
         let rest = match expire(&recorder, recorder.now()).await {
@@ -25,8 +26,9 @@ pub(super) async fn run(recorder: Arc<Recorder>) {
                 again = AGAIN;
                 EVERY
             }
-            Ok(Deleted { old, unreadable }) => {
+            Ok(deleted @ Deleted { old, unreadable }) => {
                 again = AGAIN;
+                report(deleted).await;
                 tracing::info!(
                     old,
                     unreadable,
@@ -48,13 +50,16 @@ pub(super) async fn run(recorder: Arc<Recorder>) {
     }
 }
 
+/// Who is told what a round deleted.
+pub type Report = Arc<dyn Fn(Deleted) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// How many files were deleted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Deleted {
+pub struct Deleted {
     /// They began too long ago.
-    pub(super) old: u64,
+    pub old: u64,
     /// Their user was erased, and nobody could read them.
-    pub(super) unreadable: u64,
+    pub unreadable: u64,
 }
 
 /// Deletes what began too long before `now`, and what nobody can read any more. One that cannot be deleted keeps none of the others.

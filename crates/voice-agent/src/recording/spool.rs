@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::name::Name;
-use crate::vault::{Header, Opener, Pseudonym, SealError, Sealer, UserKey, VaultError};
+use crate::vault::{Header, MAX_HEADER_BYTES, Opener, Pseudonym, SealError, Sealer, UserKey, VaultError};
 
 /// The folder below `DATA_DIR`.
 const FOLDER: &str = "recordings-waiting";
@@ -28,6 +28,14 @@ pub enum SpoolError {
     /// There is no key to seal it with.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// What waits cannot be opened: it stays as it is, for whoever can.
+    #[error("{}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: SealError,
+    },
 }
 
 /// A file that waits.
@@ -168,6 +176,11 @@ pub(super) struct Writing {
 }
 
 impl Writing {
+    /// What was written so far, in bytes.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Seals some bytes, and appends them. After an error the file is left as it is: it is ended with what it had when it is found.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
         let mut sealed = Vec::with_capacity(bytes.len() + 64);
@@ -215,22 +228,31 @@ pub(super) fn mend(path: &Path, key: &UserKey) -> Result<Option<PathBuf>, SpoolE
     let mut opener = match opened {
         Ok(opener) => opener,
         Err(SealError::Io(error)) => return Err(error.into()),
-        // Not even its beginning was written, or the key is another by now: nobody can read it.
-        Err(error) => {
+        // Not even its beginning was written: there is nothing in it.
+        Err(error @ (SealError::NotSealed | SealError::HeaderDamaged))
+            if fs::metadata(path)?.len() < MAX_HEADER_BYTES =>
+        {
             tracing::warn!(path = %path.display(), %error, "a recording that broke off at its beginning is dropped");
             fs::remove_file(path)?;
             return Ok(None);
         }
+        // A later version's, or damaged: somebody may read it yet.
+        Err(error) => return Err(SpoolError::Unreadable { path: path.to_owned(), error }),
     };
     let broken = loop {
         match opener.next_chunk() {
             Ok(Some(_)) => {}
-            Ok(None) => break false,
+            Ok(None) => break None,
             Err(SealError::Io(error)) => return Err(error.into()),
-            Err(_) => break true,
+            Err(error) => break Some(error),
         }
     };
-    if broken {
+    if let Some(error) = broken {
+        if !matches!(error, SealError::Truncated { .. }) {
+            // What a power cut leaves looks so, and so does a disk that changed something: what is behind it cannot be authenticated any more.
+            let lost = fs::metadata(path)?.len().saturating_sub(opener.whole_bytes());
+            tracing::error!(path = %path.display(), %error, lost_bytes = lost, "of a recording that broke off the end is damaged, and cut off");
+        }
         let mut file = OpenOptions::new().append(true).open(path)?;
         file.set_len(opener.whole_bytes())?;
         file.write_all(&opener.recovered_end()?)?;
@@ -287,4 +309,47 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::Key;
+
+    /// A file whose writer is gone, with one chunk in it.
+    fn torn(folder: &Path) -> (PathBuf, UserKey) {
+        let key = UserKey::new("0123456789abcdef0123456789abcdef".parse().unwrap(), Key::from_bytes(&[7; 32]));
+        let (mut sealer, mut bytes) = Sealer::new(&key, "recording").unwrap();
+        sealer.seal(&[1; 1_000], &mut bytes).unwrap();
+        let path = folder.join("one.part");
+        fs::write(&path, bytes).unwrap();
+        (path, key)
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_or_is_damaged_at_its_beginning_stays_for_whoever_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = torn(folder.path());
+        let good = fs::read(&path).unwrap();
+        for (at, byte) in [(8, 2), (0, b'X'), (50, !good[50])] {
+            let mut bytes = good.clone();
+            bytes[at] = byte;
+            fs::write(&path, &bytes).unwrap();
+            assert!(matches!(mend(&path, &key), Err(SpoolError::Unreadable { .. })), "{at}");
+            assert_eq!(fs::read(&path).unwrap(), bytes, "{at}");
+        }
+        fs::write(&path, &good).unwrap();
+        assert_eq!(mend(&path, &key).unwrap(), Some(folder.path().join("one")));
+    }
+
+    #[test]
+    fn one_whose_beginning_was_never_written_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = torn(folder.path());
+        for bytes in [0, 5, 40] {
+            fs::write(&path, &fs::read(torn(folder.path()).0).unwrap()[..bytes]).unwrap();
+            assert_eq!(mend(&path, &key).unwrap(), None, "{bytes}");
+            assert!(!path.exists());
+        }
+    }
 }

@@ -255,13 +255,18 @@ fn move_into(from: &Path, to: &Path) -> io::Result<u64> {
     let folder = to.parent().unwrap_or(to);
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if fs::rename(from, to).is_err() {
-        let beside = to.with_extension("new");
+        let beside = beside(to);
         fs::copy(from, &beside)?;
         File::open(&beside)?.sync_all()?;
         fs::rename(&beside, to)?;
     }
     File::open(folder)?.sync_all()?;
     Ok(bytes)
+}
+
+/// Where a file is while it is copied from another disk.
+fn beside(to: &Path) -> PathBuf {
+    to.with_extension("new")
 }
 
 fn list_folder(folder: &Path, owner: Option<&str>) -> Result<Vec<Stored>, StorageError> {
@@ -280,11 +285,13 @@ fn list_folder(folder: &Path, owner: Option<&str>) -> Result<Vec<Stored>, Storag
     Ok(stored)
 }
 
-/// Removes a file, and the folders that are empty without it.
+/// Removes a file, what a copy of it that was killed has left, and the folders that are empty without them.
 fn remove(root: &Path, path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    for path in [path, &beside(path)] {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
     for folder in path.ancestors().skip(1).take_while(|folder| *folder != root && folder.starts_with(root)) {
         if fs::remove_dir(folder).is_err() {
@@ -292,4 +299,19 @@ fn remove(root: &Path, path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_copy_that_was_killed_has_left_goes_with_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("owner/session/1-1.ogg.sealed");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(beside(&file), b"half").unwrap();
+        remove(folder.path(), &file).unwrap();
+        assert!(!folder.path().join("owner").exists());
+    }
 }

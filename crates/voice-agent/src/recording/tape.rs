@@ -54,6 +54,8 @@ pub struct Tape {
     /// So many words were heard of the last replies, whether or not they were taped.
     heard: VecDeque<(ReplyId, usize)>,
     frames_lost: u64,
+    /// A key that the part was too far behind to be told of.
+    key_owed_ms: Option<u64>,
     /// Where tests look at what is taped.
     #[cfg(test)]
     sink: Option<mpsc::Sender<Taped>>,
@@ -71,6 +73,7 @@ impl Tape {
             barred: UtteranceId(0),
             heard: VecDeque::new(),
             frames_lost: 0,
+            key_owed_ms: None,
             #[cfg(test)]
             sink: None,
         }
@@ -119,9 +122,11 @@ impl Tape {
 
     /// A key was pressed: what is keyed in a row is not kept.
     pub fn key(&mut self, now_ms: u64) {
-        if let Some(part) = &self.part {
-            // Full: of a call that is so far behind frames are lost anyway.
-            let _full = part.try_send(Taped::Key { now_ms });
+        // Full: it is told before anything else is. What was said meanwhile is lost, and no digit is kept.
+        if let Some(part) = &self.part
+            && part.try_send(Taped::Key { now_ms }).is_err()
+        {
+            self.key_owed_ms = Some(now_ms);
         }
     }
 
@@ -184,7 +189,12 @@ impl Tape {
 
     fn tape(&mut self, _permit: &RecordingPermit, now_ms: u64, what: impl FnOnce() -> Taped) {
         let Some(part) = self.part.clone().or_else(|| self.begin(now_ms)) else { return };
-        match part.try_send(what()) {
+        let owed = self.key_owed_ms.map_or(Ok(()), |now_ms| part.try_send(Taped::Key { now_ms }));
+        let sent = owed.and_then(|()| {
+            self.key_owed_ms = None;
+            part.try_send(what())
+        });
+        match sent {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => self.frames_lost += 1,
             Err(TrySendError::Closed(_)) => {

@@ -16,6 +16,8 @@ use crate::store::{
 use crate::telemetry::Metrics;
 use crate::vault::{End, Key, Kms, LocalKms, NoKms};
 
+mod room;
+
 /// Recordings in a folder of their own.
 struct Case {
     folder: tempfile::TempDir,

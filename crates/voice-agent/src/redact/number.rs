@@ -73,7 +73,10 @@ fn kind(text: &str, tokens: &[Token<'_>], run: &Run, source: Source) -> Option<K
         return None;
     }
     if source == Source::Log {
-        return (run.groups.len() > 1 && !run.is_spoken && is_grouped_phone(text, tokens, run)).then_some(Kind::Phone);
+        // "0.012345678" is seconds there.
+        let is_decimal = run.groups.len() == 2 && gap(text, tokens, run.groups[0].token) == ".";
+        let is_phone = run.groups.len() > 1 && !run.is_spoken && !is_decimal && is_grouped_phone(text, tokens, run);
+        return is_phone.then_some(Kind::Phone);
     }
     let is_phone = run.is_spoken || before.dialled || is_grouped_phone(text, tokens, run) || is_bare_phone(run);
     is_phone.then_some(Kind::Phone)

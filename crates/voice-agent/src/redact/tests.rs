@@ -153,6 +153,8 @@ fn a_log_line_keeps_its_counts_and_loses_its_people() {
         r#"{"trace":"4bf92f3577b34da6a3ce929d0e0e4736","span":"00f067aa0b0902b7"}"#,
         "2026-11-29T14:57:52.123456Z INFO turn=3 latency_ms=712",
         "0x4111 12 Main Street",
+        "took 0.012345678 s, cost 0.000070500 usd, 555.1234 ms",
+        "10.0.12.34:5061 at 00:00:00.000123",
     ] {
         assert_eq!(redact_log(line), line);
     }

@@ -26,7 +26,7 @@ pub use kms::{Kms, KmsFuture, LocalKms, NoKms};
 pub use master::{MASTER_KEY_FILE, MasterKeyError, load as load_master};
 pub(crate) use master::{check_list as check_masters, parse as parse_master};
 pub use open::{End, Opened, Opener, open};
-pub use seal::{Header, MAX_CHUNK_BYTES, SealError, Sealer};
+pub use seal::{Header, MAX_CHUNK_BYTES, MAX_HEADER_BYTES, SealError, Sealer};
 pub use sealing::Sealing;
 
 use sealing::Sealings;

@@ -20,6 +20,9 @@ use super::key::{Key, KeyId, NONCE_BYTES, Pseudonym, TAG_BYTES, UserKey, WRAPPED
 pub const MAX_CHUNK_BYTES: usize = 64 * 1024;
 /// The most of a label, in bytes.
 const MAX_LABEL_BYTES: usize = u8::MAX as usize;
+/// The most of a header, in bytes: with the longest label.
+pub const MAX_HEADER_BYTES: u64 =
+    (MAGIC.len() + 1 + 16 + 8 + 1 + MAX_LABEL_BYTES + WRAPPED_BYTES + PREFIX_BYTES) as u64;
 /// What a sealed file begins with.
 pub(super) const MAGIC: &[u8; 8] = b"VOICESLD";
 const VERSION: u8 = 1;

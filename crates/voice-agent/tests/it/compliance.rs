@@ -33,6 +33,17 @@ fn every_file_and_test_that_is_named_exists() {
 }
 
 #[test]
+fn every_row_says_what_shows_it() {
+    let table = DOCUMENT.split("## Cross-border").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("`crates/") || line.contains("`web/")).collect();
+    assert!(rows.len() > 30, "{} are not many", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert!(cells.len() == 4 && cells.iter().all(|cell| !cell.is_empty()), "{row}");
+    }
+}
+
+#[test]
 fn every_command_that_is_named_exists() {
     let commands: Vec<&str> = named().into_iter().filter(|name| name.starts_with("voice-agent ")).collect();
     assert!(commands.len() >= 5, "{commands:?}");

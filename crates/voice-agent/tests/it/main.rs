@@ -13,6 +13,7 @@ mod operations;
 mod privacy;
 mod real;
 mod redis_server;
+mod rights;
 mod server;
 mod socket;
 mod twilio;

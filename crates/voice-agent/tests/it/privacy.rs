@@ -355,6 +355,8 @@ async fn a_caller_reads_and_withdraws_without_anybody() {
     }
     let told: Value = server.get("/api/consents", &session.token).await.json().await.unwrap();
     assert_eq!((&told["opted_out"], told["consents"].as_array().unwrap().len()), (&json!(true), 2), "written once");
+    let objection = &told["consents"][1];
+    assert_eq!((&objection["how"], &objection["session_id"]), (&json!("page"), &json!(session.id)));
     problem(server.get("/api/consents", "wrong").await, 401, "unauthorized").await;
 }
 
@@ -429,7 +431,7 @@ async fn of_an_erased_person_no_byte_is_left_in_redis_or_its_files() {
 }
 
 /// A recording of this person in the storage of this server: its name, and its bytes as they lie there.
-async fn recorded(server: &TestServer, user: &UserId) -> (Name, Vec<u8>) {
+pub(super) async fn recorded(server: &TestServer, user: &UserId) -> (Name, Vec<u8>) {
     let vault = server.app().vault.clone().unwrap();
     let key = vault.user_key(user).await.unwrap();
     let name = Name::new(key.owner(), "call_1", Timestamp::UNIX_EPOCH, 3, RecordingKind::Words);

@@ -16,11 +16,15 @@ pub enum ConsentAnswer {
         /// What was said besides.
         rest: String,
     },
+    /// It began with a yes, and what followed leaves a doubt, or asks something: the question is to be put once more.
+    Unclear,
     /// Something else.
     Neither,
 }
 
-/// What agrees by itself.
+/// What agrees, also with a request behind it: "yes, add buy milk".
+const FIRMLY: [&str; 6] = ["yes", "yeah", "yep", "yup", "i agree", "i consent"];
+/// What agrees by itself. With anything behind it but the recording's own words it may be no answer at all: "I do have a question", "it may rain".
 const YES: [&str; 27] = [
     "yes",
     "yeah",
@@ -50,6 +54,48 @@ const YES: [&str; 27] = [
     "alright",
     "yes you may",
 ];
+/// What is asked for.
+const RECORD: [&str; 3] = ["record", "recorded", "recording"];
+/// What may stand with that: "you may record this call", "I agree to being recorded".
+const NAMING: [&str; 18] = [
+    "be",
+    "being",
+    "to",
+    "the",
+    "my",
+    "our",
+    "with",
+    "for",
+    "me",
+    "us",
+    "this",
+    "that",
+    "it",
+    "call",
+    "conversation",
+    "agree",
+    "consent",
+    "do",
+];
+/// How a request begins that may follow a yes.
+const REQUESTS: [&str; 29] = [
+    "add", "remind", "put", "create", "make", "list", "show", "tell", "read", "give", "delete", "remove", "complete",
+    "mark", "move", "rename", "change", "set", "schedule", "call", "postpone", "find", "search", "undo", "clear",
+    "start", "finish", "let's", "help",
+];
+/// What may stand before it.
+const POLITELY: [&str; 8] =
+    ["can you", "could you", "would you", "will you", "i want to", "i need to", "i'd like to", "i would like to"];
+/// Requests to be told something, which may be about the recording.
+const TELLS: [&str; 4] = ["tell", "show", "read", "give"];
+/// How a question begins.
+const ASKS: [&str; 24] = [
+    "what", "what's", "who", "who's", "why", "how", "how's", "when", "where", "which", "whose", "is", "are", "do",
+    "does", "did", "huh", "hello", "hi", "pardon", "sorry", "excuse", "will", "should",
+];
+/// What a question after a yes has to name to be about something else than the recording.
+const TASKS: [&str; 12] =
+    ["list", "lists", "task", "tasks", "todo", "todos", "due", "agenda", "reminder", "reminders", "today", "tomorrow"];
 /// What refuses by itself.
 const NO: [&str; 16] = [
     "no",
@@ -88,9 +134,55 @@ const AROUND: [&str; 15] = [
     "the call",
 ];
 /// What makes a yes doubtful, wherever it stands.
-const AGAINST: [&str; 21] = [
-    "no", "not", "don't", "dont", "never", "rather", "nope", "without", "unless", "if", "but", "can't", "cannot",
-    "won't", "stop", "refuse", "off", "object", "maybe", "wait", "isn't",
+const AGAINST: [&str; 48] = [
+    "no",
+    "not",
+    "don't",
+    "dont",
+    "never",
+    "rather",
+    "nope",
+    "nah",
+    "without",
+    "unless",
+    "if",
+    "but",
+    "can't",
+    "cannot",
+    "won't",
+    "stop",
+    "refuse",
+    "off",
+    "object",
+    "maybe",
+    "wait",
+    "isn't",
+    "didn't",
+    "wouldn't",
+    "doesn't",
+    "shouldn't",
+    "haven't",
+    "couldn't",
+    "mustn't",
+    "aren't",
+    "wasn't",
+    "weren't",
+    "hasn't",
+    "prefer",
+    "hate",
+    "dislike",
+    "question",
+    "only",
+    "except",
+    "until",
+    "depends",
+    "guess",
+    "suppose",
+    "hardly",
+    "unsure",
+    "nothing",
+    "neither",
+    "although",
 ];
 /// What is no refusal although it begins with one: "no problem".
 const NO_REFUSAL: [&str; 6] =
@@ -114,11 +206,46 @@ pub fn consent_answer(text: &str) -> ConsentAnswer {
     if whole.split(' ').any(|word| AGAINST.contains(&word)) {
         return ConsentAnswer::Neither;
     }
-    // "Yes add milk": without a comma, what follows the yes is still to be done.
-    let tail = if more.is_empty() { rest.trim() } else { last_words(text, more, rest) };
-    let says_no_more = begins_with(&normalise(tail), &YES).is_some_and(str::is_empty);
-    let is_courtesy = strip_around(&normalise(tail)).is_empty() || is_backchannel(tail);
-    ConsentAnswer::Yes { rest: if says_no_more || is_courtesy { String::new() } else { tail.to_owned() } }
+    // "Yes add milk": without a comma, what follows the yes is still to be done. "You may record this call" is all of it.
+    let tail = if names_recording(more) { rest.trim() } else { last_words(text, more, rest) };
+    let said = normalise(tail);
+    let said = begins_with(&said, &YES).unwrap_or_else(|| strip_around(&said));
+    let asks = begins_with_any(said, &ASKS) || text.trim_end().ends_with('?');
+    if names_recording(said) || is_backchannel(tail) {
+        // "Yes?" is how people answer who have not understood what was said.
+        let plain = ConsentAnswer::Yes { rest: String::new() };
+        return if asks { ConsentAnswer::Unclear } else { plain };
+    }
+    let is_firm = FIRMLY.iter().any(|phrase| after(strip_around(&words), phrase).is_some());
+    if is_firm && is_request(said, asks) {
+        ConsentAnswer::Yes { rest: tail.to_owned() }
+    } else if is_firm || asks {
+        ConsentAnswer::Unclear
+    } else {
+        ConsentAnswer::Neither
+    }
+}
+
+/// Whether this names the recording, or nothing, and says nothing else: "record this call", "it".
+fn names_recording(words: &str) -> bool {
+    let mut all = words.split_whitespace();
+    // "It may be" is no "it may"; "okay, call me" has something done.
+    let is_passive = all.clone().any(|word| matches!(word, "be" | "being"));
+    all.clone().next() != Some("call")
+        && (!is_passive || all.clone().any(|word| RECORD.contains(&word)))
+        && all.all(|word| RECORD.contains(&word) || NAMING.contains(&word) || AROUND.contains(&word))
+}
+
+/// Whether this is something to be done, or a question about the tasks, and nothing about the recording.
+fn is_request(said: &str, asks: bool) -> bool {
+    let has = |wanted: &[&str]| said.split(' ').any(|word| wanted.contains(&word));
+    let asked = POLITELY.iter().find_map(|phrase| after(said, phrase)).map_or(said, strip_around);
+    let is_question = asks || begins_with_any(asked, &TELLS) && has(&ASKS);
+    !has(&RECORD) && if is_question { has(&TASKS) } else { begins_with_any(asked, &REQUESTS) }
+}
+
+fn begins_with_any(words: &str, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| after(words, phrase).is_some())
 }
 
 /// The end of the text as it was said, from where no more of its first clause is left than `more`, which is followed by `rest`.
@@ -187,6 +314,12 @@ mod tests {
             "Yes, that's fine.",
             "Yes yes",
             "sure thanks",
+            "You may record this call.",
+            "yes, you can record me",
+            "I agree to being recorded",
+            "It may be recorded.",
+            "Go ahead and record it",
+            "Fine with me",
         ] {
             assert_eq!(consent_answer(text), ConsentAnswer::Yes { rest: String::new() }, "{text}");
         }
@@ -194,7 +327,9 @@ mod tests {
             ("Yes. What is on my list?", "What is on my list?"),
             ("yes, add buy milk", "add buy milk"),
             ("yes and add buy milk", "add buy milk"),
-            ("Sure, call Bob", "call Bob"),
+            ("Yes, call Bob", "call Bob"),
+            ("Yeah. Could you please tell me what's on my list?", "Could you please tell me what's on my list?"),
+            ("I agree, remind me to water the plants", "remind me to water the plants"),
             ("yes please uh-huh", ""),
             ("yes add Jean-Luc's bread", "add Jean-Luc's bread"),
         ] {
@@ -240,8 +375,48 @@ mod tests {
             "is this recorded",
             "surely",
             "norway",
+            "I do have a question first.",
+            "You can tell me what's on my list",
+            "It may rain tomorrow",
+            "It may be.",
+            "Yeah, nah.",
+            "Okay, I'd prefer you didn't.",
+            "Yes I wouldn't like that",
+            "Go ahead and tell me my tasks",
+            "Sure, call Bob",
+            "Okay, call me",
+            "Fine, I hate this",
+            "you can mark milk as done",
+            "I do the dishes tomorrow",
+            "Yes, I guess",
+            "Okay Google",
+            "certainly the dentist is on Monday",
+            "go ahead with the first one",
         ] {
             assert_eq!(consent_answer(text), ConsentAnswer::Neither, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_yes_that_asks_is_asked_once_more() {
+        for text in [
+            "Sure, why would you record me?",
+            "OK what is this?",
+            "Okay, hello?",
+            "Yes?",
+            "Yes, who is this?",
+            "yes what is this",
+            "Yes, this is Bob speaking.",
+            "Yes, I",
+            "Yeah. Tell me why.",
+            "yes can you hear me",
+            "You can record me?",
+            "Yes, is this call recorded?",
+            "Fine, how are you?",
+            "I agree that it is raining",
+            "Yes, tell me what the recording is for",
+        ] {
+            assert_eq!(consent_answer(text), ConsentAnswer::Unclear, "{text}");
         }
     }
 }

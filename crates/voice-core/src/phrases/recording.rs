@@ -1,166 +1,14 @@
 //! How callers ask for the recording to stop, in their own words.
 
+use words::{
+    AFTER, COURTESIES, DONTS, ERASES, FORBIDS, HESITATIONS, KEEPS, KEPT, LASTING, LEAVES, NEGATIONS, QUESTIONS,
+    RECORDS, STOPS, TAPES, WITHDRAWS,
+};
+
 use super::normalise;
 
-/// Verbs that end something: "stop recording", "turn the recording off".
-const STOPS: [&str; 21] = [
-    "stop",
-    "quit",
-    "end",
-    "pause",
-    "halt",
-    "cease",
-    "finish",
-    "cancel",
-    "disable",
-    "deactivate",
-    "suspend",
-    "discontinue",
-    "kill",
-    "cut",
-    "switch",
-    "turn",
-    "shut",
-    "drop",
-    "abort",
-    "terminate",
-    "stopped",
-];
-/// Words that forbid, or withdraw a leave: "don't record", "I no longer agree to being recorded".
-const FORBIDS: [&str; 23] = [
-    "don't",
-    "dont",
-    "not",
-    "no",
-    "never",
-    "without",
-    "stop",
-    "quit",
-    "withdraw",
-    "revoke",
-    "refuse",
-    "object",
-    "rather",
-    "cannot",
-    "can't",
-    "shouldn't",
-    "mustn't",
-    "won't",
-    "wouldn't",
-    "didn't",
-    "nobody",
-    "off",
-    "against",
-];
-/// What is recorded, also as a recogniser mishears it.
-const RECORDS: [&str; 9] =
-    ["record", "recording", "recorded", "records", "recordings", "recoding", "recorder", "recordin", "rerecording"];
-/// What is taped: of a call, said with "me", "us" or "this".
-const TAPES: [&str; 2] = ["taping", "tape"];
-
-/// What introduces a title, so that what follows is none of our business: "remind me to stop recording podcasts".
-const INTRODUCES: [&str; 22] = [
-    "add", "remind", "reminder", "task", "todo", "note", "create", "rename", "call", "put", "move", "delete",
-    "complete", "mark", "remember", "forget", "need", "have", "must", "finished", "schedule", "make",
-];
-/// How a question begins that asks about a recording, and does not ask for anything.
-const QUESTIONS: [&str; 14] =
-    ["what", "what's", "when", "who", "why", "how", "are", "is", "do", "did", "does", "which", "where", "was"];
-/// What is said while looking for the word; it parts nothing.
-const HESITATIONS: &[&str] = &["uh", "um", "er", "erm", "uhm", "hm", "hmm", "mm", "eh", "ah", "umm", "uhh"];
-/// Verbs that take a leave back: "I withdraw my consent".
-const WITHDRAWS: &[&str] =
-    &["withdraw", "withdrawing", "withdrawn", "revoke", "revoking", "retract", "rescind", "cancel"];
-/// What the leave is called.
-const LEAVES: &[&str] = &["consent", "permission"];
-/// Verbs that do away with what was recorded: "delete the recording".
-const ERASES: &[&str] = &["delete", "remove", "forget", "erase", "discard", "scrap", "destroy", "wipe"];
-/// Verbs that keep what was heard: "stop saving my voice".
-const KEEPS: &[&str] = &["saving", "save", "storing", "store", "keeping", "keep", "capturing", "capture"];
-/// What of a caller is kept.
-const KEPT: &[&str] = &["voice", "audio", "call", "conversation", "words"];
-/// What forbids, and is not only a verb that ends something.
-const NEGATIONS: &[&str] = &["don't", "dont", "not", "never", "nobody", "without"];
-/// What makes it last beyond this call.
-const LASTING: &[&str] = &["again", "ever", "never", "future", "always", "forever", "permanently"];
-/// Short ways to forbid, also alone: "are you recording this? Please don't".
-const DONTS: &[&str] = &["don't", "dont", "not", "stop"];
-
-/// Words that may stand around a request to stop, and between its two words.
-const COURTESIES: [&str; 72] = [
-    "please",
-    "can",
-    "could",
-    "would",
-    "will",
-    "you",
-    "now",
-    "hey",
-    "ok",
-    "okay",
-    "i",
-    "i'd",
-    "i'm",
-    "want",
-    "wanna",
-    "to",
-    "just",
-    "no",
-    "wait",
-    "oh",
-    "uh",
-    "um",
-    "thanks",
-    "like",
-    "thank",
-    "sorry",
-    "actually",
-    "yes",
-    "yeah",
-    "this",
-    "the",
-    "that",
-    "my",
-    "our",
-    "me",
-    "us",
-    "call",
-    "conversation",
-    "session",
-    "audio",
-    "voice",
-    "it",
-    "all",
-    "any",
-    "anymore",
-    "longer",
-    "more",
-    "off",
-    "be",
-    "being",
-    "of",
-    "agree",
-    "consent",
-    "from",
-    "on",
-    "right",
-    "away",
-    "immediately",
-    "here",
-    "and",
-    "so",
-    "well",
-    "at",
-    "once",
-    "do",
-    "am",
-    "we",
-    "have",
-    "kindly",
-    "if",
-    "for",
-    "stop",
-];
+mod request;
+mod words;
 
 /// Whether the caller asks for the recording to stop, and for nothing else.
 pub fn is_stop_recording(text: &str) -> bool {
@@ -194,8 +42,9 @@ pub fn without_stop_recording(text: &str) -> String {
     let rest = kept.collect::<Vec<_>>().join(" ");
     let trimmed = rest.trim_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '–' | '—'));
     let lower = trimmed.to_lowercase();
-    let joined =
-        ["and then ", "and also ", "and ", "then ", "also ", "but "].iter().find(|word| lower.starts_with(**word));
+    let joined = ["and then ", "and also ", "and ", "or ", "then ", "also ", "but "]
+        .iter()
+        .find(|word| lower.starts_with(**word));
     joined.map_or(trimmed, |word| trimmed.get(word.len()..).unwrap_or(trimmed)).to_owned()
 }
 
@@ -222,7 +71,8 @@ fn continued(pieces: &[&str]) -> usize {
     let (Some(first), Some(next)) = (pieces.first(), pieces.get(1 + between)) else { return 0 };
     let (first, next) = (normalise(first), normalise(next));
     let (first, next) = (heard(&first), heard(&next));
-    if is_broken_off(&first, &next) || is_refused(&first, &next) { 1 + between } else { 0 }
+    let asked = pieces.first().is_some_and(|piece| piece.trim_end().ends_with('?'));
+    if is_broken_off(&first, &next) || is_refused(&first, &next, asked) { 1 + between } else { 0 }
 }
 
 /// "Stop" and, behind a comma, "recording".
@@ -233,9 +83,9 @@ fn is_broken_off(first: &[&str], next: &[&str]) -> bool {
         && next.iter().find(|word| !article(word)).is_some_and(|word| RECORDS.contains(word))
 }
 
-/// A question about the recording, and a refusal behind it.
-fn is_refused(question: &[&str], refusal: &[&str]) -> bool {
-    let asks = question.first().is_some_and(|word| QUESTIONS.contains(word));
+/// A question about the recording, and a refusal behind it: "you're recording this? Please don't".
+fn is_refused(question: &[&str], refusal: &[&str], asked: bool) -> bool {
+    let asks = asked || question.first().is_some_and(|word| QUESTIONS.contains(word));
     asks && question.iter().any(|word| RECORDS.contains(word)) && refuses(refusal)
 }
 
@@ -266,14 +116,14 @@ fn heard(clause: &str) -> Vec<&str> {
     words
 }
 
-/// The text cut behind a sentence's end or a comma, and in front of "and", "but", "then".
+/// The text cut behind a sentence's end or a comma, and in front of "and", "or", "but", "then".
 fn pieces(text: &str) -> Vec<&str> {
     let mut spans = Vec::new();
     let mut from = 0;
     let mut at = 0;
     for piece in text.split_inclusive(char::is_whitespace) {
         let word = normalise(piece);
-        if at > from && matches!(word.as_str(), "and" | "but" | "then" | "because" | "before") {
+        if at > from && matches!(word.as_str(), "and" | "but" | "then" | "because" | "before" | "or") {
             spans.push(&text[from..at]);
             from = at;
         }
@@ -294,8 +144,9 @@ fn clauses(text: &str) -> Vec<String> {
     let mut in_title = false;
     for span in spans(text) {
         let clause = normalise(span);
-        let first_words = clause.split(' ').filter(|word| !matches!(*word, "and" | "but" | "then" | "also" | "please"));
-        let stops = first_words.clone().take(1).any(|word| STOPS.contains(&word) || matches!(word, "don't" | "do"))
+        let words = clause.split(' ').filter(|word| !matches!(*word, "and" | "but" | "then" | "also" | "please"));
+        let words = words.collect::<Vec<_>>();
+        let stops = words.first().is_some_and(|word| STOPS.contains(word) || matches!(*word, "don't" | "do"))
             || withdraws(&heard(&clause));
         // "Add buy milk and stop recording" is a title and a request; "add rehearse, record and tape" is a title.
         if in_title && !stops {
@@ -303,7 +154,7 @@ fn clauses(text: &str) -> Vec<String> {
         } else if !clause.is_empty() {
             clauses.push(clause.clone());
         }
-        in_title = (in_title || first_words.take(3).any(|word| INTRODUCES.contains(&word)))
+        in_title = (in_title || request::introduction(&words).is_some_and(|at| at < 3))
             && !span.trim_end().ends_with(['.', '!', '?', ';', '…']);
     }
     clauses
@@ -322,9 +173,9 @@ fn withdraws(words: &[&str]) -> bool {
     let takes_back =
         has(WITHDRAWS) || says(&["take", "back"]) || says(&["no", "longer"]) || has(&["don't", "dont", "not"]);
     let consent = has(LEAVES) && takes_back && only(words, &[WITHDRAWS, LEAVES, DONTS, &["take", "back", "hereby"]]);
-    let mind = says(&["mind"]) && has(&["changed", "change"]) && has(&RECORDS);
+    let mind = says(&["mind"]) && has(&["changed", "change"]) && has(RECORDS);
     let mind = mind && only(words, &[&["changed", "change", "mind", "about", "i've"]]);
-    let out = says(&["out"]) && has(&["opt", "opting"]) && has(&RECORDS) && only(words, &[&["opt", "opting", "out"]]);
+    let out = says(&["out"]) && has(&["opt", "opting"]) && has(RECORDS) && only(words, &[&["opt", "opting", "out"]]);
     let kept = has(DONTS) && has(KEEPS) && has(KEPT) && only(words, &[DONTS, KEEPS, KEPT]);
     consent || mind || out || kept || erases(words) || stops_tape(words)
 }
@@ -334,12 +185,14 @@ fn never_again(words: &[&str]) -> bool {
     let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
     let calls = words.windows(2).any(|pair| matches!(pair, ["my" | "our" | "any" | "all" | "future", "calls"]));
     let for_good = has(NEGATIONS) && has(LASTING) || has(&["never"]);
-    let of_calls = calls && (has(NEGATIONS) || has(&STOPS) || has(&["no"]));
+    let of_calls = calls && (has(NEGATIONS) || has(STOPS) || has(&["no"]));
     let opts = has(&["opt", "opting"]) && has(&["out"]);
-    let names_it = has(&RECORDS) || has(&TAPES);
+    let names_it = has(RECORDS) || has(TAPES);
     let asks = words.first().is_some_and(|word| QUESTIONS.contains(word)) && !words.starts_with(&["do", "not"]);
+    // "You must never record me"; what the caller must never do is a task.
+    let yours: &[&str] = if words.contains(&"you") { &["need", "must", "should"] } else { &[] };
     let rest =
-        [&STOPS[..], &FORBIDS, LASTING, &TAPES, &["calls", "next", "time", "in", "opt", "opting", "out", "please"]];
+        [STOPS, FORBIDS, LASTING, TAPES, yours, &["calls", "next", "time", "in", "opt", "opting", "out", "please"]];
     names_it && (for_good || of_calls || opts) && !asks && only(words, &rest)
 }
 
@@ -366,28 +219,25 @@ fn stops_tape(words: &[&str]) -> bool {
 fn stops_recording(words: &[&str]) -> bool {
     let Some(at) = words.iter().position(|word| RECORDS.contains(word) || TAPES.contains(word)) else { return false };
     let (before, after) = (&words[..at], &words[at + 1..]);
-    if before.iter().any(|word| INTRODUCES.contains(word)) && !before.starts_with(&["i", "have", "not"]) {
+    if request::introduction(before).is_some() {
         return false;
     }
     if TAPES.contains(&words[at]) && !after.iter().any(|word| matches!(*word, "me" | "us" | "this")) {
         return false;
     }
-    let open = before.iter().position(|word| !matches!(*word, "and" | "but" | "then" | "so" | "ok" | "okay" | "hey"));
-    let first = open.map_or("", |at| before[at]);
-    let second = open.and_then(|at| before.get(at + 1)).copied().unwrap_or_default();
-    // "Do not record this" forbids, "do you record this?" asks; and "can you stop recording" is no question.
-    if QUESTIONS.contains(&first) && !matches!((first, second), ("do", "not") | ("why", "don't")) {
+    // "Are you recording this? Please don't", "you're recording? Stop".
+    if request::only_asks(before)
+        || before.iter().any(|word| matches!(*word, "you're" | "is" | "are")) && refuses(after)
+    {
         return refuses(after);
     }
-    let stopped = before.iter().any(|word| STOPS.contains(word) || FORBIDS.contains(word));
+    let stopped =
+        before.iter().any(|word| STOPS.contains(word) || FORBIDS.contains(word)) && !request::turns_on(before, after);
     let off = after.iter().take(3).any(|word| matches!(*word, "off" | "stop" | "stops" | "stopped" | "end" | "not"))
-        && before.iter().all(|word| COURTESIES.contains(word));
+        && before.iter().all(|word| COURTESIES.contains(word) || *word == "need");
     // "We stop recording the show at five": what follows names something else than this call.
-    let ours = after.iter().take_while(|word| !matches!(**word, "while" | "when" | "until" | "because" | "since"));
-    (stopped || off)
-        && ours
-            .clone()
-            .all(|word| COURTESIES.contains(word) || matches!(*word, "stop" | "stops" | "end" | "not" | "stopped"))
+    let mut ours = after.iter().take_while(|word| !matches!(**word, "while" | "when" | "until" | "because" | "since"));
+    (stopped || off) && ours.all(|word| COURTESIES.contains(word) || AFTER.contains(word))
 }
 
 fn courteous(words: &str) -> bool {

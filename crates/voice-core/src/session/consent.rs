@@ -11,7 +11,7 @@ use crate::timeline::Timeline;
 
 use super::Session;
 
-/// The question is asked so often at most, when a yes comes before it can be known what to.
+/// The question is asked so often at most, when a yes comes before it can be known what to, or when it leaves a doubt.
 const MOST_TIMES: u32 = 2;
 
 /// So often the caller's side may begin a recording in one session: whoever plays with the button fills neither the ledger nor the disk. It can be stopped
@@ -145,8 +145,13 @@ impl Session {
                 self.decide(ConsentDecision::Declined, how);
                 self.say_or_go_on(phrases::CONSENT_REFUSED, rest)
             }
+            ConsentAnswer::Unclear if asking.times < MOST_TIMES => {
+                asking.times += 1;
+                asking.since_ms = None;
+                ControlFlow::Break(question(&self.config))
+            }
             // Whoever begins to talk of something else has not agreed.
-            ConsentAnswer::Neither => {
+            ConsentAnswer::Unclear | ConsentAnswer::Neither => {
                 self.decide(ConsentDecision::Unanswered, how);
                 ControlFlow::Continue(None)
             }

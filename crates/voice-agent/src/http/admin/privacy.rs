@@ -13,7 +13,7 @@ use super::pipe::Pipe;
 use super::role::{AdminCall, Whose, admit, disposition, note, unreadable};
 use crate::access_log::{self, MAX_REASON, SEAL};
 use crate::app::Shared;
-use crate::consent::{Decisions, object};
+use crate::consent::{Decisions, Objector, object};
 use crate::privacy::{Desk, PrivacyError};
 use crate::store::UserId;
 
@@ -73,7 +73,7 @@ pub(in super::super) async fn withdraw(
     let role = admit(&app, &headers, AdminCall::Withdraw)?;
     let user = user_of(body)?;
     note(&app, role, "withdraw", Whose::User(&user), "").await?;
-    object(&app, &user).await.map_err(|error| failed(&app, PrivacyError::Store(error)))?;
+    object(&app, &user, Objector::Officer).await.map_err(|error| failed(&app, PrivacyError::Store(error)))?;
     Ok(StatusCode::NO_CONTENT)
 }
 

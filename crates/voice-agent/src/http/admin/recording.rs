@@ -2,7 +2,7 @@
 
 use axum::Json as JsonAnswer;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::super::problem::Problem;
 use super::role::{AdminCall, Whose, admit, disposition, note, unreadable};
 use crate::app::{App, Shared};
 use crate::recording::{Kind, Listed, Name, Recorder, RecordingError};
-use crate::vault::Pseudonym;
+use crate::vault::{Pseudonym, VaultError};
 
 /// Most recordings that are told at once, the newest.
 const MOST: usize = 1_000;
@@ -89,7 +89,19 @@ fn failed(app: &App, error: &RecordingError) -> Problem {
         RecordingError::Erased => {
             Problem::not_found("recording_erased", "The key of this recording was destroyed: nobody can read it.")
         }
-        RecordingError::Storage(_) | RecordingError::Vault(_) => {
+        // It stays so until somebody puts the key right: nobody is told to come again.
+        RecordingError::Vault(VaultError::UnknownMaster(_) | VaultError::Damaged(_)) => {
+            tracing::error!(%error, "a recording's key cannot be opened");
+            let sentence = "No master key here opens the key of this recording: RECORDING_MASTER_KEYS_OLD takes earlier ones. \
+                            The server's log says which is needed.";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "recording_key", sentence)
+        }
+        RecordingError::Vault(_) => {
+            tracing::error!(%error, "a recording's key cannot be had now");
+            let sentence = "The keys of the recordings cannot be had now.";
+            Problem::unavailable("recording_key", sentence, app.config.limits.retry_after_s)
+        }
+        RecordingError::Storage(_) => {
             tracing::error!(%error, "recordings cannot be had now");
             let sentence = "The recordings' storage does not answer now.";
             Problem::unavailable("recording_storage", sentence, app.config.limits.retry_after_s)

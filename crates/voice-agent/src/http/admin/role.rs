@@ -110,7 +110,9 @@ pub(super) async fn note(
     of: &str,
 ) -> Result<(), Problem> {
     app.events.operator(action, of);
-    let Some(log) = &app.access_log else { return Ok(()) };
+    let Some(log) = &app.access_log else {
+        return if app.config.recording.access_logging { Err(unkeyed(app)) } else { Ok(()) };
+    };
     let access = Access { role, action, user: String::new(), of: of.to_owned() };
     let noted = match whose {
         Whose::User(user) => log.note_of(access, user).await,
@@ -118,6 +120,13 @@ pub(super) async fn note(
         Whose::Nobody => log.note(&access).await,
     };
     noted.map_err(|error| unnoted(app, &error))
+}
+
+/// The log is wanted, and there is no key to write it with: silence would look like a log without accesses.
+fn unkeyed(app: &App) -> Problem {
+    let sentence = "The access log is on, and there is no key for it, so nothing is handed out: instances that share a Redis need \
+                    RECORDING_MASTER_KEY. RECORDING_ACCESS_LOGGING=false does without the log.";
+    Problem::unavailable("access_log", sentence, app.config.limits.retry_after_s)
 }
 
 fn unnoted(app: &App, error: &AccessLogError) -> Problem {

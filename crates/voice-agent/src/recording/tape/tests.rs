@@ -274,3 +274,25 @@ proptest! {
         prop_assert!(talk.due.iter().all(|word| written.contains(word)), "{:?} not in {written:?}", talk.due);
     }
 }
+
+#[test]
+fn a_key_that_a_full_queue_did_not_take_is_told_before_anything_else() {
+    let mut consent = Consent::default();
+    consent.set(true);
+    let (sink, mut taped) = mpsc::channel(2);
+    let (user, session) = (UserId::new("ana"), "s".to_owned());
+    let call = Call { user, session, fence: 1, format: AudioFormat::Pcm24k, began: Instant::now() };
+    let mut tape = Tape { sink: Some(sink), ..Tape::new(None, call) };
+    let frame = |tape: &mut Tape, now_ms| tape.caller(consent.permit(), now_ms, &[1; 320]);
+    frame(&mut tape, 20);
+    frame(&mut tape, 40);
+    tape.key(50);
+    frame(&mut tape, 60);
+    assert_eq!(tape.frames_lost, 1);
+    let mut next = || taped.try_recv().unwrap();
+    assert!(matches!((next(), next()), (Taped::Caller { now_ms: 20, .. }, Taped::Caller { now_ms: 40, .. })));
+    frame(&mut tape, 80);
+    assert!(matches!((next(), next()), (Taped::Key { now_ms: 50 }, Taped::Caller { now_ms: 80, .. })));
+    frame(&mut tape, 100);
+    assert!(matches!(next(), Taped::Caller { now_ms: 100, .. }), "once");
+}

@@ -210,6 +210,44 @@ fn a_yes_before_the_question_was_heard_is_asked_again_and_then_taken_for_no() {
 }
 
 #[test]
+fn what_only_sounds_like_a_yes_records_nothing() {
+    for text in [
+        "I do have a question first.",
+        "You can tell me what's on my list",
+        "It may rain tomorrow",
+        "Yeah, nah.",
+        "Okay, I'd prefer you didn't.",
+        "Yes I wouldn't like that",
+        "Go ahead and tell me my tasks",
+    ] {
+        let mut call = call(ConsentFlow::Ask);
+        let heard_ms = hears_all(&mut call, 50);
+        call.speaks(heard_ms + 500, heard_ms + 1_500, text, 950);
+        call.until(heard_ms + 3_000);
+        assert!(!permit(&call) && call.request().is_some(), "{text}");
+        assert_eq!(decided(&call), [(ConsentDecision::Unanswered, ConsentHow::Voice)], "{text}");
+    }
+}
+
+#[test]
+fn a_yes_that_asks_is_asked_once_more_and_then_taken_for_no() {
+    for text in ["Sure, why would you record me?", "OK what is this?", "Okay, hello?", "Yes?"] {
+        let mut call = call(ConsentFlow::Ask);
+        let heard_ms = hears_all(&mut call, 50);
+        call.take();
+        call.speaks(heard_ms + 500, heard_ms + 1_100, text, 950);
+        call.until(heard_ms + 2_500);
+        assert!(!permit(&call) && decided(&call).is_empty(), "{text}");
+        let heard_ms = hears_all(&mut call, heard_ms + 2_600);
+        assert_eq!(says(&mut call), asks(), "{text}");
+        call.speaks(heard_ms + 500, heard_ms + 1_100, text, 950);
+        call.until(heard_ms + 3_000);
+        assert_eq!(decided(&call), [(ConsentDecision::Unanswered, ConsentHow::Voice)], "{text}");
+        assert!(!permit(&call) && call.request().is_some(), "{text}");
+    }
+}
+
+#[test]
 fn the_second_question_may_be_agreed_to() {
     let mut call = call(ConsentFlow::Ask);
     hears_opening(&mut call, 500);

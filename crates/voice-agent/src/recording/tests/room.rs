@@ -1,0 +1,36 @@
+//! How much of the disk recordings take, and what is told of those that go.
+
+use super::*;
+
+#[tokio::test]
+async fn what_is_being_made_counts_too_and_ends_before_it_fills_the_disk() {
+    let mut case = Case::new();
+    (case.settings.spool_max_mb, case.settings.delay_ms) = (0, 0);
+    let here = case.start("one");
+    let (consent, mut tape) = (agreed(), here.tape(AudioFormat::Pcm24k));
+    caller_speaks(&mut tape, consent.permit(), 0);
+    assert!(tape.is_on());
+    // Nobody has stopped the tape.
+    here.settle().await;
+    assert_eq!(here.one(Kind::Sound).await.end, End::Whole);
+    assert_eq!(here.recorder.live_bytes.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_a_round_of_retention_deleted_is_reported() {
+    let case = Case::new();
+    let here = case.start("one");
+    let (consent, mut tape) = (agreed(), here.tape(AudioFormat::Pcm24k));
+    caller_speaks(&mut tape, consent.permit(), 0);
+    tape.stop();
+    here.settle().await;
+    here.vault.destroy_user_key(&ana()).await.unwrap();
+    let (told, mut reported) = mpsc::unbounded_channel();
+    let report: Report = Arc::new(move |deleted| {
+        told.send(deleted).unwrap();
+        Box::pin(std::future::ready(()))
+    });
+    let rounds = tokio::spawn(retention::run(Arc::clone(&here.recorder), report));
+    assert_eq!(reported.recv().await, Some(Deleted { old: 0, unreadable: 1 }));
+    rounds.abort();
+}
