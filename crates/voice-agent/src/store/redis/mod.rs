@@ -58,11 +58,13 @@ pub struct RedisOptions {
     /// How long a caller waits for an answer, a new connection included; a fifth of it once Redis let somebody wait for all of it,
     /// until it answers again.
     pub deadline: Duration,
+    /// How often the connection on which other instances' changes are told is asked whether anybody is there.
+    pub probe: Duration,
 }
 
 impl Default for RedisOptions {
     fn default() -> Self {
-        Self { queue_limit: 1_024, deadline: Duration::from_millis(1_500) }
+        Self { queue_limit: 1_024, deadline: Duration::from_millis(1_500), probe: news::PROBE }
     }
 }
 
@@ -86,7 +88,8 @@ impl RedisStore {
         let link = Arc::new(Link::new(source, options.deadline, options.queue_limit));
         let teller = random_hex::<16>().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let (news, cancelled) = (TaskNews::new(), CancellationToken::new());
-        tokio::spawn(news::listen(Arc::clone(&link), news.clone(), teller.clone(), cancelled.clone()));
+        let told = (news.clone(), teller.clone());
+        tokio::spawn(news::listen(Arc::clone(&link), told, options.probe, cancelled.clone()));
         Ok(Self { link, news, teller, _listener: cancelled.drop_guard() })
     }
 
