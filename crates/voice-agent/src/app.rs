@@ -397,6 +397,7 @@ impl Server {
                 tracing::warn!("recordings wait on this disk for the next process");
             }
         }
+        self.app.texter.opt_outs().save_late().await;
         // The last of what was spent: nobody spends any more.
         if let Err(error) = self.app.ledger.flush().await {
             self.app.events.store_failed("add_spend", &error);

@@ -122,7 +122,7 @@ impl Texter {
             Err(error) => {
                 if error == RestError::OptedOut {
                     // Twilio heard a STOP that we did not.
-                    self.opt_outs.add(&user).await?;
+                    self.opt_outs.stop(&user).await;
                 }
                 Err(Unsent::Twilio(error))
             }

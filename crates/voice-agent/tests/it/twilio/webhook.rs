@@ -282,7 +282,7 @@ async fn a_session_that_a_defect_ended_is_closed_with_4006() {
     let mut stream = Stream::begin(server.addr(), CALL, None).await;
     stream.media(&[0xff; 160]).await;
     stream.audio().await;
-    let text = voice_agent::driver::api::Command::Text { text: CRASH.to_owned(), answer: None };
+    let text = voice_agent::driver::api::Command::Text { text: CRASH.to_owned(), answer: None, sid: None };
     only_session(&server).await.handle.send(text).unwrap();
     assert_eq!(stream.closed().await, 4006);
 }
