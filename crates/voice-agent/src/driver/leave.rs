@@ -38,7 +38,7 @@ impl Driver {
             EndReason::Lost => self.note_accounted().await,
             // A conversation by text messages is only put away: the next message takes it up.
             EndReason::Idle if channel::is_texts(&self.doc) => self.note_accounted().await,
-            _ => self.end_in_store().await,
+            _ => self.end_in_store(true).await,
         }
         self.answers.end();
         self.trace.end(outcome, reason, now_ms);
@@ -90,15 +90,8 @@ impl Driver {
         self.answers.end();
         self.trace.end(outcome, reason, now_ms);
         // Last: nobody is kept waiting for a store that does not answer.
-        self.end_in_store().await;
+        self.end_in_store(false).await;
         self.account(outcome, reason, now_ms)
-    }
-
-    async fn end_in_store(&self) {
-        let ended = self.deps.store.end_session(self.doc.session_id.clone(), Some(self.fence)).await;
-        if let Err(error) = ended {
-            self.deps.events.store_failed("end_session", &error);
-        }
     }
 
     fn account(&self, outcome: Outcome, reason: EndReason, duration_ms: u64) -> SessionEnd {

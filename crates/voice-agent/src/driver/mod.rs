@@ -11,6 +11,7 @@ mod deps;
 mod doc;
 mod done;
 mod ears;
+mod farewell;
 pub mod feed;
 mod heard;
 mod journal;
