@@ -166,7 +166,11 @@ cluster() {
     say "SKIPPED the calls into pods that are killed, rolled and scaled: make test-cluster tries them"
 }
 doctests() { cargo test --workspace --locked --doc; }
-sim() { cargo run --release --locked --package voice-sim -- --seeds "$SEEDS"; }
+sim() {
+    cargo run --release --locked --package voice-sim -- --seeds "$SEEDS"
+    # More than 10,000 kills, and so many at every point of a turn: about two for each seed.
+    cargo run --release --locked --package voice-sim -- --seeds 12000 --kill --least 1000
+}
 
 main() {
     mkdir -p "$LOGS"

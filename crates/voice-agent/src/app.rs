@@ -29,7 +29,7 @@ use crate::sms::{OptOuts, Texter};
 use crate::store::{Clock, InstanceId, Store};
 use crate::telemetry::Events;
 use crate::transport::livekit;
-use crate::transport::twilio::Tickets;
+use crate::transport::twilio::{Once, Tickets};
 use crate::vault::{MasterKeyError, Vault, load_master};
 use crate::voice_cache::VoiceCache;
 
@@ -145,6 +145,8 @@ pub struct App {
     pub origins: Origins,
     /// What vouches for the telephone's streams, and which sessions their calls have.
     pub tickets: Tickets,
+    /// What of the telephone's may come once.
+    pub once: Once,
     /// Where the LiveKit rooms are, if there are any.
     pub rooms: Option<Arc<livekit::Settings>>,
     /// What the page may load and whom it may talk to: the policy of every answer.
@@ -219,17 +221,17 @@ impl App {
             let parts = recording::Parts { settings, vault, events, clock, readiness, tracker };
             Recorder::new(parts, &config.data_dir, instance.as_str())
         });
-        let recorder = recorder.transpose()?;
         Ok(Arc::new(Self {
             consent,
             access_log,
             vault,
-            recorder,
+            recorder: recorder.transpose()?,
             texter,
             ladder,
             texts: Arc::new(Semaphore::new(config.twilio.sms_pending)),
             sessions: Sessions::new(registry, config.limits.max_sessions),
             origins: Origins::new(&config.public_url),
+            once: Once::new(Arc::clone(&store)),
             tickets: Tickets::new(config.secrets.twilio_auth_token.as_ref())?,
             verifier,
             policy: content_policy(rooms.as_deref())?,
@@ -397,6 +399,7 @@ impl Server {
                 tracing::warn!("recordings wait on this disk for the next process");
             }
         }
+        self.app.texter.opt_outs().save_late().await;
         // The last of what was spent: nobody spends any more.
         if let Err(error) = self.app.ledger.flush().await {
             self.app.events.store_failed("add_spend", &error);

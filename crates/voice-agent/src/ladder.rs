@@ -8,13 +8,11 @@
 //!
 //! All of it happens beside the calls: a session only says that its voice has failed, without waiting.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use voice_core::provider::Stage;
@@ -28,8 +26,6 @@ use crate::transport::twilio::PhoneNumber;
 const QUEUE: usize = 256;
 /// Callers who are told at the same time.
 const AT_ONCE: usize = 8;
-/// Numbers that are remembered as told; beyond them all are forgotten.
-const MOST_TOLD: usize = 10_000;
 /// The stages, in the order of their numbers.
 const STAGES: [Stage; 3] = [Stage::Stt, Stage::Llm, Stage::Tts];
 
@@ -72,7 +68,7 @@ impl Ladder {
     ) -> Arc<Self> {
         let (queue, fallen) = mpsc::channel(QUEUE);
         let ladder = Arc::new(Self { pager: Some(pager), ..Self::alone(queue) });
-        let texts = Texts { texter, gap: text_gap, told: Mutex::default() };
+        let texts = Texts { texter, gap: text_gap };
         let run = Arc::clone(&ladder).run(fallen, Arc::new(texts), tasks.clone());
         tasks.spawn(stop.clone().run_until_cancelled_owned(run));
         ladder
@@ -180,29 +176,20 @@ impl Ladder {
 struct Texts {
     texter: Arc<Texter>,
     gap: Duration,
-    told: Mutex<HashMap<PhoneNumber, Instant>>,
 }
 
 impl Texts {
-    /// Tells this number, unless it was told lately; why not, in a bounded word.
+    /// Tells this number, unless it was told lately, by this instance or another; why not, in a bounded word.
     async fn tell(&self, number: Option<&PhoneNumber>) -> Result<(), &'static str> {
         let number = number.ok_or("no_number")?;
-        if self.was_told(number) {
+        if !self.texter.may_tell(number, self.gap).await.map_err(|_| "store")? {
             return Ok(());
         }
-        self.texter.send(number, VOICE_FAILED).await.map_err(|error| error.as_str())?;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= MOST_TOLD {
-            told.clear();
+        let sent = self.texter.send(number, VOICE_FAILED).await;
+        if sent.is_err() {
+            self.texter.not_told(number).await;
         }
-        told.insert(number.clone(), Instant::now());
-        Ok(())
-    }
-
-    fn was_told(&self, number: &PhoneNumber) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|_, at| at.elapsed() < self.gap);
-        told.contains_key(number)
+        sent.map_err(|error| error.as_str())
     }
 }
 

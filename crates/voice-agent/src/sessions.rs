@@ -393,6 +393,18 @@ impl Sessions {
         self.reserve().await.map(drop)
     }
 
+    /// Whether a session that is in the store could be taken up here now. Counts nothing.
+    ///
+    /// # Errors
+    /// [`SessionError::Full`] or [`SessionError::Held`].
+    pub fn could_take_up(&self) -> Result<(), SessionError> {
+        if let Some(hold) = self.parts.readiness.held() {
+            return Err(SessionError::Held(hold));
+        }
+        let has_place = self.slots.available_permits() > 0 || self.unvisited().is_some();
+        if has_place { Ok(()) } else { Err(SessionError::Full) }
+    }
+
     /// Whether the day's ceiling leaves room for a new session. One that is there goes on, and ends by itself.
     fn admit(&self, channel: Channel) -> Result<(), SessionError> {
         self.parts.ledger.admit(channel).map_err(|_until| {
@@ -424,12 +436,16 @@ impl Sessions {
 
     /// The place of the oldest session that somebody opened and nobody ever came to: it must keep no caller out.
     async fn slot_of_unvisited(&self) -> Option<OwnedSemaphorePermit> {
-        let latest = self.parts.clock.now() - self.parts.unvisited;
-        let gives_way = |live: &Live| live.started <= latest && !live.handle.info().visited && !live.is_over();
-        let unvisited = self.list().into_iter().find(gives_way)?;
+        let unvisited = self.unvisited()?;
         unvisited.handle.send(Command::HangUp { by: HangUp::Operator }).ok()?;
         tracing::info!(session = %unvisited.id, "all places are taken: a session that nobody came to gives way");
         timeout(GIVE_WAY, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()
+    }
+
+    fn unvisited(&self) -> Option<Live> {
+        let latest = self.parts.clock.now() - self.parts.unvisited;
+        let gives_way = |live: &Live| live.started <= latest && !live.handle.info().visited && !live.is_over();
+        self.list().into_iter().find(gives_way)
     }
 
     fn start(&self, start: Start, token_hash: [u8; 32], slot: OwnedSemaphorePermit) -> Live {

@@ -74,14 +74,18 @@ impl Twilio {
     /// # Errors
     /// When neither answers with TwiML that is known.
     pub async fn ask(&self, url: &str) -> Result<(Instruction, bool)> {
-        match self.ask_once(url).await {
+        match self.ask_once(url, &[]).await {
             Ok(instruction) => Ok((instruction, false)),
-            Err(_) => Ok((self.ask_once(&self.webhook()).await?, true)),
+            // Twilio says there what failed, and with which error of its own.
+            Err(_) => {
+                let failed = [("ErrorCode", "11200"), ("ErrorUrl", url)];
+                Ok((self.ask_once(&self.webhook(), &failed).await?, true))
+            }
         }
     }
 
-    async fn ask_once(&self, url: &str) -> Result<Instruction> {
-        let form = [
+    async fn ask_once(&self, url: &str, failed: &[(&str, &str)]) -> Result<Instruction> {
+        let mut form = vec![
             ("AccountSid", self.account.as_str()),
             ("ApiVersion", "2010-04-01"),
             ("CallSid", &self.call),
@@ -90,6 +94,7 @@ impl Twilio {
             ("From", &self.caller),
             ("To", &self.number),
         ];
+        form.extend_from_slice(failed);
         instruction(&self.post(url, &form).await?)
     }
 
@@ -239,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_redirect_to_another_host_is_not_followed() {
-        let error = twilio().ask_once("https://elsewhere.example/twilio/voice").await.expect_err("another host");
+        let error = twilio().ask_once("https://elsewhere.example/twilio/voice", &[]).await.expect_err("another host");
         assert_eq!(error.to_string(), "the redirect leads elsewhere");
     }
 }

@@ -41,6 +41,9 @@ struct Args {
     /// Kill processes in the midst of turns too, up to four times a call; by default it happens to some calls at any moment.
     #[arg(long)]
     kill: bool,
+    /// With --kill: fail unless so many kills were met at every point of a turn.
+    #[arg(long, requires = "kill", default_value_t = 0)]
+    least: u64,
     /// Threads; by default one for each core.
     #[arg(long)]
     jobs: Option<usize>,
@@ -188,6 +191,7 @@ fn tell(out: &mut impl Write, args: &Args, found: &Found, seconds: f64, jobs: us
         found.virtual_ms as f64 / 3_600_000.0,
         found.failed,
     )?;
+    let is_rare = too_rare(out, args.least, &found.kills)?;
     if found.failed > 0 {
         writeln!(
             out,
@@ -196,5 +200,15 @@ fn tell(out: &mut impl Write, args: &Args, found: &Found, seconds: f64, jobs: us
         )?;
         return Ok(ExitCode::FAILURE);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if is_rare { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Whether a point of a turn was met by fewer kills than it must be; says which.
+fn too_rare(out: &mut impl Write, least: u64, kills: &Kills) -> Result<bool> {
+    let mut is_rare = false;
+    for (point, name) in KillPoint::ALL.iter().filter(|(point, _)| kills.at(*point) < least) {
+        writeln!(out, "TOO FEW kills {name}: {} of at least {least}", kills.at(*point))?;
+        is_rare = true;
+    }
+    Ok(is_rare)
 }

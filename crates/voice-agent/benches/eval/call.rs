@@ -173,7 +173,7 @@ impl Call {
     /// Types something.
     pub(crate) async fn type_in(&mut self, text: &str) -> Result<Done> {
         let (answer, asked) = oneshot::channel();
-        self.handle.send(Command::Text { text: text.to_owned(), answer: Some(answer) })?;
+        self.handle.send(Command::Text { text: text.to_owned(), answer: Some(answer), sid: None })?;
         let answer = asked.await.context("no answer")??;
         let list = self.list().await?;
         Ok(Done { reply: answer.reply, calls: answer.tool_calls, agent: answer.agent, list })

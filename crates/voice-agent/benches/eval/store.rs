@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, ready};
 use jiff::civil::Date;
 use serde_json::Value;
 use voice_agent::store::{
-    ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, LiveSession, LogHead, Scrubbed,
+    Begun, ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, LiveSession, LogHead, Scrubbed,
     SessionDoc, SessionId, Spend, SqliteStore, Store, StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId,
     UserTasks,
 };
@@ -131,12 +131,20 @@ impl Store for AtOnce {
         at_once(self.0.is_opted_out(user))
     }
 
-    fn note_message(&self, id: String) -> StoreFuture<'_, bool> {
-        at_once(self.0.note_message(id))
+    fn note_once(&self, id: String, ttl: Duration) -> StoreFuture<'_, bool> {
+        at_once(self.0.note_once(id, ttl))
     }
 
-    fn forget_message(&self, id: String) -> StoreFuture<'_, ()> {
-        at_once(self.0.forget_message(id))
+    fn begin_message(&self, id: String, by: InstanceId) -> StoreFuture<'_, Begun> {
+        at_once(self.0.begin_message(id, by))
+    }
+
+    fn end_message(&self, id: String) -> StoreFuture<'_, ()> {
+        at_once(self.0.end_message(id))
+    }
+
+    fn forget_note(&self, id: String) -> StoreFuture<'_, ()> {
+        at_once(self.0.forget_note(id))
     }
 
     fn key(&self, name: String) -> StoreFuture<'_, Option<String>> {

@@ -208,6 +208,7 @@ async fn heartbeat(app: &Shared) {
         Err(error) => app.readiness.degrade("store", error.to_string()),
         Ok(()) if is_back => {
             tracing::info!(live = app.sessions.count(), "the store is back");
+            app.texter.opt_outs().save_late().await;
             app.sessions.reassert().await;
         }
         Ok(()) => {}
@@ -225,6 +226,7 @@ async fn health(app: &Shared) {
         None => app.readiness.recover("store"),
     }
     app.readiness.look();
+    app.texter.opt_outs().save_late().await;
 }
 
 async fn prune(app: &Shared) {

@@ -102,6 +102,8 @@ pub enum Command {
         text: String,
         /// Who waits for the answer; none on a socket.
         answer: Option<oneshot::Sender<TextReply>>,
+        /// The name of a text message (`SM…`), which the session notes with what it saves of the answer.
+        sid: Option<String>,
     },
     /// Recording was agreed to, or withdrawn.
     Consent {

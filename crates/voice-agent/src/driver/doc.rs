@@ -18,6 +18,8 @@ use crate::transport::livekit::ROOM;
 const CORE: &str = "voice_core";
 /// The key of `context` with what metrics were told of a session that seemed lost.
 const ACCOUNTED: &str = "accounted";
+/// The key of `context` with the names of text messages.
+const TEXTS_KEPT: &str = "texts_kept";
 /// The keys of `context` that are written anew with every save.
 const OURS: [&str; 4] = [CORE, "cost", "recording_announced", "recording_enabled"];
 
@@ -107,6 +109,26 @@ pub(super) fn write_accounted(doc: &mut SessionDoc, accounted: Accounted) {
 /// What metrics were told before this process took the session up.
 pub(super) fn accounted(doc: &SessionDoc) -> Accounted {
     part(&doc.context, ACCOUNTED, doc.session_id.as_str())
+}
+
+/// Notes in the document to which text messages something of the answer is saved with it, the newest last.
+pub(super) fn write_texts(doc: &mut SessionDoc, kept: &[String]) {
+    if !kept.is_empty() {
+        doc.context.insert(TEXTS_KEPT.to_owned(), json!(kept));
+    }
+}
+
+/// The text messages to which something of the answer was saved.
+pub(super) fn texts(doc: &SessionDoc) -> Vec<String> {
+    part(&doc.context, TEXTS_KEPT, doc.session_id.as_str())
+}
+
+/// What was saved of the answer to a text message: `None` if nothing was, and `Some(None)` if its end was not, or is not known any more.
+pub fn answer_to(doc: &SessionDoc, sid: &str) -> Option<Option<String>> {
+    let kept = texts(doc);
+    kept.iter().find(|known| *known == sid)?;
+    let last = doc.conversation_history.last().filter(|item| item.role == StoredRole::Assistant);
+    Some(last.filter(|_| kept.last().is_some_and(|last| last == sid)).map(|item| item.content.clone()))
 }
 
 /// The LiveKit room that the session was saved in.

@@ -4,6 +4,7 @@ use serde_json::json;
 use voice_core::ids::TurnId;
 use voice_core::output::{AgentState, EndReason, Outcome};
 use voice_core::provider::Stage;
+use voice_core::snapshot::Snapshot;
 
 use crate::ladder::Fallen;
 use crate::store::{Channel, Commit};
@@ -37,7 +38,7 @@ impl Driver {
             EndReason::Lost => self.note_accounted().await,
             // A conversation by text messages is only put away: the next message takes it up.
             EndReason::Idle if channel::is_texts(&self.doc) => self.note_accounted().await,
-            _ => self.end_in_store().await,
+            _ => self.end_in_store(true).await,
         }
         self.answers.end();
         self.trace.end(outcome, reason, now_ms);
@@ -54,11 +55,17 @@ impl Driver {
         }
     }
 
+    /// Lays what is to be saved out in the document.
+    pub(super) fn lay_out(&mut self, snapshot: &Snapshot) {
+        doc::write(&mut self.doc, snapshot, self.room.as_deref(), self.deps.clock.now());
+        doc::write_texts(&mut self.doc, self.answers.kept());
+    }
+
     /// A caller may come back to a lost session for as long as the store keeps it. What is counted now is not counted again
     /// then.
     async fn note_accounted(&mut self) {
         let snapshot = self.session.snapshot();
-        doc::write(&mut self.doc, &snapshot, self.room.as_deref(), self.deps.clock.now());
+        self.lay_out(&snapshot);
         let told = Accounted { cost: self.session.cost().total(), connected_ms: self.session.connected_ms() };
         doc::write_accounted(&mut self.doc, told);
         let turn = TurnId(snapshot.counters.turn);
@@ -83,15 +90,8 @@ impl Driver {
         self.answers.end();
         self.trace.end(outcome, reason, now_ms);
         // Last: nobody is kept waiting for a store that does not answer.
-        self.end_in_store().await;
+        self.end_in_store(false).await;
         self.account(outcome, reason, now_ms)
-    }
-
-    async fn end_in_store(&self) {
-        let ended = self.deps.store.end_session(self.doc.session_id.clone(), Some(self.fence)).await;
-        if let Err(error) = ended {
-            self.deps.events.store_failed("end_session", &error);
-        }
     }
 
     fn account(&self, outcome: Outcome, reason: EndReason, duration_ms: u64) -> SessionEnd {

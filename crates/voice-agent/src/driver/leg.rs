@@ -47,9 +47,9 @@ impl Driver {
                     self.pending.push_back(Input::Key { key });
                 }
             }
-            Command::Text { text, answer } => {
+            Command::Text { text, answer, sid } => {
                 self.visited = true;
-                let message = answer.map(|answer| self.answers.expect(answer));
+                let message = answer.map(|answer| self.answers.expect(answer, sid));
                 self.pending.push_back(Input::Text { text, message });
             }
             Command::Consent { recording } => self.pending.push_back(Input::Consent { recording }),
@@ -71,6 +71,7 @@ impl Driver {
             Command::Describe { answer } => {
                 let mut doc = self.doc.clone();
                 doc::write(&mut doc, &self.session.snapshot(), self.room.as_deref(), self.doc.last_activity);
+                doc::write_texts(&mut doc, self.answers.kept());
                 // Whoever asked may have gone.
                 let _gone = answer.send(Box::new(doc));
             }

@@ -11,6 +11,7 @@ mod deps;
 mod doc;
 mod done;
 mod ears;
+mod farewell;
 pub mod feed;
 mod heard;
 mod journal;
@@ -29,7 +30,7 @@ mod turns;
 mod wish;
 
 pub use deps::{Deps, Handover, Providers, Start, SttRung};
-pub use doc::has_begun;
+pub use doc::{answer_to, has_begun};
 pub use journal::InputLogs;
 pub(crate) use leave::close_code;
 
@@ -227,6 +228,7 @@ impl Driver {
             start.doc.channel = Channel::Browser;
         }
         let (session, journal) = begin(&deps, &start);
+        let answers = Answers::after(doc::texts(&start.doc));
         let accounted = doc::accounted(&start.doc);
         let room = doc::room(&start.doc);
         let (done_sender, done) = mpsc::channel(DONE_QUEUE);
@@ -273,7 +275,7 @@ impl Driver {
             day_spend: deps.ledger.news(),
             noting: None,
             recalled: None,
-            answers: Answers::default(),
+            answers,
             committing: None,
             turn_tools: Vec::new(),
             frames_dropped: FramesDropped::default(),

@@ -16,11 +16,11 @@ use crate::tasks::{TaskChange, UndoEffect};
 /// After so many tries without an answer the session is told that nobody knows: the caller waits for it.
 const TRIES_BEFORE_DOUBT: u32 = 3;
 /// What was promised to the caller is tried for so long after the session's end.
-const AFTER_THE_END: Duration = Duration::from_secs(300);
+pub(super) const AFTER_THE_END: Duration = Duration::from_secs(300);
 /// A promised change that always comes too late is given up after so many times.
 const MOST_TIMES_LATE: u32 = 20;
 /// The time between two tries from then on.
-const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+pub(super) const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
 /// Makes a commit as [`until_known`] does. When a change was promised, and others changed the same user's tasks before the store
 /// took it, it is put on what they made of them; only where they changed the very tasks that it is about it is refused.

@@ -234,7 +234,7 @@ impl House {
 
     fn text(&self, text: &str) -> impl Future<Output = Result<TextAnswer, oneshot::error::RecvError>> + use<> {
         let (answer, asked) = oneshot::channel();
-        self.handle.send(Command::Text { text: text.to_owned(), answer: Some(answer) }).unwrap();
+        self.handle.send(Command::Text { text: text.to_owned(), answer: Some(answer), sid: None }).unwrap();
         asked.map_ok(|reply| reply.expect("the message is taken"))
     }
 
@@ -306,6 +306,18 @@ async fn after_a_defect_what_was_metered_last_is_what_was_spent() {
     let stored = house.deps.store.load_session(SessionId::new("s")).await.unwrap().unwrap();
     assert!(stored.ended);
     assert_eq!(stored.doc.conversation_history.last().unwrap().content, "Hello.");
+}
+
+#[tokio::test]
+async fn what_is_saved_of_an_answer_names_the_text_message() {
+    let house = House::open().await;
+    let (answer, asked) = oneshot::channel();
+    let (text, sid) = ("hello".to_owned(), Some("SM1".to_owned()));
+    house.handle.send(Command::Text { text, answer: Some(answer), sid }).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap().reply, "Hello.");
+    let doc = house.deps.store.load_session(SessionId::new("s")).await.unwrap().unwrap().doc;
+    assert_eq!(answer_to(&doc, "SM1"), Some(Some("Hello.".to_owned())));
+    assert_eq!(answer_to(&doc, "SM2"), None);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use super::api::Outbound;
 use super::book::asked_chars;
 use super::mouth::{LetOut, Stopped};
 use super::recommit;
-use super::{Asked, Deps, Done, Driver, ScoreParts, doc};
+use super::{Asked, Deps, Done, Driver, ScoreParts};
 use crate::answer_cache::AnswerKey;
 use crate::llm::{LlmEvent, LlmRequest};
 use crate::store::{Commit, CommitOutcome, StoreError, UserId, UserTasks};
@@ -187,8 +187,8 @@ impl Driver {
     }
 
     fn commit(&mut self, commit: CommitId, turn: TurnId, calls: Vec<ToolCallId>, snapshot: &Snapshot) {
-        self.answers.saving(commit);
-        doc::write(&mut self.doc, snapshot, self.room.as_deref(), self.deps.clock.now());
+        self.answers.saving(commit, !calls.is_empty());
+        self.lay_out(snapshot);
         let tools = self.staging.commits(&calls);
         let store = Arc::clone(&self.deps.store);
         let what = Commit { doc: self.doc.clone(), fence: self.fence, turn, tools };

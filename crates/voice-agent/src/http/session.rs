@@ -319,7 +319,7 @@ pub(super) async fn message(
     let text = read_text(body, app.config.session.max_text_chars)?;
     let (live, _restored) = app.sessions.open(&token, None).await.map_err(|error| session_problem(&app, error))?;
     let (answer, asked) = oneshot::channel();
-    live.handle.send(Command::Text { text, answer: Some(answer) }).map_err(|error| match error {
+    live.handle.send(Command::Text { text, answer: Some(answer), sid: None }).map_err(|error| match error {
         SendError::Full => busy(&app),
         SendError::Ended => Problem::not_found("session_ended", "The session has ended."),
     })?;

@@ -9,7 +9,7 @@ use axum::response::Response;
 use jiff::tz::TimeZone;
 use serde_json::{Map, json};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use voice_core::input::HangUp;
 use voice_core::output::EndReason;
 
@@ -18,11 +18,12 @@ use super::problem::Problem;
 use super::session::session_problem;
 use super::twilio::{check_webhook, escaped, field, twiml};
 use crate::app::Shared;
-use crate::driver::api::{Command, SendError, TooManyTexts};
+use crate::driver::answer_to;
+use crate::driver::api::{Command, SendError, TextReply, TooManyTexts};
 use crate::readiness::Hold;
 use crate::sessions::{Live, NewSession, SessionError, TEXTS};
 use crate::sms::{Word, user_of, word};
-use crate::store::{Channel, StoreError, UserId};
+use crate::store::{Begun, Channel, HEARTBEAT_TTL, StoreError, UserId};
 use crate::transport::twilio::{CallSid, MessageSid, PhoneNumber};
 
 /// To HELP.
@@ -38,6 +39,8 @@ const LOST: &str =
     "Something went wrong on my side, and I can't say whether that was done. Please ask me for your tasks.";
 /// How long a session that is over may take to say so.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How often it is looked whether whoever began to answer a message is dead.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// A session that ends while it is asked is asked anew so often.
 const TRIES: u32 = 2;
 /// States of a call that is over.
@@ -57,10 +60,18 @@ impl Outcome {
 }
 
 /// A message that came.
-struct Message<'a> {
-    body: &'a str,
-    opt_out: &'a str,
+struct Message {
+    sid: MessageSid,
+    number: PhoneNumber,
+    body: String,
+    opt_out: String,
     has_media: bool,
+}
+
+impl Message {
+    fn word(&self) -> Option<Word> {
+        word(&self.body, &self.opt_out)
+    }
 }
 
 /// `POST /twilio/sms`: a text message has come. Answers what is to be sent back.
@@ -76,11 +87,16 @@ pub(super) async fn receive(
     let Outcome(label, sentence) = match PhoneNumber::parse(field(&form, "From")) {
         Some(number) => {
             let message = Message {
-                body: field(&form, "Body").trim(),
-                opt_out: field(&form, "OptOutType"),
+                sid,
+                number,
+                body: field(&form, "Body").trim().to_owned(),
+                opt_out: field(&form, "OptOutType").to_owned(),
                 has_media: !matches!(field(&form, "NumMedia"), "" | "0"),
             };
-            take_once(&app, &sid, number, &message).await.map_err(|error| session_problem(&app, error.into()))?
+            // In a task of its own: it is acted on to its end, also when whoever delivers it does not wait for that.
+            let taken = app.calls.spawn(take_once(app.clone(), message)).await;
+            let taken = taken.inspect_err(|error| tracing::error!(%error, "a text message was not acted on"));
+            taken.map_err(|_| Problem::internal())?.map_err(|error| session_problem(&app, error.into()))?
         }
         // Whoever cannot be answered is not acted for.
         None => Outcome::silent("no_number"),
@@ -90,35 +106,75 @@ pub(super) async fn receive(
     Ok(twiml(&messages.iter().map(|text| format!("<Message>{}</Message>", escaped(text))).collect::<String>()))
 }
 
-/// A message that is delivered again is not acted on again. One on which nothing was done may be.
-async fn take_once(
-    app: &Shared,
-    sid: &MessageSid,
-    number: PhoneNumber,
-    message: &Message<'_>,
-) -> Result<Outcome, StoreError> {
-    if !app.store.note_message(sid.as_str().to_owned()).await? {
-        return Ok(Outcome::silent("repeated"));
+/// A message that is delivered again is not acted on again, unless nothing was done on it, or its process died before it had answered.
+async fn take_once(app: Shared, message: Message) -> Result<Outcome, StoreError> {
+    let sid = message.sid.as_str().to_owned();
+    match begin(&app, &sid).await {
+        Ok(Begun::First) => {}
+        Ok(Begun::Again) => {
+            if let Some(outcome) = saved_answer(&app, &message).await? {
+                done(&app, sid).await;
+                return Ok(outcome);
+            }
+        }
+        Ok(Begun::UnderWay | Begun::Done) => return Ok(Outcome::silent("repeated")),
+        // It is not sent again, and to say it twice changes nothing.
+        Err(error) if message.word() == Some(Word::Stop) => app.events.store_failed("begin_message", &error),
+        Err(error) => return Err(error),
     }
-    let taken = take(app, number, message).await;
-    if taken.is_err()
-        && let Err(error) = app.store.forget_message(sid.as_str().to_owned()).await
-    {
-        app.events.store_failed("forget_message", &error);
+    let taken = take(&app, &message).await;
+    match &taken {
+        // Whoever sends the answer says so.
+        Ok(Outcome("late", _)) => {}
+        Ok(_) => done(&app, sid).await,
+        Err(_) => {
+            if let Err(error) = app.store.forget_note(sid).await {
+                app.events.store_failed("forget_note", &error);
+            }
+        }
     }
     taken
 }
 
-async fn take(app: &Shared, number: PhoneNumber, message: &Message<'_>) -> Result<Outcome, StoreError> {
-    let user = user_of(&number);
-    let opt_outs = app.texter.opt_outs();
-    let opted_out = opt_outs.has(&user).await?;
-    Ok(match (word(message.body, message.opt_out), opted_out) {
-        (Some(Word::Stop), _) => {
-            opt_outs.add(&user).await?;
-            forget_question(app, &number).await;
-            Outcome::silent("stop")
+/// Begins to answer a message. Whether an instance that began before is dead is known when its last heartbeat has run out.
+async fn begin(app: &Shared, sid: &str) -> Result<Begun, StoreError> {
+    let until = Instant::now() + HEARTBEAT_TTL + LOOK_AGAIN;
+    loop {
+        match app.store.begin_message(sid.to_owned(), app.instance().clone()).await? {
+            Begun::UnderWay if Instant::now() < until => sleep(LOOK_AGAIN).await,
+            begun => return Ok(begun),
         }
+    }
+}
+
+/// The message is answered.
+async fn done(app: &Shared, sid: String) {
+    if let Err(error) = app.store.end_message(sid).await {
+        app.events.store_failed("end_message", &error);
+    }
+}
+
+/// What a process that died had saved of the answer; none if it had saved nothing.
+async fn saved_answer(app: &Shared, message: &Message) -> Result<Option<Outcome>, StoreError> {
+    let session = app.tickets.texts(&message.number).session().clone();
+    let Some(stored) = app.store.load_session(session).await? else { return Ok(None) };
+    Ok(answer_to(&stored.doc, message.sid.as_str()).map(|answer| match answer {
+        Some(answer) => Outcome("answered", answer),
+        None => Outcome::says("failed", LOST),
+    }))
+}
+
+async fn take(app: &Shared, message: &Message) -> Result<Outcome, StoreError> {
+    let (number, word) = (&message.number, message.word());
+    let user = user_of(number);
+    let opt_outs = app.texter.opt_outs();
+    if word == Some(Word::Stop) {
+        opt_outs.stop(&user).await;
+        forget_question(app, number).await;
+        return Ok(Outcome::silent("stop"));
+    }
+    let opted_out = opt_outs.has(&user).await?;
+    Ok(match (word, opted_out) {
         (Some(Word::Start | Word::Yes), true) => {
             opt_outs.take_back(&user).await?;
             Outcome::silent("start")
@@ -127,7 +183,7 @@ async fn take(app: &Shared, number: PhoneNumber, message: &Message<'_>) -> Resul
         // Twilio has answered.
         (Some(Word::Help | Word::Start), false) if !message.opt_out.is_empty() => Outcome::silent("help"),
         (Some(Word::Help | Word::Start), false) => Outcome::says("help", HELP),
-        (Some(Word::Yes) | None, false) => converse(app, number, message).await,
+        (Some(Word::Stop | Word::Yes) | None, false) => converse(app, message).await,
     })
 }
 
@@ -139,7 +195,7 @@ async fn forget_question(app: &Shared, number: &PhoneNumber) {
     }
 }
 
-async fn converse(app: &Shared, number: PhoneNumber, message: &Message<'_>) -> Outcome {
+async fn converse(app: &Shared, message: &Message) -> Outcome {
     if message.body.is_empty() {
         return Outcome::says("empty", if message.has_media { NO_WORDS } else { EMPTY });
     }
@@ -148,7 +204,7 @@ async fn converse(app: &Shared, number: PhoneNumber, message: &Message<'_>) -> O
     }
     let Ok(place) = std::sync::Arc::clone(&app.texts).try_acquire_owned() else { return Outcome::says("busy", BUSY) };
     let (answer, mut answered) = oneshot::channel();
-    app.calls.spawn(answer_or_send(app.clone(), number, message.body.to_owned(), answer, place));
+    app.calls.spawn(answer_or_send(app.clone(), Text::of(message), answer, place));
     let patience = Duration::from_millis(app.config.twilio.sms_reply_ms);
     match timeout(patience, &mut answered).await {
         Ok(Ok(outcome)) => outcome,
@@ -162,34 +218,47 @@ async fn converse(app: &Shared, number: PhoneNumber, message: &Message<'_>) -> O
     }
 }
 
-/// Gives the answer to whoever waits for it, or sends it when nobody does any more.
-async fn answer_or_send(
-    app: Shared,
+/// What the agent is asked.
+struct Text {
+    sid: String,
     number: PhoneNumber,
     text: String,
-    waiting: oneshot::Sender<Outcome>,
-    _place: OwnedSemaphorePermit,
-) {
+}
+
+impl Text {
+    fn of(message: &Message) -> Self {
+        let Message { sid, number, body, .. } = message;
+        Self { sid: sid.as_str().to_owned(), number: number.clone(), text: body.clone() }
+    }
+
+    fn command(&self, answer: oneshot::Sender<TextReply>) -> Command {
+        Command::Text { text: self.text.clone(), answer: Some(answer), sid: Some(self.sid.clone()) }
+    }
+}
+
+/// Gives the answer to whoever waits for it, or sends it when nobody does any more.
+async fn answer_or_send(app: Shared, text: Text, waiting: oneshot::Sender<Outcome>, _place: OwnedSemaphorePermit) {
     let longest = Duration::from_millis(app.config.twilio.sms_late_ms);
-    let outcome = match timeout(longest, ask(&app, &number, &text)).await {
+    let outcome = match timeout(longest, ask(&app, &text)).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::says("failed", LOST),
     };
     if let Err(Outcome(_, sentence)) = waiting.send(outcome) {
         // What became of it is counted and logged there.
-        drop(app.texter.send(&number, &sentence).await);
+        drop(app.texter.send(&text.number, &sentence).await);
+        done(&app, text.sid).await;
     }
 }
 
-async fn ask(app: &Shared, number: &PhoneNumber, text: &str) -> Outcome {
+async fn ask(app: &Shared, text: &Text) -> Outcome {
     for _ in 0..TRIES {
-        let live = match open(app, number).await {
+        let live = match open(app, &text.number).await {
             Ok(live) => live,
             Err(error) => return not_open(app, &error),
         };
         let turns = live.handle.info().turns;
         let (answer, asked) = oneshot::channel();
-        match live.handle.send(Command::Text { text: text.to_owned(), answer: Some(answer) }) {
+        match live.handle.send(text.command(answer)) {
             Ok(()) => {}
             Err(SendError::Full) => return Outcome::says("busy", BUSY),
             Err(SendError::Ended) => continue,

@@ -2,6 +2,7 @@
 //! handshake.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
@@ -23,22 +24,30 @@ use crate::ladder::Fallen;
 use crate::readiness::Hold;
 use crate::sessions::{Found, NewSession, SessionError};
 use crate::sms;
-use crate::store::{Channel, UserId};
+use crate::store::{Channel, MESSAGE_TTL, SessionId, UserId};
 use crate::transport::end::End;
 use crate::transport::twilio::{
-    CallSid, Leg, Line, PhoneNumber, SETTINGS_HEADER, SIGNATURE_HEADER, SignatureError, StreamStart, stream_url,
-    stream_urls, verify, webhook_urls,
+    CallSid, Leg, Line, PhoneNumber, SETTINGS_HEADER, SIGNATURE_HEADER, Seen, SignatureError, StreamStart, USED_TTL,
+    stream_url, stream_urls, verify, webhook_urls,
 };
 use crate::transport::{HARD_LIMIT, Received, close};
 
 const VOICE_PATH: &str = "/twilio/voice";
 /// What a caller hears when what may be spent in a day is spent: a voice of Twilio's says it, none of ours.
 const NOT_TODAY: &str = "<Say>We cannot take more calls today. Please call again tomorrow.</Say><Hangup/>";
+/// What a caller hears when nobody took the call for [`HELD_S`].
+const NOT_NOW: &str = "<Say>We cannot take your call just now. Please call again in a few minutes.</Say><Hangup/>";
 const MEDIA_PATH: &str = "/twilio/media";
 /// A stream that was lost sooner than this, in seconds, carried nothing.
 const SHORT_S: i64 = 3;
 /// After so many of them in a row nothing will come of another.
 const MOST_SHORT: u32 = 5;
+/// A stream that was refused for the server's own reasons is closed after so long, in seconds: it is no stream that was lost at once.
+const REFUSED_S: u64 = 3;
+/// A stream that lasted so long, in seconds, was not refused.
+const CARRIED_S: i64 = 6;
+/// For how long, in seconds, a call waits for somebody who takes it.
+const HELD_S: i64 = 30;
 
 /// `POST /twilio/voice`: a call has come, or its stream is over. Answers where the call's audio is to go, or that the call
 /// is over.
@@ -55,8 +64,14 @@ pub(super) async fn voice(
     let caller = if field("Direction").starts_with("outbound") { "To" } else { "From" };
     let number = PhoneNumber::parse(field(caller));
     let now = app.clock.now();
-    let short = short_streams(uri.query().unwrap_or_default(), now.as_second());
-    let over = match how_it_stands(&app, &call).await {
+    if was_sent_before(&app, &headers).await {
+        tracing::warn!(call = call.as_str(), "a signed request came again, and was refused");
+        return Err(Problem::forbidden("replayed", "This very request, with this signature, came before."));
+    }
+    let back = Back::of(uri.query().unwrap_or_default(), now.as_second());
+    let again = Again { base: base_url(&app, &headers), now_s: now.as_second(), back };
+    let over = match how_it_stands(&app, &call, back.held_s.is_some()).await {
+        Ok(over) => over,
         Err(SessionError::Spent) => return Ok(twiml(NOT_TODAY)),
         Err(SessionError::Held(Hold::NoRung(part))) => {
             // Nobody could speak with the caller, or hear: that is said, by a voice of Twilio's.
@@ -64,29 +79,95 @@ pub(super) async fn voice(
             app.ladder.voice_failed(fallen);
             return Ok(twiml(&voice_failed()));
         }
-        standing => standing.map_err(|error| session_problem(&app, error))?,
+        Err(SessionError::Random(error)) => return Err(session_problem(&app, error.into())),
+        Err(error) => return again.hold(&app, error),
     };
     match over {
         Standing::VoiceFailed => return Ok(twiml(&voice_failed())),
         Standing::Over => return Ok(twiml("<Hangup/>")),
-        Standing::GoesOn if short >= MOST_SHORT => return Ok(twiml("<Hangup/>")),
+        Standing::GoesOn if back.short >= MOST_SHORT => return Ok(twiml("<Hangup/>")),
         Standing::GoesOn => {}
-    }
-    let base = base_url(&app, &headers);
-    if goes_elsewhere(&app, &call) {
-        // The session has left this process, or is about to be looked for in vain: whoever is asked next has it.
-        let again = escaped(&format!("{base}{VOICE_PATH}"));
-        return Ok(twiml(&format!("<Pause length=\"1\"/><Redirect method=\"POST\">{again}</Redirect>")));
     }
     let token = app.tickets.issue(&call, number.as_ref(), now);
     let token = token.map_err(|error| session_problem(&app, error.into()))?;
     Ok(twiml(&format!(
         "<Connect><Stream url=\"{url}\"><Parameter name=\"callToken\" value=\"{token}\"/></Stream></Connect>\
-         <Redirect method=\"POST\">{again}</Redirect>",
-        url = escaped(&stream_url(&base, MEDIA_PATH)),
+         <Redirect method=\"POST\">{then}</Redirect>",
+        url = escaped(&stream_url(&again.base, MEDIA_PATH)),
         token = token.reveal(),
-        again = escaped(&format!("{base}{VOICE_PATH}?at={}&short={short}", now.as_second())),
+        then = escaped(&again.after_stream().map_err(|error| session_problem(&app, error.into()))?),
     )))
+}
+
+/// Whether a signed request came before: a signature vouches for one request, and each of Twilio's has another address or form. While the
+/// store is away only those are known that came to this process.
+async fn was_sent_before(app: &Shared, headers: &HeaderMap) -> bool {
+    if !app.config.twilio.validate_signatures {
+        return false;
+    }
+    let Some(signature) = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok()) else { return false };
+    match app.once.see(&format!("twilio:{}", signature.trim()), MESSAGE_TTL).await {
+        Seen::First => false,
+        Seen::Before => true,
+        Seen::Unknown(error) => {
+            app.events.store_failed("note_once", &error);
+            false
+        }
+    }
+}
+
+/// What the redirect says by which a call comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Back {
+    /// How many streams in a row were lost at once.
+    short: u32,
+    /// Since when, in Unix seconds, the call waits for somebody who takes it.
+    held_s: Option<i64>,
+}
+
+impl Back {
+    fn of(query: &str, now_s: i64) -> Self {
+        let field = |name: &str| form_urlencoded::parse(query.as_bytes()).find(|(field, _)| field == name);
+        let number = |name: &str| field(name).and_then(|(_, text)| text.parse::<i64>().ok());
+        let lasted_s = number("at").map(|began_s| now_s.saturating_sub(began_s));
+        let before = field("short").and_then(|(_, count)| count.parse::<u32>().ok()).unwrap_or(0);
+        let short = if lasted_s.is_some_and(|lasted_s| lasted_s < SHORT_S) { before.saturating_add(1) } else { 0 };
+        // A stream that was carried ends the wait; one that was refused does not.
+        let held_s = number("held").filter(|_| lasted_s.is_none_or(|lasted_s| lasted_s < CARRIED_S));
+        Self { short, held_s }
+    }
+}
+
+/// How a call comes back.
+struct Again {
+    base: String,
+    now_s: i64,
+    back: Back,
+}
+
+impl Again {
+    /// The address to which Twilio comes when the stream is over. No two are alike: what is signed for one is good once.
+    fn after_stream(&self) -> Result<String, getrandom::Error> {
+        let (base, now_s, short, id) = (&self.base, self.now_s, self.back.short, random_hex::<8>()?);
+        let held = self.back.held_s.map(|since_s| format!("&held={since_s}")).unwrap_or_default();
+        Ok(format!("{base}{VOICE_PATH}?at={now_s}&id={id}{held}&short={short}"))
+    }
+
+    /// The call waits, and is asked about again, wherever that is: this instance is full or goes down, or the store is away. Not for ever.
+    fn hold(&self, app: &Shared, why: SessionError) -> Result<Response, Problem> {
+        let since_s = self.back.held_s.unwrap_or(self.now_s);
+        let held_s = self.now_s.saturating_sub(since_s);
+        tracing::info!(%why, held_s, "a call waits");
+        // Says so where it concerns the store.
+        let _problem = session_problem(app, why);
+        if !(0..HELD_S).contains(&held_s) {
+            return Ok(twiml(NOT_NOW));
+        }
+        let id = random_hex::<8>().map_err(|error| session_problem(app, error.into()))?;
+        let then = escaped(&format!("{}{VOICE_PATH}?id={id}&held={since_s}", self.base));
+        let pause_s = 1 + held_s / 4;
+        Ok(twiml(&format!("<Pause length=\"{pause_s}\"/><Redirect method=\"POST\">{then}</Redirect>")))
+    }
 }
 
 /// How a call stands.
@@ -97,11 +178,17 @@ enum Standing {
     VoiceFailed,
 }
 
-/// How the call's session stands. For a new call there must be room.
-async fn how_it_stands(app: &Shared, call: &CallSid) -> Result<Standing, SessionError> {
+/// How the call's session stands. For a call that is not live here there must be room.
+async fn how_it_stands(app: &Shared, call: &CallSid, waits: bool) -> Result<Standing, SessionError> {
     match app.sessions.find(&app.tickets.session(call)).await {
-        Err(SessionError::Unknown) => app.sessions.has_room(Channel::Phone).await.map(|()| Standing::GoesOn),
-        Ok(Found::Stored(stored)) if !stored.ended => Ok(Standing::GoesOn),
+        Err(SessionError::Unknown) => {
+            if waits {
+                // That it is refused was counted when it came.
+                app.sessions.could_take_up()?;
+            }
+            app.sessions.has_room(Channel::Phone).await.map(|()| Standing::GoesOn)
+        }
+        Ok(Found::Stored(stored)) if !stored.ended => app.sessions.could_take_up().map(|()| Standing::GoesOn),
         Ok(Found::Stored(stored)) if stored.doc.context.contains_key(VOICE_FAILED) => Ok(Standing::VoiceFailed),
         Ok(Found::Stored(_)) => Ok(Standing::Over),
         Ok(Found::Live(_)) => Ok(Standing::GoesOn),
@@ -144,23 +231,6 @@ pub(super) fn check_webhook(
     Err(Problem::forbidden("other_account", "The request is of another account than twilio.account_sid."))
 }
 
-/// Whether this process takes no session any more, and the call's is not here.
-fn goes_elsewhere(app: &Shared, call: &CallSid) -> bool {
-    let is_here = || app.sessions.get(app.tickets.session(call).session()).is_some();
-    app.readiness.held() == Some(Hold::Draining) && !is_here()
-}
-
-/// How many streams in a row were lost at once, by what the redirect of the last answer says.
-fn short_streams(query: &str, now_s: i64) -> u32 {
-    let field = |name: &str| form_urlencoded::parse(query.as_bytes()).find(|(field, _)| field == name);
-    let began_s = field("at").and_then(|(_, at)| at.parse::<i64>().ok());
-    let before = field("short").and_then(|(_, count)| count.parse::<u32>().ok()).unwrap_or(0);
-    match began_s {
-        Some(began_s) if now_s.saturating_sub(began_s) < SHORT_S => before.saturating_add(1),
-        _ => 0,
-    }
-}
-
 /// `GET /twilio/media`: opens the stream's socket. Which call it carries is said in it.
 pub(super) async fn media(
     State(app): State<Shared>,
@@ -193,6 +263,10 @@ async fn carry(app: Shared, socket: WebSocket, received: Received) {
         Ok((stream, leg)) => line.carry(stream, leg).await,
         Err(end) => {
             app.events.stream_refused(end.code, &end.reason);
+            if matches!(end.code, close::TRY_LATER | close::INTERNAL) {
+                let wait = tokio::time::sleep(Duration::from_secs(REFUSED_S));
+                app.going_away.run_until_cancelled(wait).await;
+            }
             line.close(&end).await;
         }
     }
@@ -203,14 +277,14 @@ async fn admit(app: &Shared, start: &StreamStart) -> Result<Leg, End> {
     if !is_our_account(app, &start.account) {
         return Err(End::new(close::REFUSED, "the stream is of another account"));
     }
-    let number = match app.tickets.redeem(start.call_token.as_deref(), &start.call, app.clock.now()) {
+    let session = app.tickets.session(&start.call);
+    let number = match vouched(app, start, session.session()).await {
         Ok(number) => number,
         // Without signatures nobody is vouched for, and a stream may come without a webhook.
         Err(_) if !app.config.twilio.validate_signatures => None,
-        Err(error) => return Err(End::new(close::REFUSED, error.to_string())),
+        Err(end) => return Err(end),
     };
     let new = new_session(start, number).map_err(|error| refused(&error.into()))?;
-    let session = app.tickets.session(&start.call);
     let live = app.sessions.open_or_begin(&session, new).await.map_err(|error| refused(&error))?;
     Ok(Leg {
         connection: ConnectionId(app.next_connection()),
@@ -220,6 +294,19 @@ async fn admit(app: &Shared, start: &StreamStart) -> Result<Leg, End> {
         outbound_queue: app.config.limits.outbound_queue,
         going_away: app.going_away.clone(),
     })
+}
+
+/// The number for which the stream's token vouches, once.
+async fn vouched(app: &Shared, start: &StreamStart, session: &SessionId) -> Result<Option<PhoneNumber>, End> {
+    let ticket = app.tickets.redeem(start.call_token.as_deref(), &start.call, app.clock.now());
+    let ticket = ticket.map_err(|error| End::new(close::REFUSED, error.to_string()))?;
+    match app.once.see(&format!("call-token:{}", ticket.nonce), USED_TTL).await {
+        Seen::First => Ok(ticket.number),
+        Seen::Before => Err(End::new(close::REFUSED, "the call token was used before")),
+        // A call that is live here goes on without the store, as it does otherwise.
+        Seen::Unknown(_) if app.sessions.get(session).is_some() => Ok(ticket.number),
+        Seen::Unknown(error) => Err(refused(&SessionError::Store(error))),
+    }
 }
 
 /// Who calls: a number, or nobody in particular when it is withheld.
@@ -341,7 +428,20 @@ mod tests {
             ("at=1000&short=-1", 1),
             ("at=-9223372036854775808&short=1", 0),
         ] {
-            assert_eq!(short_streams(query, 1_001), expected, "{query}");
+            assert_eq!(Back::of(query, 1_001).short, expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_call_waits_until_a_stream_was_carried() {
+        for (query, expected) in [
+            ("", None),
+            ("id=a&held=990", Some(990)),
+            ("id=a&held=soon", None),
+            ("at=996&held=990&short=0", Some(990)),
+            ("at=990&held=980&short=0", None),
+        ] {
+            assert_eq!(Back::of(query, 1_000).held_s, expected, "{query}");
         }
     }
 

@@ -5,8 +5,8 @@
 
 mod wire;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::RETRY_AFTER;
@@ -25,6 +25,8 @@ use crate::telemetry::Events;
 
 /// The longest pause before another try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// That something is well is tried again so long after PagerDuty did not take it, until it does: an alert stays open till then.
+const RESOLVE_AGAIN: Duration = Duration::from_secs(30);
 /// Most bytes of an answer that are read; nothing in it is needed.
 const MAX_ANSWER: usize = 16 * 1024;
 
@@ -50,7 +52,18 @@ impl News {
 #[derive(Debug, Clone)]
 pub struct Pager {
     queue: mpsc::Sender<News>,
+    missed: Missed,
     events: Arc<Events>,
+}
+
+/// Stages that are well, which found no room in the queue: there are few of them, and none is lost.
+#[derive(Debug, Clone, Default)]
+struct Missed(Arc<Mutex<BTreeSet<Stage>>>);
+
+impl Missed {
+    fn stages(&self) -> MutexGuard<'_, BTreeSet<Stage>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Pager {
@@ -62,24 +75,24 @@ impl Pager {
         events: &Arc<Events>,
     ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (queue, news) = mpsc::channel(config.pagerduty.queue.max(1));
-        let desk = Desk::new(config, source, Arc::clone(events));
-        (Self { queue, events: Arc::clone(events) }, desk.run(news))
+        let (desk, missed) = (Desk::new(config, source, Arc::clone(events)), Missed::default());
+        (Self { queue, missed: missed.clone(), events: Arc::clone(events) }, desk.run(news, missed))
     }
 
     /// Nobody serves this stage, and text does not take its place, for this reason: a bounded word.
     pub fn wrong(&self, stage: Stage, reason: &'static str) {
-        self.tell(News::Wrong(stage, reason));
+        self.missed.stages().remove(&stage);
+        let news = News::Wrong(stage, reason);
+        if self.queue.try_send(news).is_err() {
+            let (action, stage, _) = news.parts();
+            self.events.paged(action, stage, "dropped", "too much waits to be told");
+        }
     }
 
     /// The stage is served again.
     pub fn well(&self, stage: Stage) {
-        self.tell(News::Well(stage));
-    }
-
-    fn tell(&self, news: News) {
-        if self.queue.try_send(news).is_err() {
-            let (action, stage, _) = news.parts();
-            self.events.paged(action, stage, "dropped", "too much waits to be told");
+        if self.queue.try_send(News::Well(stage)).is_err() {
+            self.missed.stages().insert(stage);
         }
     }
 }
@@ -90,6 +103,14 @@ struct Service {
     attempt: Duration,
     url: Url,
     key: Secret,
+}
+
+/// Why something was not told.
+struct Untold {
+    /// As a metric label.
+    outcome: &'static str,
+    /// The same event may be taken another time.
+    may_pass: bool,
 }
 
 /// What tells.
@@ -105,6 +126,9 @@ struct Desk {
     next: Instant,
     /// What was told to be wrong, and when.
     open: BTreeMap<Stage, Instant>,
+    /// What is well and could not be told, and when that is tried again.
+    untold: BTreeMap<Stage, Instant>,
+    resolve_again: Duration,
 }
 
 impl Desk {
@@ -120,18 +144,42 @@ impl Desk {
             gap: Duration::from_secs(60) / page.events_per_minute.max(1),
             next: Instant::now(),
             open: BTreeMap::new(),
+            untold: BTreeMap::new(),
+            resolve_again: RESOLVE_AGAIN,
         }
     }
 
-    async fn run(mut self, mut news: mpsc::Receiver<News>) {
-        while let Some(one) = news.recv().await {
-            self.take(one).await;
+    async fn run(mut self, mut news: mpsc::Receiver<News>, missed: Missed) {
+        loop {
+            let again = self.untold.values().min().copied();
+            tokio::select! {
+                one = news.recv() => match one {
+                    Some(one) => self.take(one).await,
+                    None => return,
+                },
+                () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => self.tell_again().await,
+            }
+            // Behind all that was told before.
+            while news.is_empty() {
+                let Some(stage) = missed.stages().pop_first() else { break };
+                self.take(News::Well(stage)).await;
+            }
+        }
+    }
+
+    /// Tells once more what is well, where it is time to.
+    async fn tell_again(&mut self) {
+        let now = Instant::now();
+        let due: Vec<Stage> = self.untold.iter().filter(|(_, at)| **at <= now).map(|(stage, _)| *stage).collect();
+        for stage in due {
+            self.take(News::Well(stage)).await;
         }
     }
 
     async fn take(&mut self, news: News) {
         let (action, stage, why) = news.parts();
         let told = self.open.get(&stage).copied();
+        self.untold.remove(&stage);
         match news {
             News::Wrong(..) if told.is_some_and(|at| at.elapsed() < self.repeat) => {
                 self.events.paged(action, stage, "merged", why);
@@ -149,12 +197,19 @@ impl Desk {
                 };
                 self.events.paged(action, stage, "sent", why);
             }
-            Err(outcome) => self.events.paged(action, stage, outcome, why),
+            Err(Untold { outcome, may_pass }) => {
+                self.events.paged(action, stage, outcome, why);
+                if may_pass && matches!(news, News::Well(_)) {
+                    self.untold.insert(stage, Instant::now() + self.resolve_again);
+                }
+            }
         }
     }
 
-    async fn send(&mut self, news: News) -> Result<(), &'static str> {
-        let Some(key) = self.service.as_ref().map(|service| service.key.clone()) else { return Err("not_configured") };
+    async fn send(&mut self, news: News) -> Result<(), Untold> {
+        let Some(key) = self.service.as_ref().map(|service| service.key.clone()) else {
+            return Err(Untold { outcome: "not_configured", may_pass: false });
+        };
         let event = match news {
             News::Wrong(stage, reason) => wire::trigger(key.reveal(), &self.source, stage, reason),
             News::Well(stage) => wire::resolve(key.reveal(), &self.source, stage),
@@ -164,14 +219,14 @@ impl Desk {
             self.next = Instant::now() + self.gap;
             let after = match self.post(&event).await {
                 Verdict::Taken => return Ok(()),
-                Verdict::Refused => return Err("failed"),
+                Verdict::Refused => return Err(Untold { outcome: "failed", may_pass: false }),
                 Verdict::Later(after) => after,
             };
             if attempt + 1 < self.attempts {
                 sleep(after.unwrap_or(self.retry.saturating_mul(1 << attempt.min(8))).min(LONGEST_PAUSE)).await;
             }
         }
-        Err("failed")
+        Err(Untold { outcome: "failed", may_pass: true })
     }
 
     async fn post(&self, event: &Value) -> Verdict {

@@ -116,6 +116,50 @@ async fn what_does_not_fit_into_the_queue_is_dropped_and_counted() {
     let source = Source { region: String::new(), instance: String::new(), url: String::new() };
     let (pager, _nobody_runs_it) = Pager::new(&config, source, &house.events);
     pager.wrong(Stage::Tts, "refused");
+    pager.wrong(Stage::Llm, "refused");
+    assert_eq!(house.counted("trigger", "dropped"), "1");
+}
+
+#[tokio::test]
+async fn that_it_is_well_is_told_until_it_is_taken() {
+    let mut house = House::with(|config| config.pagerduty.attempts = 2).await;
+    house.desk.resolve_again = Duration::from_millis(50);
+    house.desk.take(WRONG).await;
+    house.servers.fault("pagerduty=503@connect*5".parse().unwrap()).unwrap();
+    let (queue, news) = mpsc::channel(1);
+    let House { servers, desk, events } = house;
+    let (told, missed) = (Arc::clone(&events), Missed::default());
+    let pager = Pager { queue, missed: missed.clone(), events };
+    let run = tokio::spawn(desk.run(news, missed));
     pager.well(Stage::Tts);
-    assert_eq!(house.counted("resolve", "dropped"), "1");
+    let resolved = |journal: &voice_sim::provider::Journal| journal.of(Service::PagerDuty).len() == 7;
+    servers.wait(Duration::from_secs(20), resolved).await.unwrap();
+    // What is being told is told to its end.
+    drop(pager);
+    run.await.unwrap();
+    let states: Vec<String> = servers.alerts().into_iter().map(|alert| alert.state).collect();
+    assert_eq!(states, ["resolve"]);
+    let text = told.metrics().exposition().unwrap();
+    assert!(text.contains("voice_pages_total{action=\"resolve\",outcome=\"failed\"} 2\n"), "{text}");
+}
+
+#[tokio::test]
+async fn that_it_is_well_is_told_behind_a_full_queue_and_not_when_it_is_wrong_again() {
+    let house = House::with(|_| {}).await;
+    let (queue, news) = mpsc::channel(1);
+    let House { servers, desk, events } = house;
+    let missed = Missed::default();
+    let pager = Pager { queue, missed: missed.clone(), events };
+    pager.wrong(Stage::Tts, "refused");
+    pager.well(Stage::Tts);
+    pager.well(Stage::Llm);
+    assert_eq!(missed.stages().len(), 2);
+    pager.wrong(Stage::Llm, "refused");
+    assert_eq!(missed.stages().len(), 1);
+    let run = tokio::spawn(desk.run(news, missed));
+    servers.wait(Duration::from_secs(20), |journal| journal.of(Service::PagerDuty).len() == 2).await.unwrap();
+    drop(pager);
+    run.await.unwrap();
+    let states: Vec<String> = servers.alerts().into_iter().map(|alert| alert.state).collect();
+    assert_eq!(states, ["resolve"]);
 }

@@ -8,6 +8,10 @@ mod wire;
 mod word;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub use opt_out::OptOuts;
 pub use rest::RestError;
@@ -111,6 +115,24 @@ impl Texter {
         Ok(())
     }
 
+    /// Whether this number is to be told that voice has failed: once in `gap`, by whichever instance comes first.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn may_tell(&self, to: &PhoneNumber, gap: Duration) -> Result<bool, StoreError> {
+        if gap.is_zero() {
+            return Ok(true);
+        }
+        self.opt_outs.store().note_once(told(to), gap).await
+    }
+
+    /// The number was not told after all.
+    pub async fn not_told(&self, to: &PhoneNumber) {
+        if let Err(error) = self.opt_outs.store().forget_note(told(to)).await {
+            self.events.store_failed("forget_note", &error);
+        }
+    }
+
     async fn send_one(&self, to: &PhoneNumber, message: &str) -> Result<Option<u64>, Unsent> {
         let rest = self.rest.as_ref().ok_or(Unsent::NotConfigured)?;
         let user = user_of(to);
@@ -122,12 +144,18 @@ impl Texter {
             Err(error) => {
                 if error == RestError::OptedOut {
                     // Twilio heard a STOP that we did not.
-                    self.opt_outs.add(&user).await?;
+                    self.opt_outs.stop(&user).await;
                 }
                 Err(Unsent::Twilio(error))
             }
         }
     }
+}
+
+/// Under what it is noted that a number was told: not under its name, which no erasure would find there.
+fn told(number: &PhoneNumber) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, user_of(number).as_str().as_bytes());
+    format!("told:{}", URL_SAFE_NO_PAD.encode(hash))
 }
 
 fn segments_of(message: &str) -> u64 {

@@ -1,7 +1,8 @@
 //! Who wants no text messages. Whoever said STOP is written to again after START and not before, an erasure in between included: it leaves the
 //! refusal under the person's pseudonym.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::consent::nameless;
 use crate::store::{Store, StoreError, UserId};
@@ -13,6 +14,15 @@ pub struct OptOuts {
     store: Arc<dyn Store>,
     /// None where instances share a store without sharing a master key: there nobody can be erased either.
     vault: Option<Arc<Vault>>,
+    late: Arc<Late>,
+}
+
+/// Refusals that the store has not taken yet: nobody sends them again.
+#[derive(Debug, Default)]
+struct Late {
+    users: Mutex<BTreeSet<UserId>>,
+    /// Whoever writes to the store does so alone: the later word counts.
+    writing: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for OptOuts {
@@ -24,7 +34,7 @@ impl std::fmt::Debug for OptOuts {
 impl OptOuts {
     /// Those of this store.
     pub fn new(store: Arc<dyn Store>, vault: Option<Arc<Vault>>) -> Self {
-        Self { store, vault }
+        Self { store, vault, late: Arc::default() }
     }
 
     /// Whether the user wants none.
@@ -32,6 +42,9 @@ impl OptOuts {
     /// # Errors
     /// As the store's; also when the pseudonym cannot be had.
     pub async fn has(&self, user: &UserId) -> Result<bool, StoreError> {
+        if self.late().contains(user) {
+            return Ok(true);
+        }
         if self.store.is_opted_out(user.clone()).await? {
             return Ok(true);
         }
@@ -49,15 +62,54 @@ impl OptOuts {
         self.store.set_opted_out(user.clone(), true).await
     }
 
+    /// As [`OptOuts::add`]; while the store is away the refusal is kept here, and holds here, until [`OptOuts::save_late`] has written it or this
+    /// process ends.
+    pub async fn stop(&self, user: &UserId) {
+        let _alone = self.late.writing.lock().await;
+        if let Err(error) = self.add(user).await {
+            tracing::warn!(%error, "a STOP waits for the store");
+            self.late().insert(user.clone());
+        }
+    }
+
+    /// Writes the refusals that wait for the store, as far as it takes them.
+    pub async fn save_late(&self) {
+        let waiting: Vec<UserId> = self.late().iter().cloned().collect();
+        for user in waiting {
+            let _alone = self.late.writing.lock().await;
+            if !self.late().contains(&user) {
+                // START came meanwhile.
+                continue;
+            }
+            if let Err(error) = self.add(&user).await {
+                tracing::debug!(%error, "a STOP waits for the store still");
+                return;
+            }
+            self.late().remove(&user);
+        }
+    }
+
+    fn late(&self) -> std::sync::MutexGuard<'_, BTreeSet<UserId>> {
+        self.late.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where they are kept.
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
     /// The user wants them again.
     ///
     /// # Errors
     /// As [`OptOuts::has`].
     pub async fn take_back(&self, user: &UserId) -> Result<(), StoreError> {
+        let _alone = self.late.writing.lock().await;
         if let Some(pseudonym) = self.pseudonym(user).await? {
             self.store.set_opted_out(pseudonym, false).await?;
         }
-        self.store.set_opted_out(user.clone(), false).await
+        self.store.set_opted_out(user.clone(), false).await?;
+        self.late().remove(user);
+        Ok(())
     }
 
     /// Keeps a refusal without the name, if there is one: the user is erased next. Whether there is one.

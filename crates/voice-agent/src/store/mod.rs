@@ -46,8 +46,8 @@ pub const SESSION_TTL: Duration = Duration::from_secs(3600);
 pub const ERASED_TTL: Duration = Duration::from_secs(24 * 3600);
 /// A hand-over's context is forgotten this long after it was put down.
 pub const HANDOVER_TTL: Duration = Duration::from_secs(300);
-/// For so long a text message that comes again is known as one that came.
-pub const MESSAGE_TTL: Duration = Duration::from_secs(24 * 3600);
+/// For so long a text message, or a signed request, that comes again is known as one that came.
+pub const MESSAGE_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 /// An instance whose heartbeat is older than this is dead.
 pub const HEARTBEAT_TTL: Duration = Duration::from_secs(2);
 
@@ -140,6 +140,19 @@ pub enum ChangeOutcome {
     Conflict,
 }
 
+/// Whether a text message is to be answered by whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// Yes: it came for the first time.
+    First,
+    /// Yes: whoever began to is dead. What it saved of the answer, it saved.
+    Again,
+    /// No: somebody who lives does.
+    UnderWay,
+    /// No: it is answered.
+    Done,
+}
+
 /// How the store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreHealth {
@@ -228,11 +241,17 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the user wants no text messages.
     fn is_opted_out(&self, user: UserId) -> StoreFuture<'_, bool>;
 
-    /// Notes that a text message came, for [`MESSAGE_TTL`]; whether it is the first time.
-    fn note_message(&self, id: String) -> StoreFuture<'_, bool>;
+    /// Notes that something came, for `ttl`; whether it is the first time within it.
+    fn note_once(&self, id: String, ttl: Duration) -> StoreFuture<'_, bool>;
 
-    /// Nothing was done with a message after all: it may come again.
-    fn forget_message(&self, id: String) -> StoreFuture<'_, ()>;
+    /// Begins to answer a text message, unless it is answered, or an instance does that has a heartbeat. Remembered for [`MESSAGE_TTL`].
+    fn begin_message(&self, id: String, by: InstanceId) -> StoreFuture<'_, Begun>;
+
+    /// The text message is answered: from now on, for [`MESSAGE_TTL`], nobody else begins to.
+    fn end_message(&self, id: String) -> StoreFuture<'_, ()>;
+
+    /// Nothing was done with what was noted, or begun, after all: it may come again.
+    fn forget_note(&self, id: String) -> StoreFuture<'_, ()>;
 
     /// The wrapped key of this name, if there is one.
     fn key(&self, name: String) -> StoreFuture<'_, Option<String>>;

@@ -81,14 +81,14 @@ impl Fake {
                 }
                 Command::Audio { frame, .. } => self.hear(&frame),
                 Command::Text { text, .. } if text == CRASH => return,
-                Command::Text { text, answer: Some(answer) } if text == SILENCE => drop(answer),
-                Command::Text { text, answer: Some(answer) } if text == WAIT => self.kept.push(answer),
-                Command::Text { text, answer: Some(answer) } if text == GO_ON => {
+                Command::Text { text, answer: Some(answer), .. } if text == SILENCE => drop(answer),
+                Command::Text { text, answer: Some(answer), .. } if text == WAIT => self.kept.push(answer),
+                Command::Text { text, answer: Some(answer), .. } if text == GO_ON => {
                     for kept in self.kept.drain(..).chain([answer]) {
                         let _caller_may_be_gone = kept.send(Ok(echo(&text)));
                     }
                 }
-                Command::Text { text, answer } => {
+                Command::Text { text, answer, .. } => {
                     self.doc.conversation_history.push(ConversationItem { role: Role::User, content: text.clone() });
                     for _ in 0..if text == BURST { 100_000 } else { 0 } {
                         self.say(Outbound::Audio(Bytes::from_static(&[7; 960])));

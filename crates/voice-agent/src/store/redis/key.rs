@@ -20,6 +20,8 @@ pub(super) const NEWS: &str = "voice:tasks-changed";
 pub(super) const PROBE: &str = "voice:probe";
 /// How far the access logs are, by name.
 pub(super) const ACCESS_LOGS: &str = "voice:access-logs";
+/// What the key of an instance's heartbeat begins with.
+pub(super) const INSTANCE: &str = "voice:instance:";
 /// What a lease's key begins with.
 pub(super) const LEASE: &str = "voice:lease:";
 /// What the key of a day's spend begins with.
@@ -57,7 +59,7 @@ pub(super) fn undo(user: &UserId) -> String {
 
 /// An instance's heartbeat.
 pub(super) fn instance(id: &InstanceId) -> String {
-    format!("voice:instance:{id}")
+    format!("{INSTANCE}{id}")
 }
 
 /// That a user wants no text messages.
@@ -70,7 +72,7 @@ pub(super) fn consents(user: &UserId) -> String {
     format!("voice:consents:{user}")
 }
 
-/// That a text message came.
+/// That a text message, or something else that may come only once, came.
 pub(super) fn message(id: &str) -> String {
     format!("voice:message:{id}")
 }

@@ -60,6 +60,11 @@ impl Link {
         Self { source, open, opened, deadline, suspected, waiting, limit }
     }
 
+    /// How long an answer may take.
+    pub(super) const fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// How many requests wait.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)

@@ -13,6 +13,7 @@
 
 mod key;
 mod link;
+mod message;
 mod news;
 mod person;
 mod reply;
@@ -28,7 +29,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -38,9 +38,9 @@ use self::link::Link;
 use self::reply::Reply;
 use super::watch::TaskNews;
 use super::{
-    ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, HANDOVER_TTL, InstanceId, LiveSession, LogHead,
-    MESSAGE_TTL, SESSION_TTL, SPEND_BATCH_TTL, SPEND_TTL, Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError,
-    StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
+    Begun, ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, HANDOVER_TTL, InstanceId, LiveSession, LogHead,
+    SESSION_TTL, SPEND_BATCH_TTL, SPEND_TTL, Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture,
+    StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
 };
 use crate::http::random_hex;
 use crate::tasks::{MAX_TASKS, MAX_UNDO, TaskChange, UndoEffect};
@@ -58,11 +58,13 @@ pub struct RedisOptions {
     /// How long a caller waits for an answer, a new connection included; a fifth of it once Redis let somebody wait for all of it,
     /// until it answers again.
     pub deadline: Duration,
+    /// How often the connection on which other instances' changes are told is asked whether anybody is there.
+    pub probe: Duration,
 }
 
 impl Default for RedisOptions {
     fn default() -> Self {
-        Self { queue_limit: 1_024, deadline: Duration::from_millis(1_500) }
+        Self { queue_limit: 1_024, deadline: Duration::from_millis(1_500), probe: news::PROBE }
     }
 }
 
@@ -86,7 +88,8 @@ impl RedisStore {
         let link = Arc::new(Link::new(source, options.deadline, options.queue_limit));
         let teller = random_hex::<16>().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let (news, cancelled) = (TaskNews::new(), CancellationToken::new());
-        tokio::spawn(news::listen(Arc::clone(&link), news.clone(), teller.clone(), cancelled.clone()));
+        let told = (news.clone(), teller.clone());
+        tokio::spawn(news::listen(Arc::clone(&link), told, options.probe, cancelled.clone()));
         Ok(Self { link, news, teller, _listener: cancelled.drop_guard() })
     }
 
@@ -313,27 +316,26 @@ impl Store for RedisStore {
     }
 
     fn set_opted_out(&self, user: UserId, opted_out: bool) -> StoreFuture<'_, ()> {
-        Box::pin(async move {
-            let since = if opted_out { Timestamp::now().as_millisecond().to_string() } else { String::new() };
-            let mut script = script::OPT_OUT.key(key::opt_out(&user));
-            script.arg(since);
-            self.link.run(script).await.map(|_| ())
-        })
+        Box::pin(async move { message::set_opted_out(&self.link, &user, opted_out).await })
     }
 
     fn is_opted_out(&self, user: UserId) -> StoreFuture<'_, bool> {
         Box::pin(async move { Ok(self.link.run(script::EXISTS.key(key::opt_out(&user))).await?.word == "ok") })
     }
 
-    fn note_message(&self, id: String) -> StoreFuture<'_, bool> {
-        Box::pin(async move {
-            let mut script = script::NOTE.key(key::message(&id));
-            script.arg(ms(MESSAGE_TTL));
-            Ok(self.link.run(script).await?.word == "ok")
-        })
+    fn note_once(&self, id: String, ttl: Duration) -> StoreFuture<'_, bool> {
+        Box::pin(async move { message::note(&self.link, &id, ttl).await })
     }
 
-    fn forget_message(&self, id: String) -> StoreFuture<'_, ()> {
+    fn begin_message(&self, id: String, by: InstanceId) -> StoreFuture<'_, Begun> {
+        Box::pin(async move { message::begin(&self.link, &id, &by).await })
+    }
+
+    fn end_message(&self, id: String) -> StoreFuture<'_, ()> {
+        Box::pin(async move { message::end(&self.link, &id).await })
+    }
+
+    fn forget_note(&self, id: String) -> StoreFuture<'_, ()> {
         Box::pin(async move { self.link.run(script::FORGET.key(key::message(&id))).await.map(|_| ()) })
     }
 

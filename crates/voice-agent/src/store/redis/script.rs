@@ -75,6 +75,8 @@ scripts! {
     PUT_LOG_HEAD = "put_log_head.lua";
     /// Reads how far the access logs are.
     LOG_HEADS = "log_heads.lua";
+    /// Begins to answer a text message.
+    BEGIN_MESSAGE = "begin_message.lua";
     /// Sets a key for a time, unless it is there.
     NOTE = "note.lua";
     /// Forgets a key.

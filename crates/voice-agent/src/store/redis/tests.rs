@@ -1,5 +1,8 @@
 //! The suite of every store, and what only Redis has, against a real `redis-server`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
 use redis::Commands as _;
 
 use super::*;
@@ -62,7 +65,11 @@ suite!(Redis::new());
 
 /// A store that gives up soon.
 fn hasty(url: &str) -> RedisStore {
-    RedisStore::new(url, RedisOptions { deadline: Duration::from_millis(400), queue_limit: 4 }).unwrap()
+    RedisStore::new(
+        url,
+        RedisOptions { deadline: Duration::from_millis(400), queue_limit: 4, ..RedisOptions::default() },
+    )
+    .unwrap()
 }
 
 fn ana() -> UserId {
@@ -230,4 +237,55 @@ async fn a_session_is_kept_as_the_contract_has_it() {
     assert_eq!(store.load_session(SessionId::new("sess_abc123")).await, Ok(None));
     let claimed = store.claim_session(SessionId::new("sess_abc123"), InstanceId::new("pod-2")).await;
     assert_eq!(claimed, Err(StoreError::NotFound("sess_abc123".to_owned())));
+}
+
+/// Two ends of a line to the server, until the host behind it vanishes: nothing is sent any more, and nothing is closed.
+async fn line_to(server: &RedisServer) -> (u16, Arc<AtomicBool>) {
+    let (listener, vanished) =
+        (tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicBool::new(false)));
+    let (port, there, has_vanished) = (listener.local_addr().unwrap().port(), server.port, Arc::clone(&vanished));
+    tokio::spawn(async move {
+        // Lines that lead nowhere stay open.
+        let mut dead = Vec::new();
+        while let Ok((mut near, _)) = listener.accept().await {
+            let mut far = tokio::net::TcpStream::connect(("127.0.0.1", there)).await.unwrap();
+            let has_vanished = Arc::clone(&has_vanished);
+            dead.push(tokio::spawn(async move {
+                let gone = async {
+                    while !has_vanished.load(Ordering::Relaxed) {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                };
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    () = gone => std::future::pending().await,
+                }
+            }));
+        }
+    });
+    (port, vanished)
+}
+
+#[tokio::test]
+async fn a_host_that_vanished_is_noticed_by_whoever_listens_for_changes() {
+    let server = RedisServer::start();
+    let (port, vanished) = line_to(&server).await;
+    let options = RedisOptions {
+        deadline: Duration::from_millis(500),
+        probe: Duration::from_millis(100),
+        ..RedisOptions::default()
+    };
+    let store = RedisStore::new(&format!("redis://127.0.0.1:{port}"), options).unwrap();
+    let mut events = store.task_events();
+    let news = format!(r#"["another","{}","7"]"#, ana());
+    while direct(&server).publish::<_, _, usize>(key::NEWS, &news).unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(events.changed(&ana()).await, Some(7));
+    vanished.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    vanished.store(false, Ordering::Relaxed);
+    // The line is dead, and a new one leads there: whoever listens is told that something may have been missed.
+    let told = async { while !matches!(events.next().await, Some(None)) {} };
+    tokio::time::timeout(Duration::from_secs(20), told).await.expect("it is noticed");
 }

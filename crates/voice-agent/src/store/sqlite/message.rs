@@ -1,11 +1,14 @@
-//! Text messages: which came, and who wants none, inside a transaction.
+//! Text messages: which came, who answers them, and who wants none, inside a transaction.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::StoreError;
 use super::session::expiry;
-use crate::store::{MESSAGE_TTL, UserId};
+use crate::store::{Begun, InstanceId, MESSAGE_TTL, UserId};
 
 /// Notes whether the user wants no messages. Who says so again has said so since the first time.
 pub(super) fn set_opted_out(
@@ -29,12 +32,48 @@ pub(super) fn is_opted_out(conn: &Connection, user: &UserId) -> Result<bool, Sto
     Ok(conn.prepare_cached(sql)?.query_row([user.as_str()], |row| row.get(0))?)
 }
 
-/// Notes that a message came; whether it is the first time.
-pub(super) fn note(tx: &Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+/// Notes that something came; whether it is the first time.
+pub(super) fn note(tx: &Transaction<'_>, id: &str, ttl: Duration, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "INSERT INTO messages (id, expires_at) VALUES (?1, ?2)
-               ON CONFLICT DO UPDATE SET expires_at = ?2 WHERE expires_at <= ?3";
-    let noted = tx.prepare_cached(sql)?.execute(params![id, expiry(now, MESSAGE_TTL), now.as_millisecond()])?;
+               ON CONFLICT DO UPDATE SET expires_at = ?2, begun_by = NULL WHERE expires_at <= ?3";
+    let noted = tx.prepare_cached(sql)?.execute(params![id, expiry(now, ttl), now.as_millisecond()])?;
     Ok(noted > 0)
+}
+
+/// Begins to answer a message, unless it is done, or somebody does who lives by these heartbeats: all that there are, for the store is
+/// this process's alone.
+pub(super) fn begin(
+    tx: &Transaction<'_>,
+    id: &str,
+    by: &InstanceId,
+    heartbeats: &BTreeMap<InstanceId, i64>,
+    now: Timestamp,
+) -> Result<Begun, StoreError> {
+    let sql = "SELECT begun_by FROM messages WHERE id = ?1 AND expires_at > ?2";
+    let known: Option<Option<String>> =
+        tx.prepare_cached(sql)?.query_row(params![id, now.as_millisecond()], |row| row.get(0)).optional()?;
+    let begun = match known {
+        None => Begun::First,
+        Some(None) => return Ok(Begun::Done),
+        Some(Some(owner)) => {
+            let owner = InstanceId::new(owner);
+            let lives = heartbeats.get(&owner).is_some_and(|until| *until > now.as_millisecond());
+            if lives || owner == *by {
+                return Ok(Begun::UnderWay);
+            }
+            Begun::Again
+        }
+    };
+    let sql = "INSERT OR REPLACE INTO messages (id, expires_at, begun_by) VALUES (?1, ?2, ?3)";
+    tx.prepare_cached(sql)?.execute(params![id, expiry(now, MESSAGE_TTL), by.as_str()])?;
+    Ok(begun)
+}
+
+/// The message is answered.
+pub(super) fn end(tx: &Transaction<'_>, id: &str, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "INSERT OR REPLACE INTO messages (id, expires_at, begun_by) VALUES (?1, ?2, NULL)";
+    tx.prepare_cached(sql)?.execute(params![id, expiry(now, MESSAGE_TTL)])?;
+    Ok(())
 }
 
 /// It may come again.

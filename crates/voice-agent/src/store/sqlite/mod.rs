@@ -41,9 +41,9 @@ use voice_core::consent::ConsentDecision;
 
 use super::watch::TaskNews;
 use super::{
-    ChangeOutcome, Clock, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, LiveSession, LogHead, Scrubbed,
-    SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth, StoredSession, SystemClock, TaskEvents,
-    UserId, UserTasks,
+    Begun, ChangeOutcome, Clock, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, LiveSession, LogHead,
+    Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth, StoredSession, SystemClock,
+    TaskEvents, UserId, UserTasks,
 };
 use crate::tasks::{TaskChange, UndoEffect};
 use worker::Worker;
@@ -253,11 +253,20 @@ impl Store for SqliteStore {
         self.read(move |conn, _| message::is_opted_out(conn, &user))
     }
 
-    fn note_message(&self, id: String) -> StoreFuture<'_, bool> {
-        self.write(move |tx, now| message::note(tx, &id, now))
+    fn note_once(&self, id: String, ttl: Duration) -> StoreFuture<'_, bool> {
+        self.write(move |tx, now| message::note(tx, &id, ttl, now))
     }
 
-    fn forget_message(&self, id: String) -> StoreFuture<'_, ()> {
+    fn begin_message(&self, id: String, by: InstanceId) -> StoreFuture<'_, Begun> {
+        let heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.write(move |tx, now| message::begin(tx, &id, &by, &heartbeats, now))
+    }
+
+    fn end_message(&self, id: String) -> StoreFuture<'_, ()> {
+        self.write(move |tx, now| message::end(tx, &id, now))
+    }
+
+    fn forget_note(&self, id: String) -> StoreFuture<'_, ()> {
         self.write(move |tx, _| message::forget(tx, &id))
     }
 

@@ -142,7 +142,7 @@ impl Leg {
                     let sentence = format!("A message has 1 to {most} characters; this one has {chars}.");
                     return answer(replies, error_event("text_length", &sentence));
                 }
-                let text = Command::Text { text, answer: None };
+                let text = Command::Text { text, answer: None, sid: None };
                 return match self.handle.send(text) {
                     Err(SendError::Full) => answer(replies, error_event("too_many_messages", TOO_MANY)),
                     sent => sent.map_err(|error| refused(&self.handle, error)),

@@ -429,7 +429,7 @@ impl Stay {
             tracing::info!(length, "a message in a room's chat is empty or too long; it is passed over");
             return Ok(());
         }
-        self.tell(Command::Text { text: text.text, answer: None })
+        self.tell(Command::Text { text: text.text, answer: None, sid: None })
     }
 
     /// What the page says beside its sound. What was heard, and what is shared, the room knows better.
@@ -444,7 +444,7 @@ impl Stay {
         };
         let connection = self.connection;
         self.tell(match message {
-            CallerMessage::Text { text } => Command::Text { text, answer: None },
+            CallerMessage::Text { text } => Command::Text { text, answer: None, sid: None },
             CallerMessage::Mute { muted } => Command::Mute { connection, muted },
             CallerMessage::Consent { recording } => Command::Consent { recording },
             CallerMessage::End => Command::HangUp { by: HangUp::Caller },

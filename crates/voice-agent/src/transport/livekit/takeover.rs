@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::Settings;
 use super::caller::ROOM;
 use crate::app::Shared;
-use crate::store::{InstanceId, LiveSession, SessionId, StoreError};
+use crate::store::{InstanceId, LiveSession, SESSION_TTL, SessionId, StoreError};
 
 /// How often owners are looked after. With a heartbeat's two seconds, a room has its next agent within three.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -157,14 +157,14 @@ async fn take_over(
         return Ok(Missed::InRoom { room, asked, next });
     }
     let once = format!("livekit:{}:{}:{asked}", session.id, session.fence);
-    if app.store.note_message(once.clone()).await? {
+    if app.store.note_once(once.clone(), SESSION_TTL).await? {
         tracing::warn!(
             session = session.id.as_str(),
             owner = session.owner.as_str(),
             "its process is gone: another agent is asked for"
         );
         if !send_another(settings, &room, &session.id).await {
-            app.store.forget_message(once).await?;
+            app.store.forget_note(once).await?;
             return Ok(Missed::InRoom { room, asked, next });
         }
     }

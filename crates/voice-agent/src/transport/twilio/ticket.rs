@@ -6,8 +6,7 @@
 //! A call's session is found by the call alone: its id and its token are made from the call's id and a key. Whoever has the
 //! key (every instance with the same auth token) finds the same session in the store, after a restart too.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -21,8 +20,8 @@ use crate::http::Token;
 
 /// How long a call token is good, in seconds: Twilio opens the stream as soon as it has the answer.
 const GOOD_FOR_S: i64 = 60;
-/// Used tokens that are remembered until they expire. Only signed webhooks make any.
-const MAX_USED: usize = 65_536;
+/// For how long a token that was used is remembered: longer than it is good, by any instance's clock.
+pub const USED_TTL: Duration = Duration::from_secs(600);
 const NONCE_BYTES: usize = 16;
 const TAG_BYTES: usize = 32;
 /// The expiry and the nonce; the number follows, and then the tag.
@@ -40,17 +39,20 @@ pub enum TicketError {
     /// Its time is over.
     #[error("the call token has expired")]
     Expired,
-    /// It was used before.
-    #[error("the call token was used before")]
-    Used,
 }
 
 /// What the call tokens and the sessions of calls are made with.
 pub struct Tickets {
     key: hmac::Key,
-    /// Nonces of tokens that were used, and when they expire (Unix seconds). Of this process only: another instance would
-    /// take a token once more within its minute, until state that instances share remembers it.
-    used: Mutex<HashMap<[u8; NONCE_BYTES], i64>>,
+}
+
+/// What a call token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// The caller's number, if it is known.
+    pub number: Option<PhoneNumber>,
+    /// What no other token has: the token is good once.
+    pub nonce: String,
 }
 
 impl std::fmt::Debug for Tickets {
@@ -76,7 +78,7 @@ impl Tickets {
         // A key of its own: what is signed here is never what Twilio signs.
         let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let derived = hmac::sign(&root, b"voice-agent calls, version 1");
-        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()), used: Mutex::default() })
+        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()) })
     }
 
     /// The token of a call's session, and with it the session's id.
@@ -119,16 +121,11 @@ impl Tickets {
         Ok(Secret::new(URL_SAFE_NO_PAD.encode(token)))
     }
 
-    /// Takes a stream's call token, once, and gives the caller's number, if it is known.
+    /// Reads a stream's call token. That it is used once is its taker's matter.
     ///
     /// # Errors
     /// [`TicketError`].
-    pub fn redeem(
-        &self,
-        token: Option<&str>,
-        call: &CallSid,
-        now: Timestamp,
-    ) -> Result<Option<PhoneNumber>, TicketError> {
+    pub fn redeem(&self, token: Option<&str>, call: &CallSid, now: Timestamp) -> Result<Ticket, TicketError> {
         let bytes = URL_SAFE_NO_PAD.decode(token.ok_or(TicketError::Missing)?).map_err(|_| TicketError::Wrong)?;
         let (claims, tag) = bytes.split_last_chunk::<TAG_BYTES>().ok_or(TicketError::Wrong)?;
         hmac::verify(&self.key, &signed(call, claims), tag).map_err(|_| TicketError::Wrong)?;
@@ -138,12 +135,8 @@ impl Tickets {
         if now >= expires {
             return Err(TicketError::Expired);
         }
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.retain(|_, expires| now < *expires);
-        if used.len() >= MAX_USED || used.insert(*nonce, expires).is_some() {
-            return Err(TicketError::Used);
-        }
-        Ok(std::str::from_utf8(number).ok().and_then(PhoneNumber::parse))
+        let number = std::str::from_utf8(number).ok().and_then(PhoneNumber::parse);
+        Ok(Ticket { number, nonce: URL_SAFE_NO_PAD.encode(nonce) })
     }
 }
 
@@ -168,35 +161,29 @@ mod tests {
     }
 
     #[test]
-    fn a_call_token_is_good_once_for_its_call_and_its_minute() {
+    fn a_call_token_is_good_for_its_call_and_its_minute_and_no_other_is_like_it() {
         let tickets = tickets("token");
         let number = PhoneNumber::parse("+15551234567");
         let token = tickets.issue(&call("CA1"), number.as_ref(), at(1_000)).unwrap();
         let redeem = |call: &CallSid, second| tickets.redeem(Some(token.reveal()), call, at(second));
         assert_eq!(redeem(&call("CA2"), 1_001), Err(TicketError::Wrong));
         assert_eq!(redeem(&call("CA1"), 1_060), Err(TicketError::Expired));
-        assert_eq!(redeem(&call("CA1"), 1_059), Ok(number));
-        assert_eq!(redeem(&call("CA1"), 1_059), Err(TicketError::Used));
+        let ticket = redeem(&call("CA1"), 1_059).unwrap();
+        assert_eq!((&ticket.number, redeem(&call("CA1"), 1_001).as_ref()), (&number, Ok(&ticket)));
+        let other = tickets.issue(&call("CA1"), number.as_ref(), at(1_000)).unwrap();
+        let other = tickets.redeem(Some(other.reveal()), &call("CA1"), at(1_001)).unwrap();
+        assert_ne!(other.nonce, ticket.nonce);
         assert_eq!(redeem(&call("CA1"), 1_061), Err(TicketError::Expired));
     }
 
     #[test]
     fn a_withheld_number_is_none_and_another_key_makes_other_tokens() {
         let token = tickets("token").issue(&call("CA1"), None, at(1_000)).unwrap();
-        assert_eq!(tickets("token").redeem(Some(token.reveal()), &call("CA1"), at(1_001)), Ok(None));
+        let ticket = tickets("token").redeem(Some(token.reveal()), &call("CA1"), at(1_001)).unwrap();
+        assert_eq!(ticket.number, None);
         assert_eq!(tickets("other").redeem(Some(token.reveal()), &call("CA1"), at(1_001)), Err(TicketError::Wrong));
         assert_eq!(tickets("token").redeem(None, &call("CA1"), at(1_001)), Err(TicketError::Missing));
         assert!(token.reveal().len() < 200, "a parameter has room for 500 characters");
-    }
-
-    #[test]
-    fn used_tokens_are_forgotten_when_they_have_expired() {
-        let tickets = tickets("token");
-        for second in 0..1_000 {
-            let token = tickets.issue(&call("CA1"), None, at(second)).unwrap();
-            assert_eq!(tickets.redeem(Some(token.reveal()), &call("CA1"), at(second)), Ok(None));
-        }
-        assert!(tickets.used.lock().unwrap().len() <= 60);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The telephone beyond the call, on the built binary: text messages, keys, and what is done when voice fails for good; against
 //! servers that play Twilio, PagerDuty and the voices.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -76,7 +77,9 @@ impl House {
 
     async fn call_webhook(&self, call: &str, from: &str) -> String {
         let form = [("CallSid", call), ("From", from), ("To", "+15550001111"), ("Direction", "inbound")];
-        self.webhook("/twilio/voice", &form).await
+        // As by a redirect: no two requests are alike.
+        static ASKED: AtomicU64 = AtomicU64::new(0);
+        self.webhook(&format!("/twilio/voice?id={}", ASKED.fetch_add(1, Ordering::Relaxed)), &form).await
     }
 
     /// Calls, and is on the line.

@@ -23,7 +23,7 @@ async fn echo(stream: &mut Stream) {
 
 fn type_into(server: &TestServer, text: &str) {
     let sessions = server.app().sessions.list();
-    sessions[0].handle.send(Command::Text { text: text.to_owned(), answer: None }).unwrap();
+    sessions[0].handle.send(Command::Text { text: text.to_owned(), answer: None, sid: None }).unwrap();
 }
 
 #[tokio::test]

@@ -1,11 +1,17 @@
 //! Text messages: who is answered, once, and with what.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
+use voice_agent::config::Secret;
+use voice_agent::store::{Begun, Channel, ConversationItem, InstanceId, Role, SessionDoc, UserId};
+use voice_agent::transport::twilio::PhoneNumber;
 use voice_sim::provider::{Keys, Provider, ProviderServers, Script};
 
 use super::client::{AUTH_TOKEN, PUBLIC_URL, post, signature, signed, webhook};
 use crate::fake::{CRASH, GO_ON, SILENCE, WAIT};
+use crate::redis_server::RedisServer;
 use crate::server::{TestServer, problem, soon};
 
 const SMS: &str = "/twilio/sms";
@@ -63,6 +69,72 @@ async fn a_message_that_is_delivered_again_is_answered_once() {
     let server = server.restart_with(signed).await;
     assert!(text(&server, "SM1", ANA, "add milk").await.is_empty(), "another process knows it, too");
     assert_eq!(received(&server, "repeated").await, 1.0);
+}
+
+#[tokio::test]
+async fn a_message_whose_process_died_is_taken_by_the_next_one_once() {
+    let server = TestServer::with(signed).await;
+    let begun = async |sid: &str, by: &str| {
+        let begun = server.store.begin_message(sid.to_owned(), InstanceId::new(by)).await.unwrap();
+        assert_eq!(begun, Begun::First);
+    };
+    // Nothing of it was saved: it is done now.
+    begun("SM1", "dead").await;
+    assert_eq!(text(&server, "SM1", ANA, "add milk").await, ["You said: add milk"]);
+    assert!(text(&server, "SM1", ANA, "add milk").await.is_empty());
+    // An answer was saved, and is given now; of another one only what a tool did.
+    let number = PhoneNumber::parse("+15557654321").unwrap();
+    let session = server.app().tickets.texts(&number);
+    let line = |role, content: &str| ConversationItem { role, content: content.to_owned() };
+    let doc = SessionDoc {
+        session_id: session.session().clone(),
+        user_id: UserId::new("phone:+15557654321"),
+        channel: Channel::Phone,
+        conversation_history: vec![line(Role::User, "add milk"), line(Role::Assistant, "Added milk.")],
+        current_agent: "TaskAgent".to_owned(),
+        created_at: jiff::Timestamp::now(),
+        last_activity: jiff::Timestamp::now(),
+        context: serde_json::Map::from_iter([("texts_kept".to_owned(), json!(["SM2", "SM3"]))]),
+    };
+    server.store.create_session(doc, session.hash(), InstanceId::new("dead")).await.unwrap();
+    begun("SM2", "dead").await;
+    begun("SM3", "dead").await;
+    let other = "+15557654321";
+    assert!(text(&server, "SM2", other, "add milk").await[0].contains("ask me for your tasks"));
+    assert_eq!(text(&server, "SM3", other, "add milk").await, ["Added milk."]);
+    assert!(text(&server, "SM3", other, "add milk").await.is_empty());
+    // Whoever began it lives: it is waited for until that is sure, and nothing is done.
+    let living = InstanceId::new("living");
+    begun("SM4", "living").await;
+    server.store.heartbeat(living.clone(), Duration::from_secs(60)).await.unwrap();
+    assert!(text(&server, "SM4", ANA, "add milk").await.is_empty());
+    assert_eq!(received(&server, "repeated").await, 3.0);
+}
+
+#[tokio::test]
+async fn a_stop_that_comes_while_the_store_is_away_counts_at_once_and_is_kept_when_it_is_back() {
+    let mut redis = RedisServer::start();
+    let url = redis.url();
+    let server = TestServer::with(|config| {
+        signed(config);
+        config.secrets.redis_url = Some(Secret::new(url));
+    })
+    .await;
+    redis.kill();
+    assert!(text(&server, "SM1", ANA, "STOP").await.is_empty());
+    problem(
+        webhook(&server, SMS, &[("MessageSid", "SM2"), ("From", "+15557654321"), ("Body", "hello")]).await,
+        503,
+        "store",
+    )
+    .await;
+    let ana = UserId::new("phone:+15551234567");
+    assert!(server.app().texter.opt_outs().has(&ana).await.unwrap(), "nobody texts this number");
+    assert!(server.store.is_opted_out(ana.clone()).await.is_err());
+    redis.restart();
+    soon("it is kept", async || server.store.is_opted_out(ana.clone()).await.is_ok_and(|stopped| stopped)).await;
+    assert!(text(&server, "SM3", ANA, "START").await.is_empty());
+    assert_eq!(text(&server, "SM4", ANA, "hello").await, ["You said: hello"]);
 }
 
 #[tokio::test]

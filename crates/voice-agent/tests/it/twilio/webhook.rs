@@ -1,9 +1,15 @@
 //! Who is believed: signatures, call tokens, accounts, and what a webhook answers.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
 use serde_json::json;
+use voice_agent::config::{Config, Secret};
+use voice_agent::readiness::Hold;
 
 use super::client::{AUTH_TOKEN, CALL, PUBLIC_URL, Stream, call_token, post, signature, signed, unsigned, webhook};
 use crate::fake::CRASH;
+use crate::redis_server::RedisServer;
 use crate::server::{TestServer, problem};
 
 const FORM: [(&str, &str); 5] = [
@@ -17,9 +23,22 @@ const VOICE: &str = "/twilio/voice";
 
 /// The call token of a signed webhook's answer.
 async fn token(server: &TestServer, form: &[(&str, &str)]) -> String {
-    let response = webhook(server, VOICE, form).await;
+    call_token(&answer(server, form).await)
+}
+
+/// What a signed webhook answers, asked as by a redirect: at an address of its own.
+async fn answer(server: &TestServer, form: &[(&str, &str)]) -> String {
+    static ASKED: AtomicU64 = AtomicU64::new(0);
+    let path = format!("{VOICE}?id={}", ASKED.fetch_add(1, Ordering::Relaxed));
+    let response = webhook(server, &path, form).await;
     assert_eq!(response.status(), 200);
-    call_token(&response.text().await.unwrap())
+    response.text().await.unwrap()
+}
+
+/// The path of an answer's redirect.
+fn redirect(twiml: &str) -> String {
+    let (_, rest) = twiml.split_once("<Redirect method=\"POST\">").expect("a redirect");
+    rest.split_once('<').unwrap().0.replace("&amp;", "&").strip_prefix(PUBLIC_URL).unwrap().to_owned()
 }
 
 async fn only_session(server: &TestServer) -> voice_agent::sessions::Live {
@@ -220,7 +239,7 @@ async fn a_call_comes_back_into_its_session_and_one_that_is_over_is_hung_up() {
     stream.stop().await;
     assert_eq!(stream.closed().await, 1000);
     server.metric_becomes("voice_agent_active_sessions", 0.0).await;
-    let over = webhook(&server, VOICE, &FORM).await.text().await.unwrap();
+    let over = answer(&server, &FORM).await;
     assert!(over.ends_with("<Response><Hangup/></Response>"), "{over}");
 }
 
@@ -229,7 +248,7 @@ async fn streams_that_are_lost_at_once_again_and_again_end_the_call() {
     let server = TestServer::with(signed).await;
     let now = jiff::Timestamp::now().as_second();
     let answer = async |at: i64, short: u32| {
-        let path = format!("{VOICE}?at={at}&short={short}");
+        let path = format!("{VOICE}?at={at}&id=1&short={short}");
         webhook(&server, &path, &FORM).await.text().await.unwrap()
     };
     assert!(answer(now, 3).await.contains("&amp;short=4</Redirect>"));
@@ -249,14 +268,100 @@ async fn a_server_that_is_full_or_draining_takes_no_new_call_and_keeps_the_old()
     let mut stream = Stream::begin(server.addr(), CALL, Some(&one)).await;
     stream.media(&[0xff; 160]).await;
     stream.audio().await;
-    // Room was there when the other's webhook came, and is gone.
+    // Room was there when the other's webhook came, and is gone. Its stream is not closed at once: it was not lost.
+    let refused = Instant::now();
     let late = Stream::begin(server.addr(), "CA2", Some(&other)).await;
     assert_eq!(late.closed().await, 1013);
-    problem(webhook(&server, VOICE, &[("CallSid", "CA2")]).await, 503, "full").await;
-    token(&server, &FORM).await;
-    server.app().readiness.hold(voice_agent::readiness::Hold::Draining);
-    problem(webhook(&server, VOICE, &[("CallSid", "CA2")]).await, 503, "not_ready").await;
-    token(&server, &FORM).await;
+    assert!(refused.elapsed() >= Duration::from_secs(3), "{:?}", refused.elapsed());
+    for hold in [None, Some(Hold::Draining)] {
+        hold.into_iter().for_each(|hold| server.app().readiness.hold(hold));
+        let waits = answer(&server, &[("CallSid", "CA2")]).await;
+        assert!(waits.contains("<Response><Pause length=\"1\"/><Redirect"), "{waits}");
+        token(&server, &FORM).await;
+    }
+    // It waits, but not for ever.
+    let now = jiff::Timestamp::now().as_second();
+    let asked = |since: i64| format!("{VOICE}?id=1&held={since}");
+    let waits = webhook(&server, &asked(now - 20), &[("CallSid", "CA2")]).await.text().await.unwrap();
+    assert!(
+        waits.contains("<Pause length=\"6\"/>") && redirect(&waits).ends_with(&format!("&held={}", now - 20)),
+        "{waits}"
+    );
+    let over = webhook(&server, &asked(now - 31), &[("CallSid", "CA2")]).await.text().await.unwrap();
+    assert!(over.ends_with("Please call again in a few minutes.</Say><Hangup/></Response>"), "{over}");
+}
+
+fn on(redis: &RedisServer) -> impl Fn(&mut Config) {
+    let url = redis.url();
+    move |config| {
+        signed(config);
+        config.secrets.redis_url = Some(Secret::new(url.clone()));
+    }
+}
+
+#[tokio::test]
+async fn what_was_signed_once_is_taken_once_by_all_instances_and_after_their_restarts() {
+    let redis = RedisServer::start();
+    let (here, there) = (TestServer::with(on(&redis)).await, TestServer::with(on(&redis)).await);
+    let first = webhook(&here, VOICE, &FORM).await.text().await.unwrap();
+    let used = call_token(&first);
+    for server in [&here, &there] {
+        problem(webhook(server, VOICE, &FORM).await, 403, "replayed").await;
+    }
+    let mut stream = Stream::begin(here.addr(), CALL, Some(&used)).await;
+    stream.media(&[0xff; 160]).await;
+    stream.audio().await;
+    // Somebody has seen the token, and the constant signature of the handshake.
+    let replayed = Stream::begin(there.addr(), CALL, Some(&used)).await;
+    assert_eq!(replayed.closed().await, 1008);
+    stream.media(&[0xff; 160]).await;
+    stream.audio().await;
+
+    // Twilio's own way back is another request each time, its way to the fallback too.
+    let back = redirect(&first);
+    let second = webhook(&there, &back, &FORM).await.text().await.unwrap();
+    assert_ne!(redirect(&second), back);
+    problem(webhook(&here, &back, &FORM).await, 403, "replayed").await;
+    let fallback: Vec<(&str, &str)> = FORM
+        .into_iter()
+        .chain([("ErrorCode", "11200"), ("ErrorUrl", "https://voice.example.com/twilio/voice")])
+        .collect();
+    call_token(&webhook(&here, VOICE, &fallback).await.text().await.unwrap());
+
+    let again = here.restart_with(on(&redis)).await;
+    problem(webhook(&again, VOICE, &FORM).await, 403, "replayed").await;
+    let replayed = Stream::begin(again.addr(), CALL, Some(&used)).await;
+    assert_eq!(replayed.closed().await, 1008);
+    assert!(again.app().sessions.list().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_whose_stream_is_lost_while_the_store_is_away_waits_for_it() {
+    let mut redis = RedisServer::start();
+    let (here, there) = (TestServer::with(on(&redis)).await, TestServer::with(on(&redis)).await);
+    let first = answer(&here, &FORM).await;
+    let mut stream = Stream::begin(here.addr(), CALL, Some(&call_token(&first))).await;
+    stream.media(&[0xff; 160]).await;
+    stream.audio().await;
+    redis.kill();
+    drop(stream);
+    // Another instance cannot know the call. It waits, and the next time it may be asked about where it lives.
+    let waits = webhook(&there, &redirect(&first), &FORM).await.text().await.unwrap();
+    assert!(waits.contains("<Pause length=\"1\"/>"), "{waits}");
+    let goes_on = webhook(&here, &redirect(&waits), &FORM).await.text().await.unwrap();
+    let token = call_token(&goes_on);
+    // Nor is a token taken twice by the instance that knows it.
+    let mut stream = Stream::begin(here.addr(), CALL, Some(&token)).await;
+    stream.media(&[0xff; 160]).await;
+    stream.audio().await;
+    let replayed = Stream::begin(here.addr(), CALL, Some(&token)).await;
+    assert_eq!(replayed.closed().await, 1008);
+    problem(webhook(&here, &redirect(&waits), &FORM).await, 403, "replayed").await;
+    drop(stream);
+    let waits = webhook(&there, &redirect(&goes_on), &FORM).await.text().await.unwrap();
+    redis.restart();
+    let goes_on = webhook(&there, &redirect(&waits), &FORM).await.text().await.unwrap();
+    assert!(goes_on.contains("<Connect>"), "{goes_on}");
 }
 
 #[tokio::test]
@@ -282,7 +387,7 @@ async fn a_session_that_a_defect_ended_is_closed_with_4006() {
     let mut stream = Stream::begin(server.addr(), CALL, None).await;
     stream.media(&[0xff; 160]).await;
     stream.audio().await;
-    let text = voice_agent::driver::api::Command::Text { text: CRASH.to_owned(), answer: None };
+    let text = voice_agent::driver::api::Command::Text { text: CRASH.to_owned(), answer: None, sid: None };
     only_session(&server).await.handle.send(text).unwrap();
     assert_eq!(stream.closed().await, 4006);
 }

@@ -61,6 +61,7 @@ impl Stage {
             What::Kill => {
                 for number in 0..drill.kills {
                     sleep(drill.between * u32::try_from(self.dice.between(80, 120))? / 100).await;
+                    // Fewer kills than were asked for are a failure of the drill: its verdict says so.
                     let Some(victim) = self.amid_sentence(number).await else { break };
                     ended.push(self.kill(victim).await?);
                     self.start().await?;

@@ -48,6 +48,8 @@ pub(super) struct Loss {
     pub(super) back: Option<Instant>,
     /// The next agent audio after it.
     pub(super) heard: Option<Instant>,
+    /// The agent said that it is back.
+    pub(super) said_so: bool,
 }
 
 /// What one caller lived through.
@@ -83,7 +85,7 @@ pub(super) struct Life {
 impl Life {
     /// The connection is lost.
     pub(super) fn lose(&mut self, doing: Doing) {
-        self.losses.push(Loss { at: Instant::now(), doing, back: None, heard: None });
+        self.losses.push(Loss { at: Instant::now(), doing, back: None, heard: None, said_so: false });
     }
 
     /// A connection is there.
@@ -100,6 +102,27 @@ impl Life {
         if let Some(Loss { back: Some(_), heard: heard @ None, .. }) = self.losses.last_mut() {
             *heard = Some(now);
         }
+    }
+
+    /// The agent said so often that it is back.
+    pub(super) fn is_back(&mut self, times: usize) {
+        self.backs += times;
+        if let Some(loss) = self.losses.last_mut() {
+            loss.said_so |= times > 0;
+        }
+    }
+
+    /// The next agent audio after each loss, also where another loss came before it; none where nothing was heard any more.
+    pub(super) fn heard_after(&self) -> impl Iterator<Item = (&Loss, Option<Instant>)> {
+        let from = |index: usize| self.losses[index..].iter().find_map(|loss| loss.heard);
+        self.losses.iter().enumerate().map(move |(index, loss)| (loss, from(index)))
+    }
+
+    /// Losses behind which there was time to say "I'm back", and nobody did.
+    pub(super) fn unsaid(&self, time: Duration) -> usize {
+        let next = self.losses.iter().skip(1).map(|loss| Some(loss.at)).chain([None]);
+        let had_time = |loss: &Loss, next: Option<Instant>| next.is_none_or(|next| next - loss.at >= time);
+        self.losses.iter().zip(next).filter(|(loss, next)| !loss.said_so && had_time(loss, *next)).count()
     }
 
     /// Tasks that were acknowledged, or promised, and are not there.

@@ -106,7 +106,7 @@ impl Survive {
         sleep(LAST_ANSWERS).await;
         let calls = stage.redis.calls()?;
         phase.send_replace(Phase::HangUp);
-        let mut found = Found { what: self.what, lives: Vec::new(), ended, lost: Vec::new() };
+        let mut found = Found { what: self.what, kills: self.kills, lives: Vec::new(), ended, lost: Vec::new() };
         while let Some(life) = callers.join_next().await {
             match life? {
                 Ok(life) => found.lives.push(life),

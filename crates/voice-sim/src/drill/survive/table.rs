@@ -11,10 +11,21 @@ use super::What;
 use super::ending::Ended;
 use super::life::{Doing, Leg, Life, Loss};
 
+/// Longest time from a kill to the next agent audio, at the 95th percentile.
+const BROWSER_P95: Duration = Duration::from_secs(2);
+const PHONE_P95: Duration = Duration::from_secs(3);
+/// Longest gap of a connection in a planned stop, at the 95th percentile, and how soon the process is gone.
+const MOVED_P95: Duration = Duration::from_secs(1);
+const GONE: Duration = Duration::from_secs(15);
+/// After a loss the agent says within this that it is back, unless the next loss comes first.
+const TO_SAY_SO: Duration = Duration::from_secs(6);
+
 /// What came of a drill.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) what: What,
+    /// How many instances were to be killed.
+    pub(super) kills: usize,
     pub(super) lives: Vec<Life>,
     pub(super) ended: Vec<Ended>,
     /// Callers of whom nothing could be learned at the end, and why.
@@ -44,12 +55,9 @@ impl Found {
     }
 
     fn rows(&self, table: &mut String, leg: Leg, name: &str) -> Result<()> {
-        let losses = || self.of(leg).flat_map(|life| &life.losses);
-        let back = losses().filter_map(|loss| Some(loss.back?.duration_since(loss.at)));
-        row(table, &format!("{name}: connection lost → there again, ms"), back.collect())?;
+        row(table, &format!("{name}: connection lost → there again, ms"), self.back_after(leg))?;
         if self.what == What::Kill {
-            let heard = losses().filter_map(|loss| Some(loss.heard?.duration_since(self.end_before(loss.at)?)));
-            row(table, &format!("{name}: kill → next agent audio, ms"), heard.collect())?;
+            row(table, &format!("{name}: kill → next agent audio, ms"), self.heard_after(leg))?;
         }
         let first = self.ended.first().map(|ended| ended.at);
         for (after, when) in [(false, "before"), (true, "from then on")] {
@@ -58,6 +66,18 @@ impl Found {
             row(table, &format!("{name}: answers {when}, ms"), then.map(|(_, took)| *took).collect())?;
         }
         Ok(())
+    }
+
+    /// How long each connection was away.
+    fn back_after(&self, leg: Leg) -> Vec<Duration> {
+        let losses = self.of(leg).flat_map(|life| &life.losses);
+        losses.filter_map(|loss| Some(loss.back?.duration_since(loss.at))).collect()
+    }
+
+    /// From each kill to the next agent audio, where there was any.
+    fn heard_after(&self, leg: Leg) -> Vec<Duration> {
+        let losses = self.of(leg).flat_map(Life::heard_after);
+        losses.filter_map(|(loss, heard)| Some(heard?.duration_since(self.end_before(loss.at)?))).collect()
     }
 
     /// Whether this answers what was said. After a kill "I'm back" does not.
@@ -135,14 +155,61 @@ impl Found {
             told.extend((life.greetings > 1).then(|| format!("greeted {} times", life.greetings)));
             let moved = self.what != What::Kill && life.backs > 0;
             told.extend(moved.then(|| format!("\"I'm back\" {} times", life.backs)));
+            let stands = matches!(self.what, What::Redis | What::Sentinel) && !life.losses.is_empty();
+            told.extend(stands.then(|| format!("{} connections lost", life.losses.len())));
+            if self.what == What::Kill {
+                let silent = life.heard_after().filter(|(_, heard)| heard.is_none()).count();
+                told.extend((silent > 0).then(|| format!("nothing was heard after {silent} losses")));
+                let unsaid = life.unsaid(TO_SAY_SO);
+                told.extend(
+                    (unsaid > 0).then(|| format!("no \"I'm back\" after {unsaid} of {} losses", life.losses.len())),
+                );
+            }
             problems.extend(told.into_iter().map(|problem| format!("{who}: {problem}")));
         }
+        problems.extend(self.misses());
         problems
+    }
+
+    /// Targets that were missed.
+    fn misses(&self) -> Vec<String> {
+        let mut misses = Vec::new();
+        let mut limit = |what: String, times: Vec<Duration>, limit: Duration| {
+            let mut sorted: Vec<u64> = times.iter().map(|time| in_ms(*time)).collect();
+            sorted.sort_unstable();
+            let p95 = percentile(&sorted, 95).filter(|p95| *p95 >= in_ms(limit));
+            misses.extend(p95.map(|p95| format!("{what}: P95 is {p95} ms, and must be below {} ms", in_ms(limit))));
+        };
+        for (leg, name, heard) in [(Leg::Browser, "browser", BROWSER_P95), (Leg::Phone, "telephone", PHONE_P95)] {
+            match self.what {
+                What::Kill => limit(format!("{name}: kill → next agent audio"), self.heard_after(leg), heard),
+                What::Deploy => {
+                    limit(format!("{name}: connection lost → there again"), self.back_after(leg), MOVED_P95)
+                }
+                What::Redis | What::Sentinel => {}
+            }
+        }
+        let slow = self.ended.iter().filter_map(|ended| ended.gone).filter(|gone| *gone >= GONE);
+        if self.what == What::Deploy {
+            misses.extend(slow.map(|gone| format!("a process was gone after {} ms only", in_ms(gone))));
+        }
+        if self.what == What::Kill && self.ended.len() != self.kills {
+            misses.push(format!(
+                "{} of {} kills: nobody was in the midst of a sentence any more",
+                self.ended.len(),
+                self.kills
+            ));
+        }
+        misses
     }
 }
 
+fn in_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn row(table: &mut String, what: &str, times: Vec<Duration>) -> Result<()> {
-    let mut sorted: Vec<u64> = times.iter().map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).collect();
+    let mut sorted: Vec<u64> = times.iter().map(|time| in_ms(*time)).collect();
     sorted.sort_unstable();
     let at = |percent| percentile(&sorted, percent).map_or_else(|| "–".to_owned(), |ms| ms.to_string());
     writeln!(table, "| {what} | {} | {} | {} | of {} |", at(50), at(95), at(100), sorted.len())?;
@@ -170,7 +237,8 @@ mod tests {
             ..Life::default()
         };
         let ill = Life { ended: Some("hung up".to_owned()), ..Life::default() };
-        let mut found = Found { what: What::Kill, lives: vec![well, ill], ended: Vec::new(), lost: Vec::new() };
+        let mut found =
+            Found { what: What::Kill, kills: 0, lives: vec![well, ill], ended: Vec::new(), lost: Vec::new() };
         assert_eq!(found.problems().len(), 3, "{:?}", found.problems());
         // Who was moved is told nothing.
         found.what = What::Deploy;
@@ -185,6 +253,7 @@ mod tests {
             doing: Doing::Waits,
             back: Some(now + 3 * second),
             heard: Some(now + 4 * second),
+            said_so: true,
         };
         let life = Life {
             losses: vec![loss],
@@ -192,11 +261,66 @@ mod tests {
             ..Life::default()
         };
         let ended = Ended { at: now + second, gone: Some(second), amid: Some((Leg::Browser, Doing::Speaks)) };
-        let found = Found { what: What::Kill, lives: vec![life], ended: vec![ended], lost: Vec::new() };
+        let found = Found { what: What::Kill, kills: 1, lives: vec![life], ended: vec![ended], lost: Vec::new() };
         let table = found.table().expect("a table");
         assert!(table.contains("browser: kill → next agent audio, ms | 3000 | 3000 | 3000 | of 1 |"), "{table}");
         assert!(table.contains("browser: answers before, ms | 500 | 500 | 500 | of 1 |"), "{table}");
         assert!(table.contains("browser: answers from then on, ms | – | – | – | of 0 |"), "{table}");
         assert!(table.contains("1 kills: 1 in a browser caller's sentence"), "{table}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_that_is_missed_is_a_problem() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let lost = |at: Duration, after: Option<Duration>, said_so| {
+            let at = now + at;
+            Loss {
+                at,
+                doing: Doing::Waits,
+                back: after.map(|after| at + after),
+                heard: after.map(|after| at + after),
+                said_so,
+            }
+        };
+        let life = |losses| Life {
+            leg: Leg::Browser,
+            losses,
+            answers: vec![(now, second)],
+            added: vec!["buy milk".to_owned()],
+            titles: vec!["buy milk".to_owned()],
+            said: vec!["add a task to buy milk".to_owned()],
+            ..Life::default()
+        };
+        let ended = |gone: Duration| Ended { at: now, gone: Some(gone), amid: None };
+        let found = |what, losses, gone| Found {
+            what,
+            kills: 1,
+            lives: vec![life(losses)],
+            ended: vec![ended(gone)],
+            lost: vec![],
+        };
+        let problems = |found: Found| found.problems().join("; ");
+
+        assert_eq!(problems(found(What::Kill, vec![lost(second, Some(second / 2), true)], second)), "");
+        let slow = found(What::Kill, vec![lost(second, Some(second), true)], second);
+        assert_eq!(problems(slow), "browser: kill → next agent audio: P95 is 2000 ms, and must be below 2000 ms");
+        // Another kill came before anything was heard: both count from their own kill on.
+        let twice = vec![lost(Duration::ZERO, None, false), lost(second, Some(second / 2), true)];
+        assert_eq!(problems(found(What::Kill, twice, second)), "");
+        let silent = found(What::Kill, vec![lost(second, None, true)], second);
+        assert!(problems(silent).contains("nothing was heard after 1 losses"));
+        let unsaid = vec![lost(Duration::ZERO, Some(second), false), lost(7 * second, Some(second / 4), true)];
+        assert!(problems(found(What::Kill, unsaid, second)).contains("no \"I'm back\" after 1 of 2 losses"));
+        let fewer = Found { kills: 3, ..found(What::Kill, vec![], second) };
+        assert!(problems(fewer).starts_with("1 of 3 kills"));
+
+        assert_eq!(problems(found(What::Deploy, vec![lost(second, Some(second / 2), false)], second)), "");
+        let missed = problems(found(What::Deploy, vec![lost(second, Some(second), false)], 15 * second));
+        assert!(missed.contains("P95 is 1000 ms") && missed.contains("gone after 15000 ms"), "{missed}");
+        for what in [What::Redis, What::Sentinel] {
+            assert!(
+                problems(found(what, vec![lost(second, Some(second), false)], second)).contains("1 connections lost")
+            );
+        }
     }
 }

@@ -242,7 +242,7 @@ impl Talker {
 
     fn read(&mut self, event: &Value) {
         let says = |words: &str| event["text"].as_str().is_some_and(|text| text.contains(words));
-        self.life.backs += usize::from(says("I'm back"));
+        self.life.is_back(usize::from(says("I'm back")));
         // The same caption is told again to a new connection.
         if says("Hello!") && self.greeted_in.as_ref() != Some(&event["reply_id"]) {
             self.life.greetings += 1;
