@@ -79,7 +79,7 @@ pub(super) fn only_asks(before: &[&str]) -> bool {
 pub(super) fn turns_on(before: &[&str], after: &[&str]) -> bool {
     let turns = |word: &&str| matches!(*word, "turn" | "switch" | "turning" | "switching");
     let on = before.windows(2).any(|pair| turns(&pair[0]) && pair[1] == "on") || after.first() == Some(&"on");
-    on && before.iter().any(|word| turns(word)) && !before.iter().any(|word| is_stop(word) && !turns(word))
+    on && before.iter().any(turns) && !before.iter().any(|word| is_stop(word) && !turns(word))
 }
 
 fn is_stop(word: &str) -> bool {
