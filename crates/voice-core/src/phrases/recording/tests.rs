@@ -51,6 +51,15 @@ fn stop_recording_is_heard_in_many_forms() {
         "turn the tape off",
         "stop saving my voice",
         "don't keep my voice",
+    ] {
+        assert!(is_stop_recording(text), "{text}");
+        assert!(asks_to_stop_recording(text), "{text}");
+    }
+}
+
+#[test]
+fn it_is_heard_as_a_wish_a_duty_or_a_question_too() {
+    for text in [
         "Stop the call recording.",
         "Turn off call recording please",
         "I don't want this call recorded",
