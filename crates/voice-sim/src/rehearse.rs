@@ -10,15 +10,11 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use voice_core::provider::Stage;
-use voice_sim::drill::{
-    Balanced, Drill, Region, Savings, Says, Survive, What, markdown, matrix, silent_p95_ms, summary,
-};
+use voice_sim::drill::{Balanced, Drill, Region, Savings, Says, Survive, What, markdown, matrix, summary, too_slow};
 use voice_sim::provider::code::{decode_words, overlaps, say};
 use voice_sim::provider::pcm::{parse_wav, wav};
 use voice_sim::provider::{Fault, Manner, Provider, ProviderServers, Rule, Script, parse_latencies};
 
-/// Under silent faults 95 of 100 callers are to wait less than this, in milliseconds.
-const MOST_SILENT_MS: u64 = 800;
 /// The largest file of rules or audio that is read, in bytes.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 
@@ -407,11 +403,7 @@ async fn drill(args: DrillArgs) -> Result<()> {
         }
         rows.push((cell.clone(), outcome, healthy.clone()));
     }
-    if let Some(p95_ms) = silent_p95_ms(&rows).filter(|p95_ms| *p95_ms >= MOST_SILENT_MS) {
-        troubles.push(format!(
-            "under silent faults 95 of 100 callers waited up to {p95_ms} ms, not less than {MOST_SILENT_MS}"
-        ));
-    }
+    troubles.extend(too_slow(&rows));
     let mut out = std::io::stdout().lock();
     let ms = |value: Option<u64>| value.map_or_else(|| "no answer".to_owned(), |ms| format!("{ms} ms"));
     writeln!(out, "Healthy calls: {} (with a tool), {} (without).\n", ms(task.latency_ms), ms(talk.latency_ms))?;

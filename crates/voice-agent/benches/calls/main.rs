@@ -173,7 +173,13 @@ async fn all(args: &Args, models_dir: &Path) -> Result<()> {
 
 /// One caller for two dozen turns. The endpointing delay is so short that the turn is over as soon as the transcript is
 /// there: so every output has a provider's event as its cause, and none waits for a timer.
-const ONE: Plan = Plan { sessions: 1, seconds: 100, endpointing_ms: 100, delays: Delays::default(), tools: true };
+const ONE: Plan = Plan {
+    sessions: 1,
+    seconds: 100,
+    endpointing_ms: 100,
+    delays: Delays { stt_ms: 0, llm_ms: 0, tts_ms: 0, listens: false },
+    tools: true,
+};
 
 async fn runs(args: &Args, house: &House, plan: &Plan) -> Result<Vec<Run>> {
     let mut runs = Vec::new();

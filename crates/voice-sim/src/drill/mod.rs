@@ -21,7 +21,7 @@ use voice_core::provider::Stage;
 
 pub use caller::{Caller, Heard};
 pub use matrix::{Cell, Says, matrix};
-pub use report::{markdown, silent_p95_ms, summary};
+pub use report::{markdown, summary, too_slow};
 pub use savings::Savings;
 pub use scrape::{Count, Scrape, Times};
 pub use survive::{Balanced, Region, Survive, What};
