@@ -78,8 +78,7 @@ sections! {
         max_message_bytes: usize = 32_768,
         /// Messages per second that a connection may send in the long run: audio takes 50.
         messages_per_second: u32 = 120,
-        /// Messages that it may send at once: what a network that stood still, for as long as a connection may be silent,
-        /// delivers together.
+        /// Messages that it may send at once: what a network that stood still, for as long as a connection may be silent, delivers together.
         message_burst: u32 = 2_400,
         /// Events and audio that wait for one connection; when full, the reader is too slow.
         outbound_queue: usize = 256,
@@ -223,8 +222,7 @@ sections! {
         numerals: bool = false,
         /// Nothing is kept to improve models; raises the price.
         mip_opt_out: bool = false,
-        /// After so much silence a text is made final there, so that it is when the pause is known for one; 0: when it is
-        /// asked for.
+        /// After so much silence a text is made final there; 0: when it is asked for.
         endpointing_ms: u64 = 60,
         /// Longest time to connect.
         connect_timeout_ms: u64 = 1_000,

@@ -78,7 +78,7 @@ async fn no_call_of_an_operator_answers_without_a_roles_token() {
         .collect();
     assert!(calls.len() >= 16, "{calls:?}");
     for (path, method) in calls {
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         for token in [None, Some("wrong"), Some(session.token.as_str())] {
             let mut request = server.request(Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(), &path);
             if method == "post" {
