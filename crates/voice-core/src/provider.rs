@@ -43,7 +43,7 @@ pub enum ProviderErrorKind {
     Auth,
     /// Our request was wrong.
     BadRequest,
-    /// It does not serve the model that was asked for, or no longer.
+    /// It does not serve the model that was asked for: no longer, or not to this account.
     NotServed,
     /// The connection broke.
     Disconnected,

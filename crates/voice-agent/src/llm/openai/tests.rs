@@ -213,14 +213,14 @@ async fn only_a_stream_of_events_is_an_answer() {
 
 #[tokio::test]
 async fn every_refusal_has_its_kind() {
-    use ProviderErrorKind::{Auth, BadRequest, Quota, RateLimited, Unavailable};
+    use ProviderErrorKind::{Auth, BadRequest, NotServed, Quota, RateLimited, Unavailable};
     let (mut server, llm) = start().await;
     let hour = Some(3_600_000);
     let cases: [(u16, &str, ProviderErrorKind, Option<u64>); 8] = [
         (400, include_str!("../../openai/fixtures/context_length_exceeded.json"), BadRequest, None),
         (401, include_str!("../../openai/fixtures/invalid_api_key.json"), Auth, None),
-        (403, include_str!("../../openai/fixtures/unsupported_country.json"), BadRequest, hour),
-        (404, include_str!("../../openai/fixtures/model_not_found.json"), BadRequest, hour),
+        (403, include_str!("../../openai/fixtures/unsupported_country.json"), NotServed, hour),
+        (404, include_str!("../../openai/fixtures/model_not_found.json"), NotServed, hour),
         (429, include_str!("../../openai/fixtures/rate_limit_exceeded.json"), RateLimited, Some(1_574)),
         (429, include_str!("../../openai/fixtures/insufficient_quota.json"), Quota, None),
         (429, include_str!("../../openai/fixtures/request_too_large.json"), BadRequest, None),

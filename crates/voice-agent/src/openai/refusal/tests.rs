@@ -52,17 +52,17 @@ fn every_status_has_its_kind() {
 
 #[test]
 fn the_apis_own_words_decide() {
-    use ProviderErrorKind::{BadRequest, Quota, RateLimited};
+    use ProviderErrorKind::{BadRequest, NotServed, Quota, RateLimited};
     let fixtures = [
         (include_str!("../fixtures/invalid_api_key.json"), 401, ProviderErrorKind::Auth.into()),
-        (include_str!("../fixtures/model_not_found.json"), 404, after(BadRequest, HOUR_MS)),
-        (include_str!("../fixtures/unsupported_country.json"), 403, after(BadRequest, HOUR_MS)),
+        (include_str!("../fixtures/model_not_found.json"), 404, after(NotServed, HOUR_MS)),
+        (include_str!("../fixtures/unsupported_country.json"), 403, after(NotServed, HOUR_MS)),
         (include_str!("../fixtures/rate_limit_exceeded.json"), 429, after(RateLimited, 1_574)),
         (include_str!("../fixtures/request_too_large.json"), 429, BadRequest.into()),
         (include_str!("../fixtures/insufficient_quota.json"), 429, Quota.into()),
         (include_str!("../fixtures/context_length_exceeded.json"), 400, BadRequest.into()),
         (include_str!("../fixtures/list_wrapped.json"), 429, RateLimited.into()),
-        (include_str!("../fixtures/string.json"), 404, after(BadRequest, HOUR_MS)),
+        (include_str!("../fixtures/string.json"), 404, after(NotServed, HOUR_MS)),
     ];
     for (body, status, expected) in fixtures {
         let error = ErrorBody::parse(body.as_bytes());
@@ -132,13 +132,13 @@ fn the_message_says_when_to_come_back() {
 
 #[test]
 fn an_error_in_a_stream_is_read_like_a_refusal() {
-    use ProviderErrorKind::{Auth, BadRequest, Quota, RateLimited, Unavailable};
+    use ProviderErrorKind::{Auth, BadRequest, NotServed, Quota, RateLimited, Unavailable};
     let cases = [
         (error("server_error", "", "The server had an error"), Unavailable.into()),
         (error("tokens", "rate_limit_exceeded", "Please try again in 2s"), after(RateLimited, 2_000)),
         (error("insufficient_quota", "insufficient_quota", ""), Quota.into()),
         (error("invalid_request_error", "context_length_exceeded", ""), BadRequest.into()),
-        (error("invalid_request_error", "model_not_found", ""), after(BadRequest, HOUR_MS)),
+        (error("invalid_request_error", "model_not_found", ""), after(NotServed, HOUR_MS)),
         (error("", "invalid_api_key", ""), Auth.into()),
         (json!({"error": {"code": 502, "message": "bad gateway"}}), Unavailable.into()),
         (json!({"error": "out of memory"}), Unavailable.into()),

@@ -116,12 +116,12 @@ async fn a_clip_that_is_too_short_is_not_sent() {
 
 #[tokio::test]
 async fn every_refusal_has_its_kind() {
-    use ProviderErrorKind::{Auth, BadRequest, Quota, RateLimited, Unavailable};
+    use ProviderErrorKind::{Auth, NotServed, Quota, RateLimited, Unavailable};
     let mut server = TestServer::start().await;
     let stt = stt(&server, WhisperConfig::default());
     let cases: [(u16, &str, ProviderErrorKind, Option<u64>); 5] = [
         (401, include_str!("../../openai/fixtures/invalid_api_key.json"), Auth, None),
-        (404, include_str!("../../openai/fixtures/model_not_found.json"), BadRequest, Some(3_600_000)),
+        (404, include_str!("../../openai/fixtures/model_not_found.json"), NotServed, Some(3_600_000)),
         (429, include_str!("../../openai/fixtures/rate_limit_exceeded.json"), RateLimited, Some(1_574)),
         (429, include_str!("../../openai/fixtures/insufficient_quota.json"), Quota, None),
         (500, "", Unavailable, None),

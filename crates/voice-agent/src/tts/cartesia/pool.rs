@@ -139,7 +139,10 @@ impl Pool {
     /// wish but our guess, and a probe is there to see whether it still holds.
     pub(super) fn hurry(&self) {
         let mut state = self.shared.lock();
-        if state.last.is_some_and(|failure| failure.kind == ProviderErrorKind::NotServed) {
+        if state
+            .last
+            .is_some_and(|failure| matches!(failure.kind, ProviderErrorKind::BadRequest | ProviderErrorKind::NotServed))
+        {
             state.not_before = None;
         }
         self.shared.end_pause(&mut state);

@@ -97,7 +97,7 @@ fn one_that_spoke_is_no_young_death() {
 
 #[test]
 fn a_probe_waits_for_what_the_provider_asked_for_and_not_for_what_was_thought_of_its_refusal() {
-    for (kind, waits) in [(ProviderErrorKind::RateLimited, true), (ProviderErrorKind::BadRequest, false)] {
+    for (kind, waits) in [(ProviderErrorKind::RateLimited, true), (ProviderErrorKind::NotServed, false)] {
         let shared = Arc::new(shared());
         shared.failed(ProviderFailure { kind, retry_after_ms: Some(3_600_000) });
         let pool = Pool { shared: Arc::clone(&shared) };

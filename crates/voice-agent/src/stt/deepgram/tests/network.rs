@@ -94,7 +94,7 @@ async fn an_utterance_goes_over_the_network() {
 async fn a_refused_upgrade_says_why() {
     let plain = |kind| ProviderFailure { kind, retry_after_ms: None };
     let after = |kind, ms| ProviderFailure { kind, retry_after_ms: Some(ms) };
-    let gone = after(Kind::BadRequest, 3_600_000);
+    let gone = after(Kind::NotServed, 3_600_000);
     for (status, headers, body, failure) in [
         (400, "", include_str!("../fixtures/refused_400_query.json"), plain(Kind::BadRequest)),
         (400, "", include_str!("../fixtures/refused_400_model.json"), gone),

@@ -55,7 +55,7 @@ fn both_shapes_of_a_body_are_read() {
 
 #[test]
 fn a_model_that_is_not_served_is_not_asked_for_again_soon() {
-    let gone = ProviderFailure { kind: ProviderErrorKind::BadRequest, retry_after_ms: Some(3_600_000) };
+    let gone = ProviderFailure { kind: ProviderErrorKind::NotServed, retry_after_ms: Some(3_600_000) };
     assert_eq!(refused(400, include_str!("../fixtures/refused_400_model.json")).failure, gone);
     assert_eq!(refused(403, include_str!("../fixtures/refused_403_model.json")).failure, gone);
     assert_eq!(refused(400, r#"{"category":"X","details":{"parameter":"Model"}}"#).failure, gone);

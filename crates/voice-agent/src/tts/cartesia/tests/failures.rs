@@ -63,7 +63,7 @@ async fn a_model_that_is_not_served_is_not_asked_for_again_soon() {
     let (context, _) = peer.chunk().await;
     peer.say(json!({"type": "error", "context_id": context, "status_code": 404, "error_code": "model_not_found"}))
         .await;
-    assert_eq!(failure(stream).await, ProviderFailure { kind: Kind::BadRequest, retry_after_ms: Some(3_600_000) });
+    assert_eq!(failure(stream).await, ProviderFailure { kind: Kind::NotServed, retry_after_ms: Some(3_600_000) });
     assert_eq!(voice.served().await, Ok(Served::Unknown));
 }
 

@@ -95,7 +95,7 @@ fn errors_of_every_version_have_their_kind() {
     };
     assert_eq!(failed("error"), Kind::RateLimited.into());
     let hour = Some(3_600_000);
-    assert_eq!(failed("error_of_the_model"), ProviderFailure { kind: Kind::BadRequest, retry_after_ms: hour });
+    assert_eq!(failed("error_of_the_model"), ProviderFailure { kind: Kind::NotServed, retry_after_ms: hour });
     assert_eq!(failed("error_of_the_quota"), Kind::Quota.into());
     assert_eq!(failed("error_of_the_server"), Kind::Unavailable.into());
     assert_eq!(failed("error_before_2026_03"), Kind::BadRequest.into());
