@@ -214,21 +214,23 @@ pub struct Answer {
 /// Asks every provider whether it serves the model that is configured, all at once. Those that have no way to be asked are
 /// tried out with the least request there is, which costs as much as a probe.
 pub async fn ask_served(providers: &Rungs) -> Vec<Answer> {
+    ask_those(providers, |_, _| true).await
+}
+
+/// Asks those that are wanted.
+async fn ask_those(providers: &Rungs, wanted: impl Fn(Stage, RungId) -> bool) -> Vec<Answer> {
     let rung = |at: usize| RungId(u8::try_from(at).unwrap_or(u8::MAX));
-    let stt = providers
-        .stt
-        .iter()
-        .enumerate()
+    let stt = providers.stt.iter().enumerate();
+    let stt = stt
+        .filter(|(at, _)| wanted(Stage::Stt, rung(*at)))
         .map(|(at, one)| (Stage::Stt, rung(at), name(one.provider(), one.model()), one.served(), one.probe()));
-    let llm = providers
-        .llm
-        .iter()
-        .enumerate()
+    let llm = providers.llm.iter().enumerate();
+    let llm = llm
+        .filter(|(at, _)| wanted(Stage::Llm, rung(*at)))
         .map(|(at, one)| (Stage::Llm, rung(at), name(one.provider(), one.model()), one.served(), one.probe()));
-    let tts = providers
-        .tts
-        .iter()
-        .enumerate()
+    let tts = providers.tts.iter().enumerate();
+    let tts = tts
+        .filter(|(at, _)| wanted(Stage::Tts, rung(*at)))
         .map(|(at, one)| (Stage::Tts, rung(at), name(one.provider(), one.model()), one.served(), one.probe()));
     let asked = stt.chain(llm).chain(tts).map(|(stage, rung, name, served, probe)| async move {
         let late = Err(ProviderFailure::from(ProviderErrorKind::Timeout));
@@ -268,18 +270,16 @@ pub async fn find_retired(providers: Providers, board: Arc<Board>, books: Books,
     let mut wait = ASK_AGAIN;
     loop {
         let answers = tokio::select! {
-            answers = ask_served(&rungs) => answers,
+            answers = ask_those(&rungs, |stage, rung| !known.contains(&(stage, rung))) => answers,
             () = stop.cancelled() => return,
         };
         let mut all_known = true;
         for answer in answers {
             let key = (answer.stage, answer.rung);
-            if !known.contains(&key) {
-                let is_known = take_answer(answer, &board, &books);
-                all_known &= is_known;
-                if is_known {
-                    known.insert(key);
-                }
+            if take_answer(answer, &board, &books) {
+                known.insert(key);
+            } else {
+                all_known = false;
             }
         }
         if all_known {
@@ -313,8 +313,8 @@ fn take_answer(answer: Answer, board: &Board, books: &Books) -> bool {
             if is_account {
                 board.report(stage, rung, AttemptResult::Failed { failure: kind.into() });
             }
-            // What refuses the account rests, and is probed after that.
-            is_account
+            // What refuses the account rests, and is probed after that; what calls the question wrong will do so again.
+            is_account || kind == ProviderErrorKind::BadRequest
         }
     }
 }

@@ -75,6 +75,9 @@ pub enum ConsentHow {
     InName,
     /// Nobody hears the caller any more, so that no objection would be heard.
     NotHeard,
+    /// In a way that only a later version knows: what it wrote is read all the same.
+    #[serde(other)]
+    Other,
 }
 
 impl ConsentHow {
@@ -89,6 +92,7 @@ impl ConsentHow {
             Self::Silence => "silence",
             Self::InName => "in_name",
             Self::NotHeard => "not_heard",
+            Self::Other => "other",
         }
     }
 }

@@ -192,6 +192,7 @@ const FAILURES: Record<string, string> = {
   quota: "no money or quota left",
   auth: "the key is wrong",
   bad_request: "it did not take our request",
+  not_served: "it does not serve this model",
   disconnected: "the connection broke",
   protocol: "its answer was not understood",
   unusable: "its answer was of no use",

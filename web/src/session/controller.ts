@@ -214,7 +214,8 @@ export class SessionController {
       this.store.dispatch({ type: "notice", notice: NOT_YET, untilOpen: true });
       return;
     }
-    this.withdrawn = !told;
+    // What went into a connection that is gone was told to nobody: it is said again until the server has said that it does not record.
+    this.withdrawn = !recording;
     this.keep();
     // Shown at once when it is withdrawn; agreed to only when the server says that it records.
     if (recording) return;
@@ -397,6 +398,7 @@ export class SessionController {
     this.store.dispatch({ type: "server", event });
     if (event.type === "look" && this.link.isRoom) this.screen.handleLooked();
     else if (event.type === "look") void this.screen.look(event.look_id);
+    if (event.type === "recording" && !event.enabled) this.withdrawn = false;
     if (event.type === "ready") this.handleReady();
     else if (event.type === "ended") this.finish(reasonOf(event.reason), event.reason);
   }

@@ -208,7 +208,6 @@ async fn heartbeat(app: &Shared) {
         Err(error) => app.readiness.degrade("store", error.to_string()),
         Ok(()) if is_back => {
             tracing::info!(live = app.sessions.count(), "the store is back");
-            app.texter.opt_outs().save_late().await;
             app.sessions.reassert().await;
         }
         Ok(()) => {}

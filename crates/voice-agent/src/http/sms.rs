@@ -111,29 +111,41 @@ async fn take_once(app: Shared, message: Message) -> Result<Outcome, StoreError>
     let sid = message.sid.as_str().to_owned();
     match begin(&app, &sid).await {
         Ok(Begun::First) => {}
-        Ok(Begun::Again) => {
-            if let Some(outcome) = saved_answer(&app, &message).await? {
+        Ok(Begun::Again) => match saved_answer(&app, &message).await {
+            Ok(Some(outcome)) => {
                 done(&app, sid).await;
                 return Ok(outcome);
             }
-        }
+            Ok(None) => {}
+            Err(error) => {
+                forget(&app, sid).await;
+                return Err(error);
+            }
+        },
         Ok(Begun::UnderWay | Begun::Done) => return Ok(Outcome::silent("repeated")),
         // It is not sent again, and to say it twice changes nothing.
         Err(error) if message.word() == Some(Word::Stop) => app.events.store_failed("begin_message", &error),
-        Err(error) => return Err(error),
+        // It may have been noted though no answer came: whoever delivers it again is not to wait for this process.
+        Err(error) => {
+            forget(&app, sid).await;
+            return Err(error);
+        }
     }
     let taken = take(&app, &message).await;
     match &taken {
         // Whoever sends the answer says so.
         Ok(Outcome("late", _)) => {}
         Ok(_) => done(&app, sid).await,
-        Err(_) => {
-            if let Err(error) = app.store.forget_note(sid).await {
-                app.events.store_failed("forget_note", &error);
-            }
-        }
+        Err(_) => forget(&app, sid).await,
     }
     taken
+}
+
+/// Nothing was done on the message: it may come again.
+async fn forget(app: &Shared, sid: String) {
+    if let Err(error) = app.store.forget_note(sid).await {
+        app.events.store_failed("forget_note", &error);
+    }
 }
 
 /// Begins to answer a message. Whether an instance that began before is dead is known when its last heartbeat has run out.

@@ -86,6 +86,7 @@ pub(super) async fn voice(
         Standing::VoiceFailed => return Ok(twiml(&voice_failed())),
         Standing::Over => return Ok(twiml("<Hangup/>")),
         Standing::GoesOn if back.short >= MOST_SHORT => return Ok(twiml("<Hangup/>")),
+        Standing::GoesOn if back.was_refused_for_long(now.as_second()) => return Ok(twiml(NOT_NOW)),
         Standing::GoesOn => {}
     }
     let token = app.tickets.issue(&call, number.as_ref(), now);
@@ -123,6 +124,8 @@ struct Back {
     short: u32,
     /// Since when, in Unix seconds, the call waits for somebody who takes it.
     held_s: Option<i64>,
+    /// It had a stream, and was not only asked to wait.
+    streamed: bool,
 }
 
 impl Back {
@@ -132,9 +135,15 @@ impl Back {
         let lasted_s = number("at").map(|began_s| now_s.saturating_sub(began_s));
         let before = field("short").and_then(|(_, count)| count.parse::<u32>().ok()).unwrap_or(0);
         let short = if lasted_s.is_some_and(|lasted_s| lasted_s < SHORT_S) { before.saturating_add(1) } else { 0 };
-        // A stream that was carried ends the wait; one that was refused does not.
-        let held_s = number("held").filter(|_| lasted_s.is_none_or(|lasted_s| lasted_s < CARRIED_S));
-        Self { short, held_s }
+        // A stream that was carried ends the wait; one that was refused does not, and begins one.
+        let refused_s = number("at").filter(|_| lasted_s.is_some_and(|lasted_s| lasted_s >= SHORT_S));
+        let held_s = number("held").or(refused_s).filter(|_| lasted_s.is_none_or(|lasted_s| lasted_s < CARRIED_S));
+        Self { short, held_s, streamed: lasted_s.is_some() }
+    }
+
+    /// Whether one stream after the other was refused for as long as a call waits: the caller heard nothing all the while.
+    fn was_refused_for_long(self, now_s: i64) -> bool {
+        self.streamed && self.held_s.is_some_and(|since_s| now_s.saturating_sub(since_s) >= HELD_S)
     }
 }
 
@@ -440,8 +449,23 @@ mod tests {
             ("id=a&held=soon", None),
             ("at=996&held=990&short=0", Some(990)),
             ("at=990&held=980&short=0", None),
+            // A stream that was refused, and one that was lost at once.
+            ("at=996&short=0", Some(996)),
+            ("at=999&short=0", None),
         ] {
             assert_eq!(Back::of(query, 1_000).held_s, expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_call_whose_streams_are_all_refused_is_told_so() {
+        for (query, expected) in [
+            ("at=996&held=969&short=0", true),
+            ("at=996&held=971&short=0", false),
+            ("at=990&held=960&short=0", false),
+            ("id=a&held=960", false),
+        ] {
+            assert_eq!(Back::of(query, 1_000).was_refused_for_long(1_000), expected, "{query}");
         }
     }
 

@@ -62,13 +62,16 @@ impl OptOuts {
         self.store.set_opted_out(user.clone(), true).await
     }
 
-    /// As [`OptOuts::add`]; while the store is away the refusal is kept here, and holds here, until [`OptOuts::save_late`] has written it or this
-    /// process ends.
+    /// As [`OptOuts::add`]; the refusal holds here at once, and while the store is away it is kept here, until [`OptOuts::save_late`] has written it
+    /// or this process ends.
     pub async fn stop(&self, user: &UserId) {
+        self.late().insert(user.clone());
         let _alone = self.late.writing.lock().await;
-        if let Err(error) = self.add(user).await {
-            tracing::warn!(%error, "a STOP waits for the store");
-            self.late().insert(user.clone());
+        match self.add(user).await {
+            Ok(()) => {
+                self.late().remove(user);
+            }
+            Err(error) => tracing::warn!(%error, "a STOP waits for the store"),
         }
     }
 

@@ -241,7 +241,9 @@ fn is_request(said: &str, asks: bool) -> bool {
     let has = |wanted: &[&str]| said.split(' ').any(|word| wanted.contains(&word));
     let asked = POLITELY.iter().find_map(|phrase| after(said, phrase)).map_or(said, strip_around);
     let is_question = asks || begins_with_any(asked, &TELLS) && has(&ASKS);
-    !has(&RECORD) && if is_question { has(&TASKS) } else { begins_with_any(asked, &REQUESTS) }
+    // "Yes, tell me more", "yes, give me a second": who wants to know or think has not agreed.
+    let wants_time = has(&["more", "second", "moment", "minute", "through", "why"]);
+    !has(&RECORD) && !wants_time && if is_question { has(&TASKS) } else { begins_with_any(asked, &REQUESTS) }
 }
 
 fn begins_with_any(words: &str, phrases: &[&str]) -> bool {
