@@ -366,6 +366,9 @@ impl Metrics {
             let (by_stage, provider) = (ByStage { stage: stage.as_str().to_owned() }, "embedded".to_owned());
             touch(&self.hedges, &by_stage);
             touch(&self.probe_spend, &ByStageProvider { stage: by_stage.stage.clone(), provider: provider.clone() });
+            let by_place =
+                ByPlace { stage: by_stage.stage.clone(), provider: provider.clone(), place: "first".to_owned() };
+            self.model_not_served.get_or_create(&by_place).set(0);
             self.provider_up.get_or_create(&ByStageProvider { stage: by_stage.stage, provider }).set(1);
             for wasted in ["false", "true"].map(str::to_owned) {
                 let (stage, provider) = (stage.as_str().to_owned(), "embedded".to_owned());

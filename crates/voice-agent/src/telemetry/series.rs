@@ -6,7 +6,7 @@ use voice_core::ids::RungId;
 use voice_core::provider::{ProviderErrorKind, Stage};
 
 use super::Metrics;
-use super::metrics::{ByError, ByFailover, ByStageError, ByStageProvider, touch};
+use super::metrics::{ByError, ByFailover, ByPlace, ByStageError, ByStageProvider, touch};
 
 impl Metrics {
     /// Makes the counters of what may happen to the providers of these chains.
@@ -20,6 +20,11 @@ impl Metrics {
             if !chains.of(stage).iter().any(|rung| rung.provider == EMBEDDED) {
                 let labels = ByStageProvider { stage: stage.as_str().to_owned(), provider: EMBEDDED.to_owned() };
                 self.provider_up.remove(&labels);
+            }
+            // Likewise, where another one is the first.
+            if chains.of(stage).first().is_some_and(|rung| rung.provider != EMBEDDED) {
+                let (stage, provider) = (stage.as_str().to_owned(), EMBEDDED.to_owned());
+                self.model_not_served.remove(&ByPlace { stage, provider, place: "first".to_owned() });
             }
         }
     }

@@ -93,7 +93,7 @@ const CONNECT: [Row; 10] = [
     ("429:1@connect", &["rate_limited"]),
     ("500@connect", &["unavailable"]),
     ("503@connect", &["unavailable"]),
-    ("model_not_found@connect", &["bad_request"]),
+    ("model_not_found@connect", &["not_served"]),
 ];
 
 /// After a recogniser's socket is open. (Deepgram has no stream of an error's own for `quota`; `402` is its account's.)

@@ -261,7 +261,8 @@ async fn the_recogniser_is_given_what_the_telephone_sent_byte_for_byte() {
     let said = microphone("add call the dentist");
     caller.hears("dentist", &said).await.unwrap();
     let entries = house.providers.journal().of(Service::Deepgram);
-    let entry = entries.iter().find(|entry| !entry.audio.is_empty()).expect("audio came");
+    // The connection on which the model was tried out at the start had a moment of silence.
+    let entry = entries.iter().max_by_key(|entry| entry.audio.len()).expect("audio came");
     for asked in [json!(["encoding", "mulaw"]), json!(["sample_rate", "8000"])] {
         assert!(entry.request.as_array().unwrap().contains(&asked), "{asked}: {}", entry.request);
     }
