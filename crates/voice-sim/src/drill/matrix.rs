@@ -93,7 +93,8 @@ const CONNECT: [Row; 10] = [
     ("429:1@connect", &["rate_limited"]),
     ("500@connect", &["unavailable"]),
     ("503@connect", &["unavailable"]),
-    ("model_not_found@connect", &["not_served"]),
+    // Deepgram says it with a 400 that names the model: a 404 of its is a wrong request.
+    ("model_not_found@connect", &["not_served", "bad_request"]),
 ];
 
 /// After a recogniser's socket is open. (Deepgram has no stream of an error's own for `quota`; `402` is its account's.)
