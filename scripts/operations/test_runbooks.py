@@ -99,7 +99,7 @@ class RunbooksTest(unittest.TestCase):
                 words = words[words.index("--") + 1:]
             if words[0] == "voice-agent":
                 words = words[1:]
-                self.assertIn(words[0], {"call", "region"}, page)
+                self.assertIn(words[0], {"call", "check-config", "region"}, page)
                 verbs = [word for word in words[1:2] if words[0] == "region"]
                 for verb in verbs:
                     self.assertRegex(call, rf"\b{verb.title()} *[{{,]", f"{page}: {command}")
