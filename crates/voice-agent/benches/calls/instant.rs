@@ -16,8 +16,6 @@ use voice_agent::turn::TurnScorer;
 use voice_core::chat::ChatItem;
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
-use crate::microphone::SILENT;
-
 /// What the caller is understood to have said.
 const SAID: &str = "Add a task to review the proposal by Friday.";
 /// What is answered: two sentences, so that the first is spoken while the model still streams.
@@ -141,18 +139,7 @@ pub(crate) struct Delays {
     pub(crate) stt_ms: u64,
     pub(crate) llm_ms: u64,
     pub(crate) tts_ms: u64,
-    /// `stt_ms` counts from the end of speech, as with a recogniser that listens along; and not from being asked.
-    pub(crate) listens: bool,
 }
-
-/// The silence at the end of what was said, in milliseconds, as the callers of the benchmark tell it.
-fn trailing_ms(pcm: &[i16]) -> u64 {
-    let quiet = pcm.iter().rev().take_while(|sample| sample.unsigned_abs() < SILENT).count();
-    u64::try_from(quiet).unwrap_or(u64::MAX) / SAMPLES_PER_MS
-}
-
-/// Of 16 kHz.
-const SAMPLES_PER_MS: u64 = 16;
 
 async fn wait(ms: u64) {
     // Even a sleep of nothing waits for the timer's next millisecond.
@@ -181,14 +168,13 @@ impl Stt for Instantly {
 
     fn transcribe(
         &self,
-        pcm: Vec<i16>,
+        _pcm: Vec<i16>,
         wanted: Wanted,
         _titles: Arc<Vec<String>>,
     ) -> BoxFuture<'static, Result<String, ProviderFailure>> {
         let this = self.clone();
-        let since_ms = if this.delays.listens { trailing_ms(&pcm) } else { 0 };
         async move {
-            wait(this.delays.stt_ms.saturating_sub(since_ms)).await;
+            wait(this.delays.stt_ms).await;
             if wanted == Wanted::Final {
                 this.notes.mark(Mark::Heard);
             }

@@ -177,7 +177,7 @@ const ONE: Plan = Plan {
     sessions: 1,
     seconds: 100,
     endpointing_ms: 100,
-    delays: Delays { stt_ms: 0, llm_ms: 0, tts_ms: 0, listens: false },
+    delays: Delays { stt_ms: 0, llm_ms: 0, tts_ms: 0 },
     tools: true,
 };
 
@@ -232,7 +232,7 @@ async fn overhead(args: &Args, house: &House) -> Result<()> {
     let fixed = |stt_ms| Plan {
         seconds: 60,
         endpointing_ms: 200,
-        delays: Delays { stt_ms, llm_ms: 100, tts_ms: 60, listens: false },
+        delays: Delays { stt_ms, llm_ms: 100, tts_ms: 60 },
         tools: false,
         ..ONE
     };
