@@ -25,7 +25,7 @@ pub enum ConsentAnswer {
 /// What agrees, also with a request behind it: "yes, add buy milk".
 const FIRMLY: [&str; 6] = ["yes", "yeah", "yep", "yup", "i agree", "i consent"];
 /// What agrees by itself. With anything behind it but the recording's own words it may be no answer at all: "I do have a question", "it may rain".
-const YES: [&str; 27] = [
+const YES: [&str; 26] = [
     "yes",
     "yeah",
     "yep",
@@ -41,7 +41,6 @@ const YES: [&str; 27] = [
     "please do",
     "i agree",
     "i consent",
-    "i do",
     "you may",
     "you can",
     "it may",
