@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -219,25 +220,28 @@ pub async fn ask_served(providers: &Rungs) -> Vec<Answer> {
 
 /// Asks those that are wanted.
 async fn ask_those(providers: &Rungs, wanted: impl Fn(Stage, RungId) -> bool) -> Vec<Answer> {
+    // Nothing is asked before it is waited for: who is not wanted is not.
+    let Rungs { stt, llm, tts } = providers;
+    let stt = stt.iter().enumerate().map(|(at, one)| {
+        let found = async move { found(one.served(), || one.probe()).await }.boxed();
+        (Stage::Stt, at, name(one.provider(), one.model()), found)
+    });
+    let llm = llm.iter().enumerate().map(|(at, one)| {
+        let found = async move { found(one.served(), || one.probe()).await }.boxed();
+        (Stage::Llm, at, name(one.provider(), one.model()), found)
+    });
+    let tts = tts.iter().enumerate().map(|(at, one)| {
+        let found = async move { found(one.served(), || one.probe()).await }.boxed();
+        (Stage::Tts, at, name(one.provider(), one.model()), found)
+    });
     let rung = |at: usize| RungId(u8::try_from(at).unwrap_or(u8::MAX));
-    let stt = providers.stt.iter().enumerate();
-    let stt = stt
-        .filter(|(at, _)| wanted(Stage::Stt, rung(*at)))
-        .map(|(at, one)| (Stage::Stt, rung(at), name(one.provider(), one.model()), one.served(), one.probe()));
-    let llm = providers.llm.iter().enumerate();
-    let llm = llm
-        .filter(|(at, _)| wanted(Stage::Llm, rung(*at)))
-        .map(|(at, one)| (Stage::Llm, rung(at), name(one.provider(), one.model()), one.served(), one.probe()));
-    let tts = providers.tts.iter().enumerate();
-    let tts = tts
-        .filter(|(at, _)| wanted(Stage::Tts, rung(*at)))
-        .map(|(at, one)| (Stage::Tts, rung(at), name(one.provider(), one.model()), one.served(), one.probe()));
-    let asked = stt.chain(llm).chain(tts).map(|(stage, rung, name, served, probe)| async move {
+    let all = stt.chain(llm).chain(tts).map(|(stage, at, name, found)| (stage, rung(at), name, found));
+    let asked = all.filter(|(stage, rung, ..)| wanted(*stage, *rung)).map(|(stage, rung, name, found)| async move {
         let late = Err(ProviderFailure::from(ProviderErrorKind::Timeout));
-        let found = tokio::time::timeout(ASK, found(served, probe)).await.unwrap_or(late);
-        let used = found.as_ref().ok().and_then(|(_, used)| *used);
-        let served = found.map(|(served, _)| served).map_err(|failure| failure.kind);
-        Answer { stage, rung, name, served, used }
+        match tokio::time::timeout(ASK, found).await.unwrap_or(late) {
+            Ok((served, used)) => Answer { stage, rung, name, served: Ok(served), used },
+            Err(failure) => Answer { stage, rung, name, served: Err(failure.kind), used: None },
+        }
     });
     futures_util::future::join_all(asked).await
 }
@@ -245,10 +249,10 @@ async fn ask_those(providers: &Rungs, wanted: impl Fn(Stage, RungId) -> bool) ->
 /// What a provider says; of one that says nothing, what a probe shows and uses.
 async fn found(
     served: BoxFuture<'static, Result<Served, ProviderFailure>>,
-    probe: BoxFuture<'static, Probed>,
+    probe: impl FnOnce() -> BoxFuture<'static, Probed>,
 ) -> Result<(Served, Option<Quantity>), ProviderFailure> {
     match served.await? {
-        Served::Unknown => match probe.await {
+        Served::Unknown => match probe().await {
             Ok(used) => Ok((Served::Yes, used)),
             Err(failure) if failure.kind == ProviderErrorKind::NotServed => Ok((Served::No, None)),
             Err(failure) => Err(failure),

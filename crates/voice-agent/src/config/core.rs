@@ -139,3 +139,8 @@ impl Config {
         }
     }
 }
+
+/// What the core is set to where nothing is configured.
+pub(super) fn core() -> CoreConfig {
+    CoreConfig::default()
+}

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use voice_core::CoreConfig;
 use voice_core::ceiling::AtCeiling;
 use voice_core::failover::FailoverConfig;
 
 use super::choice::{AuthMode, JwtAlgorithm, LogFormat, ScreenDetail};
+use super::core::core;
 use super::listen::ListenAddr;
 
 macro_rules! sections {
@@ -97,25 +97,25 @@ sections! {
     /// One session's limits.
     Session {
         /// Silence of both sides that ends it.
-        idle_ms: u64 = CoreConfig::default().idle_ms,
+        idle_ms: u64 = core().idle_ms,
         /// Its longest duration.
-        max_ms: u64 = CoreConfig::default().max_session_ms,
+        max_ms: u64 = core().max_session_ms,
         /// How long a lost caller may take to come back.
-        reconnect_ms: u64 = CoreConfig::default().reconnect_ms,
+        reconnect_ms: u64 = core().reconnect_ms,
         /// Longest time for the last words.
-        closing_ms: u64 = CoreConfig::default().closing_ms,
+        closing_ms: u64 = core().closing_ms,
         /// Longest message or transcript, in characters.
-        max_text_chars: usize = CoreConfig::default().max_text_chars,
+        max_text_chars: usize = core().max_text_chars,
         /// Most typed messages that wait for their turn.
-        max_pending_texts: usize = CoreConfig::default().max_pending_texts,
+        max_pending_texts: usize = core().max_pending_texts,
         /// Most messages that history keeps.
-        max_history: usize = CoreConfig::default().max_history,
+        max_history: usize = core().max_history,
         /// Longest reply, in characters.
-        max_reply_chars: usize = CoreConfig::default().max_reply_chars,
+        max_reply_chars: usize = core().max_reply_chars,
         /// Most requests to the model within one reply.
-        max_llm_requests: u32 = CoreConfig::default().max_llm_requests,
+        max_llm_requests: u32 = core().max_llm_requests,
         /// Most tool calls within one reply.
-        max_tool_calls: u32 = CoreConfig::default().max_tool_calls,
+        max_tool_calls: u32 = core().max_tool_calls,
     }
 
     /// When there is speech. Probabilities are in thousandths.
@@ -133,47 +133,47 @@ sections! {
     /// When a turn is over.
     Endpointing {
         /// Least silence that ends a turn.
-        delay_ms: u64 = CoreConfig::default().endpointing_delay_ms,
+        delay_ms: u64 = core().endpointing_delay_ms,
         /// Most silence that a turn is kept open for.
-        max_delay_ms: u64 = CoreConfig::default().max_endpointing_delay_ms,
+        max_delay_ms: u64 = core().max_endpointing_delay_ms,
         /// Whether a reply is begun before the turn is declared over.
-        preemptive: bool = CoreConfig::default().preemptive,
+        preemptive: bool = core().preemptive,
         /// From this end-of-turn score on, in thousandths.
-        preemptive_min_permille: u16 = CoreConfig::default().preemptive_min_permille,
+        preemptive_min_permille: u16 = core().preemptive_min_permille,
         /// An utterance that is longer is not continued after a pause.
-        max_utterance_ms: u64 = CoreConfig::default().max_utterance_ms,
+        max_utterance_ms: u64 = core().max_utterance_ms,
         /// Longest one may speak before what was understood so far is answered.
-        max_turn_ms: u64 = CoreConfig::default().max_turn_ms,
+        max_turn_ms: u64 = core().max_turn_ms,
     }
 
     /// When the agent falls silent.
     Interruption {
         /// Caller speech of this length over the agent's is an interruption.
-        min_speech_ms: u64 = CoreConfig::default().interruption_min_speech_ms,
+        min_speech_ms: u64 = core().interruption_min_speech_ms,
         /// Least silence of the agent for what may become speech; 0 turns it off.
-        hush_ms: u64 = CoreConfig::default().hush_ms,
+        hush_ms: u64 = core().hush_ms,
     }
 
     /// How long each stage may take.
     Deadline {
         /// For a final transcript after the caller paused.
-        stt_ms: u64 = CoreConfig::default().stt_deadline_ms,
+        stt_ms: u64 = core().stt_deadline_ms,
         /// For the model's first useful token.
-        llm_first_ms: u64 = CoreConfig::default().llm_first_deadline_ms,
+        llm_first_ms: u64 = core().llm_first_deadline_ms,
         /// For the next one.
-        llm_gap_ms: u64 = CoreConfig::default().llm_gap_deadline_ms,
+        llm_gap_ms: u64 = core().llm_gap_deadline_ms,
         /// For a whole answer: the time in which it is being made and nothing of it is there to be heard.
-        answer_ms: u64 = CoreConfig::default().answer_deadline_ms,
+        answer_ms: u64 = core().answer_deadline_ms,
         /// For a tool.
-        tool_ms: u64 = CoreConfig::default().tool_deadline_ms,
+        tool_ms: u64 = core().tool_deadline_ms,
         /// For the store, before the call goes on from memory.
-        commit_ms: u64 = CoreConfig::default().commit_deadline_ms,
+        commit_ms: u64 = core().commit_deadline_ms,
         /// First delay before a failed save is tried again.
-        commit_retry_ms: u64 = CoreConfig::default().commit_retry_ms,
+        commit_retry_ms: u64 = core().commit_retry_ms,
         /// For a chunk's first audio, and for the next of it.
-        tts_ms: u64 = CoreConfig::default().tts_deadline_ms,
+        tts_ms: u64 = core().tts_deadline_ms,
         /// After a speech should have been played to its end.
-        playout_grace_ms: u64 = CoreConfig::default().playout_grace_ms,
+        playout_grace_ms: u64 = core().playout_grace_ms,
     }
 
     /// A stage's providers.
@@ -185,19 +185,19 @@ sections! {
     /// What a call and a day may cost: billionths of a US dollar, and shares in percent.
     Cost {
         /// For one call; 0: there is no ceiling.
-        call_nanousd: u64 = CoreConfig::default().ceilings.call.0,
+        call_nanousd: u64 = core().ceilings.call.0,
         /// For all calls of a day together, in UTC; 0: there is no ceiling.
-        day_nanousd: u64 = CoreConfig::default().ceilings.day.0,
+        day_nanousd: u64 = core().ceilings.day.0,
         /// Answers are short from the beginning, whatever was spent.
-        always_brief: bool = CoreConfig::default().ceilings.always_brief,
+        always_brief: bool = core().ceilings.always_brief,
         /// From this share on answers are shorter; 0: never.
-        brief_percent: u32 = CoreConfig::default().ceilings.brief_percent,
+        brief_percent: u32 = core().ceilings.brief_percent,
         /// From this share on the cheapest providers of the chains come first; 0: never.
-        cheap_percent: u32 = CoreConfig::default().ceilings.cheap_percent,
+        cheap_percent: u32 = core().ceilings.cheap_percent,
         /// At the ceiling the agent says goodbye, or a page goes on in text.
-        at_ceiling: AtCeiling = CoreConfig::default().ceilings.at_ceiling,
+        at_ceiling: AtCeiling = core().ceilings.at_ceiling,
         /// A call that goes on in text ends at this share.
-        text_until_percent: u32 = CoreConfig::default().ceilings.text_until_percent,
+        text_until_percent: u32 = core().ceilings.text_until_percent,
         /// For how long an answer is given again to the same question, in seconds; 0: never.
         answer_cache_s: u64 = 300,
         /// Most answers that are kept.
