@@ -198,7 +198,7 @@ impl Device {
     /// Words were shown. Without a voice they count as heard.
     pub(crate) fn caption(&mut self, speech: SpeechId, reply: ReplyId, text: &str, voice: bool) {
         let line = self.line_or_new(speech, reply);
-        let known = line.chunks.iter_mut().find(|chunk| !chunk.dropped && !chunk.captioned && chunk.text == text);
+        let known = line.chunks.iter_mut().find(|chunk| !chunk.dropped && !chunk.captioned && chunk.reads(text));
         let spoken = known.is_some();
         match known {
             Some(chunk) => chunk.captioned = true,

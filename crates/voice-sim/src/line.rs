@@ -67,6 +67,11 @@ impl Chunk {
         }
     }
 
+    /// Whether a caption with this text is of this chunk. Of one that ended early, it holds the words that are left to it.
+    pub(crate) fn reads(&self, text: &str) -> bool {
+        self.text == text || text.split_whitespace().eq(self.words.iter().map(String::as_str))
+    }
+
     /// How many of its words the caller can have heard or read.
     pub(crate) fn heard_words(&self) -> usize {
         let all = self.shown || (self.done && self.heard_ms + TOLERANCE_MS >= self.audio_ms);

@@ -43,10 +43,16 @@ pub(crate) fn asks_to_stop(text: &str) -> bool {
     text.split(['.', '!', '?']).any(|sentence| STOPS.contains(&normalise(sentence).as_str()))
 }
 
+/// What may stand before a yes: the end of "no, please" or "no thanks" of which the beginning was another utterance.
+const COURTESIES: [&str; 2] = ["please ", "thanks "];
+
 /// Whether this agrees plainly, and at most goes on with a request.
 pub(crate) fn agrees(text: &str) -> bool {
     let words = normalise(text);
     let mut rest = words.as_str();
+    while let Some(more) = COURTESIES.iter().find_map(|courtesy| rest.strip_prefix(courtesy)) {
+        rest = more;
+    }
     let mut agreed = false;
     while let Some(more) = YES.iter().find_map(|yes| rest.strip_prefix(yes)) {
         agreed = true;
@@ -65,6 +71,7 @@ mod tests {
     #[test]
     fn a_yes_is_told_from_what_sounds_like_one() {
         assert!(YES.iter().all(|text| agrees(text)) && agrees("Yes please, add item3") && agrees("yes yes please"));
+        assert!(agrees("please sure thanks") && !agrees("please") && !agrees("please yeah nah"));
         assert!(!NO_YES.iter().any(|text| agrees(text)) && !agrees("yesterday") && !agrees(""));
         assert!(STOPS.iter().all(|text| asks_to_stop(text)) && asks_to_stop("Add item1. Stop recording."));
         assert!(!asks_to_stop("add stop recording"));
