@@ -102,7 +102,9 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let models_dir = std::env::var_os("MODELS_DIR").map_or_else(default_models_dir, PathBuf::from);
     match args.act {
-        Some(Act::PhoneServer | Act::RoomServer) => return many_threads()?.block_on(phone::serve(&models_dir)),
+        Some(Act::PhoneServer | Act::RoomServer) => {
+            return many_threads()?.block_on(phone::serve(&models_dir, &speech()?));
+        }
         Some(Act::PhoneCallers) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let calls = args.phone_calls.first().copied().unwrap_or(1);

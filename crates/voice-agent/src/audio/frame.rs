@@ -60,8 +60,14 @@ pub fn encode_pcm16le(samples: &[i16]) -> Vec<u8> {
 
 /// A sample from -1 to 1 as PCM16; beyond that it is clipped, and NaN is silence.
 pub fn to_i16(sample: f32) -> i16 {
-    // The cast saturates.
-    (sample * 32_768.0).round() as i16
+    round_to_i16(sample * 32_768.0)
+}
+
+/// The nearest PCM16 sample, halves away from zero; beyond what there is it is clipped, and NaN is silence. `f32::round` is a call into the C
+/// library on processors without SSE 4.1, for which we build.
+pub fn round_to_i16(sample: f32) -> i16 {
+    // The cast cuts off and saturates.
+    (sample + 0.5_f32.copysign(sample)) as i16
 }
 
 /// The root mean square of samples from -1 to 1; 0 of none.
@@ -131,6 +137,8 @@ mod tests {
     #[test]
     fn loud_samples_clip_and_nan_is_silence() {
         assert_eq!([2.0, -2.0, 0.5, f32::NAN].map(to_i16), [i16::MAX, i16::MIN, 16_384, 0]);
+        let rounded = [0.4, 0.5, -0.5, -1.49, 32_767.4, -40_000.0, f32::NAN].map(round_to_i16);
+        assert_eq!(rounded, [0, 1, -1, -1, i16::MAX, i16::MIN, 0]);
     }
 
     #[test]

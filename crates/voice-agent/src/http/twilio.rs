@@ -30,7 +30,7 @@ use crate::transport::twilio::{
     CallSid, Leg, Line, PhoneNumber, SETTINGS_HEADER, SIGNATURE_HEADER, Seen, SignatureError, StreamStart, USED_TTL,
     stream_url, stream_urls, verify, webhook_urls,
 };
-use crate::transport::{HARD_LIMIT, Received, close};
+use crate::transport::{HARD_LIMIT, READ_BYTES, Received, close};
 
 const VOICE_PATH: &str = "/twilio/voice";
 /// What a caller hears when what may be spent in a day is spent: a voice of Twilio's says it, none of ours.
@@ -255,6 +255,7 @@ pub(super) async fn media(
     let upgrade = upgrade.map_err(|_| not_a_socket())?;
     let tracker = app.connections.clone();
     Ok(upgrade
+        .read_buffer_size(READ_BYTES)
         .max_message_size(HARD_LIMIT)
         .max_frame_size(HARD_LIMIT)
         .on_upgrade(move |socket| tracker.track_future(carry(app, socket, received))))

@@ -55,6 +55,7 @@ pub(super) async fn connect(
     let tracker = app.connections.clone();
     Ok(upgrade
         .protocols([SUBPROTOCOL])
+        .read_buffer_size(crate::transport::READ_BYTES)
         .max_message_size(crate::transport::HARD_LIMIT)
         .max_frame_size(crate::transport::HARD_LIMIT)
         .on_upgrade(move |socket| tracker.track_future(serve(socket, leg))))

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::ws::Message;
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::end::{End, Stream, unreadable};
 use super::{HARD_LIMIT, close};
@@ -90,12 +90,14 @@ pub(super) struct Inlet {
     received: Received,
     /// As many bytes had come with the last whole message, and with the control frames since.
     taken: u64,
+    /// When it is looked again: one timer for all messages, since setting one for each costs more than reading it.
+    look: Pin<Box<Sleep>>,
 }
 
 impl Inlet {
     pub(super) fn new(stream: Stream, received: Received) -> Self {
         let taken = received.bytes();
-        Self { stream, received, taken }
+        Self { stream, received, taken, look: Box::pin(sleep(LOOK_EVERY)) }
     }
 
     /// A message came. A control frame may stand in the midst of one that is not whole yet.
@@ -119,17 +121,22 @@ impl Inlet {
     pub(super) async fn next(&mut self, silence: Duration, protocol: u16) -> Result<Message, End> {
         let began = Instant::now();
         loop {
-            match timeout(LOOK_EVERY.min(silence), self.stream.next()).await {
-                Ok(Some(Ok(message))) => {
+            tokio::select! {
+                biased;
+                message = self.stream.next() => {
+                    let Some(message) = message else { return Err(End::new(close::LOST, "the connection was lost")) };
+                    let message = message.map_err(|error| unreadable(&error, protocol))?;
                     self.take(&message)?;
                     return Ok(message);
                 }
-                Ok(Some(Err(error))) => return Err(unreadable(&error, protocol)),
-                Ok(None) => return Err(End::new(close::LOST, "the connection was lost")),
-                Err(_) if began.elapsed() >= silence => {
-                    return Err(End::new(close::LOST, "nothing was heard of it, not even a pong"));
+                () = &mut self.look => {
+                    self.check()?;
+                    let left = silence.saturating_sub(began.elapsed());
+                    if left.is_zero() {
+                        return Err(End::new(close::LOST, "nothing was heard of it, not even a pong"));
+                    }
+                    self.look.as_mut().reset(Instant::now() + LOOK_EVERY.min(left));
                 }
-                Err(_) => self.check()?,
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Calls by telephone: callers in one process, the server in another, each on a core of its own.
 
 mod caller;
+mod listener;
 mod server;
 
 use std::process::Stdio;
@@ -205,7 +206,7 @@ pub(crate) async fn measure(calls: &[u64], seconds: u64) -> Result<()> {
     ensure!(cores >= 2, "the server and the callers need a core each, and there is one");
     line("### Calls by telephone, the server on one core, the callers on another\n")?;
     line(&format!(
-        "{seconds} seconds each, one call alone {ALONE} times that; first token 100 ms, first audio 60 ms, 200 ms of silence end the turn.\n"
+        "{seconds} seconds each, one call alone {ALONE} times that; transcript 100 ms after the last sound, first token 100 ms, first audio 60 ms, 200 ms of silence end the turn.\n"
     ))?;
     let mut runs = Vec::new();
     let watch = Watch::start(&[])?;
