@@ -97,3 +97,47 @@ fn a_picture_that_came_in_time_counts_however_long_it_takes_to_check() {
         assert_eq!(answer.await.unwrap().reply, "ok, a picture: true.");
     });
 }
+
+/// Looks, and breaks off when it has seen.
+struct Glancer;
+
+impl Llm for Glancer {
+    fn provider(&self) -> &'static str {
+        "openai"
+    }
+
+    fn model(&self) -> &str {
+        "gpt-4o-mini"
+    }
+
+    fn picture_tokens(&self, size: (u32, u32)) -> u64 {
+        assert_eq!(size, (64, 48));
+        10_000
+    }
+
+    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>> {
+        if request.seen.is_some() {
+            let broken = Err(ProviderErrorKind::Disconnected.into());
+            return stream::iter([Ok(LlmEvent::Calling), broken]).boxed();
+        }
+        let call = LlmEvent::ToolCall { name: LOOK_AT_SCREEN.to_owned(), arguments: serde_json::Map::new() };
+        let done = LlmEvent::Done { input_tokens: 1, cached_tokens: 0, output_tokens: 1 };
+        stream::iter([Ok(call), Ok(done)]).boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_picture_is_paid_for_by_a_request_that_breaks_off() {
+    let house = House::asking(|_| {}, Some(Arc::new(Glancer))).await;
+    let (connection, mut inbox) = (ConnectionId(1), house.attach());
+    house.handle.send(Command::Sharing { connection, is_shared: true }).unwrap();
+    let answer = house.text("look");
+    let look = look(&mut inbox).await;
+    let piece = crate::screen::picture::tests::webp(&image::RgbImage::new(64, 48));
+    house.handle.send(Command::Picture { connection, look, piece, is_last: true }).unwrap();
+    answer.await.unwrap();
+    let spent = house.metric("voice_spend_nanousd_total{stage=\"llm\",provider=\"openai\",wasted=\"true\"}");
+    let spent: f64 = spent.expect("something was spent").parse().unwrap();
+    // 150,000 nano-dollars for a thousand tokens.
+    assert!(spent > 1_500_000.0, "{spent}");
+}
