@@ -9,24 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::error::TokenError;
-use crate::token::{AccessToken, ApiKey, Grants};
+pub use crate::request::Request;
+use crate::request::request;
+use crate::token::ApiKey;
 
-/// An HTTP request: a `POST` with this body, of the type `application/json`. `Debug` does not show the authorization.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Where to.
-    pub url: String,
-    /// The value of the `Authorization` header.
-    pub authorization: String,
-    /// JSON.
-    pub body: String,
-}
-
-impl std::fmt::Debug for Request {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Request").field("url", &self.url).finish_non_exhaustive()
-    }
-}
+const SERVICE: &str = "AgentDispatchService";
 
 /// A dispatch, as the server lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -62,7 +49,7 @@ pub fn create(
         room: &'a str,
         metadata: &'a str,
     }
-    request(server, key, "CreateDispatch", room, &Body { agent_name, room, metadata }, now)
+    request(server, key, SERVICE, "CreateDispatch", room, &Body { agent_name, room, metadata }, now)
 }
 
 /// Which dispatches has this room? The answer is read with [`listed`].
@@ -74,7 +61,7 @@ pub fn list(server: &Address, key: &ApiKey, room: &str, now: SystemTime) -> Resu
     struct Body<'a> {
         room: &'a str,
     }
-    request(server, key, "ListDispatch", room, &Body { room }, now)
+    request(server, key, SERVICE, "ListDispatch", room, &Body { room }, now)
 }
 
 /// Take a dispatch back; its agent is asked to leave.
@@ -93,7 +80,7 @@ pub fn delete(
         dispatch_id: &'a str,
         room: &'a str,
     }
-    request(server, key, "DeleteDispatch", room, &Body { dispatch_id: dispatch, room }, now)
+    request(server, key, SERVICE, "DeleteDispatch", room, &Body { dispatch_id: dispatch, room }, now)
 }
 
 /// Reads the answer to [`list`].
@@ -107,22 +94,6 @@ pub fn listed(body: &[u8]) -> Result<Vec<Dispatch>, serde_json::Error> {
         agent_dispatches: Vec<Dispatch>,
     }
     serde_json::from_slice::<Body>(body).map(|body| body.agent_dispatches)
-}
-
-fn request(
-    server: &Address,
-    key: &ApiKey,
-    method: &str,
-    room: &str,
-    body: &impl Serialize,
-    now: SystemTime,
-) -> Result<Request, TokenError> {
-    let token = AccessToken::new(Grants::dispatcher(room)).ttl(std::time::Duration::from_secs(60)).sign(key, now)?;
-    Ok(Request {
-        url: format!("{}/twirp/livekit.AgentDispatchService/{method}", server.http()),
-        authorization: format!("Bearer {token}"),
-        body: serde_json::to_string(body).map_err(|_| TokenError)?,
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! - **[`Worker`](worker::Worker)**: be dispatched to rooms, with load, draining and reconnects.
 //! - **[`Engine`](engine::Engine)** and **[`Machine`](worker::Machine)**: both without sockets and clock, for another
 //!   runtime, a simulator, or a test of seconds that takes microseconds.
-//! - **[`token`]**, **[`dispatch`]**: access tokens, and sending agents to rooms.
+//! - **[`token`]**, **[`dispatch`]**, **[`moderation`]**: access tokens; sending agents to rooms, and participants out of
+//!   them.
 //!
 //! # A participant
 //!
@@ -69,7 +70,7 @@
 //! # What it is not
 //!
 //! No video is sent or decoded: a [picture](Room::take_picture) is a key frame in a WebP file. No TURN, no end-to-end
-//! encryption, no RED, no server API beyond dispatches. Behind a firewall that lets only TLS out, it does not connect.
+//! encryption, no RED, no server API beyond these. Behind a firewall that lets only TLS out, it does not connect.
 //!
 //! # Limits
 //!
@@ -85,9 +86,11 @@ pub mod error;
 pub mod framing;
 mod ids;
 mod link;
+pub mod moderation;
 mod participant;
 mod peer;
 mod proto;
+mod request;
 pub mod room;
 mod sdp;
 mod stream;

@@ -85,8 +85,8 @@ impl Grants {
         Self { agent: true, ..Self::default() }
     }
 
-    /// May dispatch agents to this room.
-    pub fn dispatcher(room: impl Into<String>) -> Self {
+    /// May moderate this room, and dispatch agents to it.
+    pub fn admin(room: impl Into<String>) -> Self {
         Self { room_admin: true, room: room.into(), ..Self::default() }
     }
 }

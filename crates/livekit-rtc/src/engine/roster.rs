@@ -70,7 +70,7 @@ impl Engine {
         let known = match self.roster.get(&identity) {
             Some(known) if known.sid == participant.sid => known.clone(),
             Some(_) => {
-                self.remove_participant(&identity, DisconnectReason::Unknown);
+                self.remove_participant(&identity, DisconnectReason::DuplicateIdentity);
                 self.add_participant(participant);
                 return;
             }

@@ -115,17 +115,18 @@ impl Task {
         let now = Instant::now();
         let at = self.engine.poll_timeout().unwrap_or(now + IDLE);
         let at = if self.sources.is_empty() { at } else { at.min(self.frame_at) };
-        // Audio is timed: a flood of packets does not hold it up.
-        if at <= now {
-            return Happened::Time;
-        }
         tokio::select! {
             order = self.commands.recv() => Happened::Order(order),
             signal = next(self.link.as_mut()) => Happened::Signal(signal),
             () = readable(self.publisher.as_ref()) => Happened::Packets(Role::Publisher),
             () = readable(self.subscriber.as_ref()) => Happened::Packets(Role::Subscriber),
             tcp = self.tcp.recv() => Happened::Tcp(tcp),
-            () = tokio::time::sleep_until(at.into()) => Happened::Time,
+            // Even if it has passed: what has arrived is known only once the runtime has looked at its sockets.
+            () = tokio::time::sleep_until(at.into()) => {
+                // Whoever reads a TCP connection has its turn, too.
+                tokio::task::yield_now().await;
+                Happened::Time
+            }
         }
     }
 
@@ -140,22 +141,41 @@ impl Task {
                 self.engine.handle_link_lost(now, error);
             }
             Happened::Packets(role) => self.take_packets(now, role),
-            Happened::Tcp(Some(Tcp::Packet { role, local, remote, packet })) => {
+            Happened::Tcp(Some(tcp)) => self.take_tcp(now, tcp),
+            Happened::Tcp(None) | Happened::Time => {}
+        }
+        // Whatever happened: what was due meanwhile is done.
+        self.send_frames(now);
+        self.take_waiting(now);
+        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+            self.engine.handle_timeout(now);
+        }
+    }
+
+    /// Takes what has arrived already. On a busy machine this task may be late itself: packets that wait are not, and without them there
+    /// would be silence in the midst of a word.
+    fn take_waiting(&mut self, now: Instant) {
+        self.take_packets(now, Role::Publisher);
+        self.take_packets(now, Role::Subscriber);
+        for _ in 0..MAX_BURST {
+            let Ok(tcp) = self.tcp.try_recv() else { return };
+            self.take_tcp(now, tcp);
+            self.carry_out();
+        }
+    }
+
+    fn take_tcp(&mut self, now: Instant, tcp: Tcp) {
+        match tcp {
+            Tcp::Packet { role, local, remote, packet } => {
                 self.engine.handle_packet(now, role, Protocol::Tcp, remote, local, &packet);
             }
-            Happened::Tcp(Some(Tcp::Open { role, sockets, local, remote, outgoing })) => {
+            Tcp::Open { role, sockets, local, remote, outgoing } => {
                 let ours = self.sockets(role).as_mut().filter(|ours| ours.number == sockets);
                 if let Some(ours) = ours {
                     ours.add(local, remote, outgoing);
                     self.engine.handle_local_address(now, role, Protocol::Tcp, local);
                 }
             }
-            Happened::Tcp(None) | Happened::Time => {}
-        }
-        // Whatever happened: what was due meanwhile is done.
-        self.send_frames(now);
-        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
-            self.engine.handle_timeout(now);
         }
     }
 

@@ -33,12 +33,12 @@ async fn every_end_has_its_reason() {
     assert_eq!(closed(&mut events).await, CloseReason::Server(DisconnectReason::DuplicateIdentity));
 
     let body = serde_json::json!({"room": "kitchen", "identity": "ada"});
-    server.call("RoomService", "RemoveParticipant", Grants::dispatcher("kitchen"), body).await;
+    server.call("RoomService", "RemoveParticipant", Grants::admin("kitchen"), body).await;
     assert_eq!(closed(&mut later_events).await, CloseReason::Server(DisconnectReason::ParticipantRemoved));
     assert_eq!(later.closed().await, CloseReason::Server(DisconnectReason::ParticipantRemoved));
 
     let (_room, mut events) = server.join("cellar", "ada").await;
-    let grants = Grants { room_create: true, ..Grants::dispatcher("cellar") };
+    let grants = Grants { room_create: true, ..Grants::admin("cellar") };
     server.call("RoomService", "DeleteRoom", grants, serde_json::json!({"room": "cellar"})).await;
     assert_eq!(closed(&mut events).await, CloseReason::Server(DisconnectReason::RoomDeleted));
 }

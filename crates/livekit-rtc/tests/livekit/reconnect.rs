@@ -102,7 +102,7 @@ async fn a_refreshed_token_is_taken() {
     until(&mut events, is(Event::Active)).await;
     // A participant that is changed through the API gets a token that says so.
     let body = serde_json::json!({"room": "kitchen", "identity": "ada", "metadata": "chef"});
-    server.call("RoomService", "UpdateParticipant", Grants::dispatcher("kitchen"), body).await;
+    server.call("RoomService", "UpdateParticipant", Grants::admin("kitchen"), body).await;
     until(&mut events, is(Event::TokenRefreshed)).await;
     proxy.cut();
     until(&mut events, is(Event::Resumed)).await;

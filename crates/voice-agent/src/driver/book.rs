@@ -5,9 +5,9 @@ use voice_core::cost::{Quantity, Usage};
 use voice_core::ids::{LlmRequestId, ReplyId, RungId, UtteranceId};
 use voice_core::provider::Stage;
 
-use super::spend::{Booked, tokens};
+use super::spend::{Booked, CHARS_PER_TOKEN, tokens};
 use super::{Asked, Driver};
-use crate::llm::{LlmRequest, prompt};
+use crate::llm::{Llm, LlmRequest, prompt};
 
 /// What something was used for.
 #[derive(Debug, Default)]
@@ -18,9 +18,8 @@ pub(super) struct For {
     pub(super) wasted: bool,
 }
 
-/// Characters that a request gives a model to read: the prompt, the conversation and the tools. What a picture is charged for only its
-/// provider knows.
-pub(super) fn asked_chars(request: &LlmRequest) -> u64 {
+/// Characters that a request gives a model to read: the prompt, the conversation, the tools, and as many as a picture is charged for.
+pub(super) fn asked_chars(llm: &dyn Llm, request: &LlmRequest) -> u64 {
     let prompt = prompt::system(&request.agent, &request.instructions).len() + prompt::scene(request).len();
     // An item's own form is about as long as what a provider makes of it.
     let items = request.chat.items.iter().map(|item| serde_json::to_string(item).map_or(0, |json| json.len()));
@@ -28,7 +27,8 @@ pub(super) fn asked_chars(request: &LlmRequest) -> u64 {
         .tools
         .iter()
         .map(|tool| tool.name.len() + tool.description.len() + tool.parameters_with_words().to_string().len());
-    (prompt + items.sum::<usize>() + tools.sum::<usize>()) as u64
+    let picture = request.seen.as_ref().map_or(0, |seen| llm.picture_tokens(seen.picture().size()));
+    (prompt + items.sum::<usize>() + tools.sum::<usize>()) as u64 + picture * CHARS_PER_TOKEN
 }
 
 impl Driver {

@@ -111,6 +111,8 @@ impl Driver {
                 self.end_look(Err("the page has no picture of it".to_owned()));
                 return;
             }
+            // It came in time; what follows takes a busy machine longer, and is ours. The tool's deadline holds for all of it.
+            looking.patience.abort();
             // Decoded once, off the runtime: what is damaged was not seen.
             let _abort = self.spawn(async move {
                 let checked = tokio::task::spawn_blocking(move || picture(bytes)).await;

@@ -9,7 +9,7 @@ use voice_core::cost::{NanoUsd, Usage};
 use voice_core::ids::ReplyId;
 
 /// Characters of text that are about one token: what a cancelled request used is nowhere told.
-const CHARS_PER_TOKEN: u64 = 4;
+pub(super) const CHARS_PER_TOKEN: u64 = 4;
 /// How many thrown-away replies are remembered, for what they still use.
 const DISCARDED_REMEMBERED: usize = 16;
 

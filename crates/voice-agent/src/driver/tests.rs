@@ -1,3 +1,5 @@
+mod screen;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
@@ -23,7 +25,6 @@ use crate::store::{Channel, InstanceId, SessionId, SqliteOptions, SqliteStore, S
 use crate::stt::{Stt, Wanted};
 use crate::tasks::{Task, TaskChange, UndoEffect};
 use crate::telemetry::{Events, Metrics, Traces};
-use crate::tools::LOOK_AT_SCREEN;
 use crate::tts::{Tts, TtsEvent, TtsRequest};
 use crate::vad::{Silero, VadConfig};
 use crate::voice_cache::VoiceCache;
@@ -191,7 +192,7 @@ impl House {
             going_away: CancellationToken::new(),
             handing_over: CancellationToken::new(),
             hand_over_within_ms: 8_000,
-            look_within: Some(Duration::from_secs(30)),
+            look_within: Some(screen::LOOK_WITHIN),
             command_queue: 32,
             clock: Arc::new(SystemClock),
             input_logs: None,
@@ -387,78 +388,6 @@ async fn what_was_counted_when_a_session_seemed_lost_is_not_counted_again() {
     // The session itself knows all that it cost.
     let stored = house.deps.store.load_session(SessionId::new("s")).await.unwrap().unwrap();
     assert_eq!(stored.doc.context["cost"]["total_usd"], 0.00075);
-}
-
-/// Looks at the screen if it can, and says what came of it.
-struct Looker;
-
-impl Llm for Looker {
-    fn provider(&self) -> &'static str {
-        "openai"
-    }
-
-    fn model(&self) -> &str {
-        "gpt-4o-mini"
-    }
-
-    fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>> {
-        let looked = match request.chat.items.last() {
-            Some(ChatItem::ToolOutput(output)) => output.result["status"].as_str().map(str::to_owned),
-            _ => None,
-        };
-        let can_look = request.tools.iter().any(|tool| tool.name == LOOK_AT_SCREEN);
-        let event = match (looked, can_look) {
-            (Some(status), _) => LlmEvent::Text(format!("{status}, a picture: {}.", request.seen.is_some())),
-            (None, true) => LlmEvent::ToolCall { name: LOOK_AT_SCREEN.to_owned(), arguments: serde_json::Map::new() },
-            (None, false) => LlmEvent::Text("There is no screen.".to_owned()),
-        };
-        let done = LlmEvent::Done { input_tokens: 1, cached_tokens: 0, output_tokens: 1 };
-        stream::iter([Ok(event), Ok(done)]).boxed()
-    }
-}
-
-/// The number of the look that is asked for.
-async fn look(inbox: &mut mpsc::Receiver<Outbound>) -> u64 {
-    loop {
-        if let Outbound::Look { look } = inbox.recv().await.unwrap() {
-            return look;
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_shared_screen_is_looked_at_in_pieces_and_only_while_it_is_shared_by_this_page() {
-    let house = House::asking(|_| {}, Some(Arc::new(Looker))).await;
-    let (connection, mut inbox) = (ConnectionId(1), house.attach());
-    let tell = |command| house.handle.send(command).unwrap();
-    let piece = |look, piece: Bytes, is_last| tell(Command::Picture { connection, look, piece, is_last });
-    let webp = crate::screen::picture::tests::webp(&image::RgbImage::new(64, 48));
-    assert_eq!(house.text("look").await.unwrap().reply, "There is no screen.");
-
-    tell(Command::Sharing { connection, is_shared: true });
-    let answer = house.text("look");
-    let number = look(&mut inbox).await;
-    piece(number - 1, Bytes::from_static(b"of another look"), true);
-    piece(number, webp.slice(..20), false);
-    piece(number, webp.slice(20..), true);
-    assert_eq!(answer.await.unwrap().reply, "ok, a picture: true.");
-
-    // What is damaged, what is none, and a share that ends meanwhile.
-    for last in [Some(webp.slice(..webp.len() - 4)), Some(Bytes::new()), None] {
-        let answer = house.text("look");
-        let number = look(&mut inbox).await;
-        match last {
-            Some(bytes) => piece(number, bytes, true),
-            None => tell(Command::Sharing { connection, is_shared: false }),
-        }
-        assert_eq!(answer.await.unwrap().reply, "failed, a picture: false.");
-    }
-
-    // Another page does not inherit what this one shares.
-    tell(Command::Sharing { connection, is_shared: true });
-    let (outbound, _inbox) = mpsc::channel(64);
-    tell(Command::Attach { connection: ConnectionId(2), voice: true, outbound, room: None });
-    assert_eq!(house.text("look").await.unwrap().reply, "There is no screen.");
 }
 
 /// Writes what is to be said with a call, and breaks off before the call is whole.

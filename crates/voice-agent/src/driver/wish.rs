@@ -131,7 +131,7 @@ impl Driver {
             seen,
         };
         self.note_request(request, reply);
-        let asked = asked_chars(&request_body);
+        let asked = asked_chars(llm.as_ref(), &request_body);
         let recall = self.may_recall(rung, &request_body);
         let sender = self.done_sender.clone();
         let abort = match recall {

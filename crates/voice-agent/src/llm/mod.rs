@@ -78,6 +78,10 @@ pub trait Llm: Send + Sync {
     fn model(&self) -> &str;
     /// Answers a request. Dropping the stream cancels it. A failure ends the stream.
     fn stream(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>>;
+    /// About how many tokens a picture of this width and height is to it, if it sees: for requests of which nobody says what they used.
+    fn picture_tokens(&self, _size: (u32, u32)) -> u64 {
+        0
+    }
     /// Does the least that shows that it answers, off any caller's path, and says what that used. A provider without a network has nothing to show.
     fn probe(&self) -> BoxFuture<'static, Probed> {
         future::ready(Ok(None)).boxed()

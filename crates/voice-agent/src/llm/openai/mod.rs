@@ -3,6 +3,7 @@
 pub mod sse;
 #[cfg(test)]
 mod tests;
+mod vision;
 pub mod wire;
 
 use std::sync::Arc;
@@ -118,6 +119,10 @@ impl Llm for OpenAiLlm {
         stream::unfold(answer, |mut answer| async move { Some((answer.next().await?, answer)) }).boxed()
     }
 
+    fn picture_tokens(&self, size: (u32, u32)) -> u64 {
+        self.config.looks.map_or(0, |detail| vision::tokens(&self.config.model, detail, size))
+    }
+
     fn probe(&self) -> BoxFuture<'static, Probed> {
         let llm = self.clone();
         async move {
@@ -185,10 +190,12 @@ impl Answer {
             seen.read().await;
         }
         let body = wire::encode(&self.llm.config, request).to_string();
-        // Where a server does not say what was used it is estimated from the text, of which the picture is none.
-        let picture = request.seen.as_ref().filter(|_| self.llm.config.looks.is_some());
-        let picture_chars = picture.map_or(0, |seen| seen.picture().webp().len().div_ceil(3) * 4);
-        self.decoder = AnswerDecoder::new(body.len().saturating_sub(picture_chars) as u64);
+        // Where a server does not say what was used it is estimated from the text, of which the picture is none, and the picture's size.
+        let picture = request.seen.as_ref().filter(|_| self.llm.config.looks.is_some()).map(|seen| seen.picture());
+        let picture_chars = picture.map_or(0, |picture| picture.webp().len().div_ceil(3) * 4);
+        let picture_tokens = picture.map_or(0, |picture| self.llm.picture_tokens(picture.size()));
+        let text_chars = body.len().saturating_sub(picture_chars) as u64;
+        self.decoder = AnswerDecoder::new(text_chars + picture_tokens * wire::CHARS_PER_TOKEN);
         let exchange = self.llm.account.send(self.llm.post(body)).await?;
         if !exchange.is("text/event-stream") {
             return Err(ProviderErrorKind::Protocol.into());

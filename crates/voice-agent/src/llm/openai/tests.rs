@@ -3,12 +3,17 @@
 use jiff::tz::TimeZone;
 use serde_json::json;
 use voice_core::agents::TASK_AGENT;
-use voice_core::chat::{ChatContext, ChatItem};
+use voice_core::chat::{ChatContext, ChatItem, ToolCall, ToolOutput};
 use voice_core::cost::Quantity;
+use voice_core::ids::ToolCallId;
 
 use super::*;
 use crate::openai::AccountConfig;
 use crate::openai::testing::{Asked, TestServer};
+use crate::screen::Seen;
+use crate::screen::picture::Picture;
+use crate::screen::picture::tests::webp;
+use crate::tools::LOOK_AT_SCREEN;
 
 const SSE: &str = "text/event-stream; charset=utf-8";
 const STOP: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
@@ -72,6 +77,38 @@ async fn it_asks_as_it_is_documented_and_nothing_before_somebody_listens() {
     let expected = [LlmEvent::Text("Hel".to_owned()), LlmEvent::Text("lo.".to_owned()), done];
     assert_eq!(collect(events).await, expected.map(Ok));
     assert_eq!((llm.provider(), llm.model()), ("openai", "gpt-4o-mini"));
+}
+
+#[tokio::test]
+async fn a_picture_is_sent_in_the_detail_that_is_set_and_counted_where_the_server_does_not_count() {
+    let mut counted = Vec::new();
+    for (looks, word) in
+        [(None, None), (Some(ScreenDetail::Low), Some("low")), (Some(ScreenDetail::High), Some("high"))]
+    {
+        let mut server = TestServer::start().await;
+        let llm = OpenAiLlm::new(server.account(), OpenAiConfig { looks, ..OpenAiConfig::default() });
+        let picture = Picture::new(webp(&image::RgbImage::new(1_280, 720))).unwrap();
+        let look = ToolCall { id: ToolCallId(1), name: LOOK_AT_SCREEN.to_owned(), arguments: serde_json::Map::new() };
+        let output =
+            ToolOutput { id: look.id, name: look.name.clone(), result: json!({"status": "ok"}), is_error: false };
+        let mut request = LlmRequest { seen: Some(Arc::new(Seen::new(picture, None))), ..request() };
+        request.chat.items.extend([ChatItem::ToolCall(look), ChatItem::ToolOutput(output)]);
+        let events = tokio::spawn(collect(llm.stream(request)));
+        let asked = server.asked().await;
+        let messages = asked.json()["messages"].clone();
+        let parts = messages.as_array().unwrap().iter().filter_map(|message| message["content"].as_array()).flatten();
+        let detail = parts.filter_map(|part| part["image_url"]["detail"].as_str().map(str::to_owned)).next();
+        assert_eq!(detail.as_deref(), word);
+        asked.answer(200, SSE, include_str!("fixtures/no_usage.sse"));
+        match events.await.unwrap().last() {
+            Some(Ok(LlmEvent::Done { input_tokens, .. })) => counted.push(*input_tokens),
+            other => panic!("{other:?}"),
+        }
+    }
+    let [read, low, high] = counted[..] else { panic!("{counted:?}") };
+    // What was read in the picture is told in about as many words as that there is a picture.
+    assert!((2_833 - 200..2_833 + 200).contains(&(low - read)), "{counted:?}");
+    assert_eq!(high - low, 6 * 5_667, "{counted:?}");
 }
 
 #[tokio::test]

@@ -10,5 +10,6 @@ mod encode;
 mod tests;
 mod think;
 
+pub(super) use decode::CHARS_PER_TOKEN;
 pub use decode::{AnswerDecoder, quantity};
 pub use encode::{encode, encode_probe};

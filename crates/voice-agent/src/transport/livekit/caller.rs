@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 use tokio::time::timeout;
 
 use super::vouch::PAGE_SESSION;
-use super::{INSTANCE, Settings};
+use super::{INSTANCE, Settings, sip};
 use crate::app::Shared;
 use crate::http::check_name;
 use crate::sessions::{Live, NewSession, SessionError};
@@ -17,8 +17,6 @@ use crate::transport::twilio::PhoneNumber;
 
 /// The key of `context` that says that a session is in a room, and in which.
 pub(crate) const ROOM: &str = "livekit_room";
-/// What a telephone's number is called among the attributes of a SIP participant.
-const SIP_NUMBER: &str = "sip.phoneNumber";
 
 /// Whether a session is in a room, where sound is not what a telephone or a page sends, whatever its channel is.
 pub(crate) fn is_in_room(doc: &SessionDoc) -> bool {
@@ -63,7 +61,7 @@ fn choose(
     let is_awaited = |person: &Participant| sent_for.is_some_and(|sent_for| sent_for.is_of(settings, room, person));
     // The server's clock decides; of two who came in the same millisecond, always the same one.
     let rank = |person: &Participant| (!is_awaited(person), person.joined_at_ms, person.identity.clone());
-    participants.into_iter().filter(is_person).min_by_key(rank)
+    participants.into_iter().filter(may_call).min_by_key(rank)
 }
 
 /// Waits for somebody to talk to, unless another of us is talking to them.
@@ -82,7 +80,7 @@ pub(super) async fn find_caller(
                     leave_it_to_another(app, &participants).await?;
                     choose(settings, room, sent_for, participants)
                 }
-                Event::ParticipantJoined(participant) => Some(participant).filter(is_person),
+                Event::ParticipantJoined(participant) => Some(participant).filter(may_call),
                 Event::TrackSubscribed { identity, track } => {
                     tracks.push((identity, track));
                     None
@@ -119,6 +117,11 @@ fn instance_of(participant: &Participant) -> Option<InstanceId> {
 
 fn is_person(participant: &Participant) -> bool {
     matches!(participant.kind, ParticipantKind::Standard | ParticipantKind::Sip)
+}
+
+/// Whether this is somebody to talk to: who has hung up is about to leave.
+fn may_call(participant: &Participant) -> bool {
+    is_person(participant) && !sip::has_hung_up(participant, &participant.attributes)
 }
 
 /// The caller's session, brought to life here.
@@ -172,7 +175,7 @@ async fn take_up(app: &Shared, session: &SessionId) -> Result<Option<Live>, Sess
 /// The telephone's number of a caller by SIP, unless it is withheld. A trunk passes on what it was given: "anonymous" is no number,
 /// and not one person's.
 fn number_of(caller: &Participant) -> Option<PhoneNumber> {
-    let number = caller.attributes.get(SIP_NUMBER).filter(|_| caller.kind == ParticipantKind::Sip);
+    let number = caller.attributes.get(sip::NUMBER).filter(|_| caller.kind == ParticipantKind::Sip);
     number.and_then(|number| PhoneNumber::parse(number))
 }
 
@@ -229,7 +232,7 @@ mod tests {
 
     fn by_telephone(sid: &str, number: &str) -> Participant {
         let mut caller = Participant::new("sip_1", sid, ParticipantKind::Sip);
-        caller.attributes.insert(SIP_NUMBER.to_owned(), number.to_owned());
+        caller.attributes.insert(sip::NUMBER.to_owned(), number.to_owned());
         caller
     }
 
@@ -284,6 +287,15 @@ mod tests {
         assert_eq!(chosen(&settings, Some("livekit:ada"), people()).as_deref(), Some("ada"));
         assert_eq!(chosen(&settings, Some("livekit:eve"), people()).as_deref(), Some("zoe"), "she is gone");
         assert_eq!(chosen(&settings, Some("livekit:aaron"), people()).as_deref(), Some("zoe"), "an agent is nobody");
+    }
+
+    #[test]
+    fn who_has_hung_up_is_no_caller() {
+        let settings = settings();
+        let mut gone = by_telephone("PA_1", "+15551234567");
+        gone.attributes.insert("sip.callStatus".to_owned(), "hangup".to_owned());
+        assert_eq!(chosen(&settings, None, vec![gone.clone()]), None);
+        assert_eq!(chosen(&settings, None, vec![gone, person("ada", 5)]).as_deref(), Some("ada"));
     }
 
     #[test]

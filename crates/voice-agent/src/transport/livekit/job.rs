@@ -54,16 +54,24 @@ async fn stay(app: &Shared, settings: &Settings, assignment: Assignment, session
         Ok(joined) => joined,
         Err(reason) => return End::new(close::INTERNAL, format!("the room cannot be joined: {reason}")),
     };
+    let name = &assignment.job.room;
+    // The caller, as far as they are there.
+    let mut here = None;
     let end = async {
-        let name = &assignment.job.room;
         let sent_for = SentFor::of(app, settings, name, &assignment.job.metadata).await?;
         let arrival = find_caller(app, settings, name, sent_for.as_ref(), &mut events).await?;
+        here = Some(arrival.caller.clone());
         let live = open_session(app, settings, name, sent_for.as_ref(), &arrival.caller).await?;
         *session = Some(live.id.clone());
         let stay = Stay::begin(app, settings, name, room.clone(), arrival, live, &mut events).await?;
-        Err::<std::convert::Infallible, _>(stay.run(events).await)
+        let (end, caller) = stay.run(events).await;
+        here = caller;
+        Err::<std::convert::Infallible, _>(end)
     };
     let Err(end) = end.await;
+    if let Some(caller) = here {
+        settings.let_go(name, &caller, &end).await;
+    }
     room.close().await;
     end
 }

@@ -11,6 +11,7 @@ mod page;
 mod playout;
 mod reach;
 mod room;
+mod sip;
 mod takeover;
 mod vouch;
 

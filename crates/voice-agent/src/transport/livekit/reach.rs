@@ -150,11 +150,14 @@ pub(super) async fn wait_until_heard(
 /// Whether an event is one that a stay heeds, and comes of this participant.
 fn is_of(event: &Event, caller: &Identity) -> bool {
     match event {
-        Event::TrackSubscribed { identity, .. } | Event::TrackUnpublished { identity, .. } => identity == caller,
+        Event::TrackSubscribed { identity, .. }
+        | Event::TrackUnpublished { identity, .. }
+        | Event::AttributesChanged { identity, .. } => identity == caller,
         Event::Text(text) => text.from == *caller,
         Event::Dtmf { from, .. } => from == caller,
         Event::ParticipantJoined(participant) => participant.identity == *caller,
-        Event::TrackUnsubscribed { .. } => true,
+        // Ours, too: a server that was started again gives it another id, which the captions name.
+        Event::TrackUnsubscribed { .. } | Event::LocalTrackPublished { .. } => true,
         _ => false,
     }
 }
@@ -224,6 +227,19 @@ mod tests {
             assert_eq!(reach.note(&event), Found::Nothing);
             assert_eq!(reach.look(now + 3 * TICK, true), expected, "{event:?}");
         }
+    }
+
+    #[test]
+    fn what_matters_to_the_stay_is_kept_until_it_begins() {
+        let [ada, eve] = ["ada", "eve"].map(Identity::from);
+        let hung_up = |identity: &Identity| Event::AttributesChanged {
+            identity: identity.clone(),
+            changed: [("sip.callStatus".to_owned(), "hangup".to_owned())].into(),
+        };
+        assert!(is_of(&hung_up(&ada), &ada));
+        assert!(!is_of(&hung_up(&eve), &ada));
+        assert!(is_of(&Event::LocalTrackPublished { cid: voice(), sid: "TR_anew".into() }, &ada));
+        assert!(!is_of(&Event::Resumed, &ada));
     }
 
     #[test]

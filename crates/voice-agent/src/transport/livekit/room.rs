@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use livekit_rtc::audio::SampleRate;
-use livekit_rtc::error::DisconnectReason;
 use livekit_rtc::{
-    AudioSource, Event, Events as RoomEvents, Identity, Participant, ParticipantKind, PublishOptions, Room,
-    TextMessage, Track, TrackKind, TrackSid, TrackSource,
+    AudioSource, Event, Events as RoomEvents, Identity, Participant, PublishOptions, Room, TextMessage, Track,
+    TrackKind, TrackSid, TrackSource,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -17,13 +16,13 @@ use voice_core::ids::ConnectionId;
 use voice_core::input::{HangUp, Key};
 use voice_core::output::{AgentState, ClientEvent};
 
-use super::Settings;
 use super::caller::Arrival;
 use super::captions::{Captions, Told, show_state, tell};
 use super::page::{PageLine, Said, TOPIC};
 use super::playout::{Passed, Playout, Position};
 use super::reach::{Found, Reach, wait_until_heard};
 use super::vouch::PAGE_SESSION;
+use super::{Settings, sip};
 use crate::app::Shared;
 use crate::driver::api::{Command, Outbound, SendError, SessionHandle};
 use crate::sessions::Live;
@@ -175,7 +174,8 @@ impl Stay {
 }
 
 impl Stay {
-    pub(super) async fn run(mut self, mut events: RoomEvents) -> End {
+    /// How the stay ended; and the caller, if they are still there.
+    pub(super) async fn run(mut self, mut events: RoomEvents) -> (End, Option<Participant>) {
         let mut reports = tokio::time::interval(REPORT_EVERY);
         reports.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let going_away = self.app.going_away.clone();
@@ -219,7 +219,8 @@ impl Stay {
         if let Some(page) = self.page.take() {
             page.close(&end).await;
         }
-        end
+        let is_here = self.missing.is_none();
+        (end, is_here.then_some(self.caller))
     }
 
     /// What was heard is told; whether anything can be heard is found out.
@@ -349,13 +350,15 @@ impl Stay {
                 Ok(())
             }
             Event::ParticipantLeft { participant, reason } if is_theirs(&participant.identity) => {
-                let is_over = participant.kind == ParticipantKind::Sip
-                    || matches!(reason, DisconnectReason::ClientInitiated | DisconnectReason::ParticipantRemoved);
-                if is_over {
-                    return Err(self.give_up("the caller left"));
-                }
                 self.missing = Some(Instant::now() + self.patience);
-                Ok(())
+                let has_left = sip::has_left(&participant, reason, self.reach.is_sure());
+                if has_left { Err(self.give_up("the caller left")) } else { Ok(()) }
+            }
+            Event::AttributesChanged { identity, changed }
+                if is_theirs(&identity) && sip::has_hung_up(&self.caller, &changed) =>
+            {
+                self.missing = Some(Instant::now() + self.patience);
+                Err(self.give_up("the caller hung up"))
             }
             Event::ParticipantJoined(participant) if is_theirs(&participant.identity) => {
                 self.missing = None;

@@ -193,9 +193,7 @@ pub(super) async fn send_another(settings: &Settings, room: &str, session: &Sess
             return false;
         }
     };
-    let post = settings.http.post(request.url).header("Authorization", request.authorization);
-    let post = post.header("Content-Type", "application/json").body(request.body).timeout(DISPATCH_TIMEOUT);
-    let sent = post.send().await.and_then(reqwest::Response::error_for_status);
+    let sent = settings.post(request, DISPATCH_TIMEOUT).await;
     sent.inspect_err(|error| tracing::error!(status = ?error.status(), "no other agent could be asked for")).is_ok()
 }
 

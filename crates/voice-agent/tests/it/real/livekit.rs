@@ -8,9 +8,10 @@ mod python;
 mod recorded;
 mod trouble;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use livekit_rtc::{TextMessage, TextOptions};
+use livekit_rtc::error::{CloseReason, DisconnectReason};
+use livekit_rtc::{Event, TextMessage, TextOptions};
 
 use super::process::{Home, Process, eventually};
 use crate::redis_server::RedisServer;
@@ -75,7 +76,9 @@ async fn a_caller_in_a_room_talks_reads_types_and_leaves() {
     caller.is_shown("listening").await;
     caller.tries_another_microphone().await;
     caller.says("voice_review_the_proposal.wav").await;
-    caller.reads("review the proposal").await;
+    let caption = caller.caption("review the proposal").await;
+    let named = caption.attributes.get("lk.transcribed_track_id").map(String::as_str);
+    assert_eq!(named, Some(caller.microphone().as_str()), "the first microphone is heard again: {caption:?}");
 
     caller.room.close().await;
     let left = async || agent.logged("left a room").iter().any(|line| line["reason"] == "the caller left");
@@ -122,6 +125,48 @@ async fn callers_by_sip_are_known_by_their_number_and_by_nothing_else() {
         caller.reads(expected).await;
         caller.room.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_by_sip_ends_with_the_callers_hang_up_and_with_the_agents() {
+    let Some(rooms) = Server::start("a_call_by_sip_ends") else { return };
+    let home = home(&rooms).await;
+    let agent = registered(home.start().await).await;
+
+    // LiveKit's SIP service says so before it leaves; or it is gone.
+    for (call, says_so) in [("one", true), ("two", false)] {
+        let mut caller = Caller::call(&rooms, call, "+15551234567").await;
+        caller.is_shown("listening").await;
+        let hung_up = Instant::now();
+        if says_so {
+            caller.room.set_attributes([("sip.callStatus".to_owned(), "hangup".to_owned())].into()).await.unwrap();
+        } else {
+            caller.room.close().await;
+        }
+        eventually("the call is over", async || agent.metric("voice_agent_active_sessions").await == 0.0).await;
+        let after = hung_up.elapsed();
+        println!("by telephone: the call is over {after:?} after the caller hung up (says so: {says_so})");
+        assert!(after < Duration::from_secs(5), "a browser is waited for, a telephone is not: {after:?}");
+    }
+    let ends = agent.logged("session ended");
+    assert!(ends.len() == 2 && ends.iter().all(|end| end["reason"] == "hung_up"), "{ends:#?}");
+    assert!(ends.iter().all(|end| end["channel"] == "phone" && end["outcome"] == "completed"), "{ends:#?}");
+
+    // The agent says goodbye, and hangs up.
+    let mut caller = Caller::call(&rooms, "three", "+15551234567").await;
+    caller.is_shown("listening").await;
+    caller.chats("goodbye").await;
+    let removed = CloseReason::Server(DisconnectReason::ParticipantRemoved);
+    caller.meets(&Event::Closed(removed)).await;
+    let heard = caller.has_heard();
+    assert!(heard.contains("bye"), "its last words were heard: {heard:?}");
+
+    // Who came with an app stays where they are.
+    let mut caller = Caller::join(&rooms, "four", "ada").await;
+    caller.is_shown("listening").await;
+    caller.chats("goodbye").await;
+    caller.is_left_alone().await;
+    assert!(caller.room.participants().await.is_ok_and(|others| others.is_empty()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ use crate::openai::refusal::{self, ErrorBody};
 /// The data of the event that ends a stream.
 const DONE: &str = "[DONE]";
 /// Characters of text that are about one token: what a request used is not always told.
-const CHARS_PER_TOKEN: u64 = 4;
+pub(in crate::llm::openai) const CHARS_PER_TOKEN: u64 = 4;
 
 /// One event. What is not known here is not looked at: servers add to it without a word.
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use livekit_rtc::audio::{Origin, SampleRate, level};
 use livekit_rtc::token::{AccessToken, Grants};
-use livekit_rtc::{Event, Events, PublishOptions, Room, RoomOptions, TextMessage, TextOptions, Track, TrackKind};
+use livekit_rtc::{
+    Event, Events, PublishOptions, Room, RoomOptions, TextMessage, TextOptions, Track, TrackKind, TrackSid,
+};
 use voice_agent::audio::resample::read_wav;
 
 use super::PATIENCE;
@@ -66,6 +68,7 @@ impl Caller {
     pub(super) async fn call(rooms: &Server, room: &str, number: &str) -> Self {
         let token = AccessToken::new(Grants::join(room)).identity("sip_caller").kind_sip();
         let token = token.attribute("sip.phoneNumber", number).attribute("sip.callID", "SCL_1");
+        let token = token.attribute("sip.callStatus", "active");
         Self::join_by(rooms, token.sign(&Server::key(), SystemTime::now()).unwrap()).await
     }
 
@@ -173,6 +176,11 @@ impl Caller {
         tokio::time::timeout(PATIENCE, reading).await.expect("a caption is replaced")
     }
 
+    /// The server's id of the microphone that is spoken into.
+    pub(super) fn microphone(&self) -> &TrackSid {
+        self.microphone.sid()
+    }
+
     /// Publishes a second microphone, waits until it is listened to, and takes it back.
     pub(super) async fn tries_another_microphone(&mut self) {
         let published = PublishOptions { rate: SampleRate::Hz16000, ..PublishOptions::default() };
@@ -185,6 +193,11 @@ impl Caller {
     /// Waits until this has happened in the room.
     pub(super) async fn meets(&mut self, wanted: &Event) {
         self.until(|event| (event == wanted).then_some(())).await;
+    }
+
+    /// Waits until somebody else leaves the room.
+    pub(super) async fn is_left_alone(&mut self) {
+        self.until(|event| matches!(event, Event::ParticipantLeft { .. }).then_some(())).await;
     }
 
     /// Types into the room's chat.
