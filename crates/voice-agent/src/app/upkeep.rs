@@ -15,6 +15,7 @@ use crate::access_log::{Access, Role};
 use crate::config::Recording;
 use crate::recording::{self, Deleted, Recorder, Report};
 use crate::store::{Change, HEARTBEAT_TTL, UserId};
+use crate::telemetry::RetentionOf;
 use crate::vault::{NoKms, Rotated, Vault};
 
 /// How often the instance says that it lives.
@@ -231,7 +232,9 @@ async fn health(app: &Shared) {
 async fn prune(app: &Shared) {
     let live = app.sessions.list().into_iter().map(|live| live.id.as_str().to_owned()).collect();
     let (settings, now) = (app.config.input_log.clone(), SystemTime::now());
-    match tokio::task::spawn_blocking(move || input_log::prune(&settings, now, &live)).await {
+    let pruned = tokio::task::spawn_blocking(move || input_log::prune(&settings, now, &live)).await;
+    app.events.retention_overdue(RetentionOf::InputLogs, u64::from(!matches!(pruned, Ok(Ok(_)))));
+    match pruned {
         Ok(Ok(Pruned { files: 0, .. })) => {}
         Ok(Ok(Pruned { files, bytes })) => tracing::info!(files, bytes, "logs of inputs were deleted"),
         Ok(Err(error)) => tracing::warn!(%error, "the logs of inputs cannot be pruned"),
