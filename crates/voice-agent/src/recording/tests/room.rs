@@ -57,3 +57,19 @@ async fn what_cannot_be_deleted_is_counted_and_what_went_beside_it_is_reported_a
     assert_eq!(expired(&here.recorder, in_days(91)).await, Deleted::default());
     assert_eq!(overdue(), 0);
 }
+
+#[tokio::test]
+async fn what_waits_of_somebody_who_is_erased_elsewhere_goes_and_what_is_sealed_under_another_key_stays() {
+    let case = Case::new();
+    let name = stored(&case, "one").await;
+    let here = case.start("two");
+    let [at, waits] = ["recordings", "recordings-waiting/gone"].map(|folder| case.folder.path().join(folder));
+    let waits = waits.join(name.to_string());
+    std::fs::create_dir_all(waits.parent().unwrap()).unwrap();
+    std::fs::rename(at.join(name.to_string()), waits).unwrap();
+    let key = here.vault.user_key(&ana()).await.unwrap();
+    for (id, left) in [("0011223344556677".to_owned(), 1), (key.id().to_string(), 0)] {
+        here.recorder.forget_waiting(key.owner(), &id).await.unwrap();
+        assert_eq!(here.recorder.list(None).await.unwrap().len(), left, "{id}");
+    }
+}
