@@ -238,7 +238,7 @@ def store(drill):
     drill.stages.callback(over.set)
 
 
-@scenario("VoiceRecordingsWaiting")
+@scenario("VoiceRecordingsWaiting", "VoiceRetentionOverdue")
 def unstored(drill):
     # A file where the folder should be.
     blocked = drill.folder / "no-folder"

@@ -208,6 +208,11 @@ impl AnswerCache {
         self.lock().retain(|key, _| key.user != *user);
     }
 
+    /// Drops everything: somebody was erased elsewhere, and it is not told who.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<AnswerKey, Kept>> {
         // Every change is whole before a panic could come.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)

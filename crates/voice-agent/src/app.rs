@@ -33,6 +33,7 @@ use crate::transport::twilio::{Once, Tickets};
 use crate::vault::{MasterKeyError, Vault, load_master};
 use crate::voice_cache::VoiceCache;
 
+mod erasure;
 mod input_log;
 mod upkeep;
 

@@ -10,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
+use super::erasure;
 use super::input_log::{self, Pruned};
 use crate::access_log::{Access, Role};
 use crate::config::Recording;
 use crate::recording::{self, Deleted, Recorder, Report};
 use crate::store::{Change, HEARTBEAT_TTL, UserId};
+use crate::telemetry::RetentionOf;
 use crate::vault::{NoKms, Rotated, Vault};
 
 /// How often the instance says that it lives.
@@ -51,6 +53,7 @@ pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker)
     tasks.spawn(stop.clone().run_until_cancelled_owned(rotate(Arc::clone(app))));
     if is_shared {
         tasks.spawn(stop.clone().run_until_cancelled_owned(begin_access_log(Arc::clone(app))));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(erasure::obey(Arc::clone(app))));
     }
     match &app.recorder {
         Some(recorder) => recorder.keep(stop, tasks, report_to(app)),
@@ -231,7 +234,9 @@ async fn health(app: &Shared) {
 async fn prune(app: &Shared) {
     let live = app.sessions.list().into_iter().map(|live| live.id.as_str().to_owned()).collect();
     let (settings, now) = (app.config.input_log.clone(), SystemTime::now());
-    match tokio::task::spawn_blocking(move || input_log::prune(&settings, now, &live)).await {
+    let pruned = tokio::task::spawn_blocking(move || input_log::prune(&settings, now, &live)).await;
+    app.events.retention_overdue(RetentionOf::InputLogs, u64::from(!matches!(pruned, Ok(Ok(_)))));
+    match pruned {
         Ok(Ok(Pruned { files: 0, .. })) => {}
         Ok(Ok(Pruned { files, bytes })) => tracing::info!(files, bytes, "logs of inputs were deleted"),
         Ok(Err(error)) => tracing::warn!(%error, "the logs of inputs cannot be pruned"),

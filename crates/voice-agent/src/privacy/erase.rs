@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use voice_core::consent::{ConsentDecision, ConsentHow};
 use voice_core::input::HangUp;
 
@@ -12,7 +12,7 @@ use super::certificate::{Certificate, Statement};
 use super::files::Whose;
 use super::{Desk, PrivacyError, files, secret};
 use crate::consent::{Decisions, nameless};
-use crate::sessions::SessionError;
+use crate::sessions::{Live, SessionError};
 use crate::sms::OptOuts;
 use crate::store::{Channel, ConsentRecord, Erased, Scrubbed, SessionId, StoreError, UserId};
 use crate::vault::Pseudonym;
@@ -21,8 +21,6 @@ use crate::vault::Pseudonym;
 const GOODBYE: Duration = Duration::from_secs(5);
 /// So often the embedded store is asked to write its file anew, each time for as long as a request may take.
 const SCRUBS: u32 = 6;
-/// How long it takes at most until another instance notices that a session of its was ended.
-const NOTICED: Duration = Duration::from_secs(3);
 
 impl Desk {
     /// Erases this person: the sessions that are going on end first, the key is destroyed before anything that is sealed under it is
@@ -35,15 +33,17 @@ impl Desk {
         let mut statement = Statement::begin(owner.to_string(), self.clock.now());
         // First: an erasure that breaks off must not lose them.
         self.keep_wishes(user, &mut statement).await?;
-        let sessions = self.end_sessions(user).await?;
+        let whose = Whose { owner, sessions: self.end_sessions(user).await?, key: None };
+        // While they obey they put nothing anywhere any more; what they have put there by then is found below.
+        self.forget_elsewhere(&whose, &mut statement).await?;
         self.await_sealed(user).await?;
         let destroyed_now = self.vault.destroy_user_key(user).await?;
         statement.key_destroyed = destroyed_now || self.vault.was_destroyed(owner).await?;
         count(&mut statement, "recordings", self.recorder.delete_of(owner).await?);
         self.tell_waiting(owner, &mut statement).await?;
-        self.delete_input_logs(Whose { owner, sessions }, &mut statement).await?;
+        self.delete_input_logs(&whose, &mut statement).await?;
         self.erase_in_store(user, &mut statement).await?;
-        self.forget_in_memory(user, &mut statement);
+        self.forget_in_memory(user);
         self.scrub(&mut statement).await?;
         statement.done = self.clock.now();
         let key = secret::certificate_key(&self.vault).await?;
@@ -86,7 +86,7 @@ impl Desk {
     }
 
     /// What was taped and logged in the sessions that ended is on the disk: from here on nothing is sealed under the key any more.
-    async fn await_sealed(&self, user: &UserId) -> Result<(), PrivacyError> {
+    pub(super) async fn await_sealed(&self, user: &UserId) -> Result<(), PrivacyError> {
         timeout(GOODBYE, self.vault.sealed(user)).await.map_err(|_| {
             let why = "a recording or a log of this person is still being written; ask again".to_owned();
             StoreError::Unavailable(why).into()
@@ -105,42 +105,40 @@ impl Desk {
         Ok(())
     }
 
-    /// Ends what is going on, and says which sessions there are.
+    /// Ends what is going on, and says which sessions there are. What another instance has of them it lets go of when it is asked to forget.
     async fn end_sessions(&self, user: &UserId) -> Result<BTreeSet<String>, PrivacyError> {
-        let mut all = BTreeSet::new();
-        let here = self.app.iter().flat_map(|app| app.sessions.list()).filter(|live| live.user == *user);
-        for live in here.collect::<Vec<_>>() {
-            all.insert(live.id.as_str().to_owned());
-            if let Some(app) = &self.app {
-                match app.sessions.end(&live.id, HangUp::Operator).await {
-                    Ok(()) | Err(SessionError::Unknown) => {}
-                    Err(SessionError::Store(error)) => return Err(error.into()),
-                    Err(error) => tracing::warn!(session = %live.id, %error, "a session could not be ended"),
-                }
-            }
-            if timeout(GOODBYE, live.handle.ended()).await.is_err() {
-                let why = "a session of this person did not end in time; ask again".to_owned();
-                return Err(StoreError::Unavailable(why).into());
-            }
-        }
-        let mut elsewhere = false;
+        let mut all = self.end_here(|live| live.user == *user).await?;
         for stored in self.store.sessions_of(user.clone()).await? {
-            elsewhere |= !stored.ended;
             all.insert(stored.doc.session_id.as_str().to_owned());
             match self.store.end_session(stored.doc.session_id, None).await {
                 Ok(()) | Err(StoreError::Ended(_) | StoreError::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        if elsewhere && self.is_shared() {
-            // Its owner looks after its sessions every two seconds, and lets go of one that was ended.
-            sleep(NOTICED).await;
+        Ok(all)
+    }
+
+    /// Ends these of the sessions that this process has. Which they were.
+    pub(super) async fn end_here(&self, is_theirs: impl Fn(&Live) -> bool) -> Result<BTreeSet<String>, PrivacyError> {
+        let mut all = BTreeSet::new();
+        let Some(app) = &self.app else { return Ok(all) };
+        for live in app.sessions.list().into_iter().filter(is_theirs).collect::<Vec<_>>() {
+            all.insert(live.id.as_str().to_owned());
+            match app.sessions.end(&live.id, HangUp::Operator).await {
+                Ok(()) | Err(SessionError::Unknown) => {}
+                Err(SessionError::Store(error)) => return Err(error.into()),
+                Err(error) => tracing::warn!(session = %live.id, %error, "a session could not be ended"),
+            }
+            if timeout(GOODBYE, live.handle.ended()).await.is_err() {
+                let why = "a session of this person did not end in time; ask again".to_owned();
+                return Err(StoreError::Unavailable(why).into());
+            }
         }
         Ok(all)
     }
 
-    async fn delete_input_logs(&self, whose: Whose, statement: &mut Statement) -> Result<(), PrivacyError> {
-        let folder = self.config.input_log.dir.clone();
+    pub(super) async fn delete_input_logs(&self, whose: &Whose, statement: &mut Statement) -> Result<(), PrivacyError> {
+        let (folder, whose) = (self.config.input_log.dir.clone(), whose.clone());
         let deleting = tokio::task::spawn_blocking(move || {
             let found = files::input_logs(&folder, &whose)?;
             found.theirs.iter().try_for_each(|path| files::delete(path)).map(|()| found)
@@ -169,19 +167,11 @@ impl Desk {
         Ok(())
     }
 
-    fn forget_in_memory(&self, user: &UserId, statement: &mut Statement) {
+    fn forget_in_memory(&self, user: &UserId) {
         if let Some(app) = &self.app {
             app.answer_cache.forget(user);
             // It is not known whose words a voice said.
             app.voice_cache.clear();
-        }
-        if self.is_shared() {
-            let (answers, voices) = (self.config.cost.answer_cache_s, self.config.cost.voice_cache_s);
-            statement.left.push(format!(
-                "other instances may keep answers for {answers} s and speech for {voices} s in their memory; and on their disks logs of inputs, \
-                 and recordings that wait for their storage, which nobody can read any more: the recordings are deleted within a minute, the logs \
-                 are to be deleted there"
-            ));
         }
     }
 

@@ -29,9 +29,15 @@ const PARTS: [(&str, &str); 9] = [
     ("consents.json", "what was decided about recordings: when, how, and after which words"),
     ("preferences.json", "whether text messages and recordings are refused"),
     ("recordings/", "recordings of calls (Ogg, Opus: the caller left, the agent right), and their transcripts"),
-    ("input-logs/", "what the server was told during the sessions, where it keeps such logs"),
-    ("access-log.jsonl", "who looked at any of this: the lines of this server's access log"),
-    (MISSING, "what could not be read, and why; there is no such file if nothing is missing"),
+    (
+        "input-logs/",
+        "what the server was told during the sessions, where it keeps such logs: those on the disk of the instance that was asked",
+    ),
+    (
+        "access-log.jsonl",
+        "who looked at any of this: the lines of the access logs on the disk of the instance that was asked",
+    ),
+    (MISSING, "what could not be read here, and why; there is no such file if all could be"),
 ];
 /// What the archive lacks.
 const MISSING: &str = "missing.json";
@@ -204,7 +210,7 @@ impl Desk {
 
     async fn feed_input_logs(&self, all: &mut Collection, files: &mpsc::Sender<File>) -> Result<(), PrivacyError> {
         let (folder, whose) =
-            (self.config.input_log.dir.clone(), Whose { owner: all.owner, sessions: all.ids.clone() });
+            (self.config.input_log.dir.clone(), Whose { owner: all.owner, sessions: all.ids.clone(), key: None });
         let found = tokio::task::spawn_blocking(move || files::input_logs(&folder, &whose)).await?;
         let Some(files::Found { theirs, unknown }) = all.part("input-logs/", found) else { return Ok(()) };
         if unknown > 0 {

@@ -16,6 +16,8 @@ pub(super) struct Whose {
     pub(super) owner: Pseudonym,
     /// The sessions that are still known to be theirs.
     pub(super) sessions: BTreeSet<String>,
+    /// Of what is sealed only what is sealed under this key; without, whatever the key.
+    pub(super) key: Option<String>,
 }
 
 /// What was found.
@@ -43,7 +45,7 @@ pub(super) fn input_logs(folder: &Path, whose: &Whose) -> Result<Found, PrivacyE
     for entry in entries {
         let path = entry.map_err(|error| failed(folder, error))?.path();
         let Some(session) = session_of_input_log(&path) else { continue };
-        let is_theirs = if whose.sessions.contains(session) { Ok(true) } else { is_owned(&path, whose.owner) };
+        let is_theirs = if whose.sessions.contains(session) { Ok(true) } else { is_owned(&path, whose) };
         match is_theirs {
             Ok(true) => found.theirs.push(path),
             Ok(false) => {}
@@ -63,7 +65,7 @@ fn is_sealed(path: &Path) -> bool {
 
 /// Whether a sealed file says that it is this person's. One whose beginning was never written is nobody's; of one that cannot be read, or was made by
 /// a later version, nobody knows.
-fn is_owned(path: &Path, owner: Pseudonym) -> Result<bool, PrivacyError> {
+fn is_owned(path: &Path, whose: &Whose) -> Result<bool, PrivacyError> {
     if !is_sealed(path) {
         return Ok(false);
     }
@@ -72,7 +74,10 @@ fn is_owned(path: &Path, owner: Pseudonym) -> Result<bool, PrivacyError> {
         file => BufReader::new(file.map_err(|error| failed(path, error))?),
     };
     match Header::read(&mut file) {
-        Ok(header) => Ok(header.owner == owner),
+        Ok(header) => {
+            let is_under = whose.key.as_ref().is_none_or(|key| header.key.to_string() == *key);
+            Ok(header.owner == whose.owner && is_under)
+        }
         Err(SealError::NotSealed | SealError::HeaderDamaged) if is_begun(path)? => Ok(false),
         Err(SealError::Io(error)) => Err(failed(path, error)),
         Err(error) => Err(failed(path, io::Error::other(error))),
@@ -135,7 +140,7 @@ mod tests {
         let later = [&bytes[..8], &[2], &bytes[9..]].concat();
         let damaged = [b"X", &bytes[1..]].concat();
         let path = folder.path().join("sess_1-20261130T120000000Z.jsonl.sealed");
-        let whose = Whose { owner, sessions: BTreeSet::new() };
+        let whose = Whose { owner, sessions: BTreeSet::new(), key: None };
         for (text, theirs, unknown) in
             [(&bytes[..], 1, 0), (&later, 0, 1), (&damaged, 0, 1), (&bytes[..50], 0, 0), (&[], 0, 0)]
         {
@@ -143,6 +148,19 @@ mod tests {
             assert!(session_of_input_log(&path).is_some());
             let found = input_logs(folder.path(), &whose).unwrap();
             assert_eq!((found.theirs.len(), found.unknown), (theirs, unknown), "{} bytes", text.len());
+        }
+    }
+
+    #[test]
+    fn what_was_sealed_under_another_key_is_not_what_an_erasure_is_about() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner: Pseudonym = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let [erased, present] = [7, 8].map(|byte| UserKey::new(owner, Key::from_bytes(&[byte; 32])));
+        let whose = Whose { owner, sessions: BTreeSet::new(), key: Some(erased.id().to_string()) };
+        for (key, theirs) in [(&erased, 1), (&present, 0)] {
+            let (_, header) = Sealer::new(key, "inputs").unwrap();
+            fs::write(folder.path().join("sess_1-20261130T120000000Z.jsonl.sealed"), header).unwrap();
+            assert_eq!(input_logs(folder.path(), &whose).unwrap().theirs.len(), theirs);
         }
     }
 }

@@ -6,6 +6,7 @@ mod desk;
 mod erase;
 mod export;
 mod files;
+mod order;
 pub mod secret;
 
 pub use archive::Archive;

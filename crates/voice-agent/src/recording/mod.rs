@@ -278,6 +278,20 @@ impl Recorder {
         Ok(look.await.map_err(std::io::Error::from)??)
     }
 
+    /// Deletes what waits here of this owner, sealed under this key. What was just being brought to the storage is there when this is through.
+    ///
+    /// # Errors
+    /// [`RecordingError`]; some of it may be there still.
+    pub async fn forget_waiting(&self, owner: Pseudonym, key: &str) -> Result<(), RecordingError> {
+        let Some(spool) = self.spool.clone() else { return Ok(()) };
+        let _alone = self.rounds.lock().await;
+        let key = key.to_owned();
+        let forgetting = tokio::task::spawn_blocking(move || spool.adopt().and_then(|()| spool.forget(owner, &key)));
+        let files = forgetting.await.map_err(std::io::Error::from)??;
+        self.events.recordings_deleted(files);
+        Ok(())
+    }
+
     /// A recording's file as it is kept, sealed; none if there is none.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Listed, Name, Recorder, RecordingError};
+use crate::telemetry::RetentionOf;
 use crate::vault::{Fate, Header, KeyId, Pseudonym, VaultError};
 
 /// How often.
@@ -21,23 +22,23 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 pub(super) async fn run(recorder: Arc<Recorder>, report: Report) {
     let mut again = AGAIN;
     loop {
-        let rest = match expire(&recorder, recorder.now()).await {
-            Ok(Deleted { old: 0, unreadable: 0 }) => {
+        let Round { deleted, refused } = expire(&recorder, recorder.now()).await;
+        if deleted != Deleted::default() {
+            // Also what went in a round that could not do all of it.
+            report(deleted).await;
+            tracing::info!(
+                old = deleted.old,
+                unreadable = deleted.unreadable,
+                days = recorder.settings.retention_days,
+                "recordings that were too old, or whose users were erased, were deleted"
+            );
+        }
+        let rest = match refused {
+            None => {
                 again = AGAIN;
                 EVERY
             }
-            Ok(deleted @ Deleted { old, unreadable }) => {
-                again = AGAIN;
-                report(deleted).await;
-                tracing::info!(
-                    old,
-                    unreadable,
-                    days = recorder.settings.retention_days,
-                    "recordings that were too old, or whose users were erased, were deleted"
-                );
-                EVERY
-            }
-            Err(error) => {
+            Some(error) => {
                 tracing::error!(
                     %error,
                     "recordings that are too old or whose users were erased could not all be deleted; it is tried again"
@@ -62,17 +63,35 @@ pub struct Deleted {
     pub unreadable: u64,
 }
 
-/// Deletes what began too long before `now`, and what nobody can read any more. One that cannot be deleted keeps none of the others.
-pub(super) async fn expire(recorder: &Recorder, now: Timestamp) -> Result<Deleted, RecordingError> {
+/// What a round did.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// This went.
+    pub(super) deleted: Deleted,
+    /// Why not all of it did; none if nothing is overdue.
+    pub(super) refused: Option<RecordingError>,
+}
+
+/// Deletes what began too long before `now`, and what nobody can read any more. One that cannot be deleted keeps none of the others. How many could
+/// not is told; where nobody knows which there are, it is one at least.
+pub(super) async fn expire(recorder: &Recorder, now: Timestamp) -> Round {
+    let (deleted, mut refused) = match recorder.list(None).await {
+        Ok(listed) => delete_all(recorder, listed, now).await,
+        Err(error) => (Deleted::default(), vec![error]),
+    };
+    recorder.events.retention_overdue(RetentionOf::Recordings, refused.len() as u64);
+    Round { deleted, refused: refused.pop() }
+}
+
+async fn delete_all(recorder: &Recorder, listed: Vec<Listed>, now: Timestamp) -> (Deleted, Vec<RecordingError>) {
     let age = DAY * i32::try_from(recorder.settings.retention_days).unwrap_or(i32::MAX);
     let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
-    let (old, young): (Vec<Listed>, Vec<Listed>) =
-        recorder.list(None).await?.into_iter().partition(|one| one.name.start < oldest);
-    let (mut deleted, mut refused) = (Deleted::default(), None);
+    let (old, young): (Vec<Listed>, Vec<Listed>) = listed.into_iter().partition(|one| one.name.start < oldest);
+    let (mut deleted, mut refused) = (Deleted::default(), Vec::new());
     for one in old {
         match delete(recorder, &one.name).await {
             Ok(()) => deleted.old += 1,
-            Err(error) => refused = Some(error),
+            Err(error) => refused.push(error),
         }
     }
     let mut stored = BTreeMap::<Pseudonym, Vec<Name>>::new();
@@ -83,10 +102,10 @@ pub(super) async fn expire(recorder: &Recorder, now: Timestamp) -> Result<Delete
     for (owner, names) in stored {
         match delete_unreadable(recorder, owner, &names).await {
             Ok(files) => deleted.unreadable += files,
-            Err(error) => refused = Some(error),
+            Err(error) => refused.push(error),
         }
     }
-    refused.map_or(Ok(deleted), Err)
+    (deleted, refused)
 }
 
 async fn delete(recorder: &Recorder, name: &Name) -> Result<(), RecordingError> {

@@ -127,6 +127,19 @@ impl Spool {
         Ok(Writing { file, sealer, done, bytes: header.len() as u64, live })
     }
 
+    /// Deletes what waits of this owner, sealed under the key of this id. How many files. Without a whole header nothing was written.
+    pub(super) fn forget(&self, owner: Pseudonym, key: &str) -> io::Result<u64> {
+        let mut files = 0;
+        for one in self.waiting()?.into_iter().filter(|one| one.name.owner == owner) {
+            let header = Header::read(&mut File::open(&one.path)?);
+            if header.is_ok_and(|header| header.key.to_string() == key) {
+                self.remove(&one.path)?;
+                files += 1;
+            }
+        }
+        Ok(files)
+    }
+
     /// What waits, the oldest first.
     pub(super) fn waiting(&self) -> io::Result<Vec<Waiting>> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -342,6 +342,13 @@ async fn too_much_that_waits_ends_the_recording_and_not_the_call() {
     assert_eq!(case.files(), Vec::<PathBuf>::new());
 }
 
+/// What a round of retention deletes that finds nothing that it cannot delete.
+async fn expired(recorder: &Recorder, now: Timestamp) -> Deleted {
+    let retention::Round { deleted, refused } = retention::expire(recorder, now).await;
+    assert!(refused.is_none(), "{refused:?}");
+    deleted
+}
+
 #[tokio::test]
 async fn the_old_are_deleted_and_a_destroyed_key_opens_nothing() {
     let case = Case::new();
@@ -353,10 +360,10 @@ async fn the_old_are_deleted_and_a_destroyed_key_opens_nothing() {
     let name = here.recorder.list(None).await.unwrap().remove(0).name;
     let day = jiff::SignedDuration::from_hours(24);
     let in_days = |days| SystemClock.now() + day * days;
-    assert_eq!(retention::expire(&here.recorder, in_days(89)).await.unwrap(), Deleted::default());
+    assert_eq!(expired(&here.recorder, in_days(89)).await, Deleted::default());
     here.vault.destroy_user_key(&ana()).await.unwrap();
     assert!(matches!(here.recorder.open(&name).await, Err(RecordingError::Erased)));
-    assert_eq!(retention::expire(&here.recorder, in_days(91)).await.unwrap(), Deleted { old: 1, unreadable: 0 });
+    assert_eq!(expired(&here.recorder, in_days(91)).await, Deleted { old: 1, unreadable: 0 });
     assert_eq!(here.recorder.open(&name).await.unwrap(), None);
     assert_eq!(case.files(), Vec::<PathBuf>::new());
 }
@@ -397,7 +404,7 @@ async fn what_came_to_the_storage_after_an_erasure_goes_in_the_next_round() {
     let case = Case::new();
     let late = stored(&case, "one").await;
     let here = case.start("two");
-    let round = async || retention::expire(&here.recorder, SystemClock.now()).await.unwrap();
+    let round = async || expired(&here.recorder, SystemClock.now()).await;
     assert_eq!(round().await, Deleted::default(), "nobody was erased");
     let path = case.folder.path().join("recordings").join(late.to_string());
     let copy = std::fs::read(&path).unwrap();
@@ -451,7 +458,7 @@ async fn the_old_and_the_unreadable_are_deleted_without_the_master_key() {
     stored(&case, "one").await;
     let keyless = case.start_with("two", Arc::new(NoKms));
     let day = jiff::SignedDuration::from_hours(24);
-    let in_days = async |days| retention::expire(&keyless.recorder, SystemClock.now() + day * days).await.unwrap();
+    let in_days = async |days| expired(&keyless.recorder, SystemClock.now() + day * days).await;
     assert_eq!(in_days(89).await, Deleted::default());
     assert_eq!(in_days(91).await, Deleted { old: 1, unreadable: 0 });
     stored(&case, "three").await;

@@ -26,7 +26,7 @@ pub use doc::{Channel, ConversationItem, MAX_DOC_BYTES, Role, SessionDoc};
 pub use error::StoreError;
 pub use id::{InstanceId, SessionId, UserId};
 pub use person::{Erased, LogHead, Scrubbed};
-pub use redis::{RedisOptions, RedisStore};
+pub use redis::{ErasureAnswers, ErasureOrder, ErasureOrders, RedisOptions, RedisStore};
 pub use spend::{SPEND_BATCH_TTL, SPEND_TTL, Spend, SpendKey, SpendSum};
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use watch::{Change, TaskEvents, TasksChanged};
@@ -287,6 +287,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Has the store's own files written anew, so that nothing is in them that was deleted before. Takes as long as it takes.
     fn scrub(&self) -> StoreFuture<'_, Scrubbed>;
+
+    /// What erasures ask of every instance, where several share the store.
+    fn erasure_orders(&self) -> Option<ErasureOrders> {
+        None
+    }
 
     /// Notes how far an access log is. A head with fewer lines than the one that is there changes nothing.
     fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()>;

@@ -16,6 +16,7 @@ use voice_core::timeline::PauseCause;
 
 use super::catalogue::{Kind, Labels, MetricInfo};
 use super::exposition;
+use super::recordings::RetentionOf;
 
 macro_rules! labels {
     ($($name:ident { $($label:ident),* })*) => {$(
@@ -200,6 +201,8 @@ metrics! {
     recordings_waiting_bytes: Gauge = Gauge::default(), "voice_recordings_waiting_bytes";
     /// Files of recordings that were deleted: too old, or a person's who was erased
     recordings_deleted: Counter = Counter::default(), "voice_recordings_deleted";
+    /// Files that should be gone by now, and that the last round of retention could not delete: 1 at least where it could not look for them
+    retention_overdue: Family<ByKind, Gauge> = Family::default(), "voice_retention_overdue";
     /// Frames of recorded calls that were not taped: the disk or the processor was too slow
     recording_frames_lost: Counter = Counter::default(), "voice_recording_frames_lost";
     /// Requests that wait for a model
@@ -397,11 +400,19 @@ impl Metrics {
         for reason in ["queue_full", "muted", "old_connection"].map(str::to_owned) {
             touch(&self.frames_dropped, &ByReason { reason });
         }
+        self.make_recording_series();
+        self.make_text_series();
+        self.build_info.get_or_create(&ByVersion { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
+    }
+
+    /// Those of recordings, and of what is kept for a time.
+    fn make_recording_series(&self) {
         for reason in RECORDING_FAILURES.map(str::to_owned) {
             touch(&self.recordings_failed, &ByReason { reason });
         }
-        self.make_text_series();
-        self.build_info.get_or_create(&ByVersion { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
+        for of in RetentionOf::ALL {
+            self.retention_overdue.get_or_create(&ByKind { kind: of.as_str().to_owned() }).set(0);
+        }
     }
 
     /// Those of texts, and of who is paged.

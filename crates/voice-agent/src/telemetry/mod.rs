@@ -23,4 +23,5 @@ pub use logging::{LogError, Logging, LostLines, start as start_logging};
 pub use metrics::Metrics;
 pub use pause::{OpenPause, Pause};
 pub use pii::Pii;
+pub use recordings::RetentionOf;
 pub use traces::{SessionTrace, TraceError, Traces};

@@ -3,7 +3,29 @@
 use tracing::{debug, warn};
 
 use super::Events;
-use super::metrics::ByReason;
+use super::metrics::{ByKind, ByReason};
+
+/// What is kept for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetentionOf {
+    /// Recordings.
+    Recordings,
+    /// Logs of inputs.
+    InputLogs,
+}
+
+impl RetentionOf {
+    /// All of it.
+    pub const ALL: [Self; 2] = [Self::Recordings, Self::InputLogs];
+
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recordings => "recordings",
+            Self::InputLogs => "input_logs",
+        }
+    }
+}
 
 impl Events {
     /// A recording broke off or did not begin; the call goes on.
@@ -33,6 +55,12 @@ impl Events {
     /// Files were deleted.
     pub fn recordings_deleted(&self, files: u64) {
         self.metrics().recordings_deleted.inc_by(files);
+    }
+
+    /// So many files should be gone, and could not be deleted.
+    pub fn retention_overdue(&self, of: RetentionOf, files: u64) {
+        let labels = ByKind { kind: of.as_str().to_owned() };
+        self.metrics().retention_overdue.get_or_create(&labels).set(i64::try_from(files).unwrap_or(i64::MAX));
     }
 
     /// Frames of recorded calls were not taped.

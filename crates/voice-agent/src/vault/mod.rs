@@ -149,6 +149,11 @@ impl Vault {
         self.sealings.ended(user).await;
     }
 
+    /// Of whom something is being sealed here.
+    pub fn sealing_users(&self) -> Vec<UserId> {
+        self.sealings.users()
+    }
+
     /// The user's key, if there is one.
     ///
     /// # Errors

@@ -33,6 +33,11 @@ impl Sealings {
         }
     }
 
+    /// Of whom something is.
+    pub(super) fn users(&self) -> Vec<UserId> {
+        self.lock().keys().cloned().collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }

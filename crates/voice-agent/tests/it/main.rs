@@ -8,6 +8,7 @@ mod api;
 mod bad_input;
 mod command;
 mod compliance;
+mod erasure;
 mod fake;
 mod operations;
 mod privacy;

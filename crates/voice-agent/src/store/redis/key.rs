@@ -20,6 +20,10 @@ pub(super) const NEWS: &str = "voice:tasks-changed";
 pub(super) const PROBE: &str = "voice:probe";
 /// How far the access logs are, by name.
 pub(super) const ACCESS_LOGS: &str = "voice:access-logs";
+/// What instances are asked to forget, by number.
+pub(super) const ERASURES: &str = "voice:erasures";
+/// How often they were.
+pub(super) const ERASURES_COUNT: &str = "voice:erasures:count";
 /// What the key of an instance's heartbeat begins with.
 pub(super) const INSTANCE: &str = "voice:instance:";
 /// What a lease's key begins with.
@@ -55,6 +59,11 @@ pub(super) fn tasks(user: &UserId) -> String {
 /// The user's undo journal.
 pub(super) fn undo(user: &UserId) -> String {
     format!("voice:undo:{user}")
+}
+
+/// Which instances have forgotten what they were asked to.
+pub(super) fn erasure_answers(number: u64) -> String {
+    format!("voice:erasures:answers:{number}")
 }
 
 /// An instance's heartbeat.

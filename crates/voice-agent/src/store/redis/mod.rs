@@ -11,6 +11,7 @@
 //! **One server.** A script touches the keys of a session and of its user at once, which a Redis Cluster does not allow. Sentinels and
 //! replicas are fine. A replica that becomes the master may lack the last commits: Redis replicates behind its answers.
 
+mod erasure;
 mod key;
 mod link;
 mod message;
@@ -34,6 +35,7 @@ use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use voice_core::consent::ConsentDecision;
 
+pub use self::erasure::{ErasureAnswers, ErasureOrder, ErasureOrders};
 use self::link::Link;
 use self::reply::Reply;
 use super::watch::TaskNews;
@@ -420,6 +422,10 @@ impl Store for RedisStore {
 
     fn scrub(&self) -> StoreFuture<'_, Scrubbed> {
         Box::pin(scrub::scrub(&self.link))
+    }
+
+    fn erasure_orders(&self) -> Option<ErasureOrders> {
+        Some(ErasureOrders::new(Arc::clone(&self.link)))
     }
 
     fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()> {

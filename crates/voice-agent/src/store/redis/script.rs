@@ -71,6 +71,16 @@ scripts! {
     ERASE_SESSION = "erase_session.lua";
     /// Forgets what is kept of a person.
     ERASE = "erase.lua";
+    /// Asks every instance to forget somebody.
+    ORDER_ERASURE = "order_erasure.lua";
+    /// Reads what instances are asked to forget.
+    ERASURES = "erasures.lua";
+    /// Says that an instance has forgotten somebody.
+    OBEY = "obey.lua";
+    /// Reads who has.
+    ANSWERS = "answers.lua";
+    /// Lists instances that live.
+    INSTANCES = "instances.lua";
     /// Notes how far an access log is.
     PUT_LOG_HEAD = "put_log_head.lua";
     /// Reads how far the access logs are.

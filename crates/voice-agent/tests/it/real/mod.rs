@@ -4,6 +4,7 @@ mod browser;
 mod commands;
 mod contract;
 mod dialogue;
+mod erasure;
 mod failover;
 mod interruption;
 mod kill;

@@ -45,7 +45,7 @@ pub(super) async fn key(data_dir: &Path, name: &Name) -> UserKey {
 }
 
 /// The key of whom this recording is of, out of what is in the store.
-async fn unwrapped(name: &Name, wrapped: &str) -> UserKey {
+pub(super) async fn unwrapped(name: &Name, wrapped: &str) -> UserKey {
     let kms: Arc<dyn Kms> = Arc::new(LocalKms::new(Key::from_bytes(&MASTER), Vec::new()));
     UserKey::new(name.owner, kms.unwrap(&name.owner.to_string(), wrapped).await.unwrap())
 }
@@ -157,7 +157,7 @@ async fn a_call_is_recorded_as_each_side_said_it_until_the_caller_says_stop() {
 }
 
 /// A telephone's side of Twilio, whose number begins like this.
-fn telephone(server: &Process) -> Twilio {
+pub(super) fn telephone(server: &Process) -> Twilio {
     Twilio {
         client: reqwest::Client::new(),
         public_url: PUBLIC_URL.to_owned(),

@@ -21,19 +21,19 @@ use super::recording::{agreeing, files, key, nothing_is_readable, settings};
 use crate::redis_server::RedisServer;
 
 const ID: &str = "AKIDEXAMPLE";
-const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY00";
+pub(super) const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY00";
 const PRIVACY: &str = "who answers for people's rights in the test";
 const BUCKET: &str = "voice-recordings";
 
 /// An S3 server of a test's own.
-struct S3 {
+pub(super) struct S3 {
     child: Child,
     port: u16,
     folder: tempfile::TempDir,
 }
 
 impl S3 {
-    async fn start() -> Option<Self> {
+    pub(super) async fn start() -> Option<Self> {
         if !has("weed", "scripts/setup.sh test installs it") {
             return None;
         }
@@ -91,8 +91,22 @@ impl S3 {
             .unwrap()
     }
 
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it keeps what it has.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Puts a recording there.
+    pub(super) async fn put(&self, name: &Name, bytes: &[u8]) {
+        self.bucket().put(&format!("calls/{name}").into(), bytes.to_vec().into()).await.unwrap();
+    }
+
     /// The recordings in it, with their bytes.
-    async fn recordings(&self) -> Vec<(Name, Vec<u8>)> {
+    pub(super) async fn recordings(&self) -> Vec<(Name, Vec<u8>)> {
         let (bucket, prefix) = (self.bucket(), "calls".into());
         let objects: Vec<_> = bucket.list(Some(&prefix)).try_collect().await.unwrap();
         let mut all = Vec::new();
@@ -188,7 +202,7 @@ async fn pass(
     let _gone = to.shutdown().await;
 }
 
-fn home_settings(port: u16, secret: &str) -> Vec<(&'static str, String)> {
+pub(super) fn home_settings(port: u16, secret: &str) -> Vec<(&'static str, String)> {
     let mut all = settings().to_vec();
     all.extend([
         ("RECORDING_STORAGE", format!("s3://{BUCKET}/calls")),

@@ -1,0 +1,80 @@
+//! What an erasure asks of the other instances on the store: each does it where its memory and its disk are, and says so.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::certificate::Statement;
+use super::files::Whose;
+use super::{Desk, PrivacyError};
+use crate::store::{ErasureAnswers, ErasureOrder, StoreError};
+use crate::vault::{Pseudonym, VaultError};
+
+/// So long it is waited for the instances: each looks every second, and waits for what it is just writing.
+const ANSWERED: Duration = Duration::from_secs(10);
+/// How often it is looked whether they have answered.
+const LOOK: Duration = Duration::from_millis(200);
+
+impl Desk {
+    /// Has every instance forget this person, and waits for those that live. What they have not done is left. Where nobody shares the store
+    /// there is nobody to ask.
+    pub(super) async fn forget_elsewhere(&self, whose: &Whose, statement: &mut Statement) -> Result<(), PrivacyError> {
+        let Some(orders) = self.store.erasure_orders() else { return Ok(()) };
+        let key = match self.vault.key_of(whose.owner).await {
+            Ok(key) => key.map(|key| key.id().to_string()),
+            Err(VaultError::Store(error)) => return Err(error.into()),
+            // Nobody knows which it is. It is destroyed all the same, and what is sealed under it goes by its age.
+            Err(error) => {
+                tracing::warn!(owner = %whose.owner, %error, "what other instances have sealed for somebody who is erased cannot be named");
+                None
+            }
+        };
+        let order = ErasureOrder { owner: whose.owner.to_string(), sessions: whose.sessions.clone(), key };
+        let number = orders.put(&order).await?;
+        let end = Instant::now() + ANSWERED;
+        let ErasureAnswers { silent, left } = loop {
+            let answers = orders.answers(number).await?;
+            if answers.silent.is_empty() || Instant::now() >= end {
+                break answers;
+            }
+            sleep(LOOK).await;
+        };
+        if !silent.is_empty() {
+            let names = silent.into_iter().collect::<Vec<_>>().join(", ");
+            let (answers, voices) = (self.config.cost.answer_cache_s, self.config.cost.voice_cache_s);
+            statement.left.push(format!(
+                "these instances have not said that they forgot this person: {names}. They may keep answers for {answers} s and speech for {voices} s \
+                 in their memory, and on their disks logs of inputs and recordings that wait for their storage, which nobody can read any more; \
+                 ask again"
+            ));
+        }
+        statement.left.extend(left.into_iter().map(|(instance, what)| format!("at {instance}: {what}")));
+        Ok(())
+    }
+
+    /// Does here what an erasure asks. What cannot be done here is said.
+    ///
+    /// # Errors
+    /// [`PrivacyError`]: it is to be tried again.
+    pub async fn obey(&self, order: &ErasureOrder) -> Result<Vec<String>, PrivacyError> {
+        let unread = |_| StoreError::Corrupt("whom an erasure is about".to_owned());
+        let owner: Pseudonym = order.owner.parse().map_err(unread)?;
+        self.end_here(|live| order.sessions.contains(live.id.as_str())).await?;
+        for user in self.vault.sealing_users() {
+            if self.vault.pseudonym(&user).await? == owner {
+                self.await_sealed(&user).await?;
+            }
+        }
+        if let Some(app) = &self.app {
+            app.answer_cache.clear();
+            app.voice_cache.clear();
+        }
+        // Whoever is there again has another key, and an order may be an old one.
+        let key = order.key.clone().unwrap_or_default();
+        self.recorder.forget_waiting(owner, &key).await?;
+        let mut here = Statement::begin(order.owner.clone(), self.clock.now());
+        let whose = Whose { owner, sessions: order.sessions.clone(), key: Some(key) };
+        self.delete_input_logs(&whose, &mut here).await?;
+        Ok(here.left)
+    }
+}
