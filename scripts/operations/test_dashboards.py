@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 import dashboards
-from tree import DEPLOY, OUTSIDE, ROOT, alerts, exported, load, used
+from tree import DEPLOY, OUTSIDE, ROOT, alerts, exported, load, names, used
 
 ALL = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in dashboards.FILES}
 # The brief's table of panels. Where it has words instead of a query, the words' metrics must be there.
@@ -100,6 +100,16 @@ class DashboardsTest(unittest.TestCase):
         for name, panel in panels():
             for query in queries(panel):
                 self.assertLessEqual(used(filled(query)), known, f"{name}: {panel['title']}")
+
+    def test_every_name_of_an_expression_is_seen(self):
+        expression = ('sum by (channel, le) (rate(voice_x_bucket{region=~"up|down"}[5m:1m] offset 1h)) / on (region) group_left (version) '
+                      'redis_up > bool 1e9 and ALERTS{alertname="up"} or job:other:rate5m unless (up == Inf)')
+        self.assertEqual(names(expression), {"voice_x_bucket", "redis_up", "ALERTS", "job:other:rate5m", "up"})
+
+    def test_only_a_page_without_tls_has_a_panel_that_may_be_empty(self):
+        # `voice-agent validate` takes any other words than these for what an empty panel means.
+        said = {panel["title"]: panel["fieldConfig"]["defaults"].get("noValue", "no data") for _, panel in panels()}
+        self.assertEqual([title for title, says in said.items() if says != "no data"], ["Certificate"])
 
     def test_every_exported_metric_is_watched_or_its_absence_has_a_reason(self):
         watched = set().union(*(used(filled(query)) for _, panel in panels() for query in queries(panel)))

@@ -12,8 +12,11 @@ BRIEF = Path(__file__).resolve().parent / "brief"
 RUNBOOKS = ROOT / "docs/runbooks"
 
 # Series that others export: Prometheus itself and the blackbox exporter.
-OUTSIDE = {"up", "probe_success", "probe_ssl_earliest_cert_expiry"}
-NAME = re.compile(r"(?<![\w:\"])(?:voice_\w+|voice:[\w:]+|probe_\w+|up)(?![\w:\"(])")
+OUTSIDE = {"up", "ALERTS", "probe_success", "probe_ssl_earliest_cert_expiry"}
+# What of PromQL names no series: words in quotes, matchers, ranges, lists of labels. Then functions, which have a bracket behind them, and operators.
+NAMELESS = re.compile(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
+NAME = re.compile(r"(?<![\w:.])[A-Za-z_:][\w:]*\b(?!\s*\()")
+OPERATORS = {"and", "or", "unless", "bool", "offset", "by", "without", "atan2", "inf", "nan", "group_left", "group_right"}
 
 
 def load(path):
@@ -53,9 +56,15 @@ def family(name, metrics):
     return base if metrics.get(base) == "histogram" else name
 
 
+def names(expression):
+    """Every series that an expression names, whoever exports it; promtool knows none, and takes each."""
+    rest = re.sub(r"\{[^}]*\}", "", NAMELESS.sub("", expression))
+    return {name for name in NAME.findall(rest) if name.lower() not in OPERATORS}
+
+
 def used(expression):
     """The metrics of the binary, and of others, behind an expression; what is recorded is followed."""
-    metrics, names = exported(), set()
-    for name in NAME.findall(expression):
-        names |= used(recorded()[name]) if name in recorded() else {family(name, metrics)}
-    return names
+    metrics, found = exported(), set()
+    for name in names(expression):
+        found |= used(recorded()[name]) if name in recorded() else {family(name, metrics)}
+    return found

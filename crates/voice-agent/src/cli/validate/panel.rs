@@ -10,6 +10,8 @@ use super::deployment::Deployment;
 
 /// Panels without data that are named one by one.
 const NAMED: usize = 12;
+/// What a panel says that does not know why it is empty.
+const NO_DATA: &str = "no data";
 
 /// One query of a panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub(super) struct Panel {
     pub(super) title: String,
     /// The query, for all channels and regions.
     pub(super) query: String,
-    /// The panel says what it shows when there is nothing: that is as it should be.
+    /// The panel says what it means when there is nothing: that is as it should be.
     may_be_empty: bool,
 }
 
@@ -46,7 +48,8 @@ fn of_dashboard(dashboard: &Value) -> Vec<Panel> {
     let mut found = Vec::new();
     for panel in dashboard["panels"].as_array().into_iter().flatten().filter(|panel| panel["type"] != "row") {
         let title = format!("{board} / {}", panel["title"].as_str().unwrap_or("a panel"));
-        let may_be_empty = panel["fieldConfig"]["defaults"]["noValue"].is_string();
+        let no_value = panel["fieldConfig"]["defaults"]["noValue"].as_str();
+        let may_be_empty = no_value.is_some_and(|says| !says.eq_ignore_ascii_case(NO_DATA));
         for target in panel["targets"].as_array().into_iter().flatten() {
             if let Some(query) = target["expr"].as_str() {
                 let query = query.replace("$channel", ".*").replace("$region", ".*");
@@ -113,6 +116,10 @@ mod tests {
         for title in ["Latency P95", "Cost Per Call", "Active Sessions"] {
             assert!(panels.iter().any(|panel| panel.title.ends_with(title)), "{title}");
         }
+        // Only a page without TLS has no certificate. Whatever else is empty is not populated.
+        let may_be_empty = panels.iter().filter(|panel| panel.may_be_empty);
+        let titles: Vec<&str> = may_be_empty.map(|panel| panel.title.as_str()).collect();
+        assert!(matches!(titles[..], [only] if only.ends_with("/ Certificate")), "{titles:?}");
     }
 
     #[test]
@@ -120,10 +127,14 @@ mod tests {
         let query = json!([{"expr": "sum(x{region=~\"$region\"})"}, {"refId": "B"}]);
         let found = of_dashboard(&json!({"title": "Board", "panels": [
             {"type": "row", "title": "Row"},
-            {"type": "stat", "title": "Panel", "targets": query, "fieldConfig": {"defaults": {"noValue": "none"}}}]}));
-        let expected =
-            Panel { title: "Board / Panel".to_owned(), query: "sum(x{region=~\".*\"})".to_owned(), may_be_empty: true };
-        assert_eq!(found, [expected]);
+            {"type": "stat", "title": "Panel", "targets": query, "fieldConfig": {"defaults": {"noValue": "none"}}},
+            {"type": "stat", "title": "Panel", "targets": query, "fieldConfig": {"defaults": {"noValue": "No data"}}}]}));
+        let expected = |may_be_empty| Panel {
+            title: "Board / Panel".to_owned(),
+            query: "sum(x{region=~\".*\"})".to_owned(),
+            may_be_empty,
+        };
+        assert_eq!(found, [expected(true), expected(false)]);
         assert_eq!(without_data(&mut vec!["a", "a", "b"]), "panels without data: a; b");
     }
 }
