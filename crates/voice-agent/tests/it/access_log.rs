@@ -1,6 +1,7 @@
 //! The log of who looked at what: every access is in it, or does not happen.
 
 use serde_json::{Value, json};
+use voice_agent::consent::Decisions;
 use voice_agent::store::UserId;
 use voice_agent::vault::Sealer;
 
@@ -51,6 +52,9 @@ async fn an_access_that_cannot_be_written_down_does_not_happen() {
     problem(answer, 503, "access_log").await;
     problem(server.post("/api/admin/privacy/erase", PRIVACY, &body).await, 503, "access_log").await;
     assert_eq!(server.store.sessions_of(person()).await.unwrap().len(), 1);
+    // To take consent back hands nothing out, and waits for no log.
+    assert_eq!(server.post("/api/admin/privacy/withdraw", PRIVACY, &body).await.status(), 204);
+    assert!(Decisions::of(server.store.as_ref(), &person()).await.unwrap().opted_out());
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use std::process::Command;
 use reqwest::Method;
 use serde_json::{Value, json};
 use voice_agent::config::{Config, Secret};
+use voice_agent::consent::Decisions;
 use voice_agent::http::ROUTES;
+use voice_agent::store::UserId;
 use voice_agent::vault::{Key, Kms as _, LocalKms};
 
 use crate::privacy::{AUDITOR, OPERATOR, PRIVACY, person, recorded, with_roles};
@@ -55,8 +57,11 @@ async fn without_a_key_for_the_access_log_nothing_is_handed_out_unless_it_is_off
     problem(server.get(&words, OPERATOR).await, 503, "access_log").await;
     let body = json!({"user_id": "ada"});
     problem(server.post("/api/admin/privacy/consents", AUDITOR, &body).await, 503, "access_log").await;
-    problem(server.post("/api/admin/privacy/withdraw", PRIVACY, &body).await, 503, "access_log").await;
-    // What names nobody, and what callers do themselves, goes on.
+    // What names nobody, and what takes consent back, goes on: by callers themselves, and in their name.
+    assert_eq!(server.post("/api/admin/privacy/withdraw", PRIVACY, &body).await.status(), 204);
+    let ada = UserId::new("ada");
+    assert!(Decisions::of(server.store.as_ref(), &ada).await.unwrap().opted_out());
+    problem(server.post("/api/admin/privacy/consents", PRIVACY, &body).await, 503, "access_log").await;
     assert_eq!(server.get("/api/admin/sessions", OPERATOR).await.status(), 200);
     assert_eq!(server.post("/api/consents", &session.token, &json!({"opt_out": true})).await.status(), 204);
     let unlogged = TestServer::with(|config: &mut Config| {
