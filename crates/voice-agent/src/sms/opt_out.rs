@@ -54,23 +54,16 @@ impl OptOuts {
         }
     }
 
-    /// The user wants none from now on. Of somebody who was erased it is kept under the pseudonym alone: a refusal that waited for the store, or
-    /// came to another instance, must not bring back who was erased meanwhile.
-    async fn add(&self, user: &UserId) -> Result<(), StoreError> {
-        let whom = match self.pseudonym_of_erased(user).await {
-            Ok(erased) => erased.unwrap_or_else(|| user.clone()),
-            Err(VaultError::Store(error)) => return Err(error),
-            Err(error) => {
-                // Without the key nobody can be erased by their pseudonym either, and a refusal is not to be lost.
-                tracing::warn!(%error, "a STOP is kept without asking whether its sender was erased");
-                user.clone()
-            }
-        };
-        self.store.set_opted_out(whom, true).await
+    /// The user wants none from now on.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn add(&self, user: &UserId) -> Result<(), StoreError> {
+        self.store.set_opted_out(user.clone(), true).await
     }
 
-    /// The user wants none from now on. The refusal holds here at once, and while the store is away it is kept here, until
-    /// [`OptOuts::save_late`] has written it or this process ends.
+    /// As [`OptOuts::add`]; the refusal holds here at once, and while the store is away it is kept here, until [`OptOuts::save_late`] has written it
+    /// or this process ends.
     pub async fn stop(&self, user: &UserId) {
         self.late().insert(user.clone());
         let _alone = self.late.writing.lock().await;
@@ -122,17 +115,14 @@ impl OptOuts {
         Ok(())
     }
 
-    /// Keeps a refusal without the name, if there is one: the user is erased next. Whether there is one. One that waits for the store is
-    /// written by that, and does not wait any more.
+    /// Keeps a refusal without the name, if there is one: the user is erased next. Whether there is one.
     ///
     /// # Errors
     /// As [`OptOuts::has`].
     pub async fn outlive(&self, user: &UserId) -> Result<bool, StoreError> {
-        let _alone = self.late.writing.lock().await;
         let has = self.has(user).await?;
         if has && let Some(pseudonym) = self.pseudonym(user).await? {
             self.store.set_opted_out(pseudonym, true).await?;
-            self.late().remove(user);
         }
         Ok(has)
     }
@@ -144,12 +134,5 @@ impl OptOuts {
             error => StoreError::Unavailable(error.to_string()),
         })?;
         Ok(Some(nameless(&pseudonym.to_string())))
-    }
-
-    /// Under whom the refusal of somebody is kept who was erased; none for anybody else.
-    async fn pseudonym_of_erased(&self, user: &UserId) -> Result<Option<UserId>, VaultError> {
-        let Some(vault) = &self.vault else { return Ok(None) };
-        let pseudonym = vault.pseudonym(user).await?;
-        Ok(vault.was_destroyed(pseudonym).await?.then(|| nameless(&pseudonym.to_string())))
     }
 }
