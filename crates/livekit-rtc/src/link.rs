@@ -102,7 +102,11 @@ async fn carry(
                 };
                 match timeout(WRITE_TIMEOUT, socket.send(Message::binary(message))).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) => return LinkError::Closed,
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, "socket not written");
+                        read_out(&mut socket, inbox).await;
+                        return LinkError::Closed;
+                    }
                     Err(_) => return LinkError::Timeout,
                 }
             }
@@ -119,6 +123,46 @@ async fn carry(
                     return LinkError::Closed;
                 }
             },
+        }
+    }
+}
+
+/// Reads what the server sent before it closed a socket that takes nothing any more: why it did is the last message.
+async fn read_out(socket: &mut Socket, inbox: &mpsc::Sender<Result<Bytes, LinkError>>) {
+    let reading = async {
+        while let Some(Ok(message)) = socket.next().await {
+            if let Message::Binary(message) = message {
+                // Once the link is dropped, nobody reads.
+                let _ = inbox.send(Ok(message)).await;
+            }
+        }
+    };
+    // What has not come by then does not count.
+    let _ = timeout(CLOSE_TIMEOUT, reading).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_message_is_read_though_the_socket_takes_nothing_any_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        for round in 0..50 {
+            let mut link = Link::open(url.clone(), "token".to_owned());
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            socket.send(Message::binary(b"leave".to_vec())).await.unwrap();
+            // Without a farewell, and with messages unread: what is written to it from now on is refused.
+            drop(socket);
+            for _ in 0..20 {
+                assert!(link.send(b"candidate".to_vec()));
+            }
+            assert_eq!(link.next().await.as_deref(), Ok(&b"leave"[..]), "round {round}");
+            assert_eq!(link.next().await, Err(LinkError::Closed), "round {round}");
         }
     }
 }
