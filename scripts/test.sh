@@ -59,7 +59,8 @@ report() {
     esac
 }
 
-# The head and the tail of a failed step's log: the cause stands at either end.
+# The head and the tail of a failed step's log, where the cause mostly stands, and below them what failed, by name: a test that prints much,
+# such as a server's log, fills both.
 excerpt() {
     if [[ "$(wc -l <"$1")" -le 100 ]]; then
         cat "$1"
@@ -67,6 +68,8 @@ excerpt() {
         head -n 30 "$1"
         say "    […]"
         tail -n 70 "$1"
+        say "    what failed:"
+        grep -E -A 1 '^ *(FAIL|TIMEOUT|TMT|SIG[A-Z]*|ABORT) \[|^thread .* panicked at' "$1" | cut -c -400 | awk '!seen[$0]++' | tail -n 40 || true
     fi
 }
 

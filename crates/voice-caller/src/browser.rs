@@ -168,6 +168,8 @@ pub struct Call {
     /// Speeches that were played to their end, or cut, since they were last asked for.
     played: usize,
     picture: Option<Vec<u8>>,
+    /// The session ended after its answer: what follows is the close.
+    over: bool,
     /// The last `ready` event of this connection.
     pub ready: Option<Value>,
     /// What came of what was said last.
@@ -194,6 +196,7 @@ impl Call {
             playing: None,
             played: 0,
             picture: None,
+            over: false,
             ready: None,
             heard: Heard::default(),
         })
@@ -205,7 +208,7 @@ impl Call {
     /// As [`Session::connect`].
     pub async fn reconnect(&mut self) -> Result<()> {
         self.socket = self.session.connect().await?;
-        (self.playing, self.ready) = (None, None);
+        (self.playing, self.ready, self.over) = (None, None, false);
         self.to_say.clear();
         Ok(())
     }
@@ -238,7 +241,7 @@ impl Call {
         .await
     }
 
-    /// Stays on the line until something of the caller's own is so, or the time is over. Whether it is.
+    /// Stays on the line until something of the caller's own is so, the time is over, or the session has ended after its answer. Whether it is.
     ///
     /// # Errors
     /// When the connection is lost, or the session ends.
@@ -250,6 +253,11 @@ impl Call {
             tokio::select! {
                 _ = self.ticks.tick() => self.tick().await?,
                 message = self.socket.next() => match message {
+                    Some(Ok(Message::Close(_)) | Err(_)) | None if self.over => {
+                        // What was said last, such as a goodbye, was heard.
+                        self.stop_playing(u64::MAX);
+                        return Ok(is_so(self));
+                    }
                     Some(Ok(message)) => self.take(message).await?,
                     Some(Err(_)) | None => return Err(CallError::Lost(None)),
                 },
@@ -375,6 +383,7 @@ impl Call {
             "ended" if self.heard.turn.is_none() => {
                 return Err(CallError::Ended(event["reason"].as_str().unwrap_or_default().to_owned()));
             }
+            "ended" => self.over = true,
             _ => {}
         }
         self.heard.event(event);
