@@ -17,17 +17,21 @@ pub const FRAME_MS: u64 = 20;
 /// A sample below this, of full scale, is silence: about -40 dB.
 pub const SILENT: u16 = 328;
 
+/// Whether there is a sound in this.
+pub fn is_loud(pcm: &[i16]) -> bool {
+    pcm.iter().any(|sample| sample.unsigned_abs() >= SILENT)
+}
+
 /// The last of these frames with speech in it; none when all of them are silent.
 pub fn last_loud<'a>(frames: impl ExactSizeIterator<Item = &'a [i16]> + DoubleEndedIterator) -> Option<usize> {
     let mut frames = frames;
-    frames.rposition(|frame| frame.iter().any(|sample| sample.unsigned_abs() >= SILENT))
+    frames.rposition(is_loud)
 }
 
 /// Milliseconds of frames with sound in them, in mono samples of this rate.
 pub fn loud_ms(pcm: &[i16], rate: u32) -> u64 {
     let frame = rate as usize / 50;
-    let loud = |frame: &&[i16]| frame.iter().any(|sample| sample.unsigned_abs() >= SILENT);
-    pcm.chunks(frame.max(1)).filter(loud).count() as u64 * FRAME_MS
+    pcm.chunks(frame.max(1)).filter(|frame| is_loud(frame)).count() as u64 * FRAME_MS
 }
 
 fn millis(time: std::time::Duration) -> u64 {

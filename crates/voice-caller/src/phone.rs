@@ -13,12 +13,14 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::media::MediaStream;
 use crate::twilio::{Instruction, Socket, Twilio};
-use crate::{FRAME_MS, last_loud, millis, mulaw};
+use crate::{FRAME_MS, is_loud, last_loud, loud_ms, millis, mulaw};
 
 /// Samples a second.
 pub const RATE: u32 = 8_000;
 /// Samples of a frame.
 pub const FRAME: usize = 160;
+/// Samples, and bytes of µ-law, of a millisecond.
+const PER_MS: u64 = 8;
 /// Longest wait for a handshake; Twilio's own.
 pub const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Webhooks that are asked for one stream.
@@ -76,6 +78,11 @@ impl Line {
         self.message("media", &media)
     }
 
+    /// The caller presses a key.
+    pub fn key(&mut self, digit: char) -> Message {
+        self.message("dtmf", &json!({"track": "inbound_track", "digit": digit.to_string()}))
+    }
+
     /// The caller hangs up.
     pub fn stop(&mut self, twilio: &Twilio) -> Message {
         self.message("stop", &json!({"accountSid": twilio.account, "callSid": twilio.call}))
@@ -108,6 +115,15 @@ pub struct Answer {
     pub pcm: Vec<i16>,
     /// Milliseconds from the last frame with speech in it to the first of the agent's audio.
     pub felt_ms: Option<u64>,
+}
+
+/// What came of speaking over the agent.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// Milliseconds from the first frame with speech in it to the `clear` that silences the agent.
+    pub after_ms: u64,
+    /// Milliseconds of the agent's audio that came between the `clear` and the caller's last frame with speech in it.
+    pub more_ms: u64,
 }
 
 /// A call in which the caller says one thing after the other.
@@ -163,17 +179,24 @@ impl Call {
     pub async fn hear_out(&mut self, pause: Duration, patience: Duration) -> Result<Option<Answer>> {
         let from = self.line.far.heard().len();
         self.came = None;
-        self.ticks.reset();
-        let end = Instant::now() + patience;
-        while !self.is_over(pause) {
-            tokio::select! {
-                _ = self.ticks.tick() => self.tick().await?,
-                message = self.socket.next() => self.take(message).await?,
-                () = tokio::time::sleep_until(end) => return Ok(None),
-            }
+        if !self.until(patience, |call| call.is_over(pause)).await? {
+            return Ok(None);
         }
         let pcm = self.line.far.heard().get(from..).unwrap_or_default().to_vec();
         Ok(Some(Answer { pcm, ..std::mem::take(&mut self.answer) }))
+    }
+
+    /// Listens until so much of the agent's speech was heard. Whether it was within `patience`.
+    ///
+    /// # Errors
+    /// As [`Self::hear_out`].
+    pub async fn hear(&mut self, speech: Duration, patience: Duration) -> Result<bool> {
+        let from = self.line.far.heard().len();
+        self.until(patience, |call| {
+            let new = call.line.far.heard().get(from..).unwrap_or_default();
+            Duration::from_millis(loud_ms(new, RATE)) >= speech
+        })
+        .await
     }
 
     /// Says this (PCM16 at 8 kHz), and hears the answer, as [`Self::hear_out`] does.
@@ -181,19 +204,68 @@ impl Call {
     /// # Errors
     /// When there is nothing but silence to say, and as [`Self::hear_out`].
     pub async fn say(&mut self, pcm: &[i16], pause: Duration, patience: Duration) -> Result<Option<Answer>> {
+        let speaks = self.begin(pcm)?;
+        self.hear_out(pause, patience.saturating_add(speaks)).await
+    }
+
+    /// Says this (PCM16 at 8 kHz) while the agent speaks, to its last sound. None if the agent was not silenced within `patience` behind it.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    pub async fn speak_over(&mut self, pcm: &[i16], patience: Duration) -> Result<Option<Cut>> {
+        let speaks = self.begin(pcm)?;
+        let first = pcm.chunks(FRAME).position(is_loud).unwrap_or_default();
+        let (clears, sent) = (self.line.far.clears, self.line.chunks + first as u64);
+        self.until(patience.saturating_add(speaks), |call| call.line.chunks > sent).await?;
+        let began = Instant::now();
+        if !self.until(patience.saturating_add(speaks), |call| call.line.far.clears > clears).await? {
+            return Ok(None);
+        }
+        let (after_ms, before) = (millis(began.elapsed()), self.line.far.media_bytes);
+        self.until(speaks, |call| call.said.is_some()).await?;
+        Ok(Some(Cut { after_ms, more_ms: (self.line.far.media_bytes - before) / PER_MS }))
+    }
+
+    /// Presses a key: `0` to `9`, `*` or `#`.
+    ///
+    /// # Errors
+    /// When the stream is lost.
+    pub async fn press(&mut self, key: char) -> Result<()> {
+        let pressed = self.line.key(key);
+        self.send(vec![pressed]).await
+    }
+
+    /// Begins to say this (PCM16 at 8 kHz), while something else is listened to. How long it takes.
+    ///
+    /// # Errors
+    /// When there is nothing but silence to say.
+    pub fn begin(&mut self, pcm: &[i16]) -> Result<Duration> {
         self.loud_for = Some(last_loud(pcm.chunks(FRAME)).context("there is only silence to say")?);
         self.to_say = pcm.chunks(FRAME).map(<[i16]>::to_vec).collect();
         (self.said, self.answer) = (None, Answer::default());
-        let speaks =
-            Duration::from_millis(FRAME_MS).saturating_mul(u32::try_from(self.to_say.len()).unwrap_or(u32::MAX));
-        self.hear_out(pause, patience.saturating_add(speaks)).await
+        Ok(Duration::from_millis(FRAME_MS).saturating_mul(u32::try_from(self.to_say.len()).unwrap_or(u32::MAX)))
+    }
+
+    /// Goes on with the call until something is so. Whether it is within `patience`.
+    async fn until(&mut self, patience: Duration, is_so: impl Fn(&Self) -> bool) -> Result<bool> {
+        // What the caller was doing meanwhile, nobody heard.
+        self.ticks.reset();
+        let end = Instant::now() + patience;
+        while !is_so(self) {
+            tokio::select! {
+                _ = self.ticks.tick() => self.tick().await?,
+                message = self.socket.next() => self.take(message).await?,
+                () = tokio::time::sleep_until(end) => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     fn is_over(&self, pause: Duration) -> bool {
         let spoken = self.to_say.is_empty() && self.line.far.buffered_ms() == 0;
         let quiet =
             self.line.far.heard().iter().rev().take_while(|sample| sample.unsigned_abs() < crate::SILENT).count();
-        let quiet = Duration::from_millis(quiet as u64 / 8);
+        let quiet = Duration::from_millis(quiet as u64 / PER_MS);
         spoken && quiet >= pause && self.came.is_some_and(|came| came.elapsed() >= pause)
     }
 

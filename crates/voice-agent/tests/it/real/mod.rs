@@ -20,5 +20,6 @@ mod screen;
 mod stop;
 mod storage;
 mod talk_over;
+mod telephone;
 mod texts;
 mod trouble;

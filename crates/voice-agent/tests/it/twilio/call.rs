@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::time::{MissedTickBehavior, interval};
-use voice_agent::audio::mulaw;
 use voice_agent::audio::resample::read_wav;
 use voice_agent::store::SessionDoc;
+use voice_caller::mulaw;
 use voice_core::phrases::PHONE_CONSENT;
 
 use super::client::{CALL, Stream, call_token, signed, unsigned, webhook};

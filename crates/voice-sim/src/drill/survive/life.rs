@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// A caller who is there again and speaks sooner than this was quicker than an agent who would have spoken in time.
+const TO_BEGIN: Duration = Duration::from_millis(500);
+
 /// What happens to the call, as its drill says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -39,7 +42,7 @@ pub(super) enum Doing {
 }
 
 /// A connection that was lost.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Loss {
     pub(super) at: Instant,
     /// What went on.
@@ -50,6 +53,10 @@ pub(super) struct Loss {
     pub(super) heard: Option<Instant>,
     /// The agent said that it is back.
     pub(super) said_so: bool,
+    /// The caller spoke before the agent was heard: who speaks is not talked over, and gets an answer instead.
+    pub(super) spoke_first: bool,
+    /// What was understood of the agent until the next loss.
+    pub(super) understood: String,
 }
 
 /// What one caller lived through.
@@ -85,13 +92,32 @@ pub(super) struct Life {
 impl Life {
     /// The connection is lost.
     pub(super) fn lose(&mut self, doing: Doing) {
-        self.losses.push(Loss { at: Instant::now(), doing, back: None, heard: None, said_so: false });
+        let at = Instant::now();
+        self.losses.push(Loss {
+            at,
+            doing,
+            back: None,
+            heard: None,
+            said_so: false,
+            spoke_first: false,
+            understood: String::new(),
+        });
     }
 
     /// A connection is there.
     pub(super) fn connect(&mut self) {
         if let Some(Loss { back: back @ None, .. }) = self.losses.last_mut() {
             *back = Some(Instant::now());
+        }
+    }
+
+    /// The caller begins to speak.
+    pub(super) fn speak(&mut self) {
+        if let Some(loss) = self.losses.last_mut()
+            && loss.heard.is_none()
+            && loss.back.is_some_and(|back| back.elapsed() < TO_BEGIN)
+        {
+            loss.spoke_first = true;
         }
     }
 
@@ -104,11 +130,13 @@ impl Life {
         }
     }
 
-    /// The agent said so often that it is back.
-    pub(super) fn is_back(&mut self, times: usize) {
-        self.backs += times;
+    /// The agent said this, and so often in it that it is back.
+    pub(super) fn understand(&mut self, heard: &str, backs: usize) {
+        self.backs += backs;
         if let Some(loss) = self.losses.last_mut() {
-            loss.said_so |= times > 0;
+            loss.said_so |= backs > 0;
+            loss.understood.push_str(heard);
+            loss.understood.push_str(" / ");
         }
     }
 
@@ -118,11 +146,16 @@ impl Life {
         self.losses.iter().enumerate().map(move |(index, loss)| (loss, from(index)))
     }
 
-    /// Losses behind which there was time to say "I'm back", and nobody did.
-    pub(super) fn unsaid(&self, time: Duration) -> usize {
+    /// Losses behind which there was time to say "I'm back" to a caller who was quiet, and nobody did.
+    pub(super) fn unsaid(&self, time: Duration) -> Vec<&Loss> {
         let next = self.losses.iter().skip(1).map(|loss| Some(loss.at)).chain([None]);
         let had_time = |loss: &Loss, next: Option<Instant>| next.is_none_or(|next| next - loss.at >= time);
-        self.losses.iter().zip(next).filter(|(loss, next)| !loss.said_so && had_time(loss, *next)).count()
+        self.losses
+            .iter()
+            .zip(next)
+            .filter(|(loss, next)| !loss.said_so && !loss.spoke_first && had_time(loss, *next))
+            .map(|(loss, _)| loss)
+            .collect()
     }
 
     /// Tasks that were acknowledged, or promised, and are not there.
@@ -172,6 +205,26 @@ impl Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_who_speaks_at_once_is_not_told_that_the_agent_is_back() {
+        let mut life = Life::default();
+        for (after, first) in [(Some(200), true), (Some(900), false), (None, false)] {
+            life.lose(Doing::Nothing);
+            life.connect();
+            if let Some(after) = after {
+                tokio::time::advance(Duration::from_millis(after)).await;
+                life.speak();
+            }
+            tokio::time::advance(Duration::from_secs(7)).await;
+            life.hear(None);
+            life.speak();
+            assert_eq!(life.losses.last().map(|loss| loss.spoke_first), Some(first), "{after:?}");
+        }
+        assert_eq!(life.unsaid(Duration::from_secs(6)).len(), 2);
+        life.understand("I'm back.", 1);
+        assert_eq!((life.backs, life.unsaid(Duration::from_secs(6)).len()), (1, 1));
+    }
 
     #[test]
     fn what_is_lost_doubled_or_forgotten_is_told() {

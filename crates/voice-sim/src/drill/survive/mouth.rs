@@ -50,18 +50,19 @@ impl Mouth {
         Self { rate, number, sentences: 0, to_say: VecDeque::new(), waiting: None, next_at, pace }
     }
 
-    /// Begins the next sentence, when it is time and the agent is quiet.
-    pub(super) fn speak(&mut self, is_quiet: bool) {
+    /// Begins the next sentence, when it is time and the agent is quiet. Whether it did.
+    pub(super) fn speak(&mut self, is_quiet: bool) -> bool {
         let now = Instant::now();
         let waits = self.waiting.is_some_and(|said| now - said < 2 * self.pace);
         if now < self.next_at || !is_quiet || self.speaks() || waits {
-            return;
+            return false;
         }
         self.sentences += 1;
         let frame = usize::try_from(self.rate / 50).unwrap_or(usize::MAX);
         let sentence = format!("add a task to {}", self.title(self.sentences));
         self.to_say = say(&sentence, self.rate).chunks(frame).map(<[i16]>::to_vec).collect();
         self.next_at = now + self.pace;
+        true
     }
 
     /// The title of the task in the sentence of this number; the first is 1.
@@ -113,13 +114,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_task_has_a_name_of_its_own_and_waits_for_its_turn() {
         let mut mouth = Mouth::new(3, 8_000, Duration::from_secs(5));
-        mouth.speak(true);
-        assert!(!mouth.speaks(), "it is not time");
+        assert!(!mouth.speak(true) && !mouth.speaks(), "it is not time");
         tokio::time::advance(Duration::from_secs(1)).await;
-        mouth.speak(false);
-        assert!(!mouth.speaks(), "the agent speaks");
-        mouth.speak(true);
-        assert!(mouth.speaks() && !mouth.waits());
+        assert!(!mouth.speak(false) && !mouth.speaks(), "the agent speaks");
+        assert!(mouth.speak(true) && mouth.speaks() && !mouth.waits());
         while let Some(frame) = mouth.next_frame() {
             assert!(frame.len() <= 160);
         }

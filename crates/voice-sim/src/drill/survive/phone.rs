@@ -119,8 +119,8 @@ impl Phone {
             }
             tokio::select! {
                 _ = ticks.tick() => {
-                    if *phase.borrow() == Phase::Talk {
-                        self.mouth.speak(!line.sounds());
+                    if *phase.borrow() == Phase::Talk && self.mouth.speak(!line.sounds()) {
+                        self.life.speak();
                     }
                     self.seat.sit(address, self.doing(&line));
                     out = self.tick(&mut line);
@@ -202,7 +202,7 @@ impl Phone {
     /// What the agent's words mean for the caller's list.
     fn understand(&mut self, line: &mut Line) {
         let heard = line.understand();
-        self.life.is_back(usize::from(heard.contains("i'm back")));
+        self.life.understand(&heard, usize::from(heard.contains("i'm back")));
         self.life.greetings += usize::from(heard.contains("how can i help with your tasks"));
         let words = format!(" {heard} ");
         let added = self.mouth.titles().find(|title| words.contains(&format!(" added {title} ")));

@@ -109,11 +109,13 @@ impl Found {
             };
             writeln!(
                 table,
-                "\nConnections lost: {} while the caller spoke, {} while the agent spoke, {} while an answer was waited for, {} in silence.",
+                "\nConnections lost: {} while the caller spoke, {} while the agent spoke, {} while an answer was waited for, {} in silence. \
+                 After {} the caller spoke before the agent was heard.",
                 lost(Doing::Speaks),
                 lost(Doing::Listens),
                 lost(Doing::Waits),
                 lost(Doing::Nothing),
+                self.lives.iter().flat_map(|life| &life.losses).filter(|loss| loss.spoke_first).count(),
             )?;
         }
         let losses = |leg| self.of(leg).map(|life| life.losses.len()).sum::<usize>();
@@ -161,14 +163,32 @@ impl Found {
                 let silent = life.heard_after().filter(|(_, heard)| heard.is_none()).count();
                 told.extend((silent > 0).then(|| format!("nothing was heard after {silent} losses")));
                 let unsaid = life.unsaid(TO_SAY_SO);
-                told.extend(
-                    (unsaid > 0).then(|| format!("no \"I'm back\" after {unsaid} of {} losses", life.losses.len())),
-                );
+                if !unsaid.is_empty() {
+                    let (few, all) = (unsaid.len(), life.losses.len());
+                    let which: Vec<String> = unsaid.iter().map(|loss| self.lost_when(loss)).collect();
+                    told.push(format!("no \"I'm back\" after {few} of {all} losses: {}", which.join("; ")));
+                }
             }
             problems.extend(told.into_iter().map(|problem| format!("{who}: {problem}")));
         }
         problems.extend(self.misses());
         problems
+    }
+
+    /// A loss, as one looks for it in the logs.
+    fn lost_when(&self, loss: &Loss) -> String {
+        let since = self.ended.first().map_or(Duration::ZERO, |first| loss.at.saturating_duration_since(first.at));
+        let after = |when: Option<Instant>| {
+            when.map_or_else(|| "never".to_owned(), |at| format!("{} ms later", in_ms(at - loss.at)))
+        };
+        format!(
+            "{} ms after the first kill, while {:?}; there again {}, heard {}: {:?}",
+            in_ms(since),
+            loss.doing,
+            after(loss.back),
+            after(loss.heard),
+            loss.understood
+        )
     }
 
     /// Targets that were missed.
@@ -254,6 +274,8 @@ mod tests {
             back: Some(now + 3 * second),
             heard: Some(now + 4 * second),
             said_so: true,
+            spoke_first: false,
+            understood: String::new(),
         };
         let life = Life {
             losses: vec![loss],
@@ -280,6 +302,8 @@ mod tests {
                 back: after.map(|after| at + after),
                 heard: after.map(|after| at + after),
                 said_so,
+                spoke_first: false,
+                understood: String::new(),
             }
         };
         let life = |losses| Life {

@@ -146,8 +146,8 @@ impl Talker {
             tokio::select! {
                 _ = ticks.tick() => {
                     ticked += 1;
-                    if *phase.borrow() == Phase::Talk {
-                        self.mouth.speak(self.playing.is_none());
+                    if *phase.borrow() == Phase::Talk && self.mouth.speak(self.playing.is_none()) {
+                        self.life.speak();
                     }
                     self.seat.sit(line, self.doing());
                     let frame = self.mouth.next_frame().map_or_else(|| vec![0; 2 * FRAME], |frame| encode(&frame));
@@ -241,8 +241,9 @@ impl Talker {
     }
 
     fn read(&mut self, event: &Value) {
-        let says = |words: &str| event["text"].as_str().is_some_and(|text| text.contains(words));
-        self.life.is_back(usize::from(says("I'm back")));
+        let text = event["text"].as_str().unwrap_or_default();
+        let says = |words: &str| text.contains(words);
+        self.life.understand(text, usize::from(says("I'm back")));
         // The same caption is told again to a new connection.
         if says("Hello!") && self.greeted_in.as_ref() != Some(&event["reply_id"]) {
             self.life.greetings += 1;
