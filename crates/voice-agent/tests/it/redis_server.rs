@@ -69,14 +69,18 @@ impl Drop for RedisServer {
     }
 }
 
-/// Waits until it is ready, or has ended.
 fn launch(port: u16, folder: &std::path::Path, more: &[String]) -> Option<Child> {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
     command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(folder).args(more);
+    ready(command, "Ready to accept connections")
+}
+
+/// Waits until it says so, or has ended.
+pub(crate) fn ready(mut command: Command, words: &str) -> Option<Child> {
     let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().expect("redis-server is installed");
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let ready = lines.map_while(Result::ok).any(|line| line.contains("Ready to accept connections"));
+    let ready = lines.map_while(Result::ok).any(|line| line.contains(words));
     if !ready {
         child.wait().unwrap();
     }

@@ -5,12 +5,14 @@ use redis::{Client, ConnectionAddr, TlsMode};
 use tokio::sync::Mutex;
 
 use super::link::Source;
+
 /// A Sentinel's port.
 const SENTINEL_PORT: u16 = 26_379;
 
 /// What a URL may look like.
 const FORMS: &str = "redis://[user:password@]host[:port][/db], rediss:// with TLS, or \
-                     redis+sentinel://[user:password@]host[:port][,host[:port]…]/service[/db]";
+                     redis+sentinel://[user:password@]host[:port][,host[:port]…]/service[/db]\
+                     [?sentinel_user=…&sentinel_password=…&sentinel_tls=yes|no], rediss+sentinel:// with TLS";
 
 /// Reads the URL, and connects to nothing. Errors never repeat it: it has a password.
 pub(super) fn parse(url: &str) -> Result<Source, String> {
@@ -31,12 +33,14 @@ fn wrong(why: &str) -> String {
 
 fn sentinel(rest: &str, tls: bool) -> Result<Source, String> {
     let (credentials, places) = rest.rsplit_once('@').map_or((None, rest), |(who, places)| (Some(who), places));
+    let (places, query) = places.split_once('?').unwrap_or((places, ""));
+    let to_sentinels = ToSentinels::parse(query, tls)?;
     let (hosts, path) = places.split_once('/').ok_or_else(|| wrong("it names no service behind the hosts"))?;
     let (service, db) = path.split_once('/').map_or((path, None), |(service, db)| (service, Some(db)));
     if service.is_empty() {
         return Err(wrong("it names no service behind the hosts"));
     }
-    let addresses = hosts.split(',').map(address).collect::<Result<Vec<_>, _>>()?;
+    let addresses = hosts.split(',').map(|host| address(host, to_sentinels.tls)).collect::<Result<Vec<_>, _>>()?;
     let builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master);
     let mut builder = builder.map_err(|_| wrong("it names no Sentinel"))?;
     if tls {
@@ -52,11 +56,43 @@ fn sentinel(rest: &str, tls: bool) -> Result<Source, String> {
         }
         builder = builder.set_client_to_redis_password(decoded(password)?);
     }
+    if let Some(user) = to_sentinels.user {
+        builder = builder.set_client_to_sentinel_username(user);
+    }
+    if let Some(password) = to_sentinels.password {
+        builder = builder.set_client_to_sentinel_password(password);
+    }
     let client = builder.build().map_err(|_| wrong("it cannot be read"))?;
     Ok(Source::Sentinel(Box::new(Mutex::new(client))))
 }
 
-fn address(text: &str) -> Result<ConnectionAddr, String> {
+/// How the Sentinels themselves are spoken to: with TLS where the master is, and as nobody, unless the query says otherwise.
+struct ToSentinels {
+    tls: bool,
+    user: Option<String>,
+    password: Option<String>,
+}
+
+impl ToSentinels {
+    fn parse(query: &str, tls: bool) -> Result<Self, String> {
+        let mut found = Self { tls, user: None, password: None };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=').unwrap_or((pair, "")) {
+                ("sentinel_user", user) => found.user = Some(decoded(user)?),
+                ("sentinel_password", password) => found.password = Some(decoded(password)?),
+                ("sentinel_tls", "yes") => found.tls = true,
+                ("sentinel_tls", "no") => found.tls = false,
+                _ => return Err(wrong("what stands behind its ? is not known")),
+            }
+        }
+        if found.user.is_some() && found.password.is_none() {
+            return Err(wrong("a sentinel_user needs a sentinel_password"));
+        }
+        Ok(found)
+    }
+}
+
+fn address(text: &str, tls: bool) -> Result<ConnectionAddr, String> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, port.parse().map_err(|_| wrong("a Sentinel's port is not a number"))?),
         None => (text, SENTINEL_PORT),
@@ -64,7 +100,12 @@ fn address(text: &str) -> Result<ConnectionAddr, String> {
     if host.is_empty() {
         return Err(wrong("a Sentinel's host is empty"));
     }
-    Ok(ConnectionAddr::Tcp(host.to_owned(), port))
+    let host = host.to_owned();
+    Ok(if tls {
+        ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host, port)
+    })
 }
 
 /// `%40` is `@`.
@@ -95,6 +136,8 @@ mod tests {
             "rediss://agent:s%40crets@redis.example.com:6380/1",
             "redis+sentinel://a,b:26380,c/mymaster",
             "rediss+sentinel://agent:s%40cret@a:1/mymaster/2",
+            "rediss+sentinel://agent:s%40cret@a:1/mymaster?sentinel_user=agent&sentinel_password=s%3fcret",
+            "redis+sentinel://a/mymaster/2?sentinel_password=s%26cret&sentinel_tls=yes",
         ] {
             assert!(parse(url).is_ok(), "{url}");
         }
@@ -110,6 +153,9 @@ mod tests {
             "redis+sentinel://user:hunter2@a:hunter2/mymaster",
             "redis+sentinel://user:hunter2%zz@a/mymaster",
             "redis+sentinel://a/mymaster/hunter2",
+            "redis+sentinel://a/mymaster?password=hunter2",
+            "redis+sentinel://a/mymaster?sentinel_user=hunter2",
+            "redis+sentinel://a/mymaster?sentinel_tls=hunter2",
             "redis://user:hunter2@voice redis/x",
         ] {
             let error = parse(url).err().unwrap();

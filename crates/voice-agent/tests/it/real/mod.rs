@@ -17,6 +17,7 @@ mod recording;
 mod redis;
 mod region;
 mod screen;
+mod sentinel;
 mod stop;
 mod storage;
 mod talk_over;

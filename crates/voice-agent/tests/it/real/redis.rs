@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::phone::Phone;
 use super::process::{Home, Process, eventually, has};
+use super::sentinel::Sentinel;
 use crate::redis_server::RedisServer;
 use crate::server::Session;
 
@@ -252,6 +253,55 @@ fn certificate(folder: &Path) -> (String, String) {
     (certificate, key)
 }
 
+/// What a Redis and a Sentinel are told about TLS.
+fn tls(port: u16, certificate: &str, key: &str) -> [String; 6] {
+    [
+        "port 0".to_owned(),
+        format!("tls-port {port}"),
+        "tls-auth-clients no".to_owned(),
+        format!("tls-cert-file {certificate}"),
+        format!("tls-key-file {key}"),
+        format!("tls-ca-cert-file {certificate}"),
+    ]
+}
+
+/// A Redis that speaks TLS only, to somebody with a password.
+fn with_tls_and_users(certificate: &str, key: &str) -> RedisServer {
+    RedisServer::start_with(|port| {
+        let tls = tls(port, certificate, key).map(|line| format!("--{line}")).join(" ");
+        format!("{tls} --user default off --user voice on >secret ~* &* +@all").split(' ').map(str::to_owned).collect()
+    })
+}
+
+#[tokio::test]
+async fn sentinels_with_tls_and_a_password_of_their_own_say_where_the_master_is() {
+    if !has("redis-server", HOW) || !has("openssl", "apt-get install openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = certificate(folder.path());
+    let redis = with_tls_and_users(&certificate, &key);
+    let sentinel = Sentinel::start(|port| {
+        let (tls, master) = (tls(port, &certificate, &key).join("\n"), redis.port);
+        let auth = "sentinel auth-user calls voice\nsentinel auth-pass calls secret";
+        format!(
+            "{tls}\ntls-replication yes\nrequirepass watchword\nsentinel monitor calls 127.0.0.1 {master} 1\n{auth}\n"
+        )
+    });
+    let url = format!("rediss+sentinel://voice:secret@127.0.0.1:{}/calls?sentinel_password=watchword", sentinel.port);
+    let home = Home::with([("REDIS_URL", &url), ("SSL_CERT_FILE", &certificate)]).await;
+    let server = home.start().await;
+    let ada = server.user("ada").await;
+    assert!(server.reply(&ada, "Add a task to buy milk").await.contains("added"));
+    assert_eq!(server.titles(&ada, "open").await, ["Buy milk"]);
+
+    // Who does not know the Sentinels' password, or speaks without TLS to them, starts, and says that the store is away.
+    for (name, another) in [("wrong", url.replace("watchword", "guess")), ("plain", format!("{url}&sentinel_tls=no"))] {
+        let server = home.start_as(name, vec![("REDIS_URL", another)]).await;
+        eventually("readiness says so", async || server.readiness().await.1["reasons"][0]["part"] == "store").await;
+    }
+}
+
 #[tokio::test]
 async fn a_redis_with_tls_and_users_is_one_like_any_other() {
     if !has("redis-server", HOW) || !has("openssl", "apt-get install openssl") {
@@ -261,13 +311,7 @@ async fn a_redis_with_tls_and_users_is_one_like_any_other() {
     let stranger = tempfile::tempdir().unwrap();
     let (another, _) = certificate(stranger.path());
     let (certificate, key) = certificate(folder.path());
-    let redis = RedisServer::start_with(|port| {
-        let tls = format!(
-            "--port 0 --tls-port {port} --tls-auth-clients no --tls-cert-file {certificate} --tls-key-file {key}"
-        );
-        let users = "--user default off --user voice on >secret ~* &* +@all";
-        format!("{tls} --tls-ca-cert-file {certificate} {users}").split(' ').map(str::to_owned).collect()
-    });
+    let redis = with_tls_and_users(&certificate, &key);
     let url = format!("rediss://voice:secret@127.0.0.1:{}", redis.port);
     let home = Home::with([("REDIS_URL", &url), ("SSL_CERT_FILE", &certificate)]).await;
     let server = home.start().await;
