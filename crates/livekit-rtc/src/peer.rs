@@ -25,6 +25,9 @@ const REORDERING_VIDEO: usize = 400;
 const FIRST_STUN_RETRY: Duration = Duration::from_millis(50);
 /// Checks are repeated at least this often; with nine of them unanswered, a connection is gone after 5.5 s.
 const MAX_STUN_RETRY: Duration = Duration::from_millis(800);
+/// A connection on which nothing arrives for so long is gone: the server answers our checks, and sends its own every two seconds. By itself
+/// str0m knows it 15 s after the server's last check.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Steps of str0m's clock for one of ours, at most.
 const MAX_STEPS: usize = 64;
 
@@ -70,6 +73,12 @@ pub(crate) struct Peer {
     trying_since: Option<Instant>,
     /// TCP was asked for in this try.
     fell_back: bool,
+    /// TCP is asked for without waiting for UDP: it was in an earlier try, or UDP went silent.
+    knows_tcp: bool,
+    /// ICE is restarted, and the description that belongs to it is not here: what is sent meanwhile is under the former credentials.
+    awaits_description: bool,
+    /// When a packet came last.
+    heard_at: Instant,
 }
 
 impl Peer {
@@ -97,6 +106,9 @@ impl Peer {
             tcp_addresses: Vec::new(),
             trying_since: None,
             fell_back: false,
+            knows_tcp: false,
+            awaits_description: false,
+            heard_at: now,
         }
     }
 
@@ -123,12 +135,20 @@ impl Peer {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        (self.state != PeerState::Failed).then_some(self.timeout)
+        let silent_at = (self.state == PeerState::Connected).then(|| self.heard_at + SILENCE);
+        let timeout = silent_at.map_or(self.timeout, |at| at.min(self.timeout));
+        (self.state != PeerState::Failed).then_some(timeout)
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.timeout <= now {
             self.drain(now);
+        }
+        if self.state == PeerState::Connected && self.heard_at + SILENCE <= now {
+            tracing::debug!("connection is silent");
+            self.state = PeerState::Interrupted;
+            self.is_reachable = false;
+            self.knows_tcp = true;
         }
     }
 
@@ -144,6 +164,7 @@ impl Peer {
         let Ok(receive) = Receive::new(proto, source, destination, packet) else {
             return;
         };
+        self.heard_at = now;
         if let Err(error) = self.rtc.handle_input(Input::Receive(now, receive)) {
             tracing::debug!(%error, "packet left out");
         }
@@ -247,6 +268,7 @@ impl Peer {
     fn handle_description(&mut self, now: Instant, sdp: &str) {
         self.note_tcp(sdp::tcp_addresses(sdp));
         self.described = true;
+        self.awaits_description = false;
         self.advance(now);
         for candidate in std::mem::take(&mut self.early) {
             self.rtc.add_remote_candidate(candidate);
@@ -257,17 +279,28 @@ impl Peer {
         }
     }
 
-    /// The connection is about to be tried anew.
-    pub(crate) fn expect_restart(&mut self, now: Instant) {
-        if self.state != PeerState::Connected {
-            self.trying_since = Some(now);
-            self.fell_back = false;
+    /// ICE is about to be restarted. A connection that is not `lost` goes on meanwhile, unless it goes by TCP: the server hangs up on what was
+    /// opened with the former credentials, so another is opened with the new ones, without waiting for UDP.
+    pub(crate) fn expect_restart(&mut self, now: Instant, lost: bool) {
+        let by_tcp = self.fell_back;
+        if self.state == PeerState::Connected {
+            if !lost && !by_tcp {
+                return;
+            }
+            self.state = PeerState::Interrupted;
         }
+        self.is_reachable = false;
+        self.trying_since = Some(now);
+        self.fell_back = false;
+        self.knows_tcp |= by_tcp;
+        self.awaits_description = true;
     }
 
     /// When TCP should be tried, if connecting takes this long; nothing if it was, or cannot be.
     pub(crate) fn fallback_at(&self, patience: Duration) -> Option<Instant> {
-        let possible = !self.fell_back && !self.tcp_addresses.is_empty();
+        // The first packet on a TCP connection says to the server whose it is, by the credentials in it.
+        let possible = !self.fell_back && !self.awaits_description && !self.tcp_addresses.is_empty();
+        let patience = if self.knows_tcp { Duration::ZERO } else { patience };
         self.trying_since.filter(|_| possible).map(|since| since + patience)
     }
 

@@ -196,10 +196,12 @@ impl Engine {
         self.recovery.announce = Some(Event::Resumed);
         let state = self.sync_state();
         self.send(ToServer::SyncState(state));
+        // Where one of them lost its way, the other's loss is only not known yet: both go the same one.
+        let lost = self.peers().any(|peer| peer.state() == PeerState::Interrupted);
         for role in [Role::Publisher, Role::Subscriber] {
             if let Some(peer) = self.peer(role) {
                 peer.roll_back();
-                peer.expect_restart(now);
+                peer.expect_restart(now, lost);
             }
         }
         self.forget_offer();

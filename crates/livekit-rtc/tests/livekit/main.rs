@@ -7,6 +7,7 @@
 mod data;
 mod leave;
 mod media;
+mod network;
 mod picture;
 mod proxy;
 mod python;

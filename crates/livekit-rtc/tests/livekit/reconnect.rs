@@ -7,6 +7,7 @@ use livekit_rtc::audio::SampleRate;
 use livekit_rtc::token::Grants;
 use livekit_rtc::{Event, RoomOptions, TextOptions};
 
+use crate::network::{drop_datagrams, is_in_a_network_of_its_own};
 use crate::proxy::Proxy;
 use crate::server::{Server, join_at, subscribed, until};
 use crate::sound::{listen, say, steady, wait_for_sound};
@@ -116,4 +117,59 @@ async fn without_udp_tcp_is_tried() {
     let (_ada, mut events) = server.join_with("kitchen", "ada", options()).await;
     until(&mut events, is(Event::Active)).await;
     println!("active after {:?}", started.elapsed());
+}
+
+/// Who goes by TCP needs another connection for the restart of ICE that a resume is.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_signalling_is_resumed_without_udp() {
+    let Some(server) = Server::start_with("lost_signalling_without_udp", "  force_tcp: true\n") else { return };
+    let proxy = Proxy::start(server.port).await;
+    let (ada, mut ada_events) = join_at(proxy.port, "kitchen", "ada", options()).await;
+    let (bob, mut bob_events) = server.join_with("kitchen", "bob", options()).await;
+    let source = ada.publish_audio(steady()).await.unwrap();
+    let track = subscribed(&mut bob_events).await;
+    let mut stream = bob.listen(&track.sid).await.unwrap();
+    let saying = tokio::spawn(async move { say(&source, 400.0, 600).await });
+    wait_for_sound(&mut stream).await;
+
+    proxy.cut();
+    let lost = Instant::now();
+    until(&mut ada_events, is(Event::Resumed)).await;
+    println!("resumed by TCP after {:?}", lost.elapsed());
+    let heard = listen(&mut stream, 150).await;
+    println!("longest gap {:?}, {} silent, {} concealed", heard.longest_gap, heard.silent, heard.concealed);
+    assert!(heard.longest_gap < Duration::from_secs(1), "{:?}", heard.longest_gap);
+    assert!(!heard.ended, "it is the same track");
+    saying.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_udp_is_blocked_in_mid_call_the_audio_goes_on_by_tcp() {
+    const TEST: &str = "when_udp_is_blocked_in_mid_call_the_audio_goes_on_by_tcp";
+    if !is_in_a_network_of_its_own(TEST, "counter") {
+        return;
+    }
+    let Some(server) = Server::start(TEST) else { return };
+    let (ada, mut ada_events) = server.join_with("kitchen", "ada", options()).await;
+    let (bob, mut bob_events) = server.join_with("kitchen", "bob", options()).await;
+    let source = ada.publish_audio(steady()).await.unwrap();
+    let track = subscribed(&mut bob_events).await;
+    let mut stream = bob.listen(&track.sid).await.unwrap();
+    let saying = tokio::spawn(async move { say(&source, 400.0, 3_000).await });
+    wait_for_sound(&mut stream).await;
+
+    drop_datagrams();
+    let blocked = Instant::now();
+    until(&mut ada_events, is(Event::Resumed)).await;
+    println!("who speaks is back {:?} after it", blocked.elapsed());
+    until(&mut bob_events, is(Event::Resumed)).await;
+    println!("who listens is back {:?} after it", blocked.elapsed());
+    wait_for_sound(&mut stream).await;
+    println!("and is heard {:?} after it", blocked.elapsed());
+    assert!(blocked.elapsed() < Duration::from_secs(15), "{:?}", blocked.elapsed());
+    let heard = listen(&mut stream, 150).await;
+    println!("longest gap {:?}, {} silent, {} concealed", heard.longest_gap, heard.silent, heard.concealed);
+    assert!(heard.longest_gap < Duration::from_millis(500), "{:?}", heard.longest_gap);
+    assert!(!heard.ended, "it is the same track");
+    saying.abort();
 }

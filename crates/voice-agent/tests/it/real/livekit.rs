@@ -22,6 +22,9 @@ use server::Server;
 #[expect(dead_code, reason = "the crate's own tests need more of it")]
 mod server;
 
+#[path = "../../../../livekit-rtc/tests/livekit/network.rs"]
+mod network;
+
 #[path = "../../../../livekit-rtc/tests/livekit/proxy.rs"]
 #[expect(dead_code, reason = "the crate's own tests need more of it")]
 mod proxy;

@@ -1,18 +1,16 @@
 //! What goes wrong on the way to a room: the conversation goes on, and how long it stood still is told.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use livekit_rtc::{Event, TextOptions};
 
 use super::caller::Caller;
+use super::network::{drop_datagrams, is_in_a_network_of_its_own};
 use super::proxy::Proxy;
-use super::server::{Server, skip};
+use super::server::Server;
 use super::{home, home_at, registered};
 use crate::real::interruption::a_long_list;
 
-/// Set in a network of a test's own.
-const IN_ITS_OWN: &str = "LIVEKIT_NETWORK";
 /// No gap is longer; those that were measured are a quarter of it and less, and a busy machine makes them longer.
 const LONG: Duration = Duration::from_secs(10);
 
@@ -150,30 +148,27 @@ async fn with_udp_blocked_the_conversation_goes_by_tcp() {
     speaks_and_is_answered(&mut caller).await;
 }
 
-/// Whether this is the network of this test's own, with this rule for what arrives; else the test is run once more, in one. That
-/// needs root, `unshare` and `nft`.
-fn is_in_a_network_of_its_own(test: &str, rule: &str) -> bool {
-    if std::env::var_os(IN_ITS_OWN).is_some() {
-        return true;
+/// A firewall begins to drop all datagrams while the agent speaks.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_udp_is_blocked_in_mid_call_the_conversation_goes_on_by_tcp() {
+    const TEST: &str = "when_udp_is_blocked_in_mid_call";
+    if !is_in_a_network_of_its_own(TEST, "counter") {
+        return;
     }
-    let network = format!(
-        "ip link set lo up && nft 'add table inet t' && \
-        nft 'add chain inet t in {{ type filter hook input priority 0; }}' && \
-        nft 'add rule inet t in {rule}' && exec \"$0\" \"$@\""
-    );
-    let probe = Command::new("unshare").args(["--net", "sh", "-c", &network, "true"]).output();
-    if !probe.is_ok_and(|probe| probe.status.success()) {
-        skip(test, "a network of its own needs root, unshare and nft");
-        return false;
-    }
-    let program = std::env::current_exe().unwrap();
-    let status = Command::new("unshare")
-        .args(["--net", "sh", "-c", &network])
-        .arg(program)
-        .args(["--nocapture", test])
-        .env(IN_ITS_OWN, "1")
-        .status()
-        .unwrap();
-    assert!(status.success());
-    false
+    let Some(rooms) = Server::start(TEST) else { return };
+    let home = home(&rooms).await;
+    let agent = registered(home.start().await).await;
+    let mut caller = Caller::join(&rooms, "kitchen", "ada").await;
+    caller.sees("listening").await;
+    has_a_long_list_read(&mut caller).await;
+
+    drop_datagrams();
+    let blocked = Instant::now();
+    // What was under way is still heard.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let heard = caller.hears_after(Instant::now()).await;
+    println!("UDP blocked in mid-call: the agent goes on {:?} after it", heard - blocked);
+    assert!(heard - blocked < 2 * LONG, "{:?}", heard - blocked);
+    speaks_and_is_answered(&mut caller).await;
+    assert_eq!(agent.logged("session started").len(), 1);
 }
