@@ -33,12 +33,15 @@ impl Desk {
         let mut statement = Statement::begin(owner.to_string(), self.clock.now());
         // First: an erasure that breaks off must not lose them.
         self.keep_wishes(user, &mut statement).await?;
-        let whose = Whose { owner, sessions: self.end_sessions(user).await?, key: None };
-        // While they obey they put nothing anywhere any more; what they have put there by then is found below.
-        self.forget_elsewhere(&whose, &mut statement).await?;
+        let whose = Whose { owner, sessions: self.end_sessions(user).await?, fate: None };
         self.await_sealed(user).await?;
-        let destroyed_now = self.vault.destroy_user_key(user).await?;
-        statement.key_destroyed = destroyed_now || self.vault.was_destroyed(owner).await?;
+        let was_destroyed = self.vault.was_destroyed(owner).await?;
+        statement.key_destroyed = self.vault.destroy_user_key(user).await? || was_destroyed;
+        // Before this nobody could say which key it will be: a session may make one until then. Who has obeyed puts nothing anywhere any more; what
+        // they have put there by then is found below.
+        self.forget_elsewhere(&whose, &mut statement).await?;
+        // A session that began here while the key was still there.
+        self.await_sealed(user).await?;
         count(&mut statement, "recordings", self.recorder.delete_of(owner).await?);
         self.tell_waiting(owner, &mut statement).await?;
         self.delete_input_logs(&whose, &mut statement).await?;
@@ -85,7 +88,7 @@ impl Desk {
         }
     }
 
-    /// What was taped and logged in the sessions that ended is on the disk: from here on nothing is sealed under the key any more.
+    /// What was taped and logged in the sessions that ended is on the disk.
     pub(super) async fn await_sealed(&self, user: &UserId) -> Result<(), PrivacyError> {
         timeout(GOODBYE, self.vault.sealed(user)).await.map_err(|_| {
             let why = "a recording or a log of this person is still being written; ask again".to_owned();

@@ -210,7 +210,7 @@ impl Desk {
 
     async fn feed_input_logs(&self, all: &mut Collection, files: &mpsc::Sender<File>) -> Result<(), PrivacyError> {
         let (folder, whose) =
-            (self.config.input_log.dir.clone(), Whose { owner: all.owner, sessions: all.ids.clone(), key: None });
+            (self.config.input_log.dir.clone(), Whose { owner: all.owner, sessions: all.ids.clone(), fate: None });
         let found = tokio::task::spawn_blocking(move || files::input_logs(&folder, &whose)).await?;
         let Some(files::Found { theirs, unknown }) = all.part("input-logs/", found) else { return Ok(()) };
         if unknown > 0 {

@@ -14,7 +14,7 @@ use crate::store::{
     Channel, InstanceId, SessionDoc, SessionId, SqliteOptions, SqliteStore, Store, SystemClock, UserId,
 };
 use crate::telemetry::Metrics;
-use crate::vault::{End, Key, Kms, LocalKms, NoKms};
+use crate::vault::{End, Fate, Key, Kms, LocalKms, NoKms};
 
 mod room;
 

@@ -262,10 +262,10 @@ pub trait Store: Send + Sync + 'static {
     /// Puts a key that is wrapped anew in the place of `old`; whether it did: not if there is another one now, or none.
     fn replace_key(&self, name: String, old: String, new: String) -> StoreFuture<'_, bool>;
 
-    /// Forgets a wrapped key, and overwrites it as far as that is in our hands; whether there was one. That there was one is remembered.
+    /// Forgets a wrapped key, and overwrites it as far as that is in our hands; whether there was one. Remembered either way: whatever is kept under this name later is another.
     fn delete_key(&self, name: String) -> StoreFuture<'_, bool>;
 
-    /// Whether a key of this name was ever forgotten; there may be another one since.
+    /// Whether a key of this name was ever asked to be forgotten; there may be another one since.
     fn was_destroyed(&self, name: String) -> StoreFuture<'_, bool>;
 
     /// The names of all wrapped keys, in order.

@@ -82,6 +82,17 @@ pub enum Fate {
     Replaced(KeyId),
 }
 
+impl Fate {
+    /// Whether nobody can read any more what is sealed under this key of the user's.
+    pub fn is_lost(self, key: KeyId) -> bool {
+        match self {
+            Self::Kept => false,
+            Self::Destroyed => true,
+            Self::Replaced(present) => key != present,
+        }
+    }
+}
+
 /// Everybody's keys.
 pub struct Vault {
     store: Arc<dyn Store>,
@@ -170,7 +181,8 @@ impl Vault {
         Ok(self.find(&owner.to_string()).await?.map(|key| UserKey::new(owner, key)))
     }
 
-    /// Destroys the user's key, and with it whatever is sealed under it. Whether there was one.
+    /// Destroys the user's key, and with it whatever is sealed under it. Whether there was one; where there was none it is remembered all the same
+    /// that whatever comes later is another.
     ///
     /// # Errors
     /// [`VaultError`].
@@ -179,7 +191,7 @@ impl Vault {
         Ok(self.store.delete_key(owner.to_string()).await?)
     }
 
-    /// Whether a key of this user was ever destroyed.
+    /// Whether this user was ever erased: a key was destroyed, or there was none.
     ///
     /// # Errors
     /// [`VaultError::Store`].

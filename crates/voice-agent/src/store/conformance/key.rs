@@ -40,4 +40,7 @@ pub(in crate::store) async fn a_key_is_replaced_as_it_was_read_and_destroyed_for
     assert_eq!((key(harness, "a").await, harness.store().keys().await.unwrap()), (None, Vec::new()));
     assert!(put(harness, "a", "4").await);
     assert!(was_destroyed(harness.store(), "a").await, "there was one before this");
+    assert!(!harness.store().delete_key("c".to_owned()).await.unwrap());
+    assert!(put(harness, "c", "1").await);
+    assert!(was_destroyed(harness.store(), "c").await, "what comes later is told apart from what was before");
 }

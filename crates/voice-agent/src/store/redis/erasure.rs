@@ -24,8 +24,6 @@ pub struct ErasureOrder {
     pub owner: String,
     /// The sessions that are known to be theirs.
     pub sessions: BTreeSet<String>,
-    /// The key that is destroyed, if there was one, by its id.
-    pub key: Option<String>,
 }
 
 /// What the instances say of an order.

@@ -22,12 +22,10 @@ pub(super) fn replace(tx: &Transaction<'_>, name: &str, old: &str, new: &str) ->
     Ok(tx.prepare_cached(sql)?.execute(params![name, old, new])? > 0)
 }
 
-/// Forgets a key; whether there was one.
+/// Forgets a key; whether there was one. It counts as destroyed also where there was none: one that is made later is another.
 pub(super) fn delete(tx: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
     let was_there = tx.prepare_cached("DELETE FROM keys WHERE name = ?1")?.execute([name])? > 0;
-    if was_there {
-        tx.prepare_cached("INSERT INTO destroyed_keys (name) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([name])?;
-    }
+    tx.prepare_cached("INSERT INTO destroyed_keys (name) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([name])?;
     Ok(was_there)
 }
 
