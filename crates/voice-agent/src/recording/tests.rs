@@ -182,7 +182,7 @@ async fn without_consent_no_file_exists() {
     tape.stop();
     here.settle().await;
     assert_eq!(case.files(), Vec::<PathBuf>::new());
-    assert!(case.store.keys().await.unwrap().is_empty(), "and no key was made for it");
+    assert!(case.store.keys(None).await.unwrap().keys.is_empty(), "and no key was made for it");
 }
 
 #[tokio::test]

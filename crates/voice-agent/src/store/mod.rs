@@ -25,7 +25,7 @@ pub use consent::ConsentRecord;
 pub use doc::{Channel, ConversationItem, MAX_DOC_BYTES, Role, SessionDoc};
 pub use error::StoreError;
 pub use id::{InstanceId, SessionId, UserId};
-pub use person::{Erased, LogHead, Scrubbed};
+pub use person::{Erased, KeyPage, LogHead, Scrubbed};
 pub use redis::{ErasureAnswers, ErasureOrder, ErasureOrders, RedisOptions, RedisStore};
 pub use spend::{SPEND_BATCH_TTL, SPEND_TTL, Spend, SpendKey, SpendSum};
 pub use sqlite::{SqliteOptions, SqliteStore};
@@ -268,8 +268,9 @@ pub trait Store: Send + Sync + 'static {
     /// Whether a key of this name was ever asked to be forgotten; there may be another one since.
     fn was_destroyed(&self, name: String) -> StoreFuture<'_, bool>;
 
-    /// The names of all wrapped keys, in order.
-    fn keys(&self) -> StoreFuture<'_, Vec<String>>;
+    /// Some of the wrapped keys: the first, or those behind what an earlier page says is next. One that is there from the first page to the last is
+    /// in one of them at least.
+    fn keys(&self, after: Option<String>) -> StoreFuture<'_, KeyPage>;
 
     /// Adds what somebody decided about recordings to what they decided before. The same decision again changes nothing, and
     /// neither does another one under the same id. An objection is told to all who listen. [`StoreError::Ended`] if it was decided in a session that was erased since.

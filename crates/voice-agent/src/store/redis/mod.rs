@@ -23,6 +23,7 @@ mod scrub;
 mod spend;
 mod task;
 mod url;
+mod wrapped;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,9 +41,9 @@ use self::link::Link;
 use self::reply::Reply;
 use super::watch::TaskNews;
 use super::{
-    Begun, ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, HANDOVER_TTL, InstanceId, LiveSession, LogHead,
-    SESSION_TTL, SPEND_BATCH_TTL, SPEND_TTL, Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture,
-    StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
+    Begun, ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, HANDOVER_TTL, InstanceId, KeyPage, LiveSession,
+    LogHead, SESSION_TTL, SPEND_BATCH_TTL, SPEND_TTL, Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError,
+    StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
 };
 use crate::http::random_hex;
 use crate::tasks::{MAX_TASKS, MAX_UNDO, TaskChange, UndoEffect};
@@ -380,12 +381,8 @@ impl Store for RedisStore {
         })
     }
 
-    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
-        Box::pin(async move {
-            let mut names = self.link.run(script::KEYS.key(key::KEYS)).await?.texts()?;
-            names.sort_unstable();
-            Ok(names)
-        })
+    fn keys(&self, after: Option<String>) -> StoreFuture<'_, KeyPage> {
+        Box::pin(self.key_page(after))
     }
 
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {

@@ -59,8 +59,10 @@ scripts! {
     DELETE_KEY = "delete_key.lua";
     /// Whether a set has a member.
     IS_IN = "is_in.lua";
-    /// Lists the wrapped keys.
+    /// Lists the wrapped keys, in pieces.
     KEYS = "keys.lua";
+    /// Reads many wrapped keys.
+    WRAPPED = "wrapped.lua";
     /// Adds a decision about recordings.
     ADD_CONSENT = "add_consent.lua";
     /// Reads a person's decisions about recordings.

@@ -3,6 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::StoreError;
+use crate::store::KeyPage;
+
+/// So many at once.
+const PAGE: u16 = 256;
 
 /// The key of this name.
 pub(super) fn read(conn: &Connection, name: &str) -> Result<Option<String>, StoreError> {
@@ -35,9 +39,12 @@ pub(super) fn was_destroyed(conn: &Connection, name: &str) -> Result<bool, Store
     Ok(conn.prepare_cached(sql)?.query_row([name], |row| row.get(0))?)
 }
 
-/// All names, in order.
-pub(super) fn names(conn: &Connection) -> Result<Vec<String>, StoreError> {
-    let mut select = conn.prepare_cached("SELECT name FROM keys ORDER BY name")?;
-    let names = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(names)
+/// Some, behind this name.
+pub(super) fn page(conn: &Connection, after: Option<&str>) -> Result<KeyPage, StoreError> {
+    let sql = "SELECT name, wrapped FROM keys WHERE name > ?1 ORDER BY name LIMIT ?2";
+    let mut select = conn.prepare_cached(sql)?;
+    let found = select.query_map(params![after.unwrap_or_default(), PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let keys = found.collect::<Result<Vec<(String, String)>, _>>()?;
+    let next = keys.get(usize::from(PAGE) - 1).map(|(name, _)| name.clone());
+    Ok(KeyPage { keys, next })
 }
