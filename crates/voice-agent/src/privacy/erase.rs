@@ -67,10 +67,16 @@ impl Desk {
             }
             statement.kept.push("under the pseudonym alone: that this person is not to be recorded".to_owned());
         }
-        if OptOuts::new(Arc::clone(&self.store), Some(Arc::clone(&self.vault))).outlive(user).await? {
-            statement.kept.push("under the pseudonym alone: that this person wants no text messages".to_owned());
-        }
+        self.opt_outs().outlive(user).await?;
         Ok(())
+    }
+
+    /// The server's own, which know of a STOP that waits for the store.
+    pub(super) fn opt_outs(&self) -> OptOuts {
+        match &self.app {
+            Some(app) => app.texter.opt_outs().clone(),
+            None => OptOuts::new(Arc::clone(&self.store), Some(Arc::clone(&self.vault))),
+        }
     }
 
     /// The objection that outlives the person's data.
@@ -156,16 +162,23 @@ impl Desk {
         Ok(())
     }
 
-    /// Twice: what a session that was just ending put there after the first time goes with the second.
+    /// Twice: what a session that was just ending put there after the first time goes with the second. A STOP that came while the erasure went on
+    /// outlives it like one from before.
     async fn erase_in_store(&self, user: &UserId, statement: &mut Statement) -> Result<(), PrivacyError> {
+        let (all, mut has_stopped) = (self.opt_outs(), false);
         for _ in 0..2 {
-            let Erased { sessions, tasks, undo, consents, opt_outs } = self.store.erase_user(user.clone()).await?;
+            let (erased, stopped) = all.erased(user).await?;
+            has_stopped |= stopped;
+            let Erased { sessions, tasks, undo, consents, opt_outs } = erased;
             count(statement, "sessions", sessions.len() as u64);
             for (what, many) in
                 [("tasks", tasks), ("undo_steps", undo), ("consents", consents), ("text_opt_outs", opt_outs)]
             {
                 count(statement, what, many);
             }
+        }
+        if has_stopped {
+            statement.kept.push("under the pseudonym alone: that this person wants no text messages".to_owned());
         }
         Ok(())
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,6 @@ use super::{Desk, PrivacyError, files};
 use crate::access_log;
 use crate::consent::Decisions;
 use crate::recording::Name;
-use crate::sms::OptOuts;
 use crate::store::{Role, StoreError, StoredSession, UserId};
 use crate::vault::Pseudonym;
 
@@ -147,8 +145,7 @@ impl Desk {
         if let Some(decisions) = &decisions {
             all.files.push(File::json("consents.json", &decisions.0)?);
         }
-        let opt_outs = OptOuts::new(Arc::clone(&self.store), Some(Arc::clone(&self.vault)));
-        let refused = json!({"text_messages_refused": opt_outs.has(user).await?,
+        let refused = json!({"text_messages_refused": self.opt_outs().has(user).await?,
             "recordings_refused": decisions.map(|decisions| decisions.opted_out())});
         all.files.push(File::json("preferences.json", &refused)?);
         let recordings = self.recorder.list(Some(owner)).await;
