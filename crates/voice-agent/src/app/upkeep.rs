@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::erasure;
+use super::export;
 use super::input_log::{self, Pruned};
 use crate::access_log::{Access, Role};
 use crate::config::Recording;
@@ -55,6 +56,7 @@ pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker)
     if is_shared {
         tasks.spawn(stop.clone().run_until_cancelled_owned(begin_access_log(Arc::clone(app))));
         tasks.spawn(stop.clone().run_until_cancelled_owned(erasure::obey(Arc::clone(app))));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(export::give(Arc::clone(app))));
     }
     match &app.recorder {
         Some(recorder) => recorder.keep(stop, tasks, report_to(app)),

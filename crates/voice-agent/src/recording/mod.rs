@@ -268,6 +268,15 @@ impl Recorder {
         tokio::task::spawn_blocking(move || spool.waiting()).await?
     }
 
+    /// What waits here of this owner.
+    ///
+    /// # Errors
+    /// [`RecordingError::Spool`].
+    pub async fn waiting_of(&self, owner: Pseudonym) -> Result<Vec<Name>, RecordingError> {
+        let waiting = self.waiting().await?.into_iter();
+        Ok(waiting.map(|one| one.name).filter(|name| name.owner == owner).collect())
+    }
+
     /// How many of this owner's files wait on this disk in the folders of other processes, which live, or where this one cannot get at them.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub use doc::{Channel, ConversationItem, MAX_DOC_BYTES, Role, SessionDoc};
 pub use error::StoreError;
 pub use id::{InstanceId, SessionId, UserId};
 pub use person::{Erased, KeyPage, LogHead, Scrubbed};
-pub use redis::{ErasureAnswers, ErasureOrder, ErasureOrders, RedisOptions, RedisStore};
+pub use redis::{ErasureAnswers, ErasureOrder, ErasureOrders, ExportOrder, ExportOrders, RedisOptions, RedisStore};
 pub use spend::{SPEND_BATCH_TTL, SPEND_TTL, Spend, SpendKey, SpendSum};
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use watch::{Change, TaskEvents, TasksChanged};
@@ -291,6 +291,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// What erasures ask of every instance, where several share the store.
     fn erasure_orders(&self) -> Option<ErasureOrders> {
+        None
+    }
+
+    /// What exports ask of an instance, where several share the store.
+    fn export_orders(&self) -> Option<ExportOrders> {
         None
     }
 

@@ -15,10 +15,11 @@ use crate::redis_server::RedisServer;
 use crate::server::{TestServer, soon};
 
 /// One of several instances, with a disk of its own.
-async fn instance(redis: &RedisServer, logs: &Path) -> TestServer {
+pub(super) async fn instance(redis: &RedisServer, logs: &Path) -> TestServer {
     TestServer::with(|config: &mut Config| {
         with_roles(config);
         config.input_log.dir = logs.to_owned();
+        config.recording.enabled = true;
         config.secrets.redis_url = Some(Secret::new(redis.url()));
         config.secrets.recording_master_key = Some(Secret::new("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="));
     })

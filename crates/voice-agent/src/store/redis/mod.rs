@@ -12,6 +12,7 @@
 //! replicas are fine. A replica that becomes the master may lack the last commits: Redis replicates behind its answers.
 
 mod erasure;
+mod export;
 mod key;
 mod link;
 mod message;
@@ -37,6 +38,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use voice_core::consent::ConsentDecision;
 
 pub use self::erasure::{ErasureAnswers, ErasureOrder, ErasureOrders};
+pub use self::export::{ExportOrder, ExportOrders};
 use self::link::Link;
 use self::reply::Reply;
 use super::watch::TaskNews;
@@ -423,6 +425,10 @@ impl Store for RedisStore {
 
     fn erasure_orders(&self) -> Option<ErasureOrders> {
         Some(ErasureOrders::new(Arc::clone(&self.link)))
+    }
+
+    fn export_orders(&self) -> Option<ExportOrders> {
+        Some(ExportOrders::new(Arc::clone(&self.link)))
     }
 
     fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()> {

@@ -73,14 +73,18 @@ scripts! {
     ERASE_SESSION = "erase_session.lua";
     /// Forgets what is kept of a person.
     ERASE = "erase.lua";
-    /// Asks every instance to forget somebody.
-    ORDER_ERASURE = "order_erasure.lua";
-    /// Reads what instances are asked to forget.
-    ERASURES = "erasures.lua";
+    /// Asks something of instances.
+    ORDER = "order.lua";
+    /// Reads what they are asked.
+    ORDERS = "orders.lua";
     /// Says that an instance has forgotten somebody.
     OBEY = "obey.lua";
     /// Reads who has.
     ANSWERS = "answers.lua";
+    /// Puts down a piece of what an instance has of somebody.
+    GIVE = "give.lua";
+    /// Takes such a piece.
+    TAKE = "take.lua";
     /// Lists instances that live.
     INSTANCES = "instances.lua";
     /// Notes how far an access log is.
