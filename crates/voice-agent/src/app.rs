@@ -34,6 +34,7 @@ use crate::vault::{MasterKeyError, Vault, load_master};
 use crate::voice_cache::VoiceCache;
 
 mod erasure;
+mod export;
 mod input_log;
 mod upkeep;
 

@@ -13,9 +13,9 @@ use futures_util::future::{BoxFuture, ready};
 use jiff::civil::Date;
 use serde_json::Value;
 use voice_agent::store::{
-    Begun, ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, LiveSession, LogHead, Scrubbed,
-    SessionDoc, SessionId, Spend, SqliteStore, Store, StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId,
-    UserTasks,
+    Begun, ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, KeyPage, LiveSession, LogHead,
+    Scrubbed, SessionDoc, SessionId, Spend, SqliteStore, Store, StoreFuture, StoreHealth, StoredSession, TaskEvents,
+    UserId, UserTasks,
 };
 use voice_agent::tasks::{TaskChange, UndoEffect};
 
@@ -167,8 +167,8 @@ impl Store for AtOnce {
         at_once(self.0.was_destroyed(name))
     }
 
-    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
-        at_once(self.0.keys())
+    fn keys(&self, after: Option<String>) -> StoreFuture<'_, KeyPage> {
+        at_once(self.0.keys(after))
     }
 
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {

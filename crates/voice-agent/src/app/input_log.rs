@@ -10,13 +10,15 @@ use crate::config::InputLog;
 const DAY: Duration = Duration::from_secs(86_400);
 const MB: u64 = 1_000_000;
 
-/// What was deleted.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What was deleted, and what could not be.
+#[derive(Debug, Default)]
 pub(super) struct Pruned {
     /// Files.
     pub(super) files: u64,
     /// Their bytes together.
     pub(super) bytes: u64,
+    /// These should be gone, and why they are not.
+    pub(super) refused: Vec<(PathBuf, io::Error)>,
 }
 
 /// A log on the disk.
@@ -27,11 +29,20 @@ struct Kept {
 }
 
 /// Deletes the logs that are too old at `now`, and the oldest while all together hold too much. The logs of `live`
-/// sessions are counted, and not deleted. Blocks on the disk.
+/// sessions are counted, and not deleted. One that cannot be deleted keeps none of the others. Blocks on the disk.
 ///
 /// # Errors
-/// When the folder cannot be read, or a file not be deleted. A folder that is not there yet holds nothing.
+/// When the folder cannot be read. One that is not there yet holds nothing.
 pub(super) fn prune(settings: &InputLog, now: SystemTime, live: &BTreeSet<String>) -> io::Result<Pruned> {
+    prune_by(|path| fs::remove_file(path), settings, now, live)
+}
+
+fn prune_by(
+    delete: impl Fn(&Path) -> io::Result<()>,
+    settings: &InputLog,
+    now: SystemTime,
+    live: &BTreeSet<String>,
+) -> io::Result<Pruned> {
     let mut logs = match read(&settings.dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pruned::default()),
         logs => logs?,
@@ -46,13 +57,16 @@ pub(super) fn prune(settings: &InputLog, now: SystemTime, live: &BTreeSet<String
         if (!is_old && total <= most) || session_of(&log.path).is_some_and(|session| live.contains(session)) {
             continue;
         }
-        match fs::remove_file(&log.path) {
-            // Somebody else deleted it: gone is gone.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        // Also where it stays: no younger one goes in its place.
         total = total.saturating_sub(log.bytes);
-        pruned = Pruned { files: pruned.files + 1, bytes: pruned.bytes + log.bytes };
+        match delete(&log.path) {
+            // Somebody else deleted it: gone is gone.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => pruned.refused.push((log.path, error)),
+            _ => {
+                pruned.files += 1;
+                pruned.bytes += log.bytes;
+            }
+        }
     }
     Ok(pruned)
 }
@@ -80,7 +94,11 @@ fn read(folder: &Path) -> io::Result<Vec<Kept>> {
         if session_of(&path).is_none() {
             continue;
         }
-        let about = entry.metadata()?;
+        let about = match entry.metadata() {
+            // An erasure deletes logs at any time.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            about => about?,
+        };
         if about.is_file() {
             logs.push(Kept { path, modified: about.modified()?, bytes: about.len() });
         }
@@ -135,7 +153,8 @@ mod tests {
             write(folder.path(), name, days_old, megabytes * MB);
         }
         let live = BTreeSet::from(["live".to_owned()]);
-        assert_eq!(prune(&settings, now(), &live).unwrap(), Pruned { files: 2, bytes: 61 * MB });
+        let gone = |pruned: Pruned| (pruned.files, pruned.bytes, pruned.refused.len());
+        assert_eq!(gone(prune(&settings, now(), &live).unwrap()), (2, 61 * MB, 0));
         let left = [
             "cc-20261104T100000000Z.jsonl",
             "dd-20261105T100000000Z.jsonl.sealed",
@@ -144,7 +163,7 @@ mod tests {
             "notes.jsonl",
         ];
         assert_eq!(names(folder.path()), left);
-        assert_eq!(prune(&settings, now(), &live).unwrap(), Pruned::default());
+        assert_eq!(gone(prune(&settings, now(), &live).unwrap()), (0, 0, 0));
         // Once it is over it is a log like any other.
         assert_eq!(prune(&settings, now(), &BTreeSet::new()).unwrap().files, 1);
     }
@@ -152,6 +171,29 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_holds_nothing() {
         let settings = InputLog { dir: "/nonexistent/logs".into(), ..InputLog::default() };
-        assert_eq!(prune(&settings, now(), &BTreeSet::new()).unwrap(), Pruned::default());
+        assert_eq!(prune(&settings, now(), &BTreeSet::new()).unwrap().files, 0);
+    }
+
+    #[test]
+    fn what_cannot_be_deleted_is_named_and_keeps_none_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = InputLog { dir: folder.path().to_owned(), retention_days: 7, max_total_mb: 100 };
+        for (name, days_old, megabytes) in [
+            ("aa-20261101T100000000Z.jsonl", 9, 1),
+            ("bb-20261102T100000000Z.jsonl.sealed", 8, 1),
+            ("cc-20261103T100000000Z.jsonl", 6, 60),
+            ("dd-20261104T100000000Z.jsonl", 5, 60),
+            ("ee-20261105T100000000Z.jsonl", 1, 40),
+        ] {
+            write(folder.path(), name, days_old, megabytes * MB);
+        }
+        let delete = |path: &Path| match session_of(path) {
+            Some("aa" | "cc") => Err(io::ErrorKind::PermissionDenied.into()),
+            _ => fs::remove_file(path),
+        };
+        let pruned = prune_by(delete, &settings, now(), &BTreeSet::new()).unwrap();
+        let refused: Vec<_> = pruned.refused.iter().map(|(path, _)| session_of(path).unwrap()).collect();
+        assert_eq!((pruned.files, refused), (1, vec!["aa", "cc"]), "and no young one goes in the place of an old one");
+        assert_eq!(names(folder.path()).len(), 4);
     }
 }

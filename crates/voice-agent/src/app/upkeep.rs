@@ -2,6 +2,7 @@
 //! the logs of inputs, and the news of changed tasks and of objections.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,12 +12,13 @@ use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::erasure;
+use super::export;
 use super::input_log::{self, Pruned};
 use crate::access_log::{Access, Role};
 use crate::config::Recording;
 use crate::recording::{self, Deleted, Recorder, Report};
 use crate::store::{Change, HEARTBEAT_TTL, UserId};
-use crate::telemetry::RetentionOf;
+use crate::telemetry::{Events, RetentionOf};
 use crate::vault::{NoKms, Rotated, Vault};
 
 /// How often the instance says that it lives.
@@ -54,6 +56,7 @@ pub(super) fn start(app: &Shared, stop: &CancellationToken, tasks: &TaskTracker)
     if is_shared {
         tasks.spawn(stop.clone().run_until_cancelled_owned(begin_access_log(Arc::clone(app))));
         tasks.spawn(stop.clone().run_until_cancelled_owned(erasure::obey(Arc::clone(app))));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(export::give(Arc::clone(app))));
     }
     match &app.recorder {
         Some(recorder) => recorder.keep(stop, tasks, report_to(app)),
@@ -235,12 +238,29 @@ async fn prune(app: &Shared) {
     let live = app.sessions.list().into_iter().map(|live| live.id.as_str().to_owned()).collect();
     let (settings, now) = (app.config.input_log.clone(), SystemTime::now());
     let pruned = tokio::task::spawn_blocking(move || input_log::prune(&settings, now, &live)).await;
-    app.events.retention_overdue(RetentionOf::InputLogs, u64::from(!matches!(pruned, Ok(Ok(_)))));
     match pruned {
-        Ok(Ok(Pruned { files: 0, .. })) => {}
-        Ok(Ok(Pruned { files, bytes })) => tracing::info!(files, bytes, "logs of inputs were deleted"),
-        Ok(Err(error)) => tracing::warn!(%error, "the logs of inputs cannot be pruned"),
-        Err(error) => tracing::error!(%error, "the pruning of the logs of inputs did not end"),
+        Ok(pruned) => report_pruned(&app.events, pruned),
+        Err(error) => {
+            app.events.retention_overdue(RetentionOf::InputLogs, 1);
+            tracing::error!(%error, "the pruning of the logs of inputs did not end");
+        }
+    }
+}
+
+/// Says what was pruned, and what could not be: where nobody could look, it is one at least.
+fn report_pruned(events: &Events, pruned: io::Result<Pruned>) {
+    let overdue = pruned.as_ref().map_or(1, |pruned| pruned.refused.len());
+    events.retention_overdue(RetentionOf::InputLogs, overdue as u64);
+    match pruned {
+        Ok(Pruned { files, bytes, refused }) => {
+            if files > 0 {
+                tracing::info!(files, bytes, "logs of inputs were deleted");
+            }
+            for (path, error) in refused {
+                tracing::warn!(path = %path.display(), %error, "a log of inputs that should be gone cannot be deleted; it is tried again");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the logs of inputs cannot be pruned"),
     }
 }
 
@@ -262,6 +282,21 @@ async fn sweep(app: &Shared) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn every_log_of_inputs_that_cannot_be_deleted_is_counted_and_a_folder_that_cannot_be_read_is_one() {
+        let events = Events::new(Metrics::new("rules", &["add_task"]));
+        let refused = |many: usize| {
+            let refused = (0..many).map(|_| ("log".into(), io::ErrorKind::PermissionDenied.into())).collect();
+            Ok(Pruned { files: 1, bytes: 1, refused })
+        };
+        for (pruned, overdue) in [(refused(3), 3), (Err(io::ErrorKind::PermissionDenied.into()), 1), (refused(0), 0)] {
+            report_pruned(&events, pruned);
+            let text = events.metrics().exposition().unwrap();
+            assert!(text.contains(&format!("voice_retention_overdue{{kind=\"input_logs\"}} {overdue}\n")), "{overdue}");
+        }
+    }
 
     #[test]
     fn a_rotation_is_over_when_two_rounds_in_a_row_found_nothing_and_alone_after_one() {

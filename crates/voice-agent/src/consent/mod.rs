@@ -5,5 +5,5 @@ mod objection;
 mod policy;
 
 pub use ledger::{Decisions, nameless, write};
-pub use objection::{Objector, object};
+pub use objection::{ObjectionError, Objector, object};
 pub use policy::{OPTED_OUT, Policy, WORDING};

@@ -4,7 +4,6 @@ use voice_core::consent::{ConsentDecision, ConsentHow};
 
 use super::Decisions;
 use crate::app::App;
-use crate::driver::api::{Command, SendError};
 use crate::store::{Channel, ConsentRecord, SessionId, StoreError, UserId};
 
 /// Who says it, and where.
@@ -35,13 +34,29 @@ impl Objector {
     }
 }
 
-/// The user is not to be recorded any more: written down, and told to the calls that are going on here. Calls in other processes hear of it
-/// from the store, within a moment.
+/// Why an objection does not hold everywhere. It can be said again.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectionError {
+    /// The calls here are told, if they can be; it is not written down, and no other call knows of it.
+    #[error("the calls here are told, and it is not written down: {0}")]
+    NotWritten(#[from] StoreError),
+    /// It is written down.
+    #[error("it is written down, and a call here is too busy to be told")]
+    NotTold,
+}
+
+/// The user is not to be recorded any more: told to the calls that are going on here, whatever the store says, and written down. Calls in other
+/// processes hear of it from the store, within a moment.
 ///
 /// # Errors
-/// As the store's; nothing is told to anybody then. [`StoreError::Unavailable`] too when a call here is too busy to be told: it is written down
-/// then, and can be said again.
-pub async fn object(app: &App, user: &UserId, by: Objector) -> Result<(), StoreError> {
+/// [`ObjectionError`].
+pub async fn object(app: &App, user: &UserId, by: Objector) -> Result<(), ObjectionError> {
+    let all_told = app.sessions.stop_recordings_of(user).await;
+    write_down(app, user, by).await?;
+    if all_told { Ok(()) } else { Err(ObjectionError::NotTold) }
+}
+
+async fn write_down(app: &App, user: &UserId, by: Objector) -> Result<(), StoreError> {
     let at = app.clock.now();
     let (session_id, channel, how) = by.record(user);
     let record = ConsentRecord {
@@ -54,15 +69,9 @@ pub async fn object(app: &App, user: &UserId, by: Objector) -> Result<(), StoreE
         decision: ConsentDecision::OptedOut,
         how,
     };
-    // Whoever says it again and again does not fill the ledger; the calls are told again all the same.
+    // Whoever says it again and again does not fill the ledger; the calls were told again all the same.
     if !Decisions::of(app.store.as_ref(), user).await?.opted_out() {
         app.store.add_consent(user.clone(), record).await?;
-    }
-    for live in app.sessions.list().into_iter().filter(|live| live.user == *user) {
-        match live.handle.send(Command::Consent { recording: false }) {
-            Ok(()) | Err(SendError::Ended) => {}
-            Err(SendError::Full) => return Err(StoreError::Unavailable("a call is too busy to be told".to_owned())),
-        }
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::body::{Fields, Json};
 use super::problem::Problem;
 use super::session::{session_problem, session_token};
 use crate::app::Shared;
-use crate::consent::{Decisions, Objector, object};
+use crate::consent::{Decisions, ObjectionError, Objector, object};
 use crate::sessions::Found;
 
 async fn session(app: &Shared, headers: &HeaderMap) -> Result<Found, Problem> {
@@ -42,6 +42,24 @@ pub(super) async fn withdraw(
         Found::Stored(stored) => (stored.doc.session_id.clone(), stored.doc.channel),
     };
     let by = Objector::Caller { session, channel };
-    object(&app, found.user(), by).await.map_err(|error| session_problem(&app, error.into()))?;
+    object(&app, found.user(), by).await.map_err(|error| objection_problem(&app, &error))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What does not hold everywhere yet, and where it does.
+pub(super) fn objection_problem(app: &Shared, error: &ObjectionError) -> Problem {
+    let (code, sentence) = match error {
+        ObjectionError::NotWritten(error) => {
+            app.events.store_failed("consents", error);
+            let sentence = "Calls that go on at this server are not recorded any more. The store does not work now: the objection is not \
+                            written down, and holds for no call elsewhere and no later one. Say it again.";
+            ("store", sentence)
+        }
+        ObjectionError::NotTold => {
+            let sentence = "The objection is written down, and holds for every later call. A call that goes on is too busy to be told: say it \
+                            again.";
+            ("call_busy", sentence)
+        }
+    };
+    Problem::unavailable(code, sentence, app.config.limits.retry_after_s)
 }

@@ -29,7 +29,7 @@ pub struct Statement {
     /// How many of what were erased.
     pub erased: BTreeMap<String, u64>,
     /// Whether the person's key was destroyed, by this erasure or an earlier one, so that copies of what was sealed under it cannot be opened,
-    /// wherever they are. False if there never was one.
+    /// wherever they are. False if this is the first erasure, and there was none.
     pub key_destroyed: bool,
     /// The store's own files hold nothing of it any more; those of its replicas are named under `left`.
     pub store_scrubbed: bool,

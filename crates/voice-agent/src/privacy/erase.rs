@@ -33,12 +33,15 @@ impl Desk {
         let mut statement = Statement::begin(owner.to_string(), self.clock.now());
         // First: an erasure that breaks off must not lose them.
         self.keep_wishes(user, &mut statement).await?;
-        let whose = Whose { owner, sessions: self.end_sessions(user).await?, key: None };
-        // While they obey they put nothing anywhere any more; what they have put there by then is found below.
-        self.forget_elsewhere(&whose, &mut statement).await?;
+        let whose = Whose { owner, sessions: self.end_sessions(user).await?, fate: None };
         self.await_sealed(user).await?;
-        let destroyed_now = self.vault.destroy_user_key(user).await?;
-        statement.key_destroyed = destroyed_now || self.vault.was_destroyed(owner).await?;
+        let was_destroyed = self.vault.was_destroyed(owner).await?;
+        statement.key_destroyed = self.vault.destroy_user_key(user).await? || was_destroyed;
+        // Before this nobody could say which key it will be: a session may make one until then. Who has obeyed puts nothing anywhere any more; what
+        // they have put there by then is found below.
+        self.forget_elsewhere(&whose, &mut statement).await?;
+        // A session that began here while the key was still there.
+        self.await_sealed(user).await?;
         count(&mut statement, "recordings", self.recorder.delete_of(owner).await?);
         self.tell_waiting(owner, &mut statement).await?;
         self.delete_input_logs(&whose, &mut statement).await?;
@@ -64,10 +67,16 @@ impl Desk {
             }
             statement.kept.push("under the pseudonym alone: that this person is not to be recorded".to_owned());
         }
-        if OptOuts::new(Arc::clone(&self.store), Some(Arc::clone(&self.vault))).outlive(user).await? {
-            statement.kept.push("under the pseudonym alone: that this person wants no text messages".to_owned());
-        }
+        self.opt_outs().outlive(user).await?;
         Ok(())
+    }
+
+    /// The server's own, which know of a STOP that waits for the store.
+    pub(super) fn opt_outs(&self) -> OptOuts {
+        match &self.app {
+            Some(app) => app.texter.opt_outs().clone(),
+            None => OptOuts::new(Arc::clone(&self.store), Some(Arc::clone(&self.vault))),
+        }
     }
 
     /// The objection that outlives the person's data.
@@ -85,7 +94,7 @@ impl Desk {
         }
     }
 
-    /// What was taped and logged in the sessions that ended is on the disk: from here on nothing is sealed under the key any more.
+    /// What was taped and logged in the sessions that ended is on the disk.
     pub(super) async fn await_sealed(&self, user: &UserId) -> Result<(), PrivacyError> {
         timeout(GOODBYE, self.vault.sealed(user)).await.map_err(|_| {
             let why = "a recording or a log of this person is still being written; ask again".to_owned();
@@ -153,16 +162,23 @@ impl Desk {
         Ok(())
     }
 
-    /// Twice: what a session that was just ending put there after the first time goes with the second.
+    /// Twice: what a session that was just ending put there after the first time goes with the second. A STOP that came while the erasure went on
+    /// outlives it like one from before.
     async fn erase_in_store(&self, user: &UserId, statement: &mut Statement) -> Result<(), PrivacyError> {
+        let (all, mut has_stopped) = (self.opt_outs(), false);
         for _ in 0..2 {
-            let Erased { sessions, tasks, undo, consents, opt_outs } = self.store.erase_user(user.clone()).await?;
+            let (erased, stopped) = all.erased(user).await?;
+            has_stopped |= stopped;
+            let Erased { sessions, tasks, undo, consents, opt_outs } = erased;
             count(statement, "sessions", sessions.len() as u64);
             for (what, many) in
                 [("tasks", tasks), ("undo_steps", undo), ("consents", consents), ("text_opt_outs", opt_outs)]
             {
                 count(statement, what, many);
             }
+        }
+        if has_stopped {
+            statement.kept.push("under the pseudonym alone: that this person wants no text messages".to_owned());
         }
         Ok(())
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,30 +16,27 @@ use super::{Desk, PrivacyError, files};
 use crate::access_log;
 use crate::consent::Decisions;
 use crate::recording::Name;
-use crate::sms::OptOuts;
 use crate::store::{Role, StoreError, StoredSession, UserId};
 use crate::vault::Pseudonym;
 
 /// What each part of an archive is, for whoever opens it.
-const PARTS: [(&str, &str); 9] = [
+const PARTS: [(&str, &str); 10] = [
     ("sessions/", "each conversation that is still kept, as the server keeps it; its secrets are left out"),
     ("transcripts/", "the same conversations, to be read: what was said, as far as it was heard"),
     ("tasks.json", "the task list, and the journal of what can be undone"),
     ("consents.json", "what was decided about recordings: when, how, and after which words"),
     ("preferences.json", "whether text messages and recordings are refused"),
     ("recordings/", "recordings of calls (Ogg, Opus: the caller left, the agent right), and their transcripts"),
+    ("input-logs/", "what the server was told during the sessions, where it keeps such logs"),
+    ("access-log.jsonl", "who looked at any of this: the lines of the access logs"),
     (
-        "input-logs/",
-        "what the server was told during the sessions, where it keeps such logs: those on the disk of the instance that was asked",
-    ),
-    (
-        "access-log.jsonl",
-        "who looked at any of this: the lines of the access logs on the disk of the instance that was asked",
+        "instances/",
+        "what lies on the disks of other instances that live: logs of inputs, lines of access logs, recordings on their way to the storage",
     ),
     (MISSING, "what could not be read here, and why; there is no such file if all could be"),
 ];
 /// What the archive lacks.
-const MISSING: &str = "missing.json";
+pub(super) const MISSING: &str = "missing.json";
 
 /// What an archive lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,15 +70,15 @@ pub struct Export {
 /// What the store has of a person, and what else there is to be put into the archive: one file after the other, when it is written.
 #[derive(Debug)]
 pub struct Collection {
-    user: UserId,
-    owner: Pseudonym,
-    made: Timestamp,
-    sessions: Vec<StoredSession>,
+    pub(super) user: UserId,
+    pub(super) owner: Pseudonym,
+    pub(super) made: Timestamp,
+    pub(super) sessions: Vec<StoredSession>,
     /// Their ids.
-    ids: BTreeSet<String>,
-    files: Vec<File>,
-    recordings: Vec<Name>,
-    missing: Vec<Missing>,
+    pub(super) ids: BTreeSet<String>,
+    pub(super) files: Vec<File>,
+    pub(super) recordings: Vec<Name>,
+    pub(super) missing: Vec<Missing>,
 }
 
 impl Collection {
@@ -92,11 +88,11 @@ impl Collection {
     }
 
     /// What was read; if it could not be, it is noted, and the rest goes on.
-    fn part<T, E: std::fmt::Display>(&mut self, what: &str, read: Result<T, E>) -> Option<T> {
+    pub(super) fn part<T, E: std::fmt::Display>(&mut self, what: &str, read: Result<T, E>) -> Option<T> {
         read.map_err(|error| self.lacks(what.to_owned(), &error)).ok()
     }
 
-    fn lacks(&mut self, what: String, why: &dyn std::fmt::Display) {
+    pub(super) fn lacks(&mut self, what: String, why: &dyn std::fmt::Display) {
         tracing::warn!(what, %why, "an archive of everything about somebody lacks this");
         self.missing.push(Missing { what, why: why.to_string() });
     }
@@ -115,13 +111,13 @@ impl Collection {
 
 /// A file of the archive.
 #[derive(Debug)]
-struct File {
-    name: String,
-    content: Vec<u8>,
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) content: Vec<u8>,
 }
 
 impl File {
-    fn json(name: &str, value: &impl Serialize) -> Result<Self, PrivacyError> {
+    pub(super) fn json(name: &str, value: &impl Serialize) -> Result<Self, PrivacyError> {
         Ok(Self { name: name.to_owned(), content: serde_json::to_vec_pretty(value)? })
     }
 }
@@ -147,8 +143,7 @@ impl Desk {
         if let Some(decisions) = &decisions {
             all.files.push(File::json("consents.json", &decisions.0)?);
         }
-        let opt_outs = OptOuts::new(Arc::clone(&self.store), Some(Arc::clone(&self.vault)));
-        let refused = json!({"text_messages_refused": opt_outs.has(user).await?,
+        let refused = json!({"text_messages_refused": self.opt_outs().has(user).await?,
             "recordings_refused": decisions.map(|decisions| decisions.opted_out())});
         all.files.push(File::json("preferences.json", &refused)?);
         let recordings = self.recorder.list(Some(owner)).await;
@@ -189,6 +184,16 @@ impl Desk {
         for file in std::mem::take(&mut all.files) {
             put(files, file).await?;
         }
+        self.feed_disk(&mut all, files).await?;
+        self.feed_elsewhere(&mut all, files).await?;
+        if !all.missing.is_empty() {
+            put(files, File::json(MISSING, &all.missing)?).await?;
+        }
+        Ok(all.missing)
+    }
+
+    /// Gives out the recordings, and what is on this disk.
+    pub(super) async fn feed_disk(&self, all: &mut Collection, files: &mpsc::Sender<File>) -> Result<(), PrivacyError> {
         for recording in std::mem::take(&mut all.recordings) {
             let name = format!("recordings/{}", plain_name(&recording));
             let opened = self.recorder.open(&recording).await;
@@ -197,26 +202,23 @@ impl Desk {
                 put(files, File { name, content: opened.text }).await?;
             }
         }
-        self.feed_input_logs(&mut all, files).await?;
+        self.feed_input_logs(all, files).await?;
         let lines = self.access_lines(all.pseudonym()).await;
         if let Some(lines) = all.part("access-log.jsonl", lines) {
             put(files, File { name: "access-log.jsonl".to_owned(), content: lines.into_bytes() }).await?;
         }
-        if !all.missing.is_empty() {
-            put(files, File::json(MISSING, &all.missing)?).await?;
-        }
-        Ok(all.missing)
+        Ok(())
     }
 
     async fn feed_input_logs(&self, all: &mut Collection, files: &mpsc::Sender<File>) -> Result<(), PrivacyError> {
         let (folder, whose) =
-            (self.config.input_log.dir.clone(), Whose { owner: all.owner, sessions: all.ids.clone(), key: None });
+            (self.config.input_log.dir.clone(), Whose { owner: all.owner, sessions: all.ids.clone(), fate: None });
         let found = tokio::task::spawn_blocking(move || files::input_logs(&folder, &whose)).await?;
         let Some(files::Found { theirs, unknown }) = all.part("input-logs/", found) else { return Ok(()) };
         if unknown > 0 {
             all.lacks("input-logs/".to_owned(), &format!("whose {unknown} of the logs are cannot be read"));
         }
-        let key = self.vault.find_user_key(&all.user).await?;
+        let key = self.vault.key_of(all.owner).await?;
         for path in theirs {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let name = format!("input-logs/{}", file_name(name.strip_suffix(".sealed").unwrap_or(&name)));
@@ -237,7 +239,7 @@ impl Desk {
 }
 
 /// Hands a file to whoever writes. When that ended, it says itself why.
-async fn put(files: &mpsc::Sender<File>, file: File) -> Result<(), PrivacyError> {
+pub(super) async fn put(files: &mpsc::Sender<File>, file: File) -> Result<(), PrivacyError> {
     let gone = || files::failed(Path::new("the archive"), std::io::ErrorKind::BrokenPipe.into());
     files.send(file).await.map_err(|_| gone())
 }
@@ -285,7 +287,7 @@ fn transcript(session: &StoredSession) -> String {
 }
 
 /// An id as a file's name.
-fn file_name(id: &str) -> String {
+pub(super) fn file_name(id: &str) -> String {
     let safe: String =
         id.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
     let safe: String = safe.trim_start_matches('.').chars().take(72).collect();

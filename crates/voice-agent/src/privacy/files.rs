@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::PrivacyError;
 use crate::app::session_of_input_log;
-use crate::vault::{Header, MAX_HEADER_BYTES, Opener, Pseudonym, SealError, UserKey};
+use crate::vault::{Fate, Header, MAX_HEADER_BYTES, Opener, Pseudonym, SealError, UserKey};
 
 /// Whose logs.
 #[derive(Debug, Clone)]
@@ -16,8 +16,8 @@ pub(super) struct Whose {
     pub(super) owner: Pseudonym,
     /// The sessions that are still known to be theirs.
     pub(super) sessions: BTreeSet<String>,
-    /// Of what is sealed only what is sealed under this key; without, whatever the key.
-    pub(super) key: Option<String>,
+    /// Of what is sealed only what nobody can read any more, since this became of the key; without, whatever the key.
+    pub(super) fate: Option<Fate>,
 }
 
 /// What was found.
@@ -74,10 +74,7 @@ fn is_owned(path: &Path, whose: &Whose) -> Result<bool, PrivacyError> {
         file => BufReader::new(file.map_err(|error| failed(path, error))?),
     };
     match Header::read(&mut file) {
-        Ok(header) => {
-            let is_under = whose.key.as_ref().is_none_or(|key| header.key.to_string() == *key);
-            Ok(header.owner == whose.owner && is_under)
-        }
+        Ok(header) => Ok(header.owner == whose.owner && whose.fate.is_none_or(|fate| fate.is_lost(header.key))),
         Err(SealError::NotSealed | SealError::HeaderDamaged) if is_begun(path)? => Ok(false),
         Err(SealError::Io(error)) => Err(failed(path, error)),
         Err(error) => Err(failed(path, io::Error::other(error))),
@@ -140,7 +137,7 @@ mod tests {
         let later = [&bytes[..8], &[2], &bytes[9..]].concat();
         let damaged = [b"X", &bytes[1..]].concat();
         let path = folder.path().join("sess_1-20261130T120000000Z.jsonl.sealed");
-        let whose = Whose { owner, sessions: BTreeSet::new(), key: None };
+        let whose = Whose { owner, sessions: BTreeSet::new(), fate: None };
         for (text, theirs, unknown) in
             [(&bytes[..], 1, 0), (&later, 0, 1), (&damaged, 0, 1), (&bytes[..50], 0, 0), (&[], 0, 0)]
         {
@@ -152,15 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_under_another_key_is_not_what_an_erasure_is_about() {
+    fn what_is_sealed_under_the_key_that_there_is_now_is_not_what_an_erasure_is_about() {
         let folder = tempfile::tempdir().unwrap();
         let owner: Pseudonym = "0123456789abcdef0123456789abcdef".parse().unwrap();
         let [erased, present] = [7, 8].map(|byte| UserKey::new(owner, Key::from_bytes(&[byte; 32])));
-        let whose = Whose { owner, sessions: BTreeSet::new(), key: Some(erased.id().to_string()) };
-        for (key, theirs) in [(&erased, 1), (&present, 0)] {
-            let (_, header) = Sealer::new(key, "inputs").unwrap();
-            fs::write(folder.path().join("sess_1-20261130T120000000Z.jsonl.sealed"), header).unwrap();
-            assert_eq!(input_logs(folder.path(), &whose).unwrap().theirs.len(), theirs);
+        for (fate, theirs) in [(Fate::Replaced(present.id()), [1, 0]), (Fate::Destroyed, [1, 1]), (Fate::Kept, [0, 0])]
+        {
+            let whose = Whose { owner, sessions: BTreeSet::new(), fate: Some(fate) };
+            let found = [&erased, &present].map(|key| {
+                let (_, header) = Sealer::new(key, "inputs").unwrap();
+                fs::write(folder.path().join("sess_1-20261130T120000000Z.jsonl.sealed"), header).unwrap();
+                input_logs(folder.path(), &whose).unwrap().theirs.len()
+            });
+            assert_eq!(found, theirs, "{fate:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod archive;
 mod certificate;
 mod desk;
+mod elsewhere;
 mod erase;
 mod export;
 mod files;

@@ -8,7 +8,7 @@ use super::certificate::Statement;
 use super::files::Whose;
 use super::{Desk, PrivacyError};
 use crate::store::{ErasureAnswers, ErasureOrder, StoreError};
-use crate::vault::{Pseudonym, VaultError};
+use crate::vault::Pseudonym;
 
 /// So long it is waited for the instances: each looks every second, and waits for what it is just writing.
 const ANSWERED: Duration = Duration::from_secs(10);
@@ -16,20 +16,11 @@ const ANSWERED: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
 
 impl Desk {
-    /// Has every instance forget this person, and waits for those that live. What they have not done is left. Where nobody shares the store
-    /// there is nobody to ask.
+    /// Has every instance forget this person, whose key is destroyed, and waits for those that live. What they have not done is left. Where nobody
+    /// shares the store there is nobody to ask.
     pub(super) async fn forget_elsewhere(&self, whose: &Whose, statement: &mut Statement) -> Result<(), PrivacyError> {
         let Some(orders) = self.store.erasure_orders() else { return Ok(()) };
-        let key = match self.vault.key_of(whose.owner).await {
-            Ok(key) => key.map(|key| key.id().to_string()),
-            Err(VaultError::Store(error)) => return Err(error.into()),
-            // Nobody knows which it is. It is destroyed all the same, and what is sealed under it goes by its age.
-            Err(error) => {
-                tracing::warn!(owner = %whose.owner, %error, "what other instances have sealed for somebody who is erased cannot be named");
-                None
-            }
-        };
-        let order = ErasureOrder { owner: whose.owner.to_string(), sessions: whose.sessions.clone(), key };
+        let order = ErasureOrder { owner: whose.owner.to_string(), sessions: whose.sessions.clone() };
         let number = orders.put(&order).await?;
         let end = Instant::now() + ANSWERED;
         let ErasureAnswers { silent, left } = loop {
@@ -69,11 +60,12 @@ impl Desk {
             app.answer_cache.clear();
             app.voice_cache.clear();
         }
-        // Whoever is there again has another key, and an order may be an old one.
-        let key = order.key.clone().unwrap_or_default();
-        self.recorder.forget_waiting(owner, &key).await?;
+        // Whoever is there again has another key, and an order may be an old one. What is sealed here under a key that was made while the erasure
+        // went on goes with the rest: nothing that began before the key was destroyed is being sealed any more.
+        let fate = self.vault.fate(owner).await?;
+        self.recorder.forget_waiting(owner, fate).await?;
         let mut here = Statement::begin(order.owner.clone(), self.clock.now());
-        let whose = Whose { owner, sessions: order.sessions.clone(), key: Some(key) };
+        let whose = Whose { owner, sessions: order.sessions.clone(), fate: Some(fate) };
         self.delete_input_logs(&whose, &mut here).await?;
         Ok(here.left)
     }

@@ -33,7 +33,7 @@ use crate::config::Recording;
 use crate::readiness::Readiness;
 use crate::store::Clock;
 use crate::telemetry::Events;
-use crate::vault::{Opened, Pseudonym, SealError, Vault, VaultError, open};
+use crate::vault::{Fate, Opened, Pseudonym, SealError, Vault, VaultError, open};
 
 pub use decode::{DecodeError, decode};
 pub use name::{Kind, Name, NoName};
@@ -268,6 +268,15 @@ impl Recorder {
         tokio::task::spawn_blocking(move || spool.waiting()).await?
     }
 
+    /// What waits here of this owner.
+    ///
+    /// # Errors
+    /// [`RecordingError::Spool`].
+    pub async fn waiting_of(&self, owner: Pseudonym) -> Result<Vec<Name>, RecordingError> {
+        let waiting = self.waiting().await?.into_iter();
+        Ok(waiting.map(|one| one.name).filter(|name| name.owner == owner).collect())
+    }
+
     /// How many of this owner's files wait on this disk in the folders of other processes, which live, or where this one cannot get at them.
     ///
     /// # Errors
@@ -278,15 +287,14 @@ impl Recorder {
         Ok(look.await.map_err(std::io::Error::from)??)
     }
 
-    /// Deletes what waits here of this owner, sealed under this key. What was just being brought to the storage is there when this is through.
+    /// Deletes what waits here of this owner, and nobody can read any more, since this became of the key. What was just being brought to the storage is there when this is through.
     ///
     /// # Errors
     /// [`RecordingError`]; some of it may be there still.
-    pub async fn forget_waiting(&self, owner: Pseudonym, key: &str) -> Result<(), RecordingError> {
+    pub async fn forget_waiting(&self, owner: Pseudonym, fate: Fate) -> Result<(), RecordingError> {
         let Some(spool) = self.spool.clone() else { return Ok(()) };
         let _alone = self.rounds.lock().await;
-        let key = key.to_owned();
-        let forgetting = tokio::task::spawn_blocking(move || spool.adopt().and_then(|()| spool.forget(owner, &key)));
+        let forgetting = tokio::task::spawn_blocking(move || spool.adopt().and_then(|()| spool.forget(owner, fate)));
         let files = forgetting.await.map_err(std::io::Error::from)??;
         self.events.recordings_deleted(files);
         Ok(())

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::name::Name;
-use crate::vault::{Header, MAX_HEADER_BYTES, Opener, Pseudonym, SealError, Sealer, UserKey, VaultError};
+use crate::vault::{Fate, Header, MAX_HEADER_BYTES, Opener, Pseudonym, SealError, Sealer, UserKey, VaultError};
 
 /// The folder below `DATA_DIR`.
 const FOLDER: &str = "recordings-waiting";
@@ -127,12 +127,12 @@ impl Spool {
         Ok(Writing { file, sealer, done, bytes: header.len() as u64, live })
     }
 
-    /// Deletes what waits of this owner, sealed under the key of this id. How many files. Without a whole header nothing was written.
-    pub(super) fn forget(&self, owner: Pseudonym, key: &str) -> io::Result<u64> {
+    /// Deletes what waits of this owner, and nobody can read any more. How many files. Without a whole header nothing was written.
+    pub(super) fn forget(&self, owner: Pseudonym, fate: Fate) -> io::Result<u64> {
         let mut files = 0;
         for one in self.waiting()?.into_iter().filter(|one| one.name.owner == owner) {
             let header = Header::read(&mut File::open(&one.path)?);
-            if header.is_ok_and(|header| header.key.to_string() == key) {
+            if header.is_ok_and(|header| fate.is_lost(header.key)) {
                 self.remove(&one.path)?;
                 files += 1;
             }

@@ -14,7 +14,7 @@ use crate::store::{
     Channel, InstanceId, SessionDoc, SessionId, SqliteOptions, SqliteStore, Store, SystemClock, UserId,
 };
 use crate::telemetry::Metrics;
-use crate::vault::{End, Key, Kms, LocalKms, NoKms};
+use crate::vault::{End, Fate, Key, Kms, LocalKms, NoKms};
 
 mod room;
 
@@ -182,7 +182,7 @@ async fn without_consent_no_file_exists() {
     tape.stop();
     here.settle().await;
     assert_eq!(case.files(), Vec::<PathBuf>::new());
-    assert!(case.store.keys().await.unwrap().is_empty(), "and no key was made for it");
+    assert!(case.store.keys(None).await.unwrap().keys.is_empty(), "and no key was made for it");
 }
 
 #[tokio::test]

@@ -122,11 +122,7 @@ async fn bring(recorder: &Recorder, spool: &Arc<Spool>, one: &Waiting, whole: Wh
 /// right.
 async fn is_lost(recorder: &Recorder, one: &Waiting, key: Option<KeyId>) -> Result<bool, String> {
     let fate = recorder.vault.fate(one.name.owner).await.map_err(|error| error.to_string())?;
-    Ok(match fate {
-        Fate::Kept => false,
-        Fate::Destroyed => true,
-        Fate::Replaced(present) => key.is_none_or(|key| key != present),
-    })
+    Ok(key.map_or(fate != Fate::Kept, |key| fate.is_lost(key)))
 }
 
 /// Nobody can read it any more: it goes, from the storage as well, where an upload that was killed may have left it.

@@ -17,9 +17,16 @@ impl Sessions {
         if !self.has_user(user) || !self.objects(user).await {
             return;
         }
+        self.stop_recordings_of(user).await;
+    }
+
+    /// The user's calls here are recorded no longer. Whether all of them could be told.
+    pub async fn stop_recordings_of(&self, user: &UserId) -> bool {
+        let mut all_told = true;
         for live in self.list().into_iter().filter(|live| live.user == *user) {
-            self.stop_recording_in(&live).await;
+            all_told &= self.stop_recording_in(&live).await;
         }
+        all_told
     }
 
     /// Whether an objection is the last that was said of it; also when the store does not answer.
@@ -34,13 +41,14 @@ impl Sessions {
         true
     }
 
-    async fn stop_recording_in(&self, live: &Live) {
+    async fn stop_recording_in(&self, live: &Live) -> bool {
         for _ in 0..TRIES {
             match live.handle.send(Command::Consent { recording: false }) {
-                Ok(()) | Err(SendError::Ended) => return,
+                Ok(()) | Err(SendError::Ended) => return true,
                 Err(SendError::Full) => tokio::time::sleep(BETWEEN_TRIES).await,
             }
         }
         tracing::error!(session = %live.id, "a call is too busy to be told that it is not to be recorded");
+        false
     }
 }

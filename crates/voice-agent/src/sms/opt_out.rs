@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::consent::nameless;
-use crate::store::{Store, StoreError, UserId};
+use crate::store::{Erased, Store, StoreError, UserId};
 use crate::vault::{Vault, VaultError};
 
 /// The refusals.
@@ -54,20 +54,12 @@ impl OptOuts {
         }
     }
 
-    /// The user wants none from now on.
-    ///
-    /// # Errors
-    /// As the store's.
-    pub async fn add(&self, user: &UserId) -> Result<(), StoreError> {
-        self.store.set_opted_out(user.clone(), true).await
-    }
-
-    /// As [`OptOuts::add`]; the refusal holds here at once, and while the store is away it is kept here, until [`OptOuts::save_late`] has written it
-    /// or this process ends.
+    /// The user wants none from now on. The refusal holds here at once, and while the store is away it is kept here, until [`OptOuts::save_late`] has
+    /// written it or this process ends.
     pub async fn stop(&self, user: &UserId) {
         self.late().insert(user.clone());
         let _alone = self.late.writing.lock().await;
-        match self.add(user).await {
+        match self.store.set_opted_out(user.clone(), true).await {
             Ok(()) => {
                 self.late().remove(user);
             }
@@ -75,7 +67,8 @@ impl OptOuts {
         }
     }
 
-    /// Writes the refusals that wait for the store, as far as it takes them.
+    /// Writes the refusals that wait for the store, as far as it takes them: under the pseudonym, for whoever said it may have been erased meanwhile,
+    /// here or by another process, and the name must not come back.
     pub async fn save_late(&self) {
         let waiting: Vec<UserId> = self.late().iter().cloned().collect();
         for user in waiting {
@@ -84,7 +77,7 @@ impl OptOuts {
                 // START came meanwhile.
                 continue;
             }
-            if let Err(error) = self.add(&user).await {
+            if let Err(error) = self.add_nameless(&user).await {
                 tracing::debug!(%error, "a STOP waits for the store still");
                 return;
             }
@@ -127,12 +120,48 @@ impl OptOuts {
         Ok(has)
     }
 
+    /// What an erasure takes out of the store, while nobody here writes a refusal; whether the user has refused. One that is there is kept without the
+    /// name before the name goes, and one that came to another instance in between, and went with it, right afterwards.
+    ///
+    /// # Errors
+    /// As [`OptOuts::has`], and `erase`'s.
+    pub async fn erased(&self, user: &UserId) -> Result<(Erased, bool), StoreError> {
+        let _alone = self.late.writing.lock().await;
+        let has = self.outlive(user).await?;
+        let erased = self.store.erase_user(user.clone()).await?;
+        if erased.opt_outs > 0 {
+            self.add_nameless(user).await?;
+        }
+        let has = has || erased.opt_outs > 0;
+        Ok((erased, has))
+    }
+
+    /// Where there is no vault nobody can be erased, and the name does; so it does where the pseudonyms are broken for good: a refusal must not be lost.
+    async fn add_nameless(&self, user: &UserId) -> Result<(), StoreError> {
+        let whom = match self.find_pseudonym(user).await {
+            Ok(pseudonym) => pseudonym.unwrap_or_else(|| user.clone()),
+            Err(error @ (VaultError::UnknownMaster(_) | VaultError::Damaged(_))) => {
+                tracing::warn!(%error, "a STOP is kept under the name");
+                user.clone()
+            }
+            Err(error) => return Err(told(error)),
+        };
+        self.store.set_opted_out(whom, true).await
+    }
+
     async fn pseudonym(&self, user: &UserId) -> Result<Option<UserId>, StoreError> {
+        self.find_pseudonym(user).await.map_err(told)
+    }
+
+    async fn find_pseudonym(&self, user: &UserId) -> Result<Option<UserId>, VaultError> {
         let Some(vault) = &self.vault else { return Ok(None) };
-        let pseudonym = vault.pseudonym(user).await.map_err(|error| match error {
-            VaultError::Store(error) => error,
-            error => StoreError::Unavailable(error.to_string()),
-        })?;
-        Ok(Some(nameless(&pseudonym.to_string())))
+        Ok(Some(nameless(&vault.pseudonym(user).await?.to_string())))
+    }
+}
+
+fn told(error: VaultError) -> StoreError {
+    match error {
+        VaultError::Store(error) => error,
+        error => StoreError::Unavailable(error.to_string()),
     }
 }

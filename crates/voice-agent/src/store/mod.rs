@@ -25,8 +25,8 @@ pub use consent::ConsentRecord;
 pub use doc::{Channel, ConversationItem, MAX_DOC_BYTES, Role, SessionDoc};
 pub use error::StoreError;
 pub use id::{InstanceId, SessionId, UserId};
-pub use person::{Erased, LogHead, Scrubbed};
-pub use redis::{ErasureAnswers, ErasureOrder, ErasureOrders, RedisOptions, RedisStore};
+pub use person::{Erased, KeyPage, LogHead, Scrubbed};
+pub use redis::{ErasureAnswers, ErasureOrder, ErasureOrders, ExportOrder, ExportOrders, RedisOptions, RedisStore};
 pub use spend::{SPEND_BATCH_TTL, SPEND_TTL, Spend, SpendKey, SpendSum};
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use watch::{Change, TaskEvents, TasksChanged};
@@ -262,14 +262,15 @@ pub trait Store: Send + Sync + 'static {
     /// Puts a key that is wrapped anew in the place of `old`; whether it did: not if there is another one now, or none.
     fn replace_key(&self, name: String, old: String, new: String) -> StoreFuture<'_, bool>;
 
-    /// Forgets a wrapped key, and overwrites it as far as that is in our hands; whether there was one. That there was one is remembered.
+    /// Forgets a wrapped key, and overwrites it as far as that is in our hands; whether there was one. Remembered either way: whatever is kept under this name later is another.
     fn delete_key(&self, name: String) -> StoreFuture<'_, bool>;
 
-    /// Whether a key of this name was ever forgotten; there may be another one since.
+    /// Whether a key of this name was ever asked to be forgotten; there may be another one since.
     fn was_destroyed(&self, name: String) -> StoreFuture<'_, bool>;
 
-    /// The names of all wrapped keys, in order.
-    fn keys(&self) -> StoreFuture<'_, Vec<String>>;
+    /// Some of the wrapped keys: the first, or those behind what an earlier page says is next. One that is there from the first page to the last is
+    /// in one of them at least.
+    fn keys(&self, after: Option<String>) -> StoreFuture<'_, KeyPage>;
 
     /// Adds what somebody decided about recordings to what they decided before. The same decision again changes nothing, and
     /// neither does another one under the same id. An objection is told to all who listen. [`StoreError::Ended`] if it was decided in a session that was erased since.
@@ -290,6 +291,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// What erasures ask of every instance, where several share the store.
     fn erasure_orders(&self) -> Option<ErasureOrders> {
+        None
+    }
+
+    /// What exports ask of an instance, where several share the store.
+    fn export_orders(&self) -> Option<ExportOrders> {
         None
     }
 

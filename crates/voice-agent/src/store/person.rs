@@ -28,6 +28,15 @@ pub struct LogHead {
     pub place: String,
 }
 
+/// Some of the wrapped keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyPage {
+    /// Each by its name.
+    pub keys: Vec<(String, String)>,
+    /// Where there are more of them; none if these were the last.
+    pub next: Option<String>,
+}
+
 /// Whether the store's files hold nothing any more of what was deleted before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scrubbed {

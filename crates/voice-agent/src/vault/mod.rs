@@ -82,6 +82,17 @@ pub enum Fate {
     Replaced(KeyId),
 }
 
+impl Fate {
+    /// Whether nobody can read any more what is sealed under this key of the user's.
+    pub fn is_lost(self, key: KeyId) -> bool {
+        match self {
+            Self::Kept => false,
+            Self::Destroyed => true,
+            Self::Replaced(present) => key != present,
+        }
+    }
+}
+
 /// Everybody's keys.
 pub struct Vault {
     store: Arc<dyn Store>,
@@ -170,7 +181,8 @@ impl Vault {
         Ok(self.find(&owner.to_string()).await?.map(|key| UserKey::new(owner, key)))
     }
 
-    /// Destroys the user's key, and with it whatever is sealed under it. Whether there was one.
+    /// Destroys the user's key, and with it whatever is sealed under it. Whether there was one; where there was none it is remembered all the same
+    /// that whatever comes later is another.
     ///
     /// # Errors
     /// [`VaultError`].
@@ -179,7 +191,7 @@ impl Vault {
         Ok(self.store.delete_key(owner.to_string()).await?)
     }
 
-    /// Whether a key of this user was ever destroyed.
+    /// Whether this user was ever erased: a key was destroyed, or there was none.
     ///
     /// # Errors
     /// [`VaultError::Store`].
@@ -203,24 +215,27 @@ impl Vault {
     /// # Errors
     /// [`VaultError`] of the store and the key service; what was done until then stays done.
     pub async fn rotate(&self) -> Result<Rotated, VaultError> {
-        let mut rotated = Rotated::default();
-        for name in self.store.keys().await? {
-            let Some(wrapped) = self.store.key(name.clone()).await? else { continue };
-            if self.kms.is_current(&wrapped) {
-                rotated.unchanged += 1;
-                continue;
-            }
-            match self.kms.unwrap(&name, &wrapped).await {
-                Ok(key) => {
-                    let anew = self.kms.wrap(&name, &key).await?;
-                    // Not replaced: it was destroyed meanwhile, or another instance was quicker.
-                    rotated.rewrapped += usize::from(self.store.replace_key(name, wrapped, anew).await?);
+        let (mut rotated, mut after) = (Rotated::default(), None);
+        loop {
+            let page = self.store.keys(after).await?;
+            for (name, wrapped) in page.keys {
+                if self.kms.is_current(&wrapped) {
+                    rotated.unchanged += 1;
+                    continue;
                 }
-                Err(VaultError::UnknownMaster(_) | VaultError::Damaged(_)) => rotated.unreadable += 1,
-                Err(error) => return Err(error),
+                match self.kms.unwrap(&name, &wrapped).await {
+                    Ok(key) => {
+                        let anew = self.kms.wrap(&name, &key).await?;
+                        // Not replaced: it was destroyed meanwhile, or another instance was quicker.
+                        rotated.rewrapped += usize::from(self.store.replace_key(name, wrapped, anew).await?);
+                    }
+                    Err(VaultError::UnknownMaster(_) | VaultError::Damaged(_)) => rotated.unreadable += 1,
+                    Err(error) => return Err(error),
+                }
             }
+            let Some(next) = page.next else { return Ok(rotated) };
+            after = Some(next);
         }
-        Ok(rotated)
     }
 
     async fn find(&self, name: &str) -> Result<Option<Key>, VaultError> {

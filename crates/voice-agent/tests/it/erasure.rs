@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use voice_agent::config::{Config, Secret};
 use voice_agent::privacy::Certificate;
-use voice_agent::store::{InstanceId, UserId};
+use voice_agent::store::{InstanceId, SessionId, UserId};
 use voice_agent::vault::Sealer;
 
 use crate::privacy::{PRIVACY, WORDS, with_roles};
@@ -15,10 +15,11 @@ use crate::redis_server::RedisServer;
 use crate::server::{TestServer, soon};
 
 /// One of several instances, with a disk of its own.
-async fn instance(redis: &RedisServer, logs: &Path) -> TestServer {
+pub(super) async fn instance(redis: &RedisServer, logs: &Path) -> TestServer {
     TestServer::with(|config: &mut Config| {
         with_roles(config);
         config.input_log.dir = logs.to_owned();
+        config.recording.enabled = true;
         config.secrets.redis_url = Some(Secret::new(redis.url()));
         config.secrets.recording_master_key = Some(Secret::new("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="));
     })
@@ -78,6 +79,32 @@ async fn every_instance_forgets_and_says_so_and_one_that_does_not_is_named() {
     assert!(!new.exists());
     let gone = there.request(Method::GET, &format!("/api/sessions/{}", session.id)).bearer_auth(&session.token);
     assert_eq!(gone.send().await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn a_key_that_is_made_while_an_erasure_goes_on_leaves_nothing_behind() {
+    let (redis, disks) = (RedisServer::start(), [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()]);
+    let [here_disk, there_disk] = disks.each_ref().map(tempfile::TempDir::path);
+    let (here, there) = (instance(&redis, here_disk).await, instance(&redis, there_disk).await);
+    let (vault, ada) = (there.app().vault.clone().unwrap(), UserId::new("ada"));
+    // She never had a key, and a call of hers that is over is about to be written down.
+    let sealing = vault.sealing(&ada);
+    let orders = here.store.erasure_orders().unwrap();
+    let (left, ()) = tokio::join!(erase(&here), async {
+        soon("the others are asked", async || !orders.after(0).await.unwrap().is_empty()).await;
+        if vault.key_for(&ada, &SessionId::new("over_1")).await.is_ok() {
+            log_of(&there, "ada", there_disk, "over_1").await;
+        }
+        drop(sealing);
+    });
+    assert_eq!(left, [] as [String; 0]);
+    assert_eq!(std::fs::read_dir(there_disk).unwrap().count(), 0);
+
+    // An erasure that broke off behind the key.
+    let log = log_of(&there, "ada", there_disk, "over_2").await;
+    assert!(vault.destroy_user_key(&ada).await.unwrap());
+    assert_eq!(erase(&here).await, [] as [String; 0]);
+    assert!(!log.exists());
 }
 
 #[tokio::test]

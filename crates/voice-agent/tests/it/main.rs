@@ -9,6 +9,7 @@ mod bad_input;
 mod command;
 mod compliance;
 mod erasure;
+mod export;
 mod fake;
 mod operations;
 mod privacy;

@@ -14,7 +14,7 @@ use voice_agent::vault::{Key, Kms as _, LocalKms};
 
 use crate::privacy::{AUDITOR, OPERATOR, PRIVACY, person, recorded, with_roles};
 use crate::redis_server::RedisServer;
-use crate::server::{TestServer, problem};
+use crate::server::{TestServer, problem, soon};
 
 #[tokio::test]
 async fn an_objection_in_somebodys_name_says_that_it_is_one_and_on_which_channel() {
@@ -27,6 +27,31 @@ async fn an_objection_in_somebodys_name_says_that_it_is_one_and_on_which_channel
         let (how, on, decision) = (&record["how"], &record["channel"], &record["decision"]);
         assert_eq!((how, on, decision), (&json!("in_name"), &json!(channel), &json!("opted_out")));
     }
+}
+
+#[tokio::test]
+async fn an_objection_stops_the_calls_here_also_while_the_store_is_away_and_says_what_it_is_not() {
+    let mut redis = RedisServer::start();
+    let server = TestServer::with(|config| {
+        with_roles(config);
+        config.secrets.redis_url = Some(Secret::new(redis.url()));
+        config.secrets.recording_master_key = Some(Secret::new("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="));
+    })
+    .await;
+    let (hers, others) = (server.session("ada").await, server.session("bea").await);
+    let (mut socket, mut other) = (server.voice(&hers).await, server.voice(&others).await);
+    redis.kill();
+    let (body, own) = (json!({"user_id": "ada"}), json!({"opt_out": true}));
+    let told = problem(server.post("/api/admin/privacy/withdraw", PRIVACY, &body).await, 503, "store").await;
+    assert!(told["detail"].as_str().unwrap().contains("not written down"), "{told}");
+    assert_eq!(socket.event("recording").await["enabled"], false);
+    problem(server.post("/api/consents", &others.token, &own).await, 503, "store").await;
+    assert_eq!(other.event("recording").await["enabled"], false);
+    redis.restart();
+    soon("it is taken", async || server.post("/api/admin/privacy/withdraw", PRIVACY, &body).await.status() == 204)
+        .await;
+    let told = server.post("/api/admin/privacy/consents", PRIVACY, &body).await.json::<Value>().await.unwrap();
+    assert_eq!(told["opted_out"], true);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use super::super::body::{Fields, Json};
+use super::super::consent::objection_problem;
 use super::super::problem::Problem;
 use super::pipe::Pipe;
 use super::role::{AdminCall, Whose, admit, disposition, note, unreadable};
@@ -72,7 +73,7 @@ pub(in super::super) async fn withdraw(
 ) -> Result<StatusCode, Problem> {
     let role = admit(&app, &headers, AdminCall::Withdraw)?;
     let user = user_of(body)?;
-    object(&app, &user, Objector::Officer).await.map_err(|error| failed(&app, PrivacyError::Store(error)))?;
+    object(&app, &user, Objector::Officer).await.map_err(|error| objection_problem(&app, &error))?;
     // Nothing is handed out, and a withdrawal must be as easy as consent: it does not wait for an access log that cannot be written. The ledger
     // of consents has it, and that it was said in the person's name.
     if note(&app, role, "withdraw", Whose::User(&user), "").await.is_err() {

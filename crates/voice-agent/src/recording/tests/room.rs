@@ -68,8 +68,8 @@ async fn what_waits_of_somebody_who_is_erased_elsewhere_goes_and_what_is_sealed_
     std::fs::create_dir_all(waits.parent().unwrap()).unwrap();
     std::fs::rename(at.join(name.to_string()), waits).unwrap();
     let key = here.vault.user_key(&ana()).await.unwrap();
-    for (id, left) in [("0011223344556677".to_owned(), 1), (key.id().to_string(), 0)] {
-        here.recorder.forget_waiting(key.owner(), &id).await.unwrap();
-        assert_eq!(here.recorder.list(None).await.unwrap().len(), left, "{id}");
+    for (fate, left) in [(Fate::Kept, 1), (Fate::Replaced(key.id()), 1), (Fate::Destroyed, 0)] {
+        here.recorder.forget_waiting(key.owner(), fate).await.unwrap();
+        assert_eq!(here.recorder.list(None).await.unwrap().len(), left, "{fate:?}");
     }
 }

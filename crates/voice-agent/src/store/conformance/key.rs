@@ -22,7 +22,30 @@ pub(in crate::store) async fn a_key_is_kept_once(harness: &mut impl Harness) {
     harness.store().sweep().await.unwrap();
     harness.crash();
     assert_eq!(key(harness, "a").await.as_deref(), Some("1.of-a"), "it has no end of its own");
-    assert_eq!(harness.store().keys().await.unwrap(), ["a", "b"]);
+    let [a, b] = [("a", "1.of-a"), ("b", "1.of-b")].map(|(name, wrapped)| (name.to_owned(), wrapped.to_owned()));
+    assert_eq!(keys(harness).await, [a, b]);
+}
+
+/// All of them, page by page, in order.
+async fn keys(harness: &impl Harness) -> Vec<(String, String)> {
+    let (mut keys, mut after) = (BTreeSet::new(), None);
+    loop {
+        let page = harness.store().keys(after).await.unwrap();
+        keys.extend(page.keys);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return keys.into_iter().collect(),
+        }
+    }
+}
+
+pub(in crate::store) async fn many_keys_are_read_in_pages(harness: &mut impl Harness) {
+    for number in 0..512 {
+        assert!(put(harness, &format!("{number:04}"), &format!("1.{number}")).await);
+    }
+    assert!(harness.store().keys(None).await.unwrap().next.is_some());
+    let all = (0..512).map(|number| (format!("{number:04}"), format!("1.{number}"))).collect::<Vec<_>>();
+    assert_eq!(keys(harness).await, all);
 }
 
 pub(in crate::store) async fn a_key_is_replaced_as_it_was_read_and_destroyed_for_good(harness: &mut impl Harness) {
@@ -37,7 +60,10 @@ pub(in crate::store) async fn a_key_is_replaced_as_it_was_read_and_destroyed_for
     assert!(was_destroyed(harness.store(), "a").await && !was_destroyed(harness.store(), "b").await);
     assert!(!replace(harness, "a", "2", "3").await, "a rotation brings nothing back");
     harness.crash();
-    assert_eq!((key(harness, "a").await, harness.store().keys().await.unwrap()), (None, Vec::new()));
+    assert_eq!((key(harness, "a").await, keys(harness).await), (None, Vec::new()));
     assert!(put(harness, "a", "4").await);
     assert!(was_destroyed(harness.store(), "a").await, "there was one before this");
+    assert!(!harness.store().delete_key("c".to_owned()).await.unwrap());
+    assert!(put(harness, "c", "1").await);
+    assert!(was_destroyed(harness.store(), "c").await, "what comes later is told apart from what was before");
 }

@@ -1,6 +1,7 @@
 //! What every store must do, whichever it is. An implementation's tests call [`suite!`] with a harness; each check
 //! becomes a test of its own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ macro_rules! suite {
             what_ran_out_under_its_owner_is_put_back, heartbeats_run_out, a_crash_loses_nothing,
             live_sessions_are_listed, a_healthy_store_says_so, spend_is_added_up, a_batch_is_added_once,
             two_who_spend_at_once_lose_nothing, old_spend_is_forgotten, an_opt_out_is_kept_until_it_is_taken_back,
-            a_message_comes_once, a_message_that_was_begun_is_begun_again_when_its_instance_is_dead, a_key_is_kept_once, a_key_is_replaced_as_it_was_read_and_destroyed_for_good,
+            a_message_comes_once, a_message_that_was_begun_is_begun_again_when_its_instance_is_dead, a_key_is_kept_once, many_keys_are_read_in_pages, a_key_is_replaced_as_it_was_read_and_destroyed_for_good,
             decisions_are_added_and_never_changed, a_persons_sessions_are_found,
             an_erased_person_is_gone_and_others_are_not, what_was_erased_is_not_put_back, a_logs_head_never_goes_back);
     };

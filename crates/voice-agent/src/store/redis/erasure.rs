@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::link::Link;
@@ -24,8 +25,6 @@ pub struct ErasureOrder {
     pub owner: String,
     /// The sessions that are known to be theirs.
     pub sessions: BTreeSet<String>,
-    /// The key that is destroyed, if there was one, by its id.
-    pub key: Option<String>,
 }
 
 /// What the instances say of an order.
@@ -59,10 +58,7 @@ impl ErasureOrders {
     /// # Errors
     /// [`StoreError`].
     pub async fn put(&self, order: &ErasureOrder) -> Result<u64, StoreError> {
-        let mut script = script::ORDER_ERASURE.key(key::ERASURES);
-        let order = serde_json::to_string(order).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        script.key(key::ERASURES_COUNT).arg(order).arg(ms(ORDER_TTL)).arg(MOST);
-        self.link.run(script).await?.number()
+        put_order(&self.link, [key::ERASURES, key::ERASURES_COUNT], order, ORDER_TTL, MOST).await
     }
 
     /// What was asked after this number, oldest first. One that cannot be read, as of a later version, has no order: whoever asked waits in vain, and
@@ -71,14 +67,7 @@ impl ErasureOrders {
     /// # Errors
     /// [`StoreError`].
     pub async fn after(&self, number: u64) -> Result<Vec<(u64, Option<ErasureOrder>)>, StoreError> {
-        let mut script = script::ERASURES.key(key::ERASURES);
-        script.key(key::ERASURES_COUNT).arg(number);
-        let texts = self.link.run_patiently(script).await?.texts()?;
-        let one = |text: &String| {
-            let (number, order) = text.split_once(' ')?;
-            Some((number.parse().ok()?, serde_json::from_str(order).ok()))
-        };
-        Ok(texts.iter().filter_map(one).collect())
+        orders_after(&self.link, [key::ERASURES, key::ERASURES_COUNT], number).await
     }
 
     /// This instance has done it; what is left there, if anything is.
@@ -97,7 +86,7 @@ impl ErasureOrders {
     /// [`StoreError`].
     pub async fn answers(&self, number: u64) -> Result<ErasureAnswers, StoreError> {
         // First: one that begins to live meanwhile had no call of this person.
-        let mut silent = self.living().await?;
+        let mut silent = living(&self.link).await?;
         let texts = self.link.run(script::ANSWERS.key(key::erasure_answers(number))).await?.texts()?;
         let mut left = BTreeMap::new();
         for [instance, what] in texts.as_chunks::<2>().0 {
@@ -108,20 +97,50 @@ impl ErasureOrders {
         }
         Ok(ErasureAnswers { silent, left })
     }
+}
 
-    /// The instances with a heartbeat, in pieces: Redis serves nobody else while it looks.
-    async fn living(&self) -> Result<BTreeSet<String>, StoreError> {
-        let (mut living, mut cursor) = (BTreeSet::new(), "0".to_owned());
-        loop {
-            let mut script = script::INSTANCES.arg(cursor);
-            script.arg(format!("{}*", key::INSTANCE));
-            let mut reply = self.link.run(script).await?;
-            cursor = reply.text()?;
-            let names = reply.texts()?.into_iter();
-            living.extend(names.filter_map(|key| key.strip_prefix(key::INSTANCE).map(str::to_owned)));
-            if cursor == "0" {
-                return Ok(living);
-            }
+/// Puts an order beside those that are there. Its number.
+pub(super) async fn put_order(
+    link: &Link,
+    [orders, count]: [&str; 2],
+    order: &impl Serialize,
+    ttl: Duration,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let mut script = script::ORDER.key(orders);
+    let order = serde_json::to_string(order).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    script.key(count).arg(order).arg(ms(ttl)).arg(most);
+    link.run(script).await?.number()
+}
+
+/// The orders behind this number, oldest first; one that cannot be read is none.
+pub(super) async fn orders_after<T: DeserializeOwned>(
+    link: &Link,
+    [orders, count]: [&str; 2],
+    number: u64,
+) -> Result<Vec<(u64, Option<T>)>, StoreError> {
+    let mut script = script::ORDERS.key(orders);
+    script.key(count).arg(number);
+    let texts = link.run_patiently(script).await?.texts()?;
+    let one = |text: &String| {
+        let (number, order) = text.split_once(' ')?;
+        Some((number.parse().ok()?, serde_json::from_str(order).ok()))
+    };
+    Ok(texts.iter().filter_map(one).collect())
+}
+
+/// The instances with a heartbeat, in pieces: Redis serves nobody else while it looks.
+pub(super) async fn living(link: &Link) -> Result<BTreeSet<String>, StoreError> {
+    let (mut living, mut cursor) = (BTreeSet::new(), "0".to_owned());
+    loop {
+        let mut script = script::INSTANCES.arg(cursor);
+        script.arg(format!("{}*", key::INSTANCE));
+        let mut reply = link.run(script).await?;
+        cursor = reply.text()?;
+        let names = reply.texts()?.into_iter();
+        living.extend(names.filter_map(|key| key.strip_prefix(key::INSTANCE).map(str::to_owned)));
+        if cursor == "0" {
+            return Ok(living);
         }
     }
 }

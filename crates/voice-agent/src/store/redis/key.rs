@@ -24,6 +24,10 @@ pub(super) const ACCESS_LOGS: &str = "voice:access-logs";
 pub(super) const ERASURES: &str = "voice:erasures";
 /// How often they were.
 pub(super) const ERASURES_COUNT: &str = "voice:erasures:count";
+/// What instances are asked to give out, by number.
+pub(super) const EXPORTS: &str = "voice:exports";
+/// How often they were.
+pub(super) const EXPORTS_COUNT: &str = "voice:exports:count";
 /// What the key of an instance's heartbeat begins with.
 pub(super) const INSTANCE: &str = "voice:instance:";
 /// What a lease's key begins with.
@@ -64,6 +68,11 @@ pub(super) fn undo(user: &UserId) -> String {
 /// Which instances have forgotten what they were asked to.
 pub(super) fn erasure_answers(number: u64) -> String {
     format!("voice:erasures:answers:{number}")
+}
+
+/// What an instance gives out, in pieces.
+pub(super) fn export_pieces(id: &str) -> String {
+    format!("voice:exports:pieces:{id}")
 }
 
 /// An instance's heartbeat.

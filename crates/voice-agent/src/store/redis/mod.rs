@@ -12,6 +12,7 @@
 //! replicas are fine. A replica that becomes the master may lack the last commits: Redis replicates behind its answers.
 
 mod erasure;
+mod export;
 mod key;
 mod link;
 mod message;
@@ -23,6 +24,7 @@ mod scrub;
 mod spend;
 mod task;
 mod url;
+mod wrapped;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,13 +38,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use voice_core::consent::ConsentDecision;
 
 pub use self::erasure::{ErasureAnswers, ErasureOrder, ErasureOrders};
+pub use self::export::{ExportOrder, ExportOrders};
 use self::link::Link;
 use self::reply::Reply;
 use super::watch::TaskNews;
 use super::{
-    Begun, ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, HANDOVER_TTL, InstanceId, LiveSession, LogHead,
-    SESSION_TTL, SPEND_BATCH_TTL, SPEND_TTL, Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture,
-    StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
+    Begun, ChangeOutcome, Commit, CommitOutcome, ConsentRecord, Erased, HANDOVER_TTL, InstanceId, KeyPage, LiveSession,
+    LogHead, SESSION_TTL, SPEND_BATCH_TTL, SPEND_TTL, Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError,
+    StoreFuture, StoreHealth, StoredSession, TaskEvents, UserId, UserTasks,
 };
 use crate::http::random_hex;
 use crate::tasks::{MAX_TASKS, MAX_UNDO, TaskChange, UndoEffect};
@@ -380,12 +383,8 @@ impl Store for RedisStore {
         })
     }
 
-    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
-        Box::pin(async move {
-            let mut names = self.link.run(script::KEYS.key(key::KEYS)).await?.texts()?;
-            names.sort_unstable();
-            Ok(names)
-        })
+    fn keys(&self, after: Option<String>) -> StoreFuture<'_, KeyPage> {
+        Box::pin(self.key_page(after))
     }
 
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {
@@ -426,6 +425,10 @@ impl Store for RedisStore {
 
     fn erasure_orders(&self) -> Option<ErasureOrders> {
         Some(ErasureOrders::new(Arc::clone(&self.link)))
+    }
+
+    fn export_orders(&self) -> Option<ExportOrders> {
+        Some(ExportOrders::new(Arc::clone(&self.link)))
     }
 
     fn put_log_head(&self, name: String, head: LogHead) -> StoreFuture<'_, ()> {

@@ -59,8 +59,10 @@ scripts! {
     DELETE_KEY = "delete_key.lua";
     /// Whether a set has a member.
     IS_IN = "is_in.lua";
-    /// Lists the wrapped keys.
+    /// Lists the wrapped keys, in pieces.
     KEYS = "keys.lua";
+    /// Reads many wrapped keys.
+    WRAPPED = "wrapped.lua";
     /// Adds a decision about recordings.
     ADD_CONSENT = "add_consent.lua";
     /// Reads a person's decisions about recordings.
@@ -71,14 +73,18 @@ scripts! {
     ERASE_SESSION = "erase_session.lua";
     /// Forgets what is kept of a person.
     ERASE = "erase.lua";
-    /// Asks every instance to forget somebody.
-    ORDER_ERASURE = "order_erasure.lua";
-    /// Reads what instances are asked to forget.
-    ERASURES = "erasures.lua";
+    /// Asks something of instances.
+    ORDER = "order.lua";
+    /// Reads what they are asked.
+    ORDERS = "orders.lua";
     /// Says that an instance has forgotten somebody.
     OBEY = "obey.lua";
     /// Reads who has.
     ANSWERS = "answers.lua";
+    /// Puts down a piece of what an instance has of somebody.
+    GIVE = "give.lua";
+    /// Takes such a piece.
+    TAKE = "take.lua";
     /// Lists instances that live.
     INSTANCES = "instances.lua";
     /// Notes how far an access log is.

@@ -7,6 +7,7 @@ use redis::Commands as _;
 
 use super::*;
 use crate::store::conformance::{Harness, suite};
+use crate::vault::{Key, Kms as _, LocalKms, Vault};
 
 #[path = "../../../tests/it/redis_server.rs"]
 mod redis_server;
@@ -117,6 +118,25 @@ async fn a_server_that_hangs_costs_the_deadline_and_bounds_its_queue() {
     server.signal("CONT");
     assert_eq!(store.tasks(ana()).await, Ok(UserTasks::default()));
     assert_eq!(store.health().await.queued, 0);
+}
+
+#[tokio::test]
+async fn a_rotation_that_finds_nothing_to_do_asks_for_many_keys_at_once() {
+    let server = RedisServer::start();
+    let store = open(&server);
+    let kms = LocalKms::new(Key::random().unwrap(), Vec::new());
+    for number in 0..400 {
+        let name = format!("{number:032}");
+        let wrapped = kms.wrap(&name, &Key::random().unwrap()).await.unwrap();
+        assert!(store.put_key(name, wrapped).await.unwrap());
+    }
+    let vault = Vault::new(store, Arc::new(kms));
+    let () = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut direct(&server)).unwrap();
+    assert!(vault.rotate().await.unwrap().unchanged >= 400);
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut direct(&server)).unwrap();
+    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap();
+    let calls: u32 = calls.split(',').next().unwrap().parse().unwrap();
+    assert!(calls < 20, "{calls} round trips");
 }
 
 #[tokio::test]

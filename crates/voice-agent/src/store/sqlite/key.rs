@@ -3,6 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::StoreError;
+use crate::store::KeyPage;
+
+/// So many at once.
+const PAGE: u16 = 256;
 
 /// The key of this name.
 pub(super) fn read(conn: &Connection, name: &str) -> Result<Option<String>, StoreError> {
@@ -22,12 +26,10 @@ pub(super) fn replace(tx: &Transaction<'_>, name: &str, old: &str, new: &str) ->
     Ok(tx.prepare_cached(sql)?.execute(params![name, old, new])? > 0)
 }
 
-/// Forgets a key; whether there was one.
+/// Forgets a key; whether there was one. It counts as destroyed also where there was none: one that is made later is another.
 pub(super) fn delete(tx: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
     let was_there = tx.prepare_cached("DELETE FROM keys WHERE name = ?1")?.execute([name])? > 0;
-    if was_there {
-        tx.prepare_cached("INSERT INTO destroyed_keys (name) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([name])?;
-    }
+    tx.prepare_cached("INSERT INTO destroyed_keys (name) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([name])?;
     Ok(was_there)
 }
 
@@ -37,9 +39,12 @@ pub(super) fn was_destroyed(conn: &Connection, name: &str) -> Result<bool, Store
     Ok(conn.prepare_cached(sql)?.query_row([name], |row| row.get(0))?)
 }
 
-/// All names, in order.
-pub(super) fn names(conn: &Connection) -> Result<Vec<String>, StoreError> {
-    let mut select = conn.prepare_cached("SELECT name FROM keys ORDER BY name")?;
-    let names = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(names)
+/// Some, behind this name.
+pub(super) fn page(conn: &Connection, after: Option<&str>) -> Result<KeyPage, StoreError> {
+    let sql = "SELECT name, wrapped FROM keys WHERE name > ?1 ORDER BY name LIMIT ?2";
+    let mut select = conn.prepare_cached(sql)?;
+    let found = select.query_map(params![after.unwrap_or_default(), PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let keys = found.collect::<Result<Vec<(String, String)>, _>>()?;
+    let next = keys.get(usize::from(PAGE) - 1).map(|(name, _)| name.clone());
+    Ok(KeyPage { keys, next })
 }

@@ -41,9 +41,9 @@ use voice_core::consent::ConsentDecision;
 
 use super::watch::TaskNews;
 use super::{
-    Begun, ChangeOutcome, Clock, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, LiveSession, LogHead,
-    Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth, StoredSession, SystemClock,
-    TaskEvents, UserId, UserTasks,
+    Begun, ChangeOutcome, Clock, Commit, CommitOutcome, ConsentRecord, Erased, InstanceId, KeyPage, LiveSession,
+    LogHead, Scrubbed, SessionDoc, SessionId, Spend, Store, StoreError, StoreFuture, StoreHealth, StoredSession,
+    SystemClock, TaskEvents, UserId, UserTasks,
 };
 use crate::tasks::{TaskChange, UndoEffect};
 use worker::Worker;
@@ -297,8 +297,8 @@ impl Store for SqliteStore {
         self.read(move |conn, _| key::was_destroyed(conn, &name))
     }
 
-    fn keys(&self) -> StoreFuture<'_, Vec<String>> {
-        self.read(|conn, _| key::names(conn))
+    fn keys(&self, after: Option<String>) -> StoreFuture<'_, KeyPage> {
+        self.read(move |conn, _| key::page(conn, after.as_deref()))
     }
 
     fn add_consent(&self, user: UserId, record: ConsentRecord) -> StoreFuture<'_, ()> {

@@ -1,10 +1,13 @@
 //! Text messages: who is answered, once, and with what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
 use voice_agent::config::Secret;
+use voice_agent::privacy::Desk;
+use voice_agent::sms::OptOuts;
 use voice_agent::store::{Begun, Channel, ConversationItem, InstanceId, Role, SessionDoc, UserId};
 use voice_agent::transport::twilio::PhoneNumber;
 use voice_sim::provider::{Keys, Provider, ProviderServers, Script};
@@ -109,6 +112,79 @@ async fn a_message_whose_process_died_is_taken_by_the_next_one_once() {
     server.store.heartbeat(living.clone(), Duration::from_secs(60)).await.unwrap();
     assert!(text(&server, "SM4", ANA, "add milk").await.is_empty());
     assert_eq!(received(&server, "repeated").await, 3.0);
+}
+
+/// A server of texts that can erase people, and its opt-outs as another process has them: it knows what the store knows.
+async fn with_rights(redis: &RedisServer) -> (TestServer, OptOuts) {
+    let server = TestServer::with(|config| {
+        signed(config);
+        config.secrets.redis_url = Some(Secret::new(redis.url()));
+        config.secrets.recording_master_key = Some(Secret::new("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="));
+    })
+    .await;
+    let elsewhere = OptOuts::new(Arc::clone(&server.store), server.app().vault.clone());
+    (server, elsewhere)
+}
+
+/// Erases Ana, who was never recorded. As soon as the store is there. Whether what is kept of her is that she said STOP.
+async fn erase_ana(server: &TestServer) -> bool {
+    let (desk, ana) = (Desk::of(server.app()).unwrap(), UserId::new("phone:+15551234567"));
+    for _ in 0..100 {
+        match desk.erase(&ana).await {
+            Ok(certificate) => return certificate.statement.kept.iter().any(|kept| kept.contains("no text messages")),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    panic!("nobody could be erased");
+}
+
+#[tokio::test]
+async fn a_stop_that_waited_for_the_store_is_kept_without_a_name() {
+    let mut redis = RedisServer::start();
+    let (server, elsewhere) = with_rights(&redis).await;
+    let ana = UserId::new("phone:+15551234567");
+    redis.kill();
+    assert!(text(&server, "SM1", ANA, "STOP").await.is_empty());
+    redis.restart();
+    soon("it is kept", async || elsewhere.has(&ana).await.is_ok_and(|stopped| stopped)).await;
+    assert!(!server.store.is_opted_out(ana.clone()).await.unwrap(), "an erasure meanwhile would be undone");
+    assert!(text(&server, "SM2", ANA, "START").await.is_empty());
+    assert_eq!(text(&server, "SM3", ANA, "hello").await, ["You said: hello"]);
+}
+
+#[tokio::test]
+async fn a_stop_that_waits_for_the_store_outlives_an_erasure_of_somebody_without_a_key() {
+    let mut redis = RedisServer::start();
+    let (server, elsewhere) = with_rights(&redis).await;
+    let ana = UserId::new("phone:+15551234567");
+    redis.kill();
+    assert!(text(&server, "SM1", ANA, "STOP").await.is_empty());
+    redis.restart();
+    assert!(erase_ana(&server).await, "at once: it waits still");
+    server.app().texter.opt_outs().save_late().await;
+    assert!(!server.store.is_opted_out(ana.clone()).await.unwrap() && elsewhere.has(&ana).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_stop_that_comes_while_an_erasure_goes_on_is_kept() {
+    let redis = RedisServer::start();
+    let (server, elsewhere) = with_rights(&redis).await;
+    let ana = UserId::new("phone:+15551234567");
+    assert_eq!(text(&server, "SM1", ANA, "hello").await, ["You said: hello"]);
+    let session = server.app().sessions.list()[0].id.clone();
+    let sealing = server.app().vault.clone().unwrap().sealing(&ana);
+    let (kept, ()) = tokio::join!(erase_ana(&server), async {
+        soon("it goes on", async || {
+            server.store.load_session(session.clone()).await.unwrap().is_some_and(|stored| stored.ended)
+        })
+        .await;
+        assert!(text(&server, "SM2", ANA, "STOP").await.is_empty());
+        assert!(server.store.is_opted_out(ana.clone()).await.unwrap(), "it came before the end");
+        drop(sealing);
+    });
+    assert!(kept && !server.store.is_opted_out(ana.clone()).await.unwrap());
+    assert!(elsewhere.has(&ana).await.unwrap());
+    assert!(text(&server, "SM3", ANA, "hello").await.is_empty());
 }
 
 #[tokio::test]
