@@ -1,3 +1,4 @@
+mod memory;
 mod screen;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -161,6 +162,15 @@ impl House {
     }
 
     async fn asking(change: impl FnOnce(&mut CoreConfig), llm: Option<Arc<dyn Llm>>) -> Self {
+        Self::with_voice(change, llm, None).await
+    }
+
+    /// A voice's audio is kept where it is not the usual one's.
+    async fn with_voice(
+        change: impl FnOnce(&mut CoreConfig),
+        llm: Option<Arc<dyn Llm>>,
+        tts: Option<Arc<dyn Tts>>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), SqliteOptions::default()).unwrap());
         let once = Arc::new(Once::default());
@@ -171,7 +181,9 @@ impl House {
         let vad = Silero::load(&default_models_dir()).expect("the model; `make models` fetches it");
         let stt = Arc::clone(&once) as Arc<dyn Stt>;
         let llm = llm.unwrap_or_else(|| Arc::clone(&once) as Arc<dyn Llm>);
-        let providers = Providers::single(stt, None, llm, once, vad);
+        let kept_bytes = if tts.is_some() { 1 << 20 } else { 0 };
+        let tts = tts.unwrap_or_else(|| Arc::clone(&once) as Arc<dyn Tts>);
+        let providers = Providers::single(stt, None, llm, tts, vad);
         let events = Arc::new(Events::new(Metrics::new("gpt-4o-mini", &[])));
         let (core, board) = Board::for_providers(&providers, core, &events);
         let (clock, name) = (Arc::new(SystemClock), "here".to_owned());
@@ -184,7 +196,7 @@ impl House {
             ladder: crate::ladder::Ladder::idle(),
             consent: Arc::default(),
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
-            voice_cache: Arc::new(VoiceCache::new(0, 0)),
+            voice_cache: Arc::new(VoiceCache::new(kept_bytes, 300)),
             core,
             vad: VadConfig::default(),
             events,
