@@ -133,6 +133,17 @@ pub enum Input {
         /// Empty when there was no speech in it.
         text: String,
     },
+    /// The final transcript of this revision, which follows from the same recogniser, has no words of the end of its speech.
+    TranscriptGap {
+        /// The utterance.
+        utterance: UtteranceId,
+        /// The revision that `FinishUtterance` named.
+        revision: u32,
+        /// Who understood nothing of it.
+        rung: RungId,
+        /// From the last of its words, about, to the end of the speech, in milliseconds. The caller's pauses are in it.
+        gap_ms: u64,
+    },
     /// A recogniser gave up on this revision of the utterance.
     SttFailed {
         /// The utterance.

@@ -267,6 +267,9 @@ impl Session {
             Input::FinalTranscript { utterance, revision, rung, text } => {
                 self.handle_final(utterance, revision, rung, &text);
             }
+            Input::TranscriptGap { utterance, revision, rung, gap_ms } => {
+                self.note_gap(utterance, revision, rung, gap_ms)
+            }
             Input::SttFailed { utterance, revision, rung, failure } => {
                 self.handle_stt_failed(utterance, revision, rung, failure);
             }

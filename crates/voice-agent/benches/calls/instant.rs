@@ -232,7 +232,7 @@ impl Llm for Instantly {
                         notes.mark(Mark::ToolCall);
                         notes.mark(Mark::Change);
                     }
-                    LlmEvent::Calling | LlmEvent::WordsAhead(_) | LlmEvent::Done { .. } => {}
+                    _ => {}
                 }
                 Ok(event)
             })

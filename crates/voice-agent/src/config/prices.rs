@@ -92,6 +92,9 @@ pub(super) fn without_price(config: &Config) -> Vec<String> {
 mod tests {
     use std::io::Write as _;
 
+    use voice_core::cost::{Quantity, Usage};
+    use voice_core::provider::Stage;
+
     use super::*;
 
     fn read_text(text: &str) -> Result<Prices, ConfigError> {
@@ -105,11 +108,29 @@ mod tests {
         let prices = read(Path::new("")).unwrap();
         assert_eq!(prices.0["deepgram/nova-3"].audio_minute, 7_700_000);
         assert_eq!(prices.0["cartesia/sonic-3"].audio_minute, 24_000_000);
+        let mini = prices.0["openai/gpt-4o-mini"];
+        assert_eq!((mini.input_1k_tokens, mini.output_1k_tokens), (150_000, 600_000));
         assert!(!prices.0.contains_key("openai/gpt-3.5-turbo"), "unknown");
         let entries: BTreeMap<String, Entry> = toml::from_str(PRICES).unwrap();
         for (model, entry) in entries.iter().filter(|(_, entry)| !entry.unknown) {
             assert!(!entry.as_of.is_empty() && !entry.source.is_empty(), "{model}: since when, and says who?");
         }
+    }
+
+    #[test]
+    fn the_missions_example_costs_by_the_built_in_list_what_the_mission_says() {
+        let prices = read(Path::new("")).unwrap();
+        let cost = |stage, provider: &str, model: &str, quantity| {
+            let (provider, model) = (provider.to_owned(), model.to_owned());
+            let (reply, utterance, wasted) = (None, None, false);
+            prices.price(&Usage { stage, provider, model, quantity, reply, utterance, wasted }).0
+        };
+        let heard = cost(Stage::Stt, "deepgram", "nova-3", Quantity::AudioMs(30_000));
+        let tokens = Quantity::Tokens { input: 150, cached: 0, output: 80 };
+        let answered = cost(Stage::Llm, "openai", "gpt-4o-mini", tokens);
+        let spoken = cost(Stage::Tts, "cartesia", "sonic-3", Quantity::AudioMs(25_000));
+        assert_eq!((heard, answered, spoken), (3_850_000, 70_500, 10_000_000));
+        assert_eq!(heard + answered + spoken, 13_920_500);
     }
 
     #[test]

@@ -74,12 +74,19 @@ impl Driver {
         self.use_up(Stage::Llm, asked.rung, quantity, what);
     }
 
+    /// A provider has begun to answer a request.
+    pub(super) fn note_begun(&mut self, request: LlmRequestId) {
+        if let Some(asked) = self.models.get_mut(&request) {
+            asked.begun = true;
+        }
+    }
+
     /// A request said itself what it used.
-    pub(super) fn book_request(&mut self, request: LlmRequestId, quantity: Quantity) {
+    pub(super) fn book_request(&mut self, request: LlmRequestId, quantity: Quantity, wasted: bool) {
         let Some(asked) = self.models.get_mut(&request) else { return };
         asked.booked = true;
         let (reply, rung) = (Some(asked.reply), asked.rung);
-        self.use_up(Stage::Llm, rung, quantity, For { reply, ..For::default() });
+        self.use_up(Stage::Llm, rung, quantity, For { reply, wasted, ..For::default() });
     }
 
     /// Notes how far a request has come.
@@ -113,8 +120,10 @@ impl Driver {
                 self.models.remove(request);
             }
             Input::LlmFailed { request, .. } => {
-                // What failed before its first word is not charged.
-                if let Some(asked) = self.models.remove(request).filter(|asked| asked.chars.1 > 0) {
+                // What is refused is not charged. Where an answer had begun, the prompt was read. That it is charged then, though
+                // no word came, is an estimate, as is its length: no provider says so, and a ceiling is better too early.
+                let is_read = |asked: &Asked| asked.begun || asked.chars.1 > 0;
+                if let Some(asked) = self.models.remove(request).filter(is_read) {
                     self.book_unfinished(&asked, true);
                 }
             }

@@ -54,9 +54,15 @@ pub(super) enum Done {
         look: u64,
         picture: Result<Picture, String>,
     },
+    /// The provider reads the prompt.
+    LlmBegun {
+        request: LlmRequestId,
+    },
     LlmUsed {
         request: LlmRequestId,
         quantity: Quantity,
+        /// For nothing: the answer failed.
+        wasted: bool,
     },
     Audio {
         speech: SpeechId,
@@ -115,6 +121,8 @@ pub(super) struct Asked {
     pub(super) chars: (u64, u64),
     /// Of what it said, the words of a call that is not whole yet: they come once more in it.
     pub(super) ahead: u64,
+    /// The provider has begun to answer it.
+    pub(super) begun: bool,
     /// It said itself what it used.
     pub(super) booked: bool,
 }

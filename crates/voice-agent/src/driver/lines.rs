@@ -292,7 +292,12 @@ impl Driver {
                     self.pending.push_back(Input::InterimTranscript { utterance, text });
                 }
             }
-            LineEvent::Final { utterance, revision, text } => self.give_final(utterance, revision, rung, text),
+            LineEvent::Final { utterance, revision, text, gap_ms } => {
+                if gap_ms > 0 {
+                    self.pending.push_back(Input::TranscriptGap { utterance, revision, rung, gap_ms });
+                }
+                self.give_final(utterance, revision, rung, text);
+            }
             LineEvent::Failed { utterance, failure } => {
                 if let Some(line) = self.lines.open.get_mut(&rung) {
                     line.failed();

@@ -1,14 +1,16 @@
 //! Answers that were given before: looked for before a model is asked, and noted when one has answered.
 
+use tokio::sync::mpsc;
 use voice_core::Input;
 use voice_core::failover::EMBEDDED;
 use voice_core::ids::{LlmRequestId, ReplyId, RungId};
 use voice_core::output::{Observation, Output};
 use voice_core::provider::Stage;
 
-use super::{Done, Driver};
+use super::{Deps, Done, Driver};
 use crate::answer_cache::{AnswerKey, Pieces};
 use crate::llm::LlmRequest;
+use crate::store::UserId;
 
 /// The one tool that an answer which is kept may have used: it reads, and changes nothing.
 const READS: &str = "list_tasks";
@@ -23,6 +25,22 @@ pub(super) struct Noting {
     called: bool,
     /// What it says is of these tasks, and not of titles that may be older.
     is_fresh: bool,
+}
+
+/// Looks for an answer that was given before, to the tasks as the store has them now. Says whether there is one; whoever is
+/// asked tells the session either way, unless the store fails.
+pub(super) async fn recall_answer(
+    deps: &Deps,
+    user: UserId,
+    request: LlmRequestId,
+    key: AnswerKey,
+    sender: &mpsc::Sender<Done>,
+) -> bool {
+    let Ok(tasks) = deps.store.tasks(user).await else { return false };
+    let key = key.at(tasks.list.rev);
+    let found = deps.answer_cache.get(&key, deps.clock.now());
+    let is_found = found.is_some();
+    sender.send(Done::Recall { request, key, found }).await.is_err() || is_found
 }
 
 impl Driver {

@@ -1,3 +1,4 @@
+mod memory;
 mod screen;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use voice_core::CoreConfig;
 use voice_core::chat::ChatItem;
+use voice_core::cost::Quantity;
 use voice_core::ids::{RungId, SpeechId};
 use voice_core::provider::{ProviderErrorKind, ProviderFailure};
 
@@ -160,6 +162,15 @@ impl House {
     }
 
     async fn asking(change: impl FnOnce(&mut CoreConfig), llm: Option<Arc<dyn Llm>>) -> Self {
+        Self::with_voice(change, llm, None).await
+    }
+
+    /// A voice's audio is kept where it is not the usual one's.
+    async fn with_voice(
+        change: impl FnOnce(&mut CoreConfig),
+        llm: Option<Arc<dyn Llm>>,
+        tts: Option<Arc<dyn Tts>>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), SqliteOptions::default()).unwrap());
         let once = Arc::new(Once::default());
@@ -170,7 +181,9 @@ impl House {
         let vad = Silero::load(&default_models_dir()).expect("the model; `make models` fetches it");
         let stt = Arc::clone(&once) as Arc<dyn Stt>;
         let llm = llm.unwrap_or_else(|| Arc::clone(&once) as Arc<dyn Llm>);
-        let providers = Providers::single(stt, None, llm, once, vad);
+        let kept_bytes = if tts.is_some() { 1 << 20 } else { 0 };
+        let tts = tts.unwrap_or_else(|| Arc::clone(&once) as Arc<dyn Tts>);
+        let providers = Providers::single(stt, None, llm, tts, vad);
         let events = Arc::new(Events::new(Metrics::new("gpt-4o-mini", &[])));
         let (core, board) = Board::for_providers(&providers, core, &events);
         let (clock, name) = (Arc::new(SystemClock), "here".to_owned());
@@ -183,7 +196,7 @@ impl House {
             ladder: crate::ladder::Ladder::idle(),
             consent: Arc::default(),
             answer_cache: Arc::new(AnswerCache::new(10, 300)),
-            voice_cache: Arc::new(VoiceCache::new(0, 0)),
+            voice_cache: Arc::new(VoiceCache::new(kept_bytes, 300)),
             core,
             vad: VadConfig::default(),
             events,
@@ -390,10 +403,10 @@ async fn what_was_counted_when_a_session_seemed_lost_is_not_counted_again() {
     assert_eq!(stored.doc.context["cost"]["total_usd"], 0.00075);
 }
 
-/// Writes what is to be said with a call, and breaks off before the call is whole.
-struct Breaker;
+/// Says always the same.
+struct Always(Vec<Result<LlmEvent, ProviderFailure>>);
 
-impl Llm for Breaker {
+impl Llm for Always {
     fn provider(&self) -> &'static str {
         "openai"
     }
@@ -403,17 +416,37 @@ impl Llm for Breaker {
     }
 
     fn stream(&self, _: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderFailure>> {
-        let words = LlmEvent::WordsAhead("Added milk.".to_owned());
-        stream::iter([Ok(LlmEvent::Calling), Ok(words), Err(ProviderErrorKind::Disconnected.into())]).boxed()
+        stream::iter(self.0.clone()).boxed()
     }
 }
 
-#[tokio::test]
-async fn a_request_that_breaks_off_in_a_call_is_paid_for_with_the_prompt_and_the_tools_that_it_read() {
-    let house = House::asking(|_| {}, Some(Arc::new(Breaker))).await;
+/// What a turn costs in nano-dollars, for nothing, with a model that says this before it breaks off.
+async fn wasted(said: &[LlmEvent]) -> f64 {
+    let broken = Err(ProviderErrorKind::Disconnected.into());
+    let events = said.iter().cloned().map(Ok).chain([broken]).collect();
+    let house = House::asking(|_| {}, Some(Arc::new(Always(events)))).await;
     let _said = house.text("Add milk").await.unwrap();
-    let spent = house.metric("voice_spend_nanousd_total{stage=\"llm\",provider=\"openai\",wasted=\"true\"}");
-    let spent: f64 = spent.expect("something was spent").parse().unwrap();
+    let series = |wasted: bool| {
+        let labels = format!("{{stage=\"llm\",provider=\"openai\",wasted=\"{wasted}\"}}");
+        house.metric(&format!("voice_spend_nanousd_total{labels}"))
+    };
+    assert_eq!(series(false), None);
+    series(true).map_or(0.0, |spent| spent.parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_off_is_paid_for_with_the_prompt_and_the_tools_once_it_was_taken() {
     // At 150,000 and 600,000 nano-dollars for a thousand tokens: the tools alone are more than a thousand to read, each time.
-    assert!(spent > 300_000.0, "{spent}");
+    let words = LlmEvent::WordsAhead("Added milk.".to_owned());
+    assert!(wasted(&[LlmEvent::Calling, words]).await > 300_000.0);
+    let begun = wasted(&[LlmEvent::Begun]).await;
+    assert!(begun > 300_000.0, "{begun}");
+    assert_eq!(wasted(&[]).await, 0.0, "refused");
+}
+
+#[tokio::test]
+async fn what_a_provider_says_of_a_failed_answer_is_booked_and_nothing_is_estimated() {
+    let used = LlmEvent::Used(Quantity::Tokens { input: 2_000, cached: 0, output: 1_000 });
+    let once = wasted(&[LlmEvent::Begun, used]).await;
+    assert!(once > 0.0 && once % 900_000.0 == 0.0, "{once}");
 }

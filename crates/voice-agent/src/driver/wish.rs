@@ -20,11 +20,11 @@ use voice_core::{Input, Output};
 use super::api::Outbound;
 use super::book::asked_chars;
 use super::mouth::{LetOut, Stopped};
+use super::recall::recall_answer;
 use super::recommit;
-use super::{Asked, Deps, Done, Driver, ScoreParts};
-use crate::answer_cache::AnswerKey;
+use super::{Asked, Done, Driver, ScoreParts};
 use crate::llm::{LlmEvent, LlmRequest};
-use crate::store::{Commit, CommitOutcome, StoreError, UserId, UserTasks};
+use crate::store::{Commit, CommitOutcome, StoreError, UserTasks};
 use crate::tasks::{TaskId, clean_arguments, clean_text};
 use crate::tools;
 use crate::tts::{SpeechKey, Tts, TtsEvent, TtsRequest};
@@ -146,7 +146,8 @@ impl Driver {
             }
         };
         let abort = abort.abort_handle();
-        self.models.insert(request, Asked { abort, reply, rung, chars: (asked, 0), ahead: 0, booked: false });
+        self.models
+            .insert(request, Asked { abort, reply, rung, chars: (asked, 0), ahead: 0, begun: false, booked: false });
     }
 
     /// The speech under a name that is unique in the process.
@@ -277,7 +278,8 @@ impl Driver {
             }
             Done::Recall { request, key, found } => self.take_recall(request, key, found),
             Done::Looked { look, picture } => self.take_picture(look, picture),
-            Done::LlmUsed { request, quantity } => self.book_request(request, quantity),
+            Done::LlmBegun { request } => self.note_begun(request),
+            Done::LlmUsed { request, quantity, wasted } => self.book_request(request, quantity, wasted),
             Done::Audio { speech, chunk, rung, audio } => {
                 let out = self.mouth.add_audio(speech, chunk, rung, &audio);
                 self.tell_audio(speech, chunk, rung, out);
@@ -435,26 +437,12 @@ fn failed_tool(call: &ToolCall, reason: &str) -> Input {
 
 type LlmStream = futures_util::stream::BoxStream<'static, Result<LlmEvent, ProviderFailure>>;
 
-/// Looks for an answer that was given before, to the tasks as the store has them now. Says whether there is one; whoever is
-/// asked tells the session either way, unless the store fails.
-async fn recall_answer(
-    deps: &Deps,
-    user: UserId,
-    request: LlmRequestId,
-    key: AnswerKey,
-    sender: &mpsc::Sender<Done>,
-) -> bool {
-    let Ok(tasks) = deps.store.tasks(user).await else { return false };
-    let key = key.at(tasks.list.rev);
-    let found = deps.answer_cache.get(&key, deps.clock.now());
-    let is_found = found.is_some();
-    sender.send(Done::Recall { request, key, found }).await.is_err() || is_found
-}
-
 /// A stream that ends without its last event has broken off.
 async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc::Sender<Done>) {
     loop {
         let (done, last) = match stream.next().await {
+            Some(Ok(LlmEvent::Begun)) => (Done::LlmBegun { request }, false),
+            Some(Ok(LlmEvent::Used(quantity))) => (Done::LlmUsed { request, quantity, wasted: true }, false),
             Some(Ok(LlmEvent::Text(text))) => (Done::Core(Input::LlmText { request, text }), false),
             Some(Ok(LlmEvent::Calling)) => (Done::Core(Input::LlmCalling { request }), false),
             Some(Ok(LlmEvent::WordsAhead(words))) => {
@@ -466,7 +454,7 @@ async fn follow_model(request: LlmRequestId, mut stream: LlmStream, sender: mpsc
             }
             Some(Ok(LlmEvent::Done { input_tokens, cached_tokens, output_tokens })) => {
                 let quantity = Quantity::Tokens { input: input_tokens, cached: cached_tokens, output: output_tokens };
-                let used = Done::LlmUsed { request, quantity };
+                let used = Done::LlmUsed { request, quantity, wasted: false };
                 if sender.send(used).await.is_err() {
                     return;
                 }

@@ -19,6 +19,7 @@ use crate::screen::Seen;
 use crate::served::Served;
 use crate::tools::ToolSpec;
 use voice_core::chat::ChatContext;
+use voice_core::cost::Quantity;
 use voice_core::provider::ProviderFailure;
 
 /// One request to a language model.
@@ -45,6 +46,8 @@ pub struct LlmRequest {
 /// What a language model streams.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LlmEvent {
+    /// The provider has taken the request: it reads the prompt, whatever becomes of the answer. It may be left out.
+    Begun,
     /// The next piece of what the agent says; pieces append to each other.
     Text(String),
     /// A piece of a tool call came that is not whole yet: somebody answers. It may be left out.
@@ -59,6 +62,8 @@ pub enum LlmEvent {
         /// The arguments, a JSON object.
         arguments: Map<String, Value>,
     },
+    /// What the provider says was used for an answer that comes to nothing; the failure follows. It may be left out.
+    Used(Quantity),
     /// The answer is complete; nothing follows.
     Done {
         /// Tokens read, as the provider bills them, those from its cache among them.

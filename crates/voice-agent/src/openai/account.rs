@@ -183,7 +183,7 @@ impl Account {
         Ok(Exchange { response, in_use })
     }
 
-    /// Whether the API serves this model.
+    /// Whether the API serves this model. A key may be allowed to use models and not to look at them: then it is not known.
     pub(crate) async fn served(&self, model: &str) -> Result<Served, ProviderFailure> {
         within(PROBE_DEADLINE, async {
             let mut exchange = self.exchange(self.request(Method::GET, &["models", model])).await?;
@@ -192,6 +192,7 @@ impl Account {
             match (status, ErrorBody::parse(&body)) {
                 (200..=299, _) => Ok(Served::Yes),
                 (_, Some(error)) if error.is_model_not_found() => Ok(Served::No),
+                (401 | 403, _) => Ok(Served::Unknown),
                 // Many compatible servers have only the list.
                 (404 | 405 | 501, _) => Ok(self.listed(model).await),
                 _ => Err(exchange.failure(&body)),

@@ -71,6 +71,11 @@ impl ErrorBody {
         self.message.contains("output limit was reached")
     }
 
+    /// Whether it says that the API is not to be had from here.
+    fn is_region(&self) -> bool {
+        self.is("unsupported_country_region_territory")
+    }
+
     fn is(&self, word: &str) -> bool {
         self.code == word || self.kind == word
     }
@@ -124,8 +129,10 @@ fn classify(status: u16, error: Option<&ErrorBody>, wait_ms: Option<u64>) -> Pro
         429 => ProviderErrorKind::RateLimited,
         408 | 409 | 425 | 499 | 500..=599 => ProviderErrorKind::Unavailable,
         // A 403 or 404 of something in between may be gone in a moment; the API's own may not.
-        403 | 404 if error.is_some() => ProviderErrorKind::NotServed,
-        400..=498 if said(ErrorBody::is_model_not_found) => ProviderErrorKind::NotServed,
+        404 if error.is_some() => ProviderErrorKind::NotServed,
+        400..=498 if said(ErrorBody::is_model_not_found) || said(ErrorBody::is_region) => ProviderErrorKind::NotServed,
+        // The key has not the right to it: a scope is missing, say.
+        403 if error.is_some() => ProviderErrorKind::Auth,
         400..=498 => ProviderErrorKind::BadRequest,
         _ => ProviderErrorKind::Protocol,
     };

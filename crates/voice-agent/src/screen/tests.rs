@@ -85,7 +85,7 @@ fn asks(text: &str, seen: Option<&str>, shared: bool) -> (String, Vec<Value>) {
         match event {
             LlmEvent::Text(text) => said.push_str(&text),
             LlmEvent::ToolCall { name, arguments } => calls.push(json!([name, arguments])),
-            LlmEvent::Calling | LlmEvent::WordsAhead(_) | LlmEvent::Done { .. } => {}
+            _ => {}
         }
     }
     (said, calls)

@@ -109,6 +109,9 @@ pub enum LineEvent {
         revision: u32,
         /// The text, all of the utterance.
         text: String,
+        /// From where its last words end, about, to the end of the speech: what it has no words of, in milliseconds. 0 when that is
+        /// little, and when there are no words at all.
+        gap_ms: u64,
     },
     /// The line failed: nothing more comes for this utterance. Said once for an utterance.
     Failed {

@@ -37,8 +37,14 @@ pub(super) struct Utterance {
     /// Whose lines were lost in it, and how the last one was.
     lost: Vec<RungId>,
     lost_by: Option<ProviderErrorKind>,
-    /// Somebody understood nothing of this revision, and another one was asked.
+    /// How long its last stretch of speech is, in milliseconds.
+    stretch_ms: u64,
+    /// Who has no words of the end of this revision's speech, and how long that is in milliseconds.
+    gap: Option<(RungId, u64)>,
+    /// Somebody understood nothing of this revision, or nothing of its end, and another one was asked.
     doubted: bool,
+    /// What whoever is doubted understood of it.
+    partial: String,
     /// When something of it was understood last, or it began, in milliseconds.
     pub(super) progress_ms: u64,
     /// Who was asked for the final transcript of this revision and has not answered, and when in milliseconds.
@@ -64,12 +70,34 @@ impl Utterance {
             listener: Some(rung),
             lost: Vec::new(),
             lost_by: None,
+            stretch_ms: 0,
+            gap: None,
             doubted: false,
+            partial: String::new(),
             progress_ms: from_ms,
             asked: Vec::new(),
             tried: Vec::new(),
         }
     }
+}
+
+impl Utterance {
+    /// How much of the speech, in milliseconds, this recogniser's transcript has no words of. It may have been the caller's pause:
+    /// no more of it than the last stretch of speech is held against anybody.
+    fn wordless_ms(&self, rung: RungId, text: &str) -> u64 {
+        match self.gap.filter(|(who, _)| *who == rung) {
+            _ if text.is_empty() => self.until_ms.saturating_sub(self.from_ms),
+            Some((_, gap_ms)) => gap_ms.min(self.stretch_ms),
+            None => 0,
+        }
+    }
+}
+
+/// The words of a text, without their signs and capitals.
+fn words_of(text: &str) -> impl Iterator<Item = String> {
+    let word =
+        |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    text.split_whitespace().map(word).filter(|word| !word.is_empty())
 }
 
 impl Session {
@@ -90,7 +118,9 @@ impl Session {
         utterance.awaited_since_ms = Some(now_ms);
         utterance.asked = vec![(utterance.rung, now_ms)];
         utterance.tried = vec![utterance.rung];
-        utterance.doubted = false;
+        utterance.stretch_ms = until_ms.saturating_sub(since_ms);
+        (utterance.gap, utterance.doubted) = (None, false);
+        utterance.partial.clear();
         let (id, revision, rung) = (utterance.id, utterance.revision, utterance.rung);
         self.push(Output::FinishUtterance { utterance: id, revision, until_ms, rung });
         if self.lags(id) {
@@ -144,11 +174,14 @@ impl Session {
             return;
         }
         let Some(at) = utterance.asked.iter().position(|(asked, _)| *asked == rung) else { return };
-        let long = utterance.until_ms.saturating_sub(utterance.from_ms) >= HAS_WORDS_MS;
-        if text.is_empty() && long && self.asks_for_a_second_opinion(id, rung) {
+        if utterance.wordless_ms(rung, &text) >= HAS_WORDS_MS && self.asks_for_a_second_opinion(id, rung, &text) {
             return;
         }
         let Some(utterance) = self.utterance_mut(id) else { return };
+        let partial = std::mem::take(&mut utterance.partial);
+        let is_confirmed = words_of(&text).eq(words_of(&partial));
+        // Whoever was asked for what is missing has missed more.
+        let text = if words_of(&text).count() < words_of(&partial).count() { partial } else { text };
         utterance.awaited_since_ms = None;
         utterance.final_text = Some(text.clone());
         utterance.caption_open = false;
@@ -160,7 +193,7 @@ impl Session {
         self.unheard = 0;
         self.provider_answered(Stage::Stt, rung, after_ms);
         // A second opinion that is the first one again leads nowhere else.
-        if !(doubted && text.is_empty()) {
+        if !(doubted && is_confirmed) {
             let reason = if doubted { ProviderErrorKind::Protocol } else { ProviderErrorKind::Timeout };
             self.failed_over(Stage::Stt, from, rung, reason);
         }
@@ -173,9 +206,16 @@ impl Session {
         self.heed_words();
     }
 
-    /// A recogniser understood nothing of speech that had words in it: another one is heard before that is believed. Says
-    /// whether there is one to wait for.
-    fn asks_for_a_second_opinion(&mut self, id: UtteranceId, rung: RungId) -> bool {
+    /// A recogniser has no words of the end of the speech.
+    pub(super) fn note_gap(&mut self, id: UtteranceId, revision: u32, rung: RungId, gap_ms: u64) {
+        if let Some(utterance) = self.utterance_mut(id).filter(|utterance| utterance.revision == revision) {
+            utterance.gap = Some((rung, gap_ms));
+        }
+    }
+
+    /// A recogniser understood nothing of speech that had words in it, or of the end of it: another one is heard before that is
+    /// believed. Says whether there is one to wait for.
+    fn asks_for_a_second_opinion(&mut self, id: UtteranceId, rung: RungId, text: &str) -> bool {
         let Some(utterance) = self.utterance_mut(id) else { return false };
         let waits = utterance.asked.iter().any(|(asked, _)| *asked != rung);
         let tried = utterance.tried.clone();
@@ -185,6 +225,9 @@ impl Session {
         if let Some(utterance) = self.utterance_mut(id) {
             utterance.asked.retain(|(asked, _)| *asked != rung);
             utterance.doubted = true;
+            if words_of(text).count() > words_of(&utterance.partial).count() {
+                text.clone_into(&mut utterance.partial);
+            }
         }
         if !waits {
             self.ask_stt_rival(id);
@@ -223,12 +266,22 @@ impl Session {
         self.failed_over(Stage::Stt, from, rung, reason);
     }
 
-    /// What was understood so far may end in mid-word: it is shown, and the caller is asked, but nothing is done on it.
+    /// What was understood so far may end in mid-word: it is shown, and the caller is asked, but nothing is done on it. Of words
+    /// that were doubted only because nothing followed them that is not so: nobody has heard more.
     fn give_up_utterance(&mut self, id: UtteranceId) {
         let Some(utterance) = self.utterance_mut(id) else { return };
-        utterance.failed = true;
         utterance.awaited_since_ms = None;
         utterance.asked.clear();
+        if !utterance.partial.is_empty() {
+            let text = std::mem::take(&mut utterance.partial);
+            utterance.final_text = Some(text.clone());
+            utterance.caption_open = false;
+            self.unheard = 0;
+            self.client(ClientEvent::Transcript { utterance_id: id, text, r#final: true });
+            self.heed_words();
+            return;
+        }
+        utterance.failed = true;
         let text = utterance.interim.clone();
         utterance.final_text = Some(text.clone());
         if std::mem::take(&mut utterance.caption_open) {

@@ -15,6 +15,8 @@ mod hush;
 mod keys;
 mod leaving;
 mod listening;
+mod memory;
+mod partial;
 mod patience;
 mod rehearsed;
 mod rehearsed_speech;

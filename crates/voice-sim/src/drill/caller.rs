@@ -12,6 +12,9 @@ use crate::provider::code::say;
 
 /// Frames of silence before the caller says something.
 const BREATH: usize = 16;
+/// Where a caller pauses, and for how many milliseconds: longer than from one word to the next, and too short to be taken for the end.
+const PAUSE: &str = "…";
+const PAUSE_MS: usize = 160;
 /// How long a caller whom the server asked to type waits for the rest of the answer.
 const IN_WRITING: Duration = Duration::from_secs(3);
 
@@ -81,7 +84,8 @@ async fn talk(call: &mut Call, says: &str, patience: Duration) -> Result<(), Cal
     if !call.session.greeting.is_empty() {
         call.hear_out(patience).await?;
     }
-    let speech = [vec![0; BREATH * FRAME], say(says, 16_000)].concat();
+    let pieces: Vec<Vec<i16>> = says.split(PAUSE).map(|piece| say(piece, 16_000)).collect();
+    let speech = [vec![0; BREATH * FRAME], pieces.join(&[0; PAUSE_MS * 16][..])].concat();
     call.say(&speech, patience).await?;
     if call.heard.fell_back.is_some() {
         // What was begun by voice is finished in writing.

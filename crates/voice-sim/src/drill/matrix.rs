@@ -14,6 +14,8 @@ pub enum Says {
     Task,
     /// Nothing that takes a tool: one request, and an answer of eleven words.
     Talk,
+    /// The same with a pause in it, after which a recogniser has made what came before it final.
+    Halting,
     /// A question whose answer may be given again.
     List,
 }
@@ -24,6 +26,7 @@ impl Says {
         match self {
             Self::Task => "add a task to buy milk",
             Self::Talk => "i would like to talk about coffee and cake",
+            Self::Halting => "i would like to … talk about coffee and cake",
             Self::List => "what are my tasks",
         }
     }
@@ -32,7 +35,7 @@ impl Says {
     pub const fn tasks(self) -> &'static [&'static str] {
         match self {
             Self::Task => &["buy milk"],
-            Self::Talk | Self::List => &[],
+            Self::Talk | Self::Halting | Self::List => &[],
         }
     }
 }
@@ -98,7 +101,7 @@ const CONNECT: [Row; 10] = [
 ];
 
 /// After a recogniser's socket is open. (Deepgram has no stream of an error's own for `quota`; `402` is its account's.)
-const STT: [Row; 17] = [
+const STT: [Row; 20] = [
     ("402@connect", &["quota"]),
     ("hang@start", SILENT),
     ("dribble@start", SILENT),
@@ -115,11 +118,15 @@ const STT: [Row; 17] = [
     ("malformed@mid:1", NONSENSE),
     ("unknown@mid:1", &[]),
     ("wrong_audio@mid:1", &["bad_request", "protocol"]),
+    ("empty@mid:1", &["timeout", "protocol"]),
+    ("spaces@mid:1", &["timeout", "protocol"]),
     ("500@mid:1", &["unavailable"]),
+    // Words are final already, and of the rest there are none.
+    ("empty@mid:3", NONSENSE),
 ];
 
 /// After the head of a language model's answer. (It sends no audio; `402` is `quota` at OpenAI.)
-const LLM: [Row; 15] = [
+const LLM: [Row; 22] = [
     ("quota@connect", &["quota"]),
     ("hang@start", SILENT),
     ("dribble@start", SILENT),
@@ -128,17 +135,24 @@ const LLM: [Row; 15] = [
     ("malformed@start", NONSENSE),
     ("unknown@start", &[]),
     ("empty@start", NONSENSE),
+    ("429@start", &["rate_limited"]),
+    ("quota@start", &["quota"]),
     ("500@start", &["unavailable"]),
+    ("503@start", &["unavailable"]),
     ("hang@mid:2", SILENT),
     ("dribble@mid:2", SILENT),
+    ("spaces@mid:2", SILENT),
     ("cut@mid:2", BROKEN_OFF),
     ("malformed@mid:2", NONSENSE),
     ("unknown@mid:2", &[]),
+    ("429@mid:2", &["rate_limited"]),
+    ("quota@mid:2", &["quota"]),
     ("500@mid:2", &["unavailable"]),
+    ("503@mid:2", &["unavailable"]),
 ];
 
 /// After a voice's socket is open.
-const TTS: [Row; 19] = [
+const TTS: [Row; 24] = [
     ("402@connect", &["quota"]),
     ("hang@start", SILENT),
     ("dribble@start", SILENT),
@@ -148,8 +162,10 @@ const TTS: [Row; 19] = [
     ("unknown@start", &[]),
     ("wrong_audio@start", NONSENSE),
     ("empty@start", EMPTY),
-    ("500@start", &["unavailable"]),
+    ("402@start", &["quota"]),
     ("429@start", &["rate_limited"]),
+    ("500@start", &["unavailable"]),
+    ("503@start", &["unavailable"]),
     ("hang@mid:3", SILENT),
     ("dribble@mid:3", SILENT),
     ("cut@mid:3", BROKEN_OFF),
@@ -157,7 +173,10 @@ const TTS: [Row; 19] = [
     ("unknown@mid:3", &[]),
     ("wrong_audio@mid:3", NONSENSE),
     ("empty@mid:3", EMPTY),
+    ("402@mid:3", &["quota"]),
+    ("429@mid:3", &["rate_limited"]),
     ("500@mid:3", &["unavailable"]),
+    ("503@mid:3", &["unavailable"]),
 ];
 
 /// All cells of a stage.
@@ -176,6 +195,7 @@ pub fn matrix(stage: Stage) -> Result<Vec<Cell>, String> {
             // What breaks off in a text is another thing than what breaks off in a tool's call.
             Stage::Llm if fault.contains("@mid") => &[Says::Talk, Says::Task],
             Stage::Tts if fault.contains("@mid") => &[Says::Talk],
+            Stage::Stt if fault.ends_with("@mid:3") => &[Says::Halting],
             _ => &[Says::Task],
         };
         let fault: Fault = format!("{target}={fault}").parse()?;

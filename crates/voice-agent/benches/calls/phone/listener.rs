@@ -166,7 +166,7 @@ impl SttLine for Line {
     fn finish(&mut self, revision: u32, _silence_ms: u64) {
         let now = Instant::now();
         let known = self.hearing().last.map_or(now, |last| last + LATE);
-        self.tell_at(known.max(now), move |utterance, text| LineEvent::Final { utterance, revision, text });
+        self.tell_at(known.max(now), move |utterance, text| LineEvent::Final { utterance, revision, text, gap_ms: 0 });
     }
 
     fn forget(&mut self, utterance: UtteranceId) {

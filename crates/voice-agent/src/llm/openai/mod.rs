@@ -155,22 +155,30 @@ struct Answer {
     phase: Phase,
     sse: SseDecoder,
     decoder: AnswerDecoder,
+    /// The request was taken, and nobody has been told yet.
+    has_begun: bool,
     failure: Option<ProviderFailure>,
 }
 
 impl Answer {
     fn new(llm: OpenAiLlm, request: LlmRequest) -> Self {
         let phase = Phase::Wanted(Box::new(request));
-        Self { llm, phase, sse: SseDecoder::default(), decoder: AnswerDecoder::new(0), failure: None }
+        Self { llm, phase, sse: SseDecoder::default(), decoder: AnswerDecoder::new(0), has_begun: false, failure: None }
     }
 
     async fn next(&mut self) -> Option<Result<LlmEvent, ProviderFailure>> {
         loop {
+            if std::mem::take(&mut self.has_begun) {
+                return Some(Ok(LlmEvent::Begun));
+            }
             if let Some(event) = self.decoder.poll_event() {
                 return Some(Ok(event));
             }
             if self.decoder.take_calling() {
                 return Some(Ok(LlmEvent::Calling));
+            }
+            if let Some(used) = self.failure.and_then(|_| self.decoder.take_used()) {
+                return Some(Ok(LlmEvent::Used(used)));
             }
             if let Some(failure) = self.failure.take() {
                 return Some(Err(failure));
@@ -197,6 +205,7 @@ impl Answer {
         let text_chars = body.len().saturating_sub(picture_chars) as u64;
         self.decoder = AnswerDecoder::new(text_chars + picture_tokens * wire::CHARS_PER_TOKEN);
         let exchange = self.llm.account.send(self.llm.post(body)).await?;
+        self.has_begun = true;
         if !exchange.is("text/event-stream") {
             return Err(ProviderErrorKind::Protocol.into());
         }

@@ -1,5 +1,6 @@
 //! The client against a server on this machine.
 
+use futures_util::future;
 use jiff::tz::TimeZone;
 use serde_json::json;
 use voice_core::agents::TASK_AGENT;
@@ -48,8 +49,13 @@ fn text(text: &str) -> Option<Result<LlmEvent, ProviderFailure>> {
     Some(Ok(LlmEvent::Text(text.to_owned())))
 }
 
-/// Asks, and lets the request reach the server.
+/// Asks, and lets the request reach the server. The events that follow that of its being taken.
 async fn ask(server: &mut TestServer, llm: &OpenAiLlm) -> (Events, Asked) {
+    let (events, asked) = ask_all(server, llm).await;
+    (events.filter(|event| future::ready(*event != Ok(LlmEvent::Begun))).boxed(), asked)
+}
+
+async fn ask_all(server: &mut TestServer, llm: &OpenAiLlm) -> (Events, Asked) {
     let mut events = llm.stream(request());
     // Somebody has to listen for it to be sent, and nothing comes before it is answered.
     let asked = tokio::select! {
@@ -232,6 +238,36 @@ async fn what_came_before_a_failure_is_given_out() {
     asked.answer(200, SSE, include_str!("fixtures/error.sse"));
     let failure = ProviderFailure { kind: ProviderErrorKind::RateLimited, retry_after_ms: Some(1_574) };
     assert_eq!(collect(events).await, [Ok(LlmEvent::Text("Hel".to_owned())), Err(failure)]);
+}
+
+#[tokio::test]
+async fn a_request_that_was_taken_is_told_of_before_its_first_word_and_one_that_is_refused_is_not() {
+    let (mut server, llm) = start().await;
+    let (mut events, asked) = ask_all(&mut server, &llm).await;
+    let answer = asked.stream(SSE);
+    answer.send(": a comment, and no word\n\n").await;
+    assert_eq!(events.next().await, Some(Ok(LlmEvent::Begun)));
+    answer.cut().await;
+    assert_eq!(collect(events).await, [Err(ProviderErrorKind::Disconnected.into())]);
+    let (events, asked) = ask_all(&mut server, &llm).await;
+    asked.answer(500, "application/json", "{}");
+    assert_eq!(collect(events).await, [Err(ProviderErrorKind::Unavailable.into())]);
+}
+
+#[tokio::test]
+async fn what_an_answer_used_that_comes_to_nothing_is_told() {
+    let (mut server, llm) = start().await;
+    let usage = json!({"choices": [], "usage": {"prompt_tokens": 900, "completion_tokens": 7}});
+    let used = Ok(LlmEvent::Used(Quantity::Tokens { input: 900, cached: 0, output: 7 }));
+    // Without a word, though it came to its end.
+    let (events, asked) = ask(&mut server, &llm).await;
+    asked.answer(200, SSE, format!("{STOP}data: {usage}\n\n{DONE}"));
+    assert_eq!(collect(events).await, [used.clone(), Err(ProviderErrorKind::Protocol.into())]);
+    // In the midst of one, from a server that counts along.
+    let (events, asked) = ask(&mut server, &llm).await;
+    asked.answer(200, SSE, format!("{}data: {usage}\n\n", said("One")));
+    let said_one = Ok(LlmEvent::Text("One".to_owned()));
+    assert_eq!(collect(events).await, [said_one, used, Err(ProviderErrorKind::Disconnected.into())]);
 }
 
 #[tokio::test]

@@ -76,7 +76,9 @@ async fn a_model_that_is_gone_is_known_to_be() {
     assert_eq!(served(&[(404, unknown), (200, r#"{"data":[{"id":"a"}]}"#)]).await, Ok(Served::No));
     assert_eq!(served(&[(405, ""), (404, unknown)]).await, Ok(Served::Unknown));
     assert_eq!(served(&[(404, ""), (200, "<html>")]).await, Ok(Served::Unknown));
-    assert_eq!(served(&[(401, "")]).await, Err(ProviderErrorKind::Auth.into()));
+    // A key may be allowed to use models and not to look at them: a probe will tell.
+    assert_eq!(served(&[(401, "")]).await, Ok(Served::Unknown));
+    assert_eq!(served(&[(403, include_str!("../fixtures/missing_scope.json"))]).await, Ok(Served::Unknown));
     assert_eq!(served(&[(503, "")]).await, Err(ProviderErrorKind::Unavailable.into()));
 }
 

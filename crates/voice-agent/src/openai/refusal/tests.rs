@@ -57,6 +57,8 @@ fn the_apis_own_words_decide() {
         (include_str!("../fixtures/invalid_api_key.json"), 401, ProviderErrorKind::Auth.into()),
         (include_str!("../fixtures/model_not_found.json"), 404, after(NotServed, HOUR_MS)),
         (include_str!("../fixtures/unsupported_country.json"), 403, after(NotServed, HOUR_MS)),
+        (include_str!("../fixtures/model_not_found.json"), 403, after(NotServed, HOUR_MS)),
+        (include_str!("../fixtures/missing_scope.json"), 403, ProviderErrorKind::Auth.into()),
         (include_str!("../fixtures/rate_limit_exceeded.json"), 429, after(RateLimited, 1_574)),
         (include_str!("../fixtures/request_too_large.json"), 429, BadRequest.into()),
         (include_str!("../fixtures/insufficient_quota.json"), 429, Quota.into()),

@@ -12,6 +12,20 @@ const MAX_RETRY_MS: u64 = 24 * 3_600_000;
 /// Most characters of a code that goes to the log.
 const MAX_CODE_CHARS: usize = 48;
 
+/// What Deepgram says of a model that it does not serve, or not to us, in lower case. That a message speaks of a model is not
+/// enough: so does one about a parameter that the model does not know.
+const NO_MODEL: [&str; 9] = [
+    "no such model",
+    "requested model",
+    "unknown model",
+    "invalid model",
+    "unsupported model",
+    "model not found",
+    "model is deprecated",
+    "model is no longer",
+    "query parameter: model",
+];
+
 /// An upgrade that was refused.
 #[derive(Debug, Clone, Copy)]
 pub struct RefusedUpgrade<'a> {
@@ -51,13 +65,17 @@ struct Body {
 pub fn refusal(refused: RefusedUpgrade<'_>, now: Timestamp) -> Refusal {
     // The body is a help, not a condition: a proxy's is HTML, and it may be cut.
     let body: Body = serde_json::from_slice(refused.body).unwrap_or_default();
+    let is_of_model = body.details.as_ref().is_some_and(|details| {
+        details["parameter"].as_str().is_some_and(|parameter| parameter.eq_ignore_ascii_case("model"))
+    });
     let details = body.details.map(|details| details.to_string());
     let said = [refused.dg_error, body.err_code.as_deref(), body.err_msg.as_deref(), body.category.as_deref()];
     let said = said.into_iter().chain([body.message.as_deref(), details.as_deref()]).flatten();
     let said = said.collect::<Vec<_>>().join(" ").to_ascii_lowercase();
     let is_wrong_request = matches!(refused.status, 400 | 403);
     let about_terms = matches!(refused.status, 413 | 414 | 431) || is_wrong_request && said.contains("keyterm");
-    let failure = if is_wrong_request && said.contains("model") {
+    let is_of_model = is_of_model || NO_MODEL.iter().any(|words| said.contains(words));
+    let failure = if is_wrong_request && is_of_model && !about_terms {
         unknown_model()
     } else {
         let retry_after_ms = refused.retry_after.and_then(|value| retry_after_ms(value, now));

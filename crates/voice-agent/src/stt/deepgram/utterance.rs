@@ -20,6 +20,8 @@ const TOLERANCE_MS: u64 = 60;
 /// What of an utterance may not have been spoken of yet without making us wait for longer, in milliseconds: interim results
 /// come more often.
 const UNHEARD_MS: u64 = 1_000;
+/// Less than this between the last words and the end of the speech, in milliseconds, is how a word fades.
+const LEAST_GAP_MS: u64 = 300;
 /// Later than this no answer to `Finalize` comes from a connection that is well, in milliseconds.
 const OVERDUE_MS: u64 = 1_000;
 /// Most bytes of an utterance's text: far more than a turn may have.
@@ -48,6 +50,8 @@ struct Utterance {
     has_elders: bool,
     /// What is final.
     text: String,
+    /// Where the last final segment ends that has words in it.
+    worded_ms: Option<u64>,
     /// What is understood of the segment that is not.
     interim: String,
     /// Results have come of its audio up to here.
@@ -107,6 +111,7 @@ impl Hearing {
             from_ms: self.given_ms,
             has_elders: self.is_unsettled() || !self.unanswered.is_empty(),
             text: String::new(),
+            worded_ms: None,
             interim: String::new(),
             heard_ms: None,
             result_ms: 0,
@@ -161,6 +166,7 @@ impl Hearing {
         }
         if let Some(utterance) = &mut self.current {
             utterance.from_ms = 0;
+            utterance.worded_ms = utterance.worded_ms.map(|_| 0);
             utterance.has_elders = false;
             utterance.heard_ms = None;
             utterance.interim.clear();
@@ -233,8 +239,10 @@ impl Hearing {
         self.settled_ms = self.settled_ms.max(finish.at_ms);
         utterance.finish = None;
         utterance.told_ms = Some(finish.at_ms);
+        let gap_ms = utterance.worded_ms.map_or(0, |worded_ms| finish.spoken_ms.saturating_sub(worded_ms));
+        let gap_ms = if gap_ms >= LEAST_GAP_MS { gap_ms } else { 0 };
         let text = utterance.text.clone();
-        Some(LineEvent::Final { utterance: utterance.id, revision: finish.revision, text })
+        Some(LineEvent::Final { utterance: utterance.id, revision: finish.revision, text, gap_ms })
     }
 
     /// Whether something was given that is not final yet.
@@ -300,6 +308,9 @@ impl Utterance {
             // Segments come in order: from here on they are all ours.
             self.has_elders = false;
             append(&mut self.text, text);
+            if !text.is_empty() {
+                self.worded_ms = self.worded_ms.max(Some(results.end_ms));
+            }
         } else {
             append(&mut self.interim, text);
         }

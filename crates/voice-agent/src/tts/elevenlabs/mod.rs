@@ -237,20 +237,14 @@ impl Shared {
         Ok(response)
     }
 
-    /// Posts a request, and once more when the connection was closed under it: it had been kept open, and the other side's
-    /// patience ended just then.
+    /// Posts a request. Nothing is sent twice: a request that was on its way when its connection was closed may have been
+    /// spoken, and is charged then; who to ask next is the core's to say. (The client itself asks again only where a kept
+    /// connection was closed before the request was on its way.)
     async fn post(&self, is_plain: bool, body: &Value, format: AudioFormat) -> Result<Response, ProviderFailure> {
         let mut url = if is_plain { self.plain.clone() } else { self.timed.clone() };
         url.query_pairs_mut().append_pair("output_format", wire::output_format(format));
-        let send = || {
-            let request = self.client.post(url.clone()).header("xi-api-key", self.key.clone()).json(body);
-            timeout(self.answer_timeout, request.send())
-        };
-        let mut answer = send().await;
-        if matches!(&answer, Ok(Err(error)) if error.is_request() && !error.is_connect() && !error.is_timeout()) {
-            answer = send().await;
-        }
-        match answer {
+        let request = self.client.post(url).header("xi-api-key", self.key.clone()).json(body);
+        match timeout(self.answer_timeout, request.send()).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) if error.is_timeout() => Err(ProviderErrorKind::Timeout.into()),
             Ok(Err(error)) if error.is_builder() => Err(ProviderErrorKind::BadRequest.into()),

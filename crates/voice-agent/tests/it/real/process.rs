@@ -77,6 +77,13 @@ impl Home {
         Process::start(shell, &self.settings, ([127, 0, 0, 1], 0).into()).await
     }
 
+    /// Runs one of the binary's other commands to its end, with settings.
+    pub(crate) async fn run(&self, arguments: &[&str], settings: Vec<(&'static str, String)>) -> Output {
+        let mut command = self.bare(env!("CARGO_BIN_EXE_voice-agent"));
+        command.args(arguments).envs(&self.settings).envs(settings);
+        tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
+    }
+
     fn command(&self) -> Command {
         let mut command = self.bare(env!("CARGO_BIN_EXE_voice-agent"));
         command.arg("serve");

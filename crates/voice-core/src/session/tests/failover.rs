@@ -13,7 +13,7 @@ use super::call::Call;
 const FIRST: RungId = RungId(0);
 const SECOND: RungId = RungId(1);
 
-fn config() -> CoreConfig {
+pub(super) fn config() -> CoreConfig {
     let chain = |names: [&str; 2]| names.map(|name| Rung::new(name, name)).to_vec();
     let mut stt = chain(["deepgram", "whisper"]);
     stt[0].streams = true;
@@ -36,7 +36,7 @@ impl Call {
         self.log.iter().filter_map(|(_, output)| asked(output)).collect()
     }
 
-    fn failovers(&self) -> Vec<(Stage, RungId, RungId, ProviderErrorKind)> {
+    pub(super) fn failovers(&self) -> Vec<(Stage, RungId, RungId, ProviderErrorKind)> {
         let over = |observation: &Observation| match observation {
             Observation::FailedOver { stage, from, to, reason } => Some((*stage, *from, *to, *reason)),
             _ => None,

@@ -50,6 +50,13 @@ struct Usage {
     output: u64,
 }
 
+impl Usage {
+    const fn quantity(self) -> Quantity {
+        let Self { input, cached, output } = self;
+        Quantity::Tokens { input, cached, output }
+    }
+}
+
 /// Makes the events of a model of the events of a stream. A failure is the last thing that it says.
 #[derive(Debug)]
 pub struct AnswerDecoder {
@@ -102,6 +109,11 @@ impl AnswerDecoder {
     /// Whether [`LlmEvent::Done`] was made.
     pub const fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    /// What the provider said so far was used: asked for once, when the answer has failed.
+    pub fn take_used(&mut self) -> Option<Quantity> {
+        self.usage.take().map(Usage::quantity)
     }
 
     /// Takes the data of an event.
@@ -235,8 +247,7 @@ impl AnswerDecoder {
 
 /// What a `usage` object says was used; none when it says nothing.
 pub fn quantity(value: &Value) -> Option<Quantity> {
-    let Usage { input, cached, output } = usage(value)?;
-    Some(Quantity::Tokens { input, cached, output })
+    usage(value).map(Usage::quantity)
 }
 
 fn usage(value: &Value) -> Option<Usage> {

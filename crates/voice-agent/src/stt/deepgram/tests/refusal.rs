@@ -63,7 +63,14 @@ fn a_model_that_is_not_served_is_not_asked_for_again_soon() {
     let upgrade = RefusedUpgrade { status: 400, retry_after: None, dg_error: Some("No such model"), body: b"" };
     let refusal = refusal(upgrade, NOW.parse().unwrap());
     assert_eq!((refusal.failure, refusal.code.as_str()), (gone, "No such model"));
-    // Elsewhere it is a word like any other.
+    // Elsewhere it is a word like any other, and in a message about something else.
+    for (status, said, kind) in [
+        (400, "Keyterm prompting is not available for the requested model.", ProviderErrorKind::BadRequest),
+        (400, "Invalid query parameter: numerals is not supported by this model", ProviderErrorKind::BadRequest),
+        (403, "The key's role does not allow custom models.", ProviderErrorKind::Auth),
+    ] {
+        assert_eq!(refused(status, &format!(r#"{{"err_msg":"{said}"}}"#)).failure, plain(kind), "{said}");
+    }
     assert_eq!(refused(500, r#"{"err_msg":"model crashed"}"#).failure, plain(ProviderErrorKind::Unavailable));
 }
 

@@ -154,7 +154,7 @@ pub(super) fn interim(number: u64, text: &str) -> LineEvent {
 }
 
 pub(super) fn last(number: u64, revision: u32, text: &str) -> LineEvent {
-    LineEvent::Final { utterance: utterance(number), revision, text: text.into() }
+    LineEvent::Final { utterance: utterance(number), revision, text: text.into(), gap_ms: 0 }
 }
 
 pub(super) fn used(number: u64, audio_ms: u64) -> LineEvent {

@@ -21,7 +21,12 @@ fn interim(utterance: u64, text: &str) -> Option<LineEvent> {
 }
 
 fn last(utterance: u64, revision: u32, text: &str) -> Option<LineEvent> {
-    Some(LineEvent::Final { utterance: id(utterance), revision, text: text.into() })
+    last_but(utterance, revision, text, 0)
+}
+
+/// Without words of so many milliseconds at the end of the speech.
+fn last_but(utterance: u64, revision: u32, text: &str, gap_ms: u64) -> Option<LineEvent> {
+    Some(LineEvent::Final { utterance: id(utterance), revision, text: text.into(), gap_ms })
 }
 
 /// Results with no words' times, as a final segment.
@@ -112,7 +117,27 @@ fn an_answer_may_be_empty_because_the_final_had_come() {
     hearing.given(2_000);
     hearing.results(&segment(0, 1_500, "Yes."), 1_600);
     finish(&mut hearing, 1, 2_000);
-    assert_eq!(hearing.results(&answer(1_500, 1_500, ""), 2_050), last(1, 1, "Yes."));
+    assert_eq!(hearing.results(&answer(1_500, 1_500, ""), 2_050), last_but(1, 1, "Yes.", 500));
+}
+
+#[test]
+fn speech_that_nothing_was_understood_of_is_told_behind_words() {
+    let mut hearing = hearing();
+    hearing.given(3_000);
+    hearing.results(&segment(0, 1_200, "Add a task"), 1_300);
+    hearing.results(&segment(1_200, 2_400, " "), 2_500);
+    // Of the last 300 ms nobody spoke.
+    assert_eq!(hearing.finish(1, 300, 3_000), Finished::Ask);
+    assert_eq!(hearing.results(&answer(2_400, 3_000, ""), 3_100), last_but(1, 1, "Add a task", 1_500));
+    // Once there are words again, what was without them before was a pause.
+    hearing.given(4_000);
+    finish(&mut hearing, 2, 4_000);
+    assert_eq!(hearing.results(&answer(3_000, 4_000, "to buy milk"), 4_100), last(1, 2, "Add a task to buy milk"));
+    // A connection that goes on with it counts from its own beginning.
+    assert_eq!(hearing.lost(), None);
+    hearing.given(900);
+    finish(&mut hearing, 3, 5_000);
+    assert_eq!(hearing.results(&answer(0, 900, ""), 5_100), last_but(1, 3, "Add a task to buy milk", 900));
 }
 
 #[test]
@@ -128,7 +153,7 @@ fn no_answer_is_waited_for_only_so_long() {
     // An interim without words: it is listening.
     assert_eq!(hearing.results(&guess(1_500, 1_800, ""), 2_200), interim(1, "Yes."));
     assert_eq!((hearing.due_ms(), hearing.poll(2_449)), (Some(2_450), None));
-    assert_eq!(hearing.poll(2_450), last(1, 1, "Yes."));
+    assert_eq!(hearing.poll(2_450), last_but(1, 1, "Yes.", 500));
     assert_eq!((hearing.due_ms(), hearing.poll(9_000)), (None, None));
     // Whatever it answers now is for a revision to come.
     hearing.given(3_000);

@@ -139,7 +139,7 @@ proptest! {
                 _ => None,
             };
             match event {
-                Some(LineEvent::Final { utterance, revision, text }) => {
+                Some(LineEvent::Final { utterance, revision, text, .. }) => {
                     prop_assert_eq!(Some((utterance.0, revision, text)), wanted.take());
                 }
                 Some(LineEvent::Interim { utterance, text }) => {
@@ -153,7 +153,7 @@ proptest! {
         while let Some((number, revision, text)) = wanted.take() {
             let event = hearing.results(&server.hear(given_ms, false), 0);
             match event {
-                Some(LineEvent::Final { utterance, revision: r, text: t }) => {
+                Some(LineEvent::Final { utterance, revision: r, text: t, .. }) => {
                     prop_assert_eq!((utterance.0, r, t), (number, revision, text));
                 }
                 _ => {

@@ -82,24 +82,33 @@ async fn an_answer_that_does_not_begin_times_out() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_closed_under_a_request_is_asked_anew_once() {
+async fn a_request_whose_connection_is_closed_is_not_sent_again() {
     let mut server = Server::start().await;
     let voice = voice(&server.url);
-    let answering = async {
-        drop(server.next().await);
-        let mut asked = server.next().await;
-        asked.begin("application/json").await;
-        asked.piece(&[7; 960], &[]).await;
-        asked.end().await;
-    };
-    let (heard, ()) = within(join(hear(ask(&voice, 1, "Hello.")), answering)).await;
-    assert_eq!((heard.audio.len(), heard.end), (960, Ok(vec![])));
-    let closing = async {
-        drop(server.next().await);
-        drop(server.next().await);
-    };
-    let (heard, ()) = within(join(hear(ask(&voice, 1, "Hello.")), closing)).await;
-    assert_eq!(heard.end, Err(Kind::Disconnected.into()));
+    // On a new connection, and on one that was kept.
+    for kept in [false, true] {
+        if kept {
+            let answering = async {
+                let mut asked = server.next().await;
+                asked.begin("application/json").await;
+                asked.piece(&[7; 960], &[]).await;
+                asked.end().await;
+            };
+            let (heard, ()) = within(join(hear(ask(&voice, 1, "Hello.")), answering)).await;
+            assert_eq!((heard.audio.len(), heard.end), (960, Ok(vec![])));
+        }
+        let closing = async { drop(server.next().await) };
+        let (heard, ()) = within(join(hear(ask(&voice, 1, "Hello.")), closing)).await;
+        assert_eq!(heard.end, Err(Kind::Disconnected.into()), "kept: {kept}");
+        // The next that the server is asked is the next sentence.
+        let refusing = async {
+            let asked = server.next().await;
+            assert!(asked.body["text"].as_str().is_some_and(|text| text.starts_with("Next")), "{:?}", asked.body);
+            asked.refuse(401, "", "{}").await;
+        };
+        let (heard, ()) = within(join(hear(ask(&voice, 2, "Next.")), refusing)).await;
+        assert_eq!(heard.end, Err(Kind::Auth.into()));
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use voice_sim::provider::{ProviderServers, Script, parse_latencies};
 use super::super::process::{Home, Process};
 
 /// A variable of the environment, and what it is set to.
-pub(super) type Setting = (&'static str, &'static str);
+pub(super) type Setting<Value = &'static str> = (&'static str, Value);
 
 /// What every server of these tests is started with. The thresholds are wide: a fault that says so is to be known by what it says,
 /// however busy the machine is. Every failure is a reason to rest, and the rests
@@ -52,6 +52,27 @@ pub(super) const PATIENT: [Setting; 10] = [
 /// Longest that a provider may take to be used again.
 const RECOVERY: Duration = Duration::from_secs(20);
 
+/// Servers that play the paid providers.
+pub(super) async fn rehearsal() -> ProviderServers {
+    let latencies = parse_latencies("stt=30,llm=30,tts=30").unwrap();
+    let script = Script { control_port: Some(0), latencies, ..Script::default() };
+    ProviderServers::start(script).await.unwrap()
+}
+
+/// The environment of a server that uses them.
+pub(super) fn environment(
+    providers: &ProviderServers,
+    home: &Home,
+    settings: &[Setting],
+    change: impl Fn(&str, String) -> String,
+) -> Vec<Setting<String>> {
+    // Nobody telephones here.
+    let env = providers.env().into_iter().filter(|(name, _)| !name.starts_with("TWILIO"));
+    let chains = ["STT_CHAIN", "LLM_CHAIN"].map(|chain| (chain, home.setting(chain)));
+    let settings = settings.iter().map(|&(name, value)| (name, value.to_owned()));
+    env.chain(chains).chain(settings).map(|(name, value)| (name, change(name, value))).collect()
+}
+
 /// The two sides of one call after the other.
 pub(super) struct Lane {
     pub(super) name: String,
@@ -73,15 +94,8 @@ impl Lane {
         settings: &[Setting],
         change: impl Fn(&str, String) -> String,
     ) -> Self {
-        let latencies = parse_latencies("stt=30,llm=30,tts=30").unwrap();
-        let script = Script { control_port: Some(0), latencies, ..Script::default() };
-        let providers = ProviderServers::start(script).await.unwrap();
-        // Nobody telephones here.
-        let env = providers.env().into_iter().filter(|(name, _)| !name.starts_with("TWILIO"));
-        let chains = ["STT_CHAIN", "LLM_CHAIN"].map(|chain| (chain, home.setting(chain)));
-        let settings = settings.iter().map(|&(name, value)| (name, value.to_owned()));
-        let env = env.chain(chains).chain(settings).map(|(name, value)| (name, change(name, value)));
-        let server = home.start_as(name, env.collect()).await;
+        let providers = rehearsal().await;
+        let server = home.start_as(name, environment(&providers, home, settings, change)).await;
         let (url, metrics) = (server.url(""), format!("http://{}", server.metrics));
         let drill = Drill::new(&url, &metrics, &providers.control_url().unwrap(), RECOVERY).unwrap();
         Self { name: name.to_owned(), server, providers, drill, calls: 0 }

@@ -4,4 +4,5 @@ mod lane;
 mod matrix;
 mod offline;
 mod rest;
+mod retired;
 mod savings;
