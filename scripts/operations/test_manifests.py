@@ -24,6 +24,8 @@ KEYS = ("name", "containerPort", "port", "type")
 CONTRACT = ROOT / "crates/voice-agent/tests/it/real/snapshots/it__real__contract__the_outside_is_as_it_was.snap"
 RECORDING = {"RECORDING_ENABLED", "RECORDING_STORAGE", "RECORDING_RETENTION_DAYS", "RECORDING_ENCRYPTION",
              "RECORDING_ACCESS_LOGGING", "RECORDING_MASTER_KEY"}
+# A secret that is there for a while only: until what an earlier key wrapped is wrapped anew.
+SECRETS_ELSEWHERE = {"RECORDING_MASTER_KEYS_OLD"}
 # Workloads that runbooks name and others install.
 OUTSIDE_APPS = {"livekit-server"}
 
@@ -190,8 +192,19 @@ class ManifestsTest(unittest.TestCase):
         self.assertLessEqual(set(secrets["voice-secrets-optional"]), known)
         optional = [next(iter(source.values())) for source in container["envFrom"]]
         self.assertTrue(all(source["optional"] for source in optional))
-        external = documents(K8S / "components/external-secrets/voice-secrets.yaml")[0]
+        path = K8S / "components/external-secrets/voice-secrets.yaml"
+        external = documents(path)[0]
         self.assertEqual({entry["secretKey"] for entry in external["spec"]["data"]}, set(secrets["voice-secrets"]))
+        # The second entry is taken whole, so that its keys stand in a comment.
+        self.assertEqual(set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", path.read_text(encoding="utf-8"))),
+                         set(secrets["voice-secrets-optional"]))
+
+    def test_every_secret_of_the_agent_has_its_place(self):
+        source = (ROOT / "crates/voice-agent/src/config/secret.rs").read_text(encoding="utf-8")
+        wanted = set(re.findall(r'^    \w+: "([A-Z0-9_]+)",$', source, re.MULTILINE))
+        self.assertIn("AUTH_JWT_SECRET", wanted)
+        first, second = (set(thing["stringData"]) for thing in documents(K8S / "voice-secrets.example.yaml"))
+        self.assertEqual(wanted - {key.upper().replace("-", "_") for key in first} - second, SECRETS_ELSEWHERE)
 
     def test_secrets_are_placeholders(self):
         for thing in documents(K8S / "voice-secrets.example.yaml"):

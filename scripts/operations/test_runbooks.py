@@ -11,8 +11,11 @@ from pathlib import Path
 
 import yaml
 
+import kubectl
 from commands import commands, expressions, stages
-from tree import OUTSIDE, ROOT, RUNBOOKS, alerts, exported, used
+from manifests import K8S, built
+from test_manifests import OUTSIDE_APPS
+from tree import OUTSIDE, ROOT, RUNBOOKS, alerts, documents, exported, used
 
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Verification", "Escalation"]
 # The brief's six questions are among them.
@@ -22,8 +25,6 @@ INCIDENT = ["Symptoms", "Detection", "Failover", "Cost impact", "Latency impact"
 INCIDENTS = {"deepgram-outage", "cartesia-outage", "redis-failure", "livekit-outage", "regional-outage", "openai-outage",
              "openai-rate-limited"}
 TOOLS = {"kubectl", "curl", "make", "voice-agent", "grep", "wc", "POD=$(kubectl"}
-VERBS = {"apply", "cp", "create", "delete", "describe", "drain", "exec", "get", "logs", "patch", "port-forward", "rollout", "scale",
-         "set", "top"}
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(RUNBOOKS.glob("*.md"))}
 CONTRACT = ROOT / "crates/voice-agent/tests/it/real/snapshots/it__real__contract__the_outside_is_as_it_was.snap"
 OUTSIDE_ENV = {"PROMETHEUS_URL", "ADMIN_TOKEN", "POD", "NODE", "ALERTS", "MISCONF", "ERROR", "KEY", "REDIS_URL"}
@@ -152,7 +153,48 @@ class RunbooksTest(unittest.TestCase):
     def test_every_kubectl_command_has_a_verb_and_flags_of_its_own(self):
         for page, command in self.each():
             for words in (stage for stage in stages(command) if stage[0] == "kubectl"):
-                self.assertIn(verb(words), VERBS, f"{page}: {command}")
+                self.assertEqual(kubectl.parsed(words)[3], [], f"{page}: {command}")
+
+    def test_a_wrong_kubectl_command_is_found(self):
+        for command, problem in {
+            "kubectl logs deployment/voice-agent --sinc=2h": "--sinc is no flag of logs",
+            "kubectl get pods --replicas=2": "--replicas is no flag of get",
+            "kubectl scale deployment/voice-agent --replicas": "--replicas has no value",
+            "kubectl exec voice-redis-0 redis-cli ping": "-- has to stand before the command",
+            "kubectl rollout revert deployment/voice-agent": "rollout revert deployment/voice-agent is no verb",
+            "kubectl delete pod": "delete of what?",
+        }.items():
+            self.assertEqual(kubectl.parsed(command.split())[3], [problem], command)
+        good = ["kubectl", "--context", "us-west-2", "exec", "voice-redis-0", "--", "redis-cli", "--scan"]
+        self.assertEqual(kubectl.parsed(good), ("exec", ["voice-redis-0"], {"--context": "us-west-2"}, []))
+
+    def test_every_object_of_a_kubectl_command_is_one_of_the_manifests(self):
+        objects = {**built("overlays/us-east-1"), **built("monitoring")}
+        sets = {name for kind, name in objects if kind == "StatefulSet"}
+        known = set(objects) | {("Secret", thing["metadata"]["name"]) for thing in documents(K8S / "voice-secrets.example.yaml")}
+        # What an Ingress names is made by hand, or by cert-manager.
+        known |= {("Secret", tls["secretName"]) for (kind, _), thing in objects.items() if kind == "Ingress" for tls in thing["spec"]["tls"]}
+        known |= {("Deployment", name) for name in OUTSIDE_APPS}
+        count = 0
+        for page, command in self.each():
+            for words in (stage for stage in stages(command) if stage[0] == "kubectl"):
+                verb, given, flags, _ = kubectl.parsed(words)
+                if verb == "apply" and "-k" in flags:
+                    self.assertTrue((ROOT / flags["-k"] / "kustomization.yaml").exists(), f"{page}: {command}")
+                if not given or "-" in given:
+                    continue
+                for kind, name in kubectl.targets(verb, given):
+                    where = f"{page}: {command}"
+                    if "/" not in given[0] and verb in {"get", "delete", "describe", "patch"}:
+                        self.assertIn(kind, kubectl.KINDS, where)
+                    if not name or kubectl.is_variable(name):
+                        continue
+                    count += 1
+                    if kubectl.long(kind) == "Pod":
+                        self.assertIn(re.sub(r"-\d+$", "", name), sets, where)
+                    else:
+                        self.assertIn((kubectl.long(kind), name), known, where)
+        self.assertGreater(count, 150)
 
     def test_every_link_leads_to_a_heading(self):
         for page, text in PAGES.items():
@@ -181,17 +223,6 @@ class RunbooksTest(unittest.TestCase):
             finally:
                 server.kill()
                 server.wait()
-
-
-def verb(words):
-    """The verb of a kubectl command, whatever flags stand before it."""
-    rest = iter(words[1:])
-    for word in rest:
-        if word == "--context":
-            next(rest)
-        elif not word.startswith("-"):
-            return word
-    return ""
 
 
 if __name__ == "__main__":

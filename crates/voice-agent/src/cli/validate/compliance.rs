@@ -154,11 +154,50 @@ async fn consent(of: &Deployment, evidence: &mut Evidence) -> Result<()> {
 
 /// What a record of a review says, each in a line of its own.
 const SIGNED: [&str; 3] = ["Reviewed by", "Date", "Jurisdictions"];
+/// What stands where somebody has yet to write.
+const PLACEHOLDERS: [&str; 12] =
+    ["todo", "tbd", "tba", "tbc", "fixme", "xxx", "pending", "none", "n/a", "nobody", "unknown", "replace-me"];
 
-/// Whether a line says what `name` asks for.
-fn says(line: &str, name: &str) -> bool {
-    let rest = line.trim().strip_prefix(name).and_then(|rest| rest.strip_prefix(':'));
-    rest.is_some_and(|rest| !rest.trim().is_empty())
+/// What is behind `name:` in a line.
+fn said<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.trim().strip_prefix(name)?.strip_prefix(':').map(str::trim)
+}
+
+/// Whether it is a form's blank instead of an answer: nothing, a line to write on, `<name>`, `TODO: ask`.
+fn is_blank(value: &str) -> bool {
+    let word = value.split([' ', ':', ',', '(', '.', '?']).next().unwrap_or_default().to_lowercase();
+    !value.contains(char::is_alphanumeric)
+        || value.starts_with(['<', '[', '{'])
+        || PLACEHOLDERS.contains(&word.as_str())
+}
+
+/// What a line of the record lacks.
+fn lacks(name: &str, value: &str, today: jiff::civil::Date) -> Option<String> {
+    if is_blank(value) {
+        return Some(format!("the record of the legal review is not filled in: `{name}: {value}`"));
+    }
+    if name != "Date" {
+        return None;
+    }
+    let date = value.split_whitespace().next().and_then(|word| word.parse::<jiff::civil::Date>().ok());
+    match date {
+        None => Some(format!("the legal review's `Date: {value}` is no date (YYYY-MM-DD)")),
+        Some(date) if date > today => Some(format!("the legal review's `Date: {value}` is yet to come")),
+        Some(_) => None,
+    }
+}
+
+/// The lines of a record that sign it, and what it lacks; of a line that is there twice, each counts.
+fn signed(text: &str, today: jiff::civil::Date, evidence: &mut Evidence) {
+    for name in SIGNED {
+        let values: Vec<&str> = text.lines().filter_map(|line| said(line, name)).collect();
+        evidence.check(!values.is_empty(), format!("the record of the legal review has no line `{name}: …`"));
+        for value in values {
+            evidence.note(format!("{name}: {value}"));
+            let problem = lacks(name, value, today);
+            evidence.check(problem.is_none(), problem.unwrap_or_default());
+        }
+    }
 }
 
 /// Somebody qualified has read it all; a machine cannot.
@@ -167,11 +206,9 @@ fn review(of: &Deployment, evidence: &mut Evidence) -> Result<()> {
         Some(file) => {
             let text = read(file)?;
             evidence.note(format!("legal review: {}, sha256 {}", file.display(), digest(text.as_bytes())));
-            for name in SIGNED {
-                let line = text.lines().find(|line| says(line, name));
-                evidence.check(line.is_some(), format!("the record of the legal review has no line `{name}: …`"));
-                line.into_iter().for_each(|line| evidence.note(line.trim().to_owned()));
-            }
+            // Whoever signed may be where the day is furthest on.
+            let furthest = jiff::tz::Offset::constant(14).to_datetime(jiff::Timestamp::now()).date();
+            signed(&text, furthest, evidence);
         }
         None if of.rehearsal().is_empty() => {
             evidence
@@ -234,10 +271,52 @@ mod tests {
         assert_eq!(look_at(PathBuf::from("/nonexistent"), ""), Status::Failed);
     }
 
+    fn record(reviewer: &str, date: &str, jurisdictions: &str) -> Finding {
+        let mut evidence = Evidence::default();
+        let text = format!("# Review\n\n  Reviewed by: {reviewer}\nDate: {date}\nJurisdictions: {jurisdictions}\n");
+        signed(&text, jiff::civil::date(2026, 12, 1), &mut evidence);
+        evidence.finding(Criterion::Compliance, Ok(()), 0.0)
+    }
+
     #[test]
     fn a_review_is_signed() {
-        assert!(says("  Reviewed by: Ada Lovelace, counsel", "Reviewed by") && says("Date: 2026-11-29", "Date"));
-        assert!(!says("TODO: ask legal", "Reviewed by") && !says("Date:  ", "Date") && !says("Dated: now", "Date"));
+        let good = record("Ada Lovelace, counsel", "2026-11-29", "EU, California");
+        assert_eq!((good.status, good.reasons), (Status::Passed, vec![]));
+        assert_eq!(good.evidence[0], "Reviewed by: Ada Lovelace, counsel");
+        assert_eq!(record("Nona Todorova", "2026-12-01 (again)", "DE").status, Status::Passed);
+        let mut evidence = Evidence::default();
+        signed("TODO: ask legal\nDated: now\n", jiff::civil::date(2026, 12, 1), &mut evidence);
+        assert_eq!(evidence.finding(Criterion::Compliance, Ok(()), 0.0).reasons.len(), SIGNED.len());
+    }
+
+    #[test]
+    fn a_review_that_is_not_filled_in_is_none() {
+        for blank in ["", "TODO", "tbd", "TODO: ask Ada", "-", "____", "…", "<name>", "[ ]", "N/A", "Pending (Q1)", "?"]
+        {
+            for (reviewer, date, jurisdictions) in
+                [(blank, "2026-11-29", "EU"), ("Ada", blank, "EU"), ("Ada", "2026-11-29", blank)]
+            {
+                let found = record(reviewer, date, jurisdictions);
+                assert_eq!(found.status, Status::Failed, "{blank:?}");
+                assert!(found.reasons.iter().all(|reason| reason.contains("is not filled in")), "{:?}", found.reasons);
+            }
+        }
+    }
+
+    #[test]
+    fn a_review_has_a_date_that_has_been() {
+        for (date, word) in [
+            ("29 November 2026", "no date"),
+            ("2026-13-01", "no date"),
+            ("soon", "no date"),
+            ("2026-12-02", "yet to come"),
+        ] {
+            let found = record("Ada", date, "EU");
+            assert_eq!(found.status, Status::Failed, "{date}");
+            assert!(found.reasons.len() == 1 && found.reasons[0].contains(word), "{:?}", found.reasons);
+        }
+        let twice = record("Ada", "2026-11-29\nDate: TODO", "EU");
+        assert_eq!(twice.status, Status::Failed);
     }
 
     #[test]

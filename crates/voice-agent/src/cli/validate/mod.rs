@@ -281,7 +281,81 @@ async fn sign_off(of: &Deployment, began: jiff::Timestamp, folder: &std::path::P
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    use axum::Json;
+    use axum::http::StatusCode;
+    use axum::routing::{get, post};
+    use clap::Parser;
+    use serde_json::Value;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ValidateArgs,
+    }
+
+    /// A Prometheus that knows the version, and a webhook that takes what it is told, or does not.
+    async fn watchers(taken: StatusCode) -> (String, Arc<Mutex<Vec<Value>>>) {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let one = json!({"metric": {"version": "1.2.3"}, "value": [1, "3"]});
+        let vector = json!({"status": "success", "data": {"resultType": "vector", "result": [one]}});
+        let hook = async move |Json(body): Json<Value>| {
+            heard.lock().unwrap().push(body);
+            taken
+        };
+        let router = axum::Router::new()
+            .route("/api/v1/query", get(async move || Json(vector.clone())))
+            .route("/hook", post(hook));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (url, told)
+    }
+
+    /// What the specification says after a full success, and what the stakeholders were told.
+    async fn signed_off(notify: bool, taken: StatusCode) -> (String, Vec<Value>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("spec.md");
+        std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec.md"), &file).unwrap();
+        let (url, told) = watchers(taken).await;
+        let mut words = vec!["validate".to_owned(), "--prometheus".to_owned(), url.clone()];
+        words.extend(["--spec".to_owned(), file.display().to_string()]);
+        if notify {
+            words.extend(["--notify-url".to_owned(), format!("{url}/hook")]);
+        }
+        let args = Line::try_parse_from(words).unwrap().args;
+        let of = Deployment::new(args, Config::default(), folder.path().to_owned()).await.unwrap();
+        assert_eq!(of.rehearsal(), Vec::<String>::new());
+        sign_off(&of, "2026-11-29T10:00:00Z".parse().unwrap(), Path::new("docs/validation/x")).await.unwrap();
+        let told = told.lock().unwrap().clone();
+        (std::fs::read_to_string(&file).unwrap(), told)
+    }
+
+    #[tokio::test]
+    async fn a_full_success_is_signed_off_and_the_stakeholders_are_told() {
+        let (spec, told) = signed_off(true, StatusCode::NO_CONTENT).await;
+        assert_eq!((spec.matches("| [x] |").count(), spec.matches("| [ ] |").count()), (10, 0));
+        assert!(spec.contains("Validated: 2026-11-29 ([evidence](docs/validation/x/checklist.md))"), "{spec}");
+        assert!(spec.contains("| Version | 1.2.3 |"), "{spec}");
+        assert!(spec.contains(&format!("| Stakeholders | told 2026-11-29: \"{READY}\" |")), "{spec}");
+        let wanted =
+            json!({"text": READY, "validated": "2026-11-29", "evidence": "docs/validation/x", "version": "1.2.3"});
+        assert_eq!(told, [wanted]);
+    }
+
+    #[tokio::test]
+    async fn a_validation_stands_when_nobody_could_be_told_and_says_so() {
+        let (spec, told) = signed_off(true, StatusCode::SERVICE_UNAVAILABLE).await;
+        assert_eq!((spec.matches("| [x] |").count(), told.len()), (10, 1));
+        assert!(spec.contains("| Stakeholders | **not told**: the answer is 503"), "{spec}");
+        let (spec, told) = signed_off(false, StatusCode::NO_CONTENT).await;
+        assert!(spec.contains(&format!("| Stakeholders | {NOBODY_TOLD} |")) && told.is_empty(), "{spec}");
+    }
 
     #[test]
     fn a_window_is_a_time() {
