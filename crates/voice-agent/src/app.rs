@@ -25,7 +25,7 @@ use crate::pager::{Pager, Source};
 use crate::readiness::{Hold, Readiness};
 use crate::recording::{self, Recorder, StorageError};
 use crate::sessions::{self, Sessions, SpawnSession};
-use crate::sms::{OptOuts, Texter};
+use crate::sms::{OptOuts, Texter, Turns};
 use crate::store::{Clock, InstanceId, Store};
 use crate::telemetry::Events;
 use crate::transport::livekit;
@@ -143,6 +143,8 @@ pub struct App {
     pub ladder: Arc<Ladder>,
     /// Text messages that may be answered at the same time.
     pub texts: Arc<Semaphore>,
+    /// Whose turn it is to answer a number's.
+    pub turns: Turns,
     /// The Hosts and Origins that are ours.
     pub origins: Origins,
     /// What vouches for the telephone's streams, and which sessions their calls have.
@@ -231,6 +233,7 @@ impl App {
             texter,
             ladder,
             texts: Arc::new(Semaphore::new(config.twilio.sms_pending)),
+            turns: Turns::new(Arc::clone(&store), instance.clone()),
             sessions: Sessions::new(registry, config.limits.max_sessions),
             origins: Origins::new(&config.public_url),
             once: Once::new(Arc::clone(&store)),

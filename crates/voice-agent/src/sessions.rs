@@ -458,7 +458,10 @@ impl Sessions {
         let live = Live { id: id.clone(), handle: handle.clone(), user, channel, started, token_hash, fence, serial };
         {
             let mut all = self.lock();
-            all.insert(id.clone(), live.clone());
+            // Another instance had it in between: what is left of it here must not go on.
+            if let Some(former) = all.insert(id.clone(), live.clone()) {
+                let _over_already = former.handle.send(Command::TakenOver);
+            }
             self.parts.events.sessions_live(all.len());
         }
         self.parts.events.session_started(id.as_str(), channel.as_str(), resumed);

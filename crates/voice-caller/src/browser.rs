@@ -254,8 +254,9 @@ impl Call {
                 _ = self.ticks.tick() => self.tick().await?,
                 message = self.socket.next() => match message {
                     Some(Ok(Message::Close(_)) | Err(_)) | None if self.over => {
-                        // What was said last, such as a goodbye, was heard.
-                        self.stop_playing(u64::MAX);
+                        let now = Instant::now();
+                        let heard_ms = self.playing.as_ref().map_or(0, |playing| playing.played_ms(now));
+                        self.stop_playing(heard_ms);
                         return Ok(is_so(self));
                     }
                     Some(Ok(message)) => self.take(message).await?,

@@ -216,13 +216,17 @@ impl Call {
         let speaks = self.begin(pcm)?;
         let first = pcm.chunks(FRAME).position(is_loud).unwrap_or_default();
         let (clears, sent) = (self.line.far.clears, self.line.chunks + first as u64);
-        self.until(patience.saturating_add(speaks), |call| call.line.chunks > sent).await?;
+        if !self.until(patience.saturating_add(speaks), |call| call.line.chunks > sent).await? {
+            return Ok(None);
+        }
         let began = Instant::now();
         if !self.until(patience.saturating_add(speaks), |call| call.line.far.clears > clears).await? {
             return Ok(None);
         }
         let (after_ms, before) = (millis(began.elapsed()), self.line.far.media_bytes);
-        self.until(speaks, |call| call.said.is_some()).await?;
+        if !self.until(patience.saturating_add(speaks), |call| call.said.is_some()).await? {
+            return Ok(None);
+        }
         Ok(Some(Cut { after_ms, more_ms: (self.line.far.media_bytes - before) / PER_MS }))
     }
 

@@ -112,7 +112,7 @@ pub fn spawn(deps: Arc<Deps>, start: Start) -> SessionHandle {
             }
         };
         // A session that goes on elsewhere has its outcome there.
-        let goes_on = end.reason == EndReason::HandedOver || end.reason == EndReason::TakenOver && driver.is_leaving;
+        let goes_on = matches!(end.reason, EndReason::HandedOver | EndReason::TakenOver);
         if !goes_on {
             deps.events.session_ended(&labels, end);
             deps.ledger.call_ended(labels.channel, end.connected_ms);

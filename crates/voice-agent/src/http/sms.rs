@@ -263,6 +263,7 @@ async fn answer_or_send(app: Shared, text: Text, waiting: oneshot::Sender<Outcom
 }
 
 async fn ask(app: &Shared, text: &Text) -> Outcome {
+    let _turn = app.turns.take(app.tickets.texts(&text.number).session()).await;
     for _ in 0..TRIES {
         let live = match open(app, &text.number).await {
             Ok(live) => live,

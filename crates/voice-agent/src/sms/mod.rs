@@ -4,6 +4,7 @@
 mod opt_out;
 mod rest;
 mod split;
+mod turns;
 mod wire;
 mod word;
 
@@ -17,6 +18,7 @@ pub use opt_out::OptOuts;
 pub use rest::RestError;
 pub(crate) use rest::{body_of, client};
 pub use split::{Room, plain, segments, split};
+pub use turns::Turns;
 pub use word::{Word, word};
 
 use rest::Rest;

@@ -308,12 +308,12 @@ impl Session {
         self.saving.dirty = true;
         if error == CommitError::Conflict {
             self.observe(Observation::CommitConflicted { commit });
-        } else if failed.doubt.is_none() {
-            self.observe(Observation::CommitFailed { commit });
-        }
-        if error == CommitError::Fenced {
+        } else if error == CommitError::Fenced {
+            // The store did what it is there for.
             self.give_up_ownership();
             return;
+        } else if failed.doubt.is_none() {
+            self.observe(Observation::CommitFailed { commit });
         }
         self.saving.retry_at_ms = self.now_ms;
         if error == CommitError::Unavailable {

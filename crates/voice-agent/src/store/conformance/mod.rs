@@ -86,7 +86,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + second).unwrap()
 }
 
-fn doc(id: &str) -> SessionDoc {
+pub(crate) fn doc(id: &str) -> SessionDoc {
     SessionDoc {
         session_id: sid(id),
         user_id: ana(),

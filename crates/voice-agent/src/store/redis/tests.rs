@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use redis::Commands as _;
 
 use super::*;
-use crate::store::conformance::{Harness, suite};
+use crate::store::conformance::{Harness, doc, suite};
 use crate::vault::{Key, Kms as _, LocalKms, Vault};
 
 #[path = "../../../tests/it/redis_server.rs"]
@@ -146,6 +146,8 @@ async fn a_full_a_read_only_and_a_closed_server_are_told_apart() {
     server.tell("CONFIG SET maxmemory 1");
     let full = store.heartbeat(InstanceId::new("pod-1"), Duration::from_secs(1)).await;
     assert!(matches!(&full, Err(StoreError::Full(why)) if why.contains("maxmemory")), "{full:?}");
+    let new = store.create_session(doc("s1"), [7; 32], InstanceId::new("pod-1")).await;
+    assert!(matches!(&new, Err(StoreError::Full(_))), "{new:?}");
     server.tell("CONFIG SET maxmemory 0");
     server.tell("CONFIG SET replica-serve-stale-data yes");
     server.tell("REPLICAOF 127.0.0.1 1");

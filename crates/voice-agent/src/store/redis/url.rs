@@ -18,6 +18,10 @@ const FORMS: &str = "redis://[user:password@]host[:port][/db], rediss:// with TL
 pub(super) fn parse(url: &str) -> Result<Source, String> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
     match scheme {
+        // redis-rs would believe any certificate for one word there.
+        "redis" | "rediss" if rest.contains('#') => {
+            Err(wrong("nothing may stand behind a #; in a password it is written %23"))
+        }
         "redis" | "rediss" => {
             let client = Client::open(url).map_err(|_| wrong("it cannot be read"))?;
             Ok(Source::Server(Box::new(client)))
@@ -157,6 +161,7 @@ mod tests {
             "redis+sentinel://a/mymaster?sentinel_user=hunter2",
             "redis+sentinel://a/mymaster?sentinel_tls=hunter2",
             "redis://user:hunter2@voice redis/x",
+            "rediss://user:hunter2@voice-redis#insecure",
         ] {
             let error = parse(url).err().unwrap();
             assert!(error.contains("rediss://") && !error.contains("hunter2"), "{url}: {error}");

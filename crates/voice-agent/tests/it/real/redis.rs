@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use futures_util::future::join_all;
 use serde_json::json;
 
+use super::super::twilio::client::{AUTH_TOKEN, PUBLIC_URL};
 use super::phone::Phone;
 use super::process::{Home, Process, eventually, has};
+use super::recording::telephone;
 use super::sentinel::Sentinel;
 use crate::redis_server::RedisServer;
 use crate::server::Session;
@@ -328,4 +331,27 @@ async fn a_redis_with_tls_and_users_is_one_like_any_other() {
         eventually("readiness says so", async || server.readiness().await.1["reasons"][0]["part"] == "store").await;
         assert_eq!(server.post("/api/sessions", "", &json!({})).await.status(), 503, "{name}");
     }
+}
+
+#[tokio::test]
+async fn texts_that_come_together_on_two_instances_are_all_answered() {
+    let Some((_redis, home)) = house().await else { return };
+    let settings = || vec![("TWILIO_AUTH_TOKEN", AUTH_TOKEN.to_owned()), ("PUBLIC_URL", PUBLIC_URL.to_owned())];
+    let servers = [home.start_as("one", settings()).await, home.start_as("two", settings()).await];
+    let lines = servers.each_ref().map(telephone);
+    let texts = ["apples", "pears", "plums", "nails", "screws", "paint", "soap", "salt"].into_iter().enumerate();
+    let answers = join_all(texts.map(|(number, item)| {
+        let line = &lines[number % 2];
+        async move { line.text(&format!("SM{number:032}"), &format!("add a task to buy {item}")).await.unwrap() }
+    }))
+    .await;
+    assert!(answers.iter().all(|answer| answer.contains("added")), "{answers:?}");
+    for server in &servers {
+        // A conversation that goes on at the other instance has its outcome there, and is no failure of the store.
+        assert_eq!(server.metric("voice_store_errors_total").await, 0.0);
+        let dropped = "voice_session_duration_seconds_count{channel=\"phone\",outcome=\"dropped\"}";
+        assert_eq!(server.metric(dropped).await, 0.0);
+    }
+    let tasks = lines[0].text("SM00000000000000000000000000000009", "what are my tasks").await.unwrap();
+    assert!(tasks.contains("8 open tasks"), "{tasks}");
 }
