@@ -87,14 +87,10 @@ pub(super) async fn agreeing(server: &Process, user: &str) -> Session {
     server.session(&json!({"user_id": user, "time_zone": "Europe/Berlin", "recording_consent": true})).await
 }
 
-/// Frames of silence between two sentences of the agent's, and between two things that are said.
-pub(super) const BREATH: usize = 10;
-pub(super) const PAUSE: usize = 40;
-
-/// What is heard on a side: each stretch of speech between such pauses (in frames of 20 ms) by itself, as the recogniser has it in a call. In
-/// long ones it loses its way.
-pub(super) fn heard(side: &[i16], pause: usize) -> String {
+/// What is heard on a side: each stretch of speech by itself, as the recogniser has it in a call.
+pub(super) fn heard(side: &[i16]) -> String {
     const FRAME: usize = 320;
+    const PAUSE: usize = 40 * FRAME;
     const ROOM: usize = 10 * FRAME;
     // A recording begins and ends with speech; the recogniser is used to a moment of silence before and behind it.
     let side = [&[0; ROOM][..], side, &[0; ROOM]].concat();
@@ -103,7 +99,7 @@ pub(super) fn heard(side: &[i16], pause: usize) -> String {
     let mut stretches: Vec<(usize, usize)> = Vec::new();
     for at in loud.map(|(n, _)| n * FRAME) {
         match stretches.last_mut() {
-            Some((_, end)) if at < *end + pause * FRAME => *end = at + FRAME,
+            Some((_, end)) if at < *end + PAUSE => *end = at + FRAME,
             _ => stretches.push((at, at + FRAME)),
         }
     }
@@ -143,7 +139,7 @@ async fn a_call_is_recorded_as_each_side_said_it_until_the_caller_says_stop() {
     let [(_, sound), (_, words)] = all.as_slice() else { panic!("{all:?}") };
     let [caller, agent] = decode(&sound.text).unwrap();
     assert_eq!(sound.end, End::Whole);
-    let (caller, agent) = (heard(&caller, PAUSE), heard(&agent, PAUSE));
+    let (caller, agent) = (heard(&caller), heard(&agent));
     assert!(caller.contains("proposal") && !caller.contains("undo"), "the caller: {caller}");
     assert!(agent.contains("help") && agent.contains("added"), "the agent: {agent}");
     assert!(
@@ -196,7 +192,7 @@ async fn a_telephones_call_is_recorded_after_its_announcement_until_the_caller_s
     let all = stored(&data_dir).await;
     let [(_, sound), (_, words)] = all.as_slice() else { panic!("{all:?}") };
     let [caller, agent] = decode(&sound.text).unwrap();
-    let (caller, agent) = (heard(&caller, PAUSE), heard(&agent, PAUSE));
+    let (caller, agent) = (heard(&caller), heard(&agent));
     assert!(caller.contains("proposal") && !caller.contains("undo"), "the caller: {caller}");
     assert!(agent.contains("added") && !agent.contains("undid") && !agent.contains("recorded"), "the agent: {agent}");
     let words = String::from_utf8(words.text.clone()).unwrap().to_lowercase();
@@ -247,6 +243,6 @@ async fn a_killed_process_loses_no_more_than_is_held_back() {
     let sound = &all.iter().find(|(name, _)| name.to_string().contains(".ogg")).unwrap().1;
     assert_eq!(sound.end, End::Recovered);
     let [caller, agent] = decode(&sound.text).unwrap();
-    let (caller, agent) = (heard(&caller, PAUSE), heard(&agent, PAUSE));
+    let (caller, agent) = (heard(&caller), heard(&agent));
     assert!(caller.contains("proposal") && agent.contains("added"), "{caller} / {agent}");
 }

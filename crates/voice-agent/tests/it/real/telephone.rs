@@ -3,15 +3,17 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use voice_agent::audio::resample::resample;
 use voice_agent::embedded;
 use voice_agent::model::runtime::default_models_dir;
+use voice_caller::loud_ms;
 use voice_caller::phone::{Call, RATE};
 
 use super::super::twilio::client::{AUTH_TOKEN, PUBLIC_URL};
 use super::phone::wav;
-use super::process::{Home, eventually, fixture};
-use super::recording::{BREATH, heard, settings, telephone};
+use super::process::{Home, Process, eventually, fixture};
+use super::recording::{settings, telephone};
 
 /// A machine that is busy makes one piece of an answer long after the other.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -26,21 +28,25 @@ fn by_phone(pcm: &[i16]) -> Vec<i16> {
     resample(pcm, 16_000, RATE).unwrap()
 }
 
-/// Listens until the agent has said these words. What it said.
-async fn hears(call: &mut Call, what: &[&str]) -> String {
-    let mut all = String::new();
-    while !what.iter().all(|word| all.contains(word)) {
+/// Listens until the agent has spoken for so long, in all.
+async fn hears(call: &mut Call, least_ms: u64) {
+    let mut heard_ms = 0;
+    while heard_ms < least_ms {
         let more = call.hear_out(PAUSE, PATIENCE).await.unwrap();
-        let more = more.unwrap_or_else(|| panic!("never: {what:?}; what was heard: {all}"));
-        all.push_str(&heard(&resample(&more.pcm, RATE, 16_000).unwrap(), BREATH));
+        let more = more.unwrap_or_else(|| panic!("only {heard_ms} of {least_ms} ms were heard"));
+        heard_ms += loud_ms(&more.pcm, RATE);
     }
-    all
 }
 
-/// Says this, and listens until the answer has these words.
-async fn asks(call: &mut Call, said: &[i16], what: &[&str]) -> String {
+/// Says this, and listens until the answer has been heard for so long.
+async fn asks(call: &mut Call, said: &[i16], least_ms: u64) {
     call.begin(said).unwrap();
-    hears(call, what).await
+    hears(call, least_ms).await;
+}
+
+/// What tools have done, as the log has it.
+fn tools(server: &Process) -> Vec<Value> {
+    server.logged("tool finished").into_iter().map(|line| line["tool"].clone()).collect()
 }
 
 #[tokio::test]
@@ -51,19 +57,25 @@ async fn a_whole_call_by_telephone_from_the_announcement_to_the_hang_up() {
     let server = home.start().await;
     let twilio = telephone(&server);
     let mut call = Call::dial(twilio.clone()).await.unwrap();
-    hears(&mut call, &["recorded", "stop recording"]).await;
-    asks(&mut call, &says("Stop recording."), &["stopped"]).await;
-    asks(&mut call, &by_phone(&wav(&fixture("voice_review_the_proposal.wav"))), &["added", "proposal"]).await;
+    // The announcement and the greeting take some seven seconds.
+    hears(&mut call, 5_000).await;
+    asks(&mut call, &says("Stop recording."), 1_500).await;
+    let decided = server.logged("decided about recording");
+    let decided: Vec<&Value> = decided.iter().map(|line| &line["decision"]).collect();
+    assert_eq!(decided, ["announced", "stopped"]);
+    asks(&mut call, &by_phone(&wav(&fixture("voice_review_the_proposal.wav"))), 1_000).await;
+    assert_eq!(tools(&server), ["add_task"]);
 
     // A key is answered with what the keys are; the caller speaks over that.
     call.press('0').await.unwrap();
     assert!(call.hear(Duration::from_secs(1), PATIENCE).await.unwrap(), "the keys are explained");
     let cut = call.speak_over(&says("What are my tasks?"), PATIENCE).await.unwrap().expect("the agent is silenced");
     assert_eq!(cut.more_ms, 0, "nothing comes of the agent while the caller speaks: {cut:?}");
-    hears(&mut call, &["proposal"]).await;
+    hears(&mut call, 1_000).await;
+    assert_eq!(tools(&server), ["add_task", "list_tasks"]);
     // Another says again what was said last.
     call.press('#').await.unwrap();
-    hears(&mut call, &["proposal"]).await;
+    hears(&mut call, 1_000).await;
 
     call.hang_up().await;
     eventually("the session is over", async || server.metric("voice_agent_active_sessions").await == 0.0).await;

@@ -9,7 +9,7 @@ use voice_agent::model::runtime::default_models_dir;
 use voice_agent::recording::{Kind, Name, decode};
 use voice_agent::vault::{End, Opened, UserKey, open};
 
-use super::{PAUSE, agreeing, files, heard, nothing_is_readable, says, settings, unwrapped};
+use super::{agreeing, files, heard, nothing_is_readable, says, settings, unwrapped};
 use crate::real::phone::{Phone, wav};
 use crate::real::process::{Home, Process, eventually, fixture, has};
 use crate::redis_server::RedisServer;
@@ -100,8 +100,8 @@ fn part(name: &Name, sound: &Opened, words: Option<&Opened>) -> Part {
         end: sound.end,
         duration_ms: caller.len() as u64 / 16,
         words: lines.map(|line| (field(&line, "who"), field(&line, "text"))).collect(),
-        caller: heard(&caller, PAUSE),
-        agent: heard(&agent, PAUSE),
+        caller: heard(&caller),
+        agent: heard(&agent),
     }
 }
 
