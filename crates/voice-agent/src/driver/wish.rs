@@ -321,9 +321,12 @@ impl Driver {
         }
     }
 
-    /// A final transcript is there: the score may be waiting for its words.
+    /// A final transcript is there: the score may be waiting for its words. One with more words than an earlier one of the same revision is a second
+    /// opinion on it: what sounded unfinished may not be.
     pub(super) fn give_final(&mut self, utterance: UtteranceId, revision: u32, rung: RungId, text: String) {
-        if self.score.utterance == utterance && self.score.revision == revision && self.score.text.is_none() {
+        let count = |text: &str| text.split_whitespace().count();
+        let says_more = self.score.text.as_deref().is_none_or(|known| count(&text) > count(known));
+        if self.score.utterance == utterance && self.score.revision == revision && says_more {
             self.score.text = Some(text.clone());
             self.give_score();
         }

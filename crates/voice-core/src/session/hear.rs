@@ -179,9 +179,10 @@ impl Session {
         }
         let Some(utterance) = self.utterance_mut(id) else { return };
         let partial = std::mem::take(&mut utterance.partial);
-        let is_confirmed = words_of(&text).eq(words_of(&partial));
         // Whoever was asked for what is missing has missed more.
-        let text = if words_of(&text).count() < words_of(&partial).count() { partial } else { text };
+        let has_missed_more = words_of(&text).count() < words_of(&partial).count();
+        let is_confirmed = has_missed_more || words_of(&text).eq(words_of(&partial));
+        let text = if has_missed_more { partial } else { text };
         utterance.awaited_since_ms = None;
         utterance.final_text = Some(text.clone());
         utterance.caption_open = false;
