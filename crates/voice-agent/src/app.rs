@@ -190,8 +190,7 @@ impl App {
         let readiness = Arc::new(Readiness::starting(Arc::clone(&events)));
         let verifier = verifier(&config)?;
         let name = format!("{instance}-{}", random_hex::<8>()?);
-        let ledger = Ledger::new(Arc::clone(&store), Arc::clone(&clock), config.core().ceilings, name);
-        let ledger = Arc::new(ledger);
+        let ledger = Arc::new(Ledger::new(Arc::clone(&store), Arc::clone(&clock), config.core().ceilings, name));
         let consent = Arc::new(Policy::new(&config));
         let vault = load_master(&config)?.map(|kms| Arc::new(Vault::new(Arc::clone(&store), kms)));
         let log = |vault: &Arc<Vault>| {
