@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use livekit_rtc::audio::SampleRate;
 use livekit_rtc::token::Grants;
-use livekit_rtc::{Event, RoomOptions, TextOptions};
+use livekit_rtc::{AudioStream, Event, Events, Room, RoomOptions, TextOptions};
+use tokio::task::JoinHandle;
 
 use crate::network::{drop_datagrams, is_in_a_network_of_its_own};
 use crate::proxy::Proxy;
@@ -20,17 +21,23 @@ fn is(wanted: Event) -> impl Fn(&Event) -> Option<()> {
     move |event| (*event == wanted).then_some(())
 }
 
+/// Ada says a tone of so many frames, which Bob hears from here on.
+async fn hear(ada: &Room, bob: &Room, bob_events: &mut Events, frames: u32) -> (JoinHandle<()>, AudioStream) {
+    let source = ada.publish_audio(steady()).await.unwrap();
+    let track = subscribed(bob_events).await;
+    let mut stream = bob.listen(&track.sid).await.unwrap();
+    let saying = tokio::spawn(async move { say(&source, 400.0, frames).await });
+    wait_for_sound(&mut stream).await;
+    (saying, stream)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_signalling_is_resumed_and_audio_goes_on() {
     let Some(server) = Server::start("lost_signalling_is_resumed_and_audio_goes_on") else { return };
     let proxy = Proxy::start(server.port).await;
     let (ada, mut ada_events) = join_at(proxy.port, "kitchen", "ada", options()).await;
     let (bob, mut bob_events) = server.join_with("kitchen", "bob", options()).await;
-    let source = ada.publish_audio(steady()).await.unwrap();
-    let track = subscribed(&mut bob_events).await;
-    let mut stream = bob.listen(&track.sid).await.unwrap();
-    let saying = tokio::spawn(async move { say(&source, 400.0, 600).await });
-    wait_for_sound(&mut stream).await;
+    let (saying, mut stream) = hear(&ada, &bob, &mut bob_events, 600).await;
 
     proxy.cut();
     until(&mut ada_events, is(Event::Reconnecting)).await;
@@ -126,11 +133,7 @@ async fn lost_signalling_is_resumed_without_udp() {
     let proxy = Proxy::start(server.port).await;
     let (ada, mut ada_events) = join_at(proxy.port, "kitchen", "ada", options()).await;
     let (bob, mut bob_events) = server.join_with("kitchen", "bob", options()).await;
-    let source = ada.publish_audio(steady()).await.unwrap();
-    let track = subscribed(&mut bob_events).await;
-    let mut stream = bob.listen(&track.sid).await.unwrap();
-    let saying = tokio::spawn(async move { say(&source, 400.0, 600).await });
-    wait_for_sound(&mut stream).await;
+    let (saying, mut stream) = hear(&ada, &bob, &mut bob_events, 600).await;
 
     proxy.cut();
     let lost = Instant::now();
@@ -152,11 +155,7 @@ async fn when_udp_is_blocked_in_mid_call_the_audio_goes_on_by_tcp() {
     let Some(server) = Server::start(TEST) else { return };
     let (ada, mut ada_events) = server.join_with("kitchen", "ada", options()).await;
     let (bob, mut bob_events) = server.join_with("kitchen", "bob", options()).await;
-    let source = ada.publish_audio(steady()).await.unwrap();
-    let track = subscribed(&mut bob_events).await;
-    let mut stream = bob.listen(&track.sid).await.unwrap();
-    let saying = tokio::spawn(async move { say(&source, 400.0, 3_000).await });
-    wait_for_sound(&mut stream).await;
+    let (saying, mut stream) = hear(&ada, &bob, &mut bob_events, 3_000).await;
 
     drop_datagrams();
     let blocked = Instant::now();
